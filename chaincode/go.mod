@@ -1,0 +1,3 @@
+module fedledger/chaincode
+
+go 1.25

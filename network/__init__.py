@@ -1,0 +1,1 @@
+"""The consortium: its definition, its identities, and two ways to run it."""

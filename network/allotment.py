@@ -1,0 +1,72 @@
+"""Completes a raw definition: MSP ids, nodes and ports that it leaves out."""
+
+from typing import Any
+
+DEFAULT_BASE_PORT = 17000
+PORTS_PER_NODE = 10
+
+
+def allot(raw: dict[str, Any]) -> list[Any]:
+    """Return the organisations of a raw definition with every node and port written out; what is malformed stays."""
+    ports = _Ports(raw.get("base_port", DEFAULT_BASE_PORT))
+    return [_fill_organisation(entry, ports) for entry in raw["organisations"]]
+
+
+class _Ports:
+    """Allots a block of ports to each node, so that adding a node at the end moves no other."""
+
+    def __init__(self, base: Any) -> None:
+        self._next = base if isinstance(base, int) else 0
+
+    def block(self) -> int:
+        start, self._next = self._next, self._next + PORTS_PER_NODE
+        return start
+
+
+def _fill_organisation(raw: Any, ports: _Ports) -> Any:
+    if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
+        return raw
+    filled = {"msp_id": msp_id_of(raw["name"]), **raw}
+    host = {"host": raw["host"]} if "host" in raw else {}
+    if raw.get("role") == "orderer":
+        filled["orderers"] = _fill_orderers(raw.get("orderers", 1), host, ports)
+        return filled
+    start = ports.block()
+    default = {
+        "name": f"peer0.{raw['name']}",
+        **host,
+        "port": start + 1,
+        "chaincode_port": start + 2,
+        "operations_port": start + 3,
+        "internal_port": start + 5,
+    }
+    peers = raw.get("peers", [{}])
+    filled["peers"] = (
+        [{**default, **p} if isinstance(p, dict) else p for p in peers] if isinstance(peers, list) else peers
+    )
+    if raw.get("role") == "member":
+        filled.setdefault("blob_port", start + 4)
+    return filled
+
+
+def _fill_orderers(raw: Any, host: dict[str, Any], ports: _Ports) -> Any:
+    entries = [{}] * raw if isinstance(raw, int) else raw
+    if not isinstance(entries, list):
+        return raw
+    filled = []
+    for number, entry in enumerate(entries, start=1):
+        start = ports.block()
+        default = {
+            "name": f"orderer{number}",
+            **host,
+            "port": start + 1,
+            "admin_port": start + 2,
+            "operations_port": start + 3,
+        }
+        filled.append({**default, **entry} if isinstance(entry, dict) else entry)
+    return filled
+
+
+def msp_id_of(name: str) -> str:
+    """Return the MSP id an organisation has by default: hospital-a becomes HospitalAMSP."""
+    return "".join(part.capitalize() for part in name.split("-")) + "MSP"

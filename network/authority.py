@@ -1,0 +1,210 @@
+"""A certificate authority of one organisation: issues X.509 certificates and revocation lists that Fabric accepts."""
+
+import datetime as dt
+import ipaddress
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from network.errors import NetworkError
+from network.files import write_atomically, write_new
+
+# Where Fabric's attribute-based access control looks for {"attrs": {...}} (Fabric CA, attrmgr).
+ATTRIBUTES_OID = ObjectIdentifier("1.2.3.4.5.6.7.8.1")
+# Order of the base point of P-256 (SEC 2, section 2.4.2).
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+AUTHORITY_VALIDITY = dt.timedelta(days=3650)
+LEAF_VALIDITY = dt.timedelta(days=730)
+LIST_VALIDITY = dt.timedelta(days=3650)
+CLOCK_TOLERANCE = dt.timedelta(minutes=5)
+
+Unit = Literal["peer", "orderer", "admin", "client"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who a certificate is for: an organisational unit for a signing certificate, hosts for a TLS certificate."""
+
+    common_name: str
+    unit: Unit | None = None
+    hosts: Sequence[str] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The authority whose certificate and key lie in a folder as cert.pem and key.pem."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path, organisation: str, common_name: str) -> "Authority":
+        """Create the authority unless it exists; its key is never replaced."""
+        key = create_key(folder / "key.pem", synced=True)
+        name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+                x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+            ]
+        )
+        if not (folder / "cert.pem").exists():
+            usage = _usage(digital_signature=True, key_cert_sign=True, crl_sign=True)
+            builder = (
+                _builder(name, name, key.public_key(), AUTHORITY_VALIDITY)
+                .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+                .add_extension(usage, critical=True)
+            )
+            write_new(folder / "cert.pem", pem(_signed(builder, key)))
+        return cls(folder)
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """Return the authority's certificate."""
+        return (self.folder / "cert.pem").read_bytes()
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """Return the authority's certificate, parsed."""
+        return x509.load_pem_x509_certificate(self.certificate_pem)
+
+    def issue(self, subject: Subject, key_path: Path, certificate_path: Path) -> None:
+        """Create key and certificate at these paths; a key that is there keeps its name, a certificate too."""
+        key = create_key(key_path)
+        if not certificate_path.exists():
+            write_new(certificate_path, pem(self._certify(subject, key.public_key())))
+
+    def revoke(self, certificate: x509.Certificate, path: Path) -> bytes:
+        """Add a certificate to the revocation list at a path and return the list as PEM; earlier entries stay."""
+        key = load_key(self.folder / "key.pem")
+        now = dt.datetime.now(dt.UTC)
+        earlier = x509.load_pem_x509_crl(path.read_bytes()) if path.exists() else None
+        builder = x509.CertificateRevocationListBuilder(
+            issuer_name=self.certificate.subject, last_update=now - CLOCK_TOLERANCE, next_update=now + LIST_VALIDITY
+        )
+        serials = {entry.serial_number for entry in earlier} if earlier else set()
+        for entry in earlier or ():
+            builder = builder.add_revoked_certificate(entry)
+        if certificate.serial_number not in serials:
+            revoked = x509.RevokedCertificateBuilder(serial_number=certificate.serial_number, revocation_date=now)
+            builder = builder.add_revoked_certificate(revoked.build())
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+        listed = builder.add_extension(identifier, critical=False).add_extension(
+            x509.CRLNumber(_next_number(earlier)), critical=False
+        )
+        result = listed.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        write_atomically(path, result)
+        return result
+
+    def _certify(self, subject: Subject, public_key: ec.EllipticCurvePublicKey) -> x509.Certificate:
+        units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, subject.unit)] if subject.unit else []
+        name = x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
+        authority_key = load_key(self.folder / "key.pem")
+        tls = not subject.unit
+        builder = (
+            _builder(name, self.certificate.subject, public_key, LEAF_VALIDITY)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(digital_signature=True, key_encipherment=tls), critical=True)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
+            )
+        )
+        if tls:
+            usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        if subject.hosts:
+            builder = builder.add_extension(x509.SubjectAlternativeName(_names(subject.hosts)), critical=False)
+        if subject.attributes:
+            value = json.dumps({"attrs": dict(subject.attributes)}, separators=(",", ":")).encode()
+            builder = builder.add_extension(x509.UnrecognizedExtension(ATTRIBUTES_OID, value), critical=False)
+        return _signed(builder, authority_key)
+
+
+def create_key(path: Path, *, synced: bool = False) -> ec.EllipticCurvePrivateKey:
+    """Return the P-256 key at a path, created with mode 0600 if there is none."""
+    if path.exists():
+        return load_key(path)
+    key = ec.generate_private_key(ec.SECP256R1())
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_new(path, encoded, mode=0o600, synced=synced)
+    return load_key(path)
+
+
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Read a private key; FL1013 if it is not a P-256 key in PEM."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError):
+        raise NetworkError("FL1013", "this is not a readable private key", where=str(path)) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise NetworkError("FL1013", "this is not an elliptic-curve key", where=str(path))
+    return key
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    """Return a certificate as PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _builder(
+    name: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, validity: dt.timedelta
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_TOLERANCE)
+        .not_valid_after(now + validity)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _signed(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    while True:  # Fabric rewrites certificates whose signature has a high S, and then compares other bytes
+        certificate = builder.sign(key, hashes.SHA256())
+        if decode_dss_signature(certificate.signature)[1] <= P256_ORDER // 2:
+            return certificate
+
+
+def _usage(
+    *, digital_signature: bool, key_encipherment: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=key_encipherment,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
+    names: list[x509.GeneralName] = []
+    for host in dict.fromkeys(hosts):
+        try:
+            names.append(x509.IPAddress(ipaddress.ip_address(host)))
+        except ValueError:
+            names.append(x509.DNSName(host))
+    return names
+
+
+def _next_number(earlier: x509.CertificateRevocationList | None) -> int:
+    if earlier is None:
+        return 1
+    return earlier.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1

@@ -1,0 +1,86 @@
+"""What a client of one organisation needs to reach the network of a run folder."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from network.errors import NetworkError
+from network.topology import Consortium, load_consortium
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One user's identity, its organisation's endpoints, and everyone's roots of trust; *_pem is PEM."""
+
+    run: Path
+    organisation: str
+    msp_id: str
+    cert_pem: bytes
+    key_pem: bytes = field(repr=False)
+    tls_client_cert_pem: bytes
+    tls_client_key_pem: bytes = field(repr=False)
+    peers: tuple[tuple[str, bytes], ...]
+    """(host:port, TLS root) of the organisation's own peers."""
+    orderers: tuple[tuple[str, bytes], ...]
+    channel: str
+    chaincode: str
+    blobs: dict[str, str]
+    """The blob service's URL of every member organisation."""
+    tls_roots: dict[str, bytes]
+    """The TLS root of every organisation."""
+
+    @property
+    def tls_bundle_pem(self) -> bytes:
+        """Return the TLS roots of all organisations in one."""
+        return b"".join(self.tls_roots.values())
+
+
+def profile(run: Path, org: str, user: str = "client") -> Profile:
+    """Read a user's profile.
+
+    Raises:
+        NetworkError: FL1020 if there is no consortium, FL1010 or FL1011 if it has no such organisation or user.
+    """
+    consortium = consortium_of(run)
+    try:
+        organisation = consortium.organisation(org)
+    except KeyError:
+        names = ", ".join(o.name for o in consortium.peer_organisations)
+        raise NetworkError("FL1010", f"there is no organisation {org}", hint=f"There are {names}.") from None
+    folder = run / "identities" / org / "users" / user
+    if not (folder / "msp" / "signcerts" / "cert.pem").exists():
+        hint = f"Create it with `fedledger identity add {org} {user}`."
+        raise NetworkError("FL1011", f"{org} has no identity {user}", where=str(folder), hint=hint)
+    roots = {
+        o.name: (run / "identities" / o.name / "tlsca" / "cert.pem").read_bytes() for o in consortium.organisations
+    }
+    orderers = consortium.orderer_org
+    return Profile(
+        run=run,
+        organisation=org,
+        msp_id=organisation.msp_id,
+        cert_pem=(folder / "msp" / "signcerts" / "cert.pem").read_bytes(),
+        key_pem=(folder / "msp" / "keystore" / "key.pem").read_bytes(),
+        tls_client_cert_pem=(folder / "tls" / "client.crt").read_bytes(),
+        tls_client_key_pem=(folder / "tls" / "client.key").read_bytes(),
+        peers=tuple((peer.address, roots[org]) for peer in organisation.peers),
+        orderers=tuple((o.address, roots[orderers.name]) for o in orderers.orderers),
+        channel=consortium.channel,
+        chaincode=consortium.chaincode.name,
+        blobs={o.name: f"https://{o.host}:{o.blob_port}" for o in consortium.members},
+        tls_roots=roots,
+    )
+
+
+def consortium_of(run: Path) -> Consortium:
+    """Return the consortium as it was brought up in a run folder; FL1020 if none was."""
+    path = run / "consortium.yaml"
+    if not path.exists():
+        hint = "Start one with `fedledger network up`."
+        raise NetworkError("FL1020", "there is no network here", where=str(run), hint=hint)
+    return load_consortium(path)
+
+
+def network_kind(run: Path) -> str:
+    """Return devnet or fabric."""
+    return str(json.loads((run / "network.json").read_bytes())["kind"])

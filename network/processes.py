@@ -1,0 +1,272 @@
+"""Starts, stops and watches the processes of one run folder, by pid files.
+
+A pid file holds "pid birth": the birth tells a process from a later one with the same number.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from network.errors import NetworkError
+from network.files import make_folder, write_atomically
+
+Kind = Literal["devnet", "fabric"]
+POLL_S = 0.02
+STOP_S = 10.0
+LOG_TAIL_LINES = 5
+
+
+@dataclass(frozen=True)
+class Process:
+    """A program of the network: how it is started, and the port that it answers on."""
+
+    name: str
+    command: tuple[str, ...]
+    port: int
+    host: str = "127.0.0.1"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_event: bool = False  # it also logs a JSON line {"event": "ready"}
+    probe_port: int | None = None  # ready when this port answers, where it is not the port itself
+
+    @classmethod
+    def from_json(cls, name: str, value: Mapping[str, object]) -> "Process":
+        """Read what `Plan.write` wrote."""
+        fields = dict(value) | {"command": tuple(value["command"]), "name": name}  # type: ignore[arg-type]
+        return cls(**fields)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All processes of a network, in the order they start."""
+
+    kind: Kind
+    processes: tuple[Process, ...]
+
+    def write(self, run: Path) -> None:
+        """Write RUN/network.json."""
+        entries = {p.name: {k: v for k, v in asdict(p).items() if k != "name"} for p in self.processes}
+        write_atomically(run / "network.json", json.dumps({"kind": self.kind, "processes": entries}, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, run: Path) -> "Plan":
+        """Read RUN/network.json; FL1020 where no network was brought up."""
+        path = run / "network.json"
+        try:
+            value = json.loads(path.read_bytes())
+            return cls(value["kind"], tuple(Process.from_json(n, p) for n, p in value["processes"].items()))
+        except FileNotFoundError:
+            hint = "Start one with `fedledger network up`."
+            raise NetworkError("FL1020", "there is no network here", where=str(run), hint=hint) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            hint = "Remove the file and bring the network up again; ledgers stay."
+            raise NetworkError("FL1021", f"unreadable: {error}", where=str(path), hint=hint) from None
+
+    def process(self, name: str) -> Process:
+        """Return one process; FL1022 if the network has none of that name."""
+        for process in self.processes:
+            if process.name == name:
+                return process
+        names = ", ".join(p.name for p in self.processes)
+        raise NetworkError("FL1022", f"there is no process {name}", hint=f"There are {names}.")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What one process does now; memory in bytes."""
+
+    name: str
+    pid: int | None
+    state: Literal["up", "down", "stopped"]
+    port: int
+    memory: int | None = None
+
+
+def pid(run: Path, name: str) -> int | None:
+    """Return the pid of a process that runs, None if it does not."""
+    recorded = _recorded(run, name)
+    if recorded is None or _birth(recorded[0]) != recorded[1]:
+        return None
+    return recorded[0]
+
+
+def start(run: Path, process: Process) -> int:
+    """Start a process unless it runs; return its pid.
+
+    Raises:
+        NetworkError: FL1023 if another program listens on its port.
+    """
+    running = pid(run, process.name)
+    if running is not None:
+        return running
+    if answers(process.host, process.port):
+        hint = f"Stop the other program, or choose another --base-port (`ss -ltnp sport = :{process.port}` names it)."
+        raise NetworkError("FL1023", f"port {process.port} is taken", where=process.name, hint=hint)
+    make_folder(run / "data" / process.name)
+    make_folder(run / "pids")
+    started = _spawn(process, make_folder(run / "logs") / f"{process.name}.log")
+    write_atomically(_pid_file(run, process.name), f"{started} {_birth(started) or ''}\n")
+    return started
+
+
+def wait_ready(run: Path, process: Process, timeout_s: float = 30.0, offset: int = 0) -> None:
+    """Wait until a started process serves; offset is where its log stood before the start.
+
+    Raises:
+        NetworkError: FL1024 if it ends, FL1025 if it takes too long; both with the end of its log.
+    """
+    deadline = time.monotonic() + timeout_s
+    log = log_path(run, process.name)
+    while not _is_ready(process, log, offset):
+        if pid(run, process.name) is None:
+            raise NetworkError("FL1024", f"{process.name} ended at once: {_tail(log)}", where=str(log))
+        if time.monotonic() > deadline:
+            message = f"{process.name} is not ready after {timeout_s:.0f} s: {_tail(log)}"
+            raise NetworkError("FL1025", message, where=str(log))
+        time.sleep(POLL_S)
+
+
+def stop(run: Path, name: str, *, kill: bool = False) -> bool:
+    """Stop a process, by force where it does not end within ten seconds or kill is set; return whether it ran."""
+    running = pid(run, name)
+    if running is not None:
+        _signal(running, signal.SIGKILL if kill else signal.SIGTERM)
+        if not _gone(run, name, STOP_S):
+            _signal(running, signal.SIGKILL)
+            _gone(run, name, STOP_S)
+    _pid_file(run, name).unlink(missing_ok=True)
+    return running is not None
+
+
+def status(run: Path, plan: Plan) -> list[Status]:
+    """Return the state of every process: up, down (it ended by itself) or stopped."""
+    return [_status(run, process) for process in plan.processes]
+
+
+def log_path(run: Path, name: str) -> Path:
+    """Return where a process logs to."""
+    return run / "logs" / f"{name}.log"
+
+
+def log_size(run: Path, name: str) -> int:
+    """Return the size of a process's log, 0 if there is none."""
+    path = log_path(run, name)
+    return path.stat().st_size if path.exists() else 0
+
+
+def answers(host: str, port: int) -> bool:
+    """Say whether something accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _status(run: Path, process: Process) -> Status:
+    running = pid(run, process.name)
+    if running is None:
+        state: Literal["down", "stopped"] = "down" if _recorded(run, process.name) else "stopped"
+        return Status(process.name, None, state, process.port)
+    return Status(process.name, running, "up", process.port, _memory(running))
+
+
+def _spawn(process: Process, log: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    environment = {**os.environ, **process.environment}
+    program = process.command[0]
+    try:  # its own session, so that a signal to the terminal does not reach it
+        return os.posix_spawn(program, process.command, environment, file_actions=actions, setsid=True)
+    except OSError as error:
+        raise NetworkError("FL1026", f"cannot start {program}: {error.strerror}", where=process.name) from None
+
+
+def _pid_file(run: Path, name: str) -> Path:
+    return run / "pids" / name
+
+
+def _recorded(run: Path, name: str) -> tuple[int, str] | None:
+    try:
+        number, birth = _pid_file(run, name).read_text().split()
+        return int(number), birth
+    except (OSError, ValueError):  # no pid file, or one that says nothing: then nothing may be signalled
+        return None
+
+
+def _birth(number: int) -> str | None:
+    """Return when a process began, None if it is gone or a zombie."""
+    with contextlib.suppress(OSError):  # ours and ended: let it go
+        os.waitpid(number, os.WNOHANG)
+    try:
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return None if Path("/proc/self").exists() else _birth_by_ps(number)
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _birth_by_ps(number: int) -> str | None:
+    command = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(number)]
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()  # noqa: S603
+    return None if not output or output[0].startswith("Z") else "-".join(output[1:])
+
+
+def _memory(number: int) -> int | None:
+    try:
+        pages = int(Path(f"/proc/{number}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _signal(number: int, which: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(number, which)
+
+
+def _gone(run: Path, name: str, timeout_s: float) -> bool:
+    return wait_until(lambda: pid(run, name) is None, timeout_s)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait for a condition; return whether it came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def _is_ready(process: Process, log: Path, offset: int) -> bool:
+    if process.ready_event and not _logged_ready(log, offset):
+        return False
+    return answers(process.host, process.probe_port or process.port)
+
+
+def _logged_ready(log: Path, offset: int) -> bool:
+    with contextlib.suppress(OSError), log.open("rb") as stream:
+        stream.seek(offset)
+        return any(b'"ready"' in line and b'"event"' in line for line in stream)
+    return False
+
+
+def _tail(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return "no log"
+    return " | ".join(lines[-LOG_TAIL_LINES:]) or "an empty log"

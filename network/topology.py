@@ -1,0 +1,252 @@
+"""The consortium as a typed, checked value: everything else derives from it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from network.allotment import DEFAULT_BASE_PORT, allot
+from network.errors import NetworkError
+from network.places import Location, PlacedYaml
+
+DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
+
+Role = Literal["member", "regulator", "orderer"]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+MspId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,60}$")]
+Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}$")]
+Port = Annotated[int, Field(ge=1024, le=65535, strict=True)]
+
+MINIMUM_MEMBERS = 3  # with two, each knows the other's update from the sum
+MINIMUM_ENDORSERS = 2
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Peer(_Model):
+    """One organisation's peer and the chaincode process beside it."""
+
+    name: str
+    host: Host = "127.0.0.1"
+    port: Port
+    chaincode_port: Port
+    operations_port: Port
+    internal_port: Port
+
+    @property
+    def address(self) -> str:
+        """Return host:port of the peer's services."""
+        return f"{self.host}:{self.port}"
+
+
+class Orderer(_Model):
+    """One ordering process."""
+
+    name: str
+    host: Host = "127.0.0.1"
+    port: Port
+    admin_port: Port
+    operations_port: Port
+
+    @property
+    def address(self) -> str:
+        """Return host:port of the ordering service."""
+        return f"{self.host}:{self.port}"
+
+
+class Organisation(_Model):
+    """A party with its own certificate authorities; orderers only for the role orderer, a peer for the others."""
+
+    name: Name
+    msp_id: MspId
+    role: Role
+    host: Host = "127.0.0.1"
+    peers: tuple[Peer, ...] = ()
+    orderers: tuple[Orderer, ...] = ()
+    blob_port: Port | None = None
+
+    @property
+    def peer(self) -> Peer:
+        """Return the organisation's peer."""
+        return self.peers[0]
+
+
+class Chaincode(_Model):
+    """The chaincode that every member runs: a Go package relative to chaincode/ and its lifecycle version."""
+
+    name: Name = "fedledger"
+    package: str = "."
+    version: str = "1.0"
+    sequence: Annotated[int, Field(ge=1)] = 1
+
+
+class Federation(_Model):
+    """What the members' chaincode processes are told about the federation."""
+
+    parameters: dict[str, int | str] = Field(default_factory=dict)
+
+
+class Consortium(_Model):
+    """Organisations, channel, chaincode and policies, with every port allotted."""
+
+    name: Name = "fedledger"
+    channel: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,248}$")] = "fedchannel"
+    chaincode: Chaincode = Chaincode()
+    endorsement: Literal["majority"] | Annotated[int, Field(strict=True)] = "majority"
+    batch_interval_ms: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 50
+    time_window_s: Annotated[int, Field(ge=60, le=120, strict=True)] = 60
+    base_port: Port = DEFAULT_BASE_PORT
+    organisations: tuple[Organisation, ...]
+    federation: Federation = Federation()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or not isinstance(raw.get("organisations"), list):
+            return raw
+        return {"base_port": DEFAULT_BASE_PORT, **raw} | {"organisations": allot(raw)}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for location, message in _problems(self):
+            raise PydanticCustomError("consortium", "{message}", {"message": message, "at": location})
+        return self
+
+    @property
+    def members(self) -> tuple[Organisation, ...]:
+        """Return the organisations that endorse, write and train, in the definition's order."""
+        return tuple(o for o in self.organisations if o.role == "member")
+
+    @property
+    def regulators(self) -> tuple[Organisation, ...]:
+        """Return the organisations that only read."""
+        return tuple(o for o in self.organisations if o.role == "regulator")
+
+    @property
+    def peer_organisations(self) -> tuple[Organisation, ...]:
+        """Return members and regulators in the definition's order."""
+        return tuple(o for o in self.organisations if o.role != "orderer")
+
+    @property
+    def orderer_org(self) -> Organisation:
+        """Return the ordering organisation."""
+        return next(o for o in self.organisations if o.role == "orderer")
+
+    @property
+    def threshold(self) -> int:
+        """Return how many members must endorse."""
+        return self.majority if self.endorsement == "majority" else self.endorsement
+
+    @property
+    def majority(self) -> int:
+        """Return how many members govern."""
+        return len(self.members) // 2 + 1
+
+    def organisation(self, name: str) -> Organisation:
+        """Return the organisation of that name; KeyError if there is none."""
+        for organisation in self.organisations:
+            if organisation.name == name:
+                return organisation
+        raise KeyError(name)
+
+    def ports(self) -> Iterator[tuple[Location, str, int]]:
+        """Yield (place in the definition, host, port) of every port that a process listens on."""
+        for index, organisation in enumerate(self.organisations):
+            nodes: list[tuple[str, int, Peer | Orderer]] = [
+                *(("peers", number, peer) for number, peer in enumerate(organisation.peers)),
+                *(("orderers", number, orderer) for number, orderer in enumerate(organisation.orderers)),
+            ]
+            for kind, number, node in nodes:
+                for field, value in node:
+                    if field.endswith("port"):
+                        yield ("organisations", index, kind, number, field), node.host, value
+            if organisation.blob_port is not None:
+                yield ("organisations", index, "blob_port"), organisation.host, organisation.blob_port
+
+
+def _problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
+    yield from _duplicates(consortium)
+    yield from _role_problems(consortium)
+    if len(consortium.members) < MINIMUM_MEMBERS:
+        yield (
+            ("organisations",),
+            f"a consortium has at least {MINIMUM_MEMBERS} members, this one {len(consortium.members)}",
+        )
+    elif consortium.threshold < MINIMUM_ENDORSERS:
+        yield ("endorsement",), "one organisation alone would satisfy the endorsement policy; at least 2 must endorse"
+    elif consortium.threshold > len(consortium.members):
+        yield (
+            ("endorsement",),
+            f"{consortium.threshold} endorsements from {len(consortium.members)} members is impossible",
+        )
+
+
+def _duplicates(consortium: Consortium) -> Iterator[tuple[Location, str]]:
+    for field in ("name", "msp_id"):
+        seen: set[str] = set()
+        for index, organisation in enumerate(consortium.organisations):
+            value = getattr(organisation, field)
+            if value.lower() in seen:
+                yield ("organisations", index, field), f"the {field} {value} is used twice"
+            seen.add(value.lower())
+    taken: dict[tuple[str, int], Location] = {}
+    for location, host, port in consortium.ports():
+        if (host, port) in taken:
+            yield location, f"port {port} is also used by {'.'.join(map(str, taken[host, port]))}"
+        taken[host, port] = location
+
+
+def _role_problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
+    if len([o for o in consortium.organisations if o.role == "orderer"]) != 1:
+        yield ("organisations",), "exactly one organisation has the role orderer"
+    for index, organisation in enumerate(consortium.organisations):
+        here: Location = ("organisations", index)
+        if organisation.role == "orderer":
+            if organisation.peers or not organisation.orderers:
+                yield here, f"{organisation.name} orders: it has orderers and no peers"
+        elif organisation.orderers or len(organisation.peers) != 1:
+            yield here, f"{organisation.name} has exactly one peer and no orderers"
+        if organisation.role != "member" and organisation.blob_port is not None:
+            yield (*here, "blob_port"), "only members run a blob service"
+
+
+def load_consortium(path: Path = DEFAULT_DEFINITION) -> Consortium:
+    """Read, complete and check a definition.
+
+    Raises:
+        NetworkError: FL1001 if the file is not readable YAML, FL1002 with file, line and field if it is no consortium.
+    """
+    return parse_consortium(PlacedYaml.read(path))
+
+
+def parse_consortium(document: PlacedYaml, **overrides: Any) -> Consortium:
+    """Check a definition that was read; overrides replace top-level entries.
+
+    Raises:
+        NetworkError: FL1002 with file, line and field of the first problem, and how many more there are.
+    """
+    value = document.value
+    if overrides and isinstance(value, dict):
+        value = {**value, **overrides}
+    try:
+        return Consortium.model_validate(value)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        first = problems[0]
+        location: Location = first.get("ctx", {}).get("at", first["loc"])
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        field = ".".join(map(str, location))
+        message = first["msg"] if "at" in first.get("ctx", {}) else f"{field}: {first['msg']}"
+        raise NetworkError(
+            "FL1002", f"{message}{more}", where=document.place(location), hint="Correct the definition and try again."
+        ) from None
+
+
+def dump_consortium(consortium: Consortium) -> str:
+    """Return the normalised definition, every default and port written out, as YAML."""
+    return yaml.safe_dump(consortium.model_dump(mode="json", exclude_none=True), sort_keys=False, width=120)

@@ -1,0 +1,73 @@
+// Package process runs a contract as an organisation's chaincode process.
+package process
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"fedledger/chaincode/shim"
+)
+
+// Run serves the contract as the environment says until SIGTERM or SIGINT, and returns the process's exit code.
+//
+// CHAINCODE_ID is the package id and CHAINCODE_SERVER_ADDRESS host:port. CHAINCODE_TLS_KEY, CHAINCODE_TLS_CERT and
+// CHAINCODE_TLS_CLIENT_CA name PEM files; without a key it serves in the clear, with a client CA it asks peers for
+// their certificate. CORE_CHAINCODE_LOGGING_LEVEL is debug, info, warning or error.
+func Run(contract shim.Chaincode) int {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level()})))
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	server, err := FromEnvironment(contract)
+	if err != nil {
+		slog.Error("chaincode not started", "error", err.Error())
+		return 2
+	}
+	slog.Info("serving", "id", server.CCID, "address", server.Address, "tls", !server.TLSProps.Disabled)
+	if err := server.Serve(ctx); err != nil {
+		slog.Error("chaincode stopped", "error", err.Error())
+		return 1
+	}
+	slog.Info("stopped")
+	return 0
+}
+
+// FromEnvironment builds the server that Run serves.
+func FromEnvironment(contract shim.Chaincode) (*shim.ChaincodeServer, error) {
+	server := &shim.ChaincodeServer{
+		CCID:    os.Getenv("CHAINCODE_ID"),
+		Address: os.Getenv("CHAINCODE_SERVER_ADDRESS"),
+		CC:      contract,
+	}
+	server.TLSProps.Disabled = os.Getenv("CHAINCODE_TLS_KEY") == ""
+	files := map[string]*[]byte{
+		"CHAINCODE_TLS_KEY":       &server.TLSProps.Key,
+		"CHAINCODE_TLS_CERT":      &server.TLSProps.Cert,
+		"CHAINCODE_TLS_CLIENT_CA": &server.TLSProps.ClientCACerts,
+	}
+	for name, into := range files {
+		path := os.Getenv(name)
+		if path == "" {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		*into = content
+	}
+	return server, nil
+}
+
+func level() slog.Level {
+	var level slog.Level
+	name := strings.Replace(strings.ToLower(os.Getenv("CORE_CHAINCODE_LOGGING_LEVEL")), "warning", "warn", 1)
+	if level.UnmarshalText([]byte(name)) != nil {
+		return slog.LevelInfo
+	}
+	return level
+}

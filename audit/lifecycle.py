@@ -1,0 +1,74 @@
+"""Which endorsement policy guards a namespace, read from the `_lifecycle` writes that are in force."""
+
+from fabric_protos.peer import collection_pb2, policy_pb2, proposal_pb2
+from fabric_protos.peer.lifecycle import chaincode_definition_pb2, db_pb2
+
+from audit.channel import ChannelConfig
+from audit.policy import LIFECYCLE_ENDORSEMENT
+from audit.state import State
+from audit.wire import decode
+
+LIFECYCLE = "_lifecycle"
+IMPLICIT_PREFIX = "_implicit_org_"
+DEFINITION = "ChaincodeDefinition"
+
+
+class Undefined(ValueError):
+    """A namespace has no chaincode definition in force, or none that the audit can evaluate."""
+
+
+def _field(state: State, chaincode: str, name: str) -> bytes:
+    cell = state.get((LIFECYCLE, "", f"namespaces/fields/{chaincode}/{name}".encode()))
+    if cell is None:
+        raise Undefined(f"chaincode {chaincode} lacks the field {name}")
+    data = decode(db_pb2.StateData, cell[0], "lifecycle field")
+    return bytes(data.Bytes)
+
+
+def policy_for(state: State, config: ChannelConfig, chaincode: str) -> bytes:
+    """Return the ApplicationPolicy bytes in force for a chaincode's public state; raises Undefined."""
+    if chaincode == LIFECYCLE:
+        if not config.policies.exists(LIFECYCLE_ENDORSEMENT):
+            raise Undefined("the channel has no LifecycleEndorsement policy")
+        return _reference(LIFECYCLE_ENDORSEMENT)
+    cell = state.get((LIFECYCLE, "", f"namespaces/metadata/{chaincode}".encode()))
+    if cell is None:
+        raise Undefined(f"no chaincode {chaincode} is defined")
+    if decode(db_pb2.StateMetadata, cell[0], "lifecycle metadata").datatype != DEFINITION:
+        raise Undefined(f"{chaincode} is not a chaincode")
+    info = _field(state, chaincode, "ValidationInfo")
+    validation = decode(chaincode_definition_pb2.ChaincodeValidationInfo, info, "validation info")
+    if validation.validation_plugin != "vscc":
+        raise Undefined(f"{chaincode} is validated by the plugin {validation.validation_plugin!r}")
+    return bytes(validation.validation_parameter)
+
+
+def collection_policy(state: State, config: ChannelConfig, chaincode: str, collection: str) -> bytes:
+    """Return the policy that guards a collection's hashes; raises Undefined where the collection does not exist."""
+    if collection.startswith(IMPLICIT_PREFIX):
+        msp_id = collection.removeprefix(IMPLICIT_PREFIX)
+        group = config.application_organisations.get(msp_id)
+        if group is None:
+            raise Undefined(f"no organisation has the MSP id {msp_id}")
+        path = f"/Channel/Application/{group}/Endorsement"
+        if not config.policies.exists(path):
+            raise Undefined(f"the channel has no policy {path}")
+        return _reference(path)
+    package = decode(collection_pb2.CollectionConfigPackage, _field(state, chaincode, "Collections"), "collections")
+    for entry in package.config:
+        static = entry.static_collection_config
+        if static.name == collection:
+            if static.HasField("endorsement_policy"):
+                return bytes(static.endorsement_policy.SerializeToString())
+            return policy_for(state, config, chaincode)
+    raise Undefined(f"chaincode {chaincode} has no collection {collection}")
+
+
+def _reference(path: str) -> bytes:
+    return bytes(policy_pb2.ApplicationPolicy(channel_config_policy_reference=path).SerializeToString())
+
+
+def header_chaincode(extension: bytes) -> str | None:
+    """Return the chaincode that a channel header's extension names, None where it names none; raises WireError."""
+    message = decode(proposal_pb2.ChaincodeHeaderExtension, extension, "header extension")
+    return message.chaincode_id.name if message.HasField("chaincode_id") else None

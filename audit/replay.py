@@ -1,0 +1,107 @@
+"""The same Go rules, run again over the transactions that were committed.
+
+`chaincode/cmd/replay` holds the federation's rules and its state; it takes one JSON line a transaction and answers
+with the writes and the event that the rules give. What a chain committed must be exactly that.
+"""
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from audit.msp import Identity
+from audit.wire import Action, Transaction
+from network.errors import FedledgerError
+
+
+class ReplayError(FedledgerError):
+    """The replay process ended or answered with something that is not a result."""
+
+
+class Replayer:
+    """A running replay process; use as a context manager."""
+
+    def __init__(self, binary: Path, state: Iterable[tuple[str, bytes]] = (), blobs: Path | None = None) -> None:
+        self._process = subprocess.Popen([str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        first = {"state": [[k, base64.b64encode(v).decode()] for k, v in state], "blobs": str(blobs) if blobs else None}
+        self._send(first)
+
+    def transaction(self, transaction: Transaction, action: Action, creator: Identity, block: int) -> dict[str, Any]:
+        """Run one committed transaction and return the rules' {"writes", "event", "error", "checked", "unchecked"}."""
+        self._send(
+            {
+                "txid": transaction.txid,
+                "timestamp_ms": transaction.timestamp_ms,
+                "creator": {"msp_id": creator.msp_id, "cert_pem": creator.pem.decode()},
+                "channel": transaction.channel,
+                "args": [base64.b64encode(a).decode() for a in action.arguments],
+                "block": block,
+                "index": transaction.index,
+            }
+        )
+        return self._receive()
+
+    def query(self, channel: str, function: str, argument: dict[str, Any], creator: Identity | None = None) -> Any:
+        """Evaluate one of the contract's queries on the replayed state and return its JSON."""
+        arguments = [function.encode(), json.dumps(argument, sort_keys=True, separators=(",", ":")).encode()]
+        self._send(
+            {
+                "evaluate": True,
+                "channel": channel,
+                "args": [base64.b64encode(a).decode() for a in arguments],
+                "creator": {"msp_id": creator.msp_id, "cert_pem": creator.pem.decode()} if creator else None,
+            }
+        )
+        answer = self._receive()
+        if answer.get("error"):
+            raise ReplayError("FL5043", f"query {function} failed: {answer['error']}")
+        return json.loads(base64.b64decode(answer["result"]))
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message, separators=(",", ":")) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise ReplayError("FL5043", "the replay process has ended", hint="see its messages above") from error
+
+    def _receive(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise ReplayError("FL5043", "the replay process has ended", hint="see its messages above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> "Replayer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def expected_writes(action: Action, chaincode: str) -> list[list[str | None]]:
+    """Return the public writes that a transaction committed to a chaincode's namespace, as replay prints them."""
+    for ns, rwset in action.rwsets:
+        if ns == chaincode:
+            return [
+                [w.key, None if w.is_delete or not w.value else base64.b64encode(w.value).decode()]
+                for w in rwset.writes
+            ]
+    return []

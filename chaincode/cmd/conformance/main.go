@@ -1,0 +1,83 @@
+// Command conformance is the contract that the suite in tests/contract runs: each function does one thing that
+// fedledger relies on a Fabric network for, or one thing that a network must refuse.
+//
+// Arguments are plain strings, results are text or JSON. It runs as any chaincode process (package process).
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"fedledger/chaincode/shim"
+	"fedledger/chaincode/shim/process"
+	"fedledger/chaincode/shim/protos/peer"
+)
+
+// function is one entry of the contract: its number of arguments (-1 for any) and what it does.
+type function struct {
+	arguments int
+	call      func(stub shim.ChaincodeStubInterface, args []string) ([]byte, error)
+}
+
+var functions = map[string]function{
+	"Put":             {2, put},
+	"Get":             {1, get},
+	"Delete":          {1, remove},
+	"Increment":       {1, increment},
+	"PutMany":         {2, putMany},
+	"GetMany":         {-1, getMany},
+	"PutBatch":        {2, putBatch},
+	"ReadYourWrite":   {2, readYourWrite},
+	"Range":           {2, rangeOf},
+	"CountInto":       {3, countInto},
+	"Page":            {4, page},
+	"PutComposite":    {-1, putComposite},
+	"CompositeRange":  {-1, compositeRange},
+	"CompositePage":   {4, compositePage},
+	"PutWithEvent":    {4, putWithEvent},
+	"Creator":         {0, creator},
+	"RequireRole":     {2, requireRole},
+	"Proposal":        {0, proposalFacts},
+	"PutTime":         {1, putTime},
+	"Transient":       {1, transient},
+	"PutDigestOf":     {2, putDigestOf},
+	"ProcessMSP":      {0, processMSP},
+	"PutProcessMSP":   {1, putProcessMSP},
+	"PutIfProcessOf":  {-1, putIfProcessOf},
+	"PutRandom":       {1, putRandom},
+	"ReadTwice":       {2, readTwice},
+	"SlowPut":         {3, slowPut},
+	"ReadWait":        {2, readWait},
+	"Release":         {1, release},
+	"Fail":            {2, fail},
+	"Panic":           {1, panics},
+	"Large":           {1, large},
+	"BadKeys":         {0, badKeys},
+	"LeftOut":         {0, leftOut},
+	"LeaveAGoroutine": {1, leaveAGoroutine},
+}
+
+type contract struct{}
+
+func (contract) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
+
+func (contract) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
+	name, args := stub.GetFunctionAndParameters()
+	if name == "Status" {
+		return status(args)
+	}
+	chosen, known := functions[name]
+	if !known {
+		return shim.Error(fmt.Sprintf("FL0001: unknown function %q", name))
+	}
+	if chosen.arguments >= 0 && chosen.arguments != len(args) {
+		return shim.Error(fmt.Sprintf("FL0002: %s takes %d arguments, not %d", name, chosen.arguments, len(args)))
+	}
+	result, err := chosen.call(stub, args)
+	if err != nil {
+		return shim.Error(err.Error())
+	}
+	return shim.Success(result)
+}
+
+func main() { os.Exit(process.Run(contract{})) }

@@ -1,0 +1,1 @@
+"""A participant of the federation: plans, data, secure aggregation, the node daemon and its commands."""

@@ -1,0 +1,232 @@
+"""One organisation's folder of content-addressed blobs, which its chaincode process reads.
+
+`<folder>/<first two hex>/<64 hex>` is a whole, verified blob. What is arriving lies in `.parts`, what is known of a
+blob (who brought it, when it expires) in `.about`.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from fl_node.errors import NodeError
+
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+CHUNK: Final = 1 << 20
+DISK_RESERVE: Final = 64 << 20
+"""Bytes that stay free on the disk, so that a peer and a journal beside the blobs can still write."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a store takes: bytes a blob, bytes an organisation, bytes that must stay free on the disk."""
+
+    blob: int = 256 << 20
+    organisation: int = 8 << 30
+    reserve: int = DISK_RESERVE
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a blob beside its bytes; `expires_ms` 0 keeps it for good, `note` is the owner's own."""
+
+    organisation: str
+    expires_ms: int = 0
+    note: str = ""
+
+
+class BlobStore:
+    """A folder of blobs; every method leaves it whole when the process dies in the middle."""
+
+    def __init__(self, folder: Path, limits: Limits = Limits()) -> None:
+        self.folder = folder
+        self.limits = limits
+        for name in (".parts", ".about"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self._used: dict[str, int] = {}
+        for digest, about in self._known():
+            if (size := self.size(digest)) is not None:
+                self._used[about.organisation] = self._used.get(about.organisation, 0) + size
+
+    def path(self, digest: str) -> Path:
+        """Return where a blob lies or would lie.
+
+        Raises:
+            NodeError: FL4001, the digest is not 64 lower-case hex digits.
+        """
+        if not DIGEST.fullmatch(digest):
+            raise NodeError("FL4001", "a digest is 64 lower-case hex digits", where=digest[:80])
+        return self.folder / digest[:2] / digest
+
+    def size(self, digest: str) -> int | None:
+        """Return a blob's length in bytes, or None if it is not here."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def read(self, digest: str) -> bytes:
+        """Return a blob, its digest checked again.
+
+        Raises:
+            NodeError: FL4104 it is not here; FL4101 the disk changed it (it is then set aside, to be fetched anew).
+        """
+        path = self.path(digest)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise NodeError("FL4104", "this blob is not here", where=digest) from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            path.replace(self.folder / ".parts" / f"{digest}.damaged")
+            raise NodeError("FL4101", "the disk holds other bytes than this digest's", where=digest)
+        return data
+
+    def put(self, data: bytes, about: About) -> str:
+        """Store the organisation's own blob and return its digest."""
+        digest = hashlib.sha256(data).hexdigest()
+        self.discard_part(digest, about.organisation)
+        self.append(digest, 0, len(data), data, about)
+        return digest
+
+    def arrived(self, digest: str, organisation: str) -> int:
+        """Return how many bytes of an unfinished upload are here."""
+        try:
+            return self._part(digest, organisation).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def discard_part(self, digest: str, organisation: str) -> None:
+        """Forget an unfinished upload."""
+        self._part(digest, organisation).unlink(missing_ok=True)
+
+    def append(self, digest: str, offset: int, total: int, chunk: bytes, about: About) -> bool:
+        """Add a chunk of a blob; return whether it is whole now.
+
+        Args:
+            digest: SHA-256 of the whole blob.
+            offset: Where the chunk starts; must be what has arrived already.
+            total: The blob's length in bytes.
+            chunk: The bytes.
+            about: Who brings it.
+
+        Raises:
+            NodeError: FL4102, FL4103, FL4106, FL4101 (what has arrived is then forgotten), FL4007.
+        """
+        if self.size(digest) is not None:
+            self._remember(digest, about)
+            return True
+        self._admit(offset + len(chunk), total, about.organisation)
+        part = self._part(digest, about.organisation)
+        try:
+            with part.open("ab") as stream:
+                if stream.tell() != offset:
+                    raise NodeError("FL4106", f"{stream.tell()} bytes have arrived, the chunk starts at {offset}")
+                stream.write(chunk)
+                if offset + len(chunk) < total:
+                    return False
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._finish(digest, part, about)
+        except OSError as error:
+            raise NodeError("FL4007", f"cannot store a blob: {error.strerror}", where=str(part)) from None
+        return True
+
+    def about(self, digest: str) -> About | None:
+        """Return what is known of a blob, or None."""
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+            return About(**json.loads((self.folder / ".about" / digest).read_text()))
+        return None
+
+    def notes(self, organisation: str) -> dict[str, str]:
+        """Return note → digest of every blob that an organisation put here with a note."""
+        return {a.note: digest for digest, a in self._known() if a.organisation == organisation and a.note}
+
+    def expire(self, digest: str, when_ms: int) -> None:
+        """Let a blob go at a time in milliseconds; its digest stays on the ledger."""
+        about = self.about(digest)
+        if about and self.size(digest) is not None:
+            self._write_about(digest, About(about.organisation, when_ms, about.note))
+
+    def sweep(self, now_ms: int | None = None) -> int:
+        """Delete what has expired and what lay unfinished for a day; return how many blobs went."""
+        now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        gone = 0
+        for digest, about in list(self._known()):
+            if 0 < about.expires_ms <= now:
+                gone += self._delete(digest, about)
+        for part in (self.folder / ".parts").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if part.stat().st_mtime * 1000 < now - 86_400_000:
+                    part.unlink()
+        return gone
+
+    def open(self, digest: str) -> BinaryIO:
+        """Open a blob for reading; FileNotFoundError if it is not here."""
+        return self.path(digest).open("rb")
+
+    def _known(self) -> Iterator[tuple[str, About]]:
+        for path in (self.folder / ".about").iterdir():
+            if DIGEST.fullmatch(path.name) and (about := self.about(path.name)):
+                yield path.name, about
+
+    def _delete(self, digest: str, about: About) -> int:
+        size = self.size(digest) or 0
+        self.path(digest).unlink(missing_ok=True)
+        if not about.note:  # the owner's notes outlive the bytes: they show which deeds a restored journal forgot
+            (self.folder / ".about" / digest).unlink(missing_ok=True)
+        self._used[about.organisation] = max(0, self._used.get(about.organisation, 0) - size)
+        return 1 if size else 0
+
+    def _part(self, digest: str, organisation: str) -> Path:
+        self.path(digest)
+        return self.folder / ".parts" / f"{digest}.{organisation}"
+
+    def _admit(self, end: int, total: int, organisation: str) -> None:
+        if total > self.limits.blob:
+            raise NodeError("FL4102", f"{total} bytes, at most {self.limits.blob} are taken")
+        if end > total:
+            raise NodeError("FL4106", f"the chunk ends at {end} of {total} bytes")
+        if self._used.get(organisation, 0) + total > self.limits.organisation:
+            raise NodeError("FL4103", f"{organisation} has used its quota of {self.limits.organisation} bytes")
+        if shutil.disk_usage(self.folder).free - total < self.limits.reserve:
+            raise NodeError("FL4103", "the disk is nearly full", where=str(self.folder), hint="Free some space.")
+
+    def _finish(self, digest: str, part: Path, about: About) -> None:
+        with part.open("rb") as stream:
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+        if actual != digest:
+            part.unlink()
+            raise NodeError("FL4101", "the bytes do not have this digest; nothing was kept", where=digest)
+        target = self.path(digest)
+        target.parent.mkdir(exist_ok=True)
+        size = part.stat().st_size
+        self._remember(digest, about)
+        part.replace(target)
+        _sync_folder(target.parent)
+        self._used[about.organisation] = self._used.get(about.organisation, 0) + size
+
+    def _remember(self, digest: str, about: About) -> None:
+        known = self.about(digest)
+        if known is None or (about.note and not known.note):
+            self._write_about(digest, about)
+
+    def _write_about(self, digest: str, about: About) -> None:
+        path = self.folder / ".about" / digest
+        temporary = path.with_name(f"{digest}.new")
+        temporary.write_text(json.dumps(asdict(about)))
+        temporary.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

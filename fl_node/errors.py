@@ -1,0 +1,51 @@
+"""What a node and its commands report: every code, once, with the sentence that explains it."""
+
+from typing import Final
+
+from network.errors import FedledgerError
+
+CATALOGUE: Final[dict[str, str]] = {
+    "FL4001": "the command's input is not usable",
+    "FL4002": "the organisation's identity is missing or does not fit",
+    "FL4003": "the organisation's certificate has expired or is revoked",
+    "FL4004": "this machine's clock differs too much from the network's",
+    "FL4005": "the ledger cannot be reached",
+    "FL4006": "the participant is not admitted, or under another key",
+    "FL4007": "the disk is full or not writable",
+    "FL4008": "the blob service cannot be reached or started",
+    "FL4009": "another daemon already runs for this organisation",
+    "FL4101": "a blob's bytes do not have the digest that names them",
+    "FL4102": "a blob is larger than the service takes",
+    "FL4103": "the organisation's quota or the disk's reserve is used up",
+    "FL4104": "a blob is nowhere to be had",
+    "FL4105": "the caller's organisation may not do this",
+    "FL4106": "a chunk does not continue what has arrived",
+    "FL4107": "too few blob services took a blob",
+    "FL4201": "the journal is damaged or was written under another key",
+    "FL4202": "the journal holds a different record of the same kind",
+    "FL4203": "ledger or blob service know of deeds that the journal does not: it was restored from a backup",
+    "FL4301": "the round trains another plan or base state than the ledger's own history says",
+    "FL4302": "the round's session digest or layout is not the one that follows from its inputs",
+    "FL4303": "the round's threshold is not the one that follows from its cohort",
+    "FL4304": "the cohort or the survivors are too few, or of too few organisations",
+    "FL4305": "the node's own committed update is not among the survivors",
+    "FL4306": "the survivors differ from an earlier set on the same base state by too few",
+    "FL4307": "one survivor's declared share of the examples is too large",
+    "FL4308": "members' peers disagree about the round",
+    "FL4309": "a key of the cohort is missing, malformed or used twice",
+    "FL4310": "the node's own record on the ledger is not what it sent",
+    "FL4401": "the node's transaction was not committed in time",
+    "FL4402": "the proposed aggregate or state does not follow from the survivors' updates",
+    "FL4501": "a command was refused by the ledger",
+    "FL4502": "a model cannot be exported in this form",
+    "FL4601": "the demonstration did not go as it should",
+}
+"""Code → meaning. Codes are never reused for another meaning."""
+
+
+class NodeError(FedledgerError):
+    """Something that the operator of a node, or the researcher at its command line, can act on."""
+
+
+class RefusalError(NodeError):
+    """The node refuses by itself to go on with an attempt, whatever the chaincode allowed."""

@@ -1,0 +1,142 @@
+"""What the ledger says, as frozen values: the answers of the chaincode's queries (spec of the chaincode, §4)."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Phase = Literal["Keys", "Shares", "Updates", "Unmask", "Attest", "Final", "Void"]
+OVER: tuple[Phase, ...] = ("Final", "Void")
+
+
+class View(BaseModel):
+    """A record of the ledger; fields that this version does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Keys(View):
+    """A participant's two public X25519 keys of one attempt, hex."""
+
+    seal_key: Digest
+    mask_key: Digest
+
+
+class Shares(View):
+    """A participant's commitments of the Shares phase; `sealed` maps receiver → digest of the sealed message."""
+
+    seed_commitment: Digest
+    shares_root: Digest
+    sealed: dict[str, Digest] = Field(default_factory=dict)
+
+
+class Update(View):
+    """A committed masked update: digest and length of the blob, examples as declared."""
+
+    digest: Digest
+    length: int
+    examples: int
+
+
+class Proposal(View):
+    """A proposed aggregate."""
+
+    number: int
+    proposer: str
+    aggregate: Digest
+    state: Digest
+    metrics: dict[str, str] = Field(default_factory=dict)
+    examples: int = 0
+
+
+class Attestation(View):
+    """One organisation's word on a proposed state."""
+
+    state: str
+    agree: bool
+    deviation_e9: int = 0
+
+
+class Round(View):
+    """One attempt of a round, as `GetRound` gives it."""
+
+    training: str
+    round: int
+    attempt: int
+    phase: Phase
+    deadline_ms: int = 0
+    opened_ms: int = 0
+    plan: Digest
+    base_state: Digest
+    layout_digest: Digest
+    session: Digest
+    threshold: int
+    cohort: tuple[str, ...]
+    aggregators: tuple[str, ...] = ()
+    keys: dict[str, Keys] = Field(default_factory=dict)
+    shares: dict[str, Shares] = Field(default_factory=dict)
+    updates: dict[str, Update] = Field(default_factory=dict)
+    u2: tuple[str, ...] = ()
+    survivors: tuple[str, ...] = ()
+    revealed: tuple[str, ...] = ()
+    proposal: Proposal | None = None
+    attestations: dict[str, Attestation] = Field(default_factory=dict)
+    void_reason: str = ""
+    beacon: str = ""
+
+    @property
+    def ref(self) -> dict[str, str | int]:
+        """Return what names the attempt in every transaction."""
+        return {"training": self.training, "round": self.round, "attempt": self.attempt}
+
+    @property
+    def name(self) -> str:
+        """Return the attempt for logs: training/round/attempt."""
+        return f"{self.training}/{self.round}/{self.attempt}"
+
+    def in_order(self, members: "dict[str, object] | set[str] | tuple[str, ...]") -> tuple[str, ...]:
+        """Return members of the cohort in cohort order."""
+        return tuple(p for p in self.cohort if p in members)
+
+
+class Reveal(View):
+    """One revealed share."""
+
+    dealer: str
+    kind: Literal["seed", "mask"]
+    value: str
+    proof: tuple[str, ...] = ()
+
+
+class Plan(View):
+    """A registered plan."""
+
+    plan: Digest
+    name: str
+    layout: dict[str, object]
+    initial_state: Digest
+    layout_digest: str = ""
+    data_schema: str = Field("", alias="schema")
+    status: str = ""
+
+
+class Training(View):
+    """A training: a plan, how many rounds, and where it stands."""
+
+    training: str
+    plan: Digest
+    rounds: int
+    cohort: int
+    status: str = ""
+    round: int = 0
+    attempt: int = 0
+    base_state: str = ""
+
+
+class Participant(View):
+    """A participant's record."""
+
+    participant: str
+    msp: str
+    key_hash: str
+    status: str

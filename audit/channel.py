@@ -7,16 +7,18 @@ one version ahead and satisfies its modification policy, and the new configurati
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2
 from fabric_protos.msp import msp_config_pb2
 from fabric_protos.orderer import configuration_pb2 as orderer_configuration_pb2
 
-from audit.msp import Msp, MspSet
+from audit.msp import Identity, Msp, MspSet
 from audit.policy import ChannelPolicies, SignedBytes, valid_signers
 from audit.wire import WireError, decode
 
-Element = configtx_pb2.ConfigGroup | configtx_pb2.ConfigValue | configtx_pb2.ConfigPolicy
+Element: TypeAlias = Any
+"""A ConfigGroup, ConfigValue or ConfigPolicy."""
 
 
 class ConfigError(ValueError):
@@ -105,7 +107,7 @@ def authorised_update(current: ChannelConfig, envelope: configtx_pb2.ConfigEnvel
     signers = valid_signers(current.msps, signed)
     for path, element in delta.items():
         _check_change(current, present.get(path), path, element, signers)
-    _check_result({**present, **delta}, update, envelope)
+    _check_result({**present, **delta}, envelope)
     return ChannelConfig(current.channel, envelope.config)
 
 
@@ -119,7 +121,9 @@ def _delta(present: dict[str, Element], read: dict[str, Element], write: dict[st
     return delta
 
 
-def _check_change(current: ChannelConfig, existing: Element | None, path: str, element: Element, signers: list) -> None:  # type: ignore[type-arg]
+def _check_change(
+    current: ChannelConfig, existing: Element | None, path: str, element: Element, signers: list[Identity]
+) -> None:
     if existing is None:
         if element.version != 0:
             raise ConfigError(f"{path} is new and must have version 0")
@@ -139,9 +143,7 @@ def _policy_path(path: str, element: Element) -> str:
     return f"{group}/{element.mod_policy}"
 
 
-def _check_result(
-    expected: dict[str, Element], update: configtx_pb2.ConfigUpdate, envelope: configtx_pb2.ConfigEnvelope
-) -> None:
+def _check_result(expected: dict[str, Element], envelope: configtx_pb2.ConfigEnvelope) -> None:
     result = dict(_elements(envelope.config.channel_group))
     kept = _reachable(expected)
     if result.keys() != kept.keys():

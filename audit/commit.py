@@ -5,36 +5,35 @@ Peers of one channel that agree on every write agree on it (Fabric: core/ledger/
 
 from hashlib import sha256
 
-from audit.state import Cell, Place
+from audit.state import Place, Write
+from audit.wire import Version
+
+VARINT_MORE = 0x80
+"""The bit that says that a varint goes on."""
 
 
-def commit_hash(
-    flags: bytes, writes: dict[Place, Cell | None], places: dict[Place, tuple[int, int]], previous: bytes
-) -> bytes:
-    """Return the commit hash of a block from its validation codes, its final writes and the previous hash.
-
-    `places` gives the version that wrote or deleted each key.
-    """
-    return sha256(_varint(len(flags)) + flags + _updates(writes, places) + previous).digest()
+def commit_hash(flags: bytes, writes: dict[Place, Write], previous: bytes) -> bytes:
+    """Return the commit hash of a block from its validation codes, its final writes and the previous hash."""
+    return sha256(_varint(len(flags)) + flags + _updates(writes) + previous).digest()
 
 
-def _updates(writes: dict[Place, Cell | None], versions: dict[Place, tuple[int, int]]) -> bytes:
+def _updates(writes: dict[Place, Write]) -> bytes:
     out = bytearray()
     last_ns, last_coll = "", ""
     for place in sorted(writes, key=lambda p: (p[0].encode(), p[1].encode(), p[2])):
         ns, coll, key = place
-        cell = writes[place]
+        value, version = writes[place]
         # A name is written where it changes only: public writes of a namespace come before its collections'.
         fields = _text(1, ns if ns != last_ns else "")
         fields += _text(2, coll if (ns, coll) != (last_ns, last_coll) else "")
-        fields += _bytes(3, key) + (b"\x20\x01" if cell is None else b"")
-        fields += _bytes(5, cell[0] if cell else b"") + _bytes(6, _height(versions[place]))
+        fields += _bytes(3, key) + (b"\x20\x01" if value is None else b"")
+        fields += _bytes(5, value or b"") + _bytes(6, _height(version))
         out += _bytes(1, fields)
         last_ns, last_coll = ns, coll
     return bytes(out)
 
 
-def _height(version: tuple[int, int]) -> bytes:
+def _height(version: Version) -> bytes:
     parts = [n.to_bytes((n.bit_length() + 7) // 8, "big") for n in version]
     return b"".join(bytes([len(part)]) + part for part in parts)
 
@@ -49,8 +48,8 @@ def _bytes(number: int, value: bytes) -> bytes:
 
 def _varint(number: int) -> bytes:
     out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
+    while number >= VARINT_MORE:
+        out.append(number % VARINT_MORE | VARINT_MORE)
         number >>= 7
     out.append(number)
     return bytes(out)

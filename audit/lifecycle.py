@@ -13,46 +13,46 @@ IMPLICIT_PREFIX = "_implicit_org_"
 DEFINITION = "ChaincodeDefinition"
 
 
-class Undefined(ValueError):
+class UndefinedError(ValueError):
     """A namespace has no chaincode definition in force, or none that the audit can evaluate."""
 
 
 def _field(state: State, chaincode: str, name: str) -> bytes:
     cell = state.get((LIFECYCLE, "", f"namespaces/fields/{chaincode}/{name}".encode()))
     if cell is None:
-        raise Undefined(f"chaincode {chaincode} lacks the field {name}")
+        raise UndefinedError(f"chaincode {chaincode} lacks the field {name}")
     data = decode(db_pb2.StateData, cell[0], "lifecycle field")
     return bytes(data.Bytes)
 
 
 def policy_for(state: State, config: ChannelConfig, chaincode: str) -> bytes:
-    """Return the ApplicationPolicy bytes in force for a chaincode's public state; raises Undefined."""
+    """Return the ApplicationPolicy bytes in force for a chaincode's public state; raises UndefinedError."""
     if chaincode == LIFECYCLE:
         if not config.policies.exists(LIFECYCLE_ENDORSEMENT):
-            raise Undefined("the channel has no LifecycleEndorsement policy")
+            raise UndefinedError("the channel has no LifecycleEndorsement policy")
         return _reference(LIFECYCLE_ENDORSEMENT)
     cell = state.get((LIFECYCLE, "", f"namespaces/metadata/{chaincode}".encode()))
     if cell is None:
-        raise Undefined(f"no chaincode {chaincode} is defined")
+        raise UndefinedError(f"no chaincode {chaincode} is defined")
     if decode(db_pb2.StateMetadata, cell[0], "lifecycle metadata").datatype != DEFINITION:
-        raise Undefined(f"{chaincode} is not a chaincode")
+        raise UndefinedError(f"{chaincode} is not a chaincode")
     info = _field(state, chaincode, "ValidationInfo")
     validation = decode(chaincode_definition_pb2.ChaincodeValidationInfo, info, "validation info")
     if validation.validation_plugin != "vscc":
-        raise Undefined(f"{chaincode} is validated by the plugin {validation.validation_plugin!r}")
+        raise UndefinedError(f"{chaincode} is validated by the plugin {validation.validation_plugin!r}")
     return bytes(validation.validation_parameter)
 
 
 def collection_policy(state: State, config: ChannelConfig, chaincode: str, collection: str) -> bytes:
-    """Return the policy that guards a collection's hashes; raises Undefined where the collection does not exist."""
+    """Return the policy that guards a collection's hashes; raises UndefinedError where there is no such collection."""
     if collection.startswith(IMPLICIT_PREFIX):
         msp_id = collection.removeprefix(IMPLICIT_PREFIX)
         group = config.application_organisations.get(msp_id)
         if group is None:
-            raise Undefined(f"no organisation has the MSP id {msp_id}")
+            raise UndefinedError(f"no organisation has the MSP id {msp_id}")
         path = f"/Channel/Application/{group}/Endorsement"
         if not config.policies.exists(path):
-            raise Undefined(f"the channel has no policy {path}")
+            raise UndefinedError(f"the channel has no policy {path}")
         return _reference(path)
     package = decode(collection_pb2.CollectionConfigPackage, _field(state, chaincode, "Collections"), "collections")
     for entry in package.config:
@@ -61,7 +61,7 @@ def collection_policy(state: State, config: ChannelConfig, chaincode: str, colle
             if static.HasField("endorsement_policy"):
                 return bytes(static.endorsement_policy.SerializeToString())
             return policy_for(state, config, chaincode)
-    raise Undefined(f"chaincode {chaincode} has no collection {collection}")
+    raise UndefinedError(f"chaincode {chaincode} has no collection {collection}")
 
 
 def _reference(path: str) -> bytes:

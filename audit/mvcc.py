@@ -14,9 +14,9 @@ from fabric_protos.peer import transaction_pb2
 from audit.state import State
 from audit.wire import Action, Version
 
-VALID = transaction_pb2.VALID
-MVCC_READ_CONFLICT = transaction_pb2.MVCC_READ_CONFLICT
-PHANTOM_READ_CONFLICT = transaction_pb2.PHANTOM_READ_CONFLICT
+VALID = int(transaction_pb2.VALID)
+MVCC_READ_CONFLICT = int(transaction_pb2.MVCC_READ_CONFLICT)
+PHANTOM_READ_CONFLICT = int(transaction_pb2.PHANTOM_READ_CONFLICT)
 
 
 def read_conflict(state: State, action: Action) -> int:

@@ -4,10 +4,11 @@ A signature policy counts distinct identities per principal in the order given a
 (common/cauthdsl in Fabric); an implicit policy counts the groups below whose policy of the same name holds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fabric_protos.common import configtx_pb2, policies_pb2
+from fabric_protos.msp import msp_principal_pb2
 from fabric_protos.peer import policy_pb2
 
 from audit.msp import Identity, IdentityError, MspSet
@@ -51,7 +52,13 @@ def signature_policy_holds(
     return _rule_holds(msps, envelope.rule, envelope.identities, signers, used)
 
 
-def _rule_holds(msps: MspSet, rule, principals, signers: Sequence[Identity], used: list[bool]) -> bool:  # type: ignore[no-untyped-def]
+def _rule_holds(
+    msps: MspSet,
+    rule: policies_pb2.SignaturePolicy,
+    principals: Sequence[msp_principal_pb2.MSPPrincipal],
+    signers: Sequence[Identity],
+    used: list[bool],
+) -> bool:
     kind = rule.WhichOneof("Type")
     if kind == "signed_by":
         if not 0 <= rule.signed_by < len(principals):
@@ -136,7 +143,3 @@ def application_policy_holds(policies: ChannelPolicies, msps: MspSet, raw: bytes
     if kind == "channel_config_policy_reference":
         return policies.holds(policy.channel_config_policy_reference, signers)
     raise WireError("an endorsement policy is empty")
-
-
-PolicyCheck = Callable[[bytes], bool]
-"""Whether an endorsement policy holds for the transaction at hand."""

@@ -7,12 +7,13 @@ with the writes and the event that the rules give. What a chain committed must b
 import base64
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from audit.msp import Identity
+from audit.verdict import Rule
 from audit.wire import Action, Transaction
 from network.errors import FedledgerError
 
@@ -26,7 +27,7 @@ class Replayer:
 
     def __init__(self, binary: Path, state: Iterable[tuple[str, bytes]] = (), blobs: Path | None = None) -> None:
         self._process = subprocess.Popen([str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
-        first = {"state": [[k, base64.b64encode(v).decode()] for k, v in state], "blobs": str(blobs) if blobs else None}
+        first = {"state": [[k, _text(v)] for k, v in state], "blobs": str(blobs) if blobs else None}
         self._send(first)
 
     def transaction(self, transaction: Transaction, action: Action, creator: Identity, block: int) -> dict[str, Any]:
@@ -37,7 +38,7 @@ class Replayer:
                 "timestamp_ms": transaction.timestamp_ms,
                 "creator": {"msp_id": creator.msp_id, "cert_pem": creator.pem.decode()},
                 "channel": transaction.channel,
-                "args": [base64.b64encode(a).decode() for a in action.arguments],
+                "args": [_text(a) for a in action.arguments],
                 "block": block,
                 "index": transaction.index,
             }
@@ -51,7 +52,7 @@ class Replayer:
             {
                 "evaluate": True,
                 "channel": channel,
-                "args": [base64.b64encode(a).decode() for a in arguments],
+                "args": [_text(a) for a in arguments],
                 "creator": {"msp_id": creator.msp_id, "cert_pem": creator.pem.decode()} if creator else None,
             }
         )
@@ -87,7 +88,7 @@ class Replayer:
             self._process.kill()
             self._process.wait()
 
-    def __enter__(self) -> "Replayer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -96,12 +97,29 @@ class Replayer:
         self.close()
 
 
-def expected_writes(action: Action, chaincode: str) -> list[list[str | None]]:
-    """Return the public writes that a transaction committed to a chaincode's namespace, as replay prints them."""
+def differences(answer: dict[str, Any], action: Action, chaincode: str) -> Iterator[tuple[Rule, str]]:
+    """Yield each rule that replay speaks to, with what is wrong or "" where it holds."""
+    if answer.get("error"):
+        yield Rule.REPLAY_REFUSED, f"the rules refuse it: {answer['error']}"
+        return
+    yield Rule.REPLAY_REFUSED, ""
+    committed, given = dict(_writes(action, chaincode)), dict(answer["writes"])
+    keys = sorted(k for k in committed.keys() | given.keys() if committed.get(k, "") != given.get(k, ""))
+    yield Rule.REPLAY_WRITES, f"the rules write something else at {keys[:3]}" if keys else ""
+    event = [action.event.event_name, _text(action.event.payload)] if action.event else None
+    yield Rule.REPLAY_EVENT, "" if answer.get("event") == event else "the rules give another event"
+    for what in answer.get("checked") or []:
+        if what.startswith("aggregate"):
+            yield Rule.AGGREGATE, ""
+
+
+def _writes(action: Action, chaincode: str) -> Iterator[tuple[str, str | None]]:
+    """The public writes that a transaction committed to a chaincode's namespace, as replay prints them."""
     for ns, rwset in action.rwsets:
         if ns == chaincode:
-            return [
-                [w.key, None if w.is_delete or not w.value else base64.b64encode(w.value).decode()]
-                for w in rwset.writes
-            ]
-    return []
+            for write in rwset.writes:
+                yield write.key, None if write.is_delete or not write.value else _text(write.value)
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

@@ -20,6 +20,8 @@ create table if not exists meta(name text primary key, value text) without rowid
 create table if not exists notes(kind text, code text, block integer, txid text, text text);
 """
 Cell = tuple[bytes, Version]
+Write = tuple[bytes | None, Version]
+"""A value, None for a deletion, and the version that it was written at."""
 Place = tuple[str, str, bytes]
 """A namespace, a collection ("" for public state) and a key (its hash in a collection)."""
 
@@ -33,7 +35,7 @@ class State:
         self._db.execute("pragma synchronous=normal")
         self._db.executescript(SCHEMA)
         self._db.execute("begin")
-        self.pending: dict[Place, Cell | None] = {}
+        self.pending: dict[Place, Write] = {}
 
     def get(self, place: Place) -> Cell | None:
         """Return the value and version at a place as of the last finished block, None where there is none."""
@@ -49,19 +51,19 @@ class State:
         if high:
             query, arguments = f"{query} and key{compare}?", (*arguments, high)
         found = {bytes(key): (block, tx) for key, block, tx in self._db.execute(query, arguments)}
-        for (space, coll, key), cell in self.pending.items():
+        for (space, coll, key), (value, version) in self.pending.items():
             if space != ns or coll or key < low or (high and (key > high or (key == high and not include_end))):
                 continue
-            if cell is None:
+            if value is None:
                 found.pop(key, None)
             else:
-                found[key] = cell[1]
+                found[key] = version
         for key in sorted(found):
             yield key.decode(), found[key]
 
-    def write(self, place: Place, cell: Cell | None) -> None:
+    def write(self, place: Place, value: bytes | None, version: Version) -> None:
         """Lay a write of the block under way over the state; None deletes."""
-        self.pending[place] = cell
+        self.pending[place] = (value, version)
 
     def seen(self, txid: str) -> bool:
         """Whether an earlier block holds a transaction with this id."""
@@ -69,8 +71,8 @@ class State:
 
     def finish_block(self, number: int, txids: list[str]) -> None:
         """Fold the pending writes and the block's transaction ids into the state."""
-        rows = [(*place, cell[0], *cell[1]) for place, cell in self.pending.items() if cell is not None]
-        gone = [place for place, cell in self.pending.items() if cell is None]
+        rows = [(*place, value, *version) for place, (value, version) in self.pending.items() if value is not None]
+        gone = [place for place, (value, _) in self.pending.items() if value is None]
         self._db.executemany("replace into state values(?,?,?,?,?,?)", rows)
         self._db.executemany("delete from state where ns=? and coll=? and key=?", gone)
         self._db.executemany("insert or ignore into txids values(?,?)", [(txid, number) for txid in txids])

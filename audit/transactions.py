@@ -11,7 +11,7 @@ from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.channel import ChannelConfig
-from audit.lifecycle import Undefined, collection_policy, header_chaincode, policy_for
+from audit.lifecycle import UndefinedError, collection_policy, header_chaincode, policy_for
 from audit.msp import Identity, IdentityError
 from audit.policy import SignedBytes, application_policy_holds, valid_signers
 from audit.state import State
@@ -172,7 +172,7 @@ def _endorsed(state: State, config: ChannelConfig, checked: Checked, ns: str) ->
     for lookup in lookups:
         try:
             held = application_policy_holds(config.policies, config.msps, lookup(), checked.endorsers)
-        except (Undefined, WireError) as error:
+        except (UndefinedError, WireError) as error:
             return codes.INVALID_CHAINCODE, str(error)
         if not held:
             who = ", ".join(sorted(e.msp_id for e in checked.endorsers)) or "nobody"

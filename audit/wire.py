@@ -7,6 +7,7 @@ data hash; the data hash covers the concatenated envelopes; a transaction id is 
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import TypeVar
 
 from fabric_protos.common import common_pb2
 from fabric_protos.ledger.rwset import rwset_pb2
@@ -16,15 +17,19 @@ from google.protobuf.message import DecodeError, Message
 
 SIGNATURES, LAST_CONFIG, TRANSACTIONS_FILTER, ORDERER, COMMIT_HASH = range(5)
 CONFIG, ENDORSER_TRANSACTION = common_pb2.CONFIG, common_pb2.ENDORSER_TRANSACTION
+DER_LONG_FORM = 0x80
 Version = tuple[int, int]
 """The block number and the transaction's index that wrote a key."""
+
+
+M = TypeVar("M", bound=Message)
 
 
 class WireError(ValueError):
     """Bytes that should be a Fabric message are not one."""
 
 
-def decode(kind: type[Message], raw: bytes, what: str) -> Message:
+def decode(kind: type[M], raw: bytes, what: str) -> M:
     """Parse `raw` as a message of `kind`; raises WireError naming `what`."""
     try:
         return kind.FromString(raw)
@@ -41,10 +46,10 @@ def header_bytes(header: common_pb2.BlockHeader) -> bytes:
 
 def _der(tag: int, content: bytes) -> bytes:
     size = len(content)
-    if size < 0x80:
+    if size < DER_LONG_FORM:
         return bytes([tag, size]) + content
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(length)]) + length + content
+    return bytes([tag, DER_LONG_FORM | len(length)]) + length + content
 
 
 def header_hash(header: common_pb2.BlockHeader) -> bytes:
@@ -172,3 +177,24 @@ def metadata(block: common_pb2.Block, index: int) -> common_pb2.Metadata:
     """Return one of a block's signed metadata entries; empty where the block has none."""
     entries = block.metadata.metadata
     return decode(common_pb2.Metadata, entries[index] if index < len(entries) else b"", "block metadata")
+
+
+def is_config_block(block: common_pb2.Block) -> bool:
+    """Whether a block holds one transaction and that one is a configuration."""
+    if len(block.data.data) != 1:
+        return False
+    try:
+        return bool(parse_transaction(0, block.data.data[0]).kind == CONFIG)
+    except WireError:
+        return False
+
+
+def config_payload(block: common_pb2.Block) -> bytes:
+    """Return the ConfigEnvelope bytes of a config block; raises WireError."""
+    return parse_transaction(0, block.data.data[0]).data
+
+
+def recorded_flags(block: common_pb2.Block) -> bytes:
+    """Return the validation codes that the peer recorded, a byte a transaction."""
+    entries = block.metadata.metadata
+    return bytes(entries[TRANSACTIONS_FILTER]) if len(entries) > TRANSACTIONS_FILTER else b""

@@ -1,0 +1,103 @@
+"""A block's endorser transactions: their codes recomputed, their writes applied, their rules run again."""
+
+from collections import Counter
+
+from fabric_protos.common import common_pb2
+from fabric_protos.peer import transaction_pb2 as codes
+
+from audit.channel import ChannelConfig
+from audit.mvcc import read_conflict
+from audit.replay import Replayer, differences
+from audit.state import State
+from audit.transactions import Checked, check_transaction
+from audit.verdict import Record, Rule
+
+VALID = codes.VALID
+
+
+class Execution:
+    """Runs blocks of endorser transactions against the re-derived state."""
+
+    def __init__(self, state: State, record: Record, chaincode: str, replayer: Replayer | None) -> None:
+        self._state, self._record, self._chaincode, self._replayer = state, record, chaincode, replayer
+
+    def block(self, config: ChannelConfig, block: common_pb2.Block) -> list[Checked]:
+        """Recompute the codes of a block's transactions in order and apply the valid ones; raises WireError."""
+        checked = [check_transaction(self._state, config, i, raw) for i, raw in enumerate(block.data.data)]
+        _mark_duplicates(checked)
+        for one in checked:
+            if one.code == VALID and one.action is not None:
+                one.code = read_conflict(self._state, one.action)
+            if one.code == VALID and one.action is not None:
+                self._apply(one, block.header.number)
+                self._replay(one, block.header.number)
+            self._note_expiry(one, block.header.number)
+        return checked
+
+    def _apply(self, checked: Checked, number: int) -> None:
+        action, transaction = checked.action, checked.transaction
+        assert action is not None
+        assert transaction is not None
+        version = (number, transaction.index)
+        for ns, rwset in action.rwsets:
+            for write in rwset.writes:
+                gone = write.is_delete or not write.value
+                self._state.write((ns, "", write.key.encode()), None if gone else write.value, version)
+        for ns, coll, hashed in action.hashed_rwsets:
+            for entry in hashed.hashed_writes:
+                gone = entry.is_delete or entry.is_purge
+                self._state.write((ns, coll, entry.key_hash), None if gone else entry.value_hash, version)
+        if checked.unchecked:
+            self._record.skip(Rule.VALIDATION_CODE, number, checked.unchecked, transaction.txid)
+
+    def compare(self, number: int, checked: list[Checked], recorded: bytes) -> None:
+        """Compare the recomputed codes with those that the peer recorded."""
+        for one, code in zip(checked, recorded, strict=False):
+            if one.code == code:
+                self._record.hold(Rule.VALIDATION_CODE)
+                continue
+            text = f"recorded {_code_name(code)}, recomputed {_code_name(one.code)}"
+            self._record.fail(Rule.VALIDATION_CODE, number, f"{text}: {one.reason}" if one.reason else text, one.txid)
+
+    def _note_expiry(self, checked: Checked, number: int) -> None:
+        if checked.transaction is None or checked.code != VALID:
+            return
+        for identity in (checked.creator, *checked.endorsers):
+            if identity is not None and identity.expired_at(checked.transaction.timestamp_ms):
+                text = f"{identity.msp_id} used a certificate outside its validity"
+                self._record.fail(Rule.EXPIRED, number, text, checked.txid)
+                return
+        self._record.hold(Rule.EXPIRED)
+
+    def _replay(self, checked: Checked, number: int) -> None:
+        action, transaction, creator = checked.action, checked.transaction, checked.creator
+        if self._replayer is None or action is None or action.chaincode != self._chaincode:
+            return
+        assert transaction is not None
+        assert creator is not None
+        answer = self._replayer.transaction(transaction, action, creator, number)
+        for rule, breach in differences(answer, action, self._chaincode):
+            if breach:
+                self._record.fail(rule, number, breach, transaction.txid)
+            else:
+                self._record.hold(rule)
+        for what in answer.get("unchecked") or []:
+            self._record.skip(Rule.AGGREGATE, number, f"not recomputed: {what}", transaction.txid)
+
+
+def _mark_duplicates(checked: list[Checked]) -> None:
+    """Within a block the first valid use of a transaction id counts, later ones are duplicates."""
+    seen: Counter[str] = Counter()
+    for one in checked:
+        if one.code != VALID:
+            continue
+        if seen[one.txid]:
+            one.code, one.reason = codes.DUPLICATE_TXID, "the block holds the transaction id twice"
+        seen[one.txid] += 1
+
+
+def _code_name(code: int) -> str:
+    try:
+        return f"{codes.TxValidationCode.Name(code)} ({code})"
+    except ValueError:
+        return f"unknown code {code}"

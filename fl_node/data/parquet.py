@@ -1,0 +1,53 @@
+"""Columns of a Parquet file. Imports pyarrow: only `read` loads this module, and only where Parquet is read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from fl_node.data.columns import MISSING, Raw
+from fl_node.plan.errors import data_error
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Any]:
+    """Opens a Parquet file.
+
+    Raises:
+        DataError: FL3102 where it is none, or breaks off.
+    """
+    try:
+        with pyarrow.parquet.ParquetFile(file) as source:
+            yield source
+    except (pa.ArrowException, OSError) as error:
+        raise data_error("FL3102", f"no readable Parquet: {error}", str(file)) from error
+
+
+def columns(source: Any, wanted: list[str], file: str) -> dict[str, Raw]:
+    """Reads columns by name.
+
+    Raises:
+        DataError: FL3104 for a column of a type that has no numbers, booleans or texts.
+    """
+    table = source.read(columns=wanted)
+    return {name: _raw(table.column(name), name, file) for name in wanted}
+
+
+def _raw(column: Any, name: str, file: str) -> Raw:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    missing = column.is_null(nan_is_null=True).to_numpy()
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind):
+        texts = [value.strip() if isinstance(value, str) else value for value in column.to_pylist()]
+        blank = [isinstance(text, str) and text.lower() in MISSING for text in texts]
+        return Raw(np.array([*texts, None], dtype=np.object_)[:-1], missing | np.array(blank, dtype=np.bool_), file)
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise data_error("FL3104", f"columns of type {kind} are not read", f"{file}, column {name}")
+    return Raw(column.fill_null(0).to_numpy(), missing, file)

@@ -1,0 +1,135 @@
+"""The manifest: everything about a plan that people vote on and nodes check, as canonical JSON."""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from fl_node.canonical import CanonicalError, canonical_json, decode_strict
+from fl_node.data.schema import Decimal, Model, Schema
+from fl_node.plan.errors import plan_error
+from fl_node.plan.layout import Layout
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+TOLERANCE_E9: Final = 1000
+"""How far two nodes' recomputed states may lie apart, in units of 10⁻⁹ (1e-6 relative, architecture §6)."""
+
+
+class Quantisation(Model):
+    """How a model update becomes integers (see `tff_aggregation`); decimal text for real numbers.
+
+    Attributes:
+        bits: Width of a value slot.
+        clip: Largest L2 norm of an update; a longer one is scaled down to it.
+        zero_above: Updates with a coordinate beyond this are replaced by zeros; None: never.
+        weight_cap: Largest weight of one participant; None: unweighted.
+    """
+
+    bits: int = Field(ge=8, le=24)
+    clip: Decimal
+    zero_above: Decimal | None = None
+    weight_cap: int | None = Field(default=None, ge=1, le=1 << 20)
+
+
+class Batching(Model):
+    """How a node turns its rows into what `work` reads.
+
+    Attributes:
+        batch: Rows in a batch.
+        epochs: Passes over the training rows in a round.
+        holdout_percent: Share of rows, by stable hash, that only evaluation sees.
+    """
+
+    batch: int = Field(ge=1, le=65_536)
+    epochs: int = Field(ge=1, le=1000)
+    holdout_percent: int = Field(ge=0, le=50)
+
+
+class StateLeaf(Model):
+    """One tensor of the state: what a state blob's header must say."""
+
+    path: str
+    dtype: str
+    shape: tuple[int, ...] = Field(strict=False)
+
+
+class Manifest(Model):
+    """What a plan is.
+
+    Attributes:
+        name: Short name for people.
+        framework: The runtime that executes the computations.
+        framework_version: Its exact version.
+        protobuf: The protobuf implementation that can parse the computations (deep ones need `python`).
+        cohort_max: The largest cohort whose sums fit the slots.
+        layout: The flat layout of the secure sums.
+        layout_digest: Its digest, as the ledger's session binds it.
+        schema_: (`schema` in JSON) What a row must look like.
+        schema_digest: Its digest, as the data profile quotes it.
+        batching: How rows are batched and split.
+        evaluation: Whether the vector carries the base model's loss and metrics on the hold-out.
+        quantisation: How updates are quantised, where this project's own aggregation does it.
+        metrics: Names of the numbers that `update` returns, sorted.
+        state: Every tensor of the state.
+        tolerance_e9: Allowed relative deviation between recomputed states, in 10⁻⁹.
+        files: SHA-256 of every other entry of the plan file.
+    """
+
+    format: Literal["fedledger-plan/1"] = "fedledger-plan/1"
+    name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    framework: Literal["tensorflow-federated"] = "tensorflow-federated"
+    framework_version: str
+    protobuf: Literal["upb", "python"] = "upb"
+    cohort_max: int = Field(ge=3, le=1000)
+    layout: Layout
+    layout_digest: Digest
+    schema_: Schema = Field(alias="schema")
+    schema_digest: Digest
+    batching: Batching
+    evaluation: bool
+    quantisation: Quantisation | None = None
+    metrics: tuple[str, ...] = Field(strict=False)
+    state: tuple[StateLeaf, ...] = Field(strict=False)
+    tolerance_e9: int = Field(default=TOLERANCE_E9, ge=0, le=1_000_000)
+    files: dict[str, Digest]
+
+    @model_validator(mode="after")
+    def _digests_agree(self) -> Self:
+        if self.layout.digest() != self.layout_digest:
+            raise ValueError("layout_digest is not the digest of the layout")
+        if self.schema_.digest() != self.schema_digest:
+            raise ValueError("schema_digest is not the digest of the schema")
+        if list(self.metrics) != sorted(set(self.metrics)):
+            raise ValueError("metrics are sorted, each once")
+        return self
+
+    @property
+    def tolerance(self) -> float:
+        """The allowed relative deviation between recomputed states."""
+        return self.tolerance_e9 / 1e9
+
+    def canonical(self) -> bytes:
+        """The manifest's bytes in the plan file."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
+
+
+def parse_manifest(raw: bytes) -> Manifest:
+    """Reads a manifest strictly.
+
+    Raises:
+        PlanError: FL3003 for bytes that are not the canonical form of a valid manifest.
+    """
+    try:
+        manifest = Manifest.model_validate(decode_strict(raw))
+    except (CanonicalError, ValidationError) as error:
+        raise plan_error("FL3003", _first_line(error), "manifest.json") from error
+    if manifest.canonical() != raw:
+        raise plan_error("FL3003", "not in canonical form", "manifest.json")
+    return manifest
+
+
+def _first_line(error: CanonicalError | ValidationError) -> str:
+    if isinstance(error, CanonicalError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'manifest'}: {first['msg']}"

@@ -47,6 +47,9 @@ class Execution:
             for entry in hashed.hashed_writes:
                 gone = entry.is_delete or entry.is_purge
                 self._state.write((ns, coll, entry.key_hash), None if gone else entry.value_hash, version)
+        if action.event is not None and checked.creator is not None:
+            event, who = action.event, checked.creator.msp_id
+            self._state.event(version, checked.txid, transaction.timestamp_ms, who, event.event_name, event.payload)
         if checked.unchecked:
             self._record.skip(Rule.VALIDATION_CODE, number, checked.unchecked, transaction.txid)
 

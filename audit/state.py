@@ -17,6 +17,8 @@ create table if not exists state(
   ns text, coll text, key blob, value blob, block integer, tx integer, primary key(ns, coll, key)) without rowid;
 create table if not exists txids(txid text primary key, block integer) without rowid;
 create table if not exists meta(name text primary key, value text) without rowid;
+create table if not exists events(
+  block integer, tx integer, txid text, time_ms integer, msp text, name text, payload text, primary key(block, tx));
 create table if not exists notes(kind text, code text, block integer, txid text, text text);
 """
 Cell = tuple[bytes, Version]
@@ -95,6 +97,18 @@ class State:
         """Return the findings of a kind as (code, block, transaction id, text) in the order found."""
         rows = self._db.execute("select code, block, txid, text from notes where kind=? order by rowid", (kind,))
         return [(code, block, txid, text) for code, block, txid, text in rows]
+
+    def event(self, place: Version, txid: str, time_ms: int, msp_id: str, name: str, payload: bytes) -> None:
+        """Index a chaincode event of a valid transaction at its block and index."""
+        row = (*place, txid, time_ms, msp_id, name, payload.decode(errors="replace"))
+        self._db.execute("insert or ignore into events values(?,?,?,?,?,?,?)", row)
+
+    def events(self, after: int = -1) -> Iterator[dict[str, Any]]:
+        """Yield the indexed events of the blocks after `after`, in the ledger's order."""
+        names = ("block", "tx", "txid", "time_ms", "msp", "name", "payload")
+        query = "select * from events where block>? order by block, tx"
+        for row in self._db.execute(query, (after,)):
+            yield dict(zip(names, row, strict=True))
 
     def entries(self, ns: str) -> Iterator[tuple[str, bytes]]:
         """Yield a namespace's public keys and values in byte order."""

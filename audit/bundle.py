@@ -1,0 +1,100 @@
+"""Evidence that stands alone: all blocks from genesis to a round's end, the blobs it names, and how to check them.
+
+A bundle is a zip file. `audit verify BUNDLE` checks it anywhere; it proves what the blocks prove and says what it
+cannot: whether blocks follow that the bundle does not hold, and sums whose masked updates have expired.
+"""
+
+import json
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from audit.fetch import FetchError, block_path, read_blocks
+from audit.state import State
+from audit.wire import header_hash
+
+MANIFEST = "manifest.json"
+INSTRUCTIONS = """How to check this bundle
+========================
+1. Ask two or more organisations of the consortium for the hash of the channel's genesis block, each by itself.
+2. Run `fedledger audit verify BUNDLE.zip --genesis HASH`. Nothing else is needed, no network is used.
+3. Read the verdict's three parts: what holds, what fails, and what could not be checked and why.
+
+The blocks hold every certificate, vote, commitment and signature from genesis to the end of the round. The bundle
+cannot show whether later blocks exist, nor re-add masked updates that are not in its blobs folder.
+"""
+
+
+def final_block(state: State, training: str, round_number: int) -> int:
+    """Return the block in which a round of a training ended; raises FetchError (FL5110) where none did."""
+    for event in state.events():
+        if event["name"] not in ("RoundFinal", "RoundVoid"):
+            continue
+        payload = json.loads(event["payload"])
+        if (payload.get("training"), payload.get("round")) == (training, round_number) and event[
+            "name"
+        ] == "RoundFinal":
+            return int(event["block"])
+    raise FetchError(
+        "FL5110", f"round {round_number} of {training} has not ended Final in the blocks audited", hint="fetch more"
+    )
+
+
+def export(folder: Path, last: int, out: Path, *, blobs: Path | None = None, short: bool = False) -> dict[str, Any]:
+    """Write the bundle of blocks 0..last to `out` and return its manifest.
+
+    The short form holds the headers' hashes instead of the blocks: it fixes what the long form must be, and proves
+    nothing by itself.
+    """
+    manifest: dict[str, Any] = {"version": 1, "last_block": last, "short": short, "files": {}}
+    partial = out.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as bundle:
+        _add(bundle, manifest, "README.txt", INSTRUCTIONS.encode())
+        hashes = []
+        for block in read_blocks(folder):
+            if block.header.number > last:
+                break
+            hashes.append(header_hash(block.header).hex())
+            if not short:
+                name = str(block_path(Path(), block.header.number))
+                _add(bundle, manifest, name, block.SerializeToString())
+        if len(hashes) != last + 1:
+            raise FetchError("FL5111", f"blocks up to {last} are needed, {len(hashes)} are there", str(folder))
+        manifest["genesis_hash"], manifest["block_hashes"] = hashes[0], hashes
+        for path in sorted(blobs.glob("*/*")) if blobs and not short else []:
+            _add(bundle, manifest, f"blobs/{path.parent.name}/{path.name}", path.read_bytes())
+        bundle.writestr(_entry(MANIFEST), json.dumps(manifest, sort_keys=True, indent=1))
+    partial.rename(out)
+    return manifest
+
+
+def unpack(path: Path, folder: Path) -> dict[str, Any]:
+    """Unpack a bundle, checking every file against its manifest; raises FetchError (FL5112)."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            manifest: dict[str, Any] = json.loads(bundle.read(MANIFEST))
+            for name, digest in manifest["files"].items():
+                target = (folder / name).resolve()
+                if not target.is_relative_to(folder.resolve()):
+                    raise FetchError("FL5112", f"the bundle names a file outside itself: {name}", str(path))
+                raw = bundle.read(name)
+                if sha256(raw).hexdigest() != digest:
+                    raise FetchError("FL5112", f"{name} is not the file that the manifest names", str(path))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(raw)
+    except (KeyError, ValueError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        raise FetchError("FL5112", f"the bundle is damaged: {error}", str(path), "ask for it again") from error
+    return manifest
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """A zip entry with a fixed time, so that the same evidence gives the same bytes."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _add(bundle: zipfile.ZipFile, manifest: dict[str, Any], name: str, raw: bytes) -> None:
+    manifest["files"][name] = sha256(raw).hexdigest()
+    bundle.writestr(_entry(name), raw)

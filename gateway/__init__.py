@@ -1,0 +1,44 @@
+"""A client of the Hyperledger Fabric Gateway for asyncio."""
+
+from . import errors
+from ._checkpoint import Checkpointer, FileCheckpointer, InMemoryCheckpointer, Position
+from ._client import Deadlines
+from ._codes import ValidationCode
+from ._commit import Commit, Status
+from ._contract import Contract
+from ._events import EventStream
+from ._gateway import Gateway, connect
+from ._identity import Identity, Signer
+from ._network import Network
+from ._requests import EventsRequest
+from ._retry import RetryPolicy
+from ._sources import ChaincodeEvent
+from ._stages import Proposal, Transaction
+from ._transport import Endpoint, GrpcTransport, Transport
+
+__all__ = [
+    "ChaincodeEvent",
+    "Checkpointer",
+    "Commit",
+    "Contract",
+    "Deadlines",
+    "Endpoint",
+    "EventStream",
+    "EventsRequest",
+    "FileCheckpointer",
+    "Gateway",
+    "GrpcTransport",
+    "Identity",
+    "InMemoryCheckpointer",
+    "Network",
+    "Position",
+    "Proposal",
+    "RetryPolicy",
+    "Signer",
+    "Status",
+    "Transaction",
+    "Transport",
+    "ValidationCode",
+    "connect",
+    "errors",
+]

@@ -1,0 +1,182 @@
+"""A chaincode's functions, as they are called from a program."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import _messages
+from ._client import Client, Deadlines
+from ._commit import Commit
+from ._messages import Invocation
+from ._retry import RetryPolicy
+from ._stages import Proposal
+from ._submission import Ask, Flow, Propose, Send, Step, Submission, Wait
+from .errors import CommitError
+
+_ONCE = RetryPolicy(attempts=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A chaincode on a channel.
+
+    Arguments are text (sent as UTF-8) or bytes. `transient` data reaches the endorsers and not the ledger.
+    `endorsing_organizations` names by MSP id who must run the function. `retry` may be False, or a policy other than
+    the gateway's; `deadlines` likewise.
+    """
+
+    network: str
+    chaincode: str
+    _client: Client = field(repr=False)
+    _policy: RetryPolicy = field(repr=False)
+
+    async def evaluate(
+        self,
+        function: str,
+        *arguments: str | bytes,
+        transient: Mapping[str, bytes] | None = None,
+        endorsing_organizations: tuple[str, ...] | list[str] | None = None,
+        retry: bool | RetryPolicy = True,
+        deadlines: Deadlines | None = None,
+    ) -> bytes:
+        """Run a function on one peer and return its result; the ledger stays as it is.
+
+        Raises:
+            EvaluateError: the chaincode refused, or no peer answered.
+        """
+        call = self._call(deadlines, function, arguments, transient, endorsing_organizations)
+        submission = self._submission(retry, endorsing_organizations)
+        result: bytes = await _drive(submission.proposed(), _Evaluation(call.client, call.invocation))
+        return result
+
+    async def submit(
+        self,
+        function: str,
+        *arguments: str | bytes,
+        transient: Mapping[str, bytes] | None = None,
+        endorsing_organizations: tuple[str, ...] | list[str] | None = None,
+        retry: bool | RetryPolicy = True,
+        deadlines: Deadlines | None = None,
+    ) -> bytes:
+        """Run a function on enough peers, wait until its transaction is committed and return its result.
+
+        Raises:
+            EndorseError: too few organisations endorsed.
+            SubmitError: the orderers did not acknowledge; it may still commit unless they say FORBIDDEN.
+            CommitStatusError: nobody could tell its fate; read the state.
+            CommitError: it was committed as invalid.
+        """
+        call = self._call(deadlines, function, arguments, transient, endorsing_organizations)
+        if retry is False:
+            return await call.once()
+        commit, _ = await _drive(self._submission(retry, endorsing_organizations).committed(), call)
+        result: bytes = commit.result
+        return result
+
+    async def submit_async(
+        self,
+        function: str,
+        *arguments: str | bytes,
+        transient: Mapping[str, bytes] | None = None,
+        endorsing_organizations: tuple[str, ...] | list[str] | None = None,
+        retry: bool | RetryPolicy = True,
+        deadlines: Deadlines | None = None,
+    ) -> Commit:
+        """Run a function on enough peers, send its transaction to the orderers and return without waiting for a block.
+
+        Raises:
+            EndorseError, SubmitError: as in submit.
+        """
+        call = self._call(deadlines, function, arguments, transient, endorsing_organizations)
+        if retry is False:
+            return await (await call.proposal(None).endorse()).submit()
+        commit: Commit = await _drive(self._submission(retry, endorsing_organizations).sent(), call)
+        return commit
+
+    def proposal(
+        self,
+        function: str,
+        *arguments: str | bytes,
+        transient: Mapping[str, bytes] | None = None,
+        endorsing_organizations: tuple[str, ...] | list[str] | None = None,
+    ) -> Proposal:
+        """Return the first stage of a transaction, to go on by hand; no retries."""
+        call = self._call(None, function, arguments, transient, endorsing_organizations)
+        return call.proposal(None)
+
+    def _call(
+        self,
+        deadlines: Deadlines | None,
+        function: str,
+        arguments: tuple[str | bytes, ...],
+        transient: Mapping[str, bytes] | None,
+        organizations: tuple[str, ...] | list[str] | None,
+    ) -> "_Submitting":
+        client = self._client if deadlines is None else replace(self._client, deadlines=deadlines)
+        encoded = _messages.encode_arguments(function, arguments)
+        invocation = Invocation(self.network, self.chaincode, encoded, transient or {}, tuple(organizations or ()))
+        return _Submitting(client, invocation)
+
+    def _submission(self, retry: bool | RetryPolicy, organizations: Any) -> Submission:
+        policy = retry if isinstance(retry, RetryPolicy) else self._policy if retry else _ONCE
+        return Submission(policy, self._client.identity.msp_id, time.monotonic, may_choose=not organizations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitting:
+    """Does the steps of a submission."""
+
+    client: Client
+    invocation: Invocation
+
+    def proposal(self, organizations: tuple[str, ...] | None) -> Proposal:
+        invocation = self.invocation
+        if organizations is not None:
+            invocation = replace(invocation, endorsing_organizations=organizations)
+        message = _messages.propose(invocation, self.client.creator)
+        return Proposal.from_message(message, self.client, invocation.channel)
+
+    async def propose(self, organizations: tuple[str, ...] | None) -> Any:
+        return await self.proposal(organizations).endorse()
+
+    async def once(self) -> bytes:
+        transaction = await self.proposal(None).endorse()
+        status = await (await transaction.submit()).status()
+        if not status.successful:
+            raise CommitError(status.transaction_id, status.code, status.block_number)
+        return transaction.result
+
+    async def do(self, step: Step) -> Any:
+        match step:
+            case Propose(organizations):
+                return await self.propose(organizations)
+            case Send(transaction):
+                return await transaction.submit()
+            case Ask(commit, deadline):
+                return await commit.status(deadline=deadline)
+            case Wait(seconds):
+                return await asyncio.sleep(seconds)
+
+
+class _Evaluation(_Submitting):
+    """Does the steps of a query."""
+
+    async def propose(self, organizations: tuple[str, ...] | None) -> Any:
+        return await self.proposal(organizations).evaluate()
+
+
+async def _drive(flow: Flow, actor: _Submitting) -> Any:
+    """Do what the flow says until it returns; what fails is told to the flow, which raises or goes on."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                answer = await actor.do(step)
+            except Exception as error:  # noqa: BLE001 the flow raises again what it does not know
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as end:
+        return end.value

@@ -1,0 +1,79 @@
+"""A channel: its contracts and its events."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._checkpoint import Checkpointer
+from ._client import Client
+from ._contract import Contract
+from ._events import EventStream, Source, first_position
+from ._requests import EventsRequest
+from ._retry import RetryPolicy
+from ._sources import BLOCKS, FILTERED_BLOCKS, Blocks, ChaincodeEvent, ChaincodeEvents
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A channel of the ledger.
+
+    Events begin at the checkpoint where the checkpointer holds one, else at `start_block`, else with what is committed
+    after the stream was opened: by `async with`, or at the latest when the first event is asked for.
+    """
+
+    channel: str
+    _client: Client = field(repr=False)
+    _policy: RetryPolicy = field(repr=False)
+
+    def contract(self, chaincode: str) -> Contract:
+        """Return a chaincode's functions."""
+        return Contract(self.channel, chaincode, self._client, self._policy)
+
+    def chaincode_events(
+        self, chaincode: str, *, start_block: int | None = None, checkpoint: Checkpointer | None = None
+    ) -> EventStream[ChaincodeEvent]:
+        """Return what a chaincode announced in valid transactions.
+
+        Raises:
+            ValueError: the start block is negative.
+        """
+        return self._stream(ChaincodeEvents(self._client, self.channel, chaincode), start_block, checkpoint)
+
+    def block_events(
+        self, *, start_block: int | None = None, checkpoint: Checkpointer | None = None
+    ) -> EventStream[Any]:
+        """Return blocks (common.Block), valid and invalid transactions alike.
+
+        Raises:
+            ValueError: the start block is negative.
+        """
+        return self._stream(Blocks(self._client, self.channel, BLOCKS), start_block, checkpoint)
+
+    def filtered_block_events(
+        self, *, start_block: int | None = None, checkpoint: Checkpointer | None = None
+    ) -> EventStream[Any]:
+        """Return blocks without their transactions' contents (protos.FilteredBlock): ids and validation codes.
+
+        Raises:
+            ValueError: the start block is negative.
+        """
+        return self._stream(Blocks(self._client, self.channel, FILTERED_BLOCKS), start_block, checkpoint)
+
+    def chaincode_events_request(
+        self, chaincode: str, *, start_block: int | None = None, checkpoint: Checkpointer | None = None
+    ) -> EventsRequest:
+        """Return the request for chaincode events, to be signed elsewhere."""
+        source = ChaincodeEvents(self._client, self.channel, chaincode)
+        return EventsRequest.chaincode(source, first_position(start_block, checkpoint))
+
+    def block_events_request(
+        self, *, start_block: int | None = None, checkpoint: Checkpointer | None = None, filtered: bool = False
+    ) -> EventsRequest:
+        """Return the request for blocks, whole or filtered, to be signed elsewhere."""
+        source = Blocks(self._client, self.channel, FILTERED_BLOCKS if filtered else BLOCKS)
+        return EventsRequest.blocks(source, first_position(start_block, checkpoint))
+
+    def _stream(
+        self, source: Source[Any], start_block: int | None, checkpoint: Checkpointer | None
+    ) -> EventStream[Any]:
+        position = first_position(start_block, checkpoint)
+        return EventStream(source, self._client.transport, self._policy, position, checkpoint)

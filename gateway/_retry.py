@@ -1,0 +1,137 @@
+"""What an error means and what to do about it: the rules, without doing any of it."""
+
+import random
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from ._codes import ValidationCode
+from .errors import CommitStatusError, EndorseError, EvaluateError, GatewayError, StatusCode, SubmitError
+
+# Peers that are down, restarting or overloaded; the same question asked later may find an answer.
+_TRANSIENT = frozenset({StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED, StatusCode.RESOURCE_EXHAUSTED})
+# Answers of somebody who looked at the request and did not pass it on. After any other error the orderers may have it.
+_REFUSED = frozenset(
+    {
+        StatusCode.INVALID_ARGUMENT,
+        StatusCode.NOT_FOUND,
+        StatusCode.PERMISSION_DENIED,
+        StatusCode.FAILED_PRECONDITION,
+        StatusCode.ABORTED,
+        StatusCode.UNIMPLEMENTED,
+        StatusCode.UNAUTHENTICATED,
+    }
+)
+_CONFLICTS = frozenset({ValidationCode.MVCC_READ_CONFLICT, ValidationCode.PHANTOM_READ_CONFLICT})
+# How a gateway begins the detail of a peer whose chaincode answered with an error status (fabric, apiutils.go).
+_CHAINCODE_REFUSAL = "chaincode response "
+
+
+class Verdict(Enum):
+    """What to do next."""
+
+    STOP = auto()
+    """Raise the error: asking again would give the same answer."""
+    PROPOSE_AGAIN = auto()
+    """Back off, then make a new proposal with the same arguments and a new transaction id."""
+    PROPOSE_ELSEWHERE = auto()
+    """The same, at the fallback organisations, since only one's own organisation disagreed."""
+    ASK_THEN_RESEND = auto()
+    """The transaction may commit: ask for its status, send the same signed envelope, ask again."""
+    ASK_AGAIN = auto()
+    """Ask for the same transaction's status once more."""
+    DONE = auto()
+    """The transaction is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How far the client goes before it gives up.
+
+    Attributes:
+        attempts: proposals for one submit or evaluate, the first included; at least 1.
+        give_up_after: seconds during which a transaction of unknown fate is asked for and resent. Longer than the
+            orderers may drop it silently (SmartBFT's AutoRemove: 3 minutes).
+        ask_deadline: seconds that CommitStatus gets after an uncertain submit, before the envelope is resent.
+        first_delay: seconds before the first retry; doubles with each, up to longest_delay, less up to half as jitter.
+        longest_delay: seconds.
+        retryable: chaincode codes ("FL0901") worth a new proposal after a pause, as a collection or a predicate.
+        fallback_organizations: MSP ids to endorse when the only refusal comes from one's own organisation's peer.
+        resume_for: seconds an event stream tries to reconnect before it raises StreamError.
+        uniform: the source of jitter, random.uniform's signature.
+    """
+
+    attempts: int = 10
+    give_up_after: float = 200.0
+    ask_deadline: float = 5.0
+    first_delay: float = 0.1
+    longest_delay: float = 5.0
+    retryable: Collection[str] | Callable[[str], bool] = frozenset()
+    fallback_organizations: tuple[str, ...] = ()
+    resume_for: float = 120.0
+    uniform: Callable[[float, float], float] = field(default=random.uniform, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"attempts must be at least 1, not {self.attempts}")
+
+    def delay(self, failures: int) -> float:
+        """Return the pause in seconds after that many failures, counted from 1."""
+        longest = min(self.longest_delay, self.first_delay * 2 ** min(failures - 1, 30))
+        return self.uniform(longest / 2, longest)
+
+    def is_retryable(self, chaincode_code: str) -> bool:
+        """Return whether the caller wants this refusal of the chaincode retried."""
+        return self.retryable(chaincode_code) if callable(self.retryable) else chaincode_code in self.retryable
+
+
+def after_proposal(error: EndorseError | EvaluateError, policy: RetryPolicy, msp_id: str) -> Verdict:
+    """Return what to do after a proposal failed; `msp_id` is the caller's own organisation."""
+    again = Verdict.PROPOSE_ELSEWHERE if _only_own(error, policy, msp_id) else Verdict.PROPOSE_AGAIN
+    if error.chaincode_code is not None:
+        return again if policy.is_retryable(error.chaincode_code) else Verdict.STOP
+    if any(detail.message.startswith(_CHAINCODE_REFUSAL) for detail in error.details):
+        return Verdict.STOP
+    if error.code is StatusCode.ABORTED:
+        return again
+    return Verdict.PROPOSE_AGAIN if error.code in _TRANSIENT else Verdict.STOP
+
+
+def after_submit(error: SubmitError) -> Verdict:
+    """Return what to do after the orderers did not acknowledge a transaction."""
+    if error.code in _REFUSED or is_forbidden(error):
+        return Verdict.STOP
+    return Verdict.ASK_THEN_RESEND
+
+
+def after_status(error: CommitStatusError) -> Verdict:
+    """Return what to do when nobody could tell a transaction's fate."""
+    # ABORTED is a peer that stopped waiting, not one that refused: asking changes nothing, so ask.
+    refused = error.code in _REFUSED and error.code is not StatusCode.ABORTED
+    return Verdict.STOP if refused else Verdict.ASK_THEN_RESEND
+
+
+def after_commit(code: ValidationCode, *, asked_before: bool = False) -> Verdict:
+    """Return what a validation code asks for; `asked_before`: DUPLICATE_TXID was already answered once."""
+    if code is ValidationCode.VALID:
+        return Verdict.DONE
+    if code is ValidationCode.DUPLICATE_TXID:
+        # The status may be that of a copy; the peer's index answers with the first.
+        return Verdict.DONE if asked_before else Verdict.ASK_AGAIN
+    return Verdict.PROPOSE_AGAIN if code in _CONFLICTS else Verdict.STOP
+
+
+def is_forbidden(error: GatewayError) -> bool:
+    """Return whether every orderer that answered refused the sender: one alone may lie."""
+    return bool(error.details) and all("FORBIDDEN" in detail.message for detail in error.details)
+
+
+def is_transient(code: StatusCode) -> bool:
+    """Return whether a broken stream is worth opening again."""
+    return code not in _REFUSED or code is StatusCode.ABORTED
+
+
+def _only_own(error: GatewayError, policy: RetryPolicy, msp_id: str) -> bool:
+    return bool(
+        policy.fallback_organizations and error.details and all(detail.msp_id == msp_id for detail in error.details)
+    )

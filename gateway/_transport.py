@@ -1,0 +1,237 @@
+"""The wire: the only module that knows gRPC."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from fabric_protos.gateway import gateway_pb2
+from google.rpc import status_pb2
+
+from .errors import ConnectError, ErrorDetail, StatusCode, TransportError
+
+_MAX_MESSAGE_BYTES = 100 * 1024 * 1024  # what a Fabric peer accepts and sends
+_CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # This is also how long one connection attempt may take, handshake included.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    # Finds the connection that died without a word; peers refuse clients that ask more often than once a minute.
+    ("grpc.keepalive_time_ms", 120_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+]
+_DETAILS = "grpc-status-details-bin"
+_READY = grpc.ChannelConnectivity.READY
+_FAILED = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A peer's address and how to know that it is the right one.
+
+    Attributes:
+        address: "host:port".
+        root_certificates: PEM of the authorities that may have issued the peer's TLS certificate; None: the system's.
+        client_certificate: PEM, where the peer asks for mutual TLS.
+        client_key: PEM, with client_certificate.
+        server_name: the name the certificate must carry where it differs from the address.
+        plaintext: no TLS at all; only for a peer behind a local proxy.
+    """
+
+    address: str
+    root_certificates: bytes | None = None
+    client_certificate: bytes | None = None
+    client_key: bytes | None = None
+    server_name: str | None = None
+    plaintext: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError(f"endpoint {self.address}: mutual TLS needs client_certificate and client_key together")
+        if self.plaintext and (self.root_certificates or self.client_certificate):
+            raise ValueError(f"endpoint {self.address}: certificates make no sense with plaintext=True")
+
+    @property
+    def tls_certificate_hash(self) -> bytes:
+        """SHA-256 of the client's TLS certificate, which block requests are bound to; empty without mutual TLS."""
+        if self.client_certificate is None:
+            return b""
+        certificate = x509.load_pem_x509_certificate(self.client_certificate)
+        return hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest()
+
+
+class Transport(Protocol):
+    """Carries serialized messages to a gateway; failures are TransportError."""
+
+    @property
+    def tls_certificate_hash(self) -> bytes:
+        """SHA-256 of the client's TLS certificate in DER; empty without mutual TLS."""
+
+    async def connect(self, deadline: float) -> None:
+        """Return once a peer has answered.
+
+        Raises:
+            ConnectError: none did within `deadline` seconds.
+        """
+
+    async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
+        """Call "/package.Service/Method" and return the response; `deadline` in seconds."""
+
+    def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
+        """Send one request and yield responses until the other side ends or breaks the stream."""
+
+    async def close(self) -> None:
+        """Give back every connection; calls under way are cancelled."""
+
+
+class GrpcTransport:
+    """gRPC to the first of several peers that answers, moving on when its connection is lost."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        if not endpoints:
+            raise ValueError("at least one endpoint is needed")
+        self._links = [_Link(endpoint) for endpoint in endpoints]
+        self._current = 0
+
+    @property
+    def address(self) -> str:
+        """The address of the peer in use."""
+        return self._links[self._current].endpoint.address
+
+    @property
+    def tls_certificate_hash(self) -> bytes:
+        """See Transport."""
+        return self._links[self._current].endpoint.tls_certificate_hash
+
+    async def connect(self, deadline: float) -> None:
+        """See Transport; endpoints are tried in their order, each for an equal part of the time."""
+        for _ in self._links:
+            if await self._links[self._current].ready(deadline / len(self._links)):
+                return
+            self._move_on(self._current)
+        addresses = ", ".join(link.endpoint.address for link in self._links)
+        raise ConnectError(f"no endpoint answered within {deadline:g} s: {addresses}", code=StatusCode.UNAVAILABLE)
+
+    async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
+        """See Transport; the call itself is never repeated, the next one goes elsewhere."""
+        index = self._current
+        link = self._links[index]
+        try:
+            response: bytes = await link.method(path, streaming=False)(request, timeout=deadline)
+        except grpc.aio.AioRpcError as error:
+            self._look_after(index, error)
+            raise _translated(error) from error
+        return response
+
+    async def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
+        """See Transport."""
+        index = self._current
+        call = self._links[index].method(path, streaming=True)()
+        try:
+            # A call that failed already cannot be written to; its status comes below.
+            with suppress(asyncio.InvalidStateError):
+                await call.write(request)
+            while (response := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
+                yield response
+            if (code := await call.code()) is not grpc.StatusCode.OK:
+                raise TransportError(_code(code), await call.details() or "", _details(await call.trailing_metadata()))
+        except grpc.aio.AioRpcError as error:
+            self._look_after(index, error)
+            raise _translated(error) from error
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """See Transport."""
+        for link in self._links:
+            await link.close()
+
+    def _look_after(self, index: int, error: grpc.aio.AioRpcError) -> None:
+        if error.code() is grpc.StatusCode.UNAVAILABLE and not self._links[index].is_ready:
+            self._move_on(index)
+
+    def _move_on(self, index: int) -> None:
+        # Many calls may fail together: only the first of them moves on.
+        if index == self._current:
+            self._current = (index + 1) % len(self._links)
+
+
+class _Link:
+    """One endpoint's channel and the callables made from it, both made once."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._channel: Any = None
+        self._methods: dict[str, Callable[..., Any]] = {}
+
+    @property
+    def channel(self) -> Any:
+        if self._channel is None:
+            options = list(_CHANNEL_OPTIONS)
+            end = self.endpoint
+            if end.server_name is not None:
+                options.append(("grpc.ssl_target_name_override", end.server_name))  # type: ignore[arg-type]
+            if end.plaintext:
+                self._channel = grpc.aio.insecure_channel(end.address, options)
+            else:
+                credentials = grpc.ssl_channel_credentials(
+                    end.root_certificates, end.client_key, end.client_certificate
+                )
+                self._channel = grpc.aio.secure_channel(end.address, credentials, options)
+        return self._channel
+
+    @property
+    def is_ready(self) -> bool:
+        return self._channel is not None and self._channel.get_state() is _READY
+
+    def method(self, path: str, *, streaming: bool) -> Callable[..., Any]:
+        if path not in self._methods:
+            make = self.channel.stream_stream if streaming else self.channel.unary_unary
+            self._methods[path] = make(path)
+        return self._methods[path]
+
+    async def ready(self, deadline: float) -> bool:
+        try:
+            async with asyncio.timeout(deadline):
+                state = self.channel.get_state(try_to_connect=True)
+                while state is not _READY:
+                    if state in _FAILED:
+                        return False
+                    await self.channel.wait_for_state_change(state)
+                    state = self.channel.get_state(try_to_connect=True)
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+
+
+def _translated(error: grpc.aio.AioRpcError) -> TransportError:
+    return TransportError(_code(error.code()), error.details() or "", _details(error.trailing_metadata()))
+
+
+def _code(code: grpc.StatusCode) -> StatusCode:
+    return StatusCode[code.name]
+
+
+def _details(metadata: Any) -> tuple[ErrorDetail, ...]:
+    """Return the gateway.ErrorDetail messages of a google.rpc.Status in the trailer, skipping what is none."""
+    raw = next((value for key, value in metadata or () if key == _DETAILS), None)
+    if raw is None:
+        return ()
+    details = []
+    for packed in status_pb2.Status.FromString(raw).details:
+        detail = gateway_pb2.ErrorDetail()
+        if packed.Unpack(detail):
+            details.append(ErrorDetail(detail.address, detail.msp_id, detail.message))
+    return tuple(details)

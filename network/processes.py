@@ -4,78 +4,24 @@ A pid file holds "pid birth": the birth tells a process from a later one with th
 """
 
 import contextlib
-import json
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from network.errors import NetworkError
 from network.files import make_folder, write_atomically
+from network.plan import Plan, Process
 
-Kind = Literal["devnet", "fabric"]
 POLL_S = 0.02
 STOP_S = 10.0
 LOG_TAIL_LINES = 5
-
-
-@dataclass(frozen=True)
-class Process:
-    """A program of the network: how it is started, and the port that it answers on."""
-
-    name: str
-    command: tuple[str, ...]
-    port: int
-    host: str = "127.0.0.1"
-    environment: Mapping[str, str] = field(default_factory=dict)
-    ready_event: bool = False  # it also logs a JSON line {"event": "ready"}
-    probe_port: int | None = None  # ready when this port answers, where it is not the port itself
-
-    @classmethod
-    def from_json(cls, name: str, value: Mapping[str, object]) -> "Process":
-        """Read what `Plan.write` wrote."""
-        fields = dict(value) | {"command": tuple(value["command"]), "name": name}  # type: ignore[arg-type]
-        return cls(**fields)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All processes of a network, in the order they start."""
-
-    kind: Kind
-    processes: tuple[Process, ...]
-
-    def write(self, run: Path) -> None:
-        """Write RUN/network.json."""
-        entries = {p.name: {k: v for k, v in asdict(p).items() if k != "name"} for p in self.processes}
-        write_atomically(run / "network.json", json.dumps({"kind": self.kind, "processes": entries}, indent=1) + "\n")
-
-    @classmethod
-    def read(cls, run: Path) -> "Plan":
-        """Read RUN/network.json; FL1020 where no network was brought up."""
-        path = run / "network.json"
-        try:
-            value = json.loads(path.read_bytes())
-            return cls(value["kind"], tuple(Process.from_json(n, p) for n, p in value["processes"].items()))
-        except FileNotFoundError:
-            hint = "Start one with `fedledger network up`."
-            raise NetworkError("FL1020", "there is no network here", where=str(run), hint=hint) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            hint = "Remove the file and bring the network up again; ledgers stay."
-            raise NetworkError("FL1021", f"unreadable: {error}", where=str(path), hint=hint) from None
-
-    def process(self, name: str) -> Process:
-        """Return one process; FL1022 if the network has none of that name."""
-        for process in self.processes:
-            if process.name == name:
-                return process
-        names = ", ".join(p.name for p in self.processes)
-        raise NetworkError("FL1022", f"there is no process {name}", hint=f"There are {names}.")
 
 
 @dataclass(frozen=True)
@@ -106,14 +52,20 @@ def start(run: Path, process: Process) -> int:
     running = pid(run, process.name)
     if running is not None:
         return running
-    if answers(process.host, process.port):
-        hint = f"Stop the other program, or choose another --base-port (`ss -ltnp sport = :{process.port}` names it)."
-        raise NetworkError("FL1023", f"port {process.port} is taken", where=process.name, hint=hint)
+    require_free_ports(process)
     make_folder(run / "data" / process.name)
     make_folder(run / "pids")
     started = _spawn(process, make_folder(run / "logs") / f"{process.name}.log")
     write_atomically(_pid_file(run, process.name), f"{started} {_birth(started) or ''}\n")
     return started
+
+
+def require_free_ports(process: Process) -> None:
+    """Check that nothing listens where a process is about to; FL1023 names the port."""
+    for port in (process.port, *process.other_ports):
+        if answers(process.host, port):
+            hint = f"Stop the other program (`ss -ltnp sport = :{port}` names it), or choose another --base-port."
+            raise NetworkError("FL1023", f"port {port} is taken", where=process.name, hint=hint)
 
 
 def wait_ready(run: Path, process: Process, timeout_s: float = 30.0, offset: int = 0) -> None:
@@ -143,6 +95,16 @@ def stop(run: Path, name: str, *, kill: bool = False) -> bool:
             _gone(run, name, STOP_S)
     _pid_file(run, name).unlink(missing_ok=True)
     return running is not None
+
+
+def stop_all(run: Path, names: Iterable[str]) -> list[str]:
+    """Stop processes together; return those that ran."""
+    names = list(names)
+    for name in names:
+        running = pid(run, name)
+        if running is not None:
+            _signal(running, signal.SIGTERM)
+    return [name for name in names if stop(run, name)]
 
 
 def status(run: Path, plan: Plan) -> list[Status]:
@@ -254,7 +216,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
 def _is_ready(process: Process, log: Path, offset: int) -> bool:
     if process.ready_event and not _logged_ready(log, offset):
         return False
-    return answers(process.host, process.probe_port or process.port)
+    if process.health_port is not None and not _healthy(process.host, process.health_port):
+        return False
+    return answers(process.host, process.port)
 
 
 def _logged_ready(log: Path, offset: int) -> bool:
@@ -262,6 +226,17 @@ def _logged_ready(log: Path, offset: int) -> bool:
         stream.seek(offset)
         return any(b'"ready"' in line and b'"event"' in line for line in stream)
     return False
+
+
+def _healthy(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def _tail(log: Path) -> str:

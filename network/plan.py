@@ -1,0 +1,67 @@
+"""The processes of a network, as values: what `up` starts and `start NAME` starts again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from network.errors import NetworkError
+from network.files import write_atomically
+
+Kind = Literal["devnet", "fabric"]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A program of the network: how it is started, and the port that it answers on."""
+
+    name: str
+    command: tuple[str, ...]
+    port: int
+    host: str = "127.0.0.1"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_event: bool = False  # it also logs a JSON line {"event": "ready"}
+    health_port: int | None = None  # Fabric's operations service: ready when its /healthz says so
+    other_ports: tuple[int, ...] = ()
+
+    @classmethod
+    def from_json(cls, name: str, value: Mapping[str, Any]) -> "Process":
+        """Read what `Plan.write` wrote."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        return cls(name=name, **fields)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All processes of a network, in the order they start."""
+
+    kind: Kind
+    processes: tuple[Process, ...]
+
+    def write(self, run: Path) -> None:
+        """Write RUN/network.json."""
+        entries = {p.name: {k: v for k, v in asdict(p).items() if k != "name"} for p in self.processes}
+        write_atomically(run / "network.json", json.dumps({"kind": self.kind, "processes": entries}, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, run: Path) -> "Plan":
+        """Read RUN/network.json; FL1020 where no network was brought up."""
+        path = run / "network.json"
+        try:
+            value = json.loads(path.read_bytes())
+            return cls(value["kind"], tuple(Process.from_json(n, p) for n, p in value["processes"].items()))
+        except FileNotFoundError:
+            hint = "Start one with `fedledger network up`."
+            raise NetworkError("FL1020", "there is no network here", where=str(run), hint=hint) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            hint = "Remove the file and bring the network up again; ledgers stay."
+            raise NetworkError("FL1021", f"unreadable: {error}", where=str(path), hint=hint) from None
+
+    def process(self, name: str) -> Process:
+        """Return one process; FL1022 if the network has none of that name."""
+        for process in self.processes:
+            if process.name == name:
+                return process
+        names = ", ".join(p.name for p in self.processes)
+        raise NetworkError("FL1022", f"there is no process {name}", hint=f"There are {names}.")

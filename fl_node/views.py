@@ -1,6 +1,6 @@
 """What the ledger says, as frozen values: the answers of the chaincode's queries (spec of the chaincode, §4)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -85,7 +85,7 @@ class Round(View):
     beacon: str = ""
 
     @property
-    def ref(self) -> dict[str, str | int]:
+    def ref(self) -> dict[str, Any]:
         """Return what names the attempt in every transaction."""
         return {"training": self.training, "round": self.round, "attempt": self.attempt}
 

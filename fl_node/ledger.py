@@ -1,0 +1,161 @@
+"""The federation contract as typed functions over the gateway client."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from fl_node.canonical import canonical_json
+from fl_node.egress import EgressLog
+from fl_node.errors import NodeError
+from fl_node.views import Participant, Plan, Reveal, Round, Training
+from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, Signer, connect
+from gateway.errors import ConnectError, GatewayError
+from network.connection import Profile
+
+RETRYABLE: Final = ("FL0501", "FL0901", "FL0902")
+"""A blob that is still on its way, a verification under way, an internal hiccup: the same proposal may pass later."""
+COMMIT_ALARM_S: Final = 45.0
+PAGE: Final = 50
+
+
+class LedgerError(NodeError):
+    """The chaincode, a peer or the orderers refused; the code is the chaincode's where it gave one."""
+
+
+class Ledger:
+    """The chaincode's functions, called as one user of one organisation."""
+
+    def __init__(self, gateway: Gateway, profile: Profile, egress: EgressLog | None = None) -> None:
+        self.gateway = gateway
+        self.profile = profile
+        self.network = gateway.network(profile.channel)
+        self._contract: Contract = self.network.contract(profile.chaincode)
+        self._egress = egress
+
+    async def query(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
+        """Ask a peer (of the given organisations, else one's own) and return the decoded answer.
+
+        Raises:
+            LedgerError: the query was refused, or nobody answered.
+        """
+        try:
+            raw = await self._contract.evaluate(
+                function, canonical_json(arguments), endorsing_organizations=organisations or None
+            )
+        except GatewayError as error:
+            raise explained(error, function) from None
+        return json.loads(raw) if raw else {}
+
+    async def submit(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
+        """Commit a transaction and return the function's answer.
+
+        Raises:
+            LedgerError: with the chaincode's code where it refused; FL4401 where no block held it in time.
+        """
+        argument = canonical_json(arguments)
+        if self._egress:
+            self._egress.transaction(function, argument)
+        try:
+            async with asyncio.timeout(COMMIT_ALARM_S):
+                raw = await self._contract.submit(function, argument, endorsing_organizations=organisations or None)
+        except GatewayError as error:
+            raise explained(error, function) from None
+        except TimeoutError:
+            hint = "Look at the orderers; this may be censorship (threats T25)."
+            raise LedgerError(
+                "FL4401", f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint
+            ) from None
+        return json.loads(raw) if raw else {}
+
+    async def everything(self, function: str, **arguments: Any) -> list[Any]:
+        """Return all items of a paginated query."""
+        items: list[Any] = []
+        bookmark = ""
+        while True:
+            page = await self.query(function, page_size=PAGE, bookmark=bookmark, **arguments)
+            items.extend(page["items"])
+            bookmark = page.get("bookmark", "")
+            if not bookmark:
+                return items
+
+    async def round(
+        self, training: str, round_: int = 0, attempt: int = 0, organisations: tuple[str, ...] = ()
+    ) -> Round | None:
+        """Return an attempt of a round, by default the newest, or None where none was opened."""
+        try:
+            answer = await self.query(
+                "GetRound", organisations=organisations, training=training, round=round_, attempt=attempt
+            )
+        except LedgerError as error:
+            if error.code == "FL0409":
+                return None
+            raise
+        return Round.model_validate(answer)
+
+    async def reveals(self, view: Round) -> dict[str, tuple[Reveal, ...]]:
+        """Return revealer → revealed shares of an attempt."""
+        answer = await self.query("GetReveals", **view.ref)
+        listed = answer.get("reveals", answer)
+        return {
+            revealer: tuple(Reveal.model_validate(share) for share in shares) for revealer, shares in listed.items()
+        }
+
+    async def training(self, training: str) -> Training:
+        """Return a training."""
+        return Training.model_validate(await self.query("GetTraining", training=training))
+
+    async def trainings(self) -> list[Training]:
+        """Return all trainings."""
+        return [Training.model_validate(item) for item in await self.everything("ListTrainings")]
+
+    async def plan(self, plan: str) -> Plan:
+        """Return a registered plan."""
+        return Plan.model_validate(await self.query("GetPlan", plan=plan))
+
+    async def participant(self, participant: str) -> Participant:
+        """Return a participant's record."""
+        return Participant.model_validate(await self.query("GetParticipant", participant=participant))
+
+    async def parameters(self) -> dict[str, Any]:
+        """Return the federation's parameters."""
+        answer = await self.query("GetParameters")
+        return dict(answer.get("parameters", answer))
+
+
+@contextlib.asynccontextmanager
+async def open_ledger(profile: Profile, egress: EgressLog | None = None) -> AsyncIterator[Ledger]:
+    """Connect to the organisation's own peer.
+
+    Raises:
+        NodeError: FL4005, it does not answer; FL4002, the identity's key does not fit.
+    """
+    endpoints = [Endpoint(address, root_certificates=root) for address, root in profile.peers]
+    try:
+        identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
+    except ValueError as error:
+        raise NodeError("FL4002", f"the identity is not usable: {error}", where=profile.organisation) from None
+    gateway = connect(
+        endpoints, identity, signer, retry=RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE)
+    )
+    try:
+        await gateway.open()
+    except ConnectError as error:
+        await gateway.close()
+        hint = "Is the network up (`fedledger network status`)?"
+        raise NodeError("FL4005", error.message, where=profile.peers[0][0], hint=hint) from None
+    try:
+        yield Ledger(gateway, profile, egress)
+    finally:
+        await gateway.close()
+
+
+def explained(error: GatewayError, function: str) -> LedgerError:
+    """Return a gateway's error as ours, with the chaincode's own sentence where there is one."""
+    texts = [*(detail.message for detail in error.details), error.message]
+    code = error.chaincode_code
+    if code:
+        sentence = next(text for text in texts if code in text)
+        return LedgerError(code, sentence.split(f"{code}: ", 1)[-1], where=function)
+    return LedgerError("FL4005", f"{error.stage}: {'; '.join(dict.fromkeys(texts))}", where=function)

@@ -60,7 +60,7 @@ def export(folder: Path, last: int, out: Path, *, blobs: Path | None = None, sho
                 name = str(block_path(Path(), block.header.number))
                 _add(bundle, manifest, name, block.SerializeToString())
         if len(hashes) != last + 1:
-            raise FetchError("FL5111", f"blocks up to {last} are needed, {len(hashes)} are there", str(folder))
+            raise FetchError("FL5111", f"blocks up to {last} are needed, {len(hashes)} are there", where=str(folder))
         manifest["genesis_hash"], manifest["block_hashes"] = hashes[0], hashes
         for path in sorted(blobs.glob("*/*")) if blobs and not short else []:
             _add(bundle, manifest, f"blobs/{path.parent.name}/{path.name}", path.read_bytes())
@@ -77,14 +77,16 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
             for name, digest in manifest["files"].items():
                 target = (folder / name).resolve()
                 if not target.is_relative_to(folder.resolve()):
-                    raise FetchError("FL5112", f"the bundle names a file outside itself: {name}", str(path))
+                    raise FetchError("FL5112", f"the bundle names a file outside itself: {name}", where=str(path))
                 raw = bundle.read(name)
                 if sha256(raw).hexdigest() != digest:
-                    raise FetchError("FL5112", f"{name} is not the file that the manifest names", str(path))
+                    raise FetchError("FL5112", f"{name} is not the file that the manifest names", where=str(path))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(raw)
     except (KeyError, ValueError, zipfile.BadZipFile, TypeError, AttributeError) as error:
-        raise FetchError("FL5112", f"the bundle is damaged: {error}", str(path), "ask for it again") from error
+        raise FetchError(
+            "FL5112", f"the bundle is damaged: {error}", where=str(path), hint="ask for it again"
+        ) from error
     return manifest
 
 

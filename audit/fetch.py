@@ -47,7 +47,9 @@ def read_blocks(folder: Path, start: int = 0) -> Iterator[common_pb2.Block]:
         try:
             yield decode(common_pb2.Block, path.read_bytes(), "block file")
         except WireError as error:
-            raise FetchError("FL5101", "the file does not hold a block", str(path), "fetch it again") from error
+            raise FetchError(
+                "FL5101", "the file does not hold a block", where=str(path), hint="fetch it again"
+            ) from error
 
 
 def store_block(folder: Path, block: common_pb2.Block) -> None:

@@ -1,0 +1,158 @@
+"""The commands `fedledger audit`: fetch, verify, export."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from audit.verdict import Finding, Verdict
+from network.console import Json, emit_json, err, explained, note, out
+
+EXIT_FAILED = 4
+"""Exit code of an audit that found a breach."""
+EXIT_UNCHECKED = 5
+"""Exit code of an audit that found no breach, where `--strict` asks that everything was checked."""
+DEFAULT_RUN = Path(__file__).resolve().parent.parent / ".fedledger"
+MOST_SHOWN = 20
+
+audit = typer.Typer(no_args_is_help=True, help="Audit the ledger from blocks alone.")
+
+Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
+Blocks = Annotated[Path, typer.Option("--blocks", help="The folder of fetched blocks.")]
+Work = Annotated[
+    Path | None, typer.Option("--state", help="Where the audit keeps its state; default in the blocks' folder.")
+]
+Blobs = Annotated[Path | None, typer.Option("--blobs", help="A folder of blobs, to recompute aggregates from.")]
+DEFAULT_BLOCKS = Path("audit-blocks")
+
+
+@audit.command()
+def fetch(
+    folder: Annotated[Path, typer.Option("--out", help="Where block files go.")] = DEFAULT_BLOCKS,
+    run: Run = DEFAULT_RUN,
+    org: Annotated[str, typer.Option(help="Whose peer to read from.")] = "regulator",
+    user: Annotated[str, typer.Option(help="Which of its users asks.")] = "client",
+    as_json: Json = False,
+) -> None:
+    """Fetch every block from genesis on from one's own peer; goes on where the last fetch ended."""
+    from audit.fetch import fetch as fetch_blocks
+    from audit.fetch import fetched_height
+    from network.connection import profile
+
+    with explained(as_json=as_json):
+        before = fetched_height(folder)
+        height = asyncio.run(fetch_blocks(profile(run, org, user), folder))
+    if as_json:
+        emit_json({"height": height, "new": height - before, "folder": str(folder)})
+    else:
+        out.print(f"{height} blocks in {folder}, {height - before} of them new")
+
+
+@audit.command()
+def verify(
+    bundle: Annotated[Path | None, typer.Argument(help="An evidence bundle, instead of --blocks.")] = None,
+    blocks: Blocks = DEFAULT_BLOCKS,
+    blobs: Blobs = None,
+    state: Work = None,
+    genesis: Annotated[str | None, typer.Option(help="The genesis block's hash, agreed on elsewhere.")] = None,
+    chaincode: Annotated[str, typer.Option(help="The federation's chaincode.")] = "fedledger",
+    replay: Annotated[bool, typer.Option(help="Run the rules again.")] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget earlier runs of this audit.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help=f"Exit {EXIT_UNCHECKED} if anything was left unchecked.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check blocks offline: hashes, signatures, policies, validation codes, rules, aggregates, lineage."""
+    from audit.bundle import unpack
+    from audit.run import Options, verify_folder
+
+    with (
+        explained(as_json=as_json),
+        tempfile.TemporaryDirectory() as scratch,
+        Progress(console=err, disable=as_json) as bar,
+    ):
+        if bundle is not None:
+            manifest = unpack(bundle, Path(scratch))
+            note(f"{bundle}: blocks 0 to {manifest['last_block']}")
+            blocks, blobs, state = Path(scratch), Path(scratch) / "blobs", Path(scratch) / "audit.sqlite"
+        task = bar.add_task("blocks", total=None)
+        options = Options(chaincode=chaincode, genesis=genesis, blobs=blobs, replay=replay, fresh=fresh)
+        verdict = verify_folder(
+            blocks, state, options, progress=lambda height, total: bar.update(task, completed=height, total=total)
+        )
+    if as_json:
+        emit_json(verdict.as_json())
+    else:
+        show(verdict)
+    if not verdict.ok:
+        raise typer.Exit(EXIT_FAILED)
+    if strict and verdict.unchecked:
+        raise typer.Exit(EXIT_UNCHECKED)
+
+
+@audit.command()
+def export(
+    training: Annotated[str, typer.Option(help="The training.")],
+    number: Annotated[int, typer.Option("--round", min=1, help="The round to prove.")],
+    bundle: Annotated[Path, typer.Option("--out", help="The bundle to write.")],
+    blocks: Blocks = DEFAULT_BLOCKS,
+    state: Work = None,
+    blobs: Blobs = None,
+    short: Annotated[bool, typer.Option("--short", help="Hashes instead of blocks: commits, does not prove.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the evidence of one round: all blocks from genesis to its end, in one file."""
+    from audit.bundle import export as write_bundle
+    from audit.bundle import final_block
+    from audit.run import open_state
+
+    with explained(as_json=as_json):
+        book = open_state(blocks, state)
+        last = final_block(book, training, number)
+        book.close()
+        manifest: dict[str, Any] = write_bundle(blocks, last, bundle, blobs=blobs, short=short)
+    if as_json:
+        emit_json({"bundle": str(bundle), "last_block": last, "genesis_hash": manifest["genesis_hash"]})
+    else:
+        out.print(f"{bundle}: blocks 0 to {last}, genesis {manifest['genesis_hash']}")
+        if short:
+            out.print("The short form fixes the blocks' hashes. It shows no vote, no signature and no sum.")
+
+
+def show(verdict: Verdict) -> None:
+    """Print a verdict for people: what holds, what fails, what was not checked."""
+    from audit.verdict import TITLES, Rule
+
+    table = Table(
+        "rule", "", "held", title=f"{verdict.channel}: {verdict.height} blocks, {verdict.transactions} transactions"
+    )
+    for rule in Rule:
+        failed = sum(f.code == rule.value for f in (*verdict.failures, *verdict.warnings))
+        if rule.value in verdict.held or failed:
+            mark = f"[red]{failed} failed[/red]" if failed else "[green]holds[/green]"
+            table.add_row(TITLES[rule], mark, str(verdict.held.get(rule.value, 0)))
+    out.print(table)
+    for title, findings, colour in (
+        ("Failures", verdict.failures, "red"),
+        ("Warnings", verdict.warnings, "yellow"),
+        ("Not checked", verdict.unchecked, "cyan"),
+    ):
+        _show_findings(title, findings, colour)
+    out.print("Verdict: [green]OK[/green]" if verdict.ok else "Verdict: [red]FAILED[/red]")
+
+
+def _show_findings(title: str, findings: list[Finding], colour: str) -> None:
+    if not findings:
+        return
+    out.print(f"[{colour}]{title} ({len(findings)})[/{colour}]")
+    for finding in findings[:MOST_SHOWN]:
+        place = f"block {finding.block}" if finding.block >= 0 else "chain"
+        txid = f", transaction {finding.txid[:16]}" if finding.txid else ""
+        out.print(f"  {finding.code} {place}{txid}: {finding.text}", markup=False, highlight=False)
+    if len(findings) > MOST_SHOWN:
+        out.print(f"  … and {len(findings) - MOST_SHOWN} more; --json shows all")

@@ -1,0 +1,1 @@
+"""Commands of the node and of researchers; each module is one group of `fedledger`."""

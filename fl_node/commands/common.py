@@ -1,0 +1,75 @@
+"""What the commands share: options, one connection to the ledger, and answers as tables or JSON."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from rich.table import Table
+
+from fl_node.errors import NodeError
+from fl_node.ledger import Ledger, open_ledger
+from network.cli import DEFAULT_RUN
+from network.connection import profile
+from network.console import Json, emit_json, explained, note, out
+
+__all__ = ["DEFAULT_RUN", "Json", "Org", "Run", "User", "ask", "emit_json", "explained", "integer", "note", "out", "show"]
+
+Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
+Org = Annotated[str, typer.Option("--org", envvar="FEDLEDGER_ORG", help="Your organisation.")]
+User = Annotated[str, typer.Option("--user", help="Which of its identities acts.")]
+SHORT: Final = 16
+T = TypeVar("T")
+
+
+def ask(run: Path, org: str, user: str, work: Callable[[Ledger], Awaitable[T]]) -> T:
+    """Connect as a user of an organisation, do the work and return its result."""
+
+    async def connected() -> T:
+        async with open_ledger(profile(run, org, user)) as ledger:
+            return await work(ledger)
+
+    return asyncio.run(connected())
+
+
+def show(value: Any, *, as_json: bool, title: str = "", columns: Sequence[str] = ()) -> None:
+    """Print a record, or a list of records as a table, for people or machines.
+
+    Args:
+        value: A mapping or a list of mappings.
+        as_json: Print it whole as JSON.
+        title: Of the table.
+        columns: Keys to show of each record, in this order; all of the first record's where empty.
+    """
+    if as_json:
+        emit_json(value)
+        return
+    if isinstance(value, dict):
+        table = Table("", "", title=title or None, show_header=False)
+        for key, item in value.items():
+            table.add_row(key, _text(item))
+    else:
+        names = list(columns or (value[0] if value else ["nothing yet"]))
+        table = Table(*names, title=title or None)
+        for record in value:
+            table.add_row(*(_text(record.get(name, "")) for name in names))
+    out.print(table)
+
+
+def integer(text: str, what: str) -> int:
+    """Return a whole number; FL4001 if the text is none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise NodeError("FL4001", f"{what} is a whole number, not {text!r}") from None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    text = str(value)
+    hexadecimal = len(text) == 64 and set(text) <= set("0123456789abcdef")  # noqa: PLR2004  # a SHA-256
+    return f"{text[:SHORT]}…" if hexadecimal else text

@@ -1,0 +1,93 @@
+"""`fedledger proposal`: propose and vote; nobody acts alone."""
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
+from fl_node.errors import NodeError
+from fl_node.ledger import Ledger
+
+proposal = typer.Typer(no_args_is_help=True, help="Propose and vote.")
+DAY_MS = 86_400_000
+Days = Annotated[float, typer.Option(min=0.001, max=365, help="For how many days votes are taken.")]
+Reason = Annotated[str, typer.Option(help="Why, for the record.")]
+
+
+@proposal.command()
+def create(
+    kind: Annotated[str, typer.Argument(help="Such as admit, suspend, set_parameters, start_training.")],
+    fields: Annotated[list[str], typer.Argument(help="The body as key=value; whole numbers and JSON are recognised.")],
+    org: Org,
+    reason: Reason = "",
+    days: Days = 7,
+    run: Run = DEFAULT_RUN,
+    user: User = "admin",
+    as_json: Json = False,
+) -> None:
+    """Propose something to the organisations; it counts as your own yes."""
+    with explained(as_json=as_json):
+        found = ask(run, org, user, lambda ledger: propose(ledger, kind, body_of(fields), reason, days))
+        show(found, as_json=as_json, title=f"Proposed: {kind}")
+
+
+@proposal.command()
+def vote(
+    proposal_id: Annotated[str, typer.Argument(metavar="PROPOSAL", help="The proposal's id, or its beginning.")],
+    org: Org,
+    approve: Annotated[bool, typer.Option("--yes/--no", help="Your vote.")] = True,
+    run: Run = DEFAULT_RUN,
+    user: User = "admin",
+    as_json: Json = False,
+) -> None:
+    """Vote for your organisation; at the threshold the proposal takes effect in the same transaction."""
+
+    async def work(ledger: Ledger) -> Any:
+        return await ledger.submit("Vote", proposal=await _whole(ledger, proposal_id), approve=approve)
+
+    with explained(as_json=as_json):
+        show(ask(run, org, user, work), as_json=as_json, title="Voted")
+
+
+@proposal.command("list")
+def list_(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
+    """List proposals with their votes and status."""
+    with explained(as_json=as_json):
+        found = ask(run, org, user, lambda ledger: ledger.everything("ListProposals"))
+        show(found, as_json=as_json, title="Proposals", columns=("proposal", "kind", "body", "votes", "status"))
+
+
+async def propose(ledger: Ledger, kind: str, body: dict[str, Any], reason: str = "", days: float = 7) -> dict[str, Any]:
+    """Submit a proposal and return its id and status."""
+    deadline = time.time_ns() // 1_000_000 + int(days * DAY_MS)
+    return dict(await ledger.submit("Propose", kind=kind, body=body, deadline_ms=deadline, reason=reason or kind))
+
+
+def body_of(fields: list[str]) -> dict[str, Any]:
+    """Read key=value pairs; a value that is JSON is taken as such, anything else as text.
+
+    Raises:
+        NodeError: FL4001, a field has no `=`.
+    """
+    body: dict[str, Any] = {}
+    for field in fields:
+        key, equals, text = field.partition("=")
+        if not equals:
+            raise NodeError("FL4001", f"{field!r} is not key=value")
+        try:
+            body[key] = json.loads(text)
+        except ValueError:
+            body[key] = text
+    return body
+
+
+async def _whole(ledger: Ledger, beginning: str) -> str:
+    if len(beginning) == 64:  # noqa: PLR2004  # a whole transaction id
+        return beginning
+    found = [item["proposal"] for item in await ledger.everything("ListProposals")]
+    matching = [name for name in found if name.startswith(beginning)]
+    if len(matching) != 1:
+        raise NodeError("FL4001", f"{len(matching)} proposals begin with {beginning!r}", hint="See `proposal list`.")
+    return str(matching[0])

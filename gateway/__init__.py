@@ -9,6 +9,8 @@ from ._contract import Contract
 from ._events import EventStream
 from ._gateway import Gateway, connect
 from ._identity import Identity, Signer
+from ._mock import MockRefusal, MockTransport
+from ._mock_messages import MockCall
 from ._network import Network
 from ._requests import EventsRequest
 from ._retry import RetryPolicy
@@ -30,6 +32,9 @@ __all__ = [
     "GrpcTransport",
     "Identity",
     "InMemoryCheckpointer",
+    "MockCall",
+    "MockRefusal",
+    "MockTransport",
     "Network",
     "Position",
     "Proposal",
@@ -42,3 +47,8 @@ __all__ = [
     "connect",
     "errors",
 ]
+
+# Names print as users write them: gateway.Contract, not gateway._contract.Contract.
+for _name in __all__:
+    if _name != "errors":
+        globals()[_name].__module__ = __name__

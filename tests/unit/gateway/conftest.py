@@ -1,6 +1,6 @@
 """Keys, a peer on the wire and a gateway connected to it."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import sys
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def key_pem(key):
 
 
 def certificate(key, name, issuer=None, issuer_key=None):
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     signing = issuer_key or key
     builder = (
@@ -35,8 +35,8 @@ def certificate(key, name, issuer=None, issuer_key=None):
         .issuer_name(issuer.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),

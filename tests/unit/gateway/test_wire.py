@@ -17,7 +17,8 @@ async def test_submit_waits_for_the_block_and_returns_the_result(contract, peer)
 async def test_transient_data_and_organisations_reach_the_endorsers_and_not_the_ledger(contract, peer):
     await contract.submit("Put", transient={"secret": b"hidden"}, endorsing_organizations=["A", "B"])
     call = peer.calls[0]
-    assert ({"secret": b"hidden"}, ["A", "B"]) == (call.transient, call.organizations)
+    assert {"secret": b"hidden"} == call.transient
+    assert ["A", "B"] == call.organizations
     assert b"hidden" not in peer.envelopes[0]
 
 

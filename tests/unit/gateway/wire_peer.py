@@ -5,6 +5,7 @@ It shares no code with the client. What the chaincode does, and what goes wrong,
 
 import asyncio
 import hashlib
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Call:
 
 
 @dataclass
-class Failure(Exception):
+class Failure:
     """What the test wants a call to fail with."""
 
     code: grpc.StatusCode
@@ -170,13 +171,14 @@ class Peer(gateway_pb2_grpc.GatewayServicer, events_pb2_grpc.DeliverServicer):
             yield delivered(method, candidate)
 
     async def _blocks(self, number):
-        left = self.cut_after.popleft() if self.cut_after else None
-        while left is None or left > 0:
+        numbers = itertools.count(number)
+        if self.cut_after:
+            numbers = itertools.islice(numbers, self.cut_after.popleft())
+        for wanted in numbers:
             async with self.grown:
-                await self.grown.wait_for(lambda: number < len(self.blocks))
-            yield self.blocks[number]
-            number += 1
-            left = None if left is None else left - 1
+                while wanted >= len(self.blocks):
+                    await self.grown.wait()
+            yield self.blocks[wanted]
 
     async def _enter(self, method, context):
         self.requests.append(method)
@@ -302,9 +304,6 @@ async def serve(peer, credentials=None, address="127.0.0.1:0"):
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     gateway_pb2_grpc.add_GatewayServicer_to_server(peer, server)
     events_pb2_grpc.add_DeliverServicer_to_server(peer, server)
-    if credentials is None:
-        port = server.add_insecure_port(address)
-    else:
-        port = server.add_secure_port(address, credentials)
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     await server.start()
     return server, port

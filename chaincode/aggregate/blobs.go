@@ -1,0 +1,77 @@
+package aggregate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Blobs opens content by its SHA-256. What it returns is not trusted: every reader hashes the bytes that it uses.
+type Blobs interface {
+	Open(digest Digest) (io.ReadCloser, error)
+}
+
+// Folder is an organisation's own blob folder: FOLDER/<first two hex>/<64 hex>, plain files.
+type Folder string
+
+// Open opens the blob's file.
+func (f Folder) Open(digest Digest) (io.ReadCloser, error) {
+	name := hex.EncodeToString(digest[:])
+	return os.Open(filepath.Join(string(f), name[:2], name))
+}
+
+// CheckUpdate says whether a masked update lies here unaltered and has the layout's length and form. It fails with
+// ErrBlob where the blob is missing or altered and with *Fault (FaultUpdate) where its sender broke the form.
+func CheckUpdate(blobs Blobs, digest Digest, layout Layout) error {
+	reader, err := blobs.Open(digest)
+	if err != nil {
+		return fmt.Errorf("%w: %x", ErrBlob, digest)
+	}
+	defer func() { _ = reader.Close() }()
+	hash, form := sha256.New(), newForm(layout)
+	chunk := make([]byte, min(chunkBytes, layout.Bytes()))
+	for start := 0; start < layout.Bytes(); start += len(chunk) {
+		chunk = chunk[:min(len(chunk), layout.Bytes()-start)]
+		if _, err := io.ReadFull(reader, chunk); err != nil {
+			return wrongLength(blobs, digest, layout)
+		}
+		_, _ = hash.Write(chunk)
+		form.check(chunk, start)
+	}
+	if !atEnd(reader) {
+		return wrongLength(blobs, digest, layout)
+	}
+	if Digest(hash.Sum(nil)) != digest {
+		return fmt.Errorf("%w: %x is altered", ErrBlob, digest)
+	}
+	if form.broken != "" {
+		return &Fault{Kind: FaultUpdate, Reason: form.broken}
+	}
+	return nil
+}
+
+// wrongLength blames the sender only where the blob is whole: a torn file here must not.
+func wrongLength(blobs Blobs, digest Digest, layout Layout) error {
+	reader, err := blobs.Open(digest)
+	if err != nil {
+		return fmt.Errorf("%w: %x", ErrBlob, digest)
+	}
+	defer func() { _ = reader.Close() }()
+	hash := sha256.New()
+	length, err := io.Copy(hash, io.LimitReader(reader, MaxBytes+1))
+	if err != nil || Digest(hash.Sum(nil)) != digest {
+		return fmt.Errorf("%w: %x is altered", ErrBlob, digest)
+	}
+	return &Fault{Kind: FaultUpdate, Reason: fmt.Sprintf("%d bytes, the layout has %d", length, layout.Bytes())}
+}
+
+// atEnd says that nothing is left to read.
+func atEnd(reader io.Reader) bool {
+	var one [1]byte
+	n, err := io.ReadFull(reader, one[:])
+	return n == 0 && errors.Is(err, io.EOF)
+}

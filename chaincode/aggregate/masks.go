@@ -1,0 +1,67 @@
+package aggregate
+
+import (
+	"errors"
+	"fmt"
+
+	"fedledger/chaincode/secagg"
+)
+
+// secrets are what the revealed shares rebuild.
+type secrets struct {
+	seeds map[int][32]byte // b of each survivor, by place in the cohort
+	keys  map[int][32]byte // secret mask key of each dropout
+}
+
+// rebuild turns shares into secrets and checks each against its commitment or public key, in cohort order: the first
+// failure is the same on every endorser.
+func (in Inputs) rebuild() (secrets, error) {
+	result := secrets{map[int][32]byte{}, map[int][32]byte{}}
+	var rebuilder secagg.Rebuilder
+	for i, p := range in.Cohort {
+		var err error
+		switch {
+		case p.Survivor:
+			result.seeds[i], err = rebuilder.Seed(in.Session, p.ID, p.SeedCommitment, in.Threshold, p.Shares)
+		case p.Shared:
+			result.keys[i], err = rebuilder.MaskKey(p.MaskKey, in.Threshold, p.Shares)
+		}
+		switch {
+		case errors.Is(err, secagg.ErrSecret):
+			return secrets{}, &Fault{Kind: FaultDealer, Participant: p.ID, Reason: err.Error()}
+		case errors.Is(err, secagg.ErrShare):
+			return secrets{}, fmt.Errorf("%w: shares of %s: %w", ErrInputs, p.ID, err)
+		case err != nil:
+			return secrets{}, fmt.Errorf("shares of %s: %w", p.ID, err)
+		}
+	}
+	return result, nil
+}
+
+// masks are the keystreams left in Σ y: every survivor's own, and those between dropouts and survivors. Masks between two
+// survivors cancel.
+func (in Inputs) masks(known secrets) ([]mask, error) {
+	survivors, dropouts := in.survivors(), in.dropouts()
+	masks := make([]mask, 0, len(survivors)*(1+len(dropouts)))
+	for _, i := range survivors {
+		p := in.Cohort[i]
+		masks = append(masks, mask{secagg.SelfKey(in.Session, p.ID, known.seeds[i], p.MaskKey), true})
+	}
+	for _, dropout := range dropouts {
+		for _, survivor := range survivors {
+			key, err := in.pairKey(dropout, survivor, known.keys[dropout])
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrInputs, err)
+			}
+			// y of a survivor adds the masks it shares with those after it and subtracts those with those before it.
+			masks = append(masks, mask{key, dropout > survivor})
+		}
+	}
+	return masks, nil
+}
+
+func (in Inputs) pairKey(dropout, survivor int, secret [32]byte) ([32]byte, error) {
+	low, high := in.Cohort[min(dropout, survivor)], in.Cohort[max(dropout, survivor)]
+	return secagg.PairKey(in.Session, secagg.Peer{ID: low.ID, Key: low.MaskKey}, secagg.Peer{ID: high.ID, Key: high.MaskKey},
+		secret, in.Cohort[survivor].MaskKey)
+}

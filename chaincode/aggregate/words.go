@@ -1,0 +1,128 @@
+package aggregate
+
+import "encoding/binary"
+
+// words is a chunk of a vector as integers: 64-bit words first, then 32-bit words.
+type words struct {
+	wide   []uint64
+	narrow []uint32
+}
+
+// of cuts storage for the chunk [start, end) of a vector whose 64-bit part ends at the byte boundary.
+func (w words) of(start, end, boundary int) words {
+	wide := min(max(boundary-start, 0), end-start)
+	return words{w.wide[:wide/8], w.narrow[:(end-start-wide)/4]}
+}
+
+func newWords(bytes int) words {
+	return words{make([]uint64, bytes/8), make([]uint32, bytes/4)}
+}
+
+func (w words) clear() {
+	clear(w.wide)
+	clear(w.narrow)
+}
+
+// add adds the little-endian words of data, word by word, each modulo its size.
+func (w words) add(data []byte) {
+	split := 8 * len(w.wide)
+	add64(w.wide, data[:split])
+	add32(w.narrow, data[split:])
+}
+
+// subtract takes them away.
+func (w words) subtract(data []byte) {
+	split := 8 * len(w.wide)
+	subtract64(w.wide, data[:split])
+	subtract32(w.narrow, data[split:])
+}
+
+// merge adds another chunk of the same shape.
+func (w words) merge(other words) {
+	for i := range w.wide {
+		w.wide[i] += other.wide[i]
+	}
+	for i := range w.narrow {
+		w.narrow[i] += other.narrow[i]
+	}
+}
+
+// bytes writes the words little-endian into out.
+func (w words) bytes(out []byte) {
+	for i, word := range w.wide {
+		binary.LittleEndian.PutUint64(out[8*i:], word)
+	}
+	out = out[8*len(w.wide):]
+	for i, word := range w.narrow {
+		binary.LittleEndian.PutUint32(out[4*i:], word)
+	}
+}
+
+// The loops below take eight or four words a turn through array pointers, which spares a bounds check per word: adding
+// must stay far cheaper than hashing the same bytes. Chunks are multiples of 16 bytes; the tails take what is left.
+
+var little = binary.LittleEndian
+
+func add32(sum []uint32, data []byte) {
+	for len(sum) >= 8 && len(data) >= 32 {
+		s, d := (*[8]uint32)(sum), (*[32]byte)(data)
+		s[0] += little.Uint32(d[0:])
+		s[1] += little.Uint32(d[4:])
+		s[2] += little.Uint32(d[8:])
+		s[3] += little.Uint32(d[12:])
+		s[4] += little.Uint32(d[16:])
+		s[5] += little.Uint32(d[20:])
+		s[6] += little.Uint32(d[24:])
+		s[7] += little.Uint32(d[28:])
+		sum, data = sum[8:], data[32:]
+	}
+	for i := range sum {
+		sum[i] += little.Uint32(data[4*i:])
+	}
+}
+
+func subtract32(sum []uint32, data []byte) {
+	for len(sum) >= 8 && len(data) >= 32 {
+		s, d := (*[8]uint32)(sum), (*[32]byte)(data)
+		s[0] -= little.Uint32(d[0:])
+		s[1] -= little.Uint32(d[4:])
+		s[2] -= little.Uint32(d[8:])
+		s[3] -= little.Uint32(d[12:])
+		s[4] -= little.Uint32(d[16:])
+		s[5] -= little.Uint32(d[20:])
+		s[6] -= little.Uint32(d[24:])
+		s[7] -= little.Uint32(d[28:])
+		sum, data = sum[8:], data[32:]
+	}
+	for i := range sum {
+		sum[i] -= little.Uint32(data[4*i:])
+	}
+}
+
+func add64(sum []uint64, data []byte) {
+	for len(sum) >= 4 && len(data) >= 32 {
+		s, d := (*[4]uint64)(sum), (*[32]byte)(data)
+		s[0] += little.Uint64(d[0:])
+		s[1] += little.Uint64(d[8:])
+		s[2] += little.Uint64(d[16:])
+		s[3] += little.Uint64(d[24:])
+		sum, data = sum[4:], data[32:]
+	}
+	for i := range sum {
+		sum[i] += little.Uint64(data[8*i:])
+	}
+}
+
+func subtract64(sum []uint64, data []byte) {
+	for len(sum) >= 4 && len(data) >= 32 {
+		s, d := (*[4]uint64)(sum), (*[32]byte)(data)
+		s[0] -= little.Uint64(d[0:])
+		s[1] -= little.Uint64(d[8:])
+		s[2] -= little.Uint64(d[16:])
+		s[3] -= little.Uint64(d[24:])
+		sum, data = sum[4:], data[32:]
+	}
+	for i := range sum {
+		sum[i] -= little.Uint64(data[8*i:])
+	}
+}

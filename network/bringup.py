@@ -49,6 +49,7 @@ def up(request: Request, report: Report) -> Outcome:
             definition, build, identities and processes raise. Processes started by a failed call are stopped again.
     """
     began = time.monotonic()
+    report = _timed(report, began)
     consortium = _resolve(request)
     with runfolder.locked(request.run):
         _require_down(request.run)
@@ -58,6 +59,8 @@ def up(request: Request, report: Report) -> Outcome:
         _require_free_ports(request.run, plan)
         report("creating identities")
         runfolder.prepare(request.run, consortium)
+        if plan.kind == "fabric":
+            _render(consortium, request.run)
         plan.write(request.run)
         started = _start_all(request.run, consortium, plan, report)
     return Outcome(consortium, plan, started, time.monotonic() - began)
@@ -87,6 +90,10 @@ def start_one(run: Path, name: str) -> int:
 def stop_one(run: Path, name: str, *, kill: bool = False) -> bool:
     """Stop one process of a network; return whether it ran."""
     return processes.stop(run, Plan.read(run).process(name).name, kill=kill)
+
+
+def _timed(report: Report, began: float) -> Report:
+    return lambda text: report(f"{time.monotonic() - began:5.1f} s  {text}")
 
 
 def _resolve(request: Request) -> Consortium:
@@ -140,6 +147,12 @@ def _plan(request: Request, consortium: Consortium, program: Path) -> Plan:
     from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
 
     return fabric_plan(consortium, request.run, program)
+
+
+def _render(consortium: Consortium, run: Path) -> None:
+    from network.fabric.plan import render  # noqa: PLC0415  only where it is asked for
+
+    render(consortium, run)
 
 
 def _start_all(run: Path, consortium: Consortium, plan: Plan, report: Report) -> tuple[str, ...]:

@@ -147,7 +147,10 @@ def _spawn(process: Process, log: Path) -> int:
         (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o644),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    environment = {**os.environ, **process.environment}
+    inherited = {
+        k: v for k, v in os.environ.items() if not k.startswith(("CORE_", "ORDERER_"))
+    }  # Fabric would obey them
+    environment = {**inherited, **process.environment}
     program = process.command[0]
     try:  # its own session, so that a signal to the terminal does not reach it
         return os.posix_spawn(program, process.command, environment, file_actions=actions, setsid=True)

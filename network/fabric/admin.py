@@ -1,0 +1,90 @@
+"""What an organisation's admin asks its own peer and the orderers to do, with Fabric's own command."""
+
+import os
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from network.errors import NetworkError
+from network.fabric.binaries import find_binaries
+from network.fabric.package import package_id
+from network.fabric.plan import channel_block, config_folder
+from network.topology import Consortium, Organisation
+
+COMMAND_TIMEOUT_S = 90
+POLICY = "Channel/Application/Endorsement"  # the chaincode's policy is the channel's: one place says who endorses
+
+
+@dataclass(frozen=True)
+class Admin:
+    """The admin of one organisation."""
+
+    consortium: Consortium
+    run: Path
+    organisation: Organisation
+
+    def join(self) -> None:
+        """Let the peer join the channel, unless it has."""
+        self._peer("channel", "join", "-b", str(channel_block(self.run)), done=("already exists",))
+
+    def install(self) -> None:
+        """Install the chaincode package, unless it is."""
+        package = str(self.run / "fabric" / "package.tar.gz")
+        self._peer("lifecycle", "chaincode", "install", package, done=("already successfully installed",))
+
+    def approve(self) -> None:
+        """Approve the chaincode definition for the organisation, unless it has."""
+        arguments = ["--package-id", package_id(self.consortium), *self._definition(), *self._orderer()]
+        self._peer("lifecycle", "chaincode", "approveformyorg", *arguments, done=("unchanged content",))
+
+    def commit(self) -> None:
+        """Commit the chaincode definition that a majority approved."""
+        peers: list[str] = []
+        for member in self.consortium.members:
+            peers += ["--peerAddresses", member.peer.address, "--tlsRootCertFiles", self._tls_root(member)]
+        self._peer("lifecycle", "chaincode", "commit", *self._definition(), *self._orderer(), *peers)
+
+    def committed(self) -> bool:
+        """Say whether the channel has the chaincode at the definition's sequence or a later one."""
+        chaincode = self.consortium.chaincode
+        arguments = ["-C", self.consortium.channel, "-n", chaincode.name]
+        answer = self._peer("lifecycle", "chaincode", "querycommitted", *arguments, done=("is not defined",))
+        _, found, rest = answer.partition("Sequence: ")
+        return bool(found) and int(rest.partition(",")[0]) >= chaincode.sequence
+
+    def _definition(self) -> list[str]:
+        chaincode = self.consortium.chaincode
+        named = ["-C", self.consortium.channel, "-n", chaincode.name, "-v", chaincode.version]
+        return [*named, "--sequence", str(chaincode.sequence), "--channel-config-policy", POLICY]
+
+    def _orderer(self) -> list[str]:
+        organisation = self.consortium.orderer_org
+        return ["-o", organisation.orderers[0].address, "--tls", "--cafile", self._tls_root(organisation)]
+
+    def _tls_root(self, organisation: Organisation) -> str:
+        return str(self.run / "identities" / organisation.name / "tlsca" / "cert.pem")
+
+    def _peer(self, *arguments: str, done: Iterable[str] = ()) -> str:
+        """Run `peer`; an answer that holds one of `done` means that there was nothing to do."""
+        peer = self.organisation.peer
+        name = self.organisation.name
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "FABRIC_CFG_PATH": str(config_folder(self.run, f"peer-{name}")),
+            "CORE_PEER_MSPCONFIGPATH": str(self.run / "identities" / name / "users" / "admin" / "msp"),
+            "CORE_PEER_ADDRESS": peer.address,
+            "FABRIC_LOGGING_SPEC": "warn",
+        }
+        command = [find_binaries().path("peer"), *arguments]
+        what = " ".join(arguments[:3])
+        try:
+            result = subprocess.run(  # noqa: S603
+                command, env=environment, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
+            )
+        except subprocess.TimeoutExpired:
+            raise NetworkError("FL1053", f"`peer {what}` takes more than {COMMAND_TIMEOUT_S} s", where=name) from None
+        answer = result.stdout + result.stderr
+        if result.returncode != 0 and not any(text in answer for text in done):
+            raise NetworkError("FL1053", f"`peer {what}` fails: {answer.strip()[-1000:]}", where=name)
+        return answer

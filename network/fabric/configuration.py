@@ -1,0 +1,152 @@
+"""The configuration files of Fabric's peers and orderers, derived from the consortium."""
+
+from pathlib import Path
+from typing import Any
+
+from network.topology import Consortium, Orderer, Organisation
+
+MESSAGE_LIMIT = 100 << 20
+GOSSIP_INTERVAL = "1s"  # Fabric's 4 s and 25 s keep gateways from routing for half a minute after a start
+BUILDER = "fedledger_service"
+
+
+def peer_configuration(consortium: Consortium, run: Path, organisation: Organisation) -> dict[str, Any]:
+    """Return core.yaml of an organisation's peer."""
+    peer = organisation.peer
+    identity = run / "identities" / organisation.name / "peers" / "peer0"
+    data = run / "data" / f"peer-{organisation.name}"
+    return {
+        "peer": {
+            "id": peer.name,
+            "networkId": consortium.name,
+            "listenAddress": peer.address,
+            "address": peer.address,
+            "chaincodeListenAddress": f"{peer.host}:{peer.internal_port}",
+            "chaincodeAddress": f"{peer.host}:{peer.internal_port}",
+            "localMspId": organisation.msp_id,
+            "mspConfigPath": str(identity / "msp"),
+            "localMspType": "bccsp",
+            "fileSystemPath": str(data),
+            "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
+            "tls": {
+                "enabled": True,
+                "clientAuthRequired": False,
+                "cert": {"file": str(identity / "tls" / "server.crt")},
+                "key": {"file": str(identity / "tls" / "server.key")},
+                "rootcert": {"file": str(identity / "tls" / "ca.crt")},
+            },
+            "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "10s", "dialTimeout": "10s"},
+            "discovery": {"enabled": True, "authCacheEnabled": True},
+            "authentication": {"timewindow": f"{consortium.time_window_s}s"},
+            "handlers": {
+                "authFilters": [{"name": "DefaultAuth"}, {"name": "ExpirationCheck"}, {"name": "TimeWindowCheck"}],
+                "decorators": [{"name": "DefaultDecorator"}],
+                "endorsers": {"escc": {"name": "DefaultEndorsement"}},
+                "validators": {"vscc": {"name": "DefaultValidation"}},
+            },
+            "gossip": _gossip(peer.address),
+            "deliveryclient": {
+                "blockGossipEnabled": False,
+                "minimalReconnectInterval": "100ms",
+                "reConnectBackoffThreshold": "2s",
+                "connTimeout": "3s",
+                "policy": "cluster",
+            },
+            "client": {"connTimeout": "5s"},
+            "keepalive": {
+                "interval": "60s",
+                "timeout": "20s",
+                "minInterval": "10s",
+                "client": {"interval": "60s", "timeout": "20s"},
+                "deliveryClient": {"interval": "20s", "timeout": "10s"},
+            },
+            "limits": {"concurrency": {"endorserService": 500, "deliverService": 500, "gatewayService": 500}},
+            "maxRecvMsgSize": MESSAGE_LIMIT,
+            "maxSendMsgSize": MESSAGE_LIMIT,
+        },
+        "vm": {"endpoint": ""},  # no Docker
+        "chaincode": _chaincode(run),
+        "ledger": {
+            "state": {"stateDatabase": "goleveldb", "totalQueryLimit": 100_000},
+            "history": {"enableHistoryDatabase": False},  # nothing reads it: a contract's history is in the blocks
+            "pvtdataStore": {"purgeInterval": 100},
+            "snapshots": {"rootDir": str(data / "snapshots")},
+        },
+        "operations": {"listenAddress": f"{peer.host}:{peer.operations_port}", "tls": {"enabled": False}},
+        "metrics": {"provider": "disabled"},
+    }
+
+
+def orderer_configuration(consortium: Consortium, run: Path, orderer: Orderer) -> dict[str, Any]:
+    """Return orderer.yaml of one ordering process."""
+    identity = run / "identities" / consortium.orderer_org.name / "orderers" / orderer.name
+    data = run / "data" / orderer.name
+    certificate, key, root = (str(identity / "tls" / name) for name in ("server.crt", "server.key", "ca.crt"))
+    tls = {"Enabled": True, "PrivateKey": key, "Certificate": certificate}
+    return {
+        "General": {
+            "ListenAddress": orderer.host,
+            "ListenPort": orderer.port,
+            "TLS": {**tls, "RootCAs": [root], "ClientAuthRequired": False},
+            "Cluster": {"ClientCertificate": certificate, "ClientPrivateKey": key, "RootCAs": [root]},
+            "Keepalive": {"ServerMinInterval": "10s", "ServerInterval": "60s", "ServerTimeout": "20s"},
+            "MaxRecvMsgSize": MESSAGE_LIMIT,
+            "MaxSendMsgSize": MESSAGE_LIMIT,
+            "BootstrapMethod": "none",
+            "LocalMSPDir": str(identity / "msp"),
+            "LocalMSPID": consortium.orderer_org.msp_id,
+            "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
+            "Authentication": {"TimeWindow": f"{consortium.time_window_s}s"},
+        },
+        "FileLedger": {"Location": str(data / "ledger")},
+        "Consensus": {"WALDir": str(data / "wal"), "SnapDir": str(data / "snapshots")},
+        "ChannelParticipation": {"Enabled": True, "MaxRequestBodySize": "10 MB"},
+        "Admin": {
+            "ListenAddress": f"{orderer.host}:{orderer.admin_port}",
+            "TLS": {**tls, "RootCAs": [root], "ClientAuthRequired": True, "ClientRootCAs": [root]},
+        },
+        "Operations": {"ListenAddress": f"{orderer.host}:{orderer.operations_port}", "TLS": {"Enabled": False}},
+        "Metrics": {"Provider": "disabled"},
+    }
+
+
+def _gossip(address: str) -> dict[str, Any]:
+    return {
+        "bootstrap": address,
+        "endpoint": address,
+        "externalEndpoint": address,
+        "useLeaderElection": False,
+        "orgLeader": True,  # every peer pulls its blocks from the orderers itself
+        "reconnectInterval": GOSSIP_INTERVAL,
+        "publishStateInfoInterval": GOSSIP_INTERVAL,
+        "requestStateInfoInterval": GOSSIP_INTERVAL,
+        "aliveTimeInterval": GOSSIP_INTERVAL,
+        "aliveExpirationTimeout": "10s",
+        "state": {"enabled": False},
+        "pvtData": {"reconciliationEnabled": False, "implicitCollectionDisseminationPolicy": {"maxPeerCount": 1}},
+    }
+
+
+def _chaincode(run: Path) -> dict[str, Any]:
+    return {
+        "externalBuilders": [
+            {
+                "name": BUILDER,
+                "path": str(run / "fabric" / "builder"),
+                "propagateEnvironment": ["FEDLEDGER_CONNECTION"],
+            }
+        ],
+        "installTimeout": "60s",
+        "startuptimeout": "60s",
+        "executetimeout": "30s",
+        "mode": "net",
+        "keepalive": 0,
+        "system": {"_lifecycle": "enable", "cscc": "enable", "lscc": "enable", "qscc": "enable"},
+        "logging": {"level": "info", "shim": "warning"},
+        "runtimeParams": {
+            "useWriteBatch": True,
+            "maxSizeWriteBatch": 1000,
+            "useGetMultipleKeys": True,
+            "maxSizeGetMultipleKeys": 1000,
+        },
+    }

@@ -1,0 +1,59 @@
+"""Joins orderers to the channel through their admin service (Fabric's channel participation API)."""
+
+import http.client
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from network.errors import NetworkError
+from network.fabric.plan import channel_block
+from network.topology import Consortium, Orderer
+
+PATH = "/participation/v1/channels"
+BOUNDARY = "fedledger-channel-block"
+TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class OrdererAdmin:
+    """The admin service of one orderer."""
+
+    consortium: Consortium
+    run: Path
+    orderer: Orderer
+
+    def join(self) -> None:
+        """Let the orderer join the channel, unless it has; FL1054 if it refuses."""
+        if self._request("GET", f"{PATH}/{self.consortium.channel}")[0] == http.HTTPStatus.OK:
+            return
+        head = (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="config-block"; filename="channel.block"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        body = head.encode() + channel_block(self.run).read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
+        status, answer = self._request("POST", PATH, body)
+        if status != http.HTTPStatus.CREATED:
+            raise NetworkError("FL1054", f"cannot join the channel: {status} {answer}", where=self.orderer.name)
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
+        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body else {}
+        connection = http.client.HTTPSConnection(
+            self.orderer.host, self.orderer.admin_port, timeout=TIMEOUT_S, context=self._tls()
+        )
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode(errors="replace").strip()
+        except OSError as error:
+            raise NetworkError(
+                "FL1054", f"its admin service does not answer: {error}", where=self.orderer.name
+            ) from None
+        finally:
+            connection.close()
+
+    def _tls(self) -> ssl.SSLContext:
+        folder = self.run / "identities" / self.consortium.orderer_org.name
+        context = ssl.create_default_context(cafile=str(folder / "tlsca" / "cert.pem"))
+        user = folder / "users" / "admin" / "tls"
+        context.load_cert_chain(str(user / "client.crt"), str(user / "client.key"))
+        return context

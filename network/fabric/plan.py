@@ -1,0 +1,103 @@
+"""The processes of a consortium on real Fabric, and the files that they read."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from network.devnet_plan import chaincode_processes
+from network.errors import NetworkError
+from network.fabric.binaries import Binaries, find_binaries
+from network.fabric.channel_definition import PROFILE, channel_definition
+from network.fabric.configuration import orderer_configuration, peer_configuration
+from network.fabric.package import connection_path, package_id, write_package
+from network.files import write_atomically
+from network.plan import Plan, Process
+from network.topology import Consortium, Orderer, Organisation
+
+LOGGING = {"FABRIC_LOGGING_SPEC": "info:grpc=error:comm.grpc.server=warn", "FABRIC_LOGGING_FORMAT": "json"}
+CONFIGTXGEN_TIMEOUT_S = 60
+
+
+def fabric_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
+    """Return orderers, a peer for each member and regulator, and a chaincode process for each member."""
+    binaries = find_binaries()
+    identity = package_id(consortium)
+    return Plan(
+        "fabric",
+        (
+            *(_orderer(orderer, run, binaries) for orderer in consortium.orderer_org.orderers),
+            *(_peer(organisation, run, binaries) for organisation in consortium.peer_organisations),
+            *chaincode_processes(consortium, run, program, lambda _: identity),
+        ),
+    )
+
+
+def render(consortium: Consortium, run: Path) -> None:
+    """Write configuration, chaincode package and, once, the channel's first block."""
+    for orderer in consortium.orderer_org.orderers:
+        _write(config_folder(run, orderer.name) / "orderer.yaml", orderer_configuration(consortium, run, orderer))
+    for organisation in consortium.peer_organisations:
+        folder = config_folder(run, f"peer-{organisation.name}")
+        _write(folder / "core.yaml", peer_configuration(consortium, run, organisation))
+    write_package(consortium, run)
+    if not channel_block(run).exists():
+        _make_channel_block(consortium, run)
+
+
+def config_folder(run: Path, process: str) -> Path:
+    """Return the folder of a process's configuration."""
+    return run / "fabric" / process
+
+
+def channel_block(run: Path) -> Path:
+    """Return the channel's first block, from which every peer and orderer joins."""
+    return run / "fabric" / "channel.block"
+
+
+def _orderer(orderer: Orderer, run: Path, binaries: Binaries) -> Process:
+    return Process(
+        name=orderer.name,
+        command=(binaries.path("orderer"),),
+        host=orderer.host,
+        port=orderer.port,
+        environment={**LOGGING, "FABRIC_CFG_PATH": str(config_folder(run, orderer.name))},
+        health_port=orderer.operations_port,
+        other_ports=(orderer.admin_port, orderer.operations_port),
+    )
+
+
+def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
+    name = f"peer-{organisation.name}"
+    environment = {**LOGGING, "FABRIC_CFG_PATH": str(config_folder(run, name))}
+    if organisation.role == "member":
+        environment["FEDLEDGER_CONNECTION"] = str(connection_path(run, organisation))
+    return Process(
+        name=name,
+        command=(binaries.path("peer"), "node", "start"),
+        host=organisation.peer.host,
+        port=organisation.peer.port,
+        environment=environment,
+        health_port=organisation.peer.operations_port,
+        other_ports=(organisation.peer.operations_port, organisation.peer.internal_port),
+    )
+
+
+def _make_channel_block(consortium: Consortium, run: Path) -> None:
+    folder = config_folder(run, "channel")
+    _write(folder / "configtx.yaml", channel_definition(consortium, run))
+    made = folder / "made.block"
+    command = [find_binaries().path("configtxgen"), "-configPath", str(folder), "-profile", PROFILE]
+    command += ["-channelID", consortium.channel, "-outputBlock", str(made)]
+    environment = {"FABRIC_CFG_PATH": str(folder)}
+    result = subprocess.run(  # noqa: S603
+        command, env=environment, capture_output=True, text=True, check=False, timeout=CONFIGTXGEN_TIMEOUT_S
+    )
+    if result.returncode != 0:
+        raise NetworkError("FL1052", f"configtxgen refuses: {result.stderr.strip()[-1000:]}", where=str(folder))
+    made.rename(channel_block(run))
+
+
+def _write(path: Path, value: Any) -> None:
+    write_atomically(path, yaml.safe_dump(value, sort_keys=False))

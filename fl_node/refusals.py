@@ -68,7 +68,7 @@ def check_keys(view: Round, participant: str, seal_key: str, mask_key: str) -> N
     """Check the cohort's published keys before any share is sealed for them.
 
     Raises:
-        RefusalError: FL4309 a key published twice (T5) or by no member, FL4310 another key under the node's own name (T4).
+        RefusalError: FL4309 a key published twice (T5) or by no member, FL4310 another under the node's own name (T4).
     """
     if not set(view.keys) <= set(view.cohort):
         raise _refusal("FL4309", "keys of somebody outside the cohort", view)

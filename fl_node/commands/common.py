@@ -14,7 +14,20 @@ from network.cli import DEFAULT_RUN
 from network.connection import profile
 from network.console import Json, emit_json, explained, note, out
 
-__all__ = ["DEFAULT_RUN", "Json", "Org", "Run", "User", "ask", "emit_json", "explained", "integer", "note", "out", "show"]
+__all__ = [
+    "DEFAULT_RUN",
+    "Json",
+    "Org",
+    "Run",
+    "User",
+    "ask",
+    "emit_json",
+    "explained",
+    "integer",
+    "note",
+    "out",
+    "show",
+]
 
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Org = Annotated[str, typer.Option("--org", envvar="FEDLEDGER_ORG", help="Your organisation.")]

@@ -9,7 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
+from fl_node.data.profile import profile
+from fl_node.founding import found as found_federation
 from fl_node.ledger import Ledger
+from fl_node.plan.container import load_plan
 from network.connection import profile as connection_profile
 
 member = typer.Typer(no_args_is_help=True, help="Found the federation; apply, list and show members.")
@@ -18,8 +21,7 @@ Participant = Annotated[str, typer.Argument(help="A participant's id, such as ho
 
 @member.command()
 def found(org: Org, run: Run = DEFAULT_RUN, user: User = "admin", as_json: Json = False) -> None:
-    """Agree to the federation's terms and give this founder's part of the first beacon; every founder does this once."""
-    from fl_node.founding import found as found_federation
+    """Agree to the terms and give this founder's part of the first beacon; every founder does this once."""
 
     async def work(ledger: Ledger) -> Any:
         await found_federation(ledger)
@@ -58,7 +60,9 @@ def list_(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json
 
 
 @member.command("show")
-def show_(participant: Participant, org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
+def show_(
+    participant: Participant, org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False
+) -> None:
     """Show one participant with its reputation."""
 
     async def work(ledger: Ledger) -> dict[str, Any]:
@@ -71,10 +75,7 @@ def show_(participant: Participant, org: Org, run: Run = DEFAULT_RUN, user: User
 
 def application(run: Path, org: str, plan: Path, data: Path, participant: str) -> dict[str, Any]:
     """Return what `Apply` carries but stake and evidence: id, key hash and profile of the data."""
-    from fl_node.data.profile import profile
-    from fl_node.plan.container import read_plan
-
-    described = profile(data, read_plan(plan).manifest.schema_)
+    described = profile(data, load_plan(plan).manifest.schema_)
     key_hash = public_key_hash(connection_profile(run, org, "node").cert_pem)
     return {"participant": participant, "key_hash": key_hash, "profile": described.as_json()}
 

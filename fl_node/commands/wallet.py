@@ -43,7 +43,12 @@ def transfer(
 
 @wallet.command()
 def stake(
-    participant: Participant, amount: Amount, org: Org, run: Run = DEFAULT_RUN, user: User = "admin", as_json: Json = False
+    participant: Participant,
+    amount: Amount,
+    org: Org,
+    run: Run = DEFAULT_RUN,
+    user: User = "admin",
+    as_json: Json = False,
 ) -> None:
     """Lock tokens for a participant."""
     with explained(as_json=as_json):
@@ -53,7 +58,12 @@ def stake(
 
 @wallet.command()
 def unstake(
-    participant: Participant, amount: Amount, org: Org, run: Run = DEFAULT_RUN, user: User = "admin", as_json: Json = False
+    participant: Participant,
+    amount: Amount,
+    org: Org,
+    run: Run = DEFAULT_RUN,
+    user: User = "admin",
+    as_json: Json = False,
 ) -> None:
     """Take back tokens that are no longer needed as stake."""
     with explained(as_json=as_json):

@@ -1,0 +1,88 @@
+"""Keeps the organisation's blob folder complete, so that its chaincode process can verify what it endorses."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from fl_node.blobclient import BlobClient
+from fl_node.blobstore import BlobStore
+from fl_node.errors import NodeError
+from fl_node.observe import Metrics
+from fl_node.views import OVER, Round
+
+log = structlog.get_logger("mirror")
+PAUSE_S: Final = 0.5
+
+
+class Mirror:
+    """Pulls every blob that a round names from whoever has it; one task a blob."""
+
+    def __init__(self, store: BlobStore, client: BlobClient, organisation: str, metrics: Metrics) -> None:
+        self.store = store
+        self.client = client
+        self.organisation = organisation
+        self._metrics = metrics
+        self._tasks: dict[str, asyncio.Task[bytes]] = {}
+
+    def watch(self, view: Round, receiver: str) -> None:
+        """Start pulling what an attempt names and the store lacks: updates, seals for the receiver, the proposal."""
+        if view.phase in OVER:
+            return
+        for dealer, shares in view.shares.items():
+            if digest := shares.sealed.get(receiver):
+                self._start(digest, dealer)
+        for owner, update in view.updates.items():
+            self._start(update.digest, owner)
+        if view.proposal:
+            self._start(view.proposal.aggregate, view.proposal.proposer)
+            self._start(view.proposal.state, view.proposal.proposer)
+
+    async def get(self, digest: str, first: str = "") -> bytes:
+        """Return a blob, waiting until somebody has it; the caller bounds the time."""
+        while True:
+            try:
+                return await self.client.pull(digest, self.store, self.organisation, self._sources(first))
+            except NodeError as error:
+                if error.code != "FL4104":
+                    raise
+            await asyncio.sleep(PAUSE_S)
+
+    async def get_all(self, digests: Iterable[tuple[str, str]]) -> list[bytes]:
+        """Return blobs by (digest, whom to ask first), in order."""
+        return list(await asyncio.gather(*(self.get(digest, first) for digest, first in digests)))
+
+    def retain(self, view: Round, retention_ms: int) -> None:
+        """Let the masked blobs of an attempt that is over expire after the audit's window; digests stay."""
+        until = time.time_ns() // 1_000_000 + retention_ms
+        sealed = [digest for shares in view.shares.values() for digest in shares.sealed.values()]
+        for digest in (*sealed, *(update.digest for update in view.updates.values())):
+            self.store.expire(digest, until)
+
+    async def close(self) -> None:
+        """Stop pulling."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _start(self, digest: str, first: str) -> None:
+        if digest in self._tasks or self.store.size(digest) is not None:
+            return
+        task = asyncio.create_task(self.get(digest, first))
+        self._tasks[digest] = task
+        task.add_done_callback(lambda done: self._finished(digest, done))
+
+    def _finished(self, digest: str, task: asyncio.Task[bytes]) -> None:
+        self._tasks.pop(digest, None)
+        if task.cancelled():
+            return
+        if error := task.exception():
+            log.warning("blob not pulled", digest=digest, error=str(error))
+        else:
+            self._metrics.blobs.inc()
+
+    def _sources(self, first: str) -> list[str]:
+        others = [name for name in self.client.urls if name != self.organisation]
+        return [first, *others] if first in self.client.urls else others

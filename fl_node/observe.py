@@ -1,0 +1,101 @@
+"""What operators see: structured logs, Prometheus metrics and a health endpoint on the loopback interface."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from fl_node.errors import NodeError
+
+STALE_S: Final = 30.0
+"""A node that has not heard from its peer for so long is not healthy."""
+SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+def configure_logs() -> None:
+    """Log one JSON object a line on standard output, with an ISO time in UTC."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+    )
+
+
+@dataclass
+class Metrics:
+    """The node's figures, in a registry of their own."""
+
+    registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
+
+    def __post_init__(self) -> None:
+        def named(kind: Any, name: str, text: str, labels: tuple[str, ...] = (), **options: Any) -> Any:
+            return kind(f"fedledger_{name}", text, labels, registry=self.registry, **options)
+
+        self.round: Gauge = named(Gauge, "round", "Newest round seen", ("training",))
+        self.effects: Counter = named(Counter, "duties_total", "Duties carried out", ("duty", "outcome"))
+        self.seconds: Histogram = named(Histogram, "duty_seconds", "Time a duty took", ("duty",), buckets=SECONDS)
+        self.dropped: Counter = named(Counter, "attempts_dropped_total", "Attempts this node left", ("code",))
+        self.rounds: Counter = named(Counter, "rounds_ended_total", "Attempts that ended", ("phase",))
+        self.sent: Gauge = named(Gauge, "bytes_left", "Bytes that left the organisation since the start")
+        self.blobs: Counter = named(Counter, "blobs_pulled_total", "Blobs pulled from other members")
+
+
+@dataclass
+class Health:
+    """Whether the node does its work: when its peer last answered, and what it last complained of."""
+
+    clock: Callable[[], float] = time.monotonic
+    answered: float | None = None
+    problem: str = ""
+    position: dict[str, Any] = field(default_factory=dict)
+
+    def ledger_answered(self) -> None:
+        """Note that the ledger was read."""
+        self.answered, self.problem = self.clock(), ""
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether the peer answered lately."""
+        return self.answered is not None and self.clock() - self.answered < STALE_S
+
+    def report(self) -> dict[str, Any]:
+        """Return what the health endpoint says."""
+        return {"healthy": self.healthy, "problem": self.problem, **self.position}
+
+
+async def serve(metrics: Metrics, health: Health, port: int) -> web.AppRunner:
+    """Serve /metrics and /health on 127.0.0.1.
+
+    Raises:
+        NodeError: FL4008, the port cannot be had.
+    """
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(metrics.registry), content_type="text/plain", charset="utf-8")
+
+    async def show_health(_: web.Request) -> web.Response:
+        return web.json_response(health.report(), status=200 if health.healthy else 503)
+
+    application = web.Application()
+    application.add_routes([web.get("/metrics", show_metrics), web.get("/health", show_health)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    except OSError as error:
+        await runner.cleanup()
+        hint = "Choose another with --observe-port."
+        raise NodeError("FL4008", f"cannot listen: {error.strerror}", where=f"127.0.0.1:{port}", hint=hint) from None
+    return runner

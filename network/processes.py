@@ -100,11 +100,12 @@ def stop(run: Path, name: str, *, kill: bool = False) -> bool:
 def stop_all(run: Path, names: Iterable[str]) -> list[str]:
     """Stop processes together; return those that ran."""
     names = list(names)
+    running = {name: number for name in names if (number := pid(run, name)) is not None}
+    for number in running.values():
+        _signal(number, signal.SIGTERM)
     for name in names:
-        running = pid(run, name)
-        if running is not None:
-            _signal(running, signal.SIGTERM)
-    return [name for name in names if stop(run, name)]
+        stop(run, name)
+    return list(running)
 
 
 def status(run: Path, plan: Plan) -> list[Status]:

@@ -1,0 +1,1 @@
+"""Two plans to read and run, and the data for them."""

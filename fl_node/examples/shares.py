@@ -1,0 +1,138 @@
+"""The examples' data, dealt to participants: unequal sizes, unequal label balance, the same on every machine.
+
+Needs scikit-learn (and pyarrow for Parquet), not TFF.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+EXAMPLES: Final = ("tumour", "digits")
+SPLITS: Final = 5
+"""How many fixed splits there are; a split is a seed."""
+
+TEST_PERCENT: Final = 25
+"""Share of all rows that no participant gets, to compare models on."""
+
+SKEW: Final = 0.8
+"""How far a participant's label balance may lie from the whole's: 0 not at all, 1 down to nothing."""
+
+Format = Literal["csv", "parquet"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of an example.
+
+    Attributes:
+        columns: Column names, the label's last.
+        features: float64[rows, columns - 1].
+        labels: The label's text per row.
+    """
+
+    columns: tuple[str, ...]
+    features: NDArray[np.float64]
+    labels: tuple[str, ...]
+
+    def take(self, rows: NDArray[np.intp]) -> "Rows":
+        """Picks rows by index."""
+        return Rows(self.columns, self.features[rows], tuple(self.labels[row] for row in rows))
+
+
+def load_example(example: str) -> Rows:
+    """Loads all rows of `tumour` (569 rows of 30, two diagnoses) or `digits` (1797 rows of 64, ten digits)."""
+    from sklearn import datasets  # noqa: PLC0415 - a second that nobody else should pay
+
+    data: Any = {"tumour": datasets.load_breast_cancer, "digits": datasets.load_digits}[example]()
+    label = {"tumour": "diagnosis", "digits": "digit"}[example]
+    labels = tuple(str(data.target_names[target]) for target in data.target)
+    return Rows((*map(str, data.feature_names), label), data.data.astype(np.float64), labels)
+
+
+def deal(example: str, participants: int, split: int = 0) -> tuple[list[Rows], Rows]:
+    """Deals an example's rows.
+
+    The first participant gets about twice as many rows as the last; labels go to participants in proportions that
+    swing by `SKEW` around their size.
+
+    Args:
+        example: One of `EXAMPLES`.
+        participants: How many shares, ≥ 2.
+        split: Which of the fixed splits, 0 … `SPLITS` - 1.
+
+    Returns:
+        One share per participant, and the test rows that nobody got.
+    """
+    rows = load_example(example)
+    draw = np.random.default_rng([split, participants])
+    order = draw.permutation(len(rows.labels))
+    tested = len(order) * TEST_PERCENT // 100
+    test, rest = order[:tested], order[tested:]
+    kinds = sorted(set(rows.labels))
+    shares: list[list[NDArray[np.intp]]] = [[] for _ in range(participants)]
+    for turn, kind in enumerate(kinds):
+        members = rest[[rows.labels[row] == kind for row in rest]]
+        ends = np.cumsum(_proportions(participants, turn / len(kinds)) * len(members)).round().astype(int)
+        for share, part in zip(shares, np.split(members, ends[:-1]), strict=True):
+            share.append(part)
+    return [rows.take(draw.permutation(np.concatenate(share))) for share in shares], rows.take(test)
+
+
+def _proportions(participants: int, phase: float) -> NDArray[np.float64]:
+    sizes = np.linspace(2.0, 1.0, participants)
+    places = np.arange(participants) / participants
+    weights = sizes * (1 + SKEW * np.cos(2 * np.pi * (phase - places)))
+    return np.asarray(weights / weights.sum())
+
+
+def write_shares(
+    example: str, folder: Path, names: Sequence[str], *, split: int = 0, formats: Sequence[Format] = ("csv", "parquet")
+) -> dict[str, Path]:
+    """Writes one share per participant.
+
+    Args:
+        example: One of `EXAMPLES`.
+        folder: Where to write; made if need be.
+        names: The participants' names.
+        split: Which of the fixed splits.
+        formats: Used in turn: a CSV file, or a folder of Parquet part files as Apache Spark writes it.
+
+    Returns:
+        The path of each participant's data.
+    """
+    shares, _ = deal(example, len(names), split)
+    paths = {}
+    for turn, (name, share) in enumerate(zip(names, shares, strict=True)):
+        write = _write_csv if formats[turn % len(formats)] == "csv" else _write_parquet
+        paths[name] = write(folder / name, share)
+    return paths
+
+
+def _write_csv(stem: Path, rows: Rows) -> Path:
+    path = stem.with_name(f"{stem.name}.csv")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(rows.columns)
+        for features, label in zip(rows.features.tolist(), rows.labels, strict=True):
+            writer.writerow([*features, label])
+    return path
+
+
+def _write_parquet(folder: Path, rows: Rows) -> Path:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    from pyarrow import parquet  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = [*(pa.array(column) for column in rows.features.T), pa.array(rows.labels)]
+    table = pa.table(arrays, names=list(rows.columns))
+    half = table.num_rows // 2
+    for number, part in enumerate([table.slice(0, half), table.slice(half)]):
+        parquet.write_table(part, folder / f"part-{number:05d}.snappy.parquet", compression="snappy")
+    (folder / "_SUCCESS").touch()
+    return folder

@@ -1,0 +1,54 @@
+"""Building a plan from the node's side: the compiler runs in a child process, this one stays small."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fl_node.plan.child import Child
+from fl_node.plan.container import Plan, read_plan
+from fl_node.plan.frames import Message
+
+DEFAULT_FUNCTION: Final = "plan"
+TIMEOUT_SECONDS: Final = 900.0
+
+
+@dataclass(frozen=True)
+class Built:
+    """A plan that was built: its bytes, its content, and how many seconds the compiler and the whole took."""
+
+    raw: bytes
+    plan: Plan
+    compile_seconds: float
+    seconds: float
+
+
+def build(source: str, *, log: Path | None = None, timeout: float = TIMEOUT_SECONDS) -> Built:
+    """Builds a plan.
+
+    Args:
+        source: `FILE.py` or `FILE.py:function`; the function's default name is `plan`.
+        log: Where the framework writes; nowhere if None.
+        timeout: Seconds that it may take.
+
+    Raises:
+        PlanError: The compiler's refusals, FL3005 … FL3014.
+    """
+    started = time.perf_counter()
+    file, _, function = source.partition(":")
+    header = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION, "protobuf": "upb"}
+    child = Child(log=log)
+    try:
+        answer = child.call(Message({"op": "build", **header}), timeout)
+    finally:
+        child.kill()
+    raw = answer.blobs[0]
+    return Built(raw, read_plan(raw), answer.header["seconds"], time.perf_counter() - started)
+
+
+def write_plan(built: Built, output: Path) -> None:
+    """Writes a plan file, whole or not at all."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.partial")
+    partial.write_bytes(built.raw)
+    partial.replace(output)

@@ -1,0 +1,231 @@
+"""What a node sees of a plan: bytes in, bytes out. The framework runs in a child process and is never imported here."""
+
+import math
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from fl_node.plan.child import Child
+from fl_node.plan.container import Plan, load_plan
+from fl_node.plan.errors import plan_error
+from fl_node.plan.frames import Message
+from fl_node.plan.manifest import Manifest
+from fl_node.plan.state_codec import compare_states
+
+TIMEOUT_SECONDS: Final = 900.0
+"""How long one call may take; the first one includes the framework's import (10 to 40 s)."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a participant's rows are: a CSV or Parquet file, or a folder of them. The child process reads it."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class WorkResult:
+    """What client work gave.
+
+    Attributes:
+        vector: This participant's integers in the layout's order, unmasked: mask before it leaves the node.
+        examples: Training rows that it stands for; 0 where the layout names no count.
+        metrics: The metrics of these rows alone, for the node's own operator: never to be published.
+        seconds: Time in the child process.
+    """
+
+    vector: bytes
+    examples: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class UpdateResult:
+    """What the update of an aggregate gave: the next state, the survivors' metrics, the time in the child process."""
+
+    state: bytes
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Runtime(Protocol):
+    """Any framework's runtime: TFF's is one."""
+
+    def initialize(self) -> bytes:
+        """Returns the state before the first round."""
+
+    def prepare(self, state: bytes) -> None:
+        """Gets ready for `work` on a state."""
+
+    def work(self, state: bytes, data: DataSource) -> WorkResult:
+        """Trains on a participant's rows."""
+
+    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
+        """Computes the next state from a sum."""
+
+    def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:
+        """Measures a state on a participant's hold-out."""
+
+    def compare_states(self, first: bytes, second: bytes) -> float:
+        """Measures how far two recomputed states lie apart."""
+
+    def close(self) -> None:
+        """Ends everything that was started."""
+
+
+class PlanRuntime:
+    """Runs a plan made with TensorFlow Federated. May be used from several threads; calls run one after the other.
+
+    The child process starts at the first call that needs it, and again after it died.
+
+    Args:
+        plan: The .flplan file.
+        digest: The digest that the ledger names; the file must have it.
+        log: Where the framework writes; nowhere if None.
+        timeout: Seconds that one call may take.
+
+    Raises:
+        PlanError: FL3001 … FL3003 for the file, FL3004 where another version of the framework is installed.
+    """
+
+    def __init__(
+        self, plan: Path, *, digest: str | None = None, log: Path | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._plan: Plan = load_plan(plan, digest)
+        require_framework(self._plan.manifest)
+        self._log = log
+        self._timeout = timeout
+        self._child: Child | None = None
+        self._lock = Lock()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The plan's manifest."""
+        return self._plan.manifest
+
+    @property
+    def digest(self) -> str:
+        """The plan's digest."""
+        return self._plan.digest
+
+    @property
+    def child_pid(self) -> int | None:
+        """The child's process id while it runs; it leads a process group of its own."""
+        return self._child.pid if self._child and self._child.alive else None
+
+    def initialize(self) -> bytes:
+        """Returns the state before the first round: the blob in the plan, never computed again."""
+        return self._plan.initial_state
+
+    def prepare(self, state: bytes) -> None:
+        """Starts the child and computes what `work` needs of a state, so that `work` itself is quick.
+
+        Raises:
+            PlanError: FL3005, FL3006 (ops), FL3020 (state), FL3040 … FL3042 (child process).
+        """
+        self._call("prepare", state)
+
+    def work(self, state: bytes, data: DataSource) -> WorkResult:
+        """Trains on a participant's rows.
+
+        Raises:
+            PlanError: As `prepare`, FL3030 where the result does not fit its slots, and the FL31xx of the data.
+        """
+        answer = self._call("work", state, data=str(data.path), evaluate_only=False)
+        vector = answer.blobs[0]
+        examples = self.manifest.layout.rows(vector)
+        return WorkResult(vector, examples, answer.header["metrics"], answer.header["seconds"])
+
+    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
+        """Computes the next state from the survivors' sum.
+
+        Args:
+            state: The base state.
+            aggregate: The sum in the layout's bytes.
+            survivors: How many participants it holds, ≥ 1.
+
+        Raises:
+            PlanError: As `prepare`, FL3031 … FL3033 for the aggregate, FL3022 for a state that is not finite.
+        """
+        answer = self._call("update", state, aggregate, survivors=survivors)
+        return UpdateResult(answer.blobs[0], answer.header["metrics"], answer.header["seconds"])
+
+    def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:
+        """Measures a state on a participant's hold-out; empty where the plan has no evaluation.
+
+        Raises:
+            PlanError: As `work`.
+        """
+        if not self.manifest.evaluation:
+            return {}
+        answer = self._call("work", state, data=str(data.path), evaluate_only=True)
+        prefix = "evaluation/"
+        metrics: dict[str, float] = answer.header["metrics"]
+        return {name.removeprefix(prefix): metrics[name] for name in metrics if name.startswith(prefix)}
+
+    def compare_states(self, first: bytes, second: bytes) -> float:
+        """Returns the relative deviation of two states, within the plan's tolerance; see `state_codec`.
+
+        Raises:
+            PlanError: FL3021 where they lie further apart.
+        """
+        return compare_states(first, second, self.manifest.tolerance)
+
+    def close(self) -> None:
+        """Ends the child process with everything that it started."""
+        with self._lock:
+            if self._child:
+                self._child.kill()
+                self._child = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, op: str, *blobs: bytes, **header: Any) -> Message:
+        with self._lock:
+            return self._running().call(Message({"op": op, **header}, blobs), self._timeout)
+
+    def _running(self) -> Child:
+        if self._child and self._child.alive:
+            return self._child
+        if self._child:
+            self._child.kill()
+        self._child = Child(protobuf=self.manifest.protobuf, log=self._log)
+        computations = self._plan.computations
+        blobs = (self.manifest.canonical(), *(computations[name] for name in ("prepare", "work", "update")))
+        try:
+            self._child.call(Message({"op": "load"}, blobs), self._timeout)
+        except BaseException:
+            self._child.kill()
+            raise
+        return self._child
+
+
+def require_framework(manifest: Manifest) -> None:
+    """Checks that exactly the plan's version of its framework is installed, without importing it.
+
+    Raises:
+        PlanError: FL3004.
+    """
+    try:
+        installed = version(manifest.framework)
+    except PackageNotFoundError:
+        installed = "none"
+    if installed != manifest.framework_version:
+        raise plan_error(
+            "FL3004", f"the plan needs {manifest.framework} {manifest.framework_version}, found {installed}"
+        )
+
+
+def deviation_e9(deviation: float) -> int:
+    """A deviation as `Attest` takes it: in 10⁻⁹, rounded up."""
+    return math.ceil(deviation * 1e9)

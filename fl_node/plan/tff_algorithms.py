@@ -1,0 +1,170 @@
+"""FedAvg, FedProx and FedAdam as plans: every sum is secure, updates are quantised, the base model is evaluated.
+
+Sources: McMahan et al. 2017 (FedAvg), Li et al. 2020 (FedProx), Reddi et al. 2021 (FedAdam); processes by TFF.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from fl_node.data.schema import Schema
+from fl_node.plan.manifest import Batching, Quantisation
+from fl_node.plan.source import PlanSource
+from fl_node.plan.tff_aggregation import quantised_mean, secure_metrics
+
+KerasModel = Callable[[], "tf.keras.Model"]
+ModelFn = Callable[[], "tff.learning.models.VariableModel"]
+
+
+def classifier(build: KerasModel, schema: Schema) -> ModelFn:
+    """Wraps a Keras model that gives one logit per label: cross-entropy as loss, accuracy as metric.
+
+    Args:
+        build: Returns a new, uncompiled model from float32[batch, schema.width] to float32[batch, labels].
+        schema: The schema whose rows the model takes.
+    """
+    spec = (tf.TensorSpec([None, schema.width], tf.float32), tf.TensorSpec([None], tf.int32))
+
+    def model_fn() -> Any:
+        return tff.learning.models.from_keras_model(
+            build(),
+            input_spec=spec,
+            loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=[tf.keras.metrics.SparseCategoricalAccuracy("accuracy")],
+        )
+
+    return model_fn
+
+
+def fed_avg(model: ModelFn, quantisation: Quantisation, *, client_rate: float, server_rate: float = 1.0) -> Any:
+    """Builds federated averaging: weighted by rows where the quantisation caps weights, else unweighted.
+
+    Args:
+        model: Returns the model.
+        quantisation: How updates become integers.
+        client_rate: The client's SGD learning rate.
+        server_rate: The server's SGD learning rate; 1 takes the mean as it is.
+    """
+    server = tff.learning.optimizers.build_sgdm(server_rate)
+    return _averaging(model, quantisation, client_rate, server)
+
+
+def fed_adam(model: ModelFn, quantisation: Quantisation, *, client_rate: float, server_rate: float) -> Any:
+    """Builds federated averaging with Adam at the server; see `fed_avg`."""
+    server = tff.learning.optimizers.build_adam(server_rate, epsilon=1e-3)
+    return _averaging(model, quantisation, client_rate, server)
+
+
+def fed_prox(
+    model: ModelFn, quantisation: Quantisation, *, client_rate: float, strength: float, server_rate: float = 1.0
+) -> Any:
+    """Builds FedProx: federated averaging whose clients are held near the base model.
+
+    Args:
+        model: Returns the model.
+        quantisation: How updates become integers.
+        client_rate: The client's SGD learning rate.
+        strength: The proximal term's factor μ > 0.
+        server_rate: The server's SGD learning rate.
+    """
+    weighted = quantisation.weight_cap is not None
+    algorithms = tff.learning.algorithms
+    build = algorithms.build_weighted_fed_prox if weighted else algorithms.build_unweighted_fed_prox
+    return build(
+        model,
+        strength,
+        tff.learning.optimizers.build_sgdm(client_rate),
+        tff.learning.optimizers.build_sgdm(server_rate),
+        model_aggregator=quantised_mean(quantisation),
+        metrics_aggregator=secure_metrics,
+    )
+
+
+def _averaging(model: ModelFn, quantisation: Quantisation, client_rate: float, server: Any) -> Any:
+    weighted = quantisation.weight_cap is not None
+    algorithms = tff.learning.algorithms
+    build = algorithms.build_weighted_fed_avg if weighted else algorithms.build_unweighted_fed_avg
+    return build(
+        model,
+        tff.learning.optimizers.build_sgdm(client_rate),
+        server,
+        model_aggregator=quantised_mean(quantisation),
+        metrics_aggregator=secure_metrics,
+    )
+
+
+def learning_plan(
+    name: str,
+    process: Any,
+    model: ModelFn,
+    schema: Schema,
+    batching: Batching,
+    quantisation: Quantisation,
+    *,
+    cohort_max: int = 8,
+) -> PlanSource:
+    """Makes a plan of a learning process, with the base model's evaluation in the same masked vector.
+
+    Args:
+        name: The plan's short name.
+        process: What one of the builders of this module returned for `model`.
+        model: Returns the model.
+        schema: What a participant's rows look like.
+        batching: How rows are batched and split.
+        quantisation: The one that the process was built with.
+        cohort_max: The largest cohort.
+    """
+    evaluated = with_evaluation(process, model) if batching.holdout_percent else process
+    return PlanSource(name, evaluated, schema, batching, cohort_max, quantisation)
+
+
+def with_evaluation(process: Any, model: ModelFn) -> Any:
+    """Appends the base model's loss and metrics on each client's hold-out to a learning process.
+
+    The state and its course stay those of `process`. Client data becomes <train=D*, holdout=D*>, and the metrics
+    <train=…, aggregation=…, evaluation=…>.
+    """
+    state_type = process.initialize.type_signature.result
+    sequence = process.next.type_signature.parameter[1].member
+    data_type = tff.types.to_type(OrderedDict(train=sequence, holdout=sequence))
+    local = _local_evaluation(model, process.get_model_weights.type_signature.result, sequence)
+    with tf.Graph().as_default():
+        aggregate = secure_metrics(model().metric_finalizers(), "evaluation")
+
+    @tff.federated_computation(state_type, tff.FederatedType(data_type, tff.CLIENTS))
+    def next_fn(state: Any, data: Any) -> Any:
+        weights = tff.federated_broadcast(tff.federated_map(process.get_model_weights, state))
+        evaluation = aggregate(tff.federated_map(local, (weights, data["holdout"])))
+        output = process.next(state, data["train"])
+        metrics = tff.federated_zip(
+            OrderedDict(
+                train=output.metrics["client_work"]["train"],
+                aggregation=output.metrics["aggregator"],
+                evaluation=evaluation,
+            )
+        )
+        return output.state, metrics
+
+    return tff.templates.IterativeProcess(process.initialize, next_fn)
+
+
+def _local_evaluation(model_fn: ModelFn, weights_type: Any, sequence: Any) -> Any:
+    @tff.tensorflow.computation(weights_type, sequence)
+    @tf.function
+    def evaluate(weights: Any, batches: Any) -> Any:
+        with tf.init_scope():
+            model = model_fn()
+        own = tff.learning.models.ModelWeights.from_model(model)
+        tf.nest.map_structure(lambda variable, value: variable.assign(value), own, weights)
+        batches.reduce(tf.constant(0), lambda seen, batch: _forward(model, seen, batch))
+        return model.report_local_unfinalized_metrics()
+
+    return evaluate
+
+
+def _forward(model: Any, seen: Any, batch: Any) -> Any:
+    model.forward_pass(batch, training=False)
+    return seen + 1

@@ -1,0 +1,179 @@
+"""The compiler: from a researcher's file to a plan file. Runs in the child process."""
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import tensorflow as tf
+import tensorflow_federated as tff
+from pydantic import ValidationError
+
+from fl_node.data.schema import Schema
+from fl_node.plan.container import INITIAL, pack_plan
+from fl_node.plan.errors import plan_error
+from fl_node.plan.manifest import Batching, Manifest, StateLeaf
+from fl_node.plan.source import PlanSource
+from fl_node.plan.state_codec import Leaf, encode_state, require_finite
+from fl_node.plan.tff_execute import Computations, leaves, metric_names, split_data, state_specs
+from fl_node.plan.tff_graphs import check_computation
+from fl_node.plan.tff_slots import make_layout, plain_outputs
+from fl_node.plan.tff_structure import dtype_name, flatten
+from network.errors import FedledgerError
+
+SEED: Final = 2017
+"""Seeds Keras' initialisers, so that one source gives one plan."""
+
+DEFAULT_BATCHING: Final = Batching(batch=32, epochs=1, holdout_percent=0)
+
+
+def build_plan(file: Path, function: str, protobuf: str) -> bytes:
+    """Builds the plan that a function in a file describes.
+
+    Args:
+        file: A Python file.
+        function: Name of a function without parameters that returns a `PlanSource`, or an iterative process where the
+            file also defines `SCHEMA`.
+        protobuf: The protobuf implementation that this process runs with.
+
+    Returns:
+        The bytes of the plan file.
+
+    Raises:
+        PlanError: FL3005 … FL3014, with the reason and the mend.
+    """
+    tf.keras.utils.set_random_seed(SEED)
+    return compile_source(load_source(file, function), protobuf)
+
+
+def load_source(file: Path, function: str) -> PlanSource:
+    """Imports a researcher's file and calls its function.
+
+    Raises:
+        PlanError: FL3012.
+    """
+    spec = importlib.util.spec_from_file_location(f"plan_source_{file.stem}", file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise plan_error("FL3012", "no such Python file", str(file))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+        described = getattr(module, function)()
+    except FedledgerError:
+        raise
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise plan_error(
+            "FL3012", f"{'.'.join(map(str, first['loc']))} {first['msg']}", f"{file}:{function}"
+        ) from error
+    except Exception as error:
+        raise plan_error("FL3012", f"{type(error).__name__}: {error}", f"{file}:{function}") from error
+    return _as_source(described, module, file)
+
+
+def _as_source(described: Any, module: Any, file: Path) -> PlanSource:
+    if isinstance(described, PlanSource):
+        return described
+    schema = getattr(module, "SCHEMA", None)
+    if not isinstance(described, tff.templates.IterativeProcess):
+        raise plan_error("FL3012", f"the function returns {type(described).__name__}", str(file))
+    if not isinstance(schema, Schema):
+        raise plan_error("FL3010", "a bare process needs a Schema named SCHEMA beside it", str(file))
+    name = "".join(letter if letter.isalnum() else "-" for letter in file.stem.lower())[:40]
+    return PlanSource(name, described, schema, getattr(module, "BATCHING", DEFAULT_BATCHING))
+
+
+def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
+    """Compiles a described process; see `build_plan`."""
+    form = split_process(source.process)
+    computations = Computations(form.prepare, form.work, form.update)
+    plain = plain_outputs(computations.sums_type)
+    if plain:
+        raise plan_error("FL3007", f"each client would send {', '.join(plain)} in plain")
+    check_schema(source.schema, computations.data_type)
+    serialized = {name: _serialize(getattr(form, name)) for name in ("prepare", "work", "update")}
+    for name, raw in serialized.items():
+        check_computation(name, raw)
+    state = first_state(source.process)
+    layout = make_layout(form, computations, state, source)
+    files = {INITIAL: encode_state(state), **{f"{name}.pb": raw for name, raw in serialized.items()}}
+    manifest = Manifest.model_validate(
+        {
+            "name": source.name,
+            "framework_version": tff.__version__,
+            "protobuf": protobuf,
+            "cohort_max": source.cohort_max,
+            "layout": layout,
+            "layout_digest": layout.digest(),
+            "schema": source.schema,
+            "schema_digest": source.schema.digest(),
+            "batching": source.batching,
+            "evaluation": split_data(computations.data_type),
+            "quantisation": source.quantisation,
+            "metrics": metric_names(computations.update.type_signature.result[1]),
+            "state": [StateLeaf(path=p, dtype=d, shape=s) for p, d, s in state_specs(computations.state_type)],
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+    )
+    return pack_plan(manifest, files)
+
+
+def split_process(process: Any) -> Any:
+    """Splits a process into prepare, work, the secure sums' bounds and update.
+
+    Raises:
+        PlanError: FL3013 where it does not have the form of one round.
+    """
+    try:
+        return tff.backends.mapreduce.get_map_reduce_form_for_computation(process.next)
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise plan_error("FL3013", f"{type(error).__name__}: {reason}") from error
+
+
+def first_state(process: Any) -> list[Leaf]:
+    """Computes the state before the first round.
+
+    Raises:
+        PlanError: FL3009 for a type that no blob holds, FL3022 where it is not finite.
+    """
+    initialize = tff.backends.mapreduce.get_state_initialization_computation(process.initialize)
+    state_type = initialize.type_signature.result
+    state = leaves(flatten(initialize(), state_type), state_type)
+    require_finite(state)
+    return state
+
+
+def check_schema(schema: Schema, data_type: Any) -> None:
+    """Checks that a schema's rows are what the process reads.
+
+    Raises:
+        PlanError: FL3010.
+    """
+    sequences = [data_type["train"], data_type["holdout"]] if split_data(data_type) else [data_type]
+    for sequence in sequences:
+        if not isinstance(sequence, tff.SequenceType):
+            raise plan_error("FL3010", f"client data is {sequence}, not a sequence of batches")
+        parts = [(tuple(tensor.shape), dtype_name(tensor)) for tensor in _batch_types(sequence.element)]
+        due = _due(schema)
+        if parts not in (due, due[:1]):
+            raise plan_error("FL3010", f"batches are {sequence.element}, the schema's rows are {due}")
+
+
+def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
+    features = ((None, schema.width), "float32")
+    return [features] if schema.label_dtype is None else [features, ((None,), schema.label_dtype.name)]
+
+
+def _batch_types(element: Any) -> list[Any]:
+    members = [element] if isinstance(element, tff.TensorType) else [m for _, m in tff.structure.iter_elements(element)]
+    if not all(isinstance(member, tff.TensorType) for member in members):
+        raise plan_error("FL3010", f"batches are {element}, not features with or without labels")
+    return members
+
+
+def _serialize(computation: Any) -> bytes:
+    raw: bytes = tff.framework.serialize_computation(computation).SerializeToString(deterministic=True)
+    return raw

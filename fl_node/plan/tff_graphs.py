@@ -1,0 +1,57 @@
+"""What a plan's graphs may hold: an allow-list of ops, none of them random in `prepare` and `update`."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_federated.proto.v0 import computation_pb2
+
+from fl_node.plan.errors import plan_error
+
+CLOCKS: Final = frozenset({"Timestamp"})
+_LIST: Final = Path(__file__).with_name("allowed_ops.txt")
+
+
+@cache
+def allowed_ops() -> Mapping[str, str]:
+    """The allow-list: op → the section of `allowed_ops.txt` that it stands in."""
+    ops, section = {}, ""
+    for line in _LIST.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif not line.startswith("#"):
+            ops.update(dict.fromkeys(line.split(), section))
+    return ops
+
+
+def check_computation(name: str, serialized: bytes) -> None:
+    """Checks every op of a serialized computation, function bodies included.
+
+    Args:
+        name: `prepare`, `work` or `update`.
+        serialized: A serialized TFF computation that is plain TensorFlow.
+
+    Raises:
+        PlanError: FL3005 (op not allowed), FL3006 (random or clock op where none may be), FL3013 (not TensorFlow).
+    """
+    for node in _nodes(name, serialized):
+        section = allowed_ops().get(node.op)
+        if name != "work" and (section == "random" or node.op in CLOCKS):
+            raise plan_error("FL3006", f"op {node.op} in {name}", node.name)
+        if section is None:
+            raise plan_error("FL3005", f"op {node.op} in {name}", node.name)
+
+
+def _nodes(name: str, serialized: bytes) -> list[Any]:
+    try:
+        computation = computation_pb2.Computation.FromString(serialized)
+    except DecodeError as error:
+        raise plan_error("FL3013", f"{name} cannot be parsed: {error}") from error
+    if computation.WhichOneof("computation") != "tensorflow":
+        raise plan_error("FL3013", f"{name} is {computation.WhichOneof('computation')}, not TensorFlow")
+    graph = tf.compat.v1.GraphDef()
+    computation.tensorflow.graph_def.Unpack(graph)
+    return [*graph.node, *(node for function in graph.library.function for node in function.node_def)]

@@ -1,0 +1,94 @@
+"""A plan loaded into this process: bytes in, bytes out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_node.data.examples import Examples, load_examples
+from fl_node.plan.manifest import Manifest, parse_manifest
+from fl_node.plan.state_codec import decode_state, encode_state, require_finite
+from fl_node.plan.tff_execute import Computations, client_data, load_computations
+from fl_node.plan.tff_graphs import check_computation
+from fl_node.plan.tff_structure import tensor_types
+
+
+class SumsOrder:
+    """Between the order of a work result's tensors and the order of a layout's segments."""
+
+    def __init__(self, manifest: Manifest, computations: Computations) -> None:
+        position = {path: at for at, (path, _) in enumerate(tensor_types(computations.sums_type))}
+        self._layout = manifest.layout
+        self._positions = [position[segment.path] for segment in manifest.layout.segments]
+
+    def vector(self, tensors: list[NDArray[Any]]) -> bytes:
+        """Lays a work result out; see `Layout.pack`."""
+        return self._layout.pack([tensors[at] for at in self._positions])
+
+    def tensors(self, vector: bytes, survivors: int) -> list[NDArray[Any]]:
+        """Reads an aggregate as `update` takes it; see `Layout.unpack`."""
+        segments = self._layout.unpack(vector, survivors)
+        ordered: list[NDArray[Any]] = [np.empty(0)] * len(segments)
+        for at, tensor in zip(self._positions, segments, strict=True):
+            ordered[at] = tensor
+        return ordered
+
+
+class LoadedPlan:
+    """A plan's computations, checked and ready.
+
+    Args:
+        manifest: The manifest's bytes.
+        prepare: Serialized computation.
+        work: Serialized computation.
+        update: Serialized computation.
+
+    Raises:
+        PlanError: FL3005 or FL3006 for ops that nodes do not run.
+    """
+
+    def __init__(self, manifest: bytes, prepare: bytes, work: bytes, update: bytes) -> None:
+        serialized = {"prepare": prepare, "work": work, "update": update}
+        for name, raw in serialized.items():
+            check_computation(name, raw)
+        self._manifest = parse_manifest(manifest)
+        self._computations = load_computations(serialized)
+        self._order = SumsOrder(self._manifest, self._computations)
+        self._broadcast: tuple[bytes, Any] = (b"", None)
+        self._examples: dict[Path, tuple[Any, tuple[Examples, Examples]]] = {}
+
+    def broadcast(self, state: bytes) -> Any:
+        """Computes what every client gets from a state; kept until another state comes."""
+        if self._broadcast[0] != state:
+            self._broadcast = (state, self._computations.broadcast(decode_state(state)))
+        return self._broadcast[1]
+
+    def work(self, state: bytes, data: Path, *, evaluate_only: bool) -> tuple[bytes, dict[str, float]]:
+        """Runs client work on the rows under a path.
+
+        Returns:
+            The vector in layout order, unmasked, and the metrics that these rows alone would give.
+        """
+        train, holdout = self._load(data)
+        if evaluate_only:
+            train = Examples(train.features[:1], None if train.labels is None else train.labels[:1])
+        batches = client_data(train, holdout, self._manifest.batching, self._computations.data_type)
+        tensors = self._computations.run_work(self.broadcast(state), batches)
+        _, metrics = self._computations.run_update(decode_state(state), tensors)
+        return self._order.vector(tensors), metrics
+
+    def update(self, state: bytes, aggregate: bytes, survivors: int) -> tuple[bytes, dict[str, float]]:
+        """Runs the server's update on an aggregate; returns the next state and the metrics."""
+        tensors = self._order.tensors(aggregate, survivors)
+        following, metrics = self._computations.run_update(decode_state(state), tensors)
+        require_finite(following)
+        return encode_state(following), metrics
+
+    def _load(self, path: Path) -> tuple[Examples, Examples]:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        stamp = [(file, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
+        if self._examples.get(path, (None,))[0] != stamp:
+            manifest = self._manifest
+            self._examples[path] = (stamp, load_examples(path, manifest.schema_, manifest.batching.holdout_percent))
+        return self._examples[path][1]

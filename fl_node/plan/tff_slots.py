@@ -1,0 +1,175 @@
+"""From the tensors of a process's secure sums to the segments of a layout: width, ring, kind, and the count of rows."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_node.data.synthetic import synthetic_examples
+from fl_node.plan.errors import plan_error
+from fl_node.plan.layout import Count, Kind, Layout, Segment, word_for
+from fl_node.plan.source import PlanSource
+from fl_node.plan.state_codec import Leaf, encode_state
+from fl_node.plan.tff_execute import Computations, client_data
+from fl_node.plan.tff_structure import Path, flatten, tensor_types
+
+BITWIDTH, MAX_INPUT, MODULAR = "1", "2", "3"
+KINDS: Final = frozenset({"value", "weight", "metric", "count", "one"})
+SAMPLE_ROWS: Final = ((3, 2), (8, 5), (13, 3))
+"""Training and hold-out rows of the made-up participants; no other slot grows with both the training rows and these."""
+
+Arrays = Sequence[NDArray[Any]]
+
+
+def make_layout(form: Any, computations: Computations, state: Sequence[Leaf], source: PlanSource) -> Layout:
+    """Makes the layout of a process.
+
+    A struct member named value, weight, metric, count or one gives its slots that kind. Where there is no such name,
+    the update is run with the slot changed: what leaves the state alone is a metric, a tensor of the model's own
+    shapes a value, anything else a weight.
+
+    Raises:
+        PlanError: FL3008 (overflow), FL3009 (type), FL3011 (modulus), FL3014 (the process fails on made-up rows).
+    """
+    tensors = list(tensor_types(computations.sums_type))
+    limits = [limit for part in _limits(form) for limit in part]
+    samples = [_sample(computations, state, source, rows, held) for rows, held in SAMPLE_ROWS]
+    kinds = _kinds(computations, state, [path for path, _ in tensors], samples)
+    segments = [
+        _segment(path, tensor, limit, kind, source.cohort_max)
+        for (path, tensor), limit, kind in zip(tensors, limits, kinds, strict=True)
+    ]
+    count = _count(segments, samples)
+    if count:
+        segments = [_as_count(segment) if segment.name == count.segment else segment for segment in segments]
+    layout = Layout(segments=tuple(sorted(segments, key=lambda segment: -segment.word)), count=count)
+    _check_samples(layout, segments, samples)
+    return layout
+
+
+def _limits(form: Any) -> list[list[int]]:
+    widths = _numbers(form.secure_sum_bitwidth)
+    largest = _numbers(form.secure_sum_max_input)
+    moduli = _numbers(form.secure_modular_sum_modulus)
+    return [[(1 << width) - 1 for width in widths], largest, [modulus - 1 for modulus in moduli]]
+
+
+def _numbers(computation: Any) -> list[int]:
+    result_type = computation.type_signature.result
+    return [int(number) for number in flatten(computation(), result_type)] if list(tensor_types(result_type)) else []
+
+
+def _segment(path: Path, tensor: Any, limit: int, kind: Kind, cohort_max: int) -> Segment:
+    name = "/".join(path)
+    dtype = np.dtype(tensor.dtype).name
+    if dtype not in {"int32", "int64"} or 0 in tensor.shape:
+        raise plan_error("FL3009", f"secure sums of {dtype}{list(tensor.shape)}", name)
+    if path[0] == MODULAR:
+        return _modular(path, tensor, limit, kind)
+    if cohort_max * limit > np.iinfo(dtype).max:
+        raise plan_error("FL3008", f"{cohort_max} participants with up to {limit} each do not fit {dtype}", name)
+    word = word_for(limit, cohort_max)
+    return _build(path, tensor, kind, (word, word, limit))
+
+
+def _modular(path: Path, tensor: Any, limit: int, kind: Kind) -> Segment:
+    ring = limit.bit_length()
+    if limit + 1 != 1 << ring:
+        raise plan_error("FL3011", f"a modulus of {limit + 1}", "/".join(path))
+    return _build(path, tensor, kind, (32 if ring <= 32 else 64, ring, limit))  # noqa: PLR2004 - the two words
+
+
+def _build(path: Path, tensor: Any, kind: Kind, sizes: tuple[int, int, int]) -> Segment:
+    word, ring, limit = sizes
+    return Segment.model_validate(
+        {
+            "name": "/".join(path),
+            "kind": kind if kind != "one" or limit == 1 else "metric",
+            "word": word,
+            "ring": ring,
+            "max": limit,
+            "slots": int(np.prod(tensor.shape, dtype=np.int64)),
+            "path": path,
+            "shape": tuple(int(size) for size in tensor.shape),
+            "dtype": np.dtype(tensor.dtype).name,
+        }
+    )
+
+
+def _sample(computations: Computations, state: Sequence[Leaf], source: PlanSource, rows: int, held: int) -> Arrays:
+    train, holdout = synthetic_examples(source.schema, rows), synthetic_examples(source.schema, held)
+    data = client_data(train, holdout, source.batching, computations.data_type)
+    try:
+        return computations.run_work(computations.broadcast(state), data)
+    except Exception as error:
+        raise plan_error("FL3014", f"work fails on {rows} made-up rows: {str(error).strip()[:300]}") from error
+
+
+def _kinds(
+    computations: Computations, state: Sequence[Leaf], paths: Sequence[Path], samples: Sequence[Arrays]
+) -> list[Kind]:
+    named = [next((part for part in path if part in KINDS), None) for path in paths]
+    if None not in named:
+        return cast("list[Kind]", named)
+    moved = _movers(computations, state, samples)
+    groups = [path[:2] for path in paths]
+    models = {group for group in groups if _is_model(group, groups, samples[0], state)}
+    found = [
+        "metric" if not moves else "value" if group in models else "weight"
+        for moves, group in zip(moved, groups, strict=True)
+    ]
+    return cast("list[Kind]", [name or kind for name, kind in zip(named, found, strict=True)])
+
+
+def _movers(computations: Computations, state: Sequence[Leaf], samples: Sequence[Arrays]) -> list[bool]:
+    sums = [sum(parts[1:], start=parts[0]) for parts in zip(*samples, strict=True)]
+
+    def next_state(tensors: Arrays) -> bytes:
+        return encode_state(computations.run_update(state, tensors)[0])
+
+    base = next_state(sums)
+    changed = [
+        [*sums[:at], np.where(tensor > 0, tensor // 2, tensor + 1), *sums[at + 1 :]] for at, tensor in enumerate(sums)
+    ]
+    return [next_state(tensors) != base for tensors in changed]
+
+
+def _is_model(group: Path, groups: Sequence[Path], sample: Arrays, state: Sequence[Leaf]) -> bool:
+    shapes = [tensor.shape for tensor, other in zip(sample, groups, strict=True) if other == group]
+    weights = [leaf.array.shape for leaf in state if leaf.path.startswith("global_model_weights/trainable/")]
+    return shapes == weights or not weights
+
+
+def _count(segments: Sequence[Segment], samples: Sequence[Arrays]) -> Count | None:
+    rows = [train for train, _ in SAMPLE_ROWS]
+    for segment, *slots in sorted(zip(segments, *samples, strict=True), key=lambda entry: _count_order(entry[0])):
+        if segment.slots != 1 or segment.kind not in {"metric", "count"}:
+            continue
+        ratios = {Fraction(int(slot.item()), row) for slot, row in zip(slots, rows, strict=True)}
+        if len(ratios) == 1 and (ratio := ratios.pop()) > 0:
+            return Count(segment=segment.name, numerator=ratio.denominator, denominator=ratio.numerator)
+    return None
+
+
+def _count_order(segment: Segment) -> tuple[bool, bool]:
+    return (segment.kind != "count", "num_examples" not in segment.path)
+
+
+def _as_count(segment: Segment) -> Segment:
+    return segment.model_copy(update={"kind": "count"})
+
+
+def _check_samples(layout: Layout, segments: Sequence[Segment], samples: Sequence[Arrays]) -> None:
+    position = {segment.name: at for at, segment in enumerate(segments)}
+    for tensors in samples:
+        layout.pack([tensors[position[segment.name]] for segment in layout.segments])
+
+
+def plain_outputs(sums_type: Any) -> list[str]:
+    """Lists what a client would send outside the secure sums."""
+    return [
+        f"{tensor.compact_representation()} at {'/'.join(path) or 'the top'}"
+        for path, tensor in tensor_types(sums_type[0])
+    ]

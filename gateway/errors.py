@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # A chaincode that wants its refusals understood puts a code in front of the sentence: "FL0203: round 7 is closed".
-_CHAINCODE_CODE = re.compile(r"\b(FL\d{4}): ")
+_CHAINCODE_CODE = re.compile(r"\b([A-Z]{2,6}\d{4}): ")
 
 
 class GatewayError(Exception):

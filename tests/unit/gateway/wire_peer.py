@@ -75,6 +75,7 @@ class Peer(gateway_pb2_grpc.GatewayServicer, events_pb2_grpc.DeliverServicer):
     statuses: dict[str, tuple[int, int]] = field(default_factory=dict)
     cut_after: deque[int] = field(default_factory=deque)  # responses until each of the next streams is cut
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
     delivers: list[common_pb2.Payload] = field(default_factory=list)
 
     def fail(self, method: str, *failures: Any) -> None:
@@ -182,6 +183,7 @@ class Peer(gateway_pb2_grpc.GatewayServicer, events_pb2_grpc.DeliverServicer):
 
     async def _enter(self, method, context):
         self.requests.append(method)
+        self.entered.set()
         waiting = self.failures.get(method)
         failure = waiting.popleft() if waiting else None
         if isinstance(failure, float):

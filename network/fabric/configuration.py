@@ -35,32 +35,9 @@ def peer_configuration(consortium: Consortium, run: Path, organisation: Organisa
                 "key": {"file": str(identity / "tls" / "server.key")},
                 "rootcert": {"file": str(identity / "tls" / "ca.crt")},
             },
-            "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "10s", "dialTimeout": "10s"},
-            "discovery": {"enabled": True, "authCacheEnabled": True},
+            **_services(),
             "authentication": {"timewindow": f"{consortium.time_window_s}s"},
-            "handlers": {
-                "authFilters": [{"name": "DefaultAuth"}, {"name": "ExpirationCheck"}, {"name": "TimeWindowCheck"}],
-                "decorators": [{"name": "DefaultDecorator"}],
-                "endorsers": {"escc": {"name": "DefaultEndorsement"}},
-                "validators": {"vscc": {"name": "DefaultValidation"}},
-            },
             "gossip": _gossip(peer.address),
-            "deliveryclient": {
-                "blockGossipEnabled": False,
-                "minimalReconnectInterval": "100ms",
-                "reConnectBackoffThreshold": "2s",
-                "connTimeout": "3s",
-                "policy": "cluster",
-            },
-            "client": {"connTimeout": "5s"},
-            "keepalive": {
-                "interval": "60s",
-                "timeout": "20s",
-                "minInterval": "10s",
-                "client": {"interval": "60s", "timeout": "20s"},
-                "deliveryClient": {"interval": "20s", "timeout": "10s"},
-            },
-            "limits": {"concurrency": {"endorserService": 500, "deliverService": 500, "gatewayService": 500}},
             "maxRecvMsgSize": MESSAGE_LIMIT,
             "maxSendMsgSize": MESSAGE_LIMIT,
         },
@@ -107,6 +84,35 @@ def orderer_configuration(consortium: Consortium, run: Path, orderer: Orderer) -
         },
         "Operations": {"ListenAddress": f"{orderer.host}:{orderer.operations_port}", "TLS": {"Enabled": False}},
         "Metrics": {"Provider": "disabled"},
+    }
+
+
+def _services() -> dict[str, Any]:
+    return {
+        "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "10s", "dialTimeout": "10s"},
+        "discovery": {"enabled": True, "authCacheEnabled": True},
+        "limits": {"concurrency": {"endorserService": 500, "deliverService": 500, "gatewayService": 500}},
+        "handlers": {
+            "authFilters": [{"name": "DefaultAuth"}, {"name": "ExpirationCheck"}, {"name": "TimeWindowCheck"}],
+            "decorators": [{"name": "DefaultDecorator"}],
+            "endorsers": {"escc": {"name": "DefaultEndorsement"}},
+            "validators": {"vscc": {"name": "DefaultValidation"}},
+        },
+        "deliveryclient": {
+            "blockGossipEnabled": False,
+            "minimalReconnectInterval": "100ms",
+            "reConnectBackoffThreshold": "2s",
+            "connTimeout": "3s",
+            "policy": "cluster",
+        },
+        "client": {"connTimeout": "5s"},
+        "keepalive": {
+            "interval": "60s",
+            "timeout": "20s",
+            "minInterval": "10s",
+            "client": {"interval": "60s", "timeout": "20s"},
+            "deliveryClient": {"interval": "20s", "timeout": "10s"},
+        },
     }
 
 

@@ -29,7 +29,7 @@ def synthetic_examples(schema: Schema, rows: int) -> Examples:
 
 def _block(draw: np.random.Generator, column: Column, rows: int) -> NDArray[Any]:
     if column.type == "category":
-        return np.eye(column.width)[draw.integers(column.width, size=rows)]
+        return np.asarray(np.eye(column.width)[draw.integers(column.width, size=rows)])
     if column.type == "boolean":
         return draw.integers(2, size=(rows, 1)).astype(np.float64)
     if column.mean is not None or column.minimum is None or column.maximum is None:

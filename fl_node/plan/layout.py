@@ -44,7 +44,7 @@ class Segment(Model):
     kind: Kind
     word: Literal[64, 32]
     ring: int = Field(ge=1, le=64)
-    max: int = Field(ge=0, lt=1 << 64)
+    max: int = Field(ge=1, lt=1 << 64)
     slots: int = Field(ge=1)
     path: tuple[str, ...] = Field(strict=False)
     shape: tuple[int, ...] = Field(strict=False)

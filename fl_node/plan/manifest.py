@@ -108,6 +108,11 @@ class Manifest(Model):
         """The allowed relative deviation between recomputed states."""
         return self.tolerance_e9 / 1e9
 
+    @property
+    def initial_state(self) -> str:
+        """The initial state's digest: SHA-256 of its blob, hex."""
+        return self.files["initial.state"]
+
     def canonical(self) -> bytes:
         """The manifest's bytes in the plan file."""
         return canonical_json(self.model_dump(mode="json", by_alias=True))

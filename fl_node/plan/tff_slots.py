@@ -78,7 +78,7 @@ def _modular(path: Path, tensor: Any, limit: int, kind: Kind) -> Segment:
     ring = limit.bit_length()
     if limit + 1 != 1 << ring:
         raise plan_error("FL3011", f"a modulus of {limit + 1}", "/".join(path))
-    return _build(path, tensor, kind, (32 if ring <= 32 else 64, ring, limit))  # noqa: PLR2004 - the two words
+    return _build(path, tensor, kind, (32 if ring < 32 else 64, ring, limit))  # noqa: PLR2004 - a modular ring is narrower than its word
 
 
 def _build(path: Path, tensor: Any, kind: Kind, sizes: tuple[int, int, int]) -> Segment:

@@ -1,0 +1,166 @@
+"""The command `fedledger plan`: build, inspect and check plan files, and write the examples' data."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from fl_node.plan.container import Plan, load_plan
+from network.console import Json, emit_json, explained, note, out
+
+app = typer.Typer(no_args_is_help=True, help="Compile, inspect and check what is trained.")
+
+File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
+
+
+@app.command()
+def build(
+    source: Annotated[str, typer.Argument(help="FILE.py or FILE.py:function (default: plan).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
+    log: Annotated[Path | None, typer.Option(help="Where TensorFlow Federated writes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile a learning process into a plan file; refusals say the reason and the mend."""
+    from fl_node.plan.build import build as build_plan
+    from fl_node.plan.build import write_plan
+
+    with explained(as_json=as_json):
+        if not as_json:
+            note("TensorFlow Federated starts; compiling takes about half a minute …")
+        built = build_plan(source, log=log)
+        write_plan(built, output)
+    if as_json:
+        times = {"compile_seconds": round(built.compile_seconds, 3), "seconds": round(built.seconds, 3)}
+        emit_json({"file": str(output), **summary(built.plan), **times})
+        return
+    _show(built.plan)
+    out.print(f"written to {output} in {built.seconds:.1f} s", highlight=False)
+
+
+@app.command()
+def inspect(file: File, as_json: Json = False) -> None:
+    """Show what a plan trains, on what data, and what every slot of its sums is."""
+    with explained(as_json=as_json):
+        plan = load_plan(file)
+    if as_json:
+        emit_json(
+            {"file": str(file), **summary(plan), "manifest": plan.manifest.model_dump(mode="json", by_alias=True)}
+        )
+        return
+    _show(plan)
+    _show_layout(plan)
+
+
+@app.command()
+def check(
+    file: File,
+    digest: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Rows to try the plan on.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a plan as a node does: the file, the framework's version, every op, and client work on your rows."""
+    from fl_node.plan.runtime import DataSource, PlanRuntime
+
+    with explained(as_json=as_json), PlanRuntime(file, digest=digest) as runtime:
+        state = runtime.initialize()
+        runtime.prepare(state)
+        worked = runtime.work(state, DataSource(data)) if data else None
+    tried: dict[str, Any] = {}
+    if worked:
+        tried = {"examples": worked.examples, "metrics": worked.metrics, "work_seconds": round(worked.seconds, 3)}
+    if as_json:
+        emit_json({"file": str(file), "digest": runtime.digest, "ok": True, **tried})
+        return
+    out.print(f"[green]ok[/green] {runtime.digest}", highlight=False)
+    for name, value in tried.items():
+        out.print(f"{name}: {value}", highlight=False)
+
+
+@app.command()
+def profile(
+    file: File,
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file, or a folder of part files.")],
+    as_json: Json = False,
+) -> None:
+    """Profile rows for vetting: how many, how complete, how balanced."""
+    from fl_node.data.profile import profile as profile_data
+
+    with explained(as_json=as_json):
+        found = profile_data(data, load_plan(file).manifest.schema_).as_json()
+    if as_json:
+        emit_json(found)
+        return
+    for name, value in found.items():
+        out.print(f"{name}: {value}", highlight=False)
+
+
+@app.command()
+def shares(
+    example: Annotated[str, typer.Argument(help="tumour or digits.")],
+    folder: Annotated[Path, typer.Argument(help="Where to write.")],
+    names: Annotated[list[str], typer.Argument(help="The participants.")],
+    split: Annotated[int, typer.Option(min=0, max=4, help="Which of the fixed splits.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Deal an example's data to participants: CSV files and Parquet folders, unequal in size and balance."""
+    from fl_node.examples.shares import EXAMPLES, write_shares
+
+    if example not in EXAMPLES:
+        raise typer.BadParameter(f"one of {', '.join(EXAMPLES)}")
+    paths = write_shares(example, folder, names, split=split)
+    if as_json:
+        emit_json({name: str(path) for name, path in paths.items()})
+        return
+    for name, path in paths.items():
+        out.print(f"{name}: {path}", highlight=False)
+
+
+def summary(plan: Plan) -> dict[str, Any]:
+    """What a machine wants to know of a plan, the body of `register_plan` included."""
+    manifest = plan.manifest
+    return {
+        "name": manifest.name,
+        "digest": plan.digest,
+        "layout_digest": manifest.layout_digest,
+        "initial_state": manifest.initial_state,
+        "schema": manifest.schema_digest,
+        "cohort_max": manifest.cohort_max,
+        "vector_bytes": manifest.layout.size,
+        "slots": dict(_slots(plan)),
+        "metrics": list(manifest.metrics),
+    }
+
+
+def _slots(plan: Plan) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for segment in plan.manifest.layout.segments:
+        counts[segment.kind] += segment.slots
+    return counts
+
+
+def _show(plan: Plan) -> None:
+    manifest = plan.manifest
+    table = Table(show_header=False, box=None)
+    width = f"{manifest.layout.size} bytes: " + ", ".join(f"{count} {kind}" for kind, count in _slots(plan).items())
+    label = manifest.schema_.label.name if manifest.schema_.label else "no label"
+    for name, value in {
+        "plan": manifest.name,
+        "digest": plan.digest,
+        "framework": f"{manifest.framework} {manifest.framework_version}",
+        "data": f"{len(manifest.schema_.columns)} columns, {label}",
+        "vector": width,
+        "cohort": f"up to {manifest.cohort_max}",
+        "metrics": ", ".join(manifest.metrics),
+    }.items():
+        table.add_row(name, value)
+    out.print(table)
+
+
+def _show_layout(plan: Plan) -> None:
+    table = Table("segment", "kind", "slots", "word", "ring", "maximum")
+    for segment in plan.manifest.layout.segments:
+        numbers = (segment.slots, segment.word, segment.ring, segment.max)
+        table.add_row(segment.name, segment.kind, *map(str, numbers))
+    out.print(table)

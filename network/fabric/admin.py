@@ -13,7 +13,7 @@ from network.fabric.plan import channel_block, config_folder
 from network.topology import Consortium, Organisation
 
 COMMAND_TIMEOUT_S = 90
-POLICY = "Channel/Application/Endorsement"  # the chaincode's policy is the channel's: one place says who endorses
+POLICY = "/Channel/Application/Endorsement"  # the chaincode's policy is the channel's: one place says who endorses
 
 
 @dataclass(frozen=True)

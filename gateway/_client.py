@@ -52,4 +52,4 @@ class Client:
         except TransportError as error:
             raise error_type(
                 error.message, code=error.code, transaction_id=transaction_id, details=error.details
-            ) from error
+            ) from None

@@ -101,7 +101,10 @@ class Submission:
             if verdict is Verdict.DONE:
                 return transaction.commit(), status
             if status.code is ValidationCode.ENDORSEMENT_POLICY_FAILURE:
-                _log.error("transaction %s: peers disagree on who must endorse it", status.transaction_id)
+                _log.error(
+                    "transaction %s: its endorsements do not satisfy the policy, or endorsers run different chaincode",
+                    status.transaction_id,
+                )
             if verdict is Verdict.STOP or self.proposals >= self.policy.attempts:
                 raise CommitError(status.transaction_id, status.code, status.block_number)
             yield Wait(self.policy.delay(self.proposals))

@@ -139,6 +139,7 @@ class GrpcTransport:
             # A call that failed already cannot be written to; its status comes below.
             with suppress(asyncio.InvalidStateError):
                 await call.write(request)
+                await call.done_writing()
             while (response := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
                 yield response
             if (code := await call.code()) is not grpc.StatusCode.OK:

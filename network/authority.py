@@ -89,12 +89,12 @@ class Authority:
         builder = x509.CertificateRevocationListBuilder(
             issuer_name=self.certificate.subject, last_update=now - CLOCK_TOLERANCE, next_update=now + LIST_VALIDITY
         )
-        serials = {entry.serial_number for entry in earlier} if earlier else set()
+        if earlier and certificate.serial_number in {entry.serial_number for entry in earlier}:
+            return path.read_bytes()
         for entry in earlier or ():
             builder = builder.add_revoked_certificate(entry)
-        if certificate.serial_number not in serials:
-            revoked = x509.RevokedCertificateBuilder(serial_number=certificate.serial_number, revocation_date=now)
-            builder = builder.add_revoked_certificate(revoked.build())
+        revoked = x509.RevokedCertificateBuilder(serial_number=certificate.serial_number, revocation_date=now)
+        builder = builder.add_revoked_certificate(revoked.build())
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
         listed = builder.add_extension(identifier, critical=False).add_extension(
             x509.CRLNumber(_next_number(earlier)), critical=False

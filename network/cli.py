@@ -139,7 +139,7 @@ def _say(value: dict[str, Any], text: str, *, as_json: bool) -> None:
     if as_json:
         emit_json(value)
     else:
-        out.print(text, markup=False, highlight=False)
+        out.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _status_table(kind: str, states: list[Any]) -> Table:
@@ -197,3 +197,20 @@ def add_identity(
     with explained(as_json=as_json):
         folder = add(consortium_of(run), run, org, name, role)
     _say({"organisation": org, "name": name, "folder": str(folder)}, f"{name} of {org} is in {folder}", as_json=as_json)
+
+
+@identity.command("revoke")
+def revoke_identity(
+    org: Org,
+    name: Annotated[str, typer.Argument(help="An identity of the organisation, such as client.")],
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """Revoke an identity: write the revocation list and put it into the running channel."""
+    from network.connection import consortium_of
+    from network.revocation import revoke
+
+    with explained(as_json=as_json):
+        done = revoke(consortium_of(run), run, org, name)
+    text = "is revoked" if done.changed else "was revoked already"
+    _say(asdict(done), f"{name} of {org} {text}, serial {done.serial}", as_json=as_json)

@@ -1,0 +1,149 @@
+"""Reads and changes a running channel's configuration, the same on devnet and on real Fabric."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fabric_protos.common import common_pb2, configtx_pb2
+from fabric_protos.gateway import gateway_pb2
+from fabric_protos.msp import identities_pb2
+from fabric_protos.orderer import ab_pb2
+from fabric_protos.peer import events_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway import Endpoint, GrpcTransport, Signer, errors
+from network.connection import Profile
+from network.errors import NetworkError
+
+COMMIT_S = 30.0
+CALL_S = 15.0
+POLL_S = 0.2
+NONCE_BYTES = 24
+
+
+@dataclass(frozen=True)
+class ChannelAdmin:
+    """One identity's way to the configuration, through its organisation's peer."""
+
+    user: Profile
+    transport: GrpcTransport
+
+    @classmethod
+    def of(cls, user: Profile) -> "ChannelAdmin":
+        """Return the admin of a profile; the caller closes its transport."""
+        endpoints = [
+            Endpoint(address, root, user.tls_client_cert_pem, user.tls_client_key_pem) for address, root in user.peers
+        ]
+        return cls(user, GrpcTransport(endpoints))
+
+    async def config(self) -> Any:
+        """Return the channel's Config as of the newest block.
+
+        Raises:
+            NetworkError: FL1060 if the peer does not answer.
+        """
+        newest = await self._block(ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest()))
+        return config_of(await self._block(_at(last_config_index(newest))))
+
+    async def submit(self, update: Any, signers: Sequence[Profile], sequence: int) -> None:
+        """Sign an update by several admins, let the orderers decide, and wait until the peer has it.
+
+        Args:
+            update: a ConfigUpdate.
+            signers: whose signatures the policies ask for.
+            sequence: of the Config that it was computed from.
+
+        Raises:
+            NetworkError: FL1061 if the orderers refuse, FL1062 if the change does not arrive in time.
+        """
+        request = gateway_pb2.SubmitRequest(channel_id=self.user.channel)
+        request.prepared_transaction.CopyFrom(_envelope(self.user, update, signers))
+        try:
+            await self.transport.unary("/gateway.Gateway/Submit", request.SerializeToString(), CALL_S)
+        except errors.TransportError as error:
+            details = "; ".join(detail.message for detail in error.details)
+            raise NetworkError("FL1061", f"the orderers refuse the change: {error.message} {details}".strip()) from None
+        deadline = time.monotonic() + COMMIT_S
+        while (await self.config()).sequence <= sequence:
+            if time.monotonic() > deadline:
+                hint = "See the orderers' logs; it is safe to try again."
+                raise NetworkError("FL1062", f"the change did not arrive within {COMMIT_S:.0f} s", hint=hint)
+            await asyncio.sleep(POLL_S)
+
+    async def _block(self, where: Any) -> Any:
+        seek = ab_pb2.SeekInfo(start=where, stop=where, behavior=ab_pb2.SeekInfo.SeekBehavior.FAIL_IF_NOT_READY)
+        header = _header(self.user, common_pb2.HeaderType.DELIVER_SEEK_INFO, self.transport.tls_certificate_hash)
+        payload = common_pb2.Payload(header=header, data=seek.SerializeToString())
+        request = _signed_envelope(self.user, payload).SerializeToString()
+        try:
+            async for raw in self.transport.stream("/protos.Deliver/Deliver", request):
+                response = events_pb2.DeliverResponse.FromString(raw)
+                if response.WhichOneof("Type") == "block":
+                    return response.block
+        except errors.TransportError as error:
+            message, address = error.message, self.user.peers[0][0]
+            hint = "Bring the network up and try again."
+            raise NetworkError("FL1060", f"the peer does not answer: {message}", where=address, hint=hint) from None
+        raise NetworkError("FL1060", "the peer gives no block", where=self.user.peers[0][0])
+
+
+def config_of(block: Any) -> Any:
+    """Return the Config in a configuration block."""
+    payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(block.data.data[0]).payload)
+    return configtx_pb2.ConfigEnvelope.FromString(payload.data).config
+
+
+def last_config_index(block: Any) -> int:
+    """Return the number of the configuration block that was in force when a block was made."""
+    if block.header.number == 0:
+        return 0
+    metadata = common_pb2.Metadata.FromString(block.metadata.metadata[common_pb2.BlockMetadataIndex.SIGNATURES])
+    index: int = common_pb2.OrdererBlockMetadata.FromString(metadata.value).last_config.index
+    return index
+
+
+def _envelope(creator: Profile, update: Any, signers: Sequence[Profile]) -> Any:
+    content = update.SerializeToString(deterministic=True)
+    signed = configtx_pb2.ConfigUpdateEnvelope(config_update=content)
+    for signer in signers:
+        header = _signature_header(signer)
+        signature = _sign(signer, header + content)
+        signed.signatures.append(configtx_pb2.ConfigSignature(signature_header=header, signature=signature))
+    header = _header(creator, common_pb2.HeaderType.CONFIG_UPDATE)
+    return _signed_envelope(creator, common_pb2.Payload(header=header, data=signed.SerializeToString()))
+
+
+def _signed_envelope(user: Profile, payload: Any) -> Any:
+    content = payload.SerializeToString()
+    return common_pb2.Envelope(payload=content, signature=_sign(user, content))
+
+
+def _header(user: Profile, kind: Any, tls_certificate_hash: bytes = b"") -> Any:
+    seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
+    channel_header = common_pb2.ChannelHeader(
+        type=kind,
+        channel_id=user.channel,
+        timestamp=Timestamp(seconds=seconds, nanos=nanos),
+        tls_cert_hash=tls_certificate_hash,
+    )
+    return common_pb2.Header(
+        channel_header=channel_header.SerializeToString(), signature_header=_signature_header(user)
+    )
+
+
+def _signature_header(user: Profile) -> bytes:
+    creator = identities_pb2.SerializedIdentity(mspid=user.msp_id, id_bytes=user.cert_pem).SerializeToString()
+    raw: bytes = common_pb2.SignatureHeader(creator=creator, nonce=os.urandom(NONCE_BYTES)).SerializeToString()
+    return raw
+
+
+def _sign(user: Profile, message: bytes) -> bytes:
+    return Signer.from_pem(user.key_pem).sign(hashlib.sha256(message).digest())
+
+
+def _at(number: int) -> Any:
+    return ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=number))

@@ -1,0 +1,53 @@
+"""Revokes an identity: a new revocation list, and the config update that puts it into the channel."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from network.channel_admin import ChannelAdmin
+from network.config_update import compute_update, revocation_lists, with_revocation_list
+from network.connection import profile
+from network.identities import identities_of
+from network.roster import certificate_of, revocation_list
+from network.topology import Consortium
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """What was revoked: the certificate's serial number in hex, and whether the channel changed now."""
+
+    organisation: str
+    name: str
+    serial: str
+    changed: bool
+
+
+def revoke(consortium: Consortium, run: Path, organisation: str, name: str) -> Revocation:
+    """Revoke a user's identity in the running channel; done twice, it changes nothing.
+
+    Raises:
+        NetworkError: FL1010 or FL1011 if there is no such organisation or identity, FL1060 to FL1062 if the channel
+            cannot be changed now: the list is written then, and the same command finishes the work.
+    """
+    identities = identities_of(consortium, run, organisation)
+    certificate = certificate_of(run, organisation, name)
+    content = identities.signing.revoke(certificate, revocation_list(run, organisation))
+    changed = asyncio.run(_publish(consortium, run, organisation, content))
+    return Revocation(organisation, name, f"{certificate.serial_number:x}", changed)
+
+
+async def _publish(consortium: Consortium, run: Path, organisation: str, content: bytes) -> bool:
+    """Put an organisation's revocation list into the channel; its own admin signs, and a member's admin submits."""
+    revoking = consortium.organisation(organisation)
+    writer = revoking if revoking.role == "member" else consortium.members[0]
+    admin = ChannelAdmin.of(profile(run, writer.name, "admin"))
+    try:
+        config = await admin.config()
+        if revocation_lists(config, revoking.msp_id) == [content]:
+            return False
+        changed = with_revocation_list(config, revoking.msp_id, content)
+        update = compute_update(consortium.channel, config.channel_group, changed.channel_group)
+        await admin.submit(update, [profile(run, organisation, "admin")], config.sequence)
+    finally:
+        await admin.transport.close()
+    return True

@@ -1,0 +1,66 @@
+"""The network that the cases run on."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import Contract
+from tests.contract.harness.ledger import FABRIC_PROGRAMS, Ledger, fabric_program, opened, running
+
+SHARED_PORT = 25000
+OWN_PORT = 25500
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("contract suite")
+    group.addoption("--network", choices=("devnet", "fabric"), default="devnet", help="the network to run the cases on")
+    group.addoption("--network-run", type=Path, help="use the network that is up in this run folder, and leave it up")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--network", "devnet") != "fabric":
+        return
+    missing = not all(map(fabric_program, FABRIC_PROGRAMS))
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.fabric)
+            if missing:
+                item.add_marker(pytest.mark.skip("no Fabric binaries in FABRIC_BIN or PATH"))
+
+
+@pytest.fixture(scope="session")
+def kind(pytestconfig: pytest.Config) -> str:
+    return pytestconfig.getoption("--network", "devnet")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def ledger(pytestconfig: pytest.Config, kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """One network for all cases that leave its processes alone; they keep apart by their keys."""
+    given = pytestconfig.getoption("--network-run", None)
+    if given:
+        yield opened(given)
+        return
+    with running(tmp_path_factory.mktemp("shared") / "run", kind, SHARED_PORT) as network:
+        yield network
+
+
+@pytest.fixture
+def own_ledger(kind: str, tmp_path: Path) -> Iterator[Ledger]:
+    """A network for one case that kills its processes or changes its channel."""
+    with running(tmp_path / "run", kind, OWN_PORT) as network:
+        yield network
+
+
+@pytest.fixture
+async def contract(ledger: Ledger) -> AsyncIterator[Contract]:
+    """The contract behind hospital-a's gateway, as its client."""
+    async with ledger.contract() as connected:
+        yield connected
+
+
+@pytest.fixture
+def key() -> str:
+    """A key, or the beginning of keys, that no other case uses."""
+    return f"k{uuid.uuid4().hex[:12]}-"

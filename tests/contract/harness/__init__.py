@@ -1,0 +1,1 @@
+"""What the cases of the contract suite share: a network to run on, blocks taken apart, transactions tampered with."""

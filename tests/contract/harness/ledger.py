@@ -1,0 +1,117 @@
+"""A running network, as the cases see it: the same on devnet and on real Fabric."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway import Contract, Endpoint, Gateway, Identity, Signer, connect
+from network import bringup
+from network.connection import Profile, consortium_of, network_kind, profile
+from network.plan import Plan
+from network.topology import Consortium
+
+CONTRACT = "./cmd/conformance"
+FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen", "osnadmin")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A network of four members and a regulator that runs the conformance contract."""
+
+    run: Path
+    kind: str
+    consortium: Consortium = field(repr=False)
+
+    @property
+    def members(self) -> list[str]:
+        """Names of the member organisations."""
+        return [member.name for member in self.consortium.members]
+
+    @property
+    def msp_ids(self) -> list[str]:
+        """MSP ids of the members, in the same order."""
+        return [member.msp_id for member in self.consortium.members]
+
+    @property
+    def threshold(self) -> int:
+        """How many members must endorse."""
+        return self.consortium.threshold
+
+    def user(self, organisation: str = "hospital-a", name: str = "client") -> Profile:
+        """The identity of a user."""
+        return profile(self.run, organisation, name)
+
+    def key(self, path: str) -> bytes:
+        """A file below the run folder's identities."""
+        return (self.run / "identities" / path).read_bytes()
+
+    def endpoint(self, organisation: str = "hospital-a") -> Endpoint:
+        """The peer of an organisation."""
+        address, root = self.user(organisation).peers[0]
+        return Endpoint(address, root_certificates=root)
+
+    @asynccontextmanager
+    async def gateway(
+        self,
+        organisation: str = "hospital-a",
+        user: str = "client",
+        *,
+        identity: tuple[Identity, Signer] | None = None,
+        endpoint: Endpoint | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Gateway]:
+        """Connect to an organisation's peer as one of its users, or as another identity or at another endpoint."""
+        who = self.user(organisation, user)
+        known = identity or (Identity(who.msp_id, who.cert_pem), Signer.from_pem(who.key_pem))
+        async with connect([endpoint or self.endpoint(organisation)], *known, **options) as gateway:
+            yield gateway
+
+    @asynccontextmanager
+    async def contract(
+        self, organisation: str = "hospital-a", user: str = "client", **options: Any
+    ) -> AsyncIterator[Contract]:
+        """Connect and return the conformance contract."""
+        async with self.gateway(organisation, user, **options) as gateway:
+            yield self.contract_of(gateway)
+
+    def contract_of(self, gateway: Gateway) -> Contract:
+        """The conformance contract behind a gateway."""
+        return gateway.network(self.consortium.channel).contract(self.consortium.chaincode.name)
+
+    @property
+    def orderers(self) -> list[str]:
+        """Names of the ordering processes."""
+        return [process.name for process in Plan.read(self.run).processes if process.name.startswith("orderer")]
+
+    def start(self, name: str) -> None:
+        """Start a process again."""
+        bringup.start_one(self.run, name)
+
+    def kill(self, name: str) -> None:
+        """Kill a process as a power failure would."""
+        assert bringup.stop_one(self.run, name, kill=True), f"{name} did not run"
+
+
+@contextmanager
+def running(run: Path, kind: str, base_port: int) -> Iterator[Ledger]:
+    """Bring up a network for the time of a session or case, and remove it after."""
+    request = bringup.Request(run, kind, base_port=base_port, chaincode=CONTRACT)  # type: ignore[arg-type]
+    try:
+        bringup.up(request, lambda _: None)
+        yield opened(run)
+    finally:
+        bringup.down(run)
+
+
+def opened(run: Path) -> Ledger:
+    """The network that is up in a run folder."""
+    return Ledger(run, network_kind(run), consortium_of(run))
+
+
+def fabric_program(name: str) -> str | None:
+    """Path of a program of Fabric, None where this machine has none."""
+    return shutil.which(name, path=os.environ.get("FABRIC_BIN")) or shutil.which(name)

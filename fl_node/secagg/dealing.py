@@ -1,0 +1,87 @@
+"""A participant's steps between ledger facts: seal shares for others, open theirs, derive the masks of its update."""
+
+from collections.abc import Iterator, Mapping
+
+from fl_node.secagg.errors import BAD_KEY, SecaggError
+from fl_node.secagg.keys import PublicKeys, check_public_key, pair_key, seed_commitment, self_key, share_key
+from fl_node.secagg.masks import Mask
+from fl_node.secagg.records import Dealing, Secrets, keys_digest
+from fl_node.secagg.seal import seal, unseal
+from fl_node.secagg.session import Session
+from fl_node.secagg.shamir import Entropy
+from fl_node.secagg.shares import KINDS, Dealt, check_share, deal, proof
+
+
+def check_keys(keys: Mapping[str, PublicKeys]) -> None:
+    """Refuses weak keys and any key that is published twice (FL4101; threats.md, T5)."""
+    published = [key for pair in keys.values() for key in (pair.seal, pair.mask)]
+    for key in published:
+        check_public_key(key)
+    if len(set(published)) != len(published):
+        raise SecaggError(BAD_KEY, "a public key is published twice")
+
+
+def deal_sealed(
+    session: Session, own: str, secrets: Secrets, keys: Mapping[str, PublicKeys], entropy: Entropy
+) -> Dealing:
+    """Deals both secrets to the members of U1 and seals each other member's shares.
+
+    Args:
+        session: The attempt.
+        own: The dealer.
+        secrets: Its secrets.
+        keys: Public keys of U1, in cohort order.
+        entropy: Source of the polynomials.
+    """
+    root, dealt = deal(session, own, tuple(keys), secrets.mask.secret, secrets.seed, entropy)
+    sealed = {}
+    for to, public in keys.items():
+        if to != own:
+            ends = (own, secrets.seal.public), (to, public.seal)
+            key = share_key(session.digest, secrets.seal.secret, public.seal, *ends)
+            sealed[to] = seal(session.digest, own, to, key, dealt[to])
+    commitment = seed_commitment(session.digest, own, secrets.seed)
+    return Dealing(keys_digest(keys), commitment, root, dealt[own], sealed)
+
+
+def open_sealed(
+    session: Session, own: str, secrets: Secrets, keys: Mapping[str, PublicKeys], message: tuple[str, bytes, bytes]
+) -> Dealt:
+    """Opens a dealer's message and checks both shares against its root.
+
+    Args:
+        session: The attempt.
+        own: The receiver.
+        secrets: Its secrets.
+        keys: Public keys of U1, in cohort order.
+        message: Dealer, its committed root, the sealed blob.
+
+    Raises:
+        SecaggError: The message cannot be used (FL4102, FL4103).
+    """
+    dealer, root, blob = message
+    public = keys[dealer].seal
+    key = share_key(session.digest, secrets.seal.secret, public, (dealer, public), (own, secrets.seal.public))
+    dealt = unseal(session.digest, dealer, own, key, blob)
+    for kind in KINDS:
+        path = proof(session, dealer, own, kind, dealt)
+        check_share(session, root, tuple(keys), (dealer, own, kind, dealt.value(kind)), path)
+    return dealt
+
+
+def own_masks(
+    session: Session, own: str, secrets: Secrets, keys: Mapping[str, PublicKeys], shared: tuple[str, ...]
+) -> Iterator[Mask]:
+    """Yields the masks of an update: the participant's own, and one with each other member of U2.
+
+    The earlier of two in the cohort adds the mask between them, the later takes it away, so that it cancels in the sum.
+    """
+    yield Mask(self_key(session.digest, own, secrets.seed, secrets.mask.public), add=True)
+    this = (own, secrets.mask.public)
+    for name in shared:
+        if name == own:
+            continue
+        other = (name, keys[name].mask)
+        later = session.place(name) > session.place(own)
+        low, high = (this, other) if later else (other, this)
+        yield Mask(pair_key(session.digest, secrets.mask.secret, other[1], low, high), add=later)

@@ -1,0 +1,171 @@
+"""What goes into a participant and what comes out of it. Facts come from committed ledger state only (threats.md, T3).
+
+In, by phase of the round           Out
+Keys      RoundOpened               PublishKeys
+Shares    KeysFixed                 SealedShares (a blob for each other member), then CommitShares
+Updates   SharesFixed               -
+          SealedReceived            nothing, or UnusableShares
+          VectorReady               MaskedUpdate
+          UpdateCommitted           -
+Unmask    SurvivorsFixed            RevealShares
+any       AttemptEnded              -
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fl_node.secagg.keys import PublicKeys
+from fl_node.secagg.session import Session
+from fl_node.secagg.shares import Kind
+
+
+@dataclass(frozen=True)
+class RoundOpened:
+    """The ledger opened an attempt.
+
+    Attributes:
+        session: The attempt as this node understands it.
+        digest: The session digest that the ledger states.
+        organisations: Id to organisation of the cohort; empty where the caller checks distinctness itself.
+    """
+
+    session: Session
+    digest: bytes
+    organisations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PublishKeys:
+    """Publish this attempt's fresh public keys."""
+
+    keys: PublicKeys
+
+
+@dataclass(frozen=True)
+class KeysFixed:
+    """Phase Shares began; these are the keys of U1."""
+
+    keys: Mapping[str, PublicKeys]
+
+
+@dataclass(frozen=True)
+class SealedShares:
+    """Store this blob where its receiver can fetch it."""
+
+    to: str
+    blob: bytes = field(repr=False)
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class CommitShares:
+    """Commit to the seed and the shares; `sealed` maps every other member of U1, in cohort order, to its blob."""
+
+    seed_commitment: bytes
+    shares_root: bytes
+    sealed: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class SharesFixed:
+    """Phase Updates began; these are the commitments of U2."""
+
+    commitments: Mapping[str, CommitShares]
+
+
+@dataclass(frozen=True)
+class SealedReceived:
+    """A dealer's sealed message to this participant, as fetched."""
+
+    dealer: str
+    blob: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class UnusableShares:
+    """A dealer's message cannot be used; the round goes on while enough others can use theirs."""
+
+    dealer: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class VectorReady:
+    """The plain update, in the layout's bytes.
+
+    Attributes:
+        committed: Digest of this participant's update where the ledger or its own blob service already has one.
+    """
+
+    vector: bytes | bytearray | memoryview = field(repr=False)
+    committed: bytes | None = None
+
+
+@dataclass(frozen=True)
+class MaskedUpdate:
+    """Store this blob with a majority, then commit its digest."""
+
+    blob: bytearray = field(repr=False)
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class UpdateCommitted:
+    """This participant saw its own update committed."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class SurvivorsFixed:
+    """Phase Unmask began.
+
+    Attributes:
+        updates: Every committed update of the attempt, id to digest.
+        survivors: U3 as the ledger froze it.
+        frozen: Survivor sets frozen before on the same base state, by any attempt or round.
+        blamed: Participants blamed with proof on that base state.
+        minimum_difference: The smallest allowed difference between two such sets (s_min).
+    """
+
+    updates: Mapping[str, bytes]
+    survivors: tuple[str, ...]
+    frozen: tuple[frozenset[str], ...] = ()
+    blamed: frozenset[str] = frozenset()
+    minimum_difference: int = 3
+
+
+@dataclass(frozen=True)
+class RevealedShare:
+    """One share as the ledger will show it."""
+
+    dealer: str
+    kind: Kind
+    value: bytes = field(repr=False)
+    proof: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RevealShares:
+    """Reveal these shares; `missing` names dealers whose message is not here or unusable."""
+
+    shares: tuple[RevealedShare, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AttemptEnded:
+    """The attempt is Final or Void: erase its secrets (threats.md, T9)."""
+
+
+Incoming = (
+    RoundOpened
+    | KeysFixed
+    | SharesFixed
+    | SealedReceived
+    | VectorReady
+    | UpdateCommitted
+    | SurvivorsFixed
+    | AttemptEnded
+)
+Outgoing = PublishKeys | SealedShares | CommitShares | UnusableShares | MaskedUpdate | RevealShares

@@ -1,0 +1,110 @@
+"""What a participant writes to its journal, as canonical JSON; every record but the last holds secrets."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fl_node.canonical import canonical_json, decode_strict
+from fl_node.secagg.keys import KEY_BYTES, KeyPair, PublicKeys
+from fl_node.secagg.messages import CommitShares
+from fl_node.secagg.shamir import Entropy
+from fl_node.secagg.shares import Dealt
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secrets of one attempt: both key pairs and the self-mask seed b."""
+
+    seal: KeyPair
+    mask: KeyPair
+    seed: bytes = field(repr=False)
+
+    @classmethod
+    def fresh(cls, entropy: Entropy) -> "Secrets":
+        """Draws new secrets."""
+        return cls(KeyPair.of(entropy(KEY_BYTES)), KeyPair.of(entropy(KEY_BYTES)), entropy(KEY_BYTES))
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Secrets":
+        """Reads the record."""
+        fields = {name: bytes.fromhex(value) for name, value in decode_strict(raw).items()}
+        return cls(KeyPair.of(fields["seal"]), KeyPair.of(fields["mask"]), fields["seed"])
+
+    def encode(self) -> bytes:
+        """Writes the record."""
+        return canonical_json({"seal": self.seal.secret.hex(), "mask": self.mask.secret.hex(), "seed": self.seed.hex()})
+
+    @property
+    def public(self) -> PublicKeys:
+        """Both public keys."""
+        return PublicKeys(self.seal.public, self.mask.public)
+
+
+@dataclass(frozen=True)
+class Dealing:
+    """What was dealt: kept so that a sealed message is only ever resent byte for byte.
+
+    Attributes:
+        keys: Digest of the keys of U1 that it was dealt for.
+        own: The dealer's own shares.
+        sealed: Blob for each other member, in cohort order.
+    """
+
+    keys: bytes
+    seed_commitment: bytes
+    shares_root: bytes
+    own: Dealt
+    sealed: Mapping[str, bytes] = field(repr=False)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Dealing":
+        """Reads the record."""
+        fields = decode_strict(raw)
+        own = fields["own"]
+        path = tuple(bytes.fromhex(node) for node in own["path"])
+        dealt = Dealt(bytes.fromhex(own["mask"]), bytes.fromhex(own["seed"]), path)
+        keys, seed, root = (bytes.fromhex(fields[name]) for name in ("keys", "seed_commitment", "shares_root"))
+        return cls(keys, seed, root, dealt, {to: bytes.fromhex(blob) for to, blob in fields["sealed"]})
+
+    def encode(self) -> bytes:
+        """Writes the record."""
+        own = {"mask": self.own.mask.hex(), "seed": self.own.seed.hex(), "path": [node.hex() for node in self.own.path]}
+        return canonical_json(
+            {
+                "keys": self.keys.hex(),
+                "seed_commitment": self.seed_commitment.hex(),
+                "shares_root": self.shares_root.hex(),
+                "own": own,
+                "sealed": [[to, blob.hex()] for to, blob in self.sealed.items()],
+            }
+        )
+
+    @property
+    def commitment(self) -> CommitShares:
+        """What the ledger shall hold of it."""
+        digests = {to: hashlib.sha256(blob).digest() for to, blob in self.sealed.items()}
+        return CommitShares(self.seed_commitment, self.shares_root, digests)
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """For whom which kind of share was revealed: seeds of the survivors, mask keys of the rest of U2."""
+
+    shared: tuple[str, ...]
+    survivors: tuple[str, ...]
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Revealed":
+        """Reads the record."""
+        fields = decode_strict(raw)
+        return cls(tuple(fields["shared"]), tuple(fields["survivors"]))
+
+    def encode(self) -> bytes:
+        """Writes the record."""
+        return canonical_json({"shared": self.shared, "survivors": self.survivors})
+
+
+def keys_digest(keys: Mapping[str, PublicKeys]) -> bytes:
+    """Returns the digest of a set of published keys."""
+    document = {name: [pair.seal.hex(), pair.mask.hex()] for name, pair in keys.items()}
+    return hashlib.sha256(canonical_json(document)).digest()

@@ -1,0 +1,84 @@
+"""What a node refuses to reveal, whatever the ledger says (threats.md T2, T3, T8, T10, T13, T14)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fl_node.secagg.errors import DIFFERENCING, LEFT_OUT, TOO_FEW_SURVIVORS, UNKNOWN_OWN, WEAK_ROUND, Refusal
+from fl_node.secagg.messages import SurvivorsFixed
+from fl_node.secagg.session import SMALLEST, Session, threshold
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A node's own floors; the consortium's parameters may be stricter, never laxer.
+
+    Attributes:
+        cohort: Smallest cohort to take part in.
+        organisations: Fewest distinct organisations in the cohort and among survivors.
+    """
+
+    cohort: int = SMALLEST
+    organisations: int = SMALLEST
+
+
+def check_round(session: Session, own: str, organisations: Mapping[str, str], policy: Policy) -> None:
+    """Refuses an attempt whose cohort or threshold would not protect this participant (FL4120)."""
+    cohort = session.cohort
+    if len(set(cohort)) != len(cohort) or own not in cohort:
+        raise Refusal(WEAK_ROUND, "the cohort names a participant twice or leaves this one out")
+    if len(cohort) < max(policy.cohort, SMALLEST):
+        raise Refusal(WEAK_ROUND, f"a cohort of {len(cohort)} is too small")
+    if not threshold(len(cohort)) <= session.threshold <= len(cohort):
+        raise Refusal(WEAK_ROUND, f"threshold {session.threshold} for a cohort of {len(cohort)}")
+    if not organisations:
+        return
+    sizes = _sizes(cohort, organisations)
+    if len(sizes) < policy.organisations or max(sizes.values()) >= session.threshold:
+        raise Refusal(WEAK_ROUND, "too few organisations, or one that reaches the threshold alone")
+
+
+def check_survivors(
+    session: Session, own: str, fixed: SurvivorsFixed, organisations: Mapping[str, str], policy: Policy
+) -> None:
+    """Refuses a survivor set whose sum could open an update.
+
+    Raises:
+        Refusal: FL4124 where the set is not that of every committed update, FL4125 where it is too small, FL4128 where
+            it differs from an earlier set on the same base state by too few.
+    """
+    survivors = set(fixed.survivors)
+    if survivors != set(fixed.updates) or len(survivors) != len(fixed.survivors):
+        left_out = own in fixed.updates and own not in survivors
+        reason = "this participant's committed update" if left_out else "every committed update"
+        raise Refusal(LEFT_OUT, f"the survivors do not hold {reason}")
+    if len(survivors) < max(session.threshold, SMALLEST):
+        raise Refusal(TOO_FEW_SURVIVORS, f"{len(survivors)} survivors, threshold {session.threshold}")
+    if organisations and len(_sizes(fixed.survivors, organisations)) < policy.organisations:
+        raise Refusal(TOO_FEW_SURVIVORS, "the survivors belong to too few organisations")
+    check_difference(survivors, fixed)
+
+
+def check_difference(survivors: set[str], fixed: SurvivorsFixed) -> None:
+    """Refuses a sum whose difference from an earlier one on the same base state shows too few (FL4128)."""
+    for earlier in fixed.frozen:
+        difference = (survivors ^ earlier) - fixed.blamed
+        if 0 < len(difference) < max(fixed.minimum_difference, SMALLEST):
+            reason = f"{len(difference)} survivors differ from a set frozen on the same base state"
+            raise Refusal(DIFFERENCING, reason)
+
+
+def check_own_update(own: str, fixed: SurvivorsFixed, masked: bytes | None, committed: bytes | None) -> None:
+    """Refuses where the ledger and the journal disagree about this participant's own update (FL4122, FL4124)."""
+    on_ledger = fixed.updates.get(own)
+    if on_ledger is None and committed is not None:
+        raise Refusal(LEFT_OUT, "the survivors do not hold this participant's committed update")
+    if on_ledger is not None and on_ledger != masked:
+        raise Refusal(UNKNOWN_OWN, "the ledger holds an update of this participant that its journal does not know")
+
+
+def _sizes(participants: tuple[str, ...], organisations: Mapping[str, str]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for participant in participants:
+        organisation = organisations[participant]
+        sizes[organisation] = sizes.get(organisation, 0) + 1
+    return sizes

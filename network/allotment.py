@@ -42,7 +42,7 @@ def _fill_organisation(raw: Any, ports: _Ports) -> Any:
     }
     peers = raw.get("peers", [{}])
     filled["peers"] = (
-        [{**default, **p} if isinstance(p, dict) else p for p in peers] if isinstance(peers, list) else peers
+        [{**default, **p} if isinstance(p, dict) else p for p in peers] if isinstance(peers, list | tuple) else peers
     )
     if raw.get("role") == "member":
         filled.setdefault("blob_port", start + 4)
@@ -51,7 +51,7 @@ def _fill_organisation(raw: Any, ports: _Ports) -> Any:
 
 def _fill_orderers(raw: Any, host: dict[str, Any], ports: _Ports) -> Any:
     entries = [{}] * raw if isinstance(raw, int) else raw
-    if not isinstance(entries, list):
+    if not isinstance(entries, list | tuple):
         return raw
     filled = []
     for number, entry in enumerate(entries, start=1):

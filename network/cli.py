@@ -214,3 +214,18 @@ def revoke_identity(
         done = revoke(consortium_of(run), run, org, name)
     text = "is revoked" if done.changed else "was revoked already"
     _say(asdict(done), f"{name} of {org} {text}, serial {done.serial}", as_json=as_json)
+
+
+@network.command("install-fabric")
+def install_fabric(
+    sha256: Annotated[str, typer.Option(help="The SHA-256 that the release names for its archive, in hex.")],
+    url: Annotated[str | None, typer.Option(help="Another place to fetch the archive from.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch and verify the official release of Hyperledger Fabric; goes on where it was interrupted."""
+    from network.fabric.install import Archive, install, official_url
+
+    with explained(as_json=as_json):
+        archive = Archive(url or official_url(), sha256.lower())
+        folder = install(archive, (lambda _: None) if as_json else note)
+    _say({"folder": str(folder)}, f"Fabric is in {folder}", as_json=as_json)

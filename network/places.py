@@ -30,7 +30,7 @@ class PlacedYaml:
         loader = yaml.SafeLoader(text)
         try:
             node = loader.get_single_node()
-            lines = dict(_lines(node, (), str(path)))
+            lines = dict(_lines(node, (), 1, str(path)))
             value = loader.construct_document(node) if node else None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
@@ -50,18 +50,17 @@ class PlacedYaml:
         return self.source
 
 
-def _lines(node: yaml.Node | None, location: Location, source: str) -> Iterator[tuple[Location, int]]:
-    if node is None:
-        return
-    line = node.start_mark.line + 1
+def _lines(node: yaml.Node | None, location: Location, line: int, source: str) -> Iterator[tuple[Location, int]]:
+    """Yield the line of every entry: that of its key, or of its first character in a list."""
     yield location, line
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _lines(item, (*location, index), source)
+            yield from _lines(item, (*location, index), item.start_mark.line + 1, source)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, item in node.value:
+            here = key.start_mark.line + 1
             if key.value in seen:
-                raise NetworkError("FL1001", f"{key.value} is given twice", where=f"{source}:{key.start_mark.line + 1}")
+                raise NetworkError("FL1001", f"{key.value} is given twice", where=f"{source}:{here}")
             seen.add(key.value)
-            yield from _lines(item, (*location, key.value), source)
+            yield from _lines(item, (*location, key.value), here, source)

@@ -1,0 +1,74 @@
+import subprocess
+
+import pytest
+
+from network.build import build_chaincode, source_digest
+from network.errors import NetworkError
+
+MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("one") }\n'
+
+
+@pytest.fixture
+def sources(tmp_path):
+    folder = tmp_path / "chaincode"
+    (folder / "cmd" / "tool").mkdir(parents=True)
+    (folder / "go.mod").write_text("module example\n\ngo 1.25\n")
+    (folder / "main.go").write_text(MAIN)
+    (folder / "cmd" / "tool" / "main.go").write_text(MAIN.replace("one", "tool"))
+    return folder
+
+
+def output(program):
+    return subprocess.run([program], check=True, capture_output=True, text=True).stdout
+
+
+def test_packages_are_built_under_names_of_their_own(sources, tmp_path):
+    program = build_chaincode(".", sources, tmp_path / "build")
+    tool = build_chaincode("./cmd/tool", sources, tmp_path / "build")
+    assert (output(program), output(tool)) == ("one\n", "tool\n")
+    assert program.name == f"chaincode-{source_digest(sources)[:16]}"
+    assert tool.name == f"tool-{source_digest(sources)[:16]}"
+
+
+def test_unchanged_sources_are_not_built_again(sources, tmp_path):
+    program = build_chaincode(".", sources, tmp_path / "build")
+    built = program.stat().st_mtime_ns
+    (sources / "main_test.go").write_text("package main\n")
+    assert build_chaincode(".", sources, tmp_path / "build") == program
+    assert program.stat().st_mtime_ns == built
+
+
+def test_changed_sources_give_another_program_and_keep_the_old_one(sources, tmp_path):
+    old = build_chaincode(".", sources, tmp_path / "build")
+    (sources / "main.go").write_text(MAIN.replace("one", "two"))
+    new = build_chaincode(".", sources, tmp_path / "build")
+    assert (output(old), output(new)) == ("one\n", "two\n")
+
+
+def test_the_same_sources_give_the_same_bytes(sources, tmp_path):
+    first = build_chaincode(".", sources, tmp_path / "a")
+    second = build_chaincode(".", sources, tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("package", ["./nothing", "..", "/etc", "cmd"])
+def test_a_missing_package_is_refused(sources, tmp_path, package):
+    with pytest.raises(NetworkError, match="FL1041: there is no Go package"):
+        build_chaincode(package, sources, tmp_path / "build")
+
+
+def test_what_does_not_compile_is_shown_and_leaves_nothing(sources, tmp_path):
+    (sources / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
+    with pytest.raises(NetworkError, match=r"(?s)FL1041: does not compile: .*undefined: undefined"):
+        build_chaincode(".", sources, tmp_path / "build")
+    assert list((tmp_path / "build").iterdir()) == []
+
+
+def test_without_go_the_error_says_what_to_do(sources, tmp_path, monkeypatch):
+    old = tmp_path / "go"
+    old.write_text("#!/bin/sh\necho go version go1.19.1 linux/amd64\n")
+    old.chmod(0o755)
+    monkeypatch.setattr("network.build.shutil.which", lambda _: str(old))
+    monkeypatch.setattr("network.build.FALLBACKS", ())
+    with pytest.raises(NetworkError, match=r"FL1040: there is no Go 1.25 or later\. Install Go"):
+        build_chaincode(".", sources, tmp_path / "build")

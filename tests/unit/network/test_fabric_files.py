@@ -1,0 +1,132 @@
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from network import runfolder
+from network.errors import NetworkError
+from network.fabric.binaries import find_binaries
+from network.fabric.channel_definition import PROFILE, channel_definition
+from network.fabric.configuration import orderer_configuration, peer_configuration
+from network.fabric.package import connection_path, package, package_id, write_package
+from network.topology import Consortium, load_consortium
+
+CONSORTIUM = load_consortium()
+
+
+def application(consortium: Consortium = CONSORTIUM) -> dict:
+    return channel_definition(consortium, Path("/run"))["Profiles"][PROFILE]["Application"]
+
+
+def fake_peer(folder: Path, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in ("peer", "orderer", "configtxgen"):
+        (folder / name).write_text(f"#!/bin/sh\necho '{text}'\n")
+        (folder / name).chmod(0o755)
+
+
+def test_members_write_endorse_and_govern_and_the_regulator_only_reads():
+    policies = application()["Policies"]
+    assert policies["Readers"] == {"Type": "ImplicitMeta", "Rule": "ANY Readers"}
+    for name in ("Writers", "Admins", "LifecycleEndorsement", "Endorsement"):
+        assert "RegulatorMSP" not in policies[name]["Rule"]
+        assert "HospitalDMSP" in policies[name]["Rule"]
+
+
+@pytest.mark.parametrize(("endorsement", "threshold"), [("majority", 3), (2, 2), (4, 4)])
+def test_the_endorsement_policy_asks_for_the_threshold(endorsement, threshold):
+    consortium = CONSORTIUM.model_copy(update={"endorsement": endorsement})
+    policies = application(consortium)["Policies"]
+    members = ", ".join(f"'Hospital{letter}MSP.peer'" for letter in "ABCD")
+    assert policies["Endorsement"]["Rule"] == f"OutOf({threshold}, {members})"
+    assert policies["Admins"]["Rule"].startswith("OutOf(3, ")
+
+
+def test_readers_may_evaluate():
+    assert application()["ACLs"]["peer/Propose"] == "/Channel/Application/Readers"
+
+
+def test_every_orderer_is_a_consenter_with_its_own_certificates():
+    mapping = channel_definition(CONSORTIUM, Path("/run"))["Profiles"][PROFILE]["Orderer"]["ConsenterMapping"]
+    assert [c["ID"] for c in mapping] == [1, 2, 3, 4]
+    assert mapping[2]["Identity"] == "/run/identities/orderer/orderers/orderer3/msp/signcerts/cert.pem"
+
+
+def test_time_window_and_batch_interval_come_from_the_definition():
+    consortium = CONSORTIUM.model_copy(update={"time_window_s": 90, "batch_interval_ms": 250})
+    peer = peer_configuration(consortium, Path("/run"), consortium.members[0])["peer"]
+    assert peer["authentication"] == {"timewindow": "90s"}
+    assert {"name": "TimeWindowCheck"} in peer["handlers"]["authFilters"]
+    ordering = channel_definition(consortium, Path("/run"))["Profiles"][PROFILE]["Orderer"]
+    assert ordering["SmartBFT"]["RequestBatchMaxInterval"] == "250ms"
+
+
+def test_everything_listens_on_its_own_host_with_tls():
+    orderer = orderer_configuration(CONSORTIUM, Path("/run"), CONSORTIUM.orderer_org.orderers[0])
+    assert orderer["General"]["ListenAddress"] == "127.0.0.1"
+    assert orderer["General"]["TLS"]["Enabled"]
+    assert orderer["Admin"]["TLS"]["ClientAuthRequired"]
+    peer = peer_configuration(CONSORTIUM, Path("/run"), CONSORTIUM.members[0])["peer"]
+    assert peer["listenAddress"] == "127.0.0.1:17041"
+    assert peer["tls"]["enabled"]
+
+
+def test_the_package_is_the_same_for_all_and_holds_no_key(tmp_path):
+    assert package(CONSORTIUM) == package(CONSORTIUM)
+    assert package_id(CONSORTIUM).startswith("fedledger:")
+    (tmp_path / "p.tar.gz").write_bytes(package(CONSORTIUM))
+    with tarfile.open(tmp_path / "p.tar.gz") as archive:
+        assert archive.getnames() == ["metadata.json", "code.tar.gz"]
+
+
+def test_the_builder_hands_each_peer_its_own_connection(tmp_path):
+    runfolder.prepare(tmp_path, CONSORTIUM)
+    write_package(CONSORTIUM, tmp_path)
+    member = CONSORTIUM.members[1]
+    source, metadata, output, release = (tmp_path / n for n in ("source", "metadata", "output", "release"))
+    for folder in (source, metadata, output, release):
+        folder.mkdir()
+    with tarfile.open(tmp_path / "fabric" / "package.tar.gz") as archive:
+        archive.extract("metadata.json", metadata, filter="data")
+    scripts = tmp_path / "fabric" / "builder" / "bin"
+    environment = {"PATH": "/usr/bin:/bin", "FEDLEDGER_CONNECTION": str(connection_path(tmp_path, member))}
+    subprocess.run([scripts / "detect", source, metadata], check=True, env=environment)
+    subprocess.run([scripts / "build", source, metadata, output], check=True, env=environment)
+    subprocess.run([scripts / "release", output, release], check=True, env=environment)
+    connection = json.loads((release / "chaincode" / "server" / "connection.json").read_text())
+    assert connection["address"] == "127.0.0.1:17052"
+    assert connection["client_auth_required"]
+    (metadata / "metadata.json").write_text('{"type":"golang"}')
+    assert subprocess.run([scripts / "detect", source, metadata], check=False, env=environment).returncode == 1
+
+
+@pytest.mark.parametrize("version", ["v3.1.5", "3.1.7"])
+def test_a_supported_version_is_found_in_fabric_bin(tmp_path, monkeypatch, version):
+    fake_peer(tmp_path, f"peer:\n Version: {version}")
+    monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
+    assert find_binaries().folder == tmp_path
+
+
+@pytest.mark.parametrize("version", ["v3.1.4", "v3.0.0", "v2.5.12", "v3.2.0", "development"])
+def test_an_unsupported_version_is_refused(tmp_path, monkeypatch, version):
+    fake_peer(tmp_path, f"peer:\n Version: {version}")
+    monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
+    with pytest.raises(NetworkError, match=r"FL1051: this Fabric is .*3\.1\.5"):
+        find_binaries()
+
+
+def test_missing_programs_are_named(tmp_path, monkeypatch):
+    fake_peer(tmp_path, "Version: v3.1.5")
+    (tmp_path / "orderer").unlink()
+    monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
+    with pytest.raises(NetworkError, match=r"FL1050: Fabric's orderer cannot be found.*install-fabric"):
+        find_binaries()
+
+
+def test_programs_are_found_on_the_path(tmp_path, monkeypatch):
+    fake_peer(tmp_path, "Version: v3.1.5")
+    monkeypatch.delenv("FABRIC_BIN", raising=False)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert find_binaries().version == (3, 1, 5)

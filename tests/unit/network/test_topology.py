@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from network.errors import NetworkError
+from network.topology import DEFAULT_DEFINITION, dump_consortium, load_consortium
+
+MEMBERS = ("hospital-a", "hospital-b", "hospital-c")
+
+
+def definition(**changes):
+    organisations = [{"name": "orderer", "role": "orderer", "orderers": 1}]
+    organisations += [{"name": name, "role": "member"} for name in MEMBERS]
+    return {"organisations": organisations, **changes}
+
+
+@pytest.fixture
+def load(tmp_path: Path):
+    def load_text(value):
+        path = tmp_path / "consortium.yaml"
+        path.write_text(value if isinstance(value, str) else yaml.safe_dump(value, sort_keys=False))
+        return load_consortium(path)
+
+    return load_text
+
+
+def test_the_default_has_four_hospitals_a_regulator_and_four_orderers():
+    consortium = load_consortium()
+    assert [m.name for m in consortium.members] == ["hospital-a", "hospital-b", "hospital-c", "hospital-d"]
+    assert [r.msp_id for r in consortium.regulators] == ["RegulatorMSP"]
+    assert [o.name for o in consortium.orderer_org.orderers] == ["orderer1", "orderer2", "orderer3", "orderer4"]
+    assert (consortium.threshold, consortium.majority) == (3, 3)
+
+
+def test_a_normalised_definition_reads_as_the_same_consortium(tmp_path):
+    consortium = load_consortium()
+    (tmp_path / "again.yaml").write_text(dump_consortium(consortium))
+    assert load_consortium(tmp_path / "again.yaml") == consortium
+
+
+def test_every_port_is_used_once_and_counted_from_the_base_port(load):
+    ports = [port for _, _, port in load(definition(base_port=30000)).ports()]
+    assert len(ports) == len(set(ports))
+    assert all(30000 <= port < 30100 for port in ports)
+
+
+def test_an_organisation_at_the_end_moves_no_port_of_the_others(load):
+    before = load(definition())
+    value = definition()
+    value["organisations"].append({"name": "hospital-z", "role": "member"})
+    assert load(value).organisations[:-1] == before.organisations
+
+
+def test_a_port_of_ones_own_overrides_the_allotted_one(load):
+    value = definition()
+    value["organisations"][1]["peers"] = [{"port": 41000}]
+    peer = load(value).organisation("hospital-a").peer
+    assert (peer.port, peer.chaincode_port) == (41000, 17012)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "message"),
+    [
+        (lambda v: v["organisations"][2].update(name="hospital-a"), "- name: hospital-a", "hospital-a is used twice"),
+        (lambda v: v["organisations"][2].update(msp_id="HospitalAMSP"), "  msp_id: Hosp", "HospitalAMSP is used twice"),
+        (lambda v: v["organisations"][2].update(role="boss"), "  role: boss", "organisations.2.role"),
+        (lambda v: v["organisations"][2].update(peers=[{"port": 17012}]), "  - port: 17012", "also used by"),
+        (lambda v: v["organisations"].pop(), "organisations:", "at least 3 members"),
+        (lambda v: v["organisations"].pop(0), "organisations:", "exactly one organisation has the role orderer"),
+        (lambda v: v.update(endorsement=1), "endorsement: 1", "one organisation alone"),
+        (lambda v: v.update(endorsement=4), "endorsement: 4", "4 endorsements from 3 members"),
+        (lambda v: v.update(endorsement="some"), "endorsement: some", "endorsement"),
+        (lambda v: v.update(time_window_s=900), "time_window_s: 900", "time_window_s"),
+        (lambda v: v.update(colour="red"), "colour: red", "colour"),
+        (lambda v: v["organisations"][0].update(blob_port=40000), "  blob_port: 40000", "only members run a blob"),
+        (lambda v: v["organisations"][1].update(peers=[{}, {"port": 40000}]), "  - port: 40000", "also used by"),
+        (lambda v: v["organisations"][1].update(peers=[]), "- name: hospital-a", "exactly one peer"),
+    ],
+)
+def test_a_wrong_definition_is_refused_with_its_place(load, tmp_path, change, line, message):
+    value = definition()
+    change(value)
+    with pytest.raises(NetworkError) as caught:
+        load(value)
+    path, _, number = caught.value.where.rpartition(":")
+    lines = (tmp_path / "consortium.yaml").read_text().splitlines()
+    assert (caught.value.code, path) == ("FL1002", str(tmp_path / "consortium.yaml"))
+    assert message in caught.value.message
+    assert lines[int(number) - 1].startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("organisations: [", ":1"), ("name: a\nname: b\n", ":2"), ("a: {b: 1, b: 2}", ":1"), ("- !!python/none x", ":1")],
+)
+def test_what_is_not_yaml_is_refused_with_its_line(load, text, place):
+    with pytest.raises(NetworkError) as caught:
+        load(text)
+    assert caught.value.code == "FL1001"
+    assert caught.value.where.endswith(place)
+
+
+@pytest.mark.parametrize("text", ["", "just text", "[]", "organisations: 3", "organisations: [1, null]"])
+def test_a_document_of_another_shape_is_refused(load, text):
+    with pytest.raises(NetworkError) as caught:
+        load(text)
+    assert caught.value.code == "FL1002"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(NetworkError) as caught:
+        load_consortium(tmp_path / "none.yaml")
+    assert (caught.value.code, caught.value.where) == ("FL1001", str(tmp_path / "none.yaml"))
+
+
+def test_the_default_definition_lies_beside_the_code():
+    assert DEFAULT_DEFINITION.name == "consortium.yaml"

@@ -1,0 +1,64 @@
+// Package contract is the edge between the rules and the world: it decodes strictly, calls a rule, encodes canonically.
+// What is not in its table is refused.
+package contract
+
+import (
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/round"
+)
+
+// Contract is the rules as one endorser runs them.
+type Contract struct {
+	// Definition is this endorser's own copy of the consortium's definition.
+	Definition governance.Definition
+	// Verifier recomputes from this endorser's own blobs.
+	Verifier round.Verifier
+}
+
+// Execute runs one transaction or query and returns its response as canonical JSON. Where it fails, nothing that it wrote
+// may be kept.
+func (c Contract) Execute(s ledger.State, env ledger.Env, function string, argument []byte) ([]byte, ledger.Event, error) {
+	entry, known := c.table()[function]
+	if !known {
+		return nil, ledger.Event{}, errcode.New(errcode.UnknownFunction, "%.40q", function)
+	}
+	if _, err := governance.RulesVersion(s); err != nil {
+		return nil, ledger.Event{}, err
+	}
+	if entry.query {
+		s = readOnly{s}
+	}
+	response, event, err := entry.handle(s, env, argument)
+	if err != nil {
+		return nil, ledger.Event{}, errcode.Wrap(errcode.Internal, err)
+	}
+	raw, err := codec.Canonical(response)
+	if err != nil {
+		return nil, ledger.Event{}, errcode.New(errcode.Internal, "the response cannot be encoded: %v", err)
+	}
+	return raw, event, nil
+}
+
+// Functions lists the names of all transactions and queries.
+func (c Contract) Functions() (transactions, queries []string) {
+	for _, name := range sorted(c.table()) {
+		if c.table()[name].query {
+			queries = append(queries, name)
+		} else {
+			transactions = append(transactions, name)
+		}
+	}
+	return transactions, queries
+}
+
+// readOnly is the state as a query sees it.
+type readOnly struct{ ledger.State }
+
+func (readOnly) Put(string, []byte) error {
+	return errcode.New(errcode.ReadOnly, "a query may not write")
+}
+
+func (readOnly) Del(string) error { return errcode.New(errcode.ReadOnly, "a query may not write") }

@@ -1,0 +1,95 @@
+package contract
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+
+	"google.golang.org/protobuf/proto"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/round"
+	"fedledger/chaincode/shim/protos/common"
+	"fedledger/chaincode/shim/protos/peer"
+)
+
+const maxEvidenceBytes = 512 << 10
+
+// openSigned returns what opens a refused proposal of this channel: Fabric's SignedProposal in two base64 fields. The
+// certificate is checked against the participant's key hash by the rules, not against a chain.
+func openSigned(channel string) round.Opener {
+	return func(evidence round.FaultEvidence) (round.Signed, error) {
+		raw, signature, err := evidenceBytes(evidence)
+		if err != nil {
+			return round.Signed{}, err
+		}
+		signed, creator, certificate, err := parseProposal(raw, channel)
+		if err != nil {
+			return round.Signed{}, err
+		}
+		if !verifies(certificate, raw, signature) {
+			return round.Signed{}, errcode.New(errcode.NotProven, "the signature is not the creator's")
+		}
+		signed.KeyHash, signed.MSPID = creator.KeyHash, creator.MSPID
+		return signed, nil
+	}
+}
+
+func evidenceBytes(evidence round.FaultEvidence) (raw, signature []byte, err error) {
+	if len(evidence.Proposal) > maxEvidenceBytes || len(evidence.Signature) > 1_024 {
+		return nil, nil, errcode.New(errcode.LimitExceeded, "evidence has at most %d bytes", maxEvidenceBytes)
+	}
+	raw, errProposal := base64.StdEncoding.Strict().DecodeString(evidence.Proposal)
+	signature, errSignature := base64.StdEncoding.Strict().DecodeString(evidence.Signature)
+	if errProposal != nil || errSignature != nil {
+		return nil, nil, errcode.New(errcode.BadArgument, "evidence must hold proposal and signature in base64")
+	}
+	return raw, signature, nil
+}
+
+func parseProposal(raw []byte, channel string) (round.Signed, ledger.Caller, *x509.Certificate, error) {
+	var (
+		proposal   peer.Proposal
+		header     common.Header
+		channelHdr common.ChannelHeader
+		signer     common.SignatureHeader
+		payload    peer.ChaincodeProposalPayload
+		invocation peer.ChaincodeInvocationSpec
+	)
+	for _, step := range []struct {
+		from func() []byte
+		into proto.Message
+	}{
+		{func() []byte { return raw }, &proposal},
+		{func() []byte { return proposal.GetHeader() }, &header},
+		{func() []byte { return header.GetChannelHeader() }, &channelHdr},
+		{func() []byte { return header.GetSignatureHeader() }, &signer},
+		{func() []byte { return proposal.GetPayload() }, &payload},
+		{func() []byte { return payload.GetInput() }, &invocation},
+	} {
+		if err := proto.Unmarshal(step.from(), step.into); err != nil {
+			return round.Signed{}, ledger.Caller{}, nil, errcode.New(errcode.BadArgument, "evidence: %v", err)
+		}
+	}
+	args := invocation.GetChaincodeSpec().GetInput().GetArgs()
+	if channelHdr.GetChannelId() != channel || len(args) != 2 {
+		return round.Signed{}, ledger.Caller{}, nil, errcode.New(errcode.NotProven, "it is no transaction of this channel")
+	}
+	creator, certificate, err := CallerOf(signer.GetCreator())
+	signed := round.Signed{TxID: channelHdr.GetTxId(), Function: string(args[0]), Argument: args[1]}
+	return signed, creator, certificate, err
+}
+
+func verifies(certificate *x509.Certificate, message, signature []byte) bool {
+	digest := sha256.Sum256(message)
+	switch key := certificate.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(key, digest[:], signature)
+	case ed25519.PublicKey:
+		return ed25519.Verify(key, message, signature)
+	}
+	return false
+}

@@ -1,0 +1,128 @@
+package contract
+
+import (
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/membership"
+	"fedledger/chaincode/rewards"
+	"fedledger/chaincode/round"
+)
+
+// table names every function. Version 1 of the rules is the only one so far; a later one gets a table of its own, chosen
+// by the version on the ledger.
+func (c Contract) table() map[string]entry {
+	return map[string]entry{
+		"Found":        transaction(c.found),
+		"CommitBeacon": transaction(governance.CommitBeacon),
+		"RevealBeacon": transaction(governance.RevealBeacon),
+		"Propose":      transaction(propose),
+		"Vote":         transaction(vote),
+
+		"Apply":     transaction(membership.Apply),
+		"RotateKey": transaction(membership.RotateKey),
+
+		"OpenRound":        transaction(round.OpenRound),
+		"PublishKeys":      transaction(round.PublishKeys),
+		"CommitShares":     transaction(round.CommitShares),
+		"CommitUpdate":     transaction(c.commitUpdate),
+		"Advance":          transaction(round.Advance),
+		"RevealShares":     transaction(round.RevealShares),
+		"ProposeAggregate": transaction(c.proposeAggregate),
+		"Attest":           transaction(round.Attest),
+		"ReportFault":      transaction(c.reportFault),
+
+		"Settle":   transaction(settle),
+		"Transfer": transaction(rewards.Transfer),
+		"Stake":    transaction(membership.Stake),
+		"Unstake":  transaction(membership.Unstake),
+
+		"GetFederation":     query(getFederation),
+		"GetParameters":     query(getParameters),
+		"ListOrganisations": query(listOrganisations),
+		"GetParticipant":    query(getParticipant),
+		"ListParticipants":  query(listParticipants),
+		"GetProposal":       query(getProposal),
+		"ListProposals":     query(listProposals),
+		"GetPlan":           query(getPlan),
+		"ListPlans":         query(listPlans),
+		"GetTraining":       query(getTraining),
+		"ListTrainings":     query(listTrainings),
+		"GetRound":          query(round.GetRound),
+		"GetReveals":        query(round.GetReveals),
+		"ListRounds":        query(listRounds),
+		"GetDraw":           query(getDraw),
+		"GetLineage":        query(getLineage),
+		"BalanceOf":         query(balanceOf),
+		"TotalSupply":       query(totalSupply),
+		"ListRewards":       query(listRewards),
+		"GetReputation":     query(getReputation),
+		"ListFlags":         query(listFlags),
+	}
+}
+
+// kinds names every kind of proposal.
+func kinds() governance.Kinds {
+	return governance.Kinds{
+		"admit":              membership.Admit,
+		"suspend":            membership.Moving("suspend"),
+		"reinstate":          membership.Moving("reinstate"),
+		"remove":             membership.Moving("remove"),
+		"set_parameters":     governance.SetParameters,
+		"set_rules_version":  governance.SetRulesVersion,
+		"register_plan":      round.RegisterPlan,
+		"retire_plan":        round.RetirePlan,
+		"start_training":     round.StartTraining,
+		"stop_training":      round.StopTraining,
+		"roll_back_training": round.RollBackTraining,
+		"lift_differencing":  round.LiftDifferencing,
+		"treasury":           rewards.Spend,
+	}
+}
+
+func propose(s ledger.State, env ledger.Env, req governance.ProposeRequest) (governance.ProposalResponse, ledger.Event, error) {
+	return governance.Propose(s, env, kinds(), req)
+}
+
+func vote(s ledger.State, env ledger.Env, req governance.VoteRequest) (governance.ProposalResponse, ledger.Event, error) {
+	return governance.Vote(s, env, kinds(), req)
+}
+
+func (c Contract) found(s ledger.State, env ledger.Env, req governance.FoundRequest) (governance.Federation, ledger.Event, error) {
+	federation, event, err := governance.Found(s, env, c.Definition, req)
+	if err != nil {
+		return federation, event, err
+	}
+	return federation, event, rewards.MintFounding(s)
+}
+
+func (c Contract) commitUpdate(s ledger.State, env ledger.Env, req round.UpdateRequest) (round.Response, ledger.Event, error) {
+	return round.CommitUpdate(s, env, c.Verifier, req)
+}
+
+func (c Contract) proposeAggregate(s ledger.State, env ledger.Env, req round.AggregateRequest) (round.ProposalResponse, ledger.Event, error) {
+	return round.ProposeAggregate(s, env, c.Verifier, req)
+}
+
+func (c Contract) reportFault(s ledger.State, env ledger.Env, req round.FaultRequest) (round.Response, ledger.Event, error) {
+	return round.ReportFault(s, env, c.Verifier, openSigned(env.Channel), req)
+}
+
+// SettleRequest is the argument of Settle.
+type SettleRequest struct {
+	Training string `json:"training"`
+	Round    uint64 `json:"round"`
+}
+
+func settle(s ledger.State, env ledger.Env, req SettleRequest) (rewards.Settlement, ledger.Event, error) {
+	if err := governance.CheckMember(s, env); err != nil {
+		return rewards.Settlement{}, ledger.Event{}, err
+	}
+	if err := round.CheckEnded(s, req.Training, req.Round); err != nil {
+		return rewards.Settlement{}, ledger.Event{}, err
+	}
+	parameters, err := governance.CurrentParameters(s)
+	if err != nil {
+		return rewards.Settlement{}, ledger.Event{}, err
+	}
+	return rewards.Settle(s, req.Training, req.Round, parameters.ReputationDecayPPM)
+}

@@ -1,0 +1,151 @@
+package governance
+
+import (
+	"encoding/json"
+
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+)
+
+// Parameters are what the consortium may change by vote. Shares are in parts per million (ppm), durations in
+// milliseconds, amounts in the smallest unit of the token.
+type Parameters struct {
+	CohortMin                   uint64 `json:"cohort_min"`
+	MaxCohort                   uint64 `json:"max_cohort"`
+	SurvivorMin                 uint64 `json:"survivor_min"`
+	SurvivorDifferenceMin       uint64 `json:"survivor_difference_min"`
+	ShareLimitPPM               uint64 `json:"share_limit_ppm"`
+	StrictDifferencing          uint64 `json:"strict_differencing"`
+	ParticipantsPerOrganisation uint64 `json:"participants_per_organisation"`
+	EpochRounds                 uint64 `json:"epoch_rounds"`
+	MinimumRows                 uint64 `json:"minimum_rows"`
+	CountBucket                 uint64 `json:"count_bucket"`
+	MaxUpdateBytes              uint64 `json:"max_update_bytes"`
+	KeysMS                      int64  `json:"keys_ms"`
+	SharesMS                    int64  `json:"shares_ms"`
+	UpdatesMS                   int64  `json:"updates_ms"`
+	UnmaskMS                    int64  `json:"unmask_ms"`
+	AttestMS                    int64  `json:"attest_ms"`
+	AggregatorLeaseMS           int64  `json:"aggregator_lease_ms"`
+	ProposalMS                  int64  `json:"proposal_ms"`
+	VoteThresholdPPM            uint64 `json:"vote_threshold_ppm"`
+	FoundingGrant               uint64 `json:"founding_grant"`
+	TreasuryGrant               uint64 `json:"treasury_grant"`
+	RoundBudget                 uint64 `json:"round_budget"`
+	MinimumStake                uint64 `json:"minimum_stake"`
+	StakeLockMS                 int64  `json:"stake_lock_ms"`
+	SlashDropoutPPM             uint64 `json:"slash_dropout_ppm"`
+	SlashFaultPPM               uint64 `json:"slash_fault_ppm"`
+	ReputationDecayPPM          uint64 `json:"reputation_decay_ppm"`
+	Mode                        string `json:"mode"`
+}
+
+// ModeSecureSum is the one implemented way to aggregate.
+const ModeSecureSum = "secure_sum"
+
+// Defaults are the parameters that a definition does not name; durations suit a demonstration.
+func Defaults() Parameters {
+	return Parameters{
+		CohortMin: 4, MaxCohort: 100, SurvivorMin: 3, SurvivorDifferenceMin: 3, ShareLimitPPM: 700_000,
+		ParticipantsPerOrganisation: 1, EpochRounds: 5, MinimumRows: 1, CountBucket: 1, MaxUpdateBytes: 64 << 20,
+		KeysMS: 8_000, SharesMS: 8_000, UpdatesMS: 30_000, UnmaskMS: 8_000, AttestMS: 15_000, AggregatorLeaseMS: 10_000,
+		ProposalMS: 7 * 24 * 3_600_000, VoteThresholdPPM: 500_000,
+		FoundingGrant: 10_000_000, TreasuryGrant: 1_000_000_000, RoundBudget: 1_000_000, MinimumStake: 1_000_000,
+		StakeLockMS: 24 * 3_600_000, SlashDropoutPPM: 10_000, SlashFaultPPM: 100_000, ReputationDecayPPM: 100_000,
+		Mode: ModeSecureSum,
+	}
+}
+
+type bound struct {
+	name      string
+	value     uint64
+	low, high uint64
+}
+
+// Check refuses a parameter outside its range. The floors of secure aggregation (a cohort of 4, 3 survivors) cannot be
+// voted away.
+func (p Parameters) Check() error {
+	const ppm, longest, tokens = 1_000_000, 365 * 24 * 3_600_000, 1 << 53
+	bounds := []bound{
+		{"cohort_min", p.CohortMin, 4, p.MaxCohort},
+		{"max_cohort", p.MaxCohort, 4, 100},
+		{"survivor_min", p.SurvivorMin, 3, p.CohortMin},
+		{"survivor_difference_min", p.SurvivorDifferenceMin, 3, 100},
+		{"share_limit_ppm", p.ShareLimitPPM, 1, ppm},
+		{"strict_differencing", p.StrictDifferencing, 0, 1},
+		{"participants_per_organisation", p.ParticipantsPerOrganisation, 1, 100},
+		{"epoch_rounds", p.EpochRounds, 1, 1_000_000},
+		{"minimum_rows", p.MinimumRows, 1, 1 << 40},
+		{"count_bucket", p.CountBucket, 1, 1 << 40},
+		{"max_update_bytes", p.MaxUpdateBytes, 16, 1 << 32},
+		{"keys_ms", uint64(p.KeysMS), 1, longest},
+		{"shares_ms", uint64(p.SharesMS), 1, longest},
+		{"updates_ms", uint64(p.UpdatesMS), 1, longest},
+		{"unmask_ms", uint64(p.UnmaskMS), 1, longest},
+		{"attest_ms", uint64(p.AttestMS), 1, longest},
+		{"aggregator_lease_ms", uint64(p.AggregatorLeaseMS), 1, longest},
+		{"proposal_ms", uint64(p.ProposalMS), 1, longest},
+		{"vote_threshold_ppm", p.VoteThresholdPPM, ppm / 2, ppm - 1},
+		{"founding_grant", p.FoundingGrant, 0, tokens},
+		{"treasury_grant", p.TreasuryGrant, 0, tokens},
+		{"round_budget", p.RoundBudget, 0, tokens},
+		{"minimum_stake", p.MinimumStake, 0, tokens},
+		{"stake_lock_ms", uint64(p.StakeLockMS), 0, longest},
+		{"slash_dropout_ppm", p.SlashDropoutPPM, 0, ppm},
+		{"slash_fault_ppm", p.SlashFaultPPM, 0, ppm},
+		{"reputation_decay_ppm", p.ReputationDecayPPM, 1, ppm},
+	}
+	for _, b := range bounds {
+		if b.value < b.low || b.value > b.high {
+			return errcode.New(errcode.BadParameter, "%s is %d, must be %d to %d", b.name, b.value, b.low, b.high)
+		}
+	}
+	if p.Mode != ModeSecureSum {
+		return errcode.New(errcode.BadParameter, "mode %q, this version of the rules has only %q", p.Mode, ModeSecureSum)
+	}
+	return nil
+}
+
+// With returns the parameters with those that changes names replaced.
+func (p Parameters) With(changes json.RawMessage) (Parameters, error) {
+	if len(changes) == 0 {
+		return p, p.Check()
+	}
+	if err := codec.DecodeStrict(changes, &p); err != nil {
+		return p, errcode.New(errcode.BadParameter, "parameters: %v", err)
+	}
+	return p, p.Check()
+}
+
+var parametersKey = ledger.Key("parameters")
+
+// CurrentParameters reads the parameters in force.
+func CurrentParameters(s ledger.State) (Parameters, error) {
+	p, found, err := ledger.Load[Parameters](s, parametersKey)
+	if err == nil && !found {
+		err = errcode.New(errcode.NotFounded, "send Found first")
+	}
+	return p, err
+}
+
+type parametersBody struct {
+	Parameters json.RawMessage `json:"parameters"`
+}
+
+// SetParameters executes set_parameters{parameters}: a part of them, or all.
+func SetParameters(s ledger.State, _ ledger.Env, body json.RawMessage) error {
+	var change parametersBody
+	if err := decodeBody(body, &change); err != nil {
+		return err
+	}
+	current, err := CurrentParameters(s)
+	if err != nil {
+		return err
+	}
+	next, err := current.With(change.Parameters)
+	if err != nil {
+		return err
+	}
+	return ledger.Store(s, parametersKey, next)
+}

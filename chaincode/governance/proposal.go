@@ -1,0 +1,194 @@
+package governance
+
+import (
+	"encoding/json"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+)
+
+const (
+	maxReason = 1_000
+	maxBody   = 256 << 10
+)
+
+// Proposal is a change that needs the consortium's votes.
+type Proposal struct {
+	ID         string          `json:"proposal"`
+	Kind       string          `json:"kind"`
+	Body       json.RawMessage `json:"body"`
+	Reason     string          `json:"reason"`
+	Proposer   string          `json:"proposer"`
+	CreatedMS  int64           `json:"created_ms"`
+	DeadlineMS int64           `json:"deadline_ms"`
+	Status     string          `json:"status"`
+}
+
+// States of a proposal. An open one past its deadline can no longer be voted on.
+const (
+	Open     = "open"
+	Executed = "executed"
+	Rejected = "rejected"
+)
+
+// Ballot is one organisation's vote.
+type Ballot struct {
+	Approve bool  `json:"approve"`
+	TimeMS  int64 `json:"time_ms"`
+}
+
+// ProposeRequest is the argument of Propose. A deadline of 0 means now plus proposal_ms.
+type ProposeRequest struct {
+	Kind       string          `json:"kind"`
+	Body       json.RawMessage `json:"body"`
+	DeadlineMS int64           `json:"deadline_ms"`
+	Reason     string          `json:"reason"`
+}
+
+// VoteRequest is the argument of Vote.
+type VoteRequest struct {
+	Proposal string `json:"proposal"`
+	Approve  bool   `json:"approve"`
+}
+
+// ProposalResponse tells what became of a proposal.
+type ProposalResponse struct {
+	Proposal string `json:"proposal"`
+	Status   string `json:"status"`
+	Yes      int    `json:"yes"`
+	No       int    `json:"no"`
+}
+
+// Execute carries out an accepted proposal of one kind, or refuses.
+type Execute func(s ledger.State, env ledger.Env, body json.RawMessage) error
+
+// Kinds are the proposals that the contract can carry out.
+type Kinds map[string]Execute
+
+// Propose opens a proposal; it counts as the proposer's yes.
+func Propose(s ledger.State, env ledger.Env, kinds Kinds, req ProposeRequest) (ProposalResponse, ledger.Event, error) {
+	none := ledger.Event{}
+	if err := CheckAdmin(s, env); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	parameters, err := CurrentParameters(s)
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	proposal := Proposal{env.TxID, req.Kind, req.Body, req.Reason, env.Caller.MSPID, env.TimeMS, req.DeadlineMS, Open}
+	if proposal.DeadlineMS == 0 {
+		proposal.DeadlineMS = env.TimeMS + parameters.ProposalMS
+	}
+	if err := checkProposal(proposal, kinds, parameters); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	return decide(s, env, kinds, proposal, true)
+}
+
+func checkProposal(proposal Proposal, kinds Kinds, parameters Parameters) error {
+	switch left := proposal.DeadlineMS - proposal.CreatedMS; {
+	case kinds[proposal.Kind] == nil:
+		return errcode.New(errcode.UnknownKind, "%q", proposal.Kind)
+	case len(proposal.Body) == 0 || len(proposal.Body) > maxBody:
+		return errcode.New(errcode.LimitExceeded, "body has %d bytes, must be 1 to %d", len(proposal.Body), maxBody)
+	case left <= 0 || left > parameters.ProposalMS:
+		return errcode.New(errcode.BadDeadline, "the deadline must be a time at most %d ms from now", parameters.ProposalMS)
+	}
+	return ledger.CheckText("reason", proposal.Reason, maxReason)
+}
+
+// Vote records an organisation's vote and, at the threshold, executes the proposal in the same transaction.
+func Vote(s ledger.State, env ledger.Env, kinds Kinds, req VoteRequest) (ProposalResponse, ledger.Event, error) {
+	none := ledger.Event{}
+	if err := CheckAdmin(s, env); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	proposal, err := LoadProposal(s, req.Proposal)
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	if proposal.Status != Open || env.TimeMS > proposal.DeadlineMS {
+		return ProposalResponse{}, none, errcode.New(errcode.ProposalClosed, "proposal %s is closed", proposal.ID)
+	}
+	if _, voted, err := ledger.Load[Ballot](s, ledger.Key("vote", proposal.ID, env.Caller.MSPID)); err != nil || voted {
+		return ProposalResponse{}, none,
+			firstOf(err, errcode.New(errcode.AlreadyVoted, "%s has voted on %s", env.Caller.MSPID, proposal.ID))
+	}
+	return decide(s, env, kinds, proposal, req.Approve)
+}
+
+// decide adds the caller's vote, counts those of active organisations, and closes the proposal where that decides it.
+func decide(s ledger.State, env ledger.Env, kinds Kinds, proposal Proposal, approve bool) (ProposalResponse, ledger.Event, error) {
+	none := ledger.Event{}
+	ballot := Ballot{approve, env.TimeMS}
+	if err := ledger.Store(s, ledger.Key("vote", proposal.ID, env.Caller.MSPID), ballot); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	yes, no, voters, err := tally(s, proposal.ID)
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	parameters, err := CurrentParameters(s)
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	name := "Voted"
+	switch threshold := parameters.VoteThresholdPPM; {
+	case passes(yes, voters, threshold):
+		name, proposal.Status = "ProposalExecuted", Executed
+		if err := kinds[proposal.Kind](s, env, proposal.Body); err != nil {
+			return ProposalResponse{}, none, err
+		}
+	case !passes(voters-no, voters, threshold):
+		name, proposal.Status = "ProposalRejected", Rejected
+	}
+	response := ProposalResponse{proposal.ID, proposal.Status, yes, no}
+	payload := map[string]any{"proposal": proposal.ID, "kind": proposal.Kind, "status": proposal.Status, "voter": env.Caller.MSPID}
+	return response, ledger.Event{Name: name, Payload: payload}, ledger.Store(s, ledger.Key("proposal", proposal.ID), proposal)
+}
+
+// passes says whether more than the threshold's share of the voters said yes.
+func passes(yes, voters int, thresholdPPM uint64) bool {
+	return uint64(yes)*1_000_000 > uint64(voters)*thresholdPPM
+}
+
+func tally(s ledger.State, proposal string) (yes, no, voters int, err error) {
+	active, err := Voters(s)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	for _, msp := range active {
+		ballot, voted, err := ledger.Load[Ballot](s, ledger.Key("vote", proposal, msp))
+		switch {
+		case err != nil:
+			return 0, 0, 0, err
+		case voted && ballot.Approve:
+			yes++
+		case voted:
+			no++
+		}
+	}
+	return yes, no, len(active), nil
+}
+
+// LoadProposal reads a proposal.
+func LoadProposal(s ledger.State, id string) (Proposal, error) {
+	if err := ledger.CheckTxID(id); err != nil {
+		return Proposal{}, err
+	}
+	proposal, found, err := ledger.Load[Proposal](s, ledger.Key("proposal", id))
+	if err == nil && !found {
+		err = errcode.New(errcode.UnknownProposal, "%s", id)
+	}
+	return proposal, err
+}
+
+// Votes lists the votes on a proposal by MSP id.
+func Votes(s ledger.State, id string) (map[string]Ballot, error) {
+	items, err := ledger.List[Ballot](s, "vote", id)
+	votes := map[string]Ballot{}
+	for _, item := range items {
+		votes[item.Parts[1]] = item.Record
+	}
+	return votes, err
+}

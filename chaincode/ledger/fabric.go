@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/shim"
+)
+
+// Stub is what the adapter needs of the peer's stub; shim.ChaincodeStubInterface has it.
+type Stub interface {
+	GetState(key string) ([]byte, error)
+	PutState(key string, value []byte) error
+	DelState(key string) error
+	GetStateByPartialCompositeKey(objectType string, keys []string) (shim.StateQueryIteratorInterface, error)
+	SetEvent(name string, payload []byte) error
+}
+
+// Fabric is the state behind a peer's stub. Writes are held back until Flush, so that a refused transaction writes
+// nothing and the peer receives them sorted.
+type Fabric struct {
+	stub    Stub
+	overlay *overlay
+}
+
+var _ State = (*Fabric)(nil)
+
+// NewFabric adapts the stub of one transaction.
+func NewFabric(stub Stub) *Fabric { return &Fabric{stub, newOverlay()} }
+
+// Get implements State.
+func (f *Fabric) Get(key string) ([]byte, error) {
+	if value, own := f.overlay.get(key); own {
+		return value, nil
+	}
+	value, err := f.stub.GetState(key)
+	if err != nil {
+		return nil, errcode.New(errcode.Internal, "the peer cannot read: %v", err)
+	}
+	if len(value) == 0 {
+		return nil, nil
+	}
+	return value, nil
+}
+
+// Put implements State.
+func (f *Fabric) Put(key string, value []byte) error { return f.overlay.put(key, value) }
+
+// Del implements State.
+func (f *Fabric) Del(key string) error { return f.overlay.put(key, nil) }
+
+// Range implements State.
+func (f *Fabric) Range(prefix string) ([]Entry, error) {
+	kind, parts := Parts(prefix)
+	iterator, err := f.stub.GetStateByPartialCompositeKey(kind, parts)
+	if err != nil {
+		return nil, errcode.New(errcode.Internal, "the peer cannot read a range: %v", err)
+	}
+	defer func() { _ = iterator.Close() }()
+	committed := []Entry{}
+	for iterator.HasNext() {
+		found, err := iterator.Next()
+		if err != nil {
+			return nil, errcode.New(errcode.Internal, "the peer cannot read a range: %v", err)
+		}
+		committed = append(committed, Entry{found.Key, found.Value})
+	}
+	return f.overlay.merge(prefix, committed), nil
+}
+
+// Flush hands the writes and the transaction's one event to the peer.
+func (f *Fabric) Flush(event Event) error {
+	for _, write := range f.overlay.writes() {
+		if err := f.flush(write); err != nil {
+			return errcode.New(errcode.Internal, "the peer cannot write: %v", err)
+		}
+	}
+	if event.Name == "" {
+		return nil
+	}
+	payload, err := codec.Canonical(event.Payload)
+	if err != nil {
+		return errcode.New(errcode.Internal, "event %s cannot be encoded: %v", event.Name, err)
+	}
+	return f.stub.SetEvent(event.Name, payload)
+}
+
+func (f *Fabric) flush(write Entry) error {
+	if write.Value == nil {
+		return f.stub.DelState(write.Key)
+	}
+	return f.stub.PutState(write.Key, write.Value)
+}
+
+// Written tells whether the transaction writes anything.
+func (f *Fabric) Written() bool { return len(f.overlay.values) > 0 }

@@ -1,0 +1,142 @@
+package ledger
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"fedledger/chaincode/codec"
+)
+
+// Memory is a world state in memory with Fabric's optimistic concurrency: a transaction reads one committed state,
+// and commits only where nothing that it read, a range's members included, has changed since.
+type Memory struct {
+	values   map[string][]byte
+	versions map[string]uint64
+	height   uint64
+}
+
+// NewMemory returns an empty state.
+func NewMemory() *Memory {
+	return &Memory{values: map[string][]byte{}, versions: map[string]uint64{}}
+}
+
+// Entries returns the whole state, sorted by key.
+func (m *Memory) Entries() []Entry {
+	return prefixed(m.values, "")
+}
+
+// Load puts entries into the state, as a snapshot would.
+func (m *Memory) Load(entries []Entry) {
+	m.height++
+	for _, entry := range entries {
+		m.values[entry.Key], m.versions[entry.Key] = entry.Value, m.height
+	}
+}
+
+// Begin starts a transaction on the committed state.
+func (m *Memory) Begin() *Tx {
+	return &Tx{base: m, reads: map[string]uint64{}, ranges: map[string][]keyVersion{}, overlay: newOverlay()}
+}
+
+// Commit applies the transaction; false says that something it read has changed (MVCC or phantom conflict).
+func (m *Memory) Commit(tx *Tx) bool {
+	for key, version := range tx.reads {
+		if m.versions[key] != version {
+			return false
+		}
+	}
+	for prefix, seen := range tx.ranges {
+		if !slices.Equal(seen, m.versionsUnder(prefix)) {
+			return false
+		}
+	}
+	m.height++
+	for _, write := range tx.Writes() {
+		if write.Value == nil {
+			delete(m.values, write.Key)
+			delete(m.versions, write.Key)
+			continue
+		}
+		m.values[write.Key], m.versions[write.Key] = write.Value, m.height
+	}
+	return true
+}
+
+type keyVersion struct {
+	key     string
+	version uint64
+}
+
+func (m *Memory) versionsUnder(prefix string) []keyVersion {
+	found := []keyVersion{}
+	for _, entry := range prefixed(m.values, prefix) {
+		found = append(found, keyVersion{entry.Key, m.versions[entry.Key]})
+	}
+	return found
+}
+
+func prefixed(values map[string][]byte, prefix string) []Entry {
+	entries := []Entry{}
+	for key, value := range values {
+		if strings.HasPrefix(key, prefix) {
+			entries = append(entries, Entry{key, value})
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
+	return entries
+}
+
+// Tx is a transaction on Memory; it records what it reads and writes.
+type Tx struct {
+	base    *Memory
+	reads   map[string]uint64
+	ranges  map[string][]keyVersion
+	overlay *overlay
+}
+
+var _ State = (*Tx)(nil)
+
+// Get implements State.
+func (t *Tx) Get(key string) ([]byte, error) {
+	if value, own := t.overlay.get(key); own {
+		return value, nil
+	}
+	t.reads[key] = t.base.versions[key]
+	return t.base.values[key], nil
+}
+
+// Put implements State.
+func (t *Tx) Put(key string, value []byte) error { return t.overlay.put(key, value) }
+
+// Del implements State.
+func (t *Tx) Del(key string) error { return t.overlay.put(key, nil) }
+
+// Range implements State.
+func (t *Tx) Range(prefix string) ([]Entry, error) {
+	t.ranges[prefix] = t.base.versionsUnder(prefix)
+	return t.overlay.merge(prefix, prefixed(t.base.values, prefix)), nil
+}
+
+// Writes returns what the transaction writes, sorted by key; a nil value is a deletion.
+func (t *Tx) Writes() []Entry { return t.overlay.writes() }
+
+// RWSet returns the transaction's read-write set as canonical bytes, for comparison between runs.
+func (t *Tx) RWSet() ([]byte, error) {
+	reads, ranges, writes := map[string]uint64{}, map[string][]string{}, map[string]*string{}
+	maps.Copy(reads, t.reads)
+	for prefix, seen := range t.ranges {
+		ranges[prefix] = []string{}
+		for _, found := range seen {
+			ranges[prefix] = append(ranges[prefix], found.key)
+		}
+	}
+	for _, write := range t.Writes() {
+		writes[write.Key] = nil
+		if write.Value != nil {
+			value := string(write.Value)
+			writes[write.Key] = &value
+		}
+	}
+	return codec.Canonical(map[string]any{"reads": reads, "ranges": ranges, "writes": writes})
+}

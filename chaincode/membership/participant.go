@@ -1,0 +1,223 @@
+// Package membership holds the participants: who applied, with which certificate key, data profile and stake, and what the
+// consortium voted about them.
+package membership
+
+import (
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/rewards"
+)
+
+const maxEvidence = 32
+
+// Participant is one that trains: a certificate key of a member organisation with its vetted data profile.
+type Participant struct {
+	ID        string            `json:"participant"`
+	MSPID     string            `json:"msp_id"`
+	KeyHash   string            `json:"key_hash"`
+	Profile   Profile           `json:"profile"`
+	Evidence  []string          `json:"evidence"`
+	Status    governance.Status `json:"status"`
+	AppliedMS int64             `json:"applied_ms"`
+	SinceMS   int64             `json:"since_ms"`
+}
+
+// KeyOwner says whose a certificate key is or was. Keys are never handed on.
+type KeyOwner struct {
+	Participant string `json:"participant"`
+}
+
+// ApplyRequest is the argument of Apply.
+type ApplyRequest struct {
+	Participant string   `json:"participant"`
+	KeyHash     string   `json:"key_hash"`
+	Profile     Profile  `json:"profile"`
+	Evidence    []string `json:"evidence"`
+	Stake       uint64   `json:"stake"`
+}
+
+// RotateKeyRequest is the argument of RotateKey.
+type RotateKeyRequest struct {
+	Participant string `json:"participant"`
+	KeyHash     string `json:"key_hash"`
+}
+
+// Event is the payload of this package's events.
+type Event struct {
+	Participant string `json:"participant"`
+	MSPID       string `json:"msp_id"`
+	Status      string `json:"status"`
+}
+
+func (p Participant) event(name string) ledger.Event {
+	return ledger.Event{Name: name, Payload: Event{p.ID, p.MSPID, string(p.Status)}}
+}
+
+func participantKey(id string) string { return ledger.Key("participant", id) }
+
+func put(s ledger.State, p Participant) error { return ledger.Store(s, participantKey(p.ID), p) }
+
+// Load reads a participant.
+func Load(s ledger.State, id string) (Participant, error) {
+	if err := ledger.CheckID("participant", id); err != nil {
+		return Participant{}, err
+	}
+	participant, found, err := ledger.Load[Participant](s, participantKey(id))
+	if err == nil && !found {
+		err = errcode.New(errcode.UnknownParticipant, "%s", id)
+	}
+	return participant, err
+}
+
+// Participants lists all, those removed included, by id.
+func Participants(s ledger.State) ([]Participant, error) {
+	items, err := ledger.List[Participant](s, "participant")
+	participants := make([]Participant, len(items))
+	for i, item := range items {
+		participants[i] = item.Record
+	}
+	return participants, err
+}
+
+// Apply puts a participant forward for vetting and locks its stake; a vote admits it.
+func Apply(s ledger.State, env ledger.Env, req ApplyRequest) (Participant, ledger.Event, error) {
+	participant := Participant{
+		req.Participant, env.Caller.MSPID, req.KeyHash, req.Profile, req.Evidence,
+		governance.Applied, env.TimeMS, env.TimeMS,
+	}
+	for _, check := range []func(ledger.State, ledger.Env, ApplyRequest) error{checkApplicant, checkApplication, checkRoom} {
+		if err := check(s, env, req); err != nil {
+			return participant, ledger.Event{}, err
+		}
+	}
+	if participant.Evidence == nil {
+		participant.Evidence = []string{}
+	}
+	if err := claimKey(s, req.KeyHash, req.Participant); err != nil {
+		return participant, ledger.Event{}, err
+	}
+	if err := rewards.Lock(s, env.Caller.MSPID, req.Participant, req.Stake); err != nil {
+		return participant, ledger.Event{}, err
+	}
+	return participant, participant.event("ParticipantApplied"), put(s, participant)
+}
+
+func checkApplicant(s ledger.State, env ledger.Env, req ApplyRequest) error {
+	if err := governance.CheckAdmin(s, env); err != nil {
+		return err
+	}
+	if err := ledger.CheckID("participant", req.Participant); err != nil {
+		return err
+	}
+	_, exists, err := ledger.Load[Participant](s, participantKey(req.Participant))
+	if err == nil && exists {
+		err = errcode.New(errcode.ParticipantExists, "%s", req.Participant)
+	}
+	return err
+}
+
+func checkApplication(s ledger.State, _ ledger.Env, req ApplyRequest) error {
+	parameters, err := governance.CurrentParameters(s)
+	if err != nil {
+		return err
+	}
+	if len(req.Evidence) > maxEvidence {
+		return errcode.New(errcode.LimitExceeded, "%d evidence digests, at most %d", len(req.Evidence), maxEvidence)
+	}
+	for _, digest := range req.Evidence {
+		if err := ledger.CheckDigest("evidence", digest); err != nil {
+			return err
+		}
+	}
+	if req.Stake < parameters.MinimumStake {
+		return errcode.New(errcode.StakeTooLow, "the stake is %d, at least %d", req.Stake, parameters.MinimumStake)
+	}
+	return req.Profile.check(parameters.MinimumRows)
+}
+
+// checkRoom holds an organisation to its number of participants (T10: one entity, so many slots).
+func checkRoom(s ledger.State, env ledger.Env, _ ApplyRequest) error {
+	parameters, err := governance.CurrentParameters(s)
+	if err != nil {
+		return err
+	}
+	participants, err := Participants(s)
+	if err != nil {
+		return err
+	}
+	own := uint64(0)
+	for _, participant := range participants {
+		if participant.MSPID == env.Caller.MSPID && participant.Status != governance.Removed {
+			own++
+		}
+	}
+	if own >= parameters.ParticipantsPerOrganisation {
+		return errcode.New(errcode.TooManyParticipants, "%s has %d of %d participants",
+			env.Caller.MSPID, own, parameters.ParticipantsPerOrganisation)
+	}
+	return nil
+}
+
+func claimKey(s ledger.State, keyHash, participant string) error {
+	if err := ledger.CheckDigest("key_hash", keyHash); err != nil {
+		return err
+	}
+	owner, found, err := ledger.Load[KeyOwner](s, ledger.Key("key", keyHash))
+	if err != nil {
+		return err
+	}
+	if found {
+		return errcode.New(errcode.KeyInUse, "the key belongs to %s", owner.Participant)
+	}
+	return ledger.Store(s, ledger.Key("key", keyHash), KeyOwner{participant})
+}
+
+// RotateKey binds a participant to a new certificate key; the organisation's own administrator does so.
+func RotateKey(s ledger.State, env ledger.Env, req RotateKeyRequest) (Participant, ledger.Event, error) {
+	participant, err := owned(s, env, req.Participant)
+	if err != nil {
+		return participant, ledger.Event{}, err
+	}
+	if err := claimKey(s, req.KeyHash, participant.ID); err != nil {
+		return participant, ledger.Event{}, err
+	}
+	participant.KeyHash = req.KeyHash
+	return participant, participant.event("KeyRotated"), put(s, participant)
+}
+
+// owned loads a participant of the caller's organisation.
+func owned(s ledger.State, env ledger.Env, id string) (Participant, error) {
+	if err := governance.CheckAdmin(s, env); err != nil {
+		return Participant{}, err
+	}
+	participant, err := Load(s, id)
+	if err == nil && participant.MSPID != env.Caller.MSPID {
+		err = errcode.New(errcode.NotPermitted, "%s is not of %s", id, env.Caller.MSPID)
+	}
+	return participant, err
+}
+
+// Caller returns the active participant that the caller's certificate key is bound to (T4, T10).
+func Caller(s ledger.State, env ledger.Env) (Participant, error) {
+	if err := governance.CheckMember(s, env); err != nil {
+		return Participant{}, err
+	}
+	owner, found, err := ledger.Load[KeyOwner](s, ledger.Key("key", env.Caller.KeyHash))
+	if err != nil {
+		return Participant{}, err
+	}
+	if !found {
+		return Participant{}, errcode.New(errcode.NotAParticipant, "Apply with this certificate's key hash first")
+	}
+	participant, err := Load(s, owner.Participant)
+	switch {
+	case err != nil:
+		return participant, err
+	case participant.KeyHash != env.Caller.KeyHash || participant.MSPID != env.Caller.MSPID:
+		return participant, errcode.New(errcode.NotAParticipant, "the key of %s has been rotated", participant.ID)
+	case participant.Status != governance.Active:
+		return participant, errcode.New(errcode.ParticipantNotActive, "%s is %s", participant.ID, participant.Status)
+	}
+	return participant, nil
+}

@@ -1,0 +1,257 @@
+package round
+
+import (
+	"errors"
+	"slices"
+
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/secagg"
+)
+
+// AdvanceResponse tells where the round is and whether this transaction moved it.
+type AdvanceResponse struct {
+	Phase Phase `json:"phase"`
+	Moved bool  `json:"moved"`
+}
+
+// Advance moves a round on where its phase is over. Anyone of the consortium may send it; a round that has moved already
+// is no error. It reads the phase's records as a range, so that one which arrives at the same time is not lost unseen.
+func Advance(s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.Event, error) {
+	none := ledger.Event{}
+	if err := governance.CheckMember(s, env); err != nil {
+		return AdvanceResponse{}, none, err
+	}
+	round, status, err := load(s, req)
+	if err != nil {
+		return AdvanceResponse{}, none, err
+	}
+	turn := &turn{state: s, env: env, round: round, status: status}
+	for _, transition := range Transitions() {
+		if transition.From != status.Phase || transition.holds == nil {
+			continue
+		}
+		holds, err := transition.holds(turn)
+		if err != nil {
+			return AdvanceResponse{}, none, err
+		}
+		if holds {
+			event, err := turn.take(transition)
+			return AdvanceResponse{transition.To, true}, event, err
+		}
+	}
+	return AdvanceResponse{status.Phase, false}, happened("NotMoved", req, status.Phase), nil
+}
+
+// turn is one Advance: the round as it stands and what its members have put on the ledger in the present phase.
+type turn struct {
+	state    ledger.State
+	env      ledger.Env
+	round    Round
+	status   Status
+	arrived  []string
+	read     bool
+	updates  map[string]Update
+	reveals  map[string]Reveal
+	seeds    [][]byte
+	lacking  bool
+	badNames []string
+}
+
+func (t *turn) take(transition Transition) (ledger.Event, error) {
+	if transition.To == Void {
+		return happened("RoundVoid", t.round.Ref, Void), t.void(string(transition.Code))
+	}
+	t.status.Phase = transition.To
+	if err := transition.do(t); err != nil {
+		return ledger.Event{}, err
+	}
+	name := "PhaseMoved"
+	if transition.To == Final {
+		name = "RoundFinal"
+	}
+	return happened(name, t.round.Ref, transition.To), putStatus(t.state, t.round.Ref, t.status)
+}
+
+// expected are those whose records end the present phase when all are there.
+func (t *turn) expected() []string {
+	switch t.status.Phase {
+	case PhaseKeys:
+		return t.round.Names()
+	case PhaseShares:
+		return t.status.U1
+	case PhaseUpdates:
+		return t.status.U2
+	default:
+		return t.status.Survivors
+	}
+}
+
+func (t *turn) late() bool { return t.env.TimeMS >= t.status.DeadlineMS }
+
+// gather reads who of those expected has arrived in the present phase.
+func (t *turn) gather() error {
+	if t.read {
+		return nil
+	}
+	var err error
+	switch t.status.Phase {
+	case PhaseKeys:
+		err = arrive[Keys](t, "keys", nil)
+	case PhaseShares:
+		err = arrive[Shares](t, "shares", nil)
+	case PhaseUpdates:
+		err = arrive(t, "update", &t.updates)
+	default:
+		err = arrive(t, "reveal", &t.reveals)
+	}
+	t.read = err == nil
+	return err
+}
+
+func arrive[T any](t *turn, kind string, keep *map[string]T) error {
+	records, err := byMember[T](t.state, t.round.Ref, kind)
+	t.arrived = present(t.expected(), records)
+	if keep != nil {
+		*keep = records
+	}
+	return err
+}
+
+func (t *turn) complete() (bool, error) {
+	err := t.gather()
+	return t.late() || len(t.arrived) == len(t.expected()), err
+}
+
+// tooFew holds where the phase is over below the floor max(t, survivor_min).
+func (t *turn) tooFew() (bool, error) {
+	over, err := t.complete()
+	return over && len(t.arrived) < t.round.floor(), err
+}
+
+func (t *turn) startShares() error {
+	t.status.U1, t.status.DeadlineMS = t.arrived, t.env.TimeMS+t.round.Parameters.SharesMS
+	return nil
+}
+
+func (t *turn) startUpdates() error {
+	t.status.U2, t.status.DeadlineMS = t.arrived, t.env.TimeMS+t.round.Parameters.UpdatesMS
+	return nil
+}
+
+// badSeals holds where so many of U2 complain about one dealer's sealed shares that those left could not rebuild it.
+func (t *turn) badSeals() (bool, error) {
+	complaints, err := ledger.List[Complaint](t.state, "complaint", t.round.parts()...)
+	if err != nil {
+		return false, err
+	}
+	accused := map[string]int{}
+	for _, item := range complaints {
+		accused[item.Parts[3]]++
+	}
+	t.badNames = slices.DeleteFunc(slices.Clone(t.status.U2), func(name string) bool {
+		return len(t.status.U2)-accused[name] >= t.round.Threshold
+	})
+	return len(t.badNames) > 0, nil
+}
+
+// rebuild rebuilds the secret of every dealer in U2 once. All shares stand under their dealer's root, so what does not fit
+// is the dealer's fault.
+func (t *turn) rebuild() error {
+	if t.seeds != nil || t.lacking || t.badNames != nil {
+		return nil
+	}
+	found, err := loadEvidence(t.state, t.round)
+	if err != nil {
+		return err
+	}
+	var rebuilder secagg.Rebuilder
+	for _, id := range t.status.U2 {
+		dealer := found.participant(t.round, t.status, id)
+		var seed [32]byte
+		if dealer.Survivor {
+			seed, err = rebuilder.Seed(bytes32(t.round.Session), id, dealer.SeedCommitment, t.round.Threshold, dealer.Shares)
+		} else {
+			_, err = rebuilder.MaskKey(dealer.MaskKey, t.round.Threshold, dealer.Shares)
+		}
+		switch {
+		case errors.Is(err, secagg.ErrTooFew):
+			t.lacking = true
+		case err != nil:
+			t.badNames = append(t.badNames, id)
+		case dealer.Survivor:
+			t.seeds = append(t.seeds, seed[:])
+		}
+	}
+	return nil
+}
+
+func (t *turn) badDealer() (bool, error) {
+	over, err := t.complete()
+	if err != nil || !over {
+		return false, err
+	}
+	err = t.rebuild()
+	return len(t.badNames) > 0, err
+}
+
+func (t *turn) notUnmaskable() (bool, error) {
+	if !t.late() {
+		return false, nil
+	}
+	err := t.rebuild()
+	return t.lacking, err
+}
+
+func (t *turn) unmaskable() (bool, error) {
+	over, err := t.complete()
+	if err != nil || !over {
+		return false, err
+	}
+	err = t.rebuild()
+	return !t.lacking, err
+}
+
+func (t *turn) startAttest() error {
+	t.status.Beacon = beaconAfter(t.round, t.seeds)
+	t.status.Turn = Turn{0, t.env.TimeMS}
+	t.status.DeadlineMS = t.env.TimeMS + t.round.Parameters.AggregatorLeaseMS
+	return nil
+}
+
+// agreed holds where a majority of the active organisations attests to the proposed state.
+func (t *turn) agreed() (bool, error) {
+	if !t.status.Open {
+		return false, nil
+	}
+	agree, _, voters, deviation, err := verdicts(t.state, t.round.Ref, t.status.Number)
+	t.status.DeviationE9 = deviation
+	return agree >= governance.Majority(voters), err
+}
+
+// refuted holds where a majority can no longer agree, or has not in time.
+func (t *turn) refuted() (bool, error) {
+	if !t.status.Open {
+		return false, nil
+	}
+	_, disagree, voters, _, err := verdicts(t.state, t.round.Ref, t.status.Number)
+	return t.late() || voters-disagree < governance.Majority(voters), err
+}
+
+// passOn closes the proposal; the next in the drawn order may propose at once.
+func (t *turn) passOn() error {
+	proposed, _, err := ledger.Load[Proposed](t.state, t.round.key("proposed", ledger.Number(t.status.Number)))
+	if err != nil {
+		return err
+	}
+	order := aggregators(t.round, t.status)
+	t.status.Open, t.status.DeviationE9 = false, 0
+	t.status.Turn = Turn{(slices.Index(order, proposed.Proposer) + 1) % len(order), t.env.TimeMS}
+	t.status.DeadlineMS = t.env.TimeMS + t.round.Parameters.AggregatorLeaseMS
+	_, disagree, voters, _, err := verdicts(t.state, t.round.Ref, proposed.Number)
+	if err != nil || voters-disagree >= governance.Majority(voters) {
+		return err
+	}
+	return t.flag(proposed.Proposer, FlagRefuted, describe("proposal %d: %d of %d organisations computed another state",
+		proposed.Number, disagree, voters))
+}

@@ -1,0 +1,221 @@
+package round
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/membership"
+)
+
+const (
+	maxMetrics = 64
+	// maxDeviationE9 is how far, relatively and in units of 10^-9, the floats of an agreed state may lie apart.
+	maxDeviationE9 = 1_000
+)
+
+var (
+	decimal    = regexp.MustCompile(`^-?[0-9]{1,32}(\.[0-9]{1,32})?(e[+-]?[0-9]{1,3})?$`)
+	metricName = regexp.MustCompile(`^[A-Za-z0-9_./:-]{1,100}$`)
+)
+
+// AggregateRequest is the argument of ProposeAggregate.
+type AggregateRequest struct {
+	Ref
+	Aggregate string            `json:"aggregate"`
+	State     string            `json:"state"`
+	Metrics   map[string]string `json:"metrics"`
+	Examples  uint64            `json:"examples"`
+}
+
+// ProposalResponse names a proposal of an aggregate.
+type ProposalResponse struct {
+	Ref
+	Phase  Phase  `json:"phase"`
+	Number uint64 `json:"number"`
+}
+
+// ProposeAggregate records the elected aggregator's result. Endorsing it is recomputing it (T16); cheap checks come first.
+func ProposeAggregate(s ledger.State, env ledger.Env, verifier Verifier, req AggregateRequest) (ProposalResponse, ledger.Event, error) {
+	none := ledger.Event{}
+	round, status, err := inPhase(s, req.Ref, PhaseAttest)
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	id, err := caller(s, env, status.Survivors, "the survivors")
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	if err := checkTurn(env, round, status, id); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	if err := checkResult(req); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	in, err := inputs(s, round, status, req.Aggregate)
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	if in.Layout.Count == nil && req.Examples != 0 {
+		return ProposalResponse{}, none, errcode.New(errcode.WrongCount, "the layout counts no examples: propose 0")
+	}
+	if err := verifier.VerifyAggregate(in, req.Examples); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	status.Number, status.Open, status.DeadlineMS = status.Number+1, true, env.TimeMS+round.Parameters.AttestMS
+	proposed := Proposed{status.Number, id, req.Aggregate, req.State, req.Metrics, req.Examples}
+	if err := ledger.Store(s, req.key("proposed", ledger.Number(status.Number)), proposed); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	response := ProposalResponse{req.Ref, PhaseAttest, status.Number}
+	return response, ledger.Event{Name: "AggregateProposed", Payload: response}, putStatus(s, req.Ref, status)
+}
+
+func checkResult(req AggregateRequest) error {
+	if err := ledger.Digests("aggregate", req.Aggregate, "state", req.State); err != nil {
+		return err
+	}
+	if len(req.Metrics) > maxMetrics {
+		return errcode.New(errcode.LimitExceeded, "%d metrics, at most %d", len(req.Metrics), maxMetrics)
+	}
+	for _, name := range sortedNames(req.Metrics) {
+		if !metricName.MatchString(name) || !decimal.MatchString(req.Metrics[name]) {
+			return errcode.New(errcode.BadMetrics, "metric %.40q: name and decimal value, please", name)
+		}
+	}
+	return nil
+}
+
+// checkTurn refuses a member before its turn, so that heavy checks cannot be asked for by all at once (T24).
+func checkTurn(env ledger.Env, round Round, status Status, id string) error {
+	if status.Open {
+		return errcode.New(errcode.ProposalOpen, "proposal %d awaits attestations", status.Number)
+	}
+	for _, turn := range turns(round, status) {
+		if turn.Participant == id && env.TimeMS >= turn.FromMS {
+			return nil
+		}
+	}
+	return errcode.New(errcode.NotYourTurn, "see the turns of GetRound")
+}
+
+// ProposerTurn says from when a survivor may propose.
+type ProposerTurn struct {
+	Participant string `json:"participant"`
+	FromMS      int64  `json:"from_ms"`
+}
+
+// turns lists the survivors in the order in which they may propose; a turn does not end.
+func turns(round Round, status Status) []ProposerTurn {
+	order := aggregators(round, status)
+	list := make([]ProposerTurn, len(order))
+	for i := range order {
+		who := order[(status.Turn.Position+i)%len(order)]
+		list[i] = ProposerTurn{who, status.Turn.FromMS + int64(i)*round.Parameters.AggregatorLeaseMS}
+	}
+	return list
+}
+
+// aggregators are the survivors in the round's drawn order.
+func aggregators(round Round, status Status) []string {
+	return slices.DeleteFunc(slices.Clone(round.Aggregators), func(name string) bool {
+		return !slices.Contains(status.Survivors, name)
+	})
+}
+
+// AttestRequest is the argument of Attest.
+type AttestRequest struct {
+	Ref
+	Number uint64 `json:"number"`
+	Attestation
+}
+
+// Attest records an organisation's verdict: whether update, from the last attested state, gave it the proposed state,
+// exactly or within tolerance.
+func Attest(s ledger.State, env ledger.Env, req AttestRequest) (ProposalResponse, ledger.Event, error) {
+	none := ledger.Event{}
+	_, status, err := inPhase(s, req.Ref, PhaseAttest)
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	if err := checkAttester(s, env); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	if !status.Open || req.Number != status.Number {
+		return ProposalResponse{}, none, errcode.New(errcode.NoOpenProposal, "proposal %d is not open", req.Number)
+	}
+	proposed, _, err := ledger.Load[Proposed](s, req.key("proposed", ledger.Number(req.Number)))
+	if err != nil {
+		return ProposalResponse{}, none, err
+	}
+	if err := checkVerdict(proposed, req.Attestation); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	key := req.key("attest", ledger.Number(req.Number), env.Caller.MSPID)
+	if raw, err := s.Get(key); err != nil || raw != nil {
+		return ProposalResponse{}, none,
+			either(err, errcode.New(errcode.AlreadyAttested, "%s has attested to proposal %d", env.Caller.MSPID, req.Number))
+	}
+	response := ProposalResponse{req.Ref, PhaseAttest, req.Number}
+	return response, ledger.Event{Name: "Attested", Payload: response}, ledger.Store(s, key, req.Attestation)
+}
+
+// checkAttester lets an organisation's administrator or one of its participants speak for it.
+func checkAttester(s ledger.State, env ledger.Env) error {
+	if env.Caller.Role == ledger.Admin {
+		return governance.CheckAdmin(s, env)
+	}
+	_, err := membership.Caller(s, env)
+	return err
+}
+
+func checkVerdict(proposed Proposed, verdict Attestation) error {
+	if err := ledger.CheckDigest("state", verdict.State); err != nil {
+		return err
+	}
+	switch {
+	case verdict.Agree && verdict.State != proposed.State:
+		return errcode.New(errcode.BadAttestation, "to agree is to attest to the proposed state's digest")
+	case verdict.Agree && verdict.DeviationE9 > maxDeviationE9:
+		return errcode.New(errcode.BadAttestation, "a deviation of %de-9 is more than %de-9: disagree", verdict.DeviationE9, maxDeviationE9)
+	case !verdict.Agree && verdict.State == proposed.State:
+		return errcode.New(errcode.BadAttestation, "to disagree, give the state that you computed")
+	}
+	return nil
+}
+
+func sortedNames[T any](values map[string]T) []string {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// verdicts counts the attestations of active organisations to the open proposal.
+func verdicts(s ledger.State, ref Ref, number uint64) (agree, disagree, voters int, deviation uint64, err error) {
+	active, err := governance.Voters(s)
+	if err != nil {
+		return 0, 0, 0, 0, err
+	}
+	attestations, err := ledger.List[Attestation](s, "attest", append(ref.parts(), ledger.Number(number))...)
+	if err != nil {
+		return 0, 0, 0, 0, err
+	}
+	for _, item := range attestations {
+		switch {
+		case !slices.Contains(active, item.Parts[4]):
+		case item.Record.Agree:
+			agree, deviation = agree+1, max(deviation, item.Record.DeviationE9)
+		default:
+			disagree++
+		}
+	}
+	return agree, disagree, len(active), deviation, nil
+}
+
+func describe(format string, args ...any) string { return fmt.Sprintf(format, args...) }

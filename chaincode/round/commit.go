@@ -1,0 +1,191 @@
+package round
+
+import (
+	"slices"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/membership"
+	"fedledger/chaincode/secagg"
+)
+
+// Response is what a participant's transaction returns.
+type Response struct {
+	Ref
+	Phase Phase `json:"phase"`
+}
+
+// happened is the event of a transaction on a round.
+func happened(name string, ref Ref, phase Phase) ledger.Event {
+	return ledger.Event{Name: name, Payload: Response{ref, phase}}
+}
+
+// KeysRequest is the argument of PublishKeys.
+type KeysRequest struct {
+	Ref
+	SealKey string `json:"seal_key"`
+	MaskKey string `json:"mask_key"`
+}
+
+// PublishKeys records a member's fresh public keys for this attempt, in a transaction signed by its vetted certificate.
+func PublishKeys(s ledger.State, env ledger.Env, req KeysRequest) (Response, ledger.Event, error) {
+	round, _, err := inPhase(s, req.Ref, PhaseKeys)
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	id, err := caller(s, env, round.Names(), "the cohort")
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	key := req.key("keys", id)
+	if err := once(s, key); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	for _, public := range []string{req.SealKey, req.MaskKey} {
+		if err := claimPublicKey(s, req.Ref, id, public); err != nil {
+			return Response{}, ledger.Event{}, err
+		}
+	}
+	return Response{req.Ref, PhaseKeys}, happened("KeysPublished", req.Ref, PhaseKeys),
+		ledger.Store(s, key, Keys{req.SealKey, req.MaskKey})
+}
+
+// PublicKeyUse says where a public key was published.
+type PublicKeyUse struct {
+	Ref
+	Participant string `json:"participant"`
+}
+
+// claimPublicKey refuses weak keys and any key ever published before, so that no mask is used twice (T5, T6).
+func claimPublicKey(s ledger.State, ref Ref, id, public string) error {
+	if err := ledger.CheckDigest("public key", public); err != nil {
+		return err
+	}
+	if err := secagg.CheckPublicKey(ledger.Bytes(public)); err != nil {
+		return errcode.New(errcode.WeakKey, "%v", err)
+	}
+	key := ledger.Key("public-key", public)
+	if _, used, err := ledger.Load[PublicKeyUse](s, key); err != nil || used {
+		return either(err, errcode.New(errcode.KeyReused, "generate fresh keys for every attempt"))
+	}
+	return ledger.Store(s, key, PublicKeyUse{ref, id})
+}
+
+func caller(s ledger.State, env ledger.Env, members []string, what string) (string, error) {
+	participant, err := membership.Caller(s, env)
+	if err != nil {
+		return "", err
+	}
+	return participant.ID, among(members, participant.ID, what)
+}
+
+// SharesRequest is the argument of CommitShares.
+type SharesRequest struct {
+	Ref
+	Shares
+}
+
+// CommitShares records a dealer's commitments and the digests of its sealed messages to every other member of U1.
+func CommitShares(s ledger.State, env ledger.Env, req SharesRequest) (Response, ledger.Event, error) {
+	_, status, err := inPhase(s, req.Ref, PhaseShares)
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	id, err := caller(s, env, status.U1, "the members with keys")
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	key := req.key("shares", id)
+	if err := once(s, key); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	if err := checkShares(req.Shares, without(status.U1, []string{id})); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	return Response{req.Ref, PhaseShares}, happened("SharesCommitted", req.Ref, PhaseShares), ledger.Store(s, key, req.Shares)
+}
+
+func checkShares(shares Shares, receivers []string) error {
+	if err := ledger.Digests("seed_commitment", shares.SeedCommitment, "shares_root", shares.SharesRoot); err != nil {
+		return err
+	}
+	named := []string{}
+	for _, sealed := range shares.Sealed {
+		if err := ledger.CheckDigest("sealed digest", sealed.Digest); err != nil {
+			return err
+		}
+		named = append(named, sealed.To)
+	}
+	if !slices.Equal(receivers, named) {
+		return errcode.New(errcode.WrongReceivers, "sealed must name %v, in this order", receivers)
+	}
+	return nil
+}
+
+// UpdateRequest is the argument of CommitUpdate.
+type UpdateRequest struct {
+	Ref
+	Update
+	Plan      string `json:"plan"`
+	BaseState string `json:"base_state"`
+}
+
+// CommitUpdate records a masked update. An endorser whose organisation does not hold the blob refuses, so that a committed
+// update lies with enough organisations to be summed (T15).
+func CommitUpdate(s ledger.State, env ledger.Env, verifier Verifier, req UpdateRequest) (Response, ledger.Event, error) {
+	round, status, err := inPhase(s, req.Ref, PhaseUpdates)
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	id, err := caller(s, env, status.U2, "the members with shares")
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	key := req.key("update", id)
+	if err := once(s, key); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	if err := checkUpdate(round, id, req); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	layout, err := roundLayout(s, round)
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	if err := verifier.CheckUpdate(bytes32(req.Digest), layout); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	return Response{req.Ref, PhaseUpdates}, happened("UpdateCommitted", req.Ref, PhaseUpdates), ledger.Store(s, key, req.Update)
+}
+
+func checkUpdate(round Round, id string, req UpdateRequest) error {
+	if err := ledger.CheckDigest("digest", req.Digest); err != nil {
+		return err
+	}
+	if req.Plan != round.Plan || req.BaseState != round.BaseState {
+		return errcode.New(errcode.WrongBase, "the round trains plan %s from state %s", round.Plan, round.BaseState)
+	}
+	if req.Length != round.UpdateBytes {
+		return errcode.New(errcode.WrongLength, "%d bytes, the layout has %d", req.Length, round.UpdateBytes)
+	}
+	return checkCount(round, id, req.Examples)
+}
+
+// checkCount holds a declared count to the voted granularity and to the vetted rows, rounded up to it (T20).
+func checkCount(round Round, id string, examples uint64) error {
+	bucket, member := round.Parameters.CountBucket, round.member(id)
+	most := (member.Rows + bucket - 1) / bucket * bucket
+	if examples < 1 || examples > most || examples%bucket != 0 {
+		return errcode.New(errcode.CountRefused, "%d examples: must be a multiple of %d, at most %d", examples, bucket, most)
+	}
+	return nil
+}
+
+func (r Round) member(id string) Member {
+	for _, member := range r.Cohort {
+		if member.Participant == id {
+			return member
+		}
+	}
+	panic("round: internal error: unchecked member")
+}

@@ -1,0 +1,184 @@
+package round
+
+import (
+	"slices"
+
+	"fedledger/chaincode/aggregate"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+)
+
+// Flag is an anomaly with its evidence, for the regulator to list. Participant is empty where nobody can be named.
+type Flag struct {
+	Ref
+	Participant string `json:"participant"`
+	Kind        string `json:"kind"`
+	Detail      string `json:"detail"`
+	TxID        string `json:"tx_id"`
+	TimeMS      int64  `json:"time_ms"`
+}
+
+// Kinds of flags.
+const (
+	FlagDropout  = "dropout"
+	FlagDealer   = "bad-dealer"
+	FlagSeals    = "bad-seals"
+	FlagUpdate   = "bad-update"
+	FlagGarbage  = "garbage"
+	FlagRefuted  = "refuted-aggregate"
+	FlagCounts   = "count-mismatch"
+	FlagExposure = "exposure"
+	FlagRefusal  = "refused-payload"
+)
+
+// Blame keeps a participant out of the epoch's further cohorts. Proven says that the ledger's own records prove it.
+type Blame struct {
+	Ref
+	Reason string `json:"reason"`
+	Proven bool   `json:"proven"`
+}
+
+// Complaint is a member's word that it cannot open or verify what a dealer sealed for it.
+type Complaint struct {
+	TimeMS int64 `json:"time_ms"`
+}
+
+func (t *turn) flag(participant, kind, detail string) error {
+	flag := Flag{t.round.Ref, participant, kind, detail, t.env.TxID, t.env.TimeMS}
+	who := participant
+	if who == "" {
+		who = "-"
+	}
+	return ledger.Store(t.state, t.round.key("flag", who, kind), flag)
+}
+
+func (t *turn) flagExposures() error {
+	frozen, _, err := ledger.Load[Frozen](t.state, ledger.Key("base", append([]string{t.round.BaseState}, t.round.parts()...)...))
+	if err != nil {
+		return err
+	}
+	for _, exposure := range frozen.Exposure {
+		if exposure.Difference >= int(t.round.Parameters.SurvivorDifferenceMin) {
+			continue
+		}
+		detail := describe("a survivor set of this epoch differs by %d participants: their sum can be told apart approximately", exposure.Difference)
+		if err := t.flag(exposure.Participant, FlagExposure, detail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blame excludes those at fault from the epoch.
+func (t *turn) blame(reason errcode.Code) error {
+	kind, proven := FlagDealer, true
+	switch reason {
+	case errcode.VoidBadSeals:
+		kind, proven = FlagSeals, false
+	case errcode.VoidGarbage:
+		kind = FlagUpdate
+	}
+	for _, id := range t.badNames {
+		if err := t.flag(id, kind, describe("round %d, attempt %d ended with %s", t.round.Round, t.round.Attempt, reason)); err != nil {
+			return err
+		}
+		key := ledger.Key("blame", t.round.Training, ledger.Number(t.round.Epoch), id)
+		if err := ledger.Store(t.state, key, Blame{t.round.Ref, string(reason), proven}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func blamedIn(s ledger.State, training string, epoch uint64) ([]string, error) {
+	blames, err := ledger.List[Blame](s, "blame", training, ledger.Number(epoch))
+	blamed := []string{}
+	for _, item := range blames {
+		blamed = append(blamed, item.Parts[2])
+	}
+	return blamed, err
+}
+
+// FaultRequest is the argument of ReportFault.
+type FaultRequest struct {
+	Ref
+	Kind     string        `json:"kind"`
+	Accused  string        `json:"accused"`
+	Evidence FaultEvidence `json:"evidence"`
+}
+
+// FaultEvidence is a proposal that endorsers refused, as its sender signed it.
+type FaultEvidence struct {
+	Proposal  string `json:"proposal"`
+	Signature string `json:"signature"`
+}
+
+// Kinds of faults that can be reported.
+const (
+	FaultSeal    = "bad_seal"        // phase Updates: the reporter cannot open or verify what the accused dealt it
+	FaultGarbage = "garbage"         // phase Attest: the unmasked sum is out of range; nobody is accused
+	FaultUpdate  = "update"          // phase Attest: the accused's update breaks the layout's form
+	FaultRefused = "refused_payload" // the accused signed a payload that breaks the rules
+)
+
+// ReportFault records a fault that the endorsers can check again.
+func ReportFault(s ledger.State, env ledger.Env, verifier Verifier, open Opener, req FaultRequest) (Response, ledger.Event, error) {
+	switch req.Kind {
+	case FaultSeal:
+		return complain(s, env, req)
+	case FaultGarbage:
+		return voidProven(s, env, verifier, req, aggregate.Fault{Kind: aggregate.FaultGarbage})
+	case FaultUpdate:
+		return voidProven(s, env, verifier, req, aggregate.Fault{Kind: aggregate.FaultUpdate, Participant: req.Accused})
+	case FaultRefused:
+		return reportRefused(s, env, verifier, open, req)
+	}
+	return Response{}, ledger.Event{}, errcode.New(errcode.UnknownFault, "%.40q", req.Kind)
+}
+
+func complain(s ledger.State, env ledger.Env, req FaultRequest) (Response, ledger.Event, error) {
+	none := ledger.Event{}
+	_, status, err := inPhase(s, req.Ref, PhaseUpdates)
+	if err != nil {
+		return Response{}, none, err
+	}
+	id, err := caller(s, env, status.U2, "the members with shares")
+	if err != nil {
+		return Response{}, none, err
+	}
+	if !slices.Contains(status.U2, req.Accused) || req.Accused == id {
+		return Response{}, none, errcode.New(errcode.NotProven, "the accused must be another dealer of this attempt")
+	}
+	key := req.key("complaint", req.Accused, id)
+	if raw, err := s.Get(key); err != nil || raw != nil {
+		return Response{}, none, either(err, errcode.New(errcode.AlreadyReported, "it is on the ledger already"))
+	}
+	return Response{req.Ref, PhaseUpdates}, happened("FaultReported", req.Ref, PhaseUpdates),
+		ledger.Store(s, key, Complaint{env.TimeMS})
+}
+
+// voidProven ends an attempt whose sum cannot be had, where the endorsers find the same fault.
+func voidProven(s ledger.State, env ledger.Env, verifier Verifier, req FaultRequest, fault aggregate.Fault) (Response, ledger.Event, error) {
+	none := ledger.Event{}
+	round, status, err := inPhase(s, req.Ref, PhaseAttest)
+	if err != nil {
+		return Response{}, none, err
+	}
+	if _, err := caller(s, env, status.Survivors, "the survivors"); err != nil {
+		return Response{}, none, err
+	}
+	in, err := inputs(s, round, status, "")
+	if err != nil {
+		return Response{}, none, err
+	}
+	if err := verifier.VerifyFault(in, fault); err != nil {
+		return Response{}, none, err
+	}
+	turn := &turn{state: s, env: env, round: round, status: status}
+	if fault.Participant != "" {
+		turn.badNames = []string{fault.Participant}
+	} else if err := turn.flag("", FlagGarbage, "the unmasked sum lies outside its range: some survivor masked garbage"); err != nil {
+		return Response{}, none, err
+	}
+	return Response{req.Ref, Void}, happened("RoundVoid", req.Ref, Void), turn.void(string(errcode.VoidGarbage))
+}

@@ -1,0 +1,176 @@
+package round
+
+import (
+	"slices"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/membership"
+	"fedledger/chaincode/rewards"
+	"fedledger/chaincode/secagg"
+	"fedledger/chaincode/selection"
+)
+
+// OpenRequest is the argument of OpenRound.
+type OpenRequest struct {
+	Training string `json:"training"`
+}
+
+// OpenRound draws the cohort of the next round, or of the next attempt after a void one, and fixes all that it depends on.
+func OpenRound(s ledger.State, env ledger.Env, req OpenRequest) (Ref, ledger.Event, error) {
+	none := ledger.Event{}
+	if err := governance.CheckMember(s, env); err != nil {
+		return Ref{}, none, err
+	}
+	training, err := LoadTraining(s, req.Training)
+	if err != nil {
+		return Ref{}, none, err
+	}
+	if training, err = next(s, training); err != nil {
+		return Ref{}, none, err
+	}
+	plan, err := LoadPlan(s, training.Plan)
+	if err != nil {
+		return Ref{}, none, err
+	}
+	round, err := fix(s, env, training, plan)
+	if err != nil {
+		return Ref{}, none, err
+	}
+	if training.Round == training.EpochEnd {
+		if err := selection.TakeSnapshot(s, env, training.Training, training.Epoch+1, plan.Schema); err != nil {
+			return Ref{}, none, err
+		}
+	}
+	if err := s.Del(ledger.Key("lift", training.Training)); err != nil {
+		return Ref{}, none, err
+	}
+	status := Status{
+		Phase: PhaseKeys, DeadlineMS: env.TimeMS + round.Parameters.KeysMS, Beacon: round.Beacon,
+		U1: []string{}, U2: []string{}, Survivors: []string{},
+	}
+	return round.Ref, happened("RoundOpened", round.Ref, PhaseKeys), store(s, training, round, status)
+}
+
+func store(s ledger.State, training Training, round Round, status Status) error {
+	if err := putTraining(s, training); err != nil {
+		return err
+	}
+	if err := ledger.Store(s, round.key("round"), round); err != nil {
+		return err
+	}
+	return putStatus(s, round.Ref, status)
+}
+
+// next takes over how the last round ended and moves the training to its next round, attempt and epoch.
+func next(s ledger.State, training Training) (Training, error) {
+	if training.Pending {
+		round, status, err := load(s, training.ref())
+		if err != nil {
+			return training, err
+		}
+		if status.Phase != Final && status.Phase != Void {
+			return training, errcode.New(errcode.RoundInProgress, "round %d, attempt %d of %s is in phase %s",
+				training.Round, training.Attempt, training.Training, status.Phase)
+		}
+		training = training.takeOver(round, status)
+	}
+	if training.Stopped || training.Head.Depth >= training.Rounds {
+		return training, errcode.New(errcode.TrainingEnded, "%s has been stopped or has finished its %d rounds",
+			training.Training, training.Rounds)
+	}
+	if training.Retry {
+		training.Attempt++
+	} else {
+		training.Round, training.Attempt = training.Round+1, 1
+	}
+	if training.NewEpoch || training.Round > training.EpochEnd {
+		training.Epoch, training.NewEpoch = training.Epoch+1, false
+		training.EpochEnd = training.Round + training.EpochRounds - 1
+	}
+	training.Pending = true
+	return training, nil
+}
+
+// fix makes the round's immutable record.
+func fix(s ledger.State, env ledger.Env, training Training, plan Plan) (Round, error) {
+	parameters, err := governance.CurrentParameters(s)
+	if err != nil {
+		return Round{}, err
+	}
+	rules, err := governance.RulesVersion(s)
+	if err != nil {
+		return Round{}, err
+	}
+	cohort, err := draw(s, training, parameters)
+	if err != nil {
+		return Round{}, err
+	}
+	if err := rewards.Reserve(s, training.Training, training.Round, parameters.RoundBudget); err != nil {
+		return Round{}, err
+	}
+	budget, err := rewards.Reserved(s, training.Training, training.Round)
+	if err != nil {
+		return Round{}, err
+	}
+	_, lifted, err := ledger.Load[map[string]int64](s, ledger.Key("lift", training.Training))
+	if err != nil {
+		return Round{}, err
+	}
+	round := Round{
+		Ref: training.ref(), Epoch: training.Epoch, Parent: training.Head.Round, Depth: training.Head.Depth + 1,
+		Plan: plan.Plan, BaseState: training.Head.State, LayoutDigest: plan.LayoutDigest, UpdateBytes: plan.UpdateBytes,
+		Threshold: secagg.Threshold(len(cohort)), Cohort: cohort, OpenedMS: env.TimeMS, Beacon: training.Beacon,
+		Budget: budget, Lifted: lifted, Rules: rules, Parameters: parameters,
+	}
+	round.Aggregators = selection.Shuffle(ledger.Bytes(training.Beacon), training.Training, training.Round, training.Attempt, round.Names())
+	round.Session = session(env.Channel, round)
+	return round, nil
+}
+
+func session(channel string, round Round) string {
+	digest := secagg.Session(secagg.Context{
+		Channel: channel, Training: round.Training, Round: round.Round, Attempt: round.Attempt,
+		Plan: bytes32(round.Plan), BaseState: bytes32(round.BaseState), LayoutDigest: bytes32(round.LayoutDigest),
+	})
+	return ledger.Hex(digest[:])
+}
+
+func bytes32(text string) [32]byte { return [32]byte(ledger.Bytes(text)) }
+
+// draw takes the cohort from the epoch's draw: the first in its order that are still active and not blamed in this epoch.
+func draw(s ledger.State, training Training, parameters governance.Parameters) ([]Member, error) {
+	record, err := selection.Drawn(s, training.Training, training.Epoch, training.Beacon)
+	if err != nil {
+		return nil, err
+	}
+	blamed, err := blamedIn(s, training.Training, training.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	eligible, err := selection.Eligible(s, record, func(name string) bool { return slices.Contains(blamed, name) })
+	if err != nil {
+		return nil, err
+	}
+	cohort, err := selection.Cohort(eligible, selection.Limits{
+		Size: int(training.Cohort), Min: int(parameters.CohortMin), SurvivorMin: int(parameters.SurvivorMin),
+		PerOrganisation: int(parameters.ParticipantsPerOrganisation), Threshold: secagg.Threshold,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return members(s, cohort)
+}
+
+func members(s ledger.State, cohort []selection.Candidate) ([]Member, error) {
+	drawn := make([]Member, len(cohort))
+	for i, candidate := range cohort {
+		participant, err := membership.Load(s, candidate.Participant)
+		if err != nil {
+			return nil, err
+		}
+		drawn[i] = Member{candidate.Participant, candidate.MSPID, participant.Profile.Rows, candidate.Quality, candidate.Reputation}
+	}
+	return drawn, nil
+}

@@ -1,0 +1,121 @@
+package round
+
+import (
+	"encoding/json"
+
+	"fedledger/chaincode/aggregate"
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+)
+
+// Plan is a registered plan: what the consortium agreed to train. Its layout says how updates lie in bytes.
+type Plan struct {
+	Plan         string          `json:"plan"`
+	Name         string          `json:"name"`
+	Layout       json.RawMessage `json:"layout"`
+	LayoutDigest string          `json:"layout_digest"`
+	UpdateBytes  uint64          `json:"update_bytes"`
+	InitialState string          `json:"initial_state"`
+	Schema       string          `json:"schema"`
+	Retired      bool            `json:"retired"`
+	RegisteredMS int64           `json:"registered_ms"`
+}
+
+type planBody struct {
+	Plan         string          `json:"plan"`
+	Name         string          `json:"name"`
+	Layout       json.RawMessage `json:"layout"`
+	InitialState string          `json:"initial_state"`
+	Schema       string          `json:"schema"`
+}
+
+const maxName = 100
+
+func planKey(digest string) string { return ledger.Key("plan", digest) }
+
+func decodeBody(raw json.RawMessage, into any) error {
+	if err := codec.DecodeStrict(raw, into); err != nil {
+		return errcode.New(errcode.BadArgument, "body: %v", err)
+	}
+	return nil
+}
+
+// LoadPlan reads a plan.
+func LoadPlan(s ledger.State, digest string) (Plan, error) {
+	if err := ledger.CheckDigest("plan", digest); err != nil {
+		return Plan{}, err
+	}
+	plan, found, err := ledger.Load[Plan](s, planKey(digest))
+	if err == nil && !found {
+		err = errcode.New(errcode.UnknownPlan, "%s", digest)
+	}
+	return plan, err
+}
+
+// RegisterPlan executes register_plan.
+func RegisterPlan(s ledger.State, env ledger.Env, body json.RawMessage) error {
+	var req planBody
+	if err := decodeBody(body, &req); err != nil {
+		return err
+	}
+	if err := ledger.Digests("plan", req.Plan, "initial_state", req.InitialState, "schema", req.Schema); err != nil {
+		return err
+	}
+	if err := ledger.CheckText("name", req.Name, maxName); err != nil {
+		return err
+	}
+	if _, exists, err := ledger.Load[Plan](s, planKey(req.Plan)); err != nil || exists {
+		return either(err, errcode.New(errcode.PlanExists, "%s", req.Plan))
+	}
+	layout, err := parseLayout(req.Layout)
+	if err != nil {
+		return err
+	}
+	parameters, err := governance.CurrentParameters(s)
+	if err != nil {
+		return err
+	}
+	if uint64(layout.Bytes()) > parameters.MaxUpdateBytes {
+		return errcode.New(errcode.LimitExceeded, "an update has %d bytes, at most %d", layout.Bytes(), parameters.MaxUpdateBytes)
+	}
+	return ledger.Store(s, planKey(req.Plan), Plan{
+		req.Plan, req.Name, req.Layout, ledger.Hex(layout.Digest[:]), uint64(layout.Bytes()),
+		req.InitialState, req.Schema, false, env.TimeMS,
+	})
+}
+
+func parseLayout(raw json.RawMessage) (aggregate.Layout, error) {
+	layout, err := aggregate.ParseLayout(raw)
+	if err != nil {
+		return layout, errcode.New(errcode.BadLayout, "layout: %v", err)
+	}
+	return layout, nil
+}
+
+// RetirePlan executes retire_plan: no training starts on it again; those that run go on.
+func RetirePlan(s ledger.State, _ ledger.Env, body json.RawMessage) error {
+	var req struct {
+		Plan string `json:"plan"`
+	}
+	if err := decodeBody(body, &req); err != nil {
+		return err
+	}
+	plan, err := LoadPlan(s, req.Plan)
+	if err != nil {
+		return err
+	}
+	if plan.Retired {
+		return errcode.New(errcode.PlanRetired, "%s", plan.Plan)
+	}
+	plan.Retired = true
+	return ledger.Store(s, planKey(plan.Plan), plan)
+}
+
+func either(err error, otherwise *errcode.Error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}

@@ -1,0 +1,101 @@
+package round
+
+import (
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/membership"
+)
+
+// Signed is a proposal whose signature has been checked: who asked for what.
+type Signed struct {
+	TxID     string
+	KeyHash  string
+	MSPID    string
+	Function string
+	Argument []byte
+}
+
+// Opener checks the signature of a refused proposal and opens it: Fabric's bytes are the edge's to know.
+type Opener func(evidence FaultEvidence) (Signed, error)
+
+// reportRefused checks again what endorsers refused. A refusal leaves no trace on a ledger, so the signed payload is
+// brought, and only rules over what is frozen for good are held against it: they say the same at any later time.
+func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opener, req FaultRequest) (Response, ledger.Event, error) {
+	none := ledger.Event{}
+	if _, err := membership.Caller(s, env); err != nil {
+		return Response{}, none, err
+	}
+	round, status, err := load(s, req.Ref)
+	if err != nil {
+		return Response{}, none, err
+	}
+	signed, err := open(req.Evidence)
+	if err != nil {
+		return Response{}, none, err
+	}
+	accused, err := membership.Load(s, req.Accused)
+	if err != nil {
+		return Response{}, none, err
+	}
+	if accused.KeyHash != signed.KeyHash || accused.MSPID != signed.MSPID {
+		return Response{}, none, errcode.New(errcode.NotProven, "%s did not sign it", req.Accused)
+	}
+	refusal, err := recheck(s, round, status, verifier, accused.ID, signed)
+	if err != nil {
+		return Response{}, none, err
+	}
+	turn := &turn{state: s, env: env, round: round, status: status}
+	if raw, err := s.Get(round.key("flag", accused.ID, FlagRefusal)); err != nil || raw != nil {
+		return Response{}, none, either(err, errcode.New(errcode.AlreadyReported, "it is on the ledger already"))
+	}
+	detail := describe("%s of transaction %s: %s", signed.Function, signed.TxID, refusal.Error())
+	return Response{req.Ref, status.Phase}, happened("FaultReported", req.Ref, status.Phase), turn.flag(accused.ID, FlagRefusal, detail)
+}
+
+// recheck returns the refusal that the signed payload earns, or an error where it earns none.
+func recheck(s ledger.State, round Round, status Status, verifier Verifier, accused string, signed Signed) (error, error) {
+	none := errcode.New(errcode.NotProven, "the signed payload breaks no rule that can be checked again")
+	switch signed.Function {
+	case "RevealShares":
+		var req RevealRequest
+		if codec.DecodeStrict(signed.Argument, &req) != nil || req.Ref != round.Ref || len(status.Survivors) == 0 {
+			return nil, none
+		}
+		return proven(checkReveals(s, round, status, accused, req.Shares), none,
+			errcode.WrongShareKind, errcode.BadShareProof)
+	case "CommitUpdate":
+		var req UpdateRequest
+		if codec.DecodeStrict(signed.Argument, &req) != nil || req.Ref != round.Ref || among(round.Names(), accused, "") != nil {
+			return nil, none
+		}
+		return proven(checkUpdate(round, accused, req), none, errcode.WrongBase, errcode.WrongLength, errcode.CountRefused)
+	case "ProposeAggregate":
+		var req AggregateRequest
+		if codec.DecodeStrict(signed.Argument, &req) != nil || req.Ref != round.Ref || status.Phase != PhaseAttest && status.Phase != Final {
+			return nil, none
+		}
+		if err := checkResult(req); err != nil {
+			return nil, none
+		}
+		in, err := inputs(s, round, status, req.Aggregate)
+		if err != nil {
+			return nil, err
+		}
+		return proven(verifier.VerifyAggregate(in, req.Examples), none, errcode.AggregateMismatch, errcode.WrongCount)
+	}
+	return nil, none
+}
+
+// proven returns refusal where it is one of these codes; other errors, a missing blob say, prove nothing.
+func proven(refusal error, none *errcode.Error, codes ...errcode.Code) (error, error) {
+	if refusal == nil {
+		return nil, none
+	}
+	for _, code := range codes {
+		if errcode.Of(refusal) == code {
+			return refusal, nil
+		}
+	}
+	return nil, refusal
+}

@@ -1,0 +1,140 @@
+package round
+
+import (
+	"encoding/hex"
+	"slices"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/secagg"
+)
+
+const maxProof = 16
+
+// RevealRequest is the argument of RevealShares.
+type RevealRequest struct {
+	Ref
+	Shares []OfferedShare `json:"shares"`
+}
+
+// OfferedShare is a share with its audit path, leaf to root.
+type OfferedShare struct {
+	RevealedShare
+	Proof []string `json:"proof"`
+}
+
+// RevealShares records a member's shares, in cohort order of their dealers: of the seed of a survivor, of the mask key of
+// a dropout, never the other, and only what stands under the dealer's root. A share that the member could not open is
+// left out.
+func RevealShares(s ledger.State, env ledger.Env, req RevealRequest) (Response, ledger.Event, error) {
+	round, status, err := inPhase(s, req.Ref, PhaseUnmask)
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	id, err := caller(s, env, status.U2, "the members with shares")
+	if err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	key := req.key("reveal", id)
+	if err := once(s, key); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	if err := checkReveals(s, round, status, id, req.Shares); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	reveal := Reveal{make([]RevealedShare, len(req.Shares))}
+	for i, share := range req.Shares {
+		reveal.Shares[i] = share.RevealedShare
+	}
+	return Response{req.Ref, PhaseUnmask}, happened("SharesRevealed", req.Ref, PhaseUnmask), ledger.Store(s, key, reveal)
+}
+
+func checkReveals(s ledger.State, round Round, status Status, receiver string, shares []OfferedShare) error {
+	last := -1
+	for _, share := range shares {
+		at := slices.Index(status.U2, share.Dealer)
+		if at <= last {
+			return errcode.New(errcode.WrongShareOrder, "dealer %q: each once, in cohort order, of %v", share.Dealer, status.U2)
+		}
+		last = at
+		if err := checkReveal(s, round, status, receiver, share); err != nil {
+			return err
+		}
+	}
+	if last < 0 {
+		return errcode.New(errcode.WrongShareOrder, "no shares")
+	}
+	return nil
+}
+
+// checkReveal is T2 and T17: the one kind that the frozen survivors allow, under the dealer's committed root.
+func checkReveal(s ledger.State, round Round, status Status, receiver string, share OfferedShare) error {
+	if kind := status.kindOf(share.Dealer); share.Kind != string(kind) {
+		return errcode.New(errcode.WrongShareKind, "of %s only the %s share is revealed", share.Dealer, kind)
+	}
+	dealt, _, err := ledger.Load[Shares](s, round.key("shares", share.Dealer))
+	if err != nil {
+		return err
+	}
+	reveal, err := decodeShare(receiver, share)
+	if err != nil {
+		return err
+	}
+	if err := secagg.CheckReveal(bytes32(round.Session), bytes32(dealt.SharesRoot), status.U1, reveal); err != nil {
+		return errcode.New(errcode.BadShareProof, "share of %s: %v", share.Dealer, err)
+	}
+	return nil
+}
+
+// kindOf is the one kind of share of a dealer that may ever be revealed in this attempt.
+func (s Status) kindOf(dealer string) secagg.Kind {
+	if slices.Contains(s.Survivors, dealer) {
+		return secagg.KindSeed
+	}
+	return secagg.KindMask
+}
+
+func decodeShare(receiver string, share OfferedShare) (secagg.Reveal, error) {
+	reveal := secagg.Reveal{Dealer: share.Dealer, Receiver: receiver, Kind: secagg.Kind(share.Kind)}
+	value, err := shareValue(share.Value)
+	if err != nil {
+		return reveal, err
+	}
+	reveal.Value = value
+	if len(share.Proof) > maxProof {
+		return reveal, errcode.New(errcode.LimitExceeded, "a proof of %d digests, at most %d", len(share.Proof), maxProof)
+	}
+	for _, digest := range share.Proof {
+		if err := ledger.CheckDigest("proof", digest); err != nil {
+			return reveal, err
+		}
+		reveal.Proof = append(reveal.Proof, bytes32(digest))
+	}
+	return reveal, nil
+}
+
+func shareValue(text string) ([secagg.ShareBytes]byte, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != secagg.ShareBytes || hex.EncodeToString(raw) != text {
+		return [secagg.ShareBytes]byte{}, errcode.New(errcode.BadArgument, "a share is %d bytes in lower-case hex", secagg.ShareBytes)
+	}
+	return [secagg.ShareBytes]byte(raw), nil
+}
+
+// revealedShares gathers what was revealed of one dealer, in cohort order of the receivers.
+func revealedShares(cohort []string, reveals map[string]Reveal, dealer string) []secagg.Share {
+	shares := []secagg.Share{}
+	for place, receiver := range cohort {
+		for _, share := range reveals[receiver].Shares {
+			if share.Dealer != dealer {
+				continue
+			}
+			value, err := shareValue(share.Value)
+			if err != nil {
+				panic("round: internal error: unchecked share")
+			}
+			shares = append(shares, secagg.Share{Receiver: place, Value: value})
+		}
+	}
+	return shares
+}

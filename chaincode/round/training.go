@@ -1,0 +1,241 @@
+package round
+
+import (
+	"encoding/json"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/selection"
+)
+
+// Training is a series of rounds on one plan. Only OpenRound and votes write it: how a round ended stands with the round,
+// and the next OpenRound takes it over.
+type Training struct {
+	Training    string `json:"training"`
+	Plan        string `json:"plan"`
+	Rounds      uint64 `json:"rounds"`
+	Cohort      uint64 `json:"cohort"`
+	Stopped     bool   `json:"stopped"`
+	StartedMS   int64  `json:"started_ms"`
+	Head        Head   `json:"head"`
+	Beacon      string `json:"beacon"`
+	Round       uint64 `json:"round"`
+	Attempt     uint64 `json:"attempt"`
+	Pending     bool   `json:"pending"`
+	Retry       bool   `json:"retry"`
+	Epoch       uint64 `json:"epoch"`
+	EpochEnd    uint64 `json:"epoch_end"`
+	EpochRounds uint64 `json:"epoch_rounds"`
+	NewEpoch    bool   `json:"new_epoch"`
+}
+
+// Head is the state that the next round trains from, the round that made it (0: the plan's initial state) and how many
+// rounds lie behind it.
+type Head struct {
+	Round uint64 `json:"round"`
+	State string `json:"state"`
+	Depth uint64 `json:"depth"`
+}
+
+func trainingKey(id string) string { return ledger.Key("training", id) }
+
+func putTraining(s ledger.State, training Training) error {
+	return ledger.Store(s, trainingKey(training.Training), training)
+}
+
+// LoadTraining reads a training.
+func LoadTraining(s ledger.State, id string) (Training, error) {
+	if err := ledger.CheckID("training", id); err != nil {
+		return Training{}, err
+	}
+	training, found, err := ledger.Load[Training](s, trainingKey(id))
+	if err == nil && !found {
+		err = errcode.New(errcode.UnknownTraining, "%s", id)
+	}
+	return training, err
+}
+
+func (t Training) ref() Ref { return Ref{t.Training, t.Round, t.Attempt} }
+
+type startBody struct {
+	Training string `json:"training"`
+	Plan     string `json:"plan"`
+	Rounds   uint64 `json:"rounds"`
+	Cohort   uint64 `json:"cohort"`
+}
+
+// StartTraining executes start_training. The candidates of the first epoch are fixed here.
+func StartTraining(s ledger.State, env ledger.Env, body json.RawMessage) error {
+	var req startBody
+	if err := decodeBody(body, &req); err != nil {
+		return err
+	}
+	if err := ledger.CheckID("training", req.Training); err != nil {
+		return err
+	}
+	if _, exists, err := ledger.Load[Training](s, trainingKey(req.Training)); err != nil || exists {
+		return either(err, errcode.New(errcode.TrainingExists, "%s", req.Training))
+	}
+	plan, parameters, err := checkStart(s, req)
+	if err != nil {
+		return err
+	}
+	beacon, err := governance.CurrentFirstBeacon(s)
+	if err != nil {
+		return err
+	}
+	if err := selection.TakeSnapshot(s, env, req.Training, 1, plan.Schema); err != nil {
+		return err
+	}
+	return putTraining(s, Training{
+		Training: req.Training, Plan: req.Plan, Rounds: req.Rounds, Cohort: req.Cohort, StartedMS: env.TimeMS,
+		Head: Head{State: plan.InitialState}, Beacon: beacon, EpochRounds: parameters.EpochRounds, NewEpoch: true,
+	})
+}
+
+func checkStart(s ledger.State, req startBody) (Plan, governance.Parameters, error) {
+	parameters, err := governance.CurrentParameters(s)
+	if err != nil {
+		return Plan{}, parameters, err
+	}
+	if req.Rounds < 1 || req.Rounds > maxRounds {
+		return Plan{}, parameters, errcode.New(errcode.LimitExceeded, "rounds must be 1 to %d", maxRounds)
+	}
+	if req.Cohort < parameters.CohortMin || req.Cohort > parameters.MaxCohort {
+		return Plan{}, parameters, errcode.New(errcode.LimitExceeded,
+			"a cohort has %d to %d participants", parameters.CohortMin, parameters.MaxCohort)
+	}
+	plan, err := LoadPlan(s, req.Plan)
+	if err != nil {
+		return plan, parameters, err
+	}
+	if plan.Retired {
+		return plan, parameters, errcode.New(errcode.PlanRetired, "%s", plan.Plan)
+	}
+	layout, err := parseLayout(plan.Layout)
+	if err == nil && layout.CheckCohort(int(req.Cohort)) != nil {
+		err = errcode.New(errcode.BadLayout, "%v", layout.CheckCohort(int(req.Cohort)))
+	}
+	return plan, parameters, err
+}
+
+// StopTraining executes stop_training: the round in flight is void and none follows.
+func StopTraining(s ledger.State, env ledger.Env, body json.RawMessage) error {
+	var req struct {
+		Training string `json:"training"`
+	}
+	if err := decodeBody(body, &req); err != nil {
+		return err
+	}
+	training, err := LoadTraining(s, req.Training)
+	if err != nil {
+		return err
+	}
+	if training.Stopped {
+		return errcode.New(errcode.TrainingEnded, "%s has been stopped", training.Training)
+	}
+	if training, err = interrupt(s, env, training); err != nil {
+		return err
+	}
+	training.Stopped, training.Retry = true, false
+	return putTraining(s, training)
+}
+
+// RollBackTraining executes roll_back_training: the next round trains from the state that an earlier round made (0: the
+// initial one), in a new epoch. What came after stays on record but not in the lineage.
+func RollBackTraining(s ledger.State, env ledger.Env, body json.RawMessage) error {
+	var req struct {
+		Training string `json:"training"`
+		Round    uint64 `json:"round"`
+	}
+	if err := decodeBody(body, &req); err != nil {
+		return err
+	}
+	training, err := LoadTraining(s, req.Training)
+	if err != nil {
+		return err
+	}
+	if training, err = interrupt(s, env, training); err != nil {
+		return err
+	}
+	plan, err := LoadPlan(s, training.Plan)
+	if err != nil {
+		return err
+	}
+	if training.Head, err = headAt(s, training, plan, req.Round); err != nil {
+		return err
+	}
+	training.Retry, training.NewEpoch, training.Stopped = false, true, false
+	if err := selection.TakeSnapshot(s, env, training.Training, training.Epoch+1, plan.Schema); err != nil {
+		return err
+	}
+	return putTraining(s, training)
+}
+
+func headAt(s ledger.State, training Training, plan Plan, number uint64) (Head, error) {
+	if number == 0 {
+		return Head{State: plan.InitialState}, nil
+	}
+	round, status, err := finalAttempt(s, training.Training, number)
+	if err != nil {
+		return Head{}, err
+	}
+	return Head{number, status.State, round.Depth}, nil
+}
+
+// finalAttempt loads the attempt of a round that ended Final.
+func finalAttempt(s ledger.State, training string, number uint64) (Round, Status, error) {
+	statuses, err := ledger.List[Status](s, "phase", training, ledger.Number(number))
+	if err != nil {
+		return Round{}, Status{}, err
+	}
+	if last := len(statuses) - 1; last >= 0 && statuses[last].Record.Phase == Final {
+		return load(s, Ref{training, number, uint64(last + 1)})
+	}
+	return Round{}, Status{}, errcode.New(errcode.UnknownRound, "round %d of %s is not Final", number, training)
+}
+
+// interrupt takes over how the last round ended, making it void where it has not.
+func interrupt(s ledger.State, env ledger.Env, training Training) (Training, error) {
+	if !training.Pending {
+		return training, nil
+	}
+	round, status, err := load(s, training.ref())
+	if err != nil {
+		return training, err
+	}
+	if status.Phase != Final && status.Phase != Void {
+		turn := &turn{state: s, env: env, round: round, status: status}
+		if err := turn.void(string(errcode.VoidByVote)); err != nil {
+			return training, err
+		}
+		status = turn.status
+	}
+	return training.takeOver(round, status), nil
+}
+
+// takeOver moves the head on after a Final and the beacon on after either end.
+func (t Training) takeOver(round Round, status Status) Training {
+	t.Pending, t.Beacon, t.Retry = false, status.Beacon, status.Phase == Void
+	if status.Phase == Final {
+		t.Head = Head{round.Round, status.State, round.Depth}
+	}
+	return t
+}
+
+// LiftDifferencing executes lift_differencing{training}: its next attempt may freeze survivors that differ by too few from
+// a set frozen on the same base state. The round says so, and each node decides by its own policy whether to take part.
+func LiftDifferencing(s ledger.State, env ledger.Env, body json.RawMessage) error {
+	var req struct {
+		Training string `json:"training"`
+	}
+	if err := decodeBody(body, &req); err != nil {
+		return err
+	}
+	training, err := LoadTraining(s, req.Training)
+	if err != nil {
+		return err
+	}
+	return ledger.Store(s, ledger.Key("lift", training.Training), map[string]int64{"time_ms": env.TimeMS})
+}

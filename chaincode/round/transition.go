@@ -1,0 +1,75 @@
+package round
+
+import (
+	"fmt"
+	"strings"
+
+	"fedledger/chaincode/errcode"
+)
+
+// Phase is where an attempt of a round stands.
+type Phase string
+
+// The phases. Open is the drawing of the cohort inside OpenRound; a round is Keys as soon as it exists.
+const (
+	PhaseOpen    Phase = "Open"
+	PhaseKeys    Phase = "Keys"    // members publish two fresh public keys
+	PhaseShares  Phase = "Shares"  // U1, those with keys, deal shares of their secrets
+	PhaseUpdates Phase = "Updates" // U2, those with shares, train and commit masked updates
+	PhaseUnmask  Phase = "Unmask"  // the survivors are frozen; U2 reveals what removes the masks
+	PhaseAttest  Phase = "Attest"  // a survivor proposes the result, organisations attest to it
+	Final        Phase = "Final"   // the result stands
+	Void         Phase = "Void"    // the attempt is over without a result
+)
+
+// Transition is one line of the state machine. Of the lines of a phase the first whose condition holds is taken.
+type Transition struct {
+	From    Phase
+	Command string
+	When    string
+	To      Phase
+	Code    errcode.Code // the reason that a void attempt records
+	holds   func(*turn) (bool, error)
+	do      func(*turn) error
+}
+
+// Transitions is the whole machine; docs/life-of-a-round.md is drawn from it. A deadline only allows moving on: it never
+// shuts out a transaction that reaches its phase.
+func Transitions() []Transition {
+	const advance = "Advance"
+	return []Transition{
+		{PhaseOpen, "OpenRound", "a cohort can be drawn", PhaseKeys, "", nil, nil},
+		{PhaseKeys, advance, "deadline, keys of fewer than max(t, 3)", Void, errcode.VoidTooFewKeys, (*turn).tooFew, nil},
+		{PhaseKeys, advance, "all keys, or deadline", PhaseShares, "", (*turn).complete, (*turn).startShares},
+		{PhaseShares, advance, "deadline, shares of fewer than max(t, 3)", Void, errcode.VoidTooFewShares, (*turn).tooFew, nil},
+		{PhaseShares, advance, "all shares, or deadline", PhaseUpdates, "", (*turn).complete, (*turn).startUpdates},
+		{PhaseUpdates, advance, "too few can open their share of one dealer", Void, errcode.VoidBadSeals, (*turn).badSeals, nil},
+		{PhaseUpdates, advance, "deadline, fewer than max(t, 3) survivors", Void, errcode.VoidTooFewSurvivors, (*turn).tooFew, nil},
+		{PhaseUpdates, advance, "too few survivors without one organisation's", Void, errcode.VoidDominance, (*turn).dominated, nil},
+		{PhaseUpdates, advance, "one survivor's share of examples over the limit", Void, errcode.VoidShareLimit, (*turn).overShareLimit, nil},
+		{PhaseUpdates, advance, "too small a difference on one base state", Void, errcode.VoidDifferencing, (*turn).differencing, nil},
+		{PhaseUpdates, advance, "strict, too small a difference in the epoch", Void, errcode.VoidExposure, (*turn).exposing, nil},
+		{PhaseUpdates, advance, "all updates, or deadline", PhaseUnmask, "", (*turn).complete, (*turn).freeze},
+		{PhaseUnmask, advance, "shares rebuild no secret that fits", Void, errcode.VoidBadDealer, (*turn).badDealer, nil},
+		{PhaseUnmask, advance, "deadline, a secret lacks shares", Void, errcode.VoidNotUnmaskable, (*turn).notUnmaskable, nil},
+		{PhaseUnmask, advance, "all survivors' shares, or deadline", PhaseAttest, "", (*turn).unmaskable, (*turn).startAttest},
+		{PhaseAttest, advance, "a majority of organisations agrees", Final, "", (*turn).agreed, (*turn).finish},
+		{PhaseAttest, advance, "refuted or late: the next aggregator's turn", PhaseAttest, "", (*turn).refuted, (*turn).passOn},
+		{PhaseAttest, "ReportFault", "the sum or an update is proven garbage", Void, errcode.VoidGarbage, nil, nil},
+	}
+}
+
+// Diagram draws the machine in Mermaid. A vote to stop or roll back voids from every phase before Final.
+func Diagram() string {
+	var out strings.Builder
+	out.WriteString("stateDiagram-v2\n    [*] --> Open\n")
+	for _, t := range Transitions() {
+		label := t.Command + ": " + t.When
+		if t.Code != "" {
+			label += " (" + string(t.Code) + ")"
+		}
+		_, _ = fmt.Fprintf(&out, "    %s --> %s : %s\n", t.From, t.To, label)
+	}
+	out.WriteString("    Final --> [*]\n    Void --> [*]\n")
+	return out.String()
+}

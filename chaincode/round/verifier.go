@@ -1,0 +1,153 @@
+package round
+
+import (
+	"errors"
+
+	"fedledger/chaincode/aggregate"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+)
+
+// Verifier is what an endorser recomputes from blobs. For the same arguments every endorser accepts or has an error that
+// keeps it from endorsing; none comes to another result.
+type Verifier interface {
+	// CheckUpdate accepts a masked update that lies here unaltered and in the layout's form.
+	CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error
+	// VerifyAggregate accepts inputs whose proposed aggregate is the survivors' sum and whose rows are the counted total.
+	VerifyAggregate(inputs aggregate.Inputs, rows uint64) error
+	// VerifyFault accepts a fault that the inputs prove.
+	VerifyFault(inputs aggregate.Inputs, fault aggregate.Fault) error
+}
+
+// Recompute verifies from an organisation's own blob folder.
+type Recompute struct {
+	Blobs  aggregate.Blobs
+	Verify func(aggregate.Inputs) (aggregate.Result, error)
+}
+
+var _ Verifier = Recompute{}
+
+// CheckUpdate implements Verifier.
+func (r Recompute) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error {
+	return refusal(aggregate.CheckUpdate(r.Blobs, digest, layout))
+}
+
+// VerifyAggregate implements Verifier.
+func (r Recompute) VerifyAggregate(inputs aggregate.Inputs, rows uint64) error {
+	result, err := r.Verify(inputs)
+	if err != nil {
+		return refusal(err)
+	}
+	if result.HasRows && result.Rows != rows {
+		return errcode.New(errcode.WrongCount, "%d examples proposed, the sum says %d", rows, result.Rows)
+	}
+	return nil
+}
+
+// VerifyFault implements Verifier.
+func (r Recompute) VerifyFault(inputs aggregate.Inputs, claimed aggregate.Fault) error {
+	_, err := r.Verify(inputs)
+	var found *aggregate.Fault
+	switch {
+	case errors.As(err, &found) && found.Kind == claimed.Kind && found.Participant == claimed.Participant:
+		return nil
+	case err == nil || errors.As(err, &found):
+		return errcode.New(errcode.NotProven, "the inputs do not prove it")
+	}
+	return refusal(err)
+}
+
+// refusal gives an error of package aggregate its code.
+func refusal(err error) error {
+	var fault *aggregate.Fault
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &fault):
+		return faultRefusal(fault)
+	case errors.Is(err, aggregate.ErrBlob):
+		return errcode.New(errcode.BlobMissing, "%v", err)
+	case errors.Is(err, aggregate.ErrVerifying):
+		return errcode.New(errcode.Verifying, "verifying, retry")
+	case errors.Is(err, aggregate.ErrCost):
+		return errcode.New(errcode.LimitExceeded, "%v", err)
+	}
+	return errcode.New(errcode.InputRefused, "%v", err)
+}
+
+func faultRefusal(fault *aggregate.Fault) error {
+	switch fault.Kind {
+	case aggregate.FaultAggregator:
+		return errcode.New(errcode.AggregateMismatch, "%v", fault)
+	case aggregate.FaultGarbage:
+		return errcode.New(errcode.OutOfRange, "%v: send ReportFault of kind garbage", fault)
+	case aggregate.FaultUpdate:
+		return errcode.New(errcode.BadUpdate, "%v", fault)
+	}
+	return errcode.New(errcode.InputRefused, "%v", fault)
+}
+
+func roundLayout(s ledger.State, round Round) (aggregate.Layout, error) {
+	plan, err := LoadPlan(s, round.Plan)
+	if err != nil {
+		return aggregate.Layout{}, err
+	}
+	return parseLayout(plan.Layout)
+}
+
+// inputs gathers all that the aggregate of a frozen round depends on.
+func inputs(s ledger.State, round Round, status Status, proposed string) (aggregate.Inputs, error) {
+	layout, err := roundLayout(s, round)
+	if err != nil {
+		return aggregate.Inputs{}, err
+	}
+	evidence, err := loadEvidence(s, round)
+	if err != nil {
+		return aggregate.Inputs{}, err
+	}
+	in := aggregate.Inputs{Session: bytes32(round.Session), Threshold: round.Threshold, Layout: layout}
+	if proposed != "" {
+		in.Aggregate = bytes32(proposed)
+	}
+	for _, id := range round.Names() {
+		in.Cohort = append(in.Cohort, evidence.participant(round, status, id))
+	}
+	return in, nil
+}
+
+// evidence is what the members of a round put on the ledger, by member.
+type evidence struct {
+	keys    map[string]Keys
+	shares  map[string]Shares
+	updates map[string]Update
+	reveals map[string]Reveal
+}
+
+func loadEvidence(s ledger.State, round Round) (found evidence, err error) {
+	if found.keys, err = byMember[Keys](s, round.Ref, "keys"); err != nil {
+		return found, err
+	}
+	if found.shares, err = byMember[Shares](s, round.Ref, "shares"); err != nil {
+		return found, err
+	}
+	if found.updates, err = byMember[Update](s, round.Ref, "update"); err != nil {
+		return found, err
+	}
+	found.reveals, err = byMember[Reveal](s, round.Ref, "reveal")
+	return found, err
+}
+
+func (e evidence) participant(round Round, status Status, id string) aggregate.Participant {
+	participant := aggregate.Participant{ID: id}
+	shares, shared := e.shares[id]
+	if !shared {
+		return participant
+	}
+	participant.Shared = true
+	participant.MaskKey, participant.SeedCommitment = bytes32(e.keys[id].MaskKey), bytes32(shares.SeedCommitment)
+	participant.Shares = revealedShares(round.Names(), e.reveals, id)
+	if among(status.Survivors, id, "") == nil {
+		participant.Survivor, participant.Update = true, bytes32(e.updates[id].Digest)
+	}
+	return participant
+}

@@ -1,0 +1,243 @@
+package round
+
+import (
+	"maps"
+
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+)
+
+// View is a round as a query returns it.
+type View struct {
+	Ref
+	Phase        Phase                  `json:"phase"`
+	DeadlineMS   int64                  `json:"deadline_ms"`
+	OpenedMS     int64                  `json:"opened_ms"`
+	Epoch        uint64                 `json:"epoch"`
+	Parent       uint64                 `json:"parent"`
+	Depth        uint64                 `json:"depth"`
+	Plan         string                 `json:"plan"`
+	BaseState    string                 `json:"base_state"`
+	LayoutDigest string                 `json:"layout_digest"`
+	Session      string                 `json:"session"`
+	Threshold    int                    `json:"threshold"`
+	Cohort       []string               `json:"cohort"`
+	Members      []Member               `json:"members"`
+	Aggregators  []string               `json:"aggregators"`
+	Turns        []ProposerTurn         `json:"turns"`
+	Keys         map[string]Keys        `json:"keys"`
+	Shares       map[string]SharesView  `json:"shares"`
+	Updates      map[string]Update      `json:"updates"`
+	U1           []string               `json:"u1"`
+	U2           []string               `json:"u2"`
+	Survivors    []string               `json:"survivors"`
+	Exposure     []Exposure             `json:"exposure"`
+	Frozen       []FrozenView           `json:"frozen"`
+	Revealed     []string               `json:"revealed"`
+	Proposal     *Proposed              `json:"proposal"`
+	Attestations map[string]Attestation `json:"attestations"`
+	State        string                 `json:"state"`
+	DeviationE9  uint64                 `json:"deviation_e9"`
+	VoidReason   string                 `json:"void_reason"`
+	Beacon       string                 `json:"beacon"`
+	Lifted       bool                   `json:"lifted"`
+	Rules        uint64                 `json:"rules"`
+	Mode         string                 `json:"mode"`
+}
+
+// SharesView is a member's commitments with the sealed messages' digests by receiver.
+type SharesView struct {
+	SeedCommitment string            `json:"seed_commitment"`
+	SharesRoot     string            `json:"shares_root"`
+	Sealed         map[string]string `json:"sealed"`
+}
+
+// FrozenView is a survivor set frozen on the same base state, with those blamed with proof: what a node needs to check the
+// difference itself.
+type FrozenView struct {
+	Ref
+	Survivors []string `json:"survivors"`
+	Blamed    []string `json:"blamed"`
+}
+
+// Resolve turns round 0 into the latest and attempt 0 into the round's latest.
+func Resolve(s ledger.State, ref Ref) (Ref, error) {
+	if ref.Round == 0 {
+		training, err := LoadTraining(s, ref.Training)
+		if err != nil {
+			return ref, err
+		}
+		if training.Round == 0 {
+			return ref, errcode.New(errcode.UnknownRound, "%s has no round yet", ref.Training)
+		}
+		return training.ref(), nil
+	}
+	if ref.Attempt == 0 {
+		if err := (Ref{ref.Training, ref.Round, 1}).check(); err != nil {
+			return ref, err
+		}
+		statuses, err := ledger.List[Status](s, "phase", ref.Training, ledger.Number(ref.Round))
+		if err != nil {
+			return ref, err
+		}
+		ref.Attempt = max(1, uint64(len(statuses)))
+	}
+	return ref, nil
+}
+
+// GetRound returns a round with all that its members put on the ledger.
+func GetRound(s ledger.State, ref Ref) (View, error) {
+	ref, err := Resolve(s, ref)
+	if err != nil {
+		return View{}, err
+	}
+	round, status, err := load(s, ref)
+	if err != nil {
+		return View{}, err
+	}
+	view := fixed(round)
+	view.froze(round, status)
+	evidence, err := loadEvidence(s, round)
+	if err != nil {
+		return view, err
+	}
+	view.said(round, evidence)
+	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readProposal} {
+		if err := read(s, round, status); err != nil {
+			return view, err
+		}
+	}
+	return view, nil
+}
+
+func fixed(round Round) View {
+	return View{
+		Ref: round.Ref, OpenedMS: round.OpenedMS, Epoch: round.Epoch, Parent: round.Parent, Depth: round.Depth,
+		Plan: round.Plan, BaseState: round.BaseState, LayoutDigest: round.LayoutDigest, Session: round.Session,
+		Threshold: round.Threshold, Cohort: round.Names(), Members: round.Cohort, Aggregators: round.Aggregators,
+		Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
+		Turns: []ProposerTurn{}, Exposure: []Exposure{}, Frozen: []FrozenView{}, Attestations: map[string]Attestation{},
+	}
+}
+
+// froze adds what the phases so far have fixed.
+func (v *View) froze(round Round, status Status) {
+	v.Phase, v.DeadlineMS, v.State = status.Phase, status.DeadlineMS, status.State
+	v.DeviationE9, v.VoidReason = status.DeviationE9, status.VoidReason
+	v.U1, v.U2, v.Survivors = status.U1, status.U2, status.Survivors
+	if status.Phase == Final || status.Phase == Void {
+		v.Beacon = status.Beacon
+	}
+	if status.Phase == PhaseAttest {
+		v.Aggregators, v.Turns = aggregators(round, status), turns(round, status)
+	}
+}
+
+func (v *View) said(round Round, found evidence) {
+	v.Keys, v.Updates, v.Shares = map[string]Keys{}, map[string]Update{}, map[string]SharesView{}
+	maps.Copy(v.Keys, found.keys)
+	maps.Copy(v.Updates, found.updates)
+	for id, shares := range found.shares {
+		sealed := map[string]string{}
+		for _, message := range shares.Sealed {
+			sealed[message.To] = message.Digest
+		}
+		v.Shares[id] = SharesView{shares.SeedCommitment, shares.SharesRoot, sealed}
+	}
+	v.Revealed = present(round.Names(), found.reveals)
+}
+
+// readSets adds the survivor sets frozen on the same base state by other attempts, and this one's exposures.
+func (v *View) readSets(s ledger.State, round Round, status Status) error {
+	sets, err := ledger.List[Frozen](s, "base", round.BaseState)
+	if err != nil {
+		return err
+	}
+	turn := &turn{state: s, round: round, status: status}
+	for _, item := range sets {
+		if item.Record.Ref == round.Ref {
+			v.Exposure = item.Record.Exposure
+			continue
+		}
+		blamed, err := turn.proven(item.Record)
+		if err != nil {
+			return err
+		}
+		v.Frozen = append(v.Frozen, FrozenView{item.Record.Ref, item.Record.Survivors, blamed})
+	}
+	return nil
+}
+
+func (v *View) readProposal(s ledger.State, round Round, status Status) error {
+	if status.Number == 0 || !status.Open && status.Phase != Final {
+		return nil
+	}
+	proposed, _, err := ledger.Load[Proposed](s, round.key("proposed", ledger.Number(status.Number)))
+	if err != nil {
+		return err
+	}
+	v.Proposal = &proposed
+	items, err := ledger.List[Attestation](s, "attest", append(round.parts(), ledger.Number(status.Number))...)
+	for _, item := range items {
+		v.Attestations[item.Parts[4]] = item.Record
+	}
+	return err
+}
+
+// RevealsView is what was revealed in an attempt, by receiver and dealer.
+type RevealsView struct {
+	Ref
+	Reveals map[string]map[string]ShareView `json:"reveals"`
+}
+
+// ShareView is a revealed share.
+type ShareView struct {
+	Kind  string `json:"kind"`
+	Value string `json:"value"`
+}
+
+// GetReveals returns the revealed shares of an attempt.
+func GetReveals(s ledger.State, ref Ref) (RevealsView, error) {
+	ref, err := Resolve(s, ref)
+	if err != nil {
+		return RevealsView{}, err
+	}
+	if _, _, err := load(s, ref); err != nil {
+		return RevealsView{}, err
+	}
+	reveals, err := byMember[Reveal](s, ref, "reveal")
+	view := RevealsView{ref, map[string]map[string]ShareView{}}
+	for receiver, reveal := range reveals {
+		view.Reveals[receiver] = map[string]ShareView{}
+		for _, share := range reveal.Shares {
+			view.Reveals[receiver][share.Dealer] = ShareView{share.Kind, share.Value}
+		}
+	}
+	return view, err
+}
+
+// Summary is a round in a list.
+type Summary struct {
+	Ref
+	Phase      Phase    `json:"phase"`
+	Survivors  []string `json:"survivors"`
+	State      string   `json:"state"`
+	VoidReason string   `json:"void_reason"`
+}
+
+// Summaries lists every attempt of a training, oldest first.
+func Summaries(s ledger.State, training string) ([]Summary, error) {
+	if _, err := LoadTraining(s, training); err != nil {
+		return nil, err
+	}
+	items, err := ledger.List[Status](s, "phase", training)
+	summaries := []Summary{}
+	for _, item := range items {
+		round, status, err := load(s, Ref{training, number(item.Parts[1]), number(item.Parts[2])})
+		if err != nil {
+			return nil, err
+		}
+		summaries = append(summaries, Summary{round.Ref, status.Phase, status.Survivors, status.State, status.VoidReason})
+	}
+	return summaries, err
+}

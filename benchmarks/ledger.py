@@ -3,7 +3,7 @@
     python benchmarks/ledger.py --network devnet|fabric [--json]
 
 A fresh network is started in a temporary folder, with the conformance chaincode; every client writes 64 bytes to keys
-of its own and waits for the commit. The two clients take turns on the same network, each in a process of its own, on the same machine.
+of its own and waits for the commit. The two clients take turns on the same network, each in a process of its own.
 The Node client is skipped, and the report says so, where there is no Node or its package cannot be installed.
 """
 
@@ -27,12 +27,14 @@ from rich.table import Table
 from gateway import Endpoint, Identity, Signer, connect
 from network import processes
 from network.bringup import Request, down, up
+from network.build import build_chaincode
 from network.connection import Profile, profile
 from network.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLIENTS = PROJECT / "benchmarks" / "ledger_clients"
 NODE_MODULES = (PROJECT / "tests" / "contract" / "node" / "node_modules", PROJECT / ".build" / "node" / "node_modules")
+CHAINCODE = "./cmd/conformance"
 NODE_PACKAGES = ("@hyperledger/fabric-gateway@1.12.1", "@grpc/grpc-js@1.14.0")
 
 
@@ -76,8 +78,9 @@ def arguments() -> argparse.Namespace:
 
 
 def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
+    build_chaincode(CHAINCODE)
     began = time.monotonic()
-    request = Request(run, options.network, base_port=options.base_port, chaincode="./cmd/conformance")
+    request = Request(run, options.network, base_port=options.base_port, chaincode=CHAINCODE)
     outcome = up(request, note)
     user = profile(run, outcome.consortium.members[0].name)
     asyncio.run(first_commit(user))

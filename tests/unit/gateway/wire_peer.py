@@ -301,10 +301,41 @@ def delivered(method, candidate):
     return events_pb2.DeliverResponse(filtered_block=filtered)
 
 
+def half_closed_events(peer):
+    """Take the one request for events only once the client has ended its side, as servers in Go do."""
+
+    async def events(request_iterator, context):
+        (request,) = [request async for request in request_iterator]
+        async for response in peer.ChaincodeEvents(request, context):
+            yield response
+
+    handler = grpc.stream_stream_rpc_method_handler(
+        events,
+        request_deserializer=gateway_pb2.SignedChaincodeEventsRequest.FromString,
+        response_serializer=gateway_pb2.ChaincodeEventsResponse.SerializeToString,
+    )
+    return {"ChaincodeEvents": handler}
+
+
+@dataclass
+class Registrar:
+    """Registers what the generated code gives it, with some methods replaced."""
+
+    server: Any
+    replaced: dict[str, Any]
+
+    def add_generic_rpc_handlers(self, handlers):
+        """Leave it to the registered methods."""
+
+    def add_registered_method_handlers(self, service, handlers):
+        methods = {**handlers, **self.replaced}
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+
+
 async def serve(peer, credentials=None, address="127.0.0.1:0"):
     """Start the peer and return its server and port."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    gateway_pb2_grpc.add_GatewayServicer_to_server(peer, server)
+    gateway_pb2_grpc.add_GatewayServicer_to_server(peer, Registrar(server, half_closed_events(peer)))
     events_pb2_grpc.add_DeliverServicer_to_server(peer, server)
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     await server.start()

@@ -46,7 +46,7 @@ class BlobClient:
         """Give a blob to one organisation's service, from where an earlier try ended.
 
         Raises:
-            NodeError: FL4008 the service does not answer; FL4105, FL4102 … it refuses.
+            NodeError: FL4008 the service does not answer; FL4705, FL4702 … it refuses.
         """
         for attempt in range(attempts):
             try:
@@ -69,7 +69,7 @@ class BlobClient:
             preferred: Organisations to wait for a moment longer.
 
         Raises:
-            NodeError: FL4107, fewer than needed took it.
+            NodeError: FL4707, fewer than needed took it.
         """
         tasks = {asyncio.create_task(self.push(o, digest, data), name=o) for o in self.urls}
         wanted, pending = set(preferred), tasks
@@ -88,7 +88,7 @@ class BlobClient:
             task.add_done_callback(_forget)
         if len(held) < needed:
             raise NodeError(
-                "FL4107", f"{len(held)} of {needed} blob services took a blob: {'; '.join(problems)}", where=digest
+                "FL4707", f"{len(held)} of {needed} blob services took a blob: {'; '.join(problems)}", where=digest
             )
         return sorted(held)
 
@@ -96,7 +96,7 @@ class BlobClient:
         """Return a blob from the own store, else from the first source that has it; it is stored, verified, on the way.
 
         Raises:
-            NodeError: FL4104, nobody has it.
+            NodeError: FL4704, nobody has it.
         """
         if store.size(digest) is not None:
             return await asyncio.to_thread(store.read, digest)
@@ -108,11 +108,11 @@ class BlobClient:
                 store.discard_part(digest, organisation)
                 await asyncio.to_thread(store.append, digest, 0, len(data), data, About(organisation))
             except NodeError as error:
-                if error.code != "FL4101":
+                if error.code != "FL4701":
                     raise
                 continue  # this source's bytes are not the blob; another's may be
             return data
-        raise NodeError("FL4104", "no blob service has this blob", where=digest)
+        raise NodeError("FL4704", "no blob service has this blob", where=digest)
 
     async def get(self, digest: str, sources: Iterable[str] | None = None) -> bytes | None:
         """Return a blob from the first of the sources (default all) that has it, unverified, or None."""

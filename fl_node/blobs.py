@@ -18,7 +18,7 @@ from fl_node.errors import NodeError
 from fl_node.tls import Trust
 
 CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
-STATUS: Final = {"FL4001": 400, "FL4101": 422, "FL4102": 413, "FL4103": 507, "FL4104": 404, "FL4105": 403}
+STATUS: Final = {"FL4001": 400, "FL4701": 422, "FL4702": 413, "FL4703": 507, "FL4704": 404, "FL4705": 403}
 STATUS_RANGE: Final = 409
 MAX_CHUNK: Final = 16 << 20
 MAX_UPLOADS: Final = 16
@@ -82,7 +82,7 @@ class BlobService:
         self._caller(request, {"member", "regulator"})
         digest = request.match_info["digest"]
         if self.store.size(digest) is None:
-            raise NodeError("FL4104", "this blob is not here", where=digest)
+            raise NodeError("FL4704", "this blob is not here", where=digest)
         return web.FileResponse(self.store.path(digest), headers={"Content-Type": "application/octet-stream"})
 
     async def health(self, request: web.Request) -> web.Response:
@@ -94,11 +94,11 @@ class BlobService:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None
         certificate = connection.getpeercert(binary_form=True) if connection else None
         if not certificate:
-            raise NodeError("FL4105", "a client certificate is needed")
+            raise NodeError("FL4705", "a client certificate is needed")
         organisation = self.trust.organisation(certificate)
         if self.trust.role(organisation) not in roles:
             raise NodeError(
-                "FL4105", f"{organisation} may not do this", hint="Members write; members and regulators read."
+                "FL4705", f"{organisation} may not do this", hint="Members write; members and regulators read."
             )
         return organisation
 
@@ -111,10 +111,10 @@ class BlobService:
             return 0, len(body), body
         match = CONTENT_RANGE.fullmatch(header)
         if not match:
-            raise NodeError("FL4106", "Content-Range is `bytes first-last/total`")
+            raise NodeError("FL4706", "Content-Range is `bytes first-last/total`")
         first, last, total = (int(group) for group in match.groups())
         if last - first + 1 != len(body):
-            raise NodeError("FL4106", f"Content-Range speaks of {last - first + 1} bytes, {len(body)} came")
+            raise NodeError("FL4706", f"Content-Range speaks of {last - first + 1} bytes, {len(body)} came")
         return first, total, body
 
 
@@ -124,7 +124,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except NodeError as error:
-        status = STATUS_RANGE if error.code == "FL4106" else STATUS.get(error.code, 500)
+        status = STATUS_RANGE if error.code == "FL4706" else STATUS.get(error.code, 500)
         return web.Response(status=status, text=json.dumps(error.as_json()), content_type="application/json")
 
 

@@ -76,16 +76,16 @@ class BlobStore:
         """Return a blob, its digest checked again.
 
         Raises:
-            NodeError: FL4104 it is not here; FL4101 the disk changed it (it is then set aside, to be fetched anew).
+            NodeError: FL4704 it is not here; FL4701 the disk changed it (it is then set aside, to be fetched anew).
         """
         path = self.path(digest)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise NodeError("FL4104", "this blob is not here", where=digest) from None
+            raise NodeError("FL4704", "this blob is not here", where=digest) from None
         if hashlib.sha256(data).hexdigest() != digest:
             path.replace(self.folder / ".parts" / f"{digest}.damaged")
-            raise NodeError("FL4101", "the disk holds other bytes than this digest's", where=digest)
+            raise NodeError("FL4701", "the disk holds other bytes than this digest's", where=digest)
         return data
 
     def put(self, data: bytes, about: About) -> str:
@@ -117,7 +117,7 @@ class BlobStore:
             about: Who brings it.
 
         Raises:
-            NodeError: FL4102, FL4103, FL4106, FL4101 (what has arrived is then forgotten), FL4007.
+            NodeError: FL4702, FL4703, FL4706, FL4701 (what has arrived is then forgotten), FL4007.
         """
         if self.size(digest) is not None:
             self._remember(digest, about)
@@ -127,7 +127,7 @@ class BlobStore:
         try:
             with part.open("ab") as stream:
                 if stream.tell() != offset:
-                    raise NodeError("FL4106", f"{stream.tell()} bytes have arrived, the chunk starts at {offset}")
+                    raise NodeError("FL4706", f"{stream.tell()} bytes have arrived, the chunk starts at {offset}")
                 stream.write(chunk)
                 if offset + len(chunk) < total:
                     return False
@@ -190,20 +190,20 @@ class BlobStore:
 
     def _admit(self, end: int, total: int, organisation: str) -> None:
         if total > self.limits.blob:
-            raise NodeError("FL4102", f"{total} bytes, at most {self.limits.blob} are taken")
+            raise NodeError("FL4702", f"{total} bytes, at most {self.limits.blob} are taken")
         if end > total:
-            raise NodeError("FL4106", f"the chunk ends at {end} of {total} bytes")
+            raise NodeError("FL4706", f"the chunk ends at {end} of {total} bytes")
         if self._used.get(organisation, 0) + total > self.limits.organisation:
-            raise NodeError("FL4103", f"{organisation} has used its quota of {self.limits.organisation} bytes")
+            raise NodeError("FL4703", f"{organisation} has used its quota of {self.limits.organisation} bytes")
         if shutil.disk_usage(self.folder).free - total < self.limits.reserve:
-            raise NodeError("FL4103", "the disk is nearly full", where=str(self.folder), hint="Free some space.")
+            raise NodeError("FL4703", "the disk is nearly full", where=str(self.folder), hint="Free some space.")
 
     def _finish(self, digest: str, part: Path, about: About) -> None:
         with part.open("rb") as stream:
             actual = hashlib.file_digest(stream, "sha256").hexdigest()
         if actual != digest:
             part.unlink()
-            raise NodeError("FL4101", "the bytes do not have this digest; nothing was kept", where=digest)
+            raise NodeError("FL4701", "the bytes do not have this digest; nothing was kept", where=digest)
         target = self.path(digest)
         target.parent.mkdir(exist_ok=True)
         size = part.stat().st_size

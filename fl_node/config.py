@@ -17,12 +17,12 @@ class Policy:
     Attributes:
         plans: Digests of plans it trains; empty means every plan that the consortium registered.
         retention_ms: How long masked blobs stay after their round, the audit's window.
-        sit_out_below: It sits out where the survivors would differ from the last set by fewer than this (T27); 0 never.
+        accept_lifted: It consents where a vote lifts the rule that two survivor sets on one base state differ enough.
     """
 
     plans: frozenset[str] = frozenset()
     retention_ms: int = 90 * DAY_MS
-    sit_out_below: int = 0
+    accept_lifted: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,10 @@ class Ledger:
             raise explained(error, function) from None
         return json.loads(raw) if raw else {}
 
-    async def submit(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
-        """Commit a transaction and return the function's answer.
+    async def submit(
+        self, function: str, *, organisations: tuple[str, ...] = (), patient: bool = True, **arguments: Any
+    ) -> Any:
+        """Commit a transaction and return the function's answer; unless patient, RETRYABLE answers are raised too.
 
         Raises:
             LedgerError: with the chaincode's code where it refused; FL4401 where no block held it in time.
@@ -59,7 +61,12 @@ class Ledger:
             self._egress.transaction(function, argument)
         try:
             async with asyncio.timeout(COMMIT_ALARM_S):
-                raw = await self._contract.submit(function, argument, endorsing_organizations=organisations or None)
+                raw = await self._contract.submit(
+                    function,
+                    argument,
+                    endorsing_organizations=organisations or None,
+                    retry=True if patient else RetryPolicy(),
+                )
         except GatewayError as error:
             raise explained(error, function) from None
         except TimeoutError:
@@ -94,12 +101,12 @@ class Ledger:
             raise
         return Round.model_validate(answer)
 
-    async def reveals(self, view: Round) -> dict[str, tuple[Reveal, ...]]:
-        """Return revealer → revealed shares of an attempt."""
+    async def reveals(self, view: Round) -> dict[str, dict[str, Reveal]]:
+        """Return receiver → dealer → revealed share of an attempt."""
         answer = await self.query("GetReveals", **view.ref)
-        listed = answer.get("reveals", answer)
         return {
-            revealer: tuple(Reveal.model_validate(share) for share in shares) for revealer, shares in listed.items()
+            receiver: {dealer: Reveal.model_validate(share) for dealer, share in shares.items()}
+            for receiver, shares in answer["reveals"].items()
         }
 
     async def training(self, training: str) -> Training:

@@ -46,7 +46,7 @@ class Mirror:
             try:
                 return await self.client.pull(digest, self.store, self.organisation, self._sources(first))
             except NodeError as error:
-                if error.code != "FL4104":
+                if error.code != "FL4704":
                     raise
             await asyncio.sleep(PAUSE_S)
 

@@ -5,10 +5,10 @@ again with the ledger's new word. So a restart at any point continues where the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from fl_node.views import Phase, Round
+from fl_node.views import OVER, Phase, Round
 
 TURN_MS: Final = 400
 """How much longer each next node in the elected order waits before it does what any one of them may do."""
@@ -23,22 +23,20 @@ class Own:
         msp: Its organisation's MSP id.
         done: Kinds that the attempt's journal holds: keys, shares, masked, reveal.
         dropped: The node has dropped out of this attempt; it still moves phases, holds blobs and attests.
+        running: The training has rounds to come.
         ripe_ms: For how long the node has seen that the phase can move on.
-        lease_ms: How long each aggregator has before the next in order may propose.
-        attest_ms: How long the Attest phase was given, which dates its beginning.
-        rounds: How many rounds the training has, 0 where it is stopped.
-        refuted: Numbers of proposals that this organisation has attested against.
+        majority: How many organisations' attestations make a result final.
+        voters: How many organisations may attest.
     """
 
     participant: str
     msp: str
     done: frozenset[str] = frozenset()
     dropped: bool = False
+    running: bool = True
     ripe_ms: int = 0
-    lease_ms: int = 5000
-    attest_ms: int = 15000
-    rounds: int = 0
-    refuted: frozenset[int] = field(default_factory=frozenset)
+    majority: int = 3
+    voters: int = 4
 
 
 class Effect:
@@ -112,10 +110,10 @@ def duty(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
         own: What the node has done in it.
         now_ms: The time.
     """
-    if not own.dropped and forgotten(view, own):
+    if view.phase not in OVER and not own.dropped and forgotten(view, own):
         return (Drop("FL4203"),)
     effects = PHASES[view.phase](view, own, now_ms)
-    if ripe(view, now_ms) and own.ripe_ms >= turn(view, own) * TURN_MS:
+    if ripe(view, own, now_ms) and own.ripe_ms >= turn(view, own) * TURN_MS:
         return (*effects, Advance())
     return effects
 
@@ -132,14 +130,21 @@ def forgotten(view: Round, own: Own) -> bool:
     return any(on_ledger and kind not in own.done for kind, on_ledger in deeds.items())
 
 
-def ripe(view: Round, now_ms: int) -> bool:
+def ripe(view: Round, own: Own, now_ms: int) -> bool:
     """Tell whether the phase can move on: all have delivered, or the deadline has passed."""
-    if view.phase in {"Final", "Void"}:
+    if view.phase in OVER:
         return False
     if view.phase == "Attest":
-        return view.proposal is not None and now_ms >= view.deadline_ms
+        return view.proposal is not None and (decided(view, own) or now_ms >= view.deadline_ms)
     expected, arrived = EXPECTED[view.phase](view)
     return set(expected) <= set(arrived) or now_ms >= view.deadline_ms
+
+
+def decided(view: Round, own: Own) -> bool:
+    """Tell whether a majority agrees to the proposal, or no longer can."""
+    agree = sum(attestation.agree for attestation in view.attestations.values())
+    disagree = len(view.attestations) - agree
+    return agree >= own.majority or own.voters - disagree < own.majority
 
 
 def turn(view: Round, own: Own) -> int:
@@ -163,43 +168,36 @@ def _keys(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
 
 
 def _shares(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
-    if own.dropped or own.participant not in view.keys:
+    if own.dropped or own.participant not in view.u1:
         return ()
     return () if own.participant in view.shares else (CommitShares(),)
 
 
 def _updates(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
-    if own.dropped or own.participant not in view.shares:
+    if own.dropped or own.participant not in view.u2:
         return ()
     return () if own.participant in view.updates else (CommitUpdate(),)
 
 
 def _unmask(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
-    if own.dropped or own.participant not in view.shares or own.participant in view.revealed:
+    if own.dropped or own.participant not in view.u2 or own.participant in view.revealed:
         return ()
     return (RevealShares(),)
 
 
 def _attest(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
-    if view.proposal is not None and own.msp not in view.attestations and view.proposal.number not in own.refuted:
-        return (Attest(view.proposal.number),)
-    if own.participant in view.aggregators and _may_propose(view, own, now_ms):
-        return (Propose(),)
-    return ()
-
-
-def _may_propose(view: Round, own: Own, now_ms: int) -> bool:
-    began = view.deadline_ms - own.attest_ms
-    elected = now_ms >= began + view.aggregators.index(own.participant) * own.lease_ms
-    return elected and (view.proposal is None or view.proposal.number in own.refuted)
+    if view.proposal is not None:
+        attested = own.msp in view.attestations or decided(view, own)
+        return () if attested else (Attest(view.proposal.number),)
+    mine = any(turn.participant == own.participant and now_ms >= turn.from_ms for turn in view.turns)
+    return (Propose(),) if mine else ()
 
 
 def _over(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
     if own.ripe_ms < turn(view, own) * TURN_MS:
         return ()
     settle: tuple[Effect, ...] = (Settle(),) if view.phase == "Final" else ()
-    again = view.phase == "Void" or view.round < own.rounds
-    return (*settle, OpenRound()) if own.rounds and again else settle
+    return (*settle, OpenRound()) if own.running else settle
 
 
 PHASES: Final[dict[Phase, Callable[[Round, Own, int], tuple[Effect, ...]]]] = {
@@ -214,7 +212,7 @@ PHASES: Final[dict[Phase, Callable[[Round, Own, int], tuple[Effect, ...]]]] = {
 
 EXPECTED: Final[dict[Phase, Callable[[Round], tuple[tuple[str, ...], tuple[str, ...]]]]] = {
     "Keys": lambda view: (view.cohort, tuple(view.keys)),
-    "Shares": lambda view: (view.in_order(tuple(view.keys)), tuple(view.shares)),
-    "Updates": lambda view: (view.in_order(tuple(view.shares)), tuple(view.updates)),
+    "Shares": lambda view: (view.u1, tuple(view.shares)),
+    "Updates": lambda view: (view.u2, tuple(view.updates)),
     "Unmask": lambda view: (view.survivors, view.revealed),
 }

@@ -34,7 +34,7 @@ class Trust:
         """Return the name of the organisation that issued a certificate.
 
         Raises:
-            NodeError: FL4105, none of the consortium's did.
+            NodeError: FL4705, none of the consortium's did.
         """
         known = self._seen.get(certificate_der)
         if known:
@@ -47,7 +47,7 @@ class Trust:
                 continue
             self._seen[certificate_der] = name
             return name
-        raise NodeError("FL4105", "no organisation of the consortium issued this certificate")
+        raise NodeError("FL4705", "no organisation of the consortium issued this certificate")
 
     def role(self, organisation: str) -> str:
         """Return member, regulator or orderer."""

@@ -57,6 +57,35 @@ class Attestation(View):
     deviation_e9: int = 0
 
 
+class Member(View):
+    """A drawn participant, as it stood when the round was opened."""
+
+    participant: str
+    msp_id: str
+    rows: int
+
+
+class Turn(View):
+    """From when a survivor may propose the result."""
+
+    participant: str
+    from_ms: int
+
+
+class Frozen(View):
+    """A survivor set frozen on the same base state in another attempt."""
+
+    survivors: tuple[str, ...]
+    blamed: tuple[str, ...] = ()
+
+
+class Exposure(View):
+    """How many updates the smallest difference from an earlier survivor set holds that this participant is in (T27)."""
+
+    participant: str
+    difference: int
+
+
 class Round(View):
     """One attempt of a round, as `GetRound` gives it."""
 
@@ -71,18 +100,27 @@ class Round(View):
     layout_digest: Digest
     session: Digest
     threshold: int
+    depth: int = 0
     cohort: tuple[str, ...]
+    members: tuple[Member, ...] = ()
     aggregators: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
     keys: dict[str, Keys] = Field(default_factory=dict)
     shares: dict[str, Shares] = Field(default_factory=dict)
     updates: dict[str, Update] = Field(default_factory=dict)
+    u1: tuple[str, ...] = ()
     u2: tuple[str, ...] = ()
     survivors: tuple[str, ...] = ()
     revealed: tuple[str, ...] = ()
     proposal: Proposal | None = None
     attestations: dict[str, Attestation] = Field(default_factory=dict)
+    state: str = ""
+    deviation_e9: int = 0
     void_reason: str = ""
     beacon: str = ""
+    lifted: bool = False
+    frozen: tuple[Frozen, ...] = ()
+    exposure: tuple[Exposure, ...] = ()
 
     @property
     def ref(self) -> dict[str, Any]:
@@ -100,12 +138,10 @@ class Round(View):
 
 
 class Reveal(View):
-    """One revealed share."""
+    """A revealed share: 66 bytes in hex."""
 
-    dealer: str
     kind: Literal["seed", "mask"]
     value: str
-    proof: tuple[str, ...] = ()
 
 
 class Plan(View):
@@ -113,11 +149,16 @@ class Plan(View):
 
     plan: Digest
     name: str
-    layout: dict[str, object]
+    layout: dict[str, Any]
     initial_state: Digest
-    layout_digest: str = ""
-    data_schema: str = Field("", alias="schema")
-    status: str = ""
+
+
+class Head(View):
+    """The state that the next round trains from, and the round that made it (0: the plan's initial state)."""
+
+    round: int
+    state: Digest
+    depth: int
 
 
 class Training(View):
@@ -127,16 +168,20 @@ class Training(View):
     plan: Digest
     rounds: int
     cohort: int
-    status: str = ""
-    round: int = 0
-    attempt: int = 0
-    base_state: str = ""
+    head: Head
+    stopped: bool = False
+    finished: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Tell whether rounds are still to come."""
+        return not (self.stopped or self.finished)
 
 
 class Participant(View):
     """A participant's record."""
 
     participant: str
-    msp: str
+    msp_id: str
     key_hash: str
     status: str

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
 from fl_node.data.profile import profile
 from fl_node.founding import found as found_federation
+from fl_node.keys import public_key_hash
 from fl_node.ledger import Ledger
 from fl_node.plan.container import load_plan
 from network.connection import profile as connection_profile
@@ -78,12 +77,6 @@ def application(run: Path, org: str, plan: Path, data: Path, participant: str) -
     described = profile(data, load_plan(plan).manifest.schema_)
     key_hash = public_key_hash(connection_profile(run, org, "node").cert_pem)
     return {"participant": participant, "key_hash": key_hash, "profile": described.as_json()}
-
-
-def public_key_hash(certificate_pem: bytes) -> str:
-    """Return the SHA-256 of a certificate's SubjectPublicKeyInfo, hex."""
-    key = x509.load_pem_x509_certificate(certificate_pem).public_key()
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def file_digest(path: Path) -> str:

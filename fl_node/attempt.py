@@ -1,0 +1,234 @@
+"""The node's part in one attempt: the secure-aggregation participant between the ledger, the journal and the blobs."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import structlog
+
+from fl_node import knowledge, refusals
+from fl_node.blobstore import About
+from fl_node.context import Context
+from fl_node.errors import NodeError
+from fl_node.journal import AttemptJournal
+from fl_node.refusals import Knowledge
+from fl_node.secagg import messages as m
+from fl_node.secagg.keys import PublicKeys
+from fl_node.secagg.participant import Participant
+from fl_node.secagg.session import Session
+from fl_node.unmasking import session_of
+from fl_node.views import Round, Shares
+
+log = structlog.get_logger("participant")
+KEYS: Final = "keys"
+SHARES: Final = "shares"
+MASKED: Final = "masked"
+REVEAL: Final = "reveal"
+SEAL_PATIENCE_S: Final = 5.0
+"""How long to wait for sealed shares that the ledger names: without some the others' shares still rebuild."""
+T = TypeVar("T")
+
+
+class SecaggJournal:
+    """SECAGG's records in the attempt's journal; erasing is `Journal.forget`, when the attempt is over."""
+
+    def __init__(self, records: AttemptJournal) -> None:
+        self._records = records
+
+    def read(self, key: str) -> bytes | None:
+        """Return a record, or None."""
+        return self._records.get(f"secagg {key}")
+
+    def write(self, key: str, value: bytes) -> None:
+        """Store a record, synced."""
+        self._records.record(f"secagg {key}", value)
+
+    def erase(self, prefix: str) -> None:
+        """Leave it to `Journal.forget`, which deletes the attempt's whole file."""
+
+
+@dataclass
+class Attempt:
+    """One attempt with its participant; messages are fed once a process, in the protocol's order."""
+
+    context: Context
+    known: Knowledge
+    session: Session
+    participant: Participant
+    records: AttemptJournal
+    stage: int = 0
+
+    @classmethod
+    async def open(cls, context: Context, view: Round, records: AttemptJournal) -> "Attempt":
+        """Check what the round fixes and start its participant.
+
+        Raises:
+            RefusalError: the round is not what this node's own knowledge says it must be.
+        """
+        known = await knowledge.gather(context, view)
+        refusals.check_opening(view, known)
+        session = await session_of(context, view)
+        return cls(context, known, session, Participant(context.me, SecaggJournal(records)), records)
+
+    async def publish_keys(self, view: Round) -> None:
+        """Draw the attempt's keys, or take the journal's, and publish the public halves."""
+        (published,) = of(self._opened(view), m.PublishKeys)
+        keys = published.keys
+        self.records.record(KEYS, keys.seal + keys.mask)
+        await self.context.ledger.submit("PublishKeys", **view.ref, seal_key=keys.seal.hex(), mask_key=keys.mask.hex())
+
+    async def commit_shares(self, view: Round) -> None:
+        """Deal shares of both secrets, give each receiver its sealed message, commit to all of them."""
+        out = self._keys_fixed(view)
+        (commitment,) = of(out, m.CommitShares)
+        self.records.record(SHARES, commitment.shares_root)
+        await asyncio.gather(*(self._send_sealed(sealed) for sealed in of(out, m.SealedShares)))
+        await self.context.ledger.submit(
+            "CommitShares",
+            **view.ref,
+            seed_commitment=commitment.seed_commitment.hex(),
+            shares_root=commitment.shares_root.hex(),
+            sealed=[{"to": to, "digest": digest.hex()} for to, digest in commitment.sealed.items()],
+        )
+
+    async def commit_update(self, view: Round, vector: bytes, examples: int) -> None:
+        """Mask the vector, or take the masked blob of before a crash, place it with enough members and commit it."""
+        await self._shares_fixed(view)
+        blob, digest = await self._masked(view, vector)
+        organisations = await self.context.blobs.spread(digest, blob, self.context.consortium.threshold)
+        await self.context.ledger.submit(
+            "CommitUpdate",
+            organisations=self._endorsers(organisations),
+            **view.ref,
+            digest=digest,
+            length=len(blob),
+            examples=examples,
+            plan=view.plan,
+            base_state=view.base_state,
+        )
+
+    async def reveal(self, view: Round) -> None:
+        """Check the frozen survivors with other members' peers, then reveal one kind of share for each participant.
+
+        Raises:
+            RefusalError, secagg.Refusal: the survivors are not such that a reveal is safe; nothing has left the node.
+        """
+        await self._shares_fixed(view)
+        refusals.check_reveal(view, self.known)
+        refusals.check_unchanged(view, knowledge.frozen_as(self.context, view))
+        refusals.check_agreement(view, await self._other_views(view))
+        if self.context.me in view.updates:
+            self.participant.receive(m.UpdateCommitted(bytes.fromhex(view.updates[self.context.me].digest)))
+        lifted = view.lifted and self.context.config.policy.accept_lifted
+        fixed = m.SurvivorsFixed(
+            updates={name: bytes.fromhex(update.digest) for name, update in view.updates.items()},
+            survivors=view.survivors,
+            frozen=() if lifted else knowledge.earlier_sets(self.context, view),
+            blamed=frozenset(name for frozen in view.frozen for name in frozen.blamed),
+            minimum_difference=self.known.survivor_difference_min,
+        )
+        (revealed,) = of(self.participant.receive(fixed), m.RevealShares)
+        knowledge.freeze(self.context, view)
+        self.records.record(REVEAL, b"1")
+        shares = [
+            {"dealer": s.dealer, "kind": s.kind, "value": s.value.hex(), "proof": [node.hex() for node in s.proof]}
+            for s in sorted(revealed.shares, key=lambda share: self.session.place(share.dealer))
+        ]
+        await self.context.ledger.submit("RevealShares", **view.ref, shares=shares)
+
+    def _opened(self, view: Round) -> "tuple[m.Outgoing, ...]":
+        opened = m.RoundOpened(self.session, bytes.fromhex(view.session), dict(self.known.organisations))
+        return self._feed(1, opened)
+
+    def _keys_fixed(self, view: Round) -> "tuple[m.Outgoing, ...]":
+        if self.stage < 1:
+            self._opened(view)
+        keys = {name: PublicKeys(bytes.fromhex(k.seal_key), bytes.fromhex(k.mask_key)) for name, k in view.keys.items()}
+        return self._feed(2, m.KeysFixed({name: keys[name] for name in view.in_order(tuple(keys))}))
+
+    async def _shares_fixed(self, view: Round) -> None:
+        if self.stage < 2:  # noqa: PLR2004  # KeysFixed is the second message
+            self._keys_fixed(view)
+        if self.stage < 3:  # noqa: PLR2004  # SharesFixed is the third
+            members = view.in_order(tuple(view.shares))
+            self._feed(3, m.SharesFixed({name: _commitment(view.shares[name]) for name in members}))
+            await self._receive_sealed(view, [name for name in members if name != self.context.me])
+
+    def _feed(self, stage: int, message: "m.Incoming") -> "tuple[m.Outgoing, ...]":
+        out = tuple(self.participant.receive(message))
+        self.stage = max(self.stage, stage)
+        return out
+
+    async def _receive_sealed(self, view: Round, dealers: list[str]) -> None:
+        async def fetch(dealer: str) -> tuple[str, bytes | None]:
+            try:
+                async with asyncio.timeout(SEAL_PATIENCE_S):
+                    digest = view.shares[dealer].sealed[self.context.me]
+                    return dealer, await self.context.mirror.get(digest, dealer)
+            except (TimeoutError, NodeError):
+                return dealer, None
+
+        for dealer, blob in await asyncio.gather(*(fetch(dealer) for dealer in dealers)):
+            if blob is None:
+                log.warning("a sealed share is nowhere to be had", attempt=view.name, dealer=dealer)
+                continue
+            for unusable in of(self.participant.receive(m.SealedReceived(dealer, blob)), m.UnusableShares):
+                log.warning("a sealed share is unusable", attempt=view.name, dealer=dealer, reason=unusable.reason)
+
+    async def _masked(self, view: Round, vector: bytes) -> tuple[bytes, str]:
+        known = self.records.get(MASKED)
+        if known is not None and self.context.store.size(known.hex()) is not None:
+            return self.context.store.read(known.hex()), known.hex()
+        (masked,) = of(await asyncio.to_thread(self.participant.receive, m.VectorReady(vector, known)), m.MaskedUpdate)
+        self.records.record(MASKED, masked.digest)
+        about = About(self.context.config.organisation, note=f"{view.name} update")
+        blob = bytes(masked.blob)
+        await asyncio.to_thread(self.context.store.put, blob, about)
+        return blob, masked.digest.hex()
+
+    async def _send_sealed(self, sealed: m.SealedShares) -> None:
+        digest = self.context.store.put(sealed.blob, About(self.context.config.organisation))
+        organisation = self._organisation(sealed.to)
+        if organisation == self.context.config.organisation:
+            return
+        try:
+            await self.context.blobs.push(organisation, digest, sealed.blob, attempts=2)
+        except NodeError as error:
+            log.info("sealed share left for its receiver to fetch", to=sealed.to, **error.as_json())
+
+    async def _other_views(self, view: Round) -> dict[str, Round | None]:
+        """Ask other members' peers for the round; with this node's own they are f+1 or more (threats T3)."""
+        members = [o.msp_id for o in self.context.consortium.members if o.msp_id != self.context.msp]
+        faulty = len(members) // 3
+        asked = (
+            self.context.ledger.round(view.training, view.round, view.attempt, organisations=(msp,)) for msp in members
+        )
+        answers = dict(zip(members, await asyncio.gather(*asked, return_exceptions=True), strict=True))
+        seen = {msp: answer for msp, answer in answers.items() if not isinstance(answer, BaseException)}
+        if len(seen) < faulty:
+            raise NodeError("FL4005", f"{len(seen)} other members' peers answer, {faulty} are needed", where=view.name)
+        return seen
+
+    def _organisation(self, participant: str) -> str:
+        msp = self.known.organisations[participant]
+        return next(o.name for o in self.context.consortium.members if o.msp_id == msp)
+
+    def _endorsers(self, holders: list[str]) -> tuple[str, ...]:
+        """Return enough of those that hold a blob, our own organisation first."""
+        own_first = sorted(holders, key=lambda name: name != self.context.config.organisation)
+        needed = own_first[: self.context.consortium.threshold]
+        return tuple(self.context.consortium.organisation(name).msp_id for name in needed)
+
+
+def of(out: Iterable[object], kind: type[T]) -> tuple[T, ...]:
+    """Return the messages of one kind."""
+    return tuple(message for message in out if isinstance(message, kind))
+
+
+def _commitment(shares: Shares) -> m.CommitShares:
+    return m.CommitShares(
+        bytes.fromhex(shares.seed_commitment),
+        bytes.fromhex(shares.shares_root),
+        {to: bytes.fromhex(digest) for to, digest in shares.sealed.items()},
+    )

@@ -1,0 +1,93 @@
+"""All attempts that a node knows: which of its deeds are recorded, training in the background, dropping, forgetting."""
+
+from typing import Final
+
+import structlog
+
+from fl_node.attempt import KEYS, MASKED, REVEAL, SHARES, Attempt
+from fl_node.context import Context
+from fl_node.errors import NodeError
+from fl_node.journal import AttemptJournal
+from fl_node.plan.runtime import WorkResult
+from fl_node.session import Own
+from fl_node.views import OVER, Round, Training
+
+log = structlog.get_logger("participant")
+DROPPED: Final = "dropped"
+DEEDS: Final = frozenset({KEYS, SHARES, MASKED, REVEAL})
+
+
+class Attempts:
+    """Opens each attempt once a process; everything that must survive the process is in the journal."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._open: dict[str, Attempt] = {}
+        self._damaged: set[str] = set()
+        self._notes = context.store.notes(context.config.organisation)
+
+    def own(self, view: Round, training: Training) -> Own:
+        """Return the node's side of an attempt, as the journal has it."""
+        context = self._context
+        majority, voters = context.consortium.majority, len(context.consortium.members)
+        try:
+            records = self._records(view)
+        except NodeError as error:
+            self._leave(view, error.code)
+            return Own(
+                context.me, context.msp, dropped=True, running=training.running, majority=majority, voters=voters
+            )
+        done = DEEDS & set(records.kinds())
+        if f"{view.name} update" in self._notes and MASKED not in done and view.phase not in OVER:
+            self._leave(view, "FL4203")
+        dropped = view.name in self._damaged or records.get(DROPPED) is not None or context.config.data is None
+        return Own(context.me, context.msp, done, dropped, training.running, majority=majority, voters=voters)
+
+    def train(self, view: Round) -> None:
+        """Start client work in the background, unless the masked update exists already."""
+        if self._records(view).get(MASKED) is None:
+            self._context.workshop.start(view.name, view.plan, view.base_state)
+
+    async def publish_keys(self, view: Round) -> None:
+        """See Attempt.publish_keys."""
+        await (await self._attempt(view)).publish_keys(view)
+
+    async def commit_shares(self, view: Round) -> None:
+        """See Attempt.commit_shares."""
+        await (await self._attempt(view)).commit_shares(view)
+
+    async def commit_update(self, view: Round) -> None:
+        """Wait for the client work, then mask and commit."""
+        attempt = await self._attempt(view)
+        work: WorkResult = await self._context.workshop.start(view.name, view.plan, view.base_state)
+        bucket = int((await self._context.ledger.parameters())["count_bucket"])
+        await attempt.commit_update(view, work.vector, -(-work.examples // bucket) * bucket)
+        log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
+
+    async def reveal(self, view: Round) -> None:
+        """See Attempt.reveal."""
+        await (await self._attempt(view)).reveal(view)
+
+    def drop(self, view: Round, code: str) -> None:
+        """Leave an attempt for good, also over a restart."""
+        self._leave(view, code)
+        self._records(view).record(DROPPED, code.encode())
+
+    def forget(self, view: Round) -> None:
+        """Erase the secrets of an attempt that is over."""
+        self._open.pop(view.name, None)
+        self._context.journal.forget(view.training, view.round, view.attempt)
+
+    async def _attempt(self, view: Round) -> Attempt:
+        if view.name not in self._open:
+            self._open[view.name] = await Attempt.open(self._context, view, self._records(view))
+        return self._open[view.name]
+
+    def _records(self, view: Round) -> AttemptJournal:
+        return self._context.journal.attempt(view.training, view.round, view.attempt)
+
+    def _leave(self, view: Round, code: str) -> None:
+        if view.name not in self._damaged:
+            self._damaged.add(view.name)
+            self._context.metrics.dropped.labels(code).inc()
+            log.warning("dropped out", attempt=view.name, code=code)

@@ -1,0 +1,100 @@
+"""`fedledger blobs`: the organisation's blob service without a node, and single blobs by hand."""
+
+import asyncio
+import hashlib
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fl_node import tls
+from fl_node.blobclient import BlobClient
+from fl_node.blobs import BlobService
+from fl_node.blobs import serve as start_service
+from fl_node.blobstore import BlobStore
+from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, explained, note, show
+from fl_node.errors import NodeError
+from network.connection import consortium_of, profile
+
+blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's blob service.")
+
+
+@blobs.command()
+def serve(org: Org, run: Run = DEFAULT_RUN) -> None:
+    """Run the blob service alone, for an organisation whose node is elsewhere, until SIGTERM."""
+    with explained():
+        asyncio.run(_serve(run, org))
+
+
+@blobs.command()
+def put(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file.")],
+    org: Org,
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """Place a file with every member and print its digest."""
+    with explained(as_json=as_json):
+        digest, holders = asyncio.run(place(run, org, path.read_bytes()))
+        show({"digest": digest, "held by": holders}, as_json=as_json)
+
+
+@blobs.command()
+def get(
+    digest: Annotated[str, typer.Argument(help="SHA-256 of the blob, hex.")],
+    out: Annotated[Path, typer.Option(help="Where to write it.")],
+    org: Org,
+    run: Run = DEFAULT_RUN,
+) -> None:
+    """Fetch a blob from whichever member has it; its digest is checked."""
+    with explained():
+        data = asyncio.run(fetch(run, org, digest))
+        out.write_bytes(data)
+        note(f"{len(data)} bytes in {out}")
+
+
+async def place(run: Path, org: str, data: bytes, user: str = "client") -> tuple[str, list[str]]:
+    """Push a blob to every member; return its digest and who holds it, at least as many as endorse.
+
+    Raises:
+        NodeError: FL4707, too few took it.
+    """
+    consortium = consortium_of(run)
+    digest = hashlib.sha256(data).hexdigest()
+    context = tls.context(run, consortium, org, user, server=False)
+    async with BlobClient(profile(run, org, user).blobs, context) as client:
+        everyone = [member.name for member in consortium.members]
+        return digest, await client.spread(digest, data, consortium.threshold, everyone)
+
+
+async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes:
+    """Return a blob, verified.
+
+    Raises:
+        NodeError: FL4704, no member has it, or none the right bytes.
+    """
+    consortium = consortium_of(run)
+    context = tls.context(run, consortium, org, user, server=False)
+    async with BlobClient(profile(run, org, user).blobs, context) as client:
+        for source in client.urls:
+            data = await client.get(digest, [source])
+            if data is not None and hashlib.sha256(data).hexdigest() == digest:
+                return data
+    raise NodeError("FL4704", "no blob service has this blob", where=digest)
+
+
+async def _serve(run: Path, org: str) -> None:
+    consortium = consortium_of(run)
+    member = consortium.organisation(org)
+    if member.blob_port is None:
+        raise NodeError("FL4008", f"{org} is no member: it has no blob service")
+    service = BlobService(BlobStore(run / "blobs" / org), tls.Trust.of(consortium, run))
+    context = tls.context(run, consortium, org, "node", server=True)
+    runner = await start_service(service, member.host, member.blob_port, context)
+    stopped = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    note(f"blobs of {org} at https://{member.host}:{member.blob_port}")
+    await stopped.wait()
+    await runner.cleanup()

@@ -1,0 +1,102 @@
+"""`fedledger node`: run this organisation's node, check what it needs, see what it does."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, emit_json, explained, out, show
+from fl_node.config import DAY_MS, NodeConfig, Policy
+from fl_node.doctor import Finding, examine
+from fl_node.errors import NodeError
+from fl_node.observe import configure_logs
+from fl_node.running import run_node
+from network.connection import consortium_of
+
+node = typer.Typer(no_args_is_help=True, help="Run and check this organisation's node.")
+EXIT_FINDINGS = 4
+"""Exit code of a doctor that found something to mend."""
+COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="The organisation's rows: CSV or Parquet, a file or a folder.", resolve_path=True),
+]
+ParticipantId = Annotated[
+    str, typer.Option("--participant", help="The participant's id; the organisation's name by default.")
+]
+ObservePort = Annotated[int, typer.Option("--observe-port", help="Port for /metrics and /health on 127.0.0.1.")]
+
+
+@node.command()
+def run(
+    org: Org,
+    data: Data = None,
+    participant: ParticipantId = "",
+    plan: Annotated[
+        list[str] | None, typer.Option(help="Digest of a plan you consent to; none means all voted.")
+    ] = None,
+    retention_days: Annotated[float, typer.Option(min=0, help="How long masked blobs stay for the audit.")] = 90,
+    accept_lifted: Annotated[
+        bool, typer.Option("--accept-lifted", help="Consent where a vote lifts differencing.")
+    ] = False,
+    observe_port: ObservePort = 0,
+    run: Run = DEFAULT_RUN,
+) -> None:
+    """Run the node: blob service, duties in every round, metrics; until SIGTERM. Logs are JSON lines."""
+    policy = Policy(frozenset(plan or ()), int(retention_days * DAY_MS), accept_lifted=accept_lifted)
+    config = NodeConfig(run, org, data, participant, policy=policy, observe_port=observe_port)
+    configure_logs()
+    with explained():
+        asyncio.run(run_node(config))
+
+
+@node.command()
+def doctor(
+    org: Org, data: Data = None, participant: ParticipantId = "", run: Run = DEFAULT_RUN, as_json: Json = False
+) -> None:
+    """Check identity, clock, network, data, plan, disk and blob services; say what to mend. Exit code 4 if anything."""
+
+    async def collect() -> list[Finding]:
+        return [finding async for finding in examine(NodeConfig(run, org, data, participant))]
+
+    with explained(as_json=as_json):
+        findings = asyncio.run(collect())
+    if as_json:
+        emit_json([finding.as_json() for finding in findings])
+    else:
+        table = Table("check", "", "what", "mend")
+        for f in findings:
+            table.add_row(f.check, f"[{COLOURS[f.status]}]{f.status}[/]", f"{f.code} {f.message}".strip(), f.mend)
+        out.print(table)
+    if any(finding.status == "error" for finding in findings):
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+@node.command()
+def status(org: Org, observe_port: ObservePort = 0, run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
+    """Show whether the node is healthy and where it stands; exit code 1 if it does not run or is not healthy."""
+    with explained(as_json=as_json):
+        port = observe_port or (consortium_of(run).organisation(org).blob_port or 0) + 2
+        report = _health(port)
+        show(report, as_json=as_json, title=org)
+    if not report["healthy"]:
+        raise typer.Exit(1)
+
+
+def _health(port: int) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{port}/health"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # our own loopback address
+            return dict(json.load(response))
+    except urllib.error.HTTPError as error:
+        return dict(json.load(error))
+    except OSError as error:
+        raise NodeError(
+            "FL4008", f"no node answers: {error}", where=url, hint="Start it with `fedledger node run`."
+        ) from None

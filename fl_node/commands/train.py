@@ -1,0 +1,108 @@
+"""`fedledger train`: start, stop and watch trainings."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, emit_json, explained, out, show
+from fl_node.commands.proposal import propose
+from fl_node.ledger import Ledger
+from fl_node.watching import Progress
+from fl_node.watching import watch as watch_training
+
+train = typer.Typer(no_args_is_help=True, help="Start, stop and watch trainings.")
+Name = Annotated[str, typer.Argument(metavar="TRAINING", help="The training's id.")]
+
+
+@train.command()
+def start(
+    training: Name,
+    plan: Annotated[str, typer.Option(help="Digest of a registered plan.")],
+    org: Org,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds.")] = 5,
+    cohort: Annotated[int, typer.Option(min=4, help="How many participants a round draws.")] = 4,
+    days: Annotated[float, typer.Option(min=0.001, max=365, help="For how many days votes are taken.")] = 7,
+    run: Run = DEFAULT_RUN,
+    user: User = "admin",
+    as_json: Json = False,
+) -> None:
+    """Propose a training; it starts when enough organisations have voted yes."""
+    body = {"training": training, "plan": plan, "rounds": rounds, "cohort": cohort}
+    with explained(as_json=as_json):
+        answer = ask(run, org, user, lambda ledger: propose(ledger, "start_training", body, days=days))
+        show(answer, as_json=as_json, title=f"Proposed: training {training}")
+
+
+@train.command()
+def stop(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "admin", as_json: Json = False) -> None:
+    """Propose to stop a training; the round in flight is then void."""
+    with explained(as_json=as_json):
+        answer = ask(run, org, user, lambda ledger: propose(ledger, "stop_training", {"training": training}))
+        show(answer, as_json=as_json, title=f"Proposed: stop {training}")
+
+
+@train.command()
+def status(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
+    """Show a training and every attempt of its rounds."""
+
+    async def work(ledger: Ledger) -> dict[str, Any]:
+        record = await ledger.query("GetTraining", training=training)
+        return {**record, "attempts": await ledger.everything("ListRounds", training=training)}
+
+    with explained(as_json=as_json):
+        record = ask(run, org, user, work)
+        if as_json:
+            emit_json(record)
+            return
+        attempts = record.pop("attempts")
+        show(record, as_json=False, title=training)
+        show(attempts, as_json=False, columns=("round", "attempt", "phase", "survivors", "state", "void_reason"))
+
+
+@train.command()
+def watch(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
+    """Follow a training live until it ends; with --json one line for each change."""
+
+    async def work(ledger: Ledger) -> None:
+        seen: dict[str, Progress] = {}
+        with (
+            Live(table_of(seen), console=out, auto_refresh=False, transient=False)
+            if not as_json
+            else _Nothing() as live
+        ):
+            async for progress in watch_training(ledger, training):
+                seen[progress.view.name] = progress
+                if as_json:
+                    typer.echo(progress.view.model_dump_json())
+                else:
+                    live.update(table_of(seen), refresh=True)
+
+    with explained(as_json=as_json):
+        ask(run, org, user, work)
+
+
+def table_of(seen: dict[str, Progress]) -> Table:
+    """Return the attempts of a training as a table."""
+    table = Table("round", "phase", "survivors", "metrics", "update bytes", "seconds")
+    for progress in seen.values():
+        record = progress.as_json()
+        metrics = "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.4f}" for name, value in record["metrics"].items())
+        number = str(record["round"]) + (f".{record['attempt']}" if record["attempt"] > 1 else "")
+        phase = f"{record['status']} {record['void_reason']}".strip()
+        survivors = f"{len(record['survivors'])} of {len(record['cohort'])}" if record["survivors"] else ""
+        table.add_row(
+            number, phase, survivors, metrics, str(record["update_bytes"]), f"{record['seconds']['total']:.1f}"
+        )
+    return table
+
+
+class _Nothing:
+    """Stands where a live table would, for machines."""
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

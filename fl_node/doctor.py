@@ -1,0 +1,229 @@
+"""`fedledger node doctor`: everything that must be right before a node can take part, and how to mend what is not."""
+
+import asyncio
+import shutil
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
+
+import aiohttp
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from fl_node import tls
+from fl_node.blobclient import BlobClient
+from fl_node.blobstore import BlobStore
+from fl_node.config import NodeConfig
+from fl_node.data.examples import load_examples
+from fl_node.errors import NodeError
+from fl_node.keys import public_key_hash
+from fl_node.ledger import Ledger, open_ledger
+from fl_node.plan.container import load_plan
+from network.connection import Profile, profile
+from network.errors import FedledgerError
+
+MAX_SKEW_S: Final = 30.0
+"""Half of the narrowest time window that peers accept (60 s)."""
+EXPIRY_WARNING: Final = timedelta(days=14)
+DISK_NEEDED: Final = 1 << 30
+Status = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found; `code` and `mend` are empty where all is well."""
+
+    check: str
+    status: Status
+    message: str
+    code: str = ""
+    mend: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return the finding for machines."""
+        return asdict(self)
+
+    def as_error(self) -> NodeError:
+        """Return the finding as the error that stops a node from starting."""
+        return NodeError(self.code, self.message, where=self.check, hint=self.mend)
+
+
+async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
+    """Run every check, from what is nearest to what depends on it; a check that cannot run says why."""
+    own: Profile | None = None
+    try:
+        own = profile(config.run, config.organisation, config.user)
+    except FedledgerError as error:
+        yield _failed("identity", error)
+        return
+    yield _checked("identity", lambda: check_identity(own))
+    yield _checked("disk", lambda: check_disk(config))
+    yield await _awaited("clock", check_clock(config))
+    yield await _awaited("blob services", check_blob_services(config))
+    try:
+        async with open_ledger(own) as ledger:
+            yield Finding("ledger", "ok", f"the peer at {own.peers[0][0]} answers")
+            yield await _awaited("participant", check_participant(config, own, ledger))
+            yield await _awaited("data and plan", check_data(config, ledger))
+    except FedledgerError as error:
+        yield _failed("ledger", error)
+
+
+def check_identity(own: Profile) -> str:
+    """Check that certificate and key belong together and are in force.
+
+    Raises:
+        NodeError: FL4002 the key is another's, FL4003 the certificate has expired.
+    """
+    certificate = x509.load_pem_x509_certificate(own.cert_pem)
+    key = load_pem_private_key(own.key_pem, None)
+    public = [
+        k.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for k in (certificate.public_key(), key.public_key())
+    ]
+    if public[0] != public[1]:
+        raise NodeError(
+            "FL4002", "certificate and private key do not belong together", hint="Restore the right key file."
+        )
+    now = datetime.now(UTC)
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        raise NodeError(
+            "FL4003",
+            f"the certificate was valid until {certificate.not_valid_after_utc:%Y-%m-%d}",
+            hint="Issue a new one with `fedledger identity add`, then RotateKey.",
+        )
+    return f"{own.msp_id}, valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def check_disk(config: NodeConfig) -> str:
+    """Check that journal and blobs can be written and that there is room.
+
+    Raises:
+        NodeError: FL4007.
+    """
+    for folder in (config.folder, config.blobs):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".doctor"
+            probe.write_bytes(b"x")
+            probe.unlink()
+        except OSError as error:
+            raise NodeError(
+                "FL4007", f"cannot write: {error.strerror}", where=str(folder), hint="Give the node this folder."
+            ) from None
+    free = shutil.disk_usage(config.blobs).free
+    if free < config.limits.reserve:
+        raise NodeError(
+            "FL4007",
+            f"{free >> 20} MB free, {config.limits.reserve >> 20} MB are kept in reserve",
+            hint="Free some space.",
+        )
+    return f"{free >> 30} GB free"
+
+
+async def check_clock(config: NodeConfig) -> str:
+    """Compare this machine's clock with the other members' blob services (their HTTP Date header).
+
+    Raises:
+        NodeError: FL4004, it differs from the median by more than peers accept.
+    """
+    consortium = config.consortium
+    context = tls.context(config.run, consortium, config.organisation, config.user, server=False)
+    others = [f"https://{o.host}:{o.blob_port}/health" for o in consortium.members if o.name != config.organisation]
+    skews = sorted(s for s in await asyncio.gather(*(_skew(url, context) for url in others)) if s is not None)
+    if not skews:
+        return "nobody to compare with yet"
+    skew = skews[len(skews) // 2]
+    if abs(skew) > MAX_SKEW_S:
+        hint = "Set the clock (for example with chrony); peers refuse transactions that are further off."
+        raise NodeError("FL4004", f"{skew:+.0f} s away from the other members", hint=hint)
+    return f"within {abs(skew) + 1:.0f} s of {len(skews)} other members"
+
+
+async def check_blob_services(config: NodeConfig) -> str:
+    """Check that enough blob services answer for an update to be committed.
+
+    Raises:
+        NodeError: FL4008, fewer than the endorsement policy needs.
+    """
+    consortium = config.consortium
+    context = tls.context(config.run, consortium, config.organisation, config.user, server=False)
+    urls = {o.name: f"https://{o.host}:{o.blob_port}" for o in consortium.members if o.name != config.organisation}
+    async with BlobClient(urls, context) as client:
+        answers = await asyncio.gather(*(client.healthy(name) for name in urls))
+    silent = [name for name, answer in zip(urls, answers, strict=True) if not answer]
+    if len(urls) - len(silent) < consortium.threshold - 1:
+        hint = "Start the other members' nodes, or `fedledger blobs serve`; check ports and firewalls."
+        raise NodeError("FL4008", f"the blob services of {', '.join(silent)} do not answer", hint=hint)
+    return f"{len(urls) - len(silent)} of {len(urls)} other members answer"
+
+
+async def check_participant(config: NodeConfig, own: Profile, ledger: Ledger) -> str:
+    """Check the ledger's record of this node.
+
+    Raises:
+        NodeError: FL4006, not active or under another key; LedgerError: the channel refuses the certificate.
+    """
+    record = await ledger.participant(config.name)
+    if record.key_hash != public_key_hash(own.cert_pem):
+        hint = "The organisation's admin binds the new key with RotateKey."
+        raise NodeError("FL4006", "the ledger knows another key for this participant", hint=hint)
+    if record.status.lower() != "active":
+        hint = "See `fedledger proposal list`; the organisations vote on it."
+        raise NodeError("FL4006", f"the participant is {record.status}", hint=hint)
+    return f"{config.name} is active under {record.msp_id}"
+
+
+async def check_data(config: NodeConfig, ledger: Ledger) -> str:
+    """Read the node's rows with the schema of every plan in training.
+
+    Raises:
+        FedledgerError: the plan or the data is refused, with file and row.
+    """
+    if config.data is None:
+        return "no data: this node holds blobs and attests"
+    if not config.data.exists():
+        raise NodeError("FL4001", "there is no such file or folder", where=str(config.data), hint="Give --data.")
+    plans = sorted({training.plan for training in await ledger.trainings() if training.running})
+    rows = 0
+    for plan in plans:
+        path = BlobStore(config.blobs).path(plan)
+        if not path.exists():
+            hint = "A running node pulls it; otherwise ask who registered it."
+            raise NodeError("FL4704", "the plan file is not in the blob folder", where=plan, hint=hint)
+        manifest = load_plan(path, plan).manifest
+        split = await asyncio.to_thread(load_examples, config.data, manifest.schema_, manifest.batching.holdout_percent)
+        rows = sum(part.rows for part in split)
+    return f"{rows} rows fit {len(plans)} plans" if plans else "no training yet to check the data against"
+
+
+async def _skew(url: str, context: ssl.SSLContext) -> float | None:
+    try:
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, ssl=context) as response:
+            return time.time() - parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (aiohttp.ClientError, TimeoutError, OSError, KeyError, ValueError):
+        return None
+
+
+def _checked(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, "ok", check())
+    except FedledgerError as error:
+        return _failed(name, error)
+
+
+async def _awaited(name: str, check: Awaitable[str]) -> Finding:
+    try:
+        return Finding(name, "ok", await check)
+    except FedledgerError as error:
+        return _failed(name, error)
+
+
+def _failed(name: str, error: FedledgerError) -> Finding:
+    where = f" ({error.where})" if error.where else ""
+    return Finding(name, "error", error.message + where, error.code, error.hint)

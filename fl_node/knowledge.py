@@ -1,0 +1,89 @@
+"""What a node knows of a training from its own deeds and from what a majority attested, for `refusals` to judge by."""
+
+from typing import Any, Final
+
+from fl_node.context import Context
+from fl_node.errors import RefusalError
+from fl_node.refusals import Knowledge
+from fl_node.views import Round
+
+MOST_FROZEN: Final = 64
+"""Survivor sets remembered for one base state; a base state with more attempts than this is long given up."""
+
+
+async def gather(context: Context, view: Round) -> Knowledge:
+    """Return what the node knows about the round's training.
+
+    Raises:
+        RefusalError: FL4301, the organisation's own policy does not accept the plan.
+    """
+    training = await context.ledger.training(view.training)
+    accepted = context.config.policy.plans
+    if accepted and training.plan not in accepted:
+        raise RefusalError("FL4301", "the organisation does not accept this plan", where=training.plan)
+    runner = await context.workshop.runner(training.plan)
+    parameters = await context.ledger.parameters()
+    records = await context.ledger.everything("ListParticipants")
+    return Knowledge(
+        plan=training.plan,
+        layout_digest=runner.manifest.layout_digest,
+        base_states=await _base_states(context, view, runner.manifest.initial_state),
+        organisations={record["participant"]: record["msp_id"] for record in records},
+        survivor_difference_min=int(parameters["survivor_difference_min"]),
+        share_limit_ppm=int(parameters["share_limit_ppm"]),
+    )
+
+
+def attested(context: Context, training: str, state: str) -> None:
+    """Remember a state that this node itself recomputed and found right."""
+    states = context.journal.facts.get(_states(training), [])
+    if state not in states:
+        context.journal.keep_fact(_states(training), [*states, state])
+
+
+def earlier_sets(context: Context, view: Round) -> tuple[frozenset[str], ...]:
+    """Return the survivor sets frozen on the round's base state in other attempts: the ledger's and the own."""
+    sets: dict[str, list[str]] = context.journal.facts.get(_frozen(view), {})
+    remembered = {frozenset(members) for name, members in sets.items() if name != view.name}
+    return tuple(remembered | {frozenset(frozen.survivors) for frozen in view.frozen})
+
+
+def freeze(context: Context, view: Round) -> None:
+    """Remember, synced, the survivors that the node is about to reveal shares for."""
+    sets: dict[str, list[str]] = context.journal.facts.get(_frozen(view), {})
+    recent = dict(list(sets.items())[-MOST_FROZEN:])
+    context.journal.keep_fact(_frozen(view), {**recent, view.name: list(view.survivors)})
+
+
+def frozen_as(context: Context, view: Round) -> list[str] | None:
+    """Return the survivors that the node remembers for this very attempt."""
+    sets: dict[str, list[str]] = context.journal.facts.get(_frozen(view), {})
+    return sets.get(view.name)
+
+
+async def _base_states(context: Context, view: Round, initial: str) -> frozenset[str]:
+    known = {initial, *context.journal.facts.get(_states(view.training), [])}
+    if view.base_state not in known and await _majority_attested(context, view):
+        known.add(view.base_state)
+    return frozenset(known)
+
+
+async def _majority_attested(context: Context, view: Round) -> bool:
+    """Tell whether a majority of organisations attested the base state in the round that made it."""
+    lineage: list[dict[str, Any]] = (await context.ledger.query("GetLineage", training=view.training))["steps"]
+    for entry in lineage:
+        if entry["state"] != view.base_state:
+            continue
+        made = await context.ledger.round(view.training, int(entry["round"]), int(entry["attempt"]))
+        agreeing = [a for a in made.attestations.values() if a.agree] if made else []
+        if len(agreeing) >= context.consortium.majority:
+            return True
+    return False
+
+
+def _states(training: str) -> str:
+    return f"states:{training}"
+
+
+def _frozen(view: Round) -> str:
+    return f"frozen:{view.base_state}"

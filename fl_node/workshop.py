@@ -1,0 +1,113 @@
+"""Where a node's plans run: the plan file fetched by its digest, its runtime in a child process, work off the loop."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from fl_node.mirror import Mirror
+from fl_node.plan.manifest import Manifest
+from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
+from network.files import write_atomically
+
+PLAN_PATIENCE_S: Final = 60.0
+
+
+class PlanRunner(Runtime, Protocol):
+    """A runtime that knows its plan."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Return the plan's manifest."""
+
+
+Opener = Callable[[Path, str], PlanRunner]
+
+
+def open_tff(path: Path, digest: str) -> PlanRunner:
+    """Open a plan with the TensorFlow Federated runtime."""
+    return PlanRuntime(path, digest=digest, log=path.with_suffix(".log"))
+
+
+class Workshop:
+    """One runtime at a time, for the plan of the training under way; its methods may be awaited from anywhere."""
+
+    def __init__(self, folder: Path, mirror: Mirror, data: Path | None, opener: Opener = open_tff) -> None:
+        self._folder = folder
+        self._mirror = mirror
+        self._data = data
+        self._opener = opener
+        self._runners: dict[str, PlanRunner] = {}
+        self._lock = asyncio.Lock()
+        self._work: dict[tuple[str, str, str], asyncio.Task[WorkResult]] = {}
+
+    async def runner(self, plan: str) -> PlanRunner:
+        """Return the runtime of a plan, fetching the file where it is not here yet.
+
+        Raises:
+            NodeError: FL4704, nobody has the plan file.
+            PlanError: the file is no plan, or this machine cannot run it.
+        """
+        async with self._lock:
+            if plan not in self._runners:
+                path = self._folder / f"{plan}.flplan"
+                if not path.exists():
+                    async with asyncio.timeout(PLAN_PATIENCE_S):
+                        raw = await self._mirror.get(plan)
+                    await asyncio.to_thread(write_atomically, path, raw)
+                self._runners[plan] = await asyncio.to_thread(self._opener, path, plan)
+            return self._runners[plan]
+
+    async def state(self, plan: str, digest: str) -> bytes:
+        """Return a state by its digest: the plan's own initial one, or a blob."""
+        runner = await self.runner(plan)
+        if digest == runner.manifest.initial_state:
+            return runner.initialize()
+        return await self._mirror.get(digest)
+
+    def start(self, attempt: str, plan: str, base: str) -> "asyncio.Task[WorkResult]":
+        """Start client work on a base state in the background, once an attempt, and return its task."""
+        key = (attempt, plan, base)
+        if key not in self._work:
+            self.cancel()
+            self._work[key] = asyncio.create_task(self._train(plan, base))
+        return self._work[key]
+
+    async def update(self, plan: str, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
+        """Compute the next state."""
+        return await asyncio.to_thread((await self.runner(plan)).update, state, aggregate, survivors)
+
+    async def evaluate(self, plan: str, state: bytes) -> dict[str, float]:
+        """Measure a state on the node's own hold-out; empty without data."""
+        if self._data is None:
+            return {}
+        return await asyncio.to_thread((await self.runner(plan)).evaluate, state, DataSource(self._data))
+
+    async def warm(self, plan: str) -> None:
+        """Start the framework before the first round needs it."""
+        runner = await self.runner(plan)
+        await asyncio.to_thread(runner.prepare, runner.initialize())
+
+    def cancel(self) -> None:
+        """Forget work that no attempt waits for."""
+        for task in self._work.values():
+            task.cancel()
+            task.add_done_callback(_forget)
+        self._work.clear()
+
+    async def close(self) -> None:
+        """End every child process."""
+        self.cancel()
+        for runner in self._runners.values():
+            await asyncio.to_thread(runner.close)
+
+    async def _train(self, plan: str, base: str) -> WorkResult:
+        assert self._data, "a node without data has no part in a cohort"
+        runner = await self.runner(plan)
+        state = await self.state(plan, base)
+        return await asyncio.to_thread(runner.work, state, DataSource(self._data))
+
+
+def _forget(task: "asyncio.Task[WorkResult]") -> None:
+    if not task.cancelled():
+        task.exception()

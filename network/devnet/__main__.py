@@ -1,0 +1,91 @@
+"""Runs one devnet process: `python -m network.devnet orderer --run RUN` or `peer --run RUN --org ORG`."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fabric_protos.orderer import ab_pb2_grpc
+
+from network.devnet.log import Log
+from network.devnet.orderer import Orderer, OrdererService
+from network.devnet.peer import Peer
+from network.devnet.transport import listen, new_server
+from network.errors import FedledgerError
+from network.topology import Consortium, load_consortium
+
+
+async def run_orderer(consortium: Consortium, run: Path) -> None:
+    """Order until asked to stop."""
+    organisation = consortium.orderer_org
+    node = organisation.orderers[0]
+    log = Log(node.name)
+    orderer = Orderer(consortium, run, log)
+    server = new_server()
+    ab_pb2_grpc.add_AtomicBroadcastServicer_to_server(OrdererService(orderer), server)
+    listen(server, node.address, run / "identities" / organisation.name / "orderers" / node.name / "tls")
+    await server.start()
+    log.info("ready", address=node.address, height=orderer.height, pid=os.getpid())
+    await _asked_to_stop()
+    orderer.cut()
+    await server.stop(0.2)
+
+
+async def run_peer(consortium: Consortium, run: Path, organisation_name: str) -> None:
+    """Be a peer until asked to stop."""
+    organisation = consortium.organisation(organisation_name)
+    log = Log(f"peer-{organisation.name}")
+    peer = Peer(consortium, organisation, run, log)
+    server = new_server()
+    peer.serve(server)
+    listen(server, organisation.peer.address, peer.tls)
+    await server.start()
+    tasks = peer.start()
+    stop = asyncio.create_task(_asked_to_stop())
+    joined = asyncio.create_task(peer.joined())
+    await asyncio.wait([stop, joined, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    if not stop.done():
+        log.info("ready", address=organisation.peer.address, height=peer.committer.height, pid=os.getpid())
+    await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done():
+            task.result()  # a background task ends only by an error: let the process end with it
+        task.cancel()
+    await server.stop(0.2)
+
+
+async def _asked_to_stop() -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a process; exit code 1 with the reason on standard error if it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m network.devnet", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind in ("orderer", "peer"):
+        command = kinds.add_parser(kind)
+        command.add_argument("--run", type=Path, required=True, help="the run folder")
+        if kind == "peer":
+            command.add_argument("--org", required=True, help="the organisation's name")
+    options = parser.parse_args(arguments)
+    try:
+        consortium = load_consortium(options.run / "consortium.yaml")
+        if options.kind == "orderer":
+            asyncio.run(run_orderer(consortium, options.run))
+        else:
+            asyncio.run(run_peer(consortium, options.run, options.org))
+    except (FedledgerError, OSError, RuntimeError, KeyError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

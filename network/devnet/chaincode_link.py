@@ -1,0 +1,175 @@
+"""The peer's side of Fabric's chaincode protocol: it dials the chaincode process and serves its requests for state.
+
+Source: core/chaincode/{handler,query_response_generator}.go. One stream carries all transactions, told apart by channel
+and transaction id.
+"""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from fabric_protos.peer import chaincode_shim_pb2_grpc
+
+from network.devnet import protos as p
+from network.devnet.envelopes import MalformedError
+from network.devnet.shim_requests import answer
+from network.devnet.simulator import OpenRange, Simulation, SimulationError
+
+Message = p.shim.ChaincodeMessage
+STREAM_TERMINATED = "chaincode stream terminated"
+REDIAL_S = 0.1
+GRACE_S = 0.5  # a chaincode process that is just starting is there within it
+MAX_BATCH = 1000
+
+
+class ChaincodeError(Exception):
+    """The chaincode could not be reached or did not answer as it must; the message is Fabric's."""
+
+
+@dataclass
+class Invocation:
+    """A transaction that the chaincode is working on."""
+
+    namespace: str
+    simulation: Simulation
+    outcome: asyncio.Future[Any]
+    ranges: dict[str, OpenRange] = field(default_factory=dict)
+
+
+class ChaincodeLink:
+    """Keeps a stream to one chaincode process open, and runs transactions over it."""
+
+    def __init__(self, channel: grpc.aio.Channel, address: str, *, log: Any, timeout_s: float = 30.0) -> None:
+        self._stub = chaincode_shim_pb2_grpc.ChaincodeStub(channel)
+        self._address = address
+        self._log = log
+        self._timeout = timeout_s
+        self._running: dict[tuple[str, str], Invocation] = {}
+        self._ready = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._call: Any = None
+        self.package_id = ""
+
+    async def run(self) -> None:
+        """Dial, serve, and dial again for as long as the peer runs."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self._serve()
+                reason = "the chaincode closed the stream"
+            except (grpc.aio.AioRpcError, MalformedError, ChaincodeError) as error:
+                reason = error.details() or "" if isinstance(error, grpc.aio.AioRpcError) else str(error)
+            if self._ready.is_set():
+                self._log.warning("chaincode lost", address=self._address, reason=reason)
+            self._ready.clear()
+            for invocation in self._running.values():
+                _settle(invocation.outcome, ChaincodeError(f"error sending: {STREAM_TERMINATED}"))
+            await asyncio.sleep(max(0.0, REDIAL_S - (time.monotonic() - started)))
+
+    async def _serve(self) -> None:
+        self._call = self._stub.Connect(wait_for_ready=True)
+        try:
+            message = await self._call.read()
+            if message is grpc.aio.EOF or message.type != Message.REGISTER:
+                raise ChaincodeError("the chaincode did not register")
+            self.package_id = p.chaincode.ChaincodeID.FromString(message.payload).name
+            if not self.package_id:
+                raise ChaincodeError("error in handling register chaincode, chaincodeID name is empty")
+            await self._send(Message(type=Message.REGISTERED))
+            offered = p.chaincode.ChaincodeAdditionalParams(
+                use_write_batch=True,
+                max_size_write_batch=MAX_BATCH,
+                use_get_multiple_keys=True,
+                max_size_get_multiple_keys=MAX_BATCH,
+            )
+            await self._send(Message(type=Message.READY, payload=offered.SerializeToString()))
+            self._ready.set()
+            self._log.info("chaincode connected", address=self._address, package_id=self.package_id)
+            while (message := await self._call.read()) is not grpc.aio.EOF:
+                await self._handle(message)
+        finally:
+            self._call.cancel()
+
+    async def _handle(self, message: Any) -> None:
+        if message.type == Message.KEEPALIVE:
+            return
+        invocation = self._running.get((message.channel_id, message.txid))
+        if message.type in {Message.COMPLETED, Message.ERROR}:
+            if invocation is not None:
+                _settle(invocation.outcome, message)
+            return
+        reply = Message(type=Message.RESPONSE, txid=message.txid, channel_id=message.channel_id)
+        try:
+            if invocation is None:
+                raise SimulationError("no ledger context")
+            reply.payload = answer(message, invocation)
+        except (SimulationError, MalformedError) as error:
+            reply.type = Message.ERROR
+            name = Message.Type.Name(message.type) if message.type in Message.Type.values() else str(message.type)
+            reply.payload = f"{name} failed: transaction ID: {message.txid}: {error}".encode()
+        await self._send(reply)
+
+    async def _send(self, message: Any) -> None:
+        async with self._lock:  # a stream takes one write at a time
+            await self._call.write(message)
+
+    async def execute(self, simulation: Simulation, proposal: Any, *, channel: str, namespace: str) -> Any:
+        """Run a proposal in the chaincode.
+
+        Returns:
+            The COMPLETED message.
+
+        Raises:
+            ChaincodeError: the chaincode is not there, broke off, took too long, or answered with ERROR.
+        """
+        txid = proposal.channel.tx_id
+        await self._require_ready()
+        if (channel, txid) in self._running:
+            raise ChaincodeError(f"error sending: txid: {txid}({channel}) exists")
+        outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        invocation = Invocation(namespace, simulation, outcome)
+        self._running[channel, txid] = invocation
+        try:
+            await self._start(proposal, channel, txid)
+            async with asyncio.timeout(self._timeout):
+                message = await outcome
+        except TimeoutError:
+            raise ChaincodeError("error sending: timeout expired while executing transaction") from None
+        finally:
+            del self._running[channel, txid]
+        if message.type == Message.ERROR:
+            raise ChaincodeError(f"transaction returned with failure: {message.payload.decode(errors='replace')}")
+        return message
+
+    async def _start(self, proposal: Any, channel: str, txid: str) -> None:
+        start = Message(
+            type=Message.TRANSACTION,
+            payload=proposal.input.SerializeToString(),
+            txid=txid,
+            channel_id=channel,
+            proposal=proposal.signed,
+        )
+        try:
+            await self._send(start)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            raise ChaincodeError(f"error sending: {STREAM_TERMINATED}") from None
+
+    async def _require_ready(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), GRACE_S)
+            return
+        raise ChaincodeError(
+            f"could not launch chaincode: connection to the chaincode at {self._address} failed: it does not answer"
+        )
+
+
+def _settle(future: asyncio.Future[Any], outcome: Any) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

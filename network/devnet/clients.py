@@ -1,0 +1,194 @@
+"""How a peer reaches others: their endorsers, and the ordering service's Broadcast and Deliver."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import grpc
+from fabric_protos.orderer import ab_pb2_grpc
+from fabric_protos.peer import peer_pb2_grpc
+
+from network.devnet import protos as p
+from network.devnet.blocks import BlockError
+from network.devnet.channel import Node
+from network.devnet.committer import Committer
+from network.devnet.deliver import NO_END
+from network.devnet.endorser import OK_BELOW, Endorser, RejectedError
+from network.devnet.envelopes import channel_header, sign_envelope
+from network.devnet.gateway import EndorserFailure
+from network.devnet.signing import SigningIdentity
+from network.devnet.transport import CallError, dial, error_detail
+
+Code = grpc.StatusCode
+TIMEOUT_S = 30.0
+RETRY_S = 0.1
+NO_QUORUM = "insufficient number of orderers could successfully process transaction to satisfy quorum requirement"
+
+
+def judge(response: Any) -> Any:
+    """Return a successful response; EndorserFailure otherwise (gateway/apiutils.go, responseStatus)."""
+    inner = response.response
+    if 200 <= inner.status < OK_BELOW:  # noqa: PLR2004 - Fabric's range of success
+        return response
+    if not response.payload and inner.status == 500:  # noqa: PLR2004 - the peer's own error
+        raise EndorserFailure(Code.ABORTED, inner.message, retry=True)
+    raise EndorserFailure(Code.UNKNOWN, f"chaincode response {inner.status}, {inner.message}", retry=False)
+
+
+class LocalEndorser:
+    """The peer's own endorser."""
+
+    def __init__(self, msp_id: str, address: str, endorser: Endorser) -> None:
+        self.msp_id = msp_id
+        self.address = address
+        self._endorser = endorser
+
+    async def process(self, signed: Any) -> Any:
+        """Return a successful response or raise EndorserFailure."""
+        try:
+            return judge(await self._endorser.process(signed))
+        except RejectedError as error:
+            code = Code.UNAVAILABLE if error.filtered else Code.FAILED_PRECONDITION
+            raise EndorserFailure(code, str(error), retry=error.filtered) from None
+
+
+class RemoteEndorser:
+    """Another organisation's peer."""
+
+    def __init__(self, node: Node) -> None:
+        self.msp_id = node.msp_id
+        self.address = node.address
+        self._stub = peer_pb2_grpc.EndorserStub(dial(node.address, node.tls_roots))
+
+    async def process(self, signed: Any) -> Any:
+        """Return a successful response or raise EndorserFailure."""
+        try:
+            return judge(await self._stub.ProcessProposal(signed, timeout=TIMEOUT_S))
+        except grpc.aio.AioRpcError as error:
+            message = f"rpc error: code = {_go_name(error.code())} desc = {error.details()}"
+            raise EndorserFailure(Code.UNAVAILABLE, message, retry=True) from None
+
+
+class Peers:
+    """The other organisations' peers of the channel as it is configured."""
+
+    def __init__(self, committer: Committer, own_msp: str) -> None:
+        self._committer = committer
+        self._own = own_msp
+        self._known: dict[Node, RemoteEndorser] = {}
+
+    def __call__(self) -> dict[str, Any]:
+        """Return an endorser for each other organisation."""
+        for node in self._committer.channel.peers:
+            if node.msp_id != self._own and node not in self._known:
+                self._known[node] = RemoteEndorser(node)
+        return {node.msp_id: self._known[node] for node in self._committer.channel.peers if node in self._known}
+
+
+class Broadcaster:
+    """Passes messages on over one stream; answers come in the order of the messages."""
+
+    def __init__(self, node: Node, log: Any) -> None:
+        self._node = node
+        self._stub = ab_pb2_grpc.AtomicBroadcastStub(dial(node.address, node.tls_roots))
+        self._log = log
+        self._call: Any = None
+        self._lock = asyncio.Lock()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+
+    async def run(self) -> None:
+        """Keep a stream open for as long as the peer runs."""
+        while True:
+            call = self._stub.Broadcast(wait_for_ready=True)
+            try:
+                await call.wait_for_connection()
+                self._call = call
+                while (response := await call.read()) is not grpc.aio.EOF:
+                    future = self._waiting.popleft()
+                    if not future.done():
+                        future.set_result(response)
+                reason = "stream closed"
+            except grpc.aio.AioRpcError as error:
+                reason = f"rpc error: code = {_go_name(error.code())} desc = {error.details()}"
+            finally:
+                self._call = None
+            self._log.warning("ordering service lost", address=self._node.address, reason=reason)
+            lost, self._waiting = self._waiting, deque()
+            for future in lost:
+                if not future.done():
+                    future.set_exception(self._unavailable(reason))
+            await asyncio.sleep(RETRY_S)
+
+    async def broadcast(self, envelope: Any) -> None:
+        """Return once the ordering service has accepted a message; CallError if it has not."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        async with self._lock:  # a stream takes one write at a time, and the order of futures is that of writes
+            call = self._call
+            if call is None:
+                raise self._unavailable("rpc error: code = Unavailable desc = the orderer does not answer")
+            self._waiting.append(future)
+            try:
+                await call.write(envelope)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                if future in self._waiting:
+                    self._waiting.remove(future)
+                raise self._unavailable("rpc error: code = Unavailable desc = the stream was closed") from None
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                response = await future
+        except TimeoutError:
+            message = "submit timeout expired while broadcasting to ordering service"
+            raise CallError(Code.DEADLINE_EXCEEDED, message) from None
+        if response.status != p.common.SUCCESS:
+            status = p.common.Status.Name(response.status)
+            raise self._unavailable(
+                f"received unsuccessful response from orderer: status={status}, info={response.info}"
+            )
+
+    def _unavailable(self, reason: str) -> CallError:
+        return CallError(Code.UNAVAILABLE, NO_QUORUM, [error_detail(self._node.address, self._node.msp_id, reason)])
+
+
+class Puller:
+    """Fetches the blocks that the peer does not have yet, and commits them."""
+
+    def __init__(self, node: Node, committer: Committer, signer: SigningIdentity, log: Any) -> None:
+        self._node = node
+        self._stub = ab_pb2_grpc.AtomicBroadcastStub(dial(node.address, node.tls_roots))
+        self._committer = committer
+        self._signer = signer
+        self._log = log
+
+    async def run(self) -> None:
+        """Keep a stream of blocks open for as long as the peer runs."""
+        while True:
+            call = self._stub.Deliver(wait_for_ready=True)
+            try:
+                await call.write(self._seek())
+                while (response := await call.read()) is not grpc.aio.EOF:
+                    if response.WhichOneof("Type") == "status":
+                        self._log.warning("blocks refused", status=p.common.Status.Name(response.status))
+                        break
+                    await self._committer.commit(response.block)
+            except grpc.aio.AioRpcError as error:
+                self._log.warning("ordering service lost", address=self._node.address, reason=error.details())
+            except BlockError as error:
+                self._log.error("block refused", reason=str(error))
+                await asyncio.sleep(1.0)
+            finally:
+                call.cancel()
+            await asyncio.sleep(RETRY_S)
+
+    def _seek(self) -> Any:
+        def at(number: int) -> Any:
+            return p.ab.SeekPosition(specified=p.ab.SeekSpecified(number=number))
+
+        seek = p.ab.SeekInfo(
+            start=at(self._committer.height), stop=at(NO_END), behavior=p.ab.SeekInfo.BLOCK_UNTIL_READY
+        )
+        header = channel_header(p.common.DELIVER_SEEK_INFO, self._committer.channel.name)
+        return sign_envelope(self._signer, header, seek.SerializeToString())
+
+
+def _go_name(code: grpc.StatusCode) -> str:
+    return "".join(part.capitalize() for part in code.name.split("_"))

@@ -1,0 +1,161 @@
+"""Commits blocks: validates, applies and stores them, and tells whoever waits."""
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+from network.devnet import lifecycle, mvcc
+from network.devnet import protos as p
+from network.devnet.blocks import check_block, config_in, last_config
+from network.devnet.channel import Channel
+from network.devnet.commithash import commit_hash, update_bytes
+from network.devnet.configtx import apply_config
+from network.devnet.envelopes import COMMIT_HASH, TRANSACTIONS_FILTER, parse
+from network.devnet.store import Store, TransactionPlace
+from network.devnet.validator import Verdict, check_transaction
+
+Codes = p.transaction
+
+
+class Committer:
+    """A peer's ledger: the only place where its state changes."""
+
+    def __init__(self, store: Store, channel_name: str, *, time_window_s: float, log: Any) -> None:
+        self.store = store
+        self._name = channel_name
+        self._window = time_window_s
+        self._log = log
+        self._commit_hash = b""
+        self._waiting: dict[str, list[asyncio.Future[TransactionPlace]]] = defaultdict(list)
+        self._grown = asyncio.Event()
+        self.channel: Channel
+        self.config_block = 0
+        if store.height:
+            self._resume()
+
+    def _resume(self) -> None:
+        block = self.store.block(self.store.height - 1)
+        metadata = list(block.metadata.metadata) if block is not None else []
+        if self.store.height > 1:
+            self.config_block = last_config(block)
+            self._commit_hash = parse(p.common.Metadata, metadata[COMMIT_HASH], "Metadata").value
+        self.channel = self._configured(config_in(self.store.block(self.config_block)).config)
+
+    def _configured(self, config: Any) -> Channel:
+        return Channel.of(self._name, config, time_window_s=self._window)
+
+    @property
+    def height(self) -> int:
+        """Return the number of blocks."""
+        return self.store.height
+
+    def block(self, number: int) -> Any:
+        """Return a block."""
+        return self.store.block(number)
+
+    def join(self, genesis: Any) -> None:
+        """Start the ledger from its genesis block."""
+        self.channel = self._configured(config_in(genesis).config)
+        genesis.metadata.metadata[TRANSACTIONS_FILTER] = bytes([Codes.VALID])
+        self.store.append(genesis, [], {})
+
+    async def commit(self, block: Any) -> None:
+        """Validate and store the next block.
+
+        Raises:
+            BlockError: it does not follow the last one or is not signed as the channel demands.
+        """
+        check_block(block, self.height, self.store.last_hash, self.channel)
+        verdicts = []
+        for raw in block.data.data:
+            verdicts.append(check_transaction(raw, self.channel, self))
+            await asyncio.sleep(0)  # endorsing goes on meanwhile
+        config = config_in(block)
+        if config is not None:
+            verdicts = [apply_config(config, self.channel, verdicts[0])]
+        codes, updates = self._resolve(block.header.number, verdicts)
+        self._seal(block, codes, updates)
+        placed = self._place(verdicts, codes)
+        self.store.append(block, placed, updates.writes)
+        if config is not None and codes[0] == Codes.VALID:
+            self.channel = self._configured(config.config)
+            self.config_block = block.header.number
+            self._log.info("configuration changed", block=block.header.number, sequence=config.config.sequence)
+        self._notify(placed)
+
+    def _place(self, verdicts: list[Verdict], codes: list[int]) -> list[tuple[str, int, int]]:
+        """Return (id, position, code) of every transaction that is the first to bear its id."""
+        placed: dict[str, tuple[str, int, int]] = {}
+        for position, verdict in enumerate(verdicts):
+            if verdict.txid and verdict.txid not in placed and not self.known(verdict.txid):
+                placed[verdict.txid] = (verdict.txid, position, codes[position])
+        return list(placed.values())
+
+    def _resolve(self, number: int, verdicts: list[Verdict]) -> tuple[list[int], mvcc.Updates]:
+        """Return the final codes and the state updates: duplicate ids in the block, then serialisability."""
+        updates = mvcc.Updates()
+        codes: list[int] = []
+        seen: set[str] = set()
+        for position, verdict in enumerate(verdicts):
+            code = verdict.code
+            if code == Codes.VALID and verdict.sets:
+                if verdict.txid in seen:
+                    code = Codes.DUPLICATE_TXID
+                else:
+                    seen.add(verdict.txid)
+                    code = mvcc.validate(verdict.sets, self.store.current, updates)
+            if code == Codes.VALID:
+                updates.apply(verdict.sets, (number, position))
+            else:
+                name = Codes.TxValidationCode.Name(code)
+                self._log.info("transaction invalid", txid=verdict.txid, code=name, reason=verdict.reason)
+            codes.append(code)
+        return codes, updates
+
+    def _seal(self, block: Any, codes: list[int], updates: mvcc.Updates) -> None:
+        """Write what this peer adds to a block: the validation codes and its commit hash."""
+        flags = bytes(codes)
+        while len(block.metadata.metadata) <= COMMIT_HASH:
+            block.metadata.metadata.append(b"")
+        block.metadata.metadata[TRANSACTIONS_FILTER] = flags
+        self._commit_hash = commit_hash(flags, update_bytes(updates.writes), self._commit_hash)
+        block.metadata.metadata[COMMIT_HASH] = p.common.Metadata(value=self._commit_hash).SerializeToString()
+
+    def _notify(self, placed: list[tuple[str, int, int]]) -> None:
+        number = self.height - 1
+        for txid, position, code in placed:
+            for future in self._waiting.pop(txid, ()):
+                if not future.done():
+                    future.set_result(TransactionPlace(number, position, code))
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def wait_for_block(self, number: int) -> None:
+        """Return once a block is there."""
+        while self.height <= number:
+            await self._grown.wait()
+
+    async def wait_for_transaction(self, txid: str) -> TransactionPlace:
+        """Return what became of a transaction, once it is committed."""
+        place = self.store.transaction(txid)
+        if place is not None:
+            return place
+        future: asyncio.Future[TransactionPlace] = asyncio.get_running_loop().create_future()
+        self._waiting[txid].append(future)
+        try:
+            return await future
+        finally:
+            waiting = self._waiting.get(txid)
+            if waiting and future in waiting:
+                waiting.remove(future)
+                if not waiting:
+                    del self._waiting[txid]
+
+    def known(self, txid: str) -> bool:
+        """Say whether a transaction id stands in an earlier block."""
+        return self.store.transaction(txid) is not None
+
+    def validation_parameter(self, chaincode: str) -> bytes | None:
+        """Return a defined chaincode's serialized ApplicationPolicy; None if it is not defined."""
+        found = lifecycle.defined(self.store.current, chaincode)
+        return None if found is None else bytes(found.validation_parameter)

@@ -1,0 +1,208 @@
+"""Config updates: who may change what, and what the channel's configuration then is.
+
+Source: common/configtx/{update,configmap,validator}.go. On top of Fabric's rules devnet refuses every change but two: to an
+organisation's MSP (its revocation list or authorities), and the addition of an organisation with the policies that name it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from network.devnet import protos as p
+from network.devnet.channel import Channel
+from network.devnet.envelopes import MalformedError, open_envelope, parse
+from network.devnet.policy import Policy, SignedData, valid_identities
+from network.devnet.validator import Verdict
+
+ROOT = ("Channel",)
+APPLICATION = (*ROOT, "Application")
+
+
+class ConfigUpdateError(Exception):
+    """The update is not authorised, does not fit the present configuration, or changes what devnet keeps fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A group, value or policy of a configuration."""
+
+    kind: str
+    path: tuple[str, ...]
+    message: Any
+
+    @property
+    def label(self) -> str:
+        """Return Fabric's name of the element, such as `[Value]  /Channel/Application/Org1/MSP`."""
+        return f"[{self.kind}]".ljust(9) + "/" + "/".join(self.path)
+
+
+Elements = dict[tuple[str, tuple[str, ...]], Element]
+
+
+def elements(group: Any, path: tuple[str, ...] = ROOT) -> Elements:
+    """Return every element of a configuration by kind and path."""
+    found: Elements = {("Group", path): Element("Group", path, group)}
+    for name, value in group.values.items():
+        found["Value", (*path, name)] = Element("Value", (*path, name), value)
+    for name, policy in group.policies.items():
+        found["Policy", (*path, name)] = Element("Policy", (*path, name), policy)
+    for name, sub_group in group.groups.items():
+        found.update(elements(sub_group, (*path, name)))
+    return found
+
+
+def propose(channel: Channel, envelope: Any) -> Any:
+    """Return the ConfigEnvelope that a CONFIG_UPDATE envelope leads to.
+
+    Raises:
+        ConfigUpdateError: it may not.
+    """
+    try:
+        message = open_envelope(envelope)
+        update_envelope = parse(p.configtx.ConfigUpdateEnvelope, message.data, "ConfigUpdateEnvelope")
+        update = parse(p.configtx.ConfigUpdate, update_envelope.config_update, "ConfigUpdate")
+        signatures = [_signed(s, update_envelope.config_update) for s in update_envelope.signatures]
+    except MalformedError as error:
+        raise ConfigUpdateError(f"error converting envelope to config update: {error}") from None
+    if update.channel_id != channel.name:
+        raise ConfigUpdateError(
+            f"ConfigUpdate for channel '{update.channel_id}' but envelope for channel '{channel.name}'"
+        )
+    present = elements(channel.config.channel_group)
+    delta = _delta(update, present)
+    _authorise(delta, present, channel, signatures)
+    _refuse_fixed(delta, present)
+    group = _overlay(present, delta)
+    config = p.configtx.Config(sequence=channel.config.sequence + 1, channel_group=group)
+    try:
+        Channel.of(channel.name, config)
+    except (ValueError, KeyError) as error:
+        raise ConfigUpdateError(f"the resulting configuration is not valid: {error}") from None
+    return p.configtx.ConfigEnvelope(config=config, last_update=envelope)
+
+
+def apply_config(envelope: Any, channel: Channel, verdict: Verdict) -> Verdict:
+    """Return a config transaction's verdict: VALID if its last update leads exactly to its configuration."""
+    if verdict.code != p.transaction.VALID:
+        return verdict
+    try:
+        expected = propose(channel, envelope.last_update)
+    except ConfigUpdateError as error:
+        return Verdict(p.transaction.INVALID_CONFIG_TRANSACTION, verdict.txid, {}, str(error))
+    if expected.config != envelope.config:
+        reason = "ConfigEnvelope LastUpdate did not produce the supplied config result"
+        return Verdict(p.transaction.INVALID_CONFIG_TRANSACTION, verdict.txid, {}, reason)
+    return verdict
+
+
+def _signed(signature: Any, update: bytes) -> SignedData:
+    header = parse(p.common.SignatureHeader, signature.signature_header, "SignatureHeader")
+    return SignedData(header.creator, signature.signature_header + update, signature.signature)
+
+
+def _delta(update: Any, present: Elements) -> Elements:
+    """Return what an update changes: what it writes at another version than it read."""
+    read, written = elements(update.read_set), elements(update.write_set)
+    for key, element in read.items():
+        existing = present.get(key)
+        if existing is None:
+            raise ConfigUpdateError(
+                f"existing config does not contain element for {element.label} but was in the read set"
+            )
+        if existing.message.version != element.message.version:
+            raise ConfigUpdateError(
+                f"proposed update requires that key {element.label} be at version {element.message.version}, "
+                f"but it is currently at version {existing.message.version}"
+            )
+    return {
+        key: element
+        for key, element in written.items()
+        if key not in read or read[key].message.version != element.message.version
+    }
+
+
+def _authorise(delta: Elements, present: Elements, channel: Channel, signatures: list[SignedData]) -> None:
+    if not delta:
+        raise ConfigUpdateError("delta set was empty -- update would have no effect")
+    signers = valid_identities(signatures, channel.members)
+    for key, element in delta.items():
+        if not element.message.mod_policy:
+            raise ConfigUpdateError(f"invalid mod_policy for element {element.label}: mod_policy not set")
+        existing = present.get(key)
+        version = element.message.version
+        if existing is None:
+            if version:
+                raise ConfigUpdateError(
+                    f"attempted to set key {element.label} to version {version}, but key does not exist"
+                )
+            continue
+        if version != existing.message.version + 1:
+            raise ConfigUpdateError(
+                f"attempt to set key {element.label} to version {version}, "
+                f"but key is at version {existing.message.version}"
+            )
+        if not _policy_of(existing, channel).satisfied(signers):
+            raise ConfigUpdateError(f"policy for {element.label} not satisfied")
+
+
+def _policy_of(element: Element, channel: Channel) -> Policy:
+    name = element.message.mod_policy
+    if name.startswith("/"):
+        return channel.policies.policy(name)
+    group = element.path if element.kind == "Group" else element.path[:-1]
+    return channel.policies.policy("/" + "/".join((*group, name)))
+
+
+def _refuse_fixed(delta: Elements, present: Elements) -> None:
+    added = {
+        path[2] for kind, path in delta if kind == "Group" and path[:2] == APPLICATION and (kind, path) not in present
+    }
+    for key, element in delta.items():
+        if not _changeable(element, key in present, added):
+            raise ConfigUpdateError(
+                f"devnet does not change {element.label}: it takes changes of an organisation's MSP "
+                "and the addition of an organisation; use a Fabric network for others"
+            )
+    dropped = [
+        f"{element.label}: {name}"
+        for key, element in delta.items()
+        if key[0] == "Group" and key in present
+        for part in ("groups", "values", "policies")
+        for name in getattr(present[key].message, part)
+        if name not in getattr(element.message, part)
+    ]
+    if dropped:
+        raise ConfigUpdateError(f"devnet does not remove elements: {', '.join(dropped)}")
+
+
+def _changeable(element: Element, exists: bool, added: set[str]) -> bool:
+    path = element.path
+    if path[:2] != APPLICATION:
+        return False
+    within = path[2] if len(path) > len(APPLICATION) else ""
+    if within in added:
+        return True
+    if not exists:
+        return False
+    if element.kind == "Value":
+        return len(path) == 4 and path[3] == "MSP"  # noqa: PLR2004 - /Channel/Application/ORG/MSP
+    return bool(added) and len(path) <= 3 and (element.kind == "Policy" or path == APPLICATION)  # noqa: PLR2004
+
+
+def _overlay(present: Elements, delta: Elements) -> Any:
+    """Return the configuration with the changed elements in it."""
+    merged = present | delta
+
+    def build(path: tuple[str, ...]) -> Any:
+        source = merged["Group", path].message
+        group = p.configtx.ConfigGroup(version=source.version, mod_policy=source.mod_policy)
+        for name in source.groups:
+            group.groups[name].CopyFrom(build((*path, name)))
+        for kind, target, names in (
+            ("Value", group.values, source.values),
+            ("Policy", group.policies, source.policies),
+        ):
+            for name in names:
+                target[name].CopyFrom(merged[kind, (*path, name)].message)
+        return group
+
+    return build(ROOT)

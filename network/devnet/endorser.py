@@ -1,0 +1,190 @@
+"""Simulates proposals and endorses what came out.
+
+Source: core/endorser/{endorser,msgvalidation}.go and the filters of core/handlers/auth.
+"""
+
+import datetime
+import time
+from typing import Any
+
+from network.devnet import lifecycle
+from network.devnet import protos as p
+from network.devnet.chaincode_link import ChaincodeError, ChaincodeLink
+from network.devnet.channel import CHANNEL_WRITERS
+from network.devnet.committer import Committer
+from network.devnet.envelopes import MalformedError, Proposal, open_proposal, transaction_id
+from network.devnet.msp import Identity, IdentityError
+from network.devnet.policy import PolicyError
+from network.devnet.signing import SigningIdentity
+from network.devnet.simulator import Simulation
+from network.devnet.system_chaincodes import SYSTEM, SystemChaincodes
+
+OK_BELOW = 400  # a response from here on is an error, not endorsed
+ERROR = 500
+
+
+class RejectedError(Exception):
+    """The proposal itself is refused: as Fabric's, an error of the call and no response.
+
+    `filtered` marks the refusals of the filters before the endorser, which a gateway takes for an unavailable peer.
+    """
+
+    def __init__(self, message: str, *, filtered: bool = False) -> None:
+        super().__init__(message)
+        self.filtered = filtered
+
+
+class Endorser:
+    """One peer's endorser."""
+
+    def __init__(
+        self, committer: Committer, signer: SigningIdentity, link: ChaincodeLink | None, chaincode: str
+    ) -> None:
+        self._committer = committer
+        self._signer = signer
+        self._link = link
+        self._chaincode = chaincode
+        self._system = SystemChaincodes(committer)
+
+    async def process(self, signed: Any) -> Any:
+        """Return a ProposalResponse; errors of the chaincode and of the peer are responses with status 500.
+
+        Raises:
+            RejectedError: malformed, not authentic, expired, out of time, used before, or not allowed.
+        """
+        try:
+            proposal = open_proposal(signed)
+        except MalformedError as error:
+            raise RejectedError(str(error)) from None
+        name = proposal.channel.channel_id
+        if name != self._committer.channel.name:
+            return _failure(f"channel '{name}' not found")
+        self._check_time(proposal)
+        self._check_proposal(proposal, self._authenticate(proposal))
+        if proposal.chaincode in SYSTEM:
+            return self._respond(proposal, self._system.invoke(proposal), b"", b"", lifecycle.SYSTEM_VERSION)
+        return await self._simulate(proposal)
+
+    def _check_time(self, proposal: Proposal) -> None:
+        stamp = proposal.channel.timestamp
+        seconds = stamp.seconds + stamp.nanos / 1e9
+        now, window = time.time(), self._committer.channel.time_window_s
+        if abs(now - seconds) > window:
+            raise RejectedError(
+                f"request unauthorized due to incorrect timestamp {_instant(seconds)}, peer time {_instant(now)}, "
+                f"peer.authentication.timewindow {window:g}s",
+                filtered=True,
+            )
+
+    def _authenticate(self, proposal: Proposal) -> Identity:
+        header = proposal.signature
+        name = proposal.channel.channel_id
+        if not header.nonce or not header.creator:
+            raise RejectedError("error validating proposal: nonce or creator is empty")
+        expected = transaction_id(header.nonce, header.creator)
+        if proposal.channel.tx_id != expected:
+            raise RejectedError(
+                f"error validating proposal: incorrectly computed txid '{proposal.channel.tx_id}' -- expected '{expected}'"
+            )
+        try:
+            identity = self._committer.channel.members.identity(header.creator)
+        except IdentityError as error:
+            raise RejectedError(
+                f"error validating proposal: access denied: channel [{name}] creator is not valid: {error}"
+            ) from None
+        if identity.expired():
+            raise RejectedError("proposal client identity expired", filtered=True)
+        try:
+            identity.verify(proposal.signed.signature, proposal.signed.proposal_bytes)
+        except IdentityError:
+            raise RejectedError(
+                f"error validating proposal: access denied: channel [{name}] creator org [{identity.msp_id}]"
+            ) from None
+        return identity
+
+    def _check_proposal(self, proposal: Proposal, identity: Identity) -> None:
+        header = proposal.channel
+        if header.type != p.common.ENDORSER_TRANSACTION:
+            raise RejectedError(f"error validating proposal: invalid header type {header.type}")
+        if header.epoch:
+            raise RejectedError("error validating proposal: epoch is non-zero")
+        if self._committer.known(header.tx_id):
+            raise RejectedError(
+                f"duplicate transaction found [{header.tx_id}]. Creator [{proposal.signature.creator.hex()}]"
+            )
+        if proposal.chaincode not in SYSTEM:
+            try:
+                self._committer.channel.policy("peer/Propose", CHANNEL_WRITERS).evaluate([identity])
+            except PolicyError as error:
+                raise RejectedError(f"access denied for [peer/Propose][{header.channel_id}]: {error}") from None
+
+    async def _simulate(self, proposal: Proposal) -> Any:
+        name, txid = proposal.chaincode, proposal.channel.tx_id
+        channel = self._committer.channel.name
+        snapshot = self._committer.store.open_snapshot()
+        try:
+            simulation = Simulation(txid, snapshot)
+            missing = self._missing(name, simulation)
+            if missing or self._link is None:
+                return _failure(
+                    f"make sure the chaincode {name} has been successfully defined on channel {channel} "
+                    f"and try again: {missing}"
+                )
+            found = lifecycle.defined(snapshot, name)
+            try:
+                message = await self._link.execute(simulation, proposal, channel=channel, namespace=name)
+            except ChaincodeError as error:
+                return _failure(f"error in simulation: failed to execute transaction {txid}: {error}")
+        finally:
+            self._committer.store.release(snapshot)
+        response = p.proposal_response.Response.FromString(message.payload)
+        event = _event(message.chaincode_event, name, txid) if response.status < OK_BELOW else b""
+        return self._respond(proposal, response, simulation.results(), event, found.version)
+
+    def _missing(self, name: str, simulation: Simulation) -> str:
+        """Return why this peer cannot run a chaincode, empty if it can; notes the definition's Sequence as read."""
+        channel = self._committer.channel.name
+        sequence = lifecycle.read_sequence(simulation.get(lifecycle.NAMESPACE, lifecycle.field_key(name, "Sequence")))
+        if not sequence:
+            return f"chaincode {name} not found"
+        if self._link is None or name != self._chaincode:
+            return (
+                f"chaincode definition for '{name}' at sequence {sequence} on channel '{channel}' "
+                "has not yet been approved by this org"
+            )
+        return ""
+
+    def _respond(self, proposal: Proposal, response: Any, results: bytes, event: bytes, version: str) -> Any:
+        chaincode = p.chaincode.ChaincodeID(name=proposal.chaincode, version=version)
+        action = p.proposal.ChaincodeAction(results=results, response=response, chaincode_id=chaincode)
+        if event:
+            action.events = event
+        payload = p.proposal_response.ProposalResponsePayload(
+            proposal_hash=proposal.hash, extension=action.SerializeToString()
+        ).SerializeToString()
+        reply = p.proposal_response.ProposalResponse(response=response)
+        if response.status < OK_BELOW:
+            signature = self._signer.sign(payload + self._signer.serialized)
+            reply.version = 1
+            reply.payload = payload
+            reply.endorsement.endorser = self._signer.serialized
+            reply.endorsement.signature = signature
+        elif response.status >= ERROR:
+            reply.payload = payload
+        return reply
+
+
+def _event(event: Any, chaincode: str, txid: str) -> bytes:
+    if not event.event_name and not event.payload:
+        return b""
+    event.chaincode_id, event.tx_id = chaincode, txid
+    serialized: bytes = event.SerializeToString()
+    return serialized
+
+
+def _failure(message: str) -> Any:
+    return p.proposal_response.ProposalResponse(response=p.proposal_response.Response(status=ERROR, message=message))
+
+
+def _instant(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,268 @@
+"""gateway.Gateway: collects endorsements, submits, and tells what became of a transaction.
+
+Source: internal/pkg/gateway/{evaluate,endorse,submit,commitstatus,chaincodeevents,apiutils}.go, of a BFT channel.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
+
+import grpc
+
+from network.devnet import protos as p
+from network.devnet.channel import CHANNEL_READERS, ENDORSEMENT, Channel
+from network.devnet.committer import Committer
+from network.devnet.endorsement_plan import Plan, layouts
+from network.devnet.envelopes import MalformedError, Proposal, open_proposal, parse, strip_transient
+from network.devnet.events import chaincode_events
+from network.devnet.msp import IdentityError
+from network.devnet.policy import PolicyError
+from network.devnet.system_chaincodes import SYSTEM
+from network.devnet.transport import CallError, error_detail
+
+Code = grpc.StatusCode
+SEE_DETAILS = "see attached details for more info"
+
+
+class EndorserFailure(Exception):  # noqa: N818 - an answer, with what the gateway makes of it
+    """An endorser's refusal: the gRPC code it stands for, and whether another peer may do better."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, *, retry: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry = retry
+
+
+class EndorserClient(Protocol):
+    """A peer that endorses, the own one or another's."""
+
+    msp_id: str
+    address: str
+
+    async def process(self, signed: Any) -> Any:
+        """Return a successful ProposalResponse or raise EndorserFailure."""
+
+
+class OrderingClient(Protocol):
+    """The way to the ordering service."""
+
+    async def broadcast(self, envelope: Any) -> None:
+        """Return once a message is accepted; CallError if it is not."""
+
+
+class Gateway:
+    """One peer's gateway."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        local: EndorserClient,
+        peers: Callable[[], dict[str, EndorserClient]],
+        ordering: OrderingClient,
+    ) -> None:
+        self._committer = committer
+        self._local = local
+        self._peers = peers
+        self._ordering = ordering
+        self._layouts: tuple[Channel, list[frozenset[str]]] | None = None
+
+    def _all(self) -> dict[str, EndorserClient]:
+        return {**self._peers(), self._local.msp_id: self._local}
+
+    def _chaincode_layouts(self) -> list[frozenset[str]]:
+        channel = self._committer.channel
+        if self._layouts is None or self._layouts[0] is not channel:
+            policy = channel.policies.policy(ENDORSEMENT)
+            self._layouts = channel, layouts(policy, {node.msp_id for node in channel.peers})
+        return self._layouts[1]
+
+    def _endorsers(self, chaincode: str) -> dict[str, EndorserClient]:
+        """Return the peers that run a chaincode, by organisation."""
+        everyone = self._all()
+        if chaincode in SYSTEM:
+            return everyone
+        running = frozenset[str]().union(*self._chaincode_layouts())
+        return {name: client for name, client in everyone.items() if name in running}
+
+    async def evaluate(self, request: Any) -> Any:
+        """Ask one peer, the own one first, and return its result."""
+        proposal = _open(request.proposed_transaction, "failed to unpack transaction proposal: ")
+        available = self._endorsers(proposal.chaincode)
+        targets = list(request.target_organizations) or sorted(available)
+        if proposal.payload.TransientMap and not request.target_organizations:
+            targets = [self._local.msp_id]
+        chosen = [available[name] for name in targets if name in available]
+        chosen.sort(key=lambda client: client is not self._local)
+        if not chosen:
+            channel = proposal.channel.channel_id
+            message = f"no peers available to evaluate chaincode {proposal.chaincode} in channel {channel}"
+            raise CallError(Code.FAILED_PRECONDITION, message)
+        return await self._first_answer(chosen, request.proposed_transaction)
+
+    async def _first_answer(self, chosen: list[EndorserClient], signed: Any) -> Any:
+        details: list[Any] = []
+        code = Code.UNAVAILABLE
+        for client in chosen:
+            try:
+                response = await client.process(signed)
+            except EndorserFailure as failure:
+                details.append(error_detail(client.address, client.msp_id, failure.message))
+                code = failure.code
+                if not failure.retry:
+                    message = f"evaluate call to endorser returned error: {failure.message}"
+                    raise CallError(code, message, details) from None
+                continue
+            return p.gateway.EvaluateResponse(result=response.response)
+        raise CallError(code, f"failed to evaluate transaction, {SEE_DETAILS}", details)
+
+    async def endorse(self, request: Any) -> Any:
+        """Collect the endorsements that the policy, or the client, asks for, and assemble the transaction."""
+        if not request.proposed_transaction.proposal_bytes:
+            raise CallError(Code.INVALID_ARGUMENT, "the proposed transaction must contain a signed proposal")
+        signed = request.proposed_transaction
+        proposal = _open(signed, "")
+        available = self._endorsers(proposal.chaincode)
+        plan = await self._plan(request, proposal, available)
+        while (endorsements := plan.complete()) is None:
+            wanted = plan.next()
+            if not wanted:
+                message = f"failed to collect enough transaction endorsements, {SEE_DETAILS}"
+                raise CallError(Code.ABORTED, message, plan.errors)
+            await asyncio.gather(*(self._collect(plan, available[name], signed) for name in wanted))
+        return p.gateway.EndorseResponse(prepared_transaction=_assemble(proposal, plan.payload, endorsements))
+
+    async def _plan(self, request: Any, proposal: Proposal, available: dict[str, EndorserClient]) -> Plan:
+        wanted = list(request.endorsing_organizations)
+        if wanted:
+            missing = [name for name in wanted if name not in available]
+            if missing:
+                message = f"failed to find any endorsing peers for org(s): {', '.join(missing)}"
+                raise CallError(Code.UNAVAILABLE, message)
+            return Plan([frozenset(wanted)])
+        plan = Plan([layout for layout in self._chaincode_layouts() if layout <= available.keys()])
+        if not plan.layouts:
+            message = "no combination of peers can be derived which satisfy the endorsement policy"
+            raise CallError(Code.FAILED_PRECONDITION, message)
+        if self._local.msp_id not in available:
+            if proposal.payload.TransientMap:
+                message = (
+                    "no endorsers found in the gateway's organization; retry specifying endorsing organization(s) "
+                    "to protect transient data"
+                )
+                raise CallError(Code.FAILED_PRECONDITION, message)
+            return plan
+        await self._collect(plan, self._local, request.proposed_transaction)
+        if plan.errors:
+            raise CallError(Code.ABORTED, f"failed to endorse transaction, {SEE_DETAILS}", plan.errors)
+        return self._through_local(plan)
+
+    def _through_local(self, plan: Plan) -> Plan:
+        """Prefer the layouts that the own endorsement counts in, where there are any."""
+        own = [layout for layout in plan.layouts if self._local.msp_id in layout]
+        plan.layouts = own + [layout for layout in plan.layouts if layout not in own]
+        return plan
+
+    @staticmethod
+    async def _collect(plan: Plan, client: EndorserClient, signed: Any) -> None:
+        try:
+            response = await client.process(signed)
+        except EndorserFailure as failure:
+            plan.failed.add(client.msp_id)
+            plan.errors.append(error_detail(client.address, client.msp_id, failure.message))
+            return
+        if not plan.accept(client.msp_id, response):
+            plan.errors.append(error_detail(client.address, client.msp_id, "ProposalResponsePayloads do not match"))
+
+    async def submit(self, request: Any) -> Any:
+        """Pass a signed transaction to the ordering service."""
+        if not request.HasField("prepared_transaction"):
+            raise CallError(Code.INVALID_ARGUMENT, "a prepared transaction is required")
+        if not request.prepared_transaction.signature:
+            raise CallError(Code.INVALID_ARGUMENT, "prepared transaction must be signed")
+        await self._ordering.broadcast(request.prepared_transaction)
+        return p.gateway.SubmitResponse()
+
+    async def commit_status(self, signed: Any) -> Any:
+        """Return a transaction's validation code and block, once it is committed."""
+        request = self._authorised(signed, p.gateway.CommitStatusRequest, "commit status", "gateway/CommitStatus")
+        if not request.transaction_id:
+            raise CallError(Code.INVALID_ARGUMENT, "transaction ID should not be empty")
+        place = await self._committer.wait_for_transaction(request.transaction_id)
+        return p.gateway.CommitStatusResponse(result=place.code, block_number=place.number)
+
+    async def chaincode_events(self, signed: Any) -> AsyncIterator[Any]:
+        """Yield a chaincode's events block by block, from a block on, or after a transaction."""
+        request = self._authorised(
+            signed, p.gateway.ChaincodeEventsRequest, "chaincode events", "gateway/ChaincodeEvents"
+        )
+        number, after = self._start(request)
+        while True:
+            await self._committer.wait_for_block(number)
+            matching = []
+            for event in chaincode_events(self._committer.store.block(number)):
+                if after:
+                    after = "" if event.tx_id == after else after
+                elif event.chaincode_id == request.chaincode_id:
+                    matching.append(event)
+            if matching:
+                yield p.gateway.ChaincodeEventsResponse(events=matching, block_number=number)
+            number += 1
+
+    def _start(self, request: Any) -> tuple[int, str]:
+        after = request.after_transaction_id
+        if after:
+            place = self._committer.store.transaction(after)
+            if place is not None:
+                return place.number, after
+        kind = request.start_position.WhichOneof("Type")
+        if kind == "specified":
+            return request.start_position.specified.number, after
+        if kind in {None, "next_commit"}:
+            return self._committer.height, after
+        raise CallError(Code.INVALID_ARGUMENT, f"invalid start position type: {kind}")
+
+    def _authorised(self, signed: Any, kind: Any, what: str, resource: str) -> Any:
+        if not signed.request:
+            raise CallError(Code.INVALID_ARGUMENT, f"a {what} request is required")
+        try:
+            request = parse(kind, signed.request, f"{what} request")
+        except MalformedError as error:
+            raise CallError(Code.INVALID_ARGUMENT, f"invalid {what} request: {error}") from None
+        channel = self._committer.channel
+        if not request.identity:
+            raise CallError(Code.INVALID_ARGUMENT, "no identity provided")
+        if not request.channel_id:
+            raise CallError(Code.INVALID_ARGUMENT, "no channel ID provided")
+        if request.channel_id != channel.name:
+            raise CallError(Code.NOT_FOUND, f"channel not found: {request.channel_id}")
+        try:
+            identity = channel.members.identity(request.identity)
+            identity.verify(signed.signature, signed.request)
+            channel.policy(resource, CHANNEL_READERS).evaluate([identity])
+        except (IdentityError, PolicyError) as error:
+            raise CallError(Code.PERMISSION_DENIED, str(error)) from None
+        return request
+
+
+def _open(signed: Any, prefix: str) -> Proposal:
+    try:
+        proposal = open_proposal(signed)
+    except MalformedError as error:
+        raise CallError(Code.INVALID_ARGUMENT, f"{prefix}{error}") from None
+    if not proposal.channel.channel_id:
+        raise CallError(Code.INVALID_ARGUMENT, f"{prefix}no channel id provided")
+    return proposal
+
+
+def _assemble(proposal: Proposal, payload: bytes | None, endorsements: list[Any]) -> Any:
+    """Return the unsigned transaction (gateway/submit.go, prepareTransaction)."""
+    endorsed = p.transaction.ChaincodeEndorsedAction(proposal_response_payload=payload, endorsements=endorsements)
+    content = p.transaction.ChaincodeActionPayload(
+        chaincode_proposal_payload=strip_transient(proposal.payload), action=endorsed
+    )
+    action = p.transaction.TransactionAction(
+        header=proposal.header.signature_header, payload=content.SerializeToString()
+    )
+    data = p.transaction.Transaction(actions=[action]).SerializeToString()
+    return p.common.Envelope(payload=p.common.Payload(header=proposal.header, data=data).SerializeToString())

@@ -1,0 +1,150 @@
+"""The chaincode definition on the ledger: the keys and values that Fabric's _lifecycle writes, and who committed them.
+
+Source: core/chaincode/lifecycle/{lifecycle,serializer}.go. devnet has no approvals by organisations: the definition comes
+from the consortium's file and is committed in block 1, created by a member's administrator and endorsed by the peers of a
+majority of the members, all of whose keys lie in the run folder.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from network.devnet import protos as p
+from network.devnet.channel import ENDORSEMENT
+from network.devnet.envelopes import channel_header, proposal_hash, strip_transient, transaction_id
+from network.devnet.rwset import NamespaceSet, transaction_set
+from network.devnet.signing import SigningIdentity
+from network.devnet.store import Snapshot
+from network.topology import Chaincode, Consortium
+
+NAMESPACE = "_lifecycle"
+SYSTEM_VERSION = "syscc"
+FIELDS = ("Sequence", "EndorsementInfo", "ValidationInfo", "Collections")
+
+
+def field_key(chaincode: str, field: str) -> str:
+    """Return the key of a definition's field."""
+    return f"namespaces/fields/{chaincode}/{field}"
+
+
+def metadata_key(chaincode: str) -> str:
+    """Return the key that says which fields a definition has."""
+    return f"namespaces/metadata/{chaincode}"
+
+
+def definition(chaincode: Chaincode) -> dict[str, bytes]:
+    """Return key and value of everything that a definition writes."""
+    policy = p.policies.ApplicationPolicy(channel_config_policy_reference=ENDORSEMENT)
+    endorsement = p.lifecycle_definition.ChaincodeEndorsementInfo(version=chaincode.version, endorsement_plugin="escc")
+    validation = p.lifecycle_definition.ChaincodeValidationInfo(
+        validation_plugin="vscc", validation_parameter=policy.SerializeToString()
+    )
+    data = p.lifecycle_db.StateData
+    values = {
+        "Sequence": data(Int64=chaincode.sequence),
+        "EndorsementInfo": data(Bytes=endorsement.SerializeToString()),
+        "ValidationInfo": data(Bytes=validation.SerializeToString()),
+        "Collections": data(Bytes=b""),
+    }
+    entries = {field_key(chaincode.name, field): values[field].SerializeToString() for field in FIELDS}
+    metadata = p.lifecycle_db.StateMetadata(datatype="ChaincodeDefinition", fields=FIELDS)
+    return {**entries, metadata_key(chaincode.name): metadata.SerializeToString()}
+
+
+def read_sequence(value: bytes | None) -> int:
+    """Return the sequence in a definition's Sequence value; 0 if the chaincode is not defined."""
+    return 0 if value is None else int(p.lifecycle_db.StateData.FromString(value).Int64)
+
+
+def defined(state: Snapshot, chaincode: str) -> Any | None:
+    """Return the definition on the ledger as a QueryChaincodeDefinitionResult, without approvals; None if there is none."""
+    found = {field: state.get(NAMESPACE, field_key(chaincode, field)) for field in FIELDS}
+    sequence = read_sequence(found["Sequence"][0] if found["Sequence"] else None)
+    if not sequence:
+        return None
+    endorsement = p.lifecycle_definition.ChaincodeEndorsementInfo.FromString(_bytes(found["EndorsementInfo"]))
+    validation = p.lifecycle_definition.ChaincodeValidationInfo.FromString(_bytes(found["ValidationInfo"]))
+    return p.lifecycle.QueryChaincodeDefinitionResult(
+        sequence=sequence,
+        version=endorsement.version,
+        endorsement_plugin=endorsement.endorsement_plugin,
+        validation_plugin=validation.validation_plugin,
+        validation_parameter=validation.validation_parameter,
+        init_required=endorsement.init_required,
+    )
+
+
+def definition_transaction(consortium: Consortium, run: Path) -> Any:
+    """Return the signed transaction that commits the consortium's chaincode definition."""
+    members = consortium.members
+    identities = run / "identities"
+    admin = SigningIdentity.load(members[0].msp_id, identities / members[0].name / "users" / "admin" / "msp")
+    endorsers = [
+        SigningIdentity.load(member.msp_id, identities / member.name / "peers" / "peer0" / "msp")
+        for member in members[: consortium.majority]
+    ]
+    return _commit(consortium.channel, consortium.chaincode, admin, endorsers)
+
+
+def _commit(channel: str, chaincode: Chaincode, admin: SigningIdentity, endorsers: Sequence[SigningIdentity]) -> Any:
+    arguments = p.lifecycle.CommitChaincodeDefinitionArgs(
+        sequence=chaincode.sequence,
+        name=chaincode.name,
+        version=chaincode.version,
+        endorsement_plugin="escc",
+        validation_plugin="vscc",
+        validation_parameter=p.policies.ApplicationPolicy(
+            channel_config_policy_reference=ENDORSEMENT
+        ).SerializeToString(),
+    )
+    name = p.chaincode.ChaincodeID(name=NAMESPACE)
+    call = p.chaincode.ChaincodeInput(args=[b"CommitChaincodeDefinition", arguments.SerializeToString()])
+    spec = p.chaincode.ChaincodeSpec(type=p.chaincode.ChaincodeSpec.GOLANG, chaincode_id=name, input=call)
+    payload = p.proposal.ChaincodeProposalPayload(
+        input=p.chaincode.ChaincodeInvocationSpec(chaincode_spec=spec).SerializeToString()
+    )
+    nonce = os.urandom(24)
+    header = channel_header(
+        p.common.ENDORSER_TRANSACTION,
+        channel,
+        tx_id=transaction_id(nonce, admin.serialized),
+        extension=p.proposal.ChaincodeHeaderExtension(chaincode_id=name).SerializeToString(),
+    )
+    return _endorse(header, nonce, payload, definition(chaincode), admin, endorsers)
+
+
+def _endorse(  # noqa: PLR0913 - the parts of one transaction
+    header: Any,
+    nonce: bytes,
+    payload: Any,
+    entries: dict[str, bytes],
+    admin: SigningIdentity,
+    endorsers: Sequence[SigningIdentity],
+) -> Any:
+    namespace = NamespaceSet(reads=dict.fromkeys(entries), writes=dict(entries))
+    signature = p.common.SignatureHeader(creator=admin.serialized, nonce=nonce)
+    outer = p.common.Header(channel_header=header.SerializeToString(), signature_header=signature.SerializeToString())
+    stripped = strip_transient(payload)
+    action = p.proposal.ChaincodeAction(
+        results=transaction_set({NAMESPACE: namespace}),
+        response=p.proposal_response.Response(status=200),
+        chaincode_id=p.chaincode.ChaincodeID(name=NAMESPACE, version=SYSTEM_VERSION),
+    )
+    response = p.proposal_response.ProposalResponsePayload(
+        proposal_hash=proposal_hash(outer, stripped), extension=action.SerializeToString()
+    ).SerializeToString()
+    endorsements = [
+        p.proposal_response.Endorsement(endorser=e.serialized, signature=e.sign(response + e.serialized))
+        for e in endorsers
+    ]
+    endorsed = p.transaction.ChaincodeEndorsedAction(proposal_response_payload=response, endorsements=endorsements)
+    content = p.transaction.ChaincodeActionPayload(chaincode_proposal_payload=stripped, action=endorsed)
+    action_message = p.transaction.TransactionAction(header=outer.signature_header, payload=content.SerializeToString())
+    data = p.transaction.Transaction(actions=[action_message]).SerializeToString()
+    envelope = p.common.Payload(header=outer, data=data).SerializeToString()
+    return p.common.Envelope(payload=envelope, signature=admin.sign(envelope))
+
+
+def _bytes(found: tuple[bytes, Any] | None) -> bytes:
+    return b"" if found is None else bytes(p.lifecycle_db.StateData.FromString(found[0]).Bytes)

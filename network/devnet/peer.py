@@ -1,0 +1,158 @@
+"""One organisation's peer: ledger, endorser, gateway and block streams behind one port."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+from fabric_protos.gateway import gateway_pb2_grpc
+from fabric_protos.peer import events_pb2_grpc, peer_pb2_grpc
+
+from network.devnet import genesis
+from network.devnet import protos as p
+from network.devnet.chaincode_link import ChaincodeLink
+from network.devnet.clients import Broadcaster, LocalEndorser, Peers, Puller
+from network.devnet.committer import Committer
+from network.devnet.deliver import Deliver
+from network.devnet.endorser import Endorser, RejectedError
+from network.devnet.events import filtered_block
+from network.devnet.gateway import Gateway
+from network.devnet.signing import SigningIdentity
+from network.devnet.store import Store
+from network.devnet.transport import CallError, dial
+from network.topology import Consortium, Organisation
+
+FIRST_BLOCKS = 2  # configuration and chaincode definition
+
+
+class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]
+    """gateway.Gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def Evaluate(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+        """Answer a query."""
+        return await _guarded(self._gateway.evaluate(request), context)
+
+    async def Endorse(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+        """Collect endorsements."""
+        return await _guarded(self._gateway.endorse(request), context)
+
+    async def Submit(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+        """Pass a transaction on."""
+        return await _guarded(self._gateway.submit(request), context)
+
+    async def CommitStatus(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+        """Tell what became of a transaction."""
+        return await _guarded(self._gateway.commit_status(request), context)
+
+    async def ChaincodeEvents(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:  # noqa: N802
+        """Stream a chaincode's events."""
+        try:
+            async for response in self._gateway.chaincode_events(request):
+                yield response
+        except CallError as error:
+            await error.abort(context)
+
+
+class EndorserService(peer_pb2_grpc.EndorserServicer):  # type: ignore[misc]
+    """protos.Endorser."""
+
+    def __init__(self, endorser: Endorser) -> None:
+        self._endorser = endorser
+
+    async def ProcessProposal(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+        """Endorse a proposal."""
+        try:
+            return await self._endorser.process(request)
+        except RejectedError as error:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+
+
+class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
+    """protos.Deliver; blocks with private data are not provided."""
+
+    def __init__(self, committer: Committer, window_s: float) -> None:
+        self._committer = committer
+        self._full = Deliver(committer, "event/Block", window_s)
+        self._filtered = Deliver(committer, "event/FilteredBlock", window_s)
+
+    async def Deliver(self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:  # noqa: N802
+        """Stream blocks."""
+        del context
+        async for response in self._full.serve(requests, lambda b: p.events.DeliverResponse(block=b), _status):
+            yield response
+
+    async def DeliverFiltered(  # noqa: N802
+        self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[Any]:
+        """Stream filtered blocks."""
+        del context
+        name = self._committer.channel.name
+
+        def respond(block: Any) -> Any:
+            return p.events.DeliverResponse(filtered_block=filtered_block(block, name))
+
+        async for response in self._filtered.serve(requests, respond, _status):
+            yield response
+
+
+class Peer:
+    """Everything that one peer process runs."""
+
+    def __init__(self, consortium: Consortium, organisation: Organisation, run: Path, log: Any) -> None:
+        folder = run / "identities" / organisation.name
+        self.tls = folder / "peers" / "peer0" / "tls"
+        signer = SigningIdentity.load(organisation.msp_id, folder / "peers" / "peer0" / "msp")
+        store = Store(run / "data" / f"peer-{organisation.name}" / "ledger.db")
+        window = float(consortium.time_window_s)
+        self.committer = Committer(store, consortium.channel, time_window_s=window, log=log)
+        if not store.height:
+            self.committer.join(genesis.load_or_create(consortium, run))
+        self._link = _link(organisation, folder, self.tls, log)
+        endorser = Endorser(self.committer, signer, self._link, consortium.chaincode.name)
+        local = LocalEndorser(organisation.msp_id, organisation.peer.address, endorser)
+        orderer = self.committer.channel.orderers[0]
+        self._broadcaster = Broadcaster(orderer, log)
+        self._puller = Puller(orderer, self.committer, signer, log)
+        peers = Peers(self.committer, organisation.msp_id)
+        self._gateway = GatewayService(Gateway(self.committer, local, peers, self._broadcaster))
+        self._endorser = EndorserService(endorser)
+        self._deliver = DeliverService(self.committer, window)
+
+    def serve(self, server: grpc.aio.Server) -> None:
+        """Add the peer's services to a server."""
+        gateway_pb2_grpc.add_GatewayServicer_to_server(self._gateway, server)
+        peer_pb2_grpc.add_EndorserServicer_to_server(self._endorser, server)
+        events_pb2_grpc.add_DeliverServicer_to_server(self._deliver, server)
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Start what runs beside the services."""
+        runs = [self._broadcaster.run(), self._puller.run()] + ([self._link.run()] if self._link else [])
+        return [asyncio.create_task(run) for run in runs]
+
+    async def joined(self) -> None:
+        """Return once the chaincode's definition is committed."""
+        await self.committer.wait_for_block(FIRST_BLOCKS - 1)
+
+
+def _link(organisation: Organisation, folder: Path, tls: Path, log: Any) -> ChaincodeLink | None:
+    if organisation.role != "member":
+        return None
+    address = f"{organisation.peer.host}:{organisation.peer.chaincode_port}"
+    roots = (folder / "chaincode" / "ca.crt").read_bytes()
+    channel = dial(address, roots, key=(tls / "server.key").read_bytes(), certificate=(tls / "server.crt").read_bytes())
+    return ChaincodeLink(channel, address, log=log)
+
+
+async def _guarded(call: Any, context: grpc.aio.ServicerContext) -> Any:
+    try:
+        return await call
+    except CallError as error:
+        await error.abort(context)
+
+
+def _status(status: int) -> Any:
+    return p.events.DeliverResponse(status=status)

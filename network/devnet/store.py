@@ -1,0 +1,169 @@
+"""What a peer keeps: blocks, transaction ids and state, in one SQLite file.
+
+One SQLite transaction writes one block with its state, so that a process killed at any moment finds both or neither.
+Every simulation reads from a connection of its own inside a read transaction: the state as one block left it.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from network.devnet import protos as p
+from network.devnet.envelopes import block_hash
+from network.devnet.rwset import Version
+
+SCHEMA = """
+create table if not exists blocks (number integer primary key, hash blob not null, block blob not null);
+create table if not exists transactions (
+    id text primary key, number integer not null, position integer not null, code integer not null) without rowid;
+create table if not exists state (
+    namespace text not null, key blob not null, value blob not null, number integer not null, position integer not null,
+    primary key (namespace, key)) without rowid;
+create index if not exists blocks_by_hash on blocks (hash);
+"""
+IDLE_READERS = 16
+RECENT_BLOCKS = 8  # those that streams are asking for
+
+
+def connect(path: Path, *, synchronous: str = "normal", cache_kib: int = 2000) -> sqlite3.Connection:
+    """Open a database in write-ahead mode; `normal` survives a killed process, `full` a power cut as well."""
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=32)
+    connection.execute("pragma journal_mode=wal")
+    connection.execute(f"pragma synchronous={synchronous}")
+    connection.execute(f"pragma cache_size=-{cache_kib}")
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPlace:
+    """Where a transaction stands and what became of it."""
+
+    number: int
+    position: int
+    code: int
+
+
+class Snapshot:
+    """The state as one block left it, until closed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, namespace: str, key: str) -> tuple[bytes, Version] | None:
+        """Return a key's value and version; None if there is no such key."""
+        row = self._connection.execute(
+            "select value, number, position from state where namespace = ? and key = ?", (namespace, key.encode())
+        ).fetchone()
+        return (row[0], (row[1], row[2])) if row else None
+
+    def version(self, namespace: str, key: str) -> Version | None:
+        """Return a key's version; None if there is no such key."""
+        found = self.get(namespace, key)
+        return found[1] if found else None
+
+    def scan(self, namespace: str, start: str, end: str) -> Iterator[tuple[str, bytes, Version]]:
+        """Yield (key, value, version) from start up to, not including, end (empty: no bound), in byte order of the keys."""
+        bound = " and key < ?" if end else ""
+        parameters = [namespace, start.encode()] + ([end.encode()] if end else [])
+        rows = self._connection.execute(
+            f"select key, value, number, position from state where namespace = ? and key >= ?{bound} order by key",  # noqa: S608
+            parameters,
+        )
+        for key, value, number, position in rows:
+            yield key.decode(), value, (number, position)
+
+    def versions(self, namespace: str, start: str, end: str) -> Iterator[tuple[str, Version]]:
+        """Yield (key, version) of a range."""
+        for key, _, version in self.scan(namespace, start, end):
+            yield key, version
+
+
+class Store:
+    """A peer's blocks and state."""
+
+    def __init__(self, path: Path, *, synchronous: str = "normal") -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._writer = connect(path, synchronous=synchronous)
+        self._writer.executescript(SCHEMA)
+        self._idle: list[sqlite3.Connection] = []
+        self._recent: deque[Any] = deque(maxlen=RECENT_BLOCKS)
+        self.current = Snapshot(self._writer)
+        row = self._writer.execute("select max(number), hash from blocks").fetchone()
+        self.height: int = 0 if row[0] is None else row[0] + 1
+        self.last_hash: bytes = b"" if row[0] is None else row[1]
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in [*self._idle, self._writer]:
+            connection.close()
+
+    def open_snapshot(self) -> Snapshot:
+        """Return the state as of now; give it back with `release`."""
+        connection = self._idle.pop() if self._idle else connect(self._path, cache_kib=200)
+        connection.execute("begin")
+        connection.execute("select 1 from blocks limit 1").fetchone()  # the first read fixes what is seen
+        return Snapshot(connection)
+
+    def release(self, snapshot: Snapshot) -> None:
+        """End a snapshot."""
+        connection = snapshot._connection  # noqa: SLF001 - the store lends the connection out
+        connection.execute("rollback")
+        if len(self._idle) < IDLE_READERS:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def append(
+        self,
+        block: Any,
+        transactions: list[tuple[str, int, int]],
+        writes: Mapping[tuple[str, str], tuple[bytes | None, Version]],
+    ) -> None:
+        """Write a block, its transactions as (id, position, code), and its writes, all or nothing."""
+        number = block.header.number
+        digest = block_hash(block.header)
+        removed = [(ns, key.encode()) for (ns, key), (value, _) in writes.items() if value is None]
+        stored = [(ns, key.encode(), value, *at) for (ns, key), (value, at) in writes.items() if value is not None]
+        execute = self._writer
+        execute.execute("begin immediate")
+        try:
+            execute.execute("insert into blocks values (?, ?, ?)", (number, digest, block.SerializeToString()))
+            execute.executemany(
+                "insert or ignore into transactions values (?, ?, ?, ?)",
+                [(txid, number, position, code) for txid, position, code in transactions],
+            )
+            execute.executemany("delete from state where namespace = ? and key = ?", removed)
+            execute.executemany("replace into state values (?, ?, ?, ?, ?)", stored)
+        except BaseException:
+            execute.execute("rollback")
+            raise
+        execute.execute("commit")
+        self.height, self.last_hash = number + 1, digest
+        self._recent.append(block)
+
+    def block_bytes(self, number: int) -> bytes | None:
+        """Return a serialized block; None if there is none."""
+        row = self._writer.execute("select block from blocks where number = ?", (number,)).fetchone()
+        return row[0] if row else None
+
+    def block(self, number: int) -> Any | None:
+        """Return a block, not to be changed; None if there is none."""
+        for block in self._recent:
+            if block.header.number == number:
+                return block
+        raw = self.block_bytes(number)
+        return None if raw is None else p.common.Block.FromString(raw)
+
+    def block_by_hash(self, digest: bytes) -> Any | None:
+        """Return the block with that header hash; None if there is none."""
+        row = self._writer.execute("select block from blocks where hash = ?", (digest,)).fetchone()
+        return p.common.Block.FromString(row[0]) if row else None
+
+    def transaction(self, txid: str) -> TransactionPlace | None:
+        """Return where the transaction stands that first used an id; None if there is none."""
+        row = self._writer.execute("select number, position, code from transactions where id = ?", (txid,)).fetchone()
+        return TransactionPlace(*row) if row else None

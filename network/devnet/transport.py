@@ -1,0 +1,66 @@
+"""gRPC at the edge: channels, servers and errors that look like Fabric's."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import grpc
+from google.rpc import status_pb2
+
+from network.devnet import protos as p
+
+MAX_MESSAGE = 100 << 20
+OPTIONS = (
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.initial_reconnect_backoff_ms", 30),  # the default of a second dominates start-up
+    ("grpc.min_reconnect_backoff_ms", 30),
+    ("grpc.max_reconnect_backoff_ms", 300),
+    ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share it
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+
+
+class CallError(Exception):
+    """An RPC's outcome as Fabric reports it: status, message and the details of each node that failed."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, details: Iterable[Any] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = list(details)
+
+    async def abort(self, context: Any) -> NoReturn:
+        """End the call with this error, details in the trailer grpc-status-details-bin."""
+        trailer: tuple[tuple[str, bytes], ...] = ()
+        if self.details:
+            status = status_pb2.Status(code=self.code.value[0], message=self.message)
+            for detail in self.details:
+                status.details.add().Pack(detail)
+            trailer = (("grpc-status-details-bin", status.SerializeToString()),)
+        await context.abort(self.code, self.message, trailer)
+        raise AssertionError("abort does not return")
+
+
+def error_detail(address: str, msp_id: str, message: str) -> Any:
+    """Return what one node answered."""
+    return p.gateway.ErrorDetail(address=address, msp_id=msp_id, message=message)
+
+
+def dial(address: str, roots: bytes, *, key: bytes | None = None, certificate: bytes | None = None) -> grpc.aio.Channel:
+    """Return a TLS channel; with key and certificate it identifies itself."""
+    credentials = grpc.ssl_channel_credentials(roots, key, certificate)
+    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+
+
+def new_server() -> grpc.aio.Server:
+    """Return a server with devnet's options."""
+    return grpc.aio.server(options=OPTIONS)
+
+
+def listen(server: grpc.aio.Server, address: str, tls: Path) -> None:
+    """Let a server listen with the certificate in a TLS folder."""
+    pair = ((tls / "server.key").read_bytes(), (tls / "server.crt").read_bytes())
+    server.add_secure_port(address, grpc.ssl_server_credentials([pair]))

@@ -1,0 +1,184 @@
+"""Decides what each transaction of a block is worth, before its reads are checked against the state.
+
+Source: core/common/validation/msgvalidation.go, core/committer/txvalidator/v20.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from network.devnet import protos as p
+from network.devnet.channel import CHANNEL_WRITERS, ENDORSEMENT, LIFECYCLE_ENDORSEMENT, Channel
+from network.devnet.envelopes import MalformedError, open_envelope, parse, proposal_hash, transaction_id
+from network.devnet.lifecycle import NAMESPACE as LIFECYCLE
+from network.devnet.msp import IdentityError
+from network.devnet.policy import Policy, PolicyError, SignaturePolicy, SignedData, valid_identities
+
+Codes = p.transaction
+ENDORSER = p.common.ENDORSER_TRANSACTION
+CONFIG = p.common.CONFIG
+
+
+class Definitions(Protocol):
+    """What the ledger knows when a block arrives."""
+
+    def known(self, txid: str) -> bool:
+        """Say whether a transaction id stands in an earlier block."""
+
+    def validation_parameter(self, chaincode: str) -> bytes | None:
+        """Return a defined chaincode's serialized ApplicationPolicy; None if it is not defined."""
+
+
+class InvalidError(Exception):
+    """Ends the checks of a transaction with a validation code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the checks before MVCC found: code, id and, of a transaction still valid, its KVRWSets by namespace."""
+
+    code: int
+    txid: str
+    sets: dict[str, Any]
+    reason: str = ""
+
+
+def check_transaction(raw: bytes, channel: Channel, definitions: Definitions) -> Verdict:
+    """Check one envelope of a block."""
+    txid = ""
+    try:
+        try:
+            message = open_envelope(parse(p.common.Envelope, raw, "Envelope"))
+        except MalformedError as error:
+            raise InvalidError(Codes.BAD_PAYLOAD, str(error)) from None
+        txid = message.channel.tx_id
+        _check_headers(message)
+        _check_creator(message, channel)
+        if message.channel.type == CONFIG:
+            return Verdict(Codes.VALID, txid, {})
+        if transaction_id(message.signature.nonce, message.signature.creator) != txid:
+            raise InvalidError(Codes.BAD_PROPOSAL_TXID, "the transaction id does not match nonce and creator")
+        payload, response = _open_action(message)
+        if definitions.known(txid):
+            raise InvalidError(Codes.DUPLICATE_TXID, "the transaction id was used before")
+        sets = _check_endorsed(message, payload, response, channel, definitions)
+    except InvalidError as error:
+        return Verdict(error.code, txid, {}, str(error))
+    return Verdict(Codes.VALID, txid, sets)
+
+
+def _check_headers(message: Any) -> None:
+    header, signature = message.channel, message.signature
+    if header.type not in {ENDORSER, CONFIG, p.common.CONFIG_UPDATE} or header.epoch:
+        raise InvalidError(Codes.BAD_COMMON_HEADER, f"invalid header type {header.type} or epoch")
+    if not signature.nonce or not signature.creator:
+        raise InvalidError(Codes.BAD_COMMON_HEADER, "nonce or creator is empty")
+    if header.type == p.common.CONFIG_UPDATE:
+        raise InvalidError(Codes.UNSUPPORTED_TX_PAYLOAD, "a config update is no transaction")
+
+
+def _check_creator(message: Any, channel: Channel) -> None:
+    try:
+        identity = channel.members.identity(message.signature.creator)
+        identity.verify(message.envelope.signature, message.envelope.payload)
+    except IdentityError as error:
+        raise InvalidError(Codes.BAD_CREATOR_SIGNATURE, str(error)) from None
+    if message.channel.type == CONFIG and not channel.policies.policy(CHANNEL_WRITERS).satisfied([identity]):
+        raise InvalidError(Codes.BAD_CREATOR_SIGNATURE, "a config transaction comes from the ordering service")
+
+
+def _open_action(message: Any) -> tuple[Any, Any]:
+    """Return the action's payload and its proposal response, whose hash must match the proposal."""
+    code = Codes.INVALID_ENDORSER_TRANSACTION
+    try:
+        transaction = parse(p.transaction.Transaction, message.data, "Transaction")
+        if len(transaction.actions) != 1:
+            raise MalformedError(
+                f"only one action per transaction is supported, tx contains {len(transaction.actions)}"
+            )
+        action = transaction.actions[0]
+        signature = parse(p.common.SignatureHeader, action.header, "SignatureHeader")
+        if not signature.nonce or not signature.creator:
+            raise MalformedError("nonce or creator is empty")
+        payload = parse(p.transaction.ChaincodeActionPayload, action.payload, "ChaincodeActionPayload")
+        raw = payload.action.proposal_response_payload
+        response = parse(p.proposal_response.ProposalResponsePayload, raw, "ProposalResponsePayload")
+    except MalformedError as error:
+        raise InvalidError(code, str(error)) from None
+    header = p.common.Header(channel_header=message.header.channel_header, signature_header=action.header)
+    if response.proposal_hash != proposal_hash(header, payload.chaincode_proposal_payload):
+        raise InvalidError(code, "proposal hash does not match")
+    return payload, response
+
+
+def _check_endorsed(
+    message: Any, payload: Any, response: Any, channel: Channel, definitions: Definitions
+) -> dict[str, Any]:
+    """Return the read-write sets if the endorsements satisfy the policy of every namespace written to."""
+    action, sets = _open_results(response)
+    name = _invoked_chaincode(message, action)
+    written = {name} | {namespace for namespace, kv_set in sets.items() if kv_set.writes or kv_set.metadata_writes}
+    raw = payload.action.proposal_response_payload
+    endorsements = [SignedData(e.endorser, raw + e.endorser, e.signature) for e in payload.action.endorsements]
+    endorsers = valid_identities(endorsements, channel.members)
+    for namespace in sorted(written):
+        try:
+            endorsement_policy(namespace, channel, definitions).evaluate(endorsers)
+        except PolicyError as error:
+            message_text = f"validation of endorsement policy for chaincode {namespace} failed: {error}"
+            raise InvalidError(Codes.ENDORSEMENT_POLICY_FAILURE, message_text) from None
+    if name != LIFECYCLE and LIFECYCLE in written:
+        raise InvalidError(Codes.ILLEGAL_WRITESET, f"chaincode {name} attempted to write to {LIFECYCLE}")
+    return sets
+
+
+def _open_results(response: Any) -> tuple[Any, dict[str, Any]]:
+    try:
+        action = parse(p.proposal.ChaincodeAction, response.extension, "ChaincodeAction")
+    except MalformedError as error:
+        raise InvalidError(Codes.BAD_RESPONSE_PAYLOAD, str(error)) from None
+    sets: dict[str, Any] = {}
+    try:
+        for entry in parse(p.rwset.TxReadWriteSet, action.results, "TxReadWriteSet").ns_rwset:
+            if entry.namespace in sets:
+                raise InvalidError(Codes.ILLEGAL_WRITESET, f"duplicate namespace '{entry.namespace}' in txRWSet")
+            sets[entry.namespace] = parse(p.kvrwset.KVRWSet, entry.rwset, "KVRWSet")
+    except MalformedError as error:
+        raise InvalidError(Codes.BAD_RWSET, str(error)) from None
+    return action, sets
+
+
+def _invoked_chaincode(message: Any, action: Any) -> str:
+    try:
+        extension = parse(p.proposal.ChaincodeHeaderExtension, message.channel.extension, "ChaincodeHeaderExtension")
+    except MalformedError as error:
+        raise InvalidError(Codes.BAD_HEADER_EXTENSION, str(error)) from None
+    name: str = extension.chaincode_id.name
+    if not extension.HasField("chaincode_id") or not action.HasField("chaincode_id"):
+        raise InvalidError(Codes.INVALID_OTHER_REASON, "nil ChaincodeId")
+    if not name or name != action.chaincode_id.name or not action.chaincode_id.version:
+        raise InvalidError(Codes.INVALID_CHAINCODE, f"inconsistent ccid info ({name}/{action.chaincode_id.name})")
+    if action.events:
+        try:
+            event = parse(p.chaincode_event.ChaincodeEvent, action.events, "ChaincodeEvent")
+        except MalformedError as error:
+            raise InvalidError(Codes.INVALID_OTHER_REASON, str(error)) from None
+        if event.chaincode_id != name:
+            raise InvalidError(Codes.INVALID_OTHER_REASON, "the event names another chaincode")
+    return name
+
+
+def endorsement_policy(namespace: str, channel: Channel, definitions: Definitions) -> Policy:
+    """Return the policy that endorsements of writes to a namespace must satisfy; InvalidError if it is not defined."""
+    if namespace == LIFECYCLE:
+        return channel.policies.policy(LIFECYCLE_ENDORSEMENT)
+    parameter = definitions.validation_parameter(namespace)
+    if parameter is None:
+        raise InvalidError(Codes.INVALID_CHAINCODE, f"chaincode {namespace} is not defined")
+    policy = parse(p.policies.ApplicationPolicy, parameter, "ApplicationPolicy")
+    if policy.WhichOneof("Type") == "signature_policy":
+        return SignaturePolicy(policy.signature_policy)
+    return channel.policies.policy(policy.channel_config_policy_reference or ENDORSEMENT)

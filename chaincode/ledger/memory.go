@@ -13,6 +13,7 @@ import (
 type Memory struct {
 	values   map[string][]byte
 	versions map[string]uint64
+	keys     []string // sorted
 	height   uint64
 }
 
@@ -23,15 +24,45 @@ func NewMemory() *Memory {
 
 // Entries returns the whole state, sorted by key.
 func (m *Memory) Entries() []Entry {
-	return prefixed(m.values, "")
+	return m.under("")
 }
 
 // Load puts entries into the state, as a snapshot would.
 func (m *Memory) Load(entries []Entry) {
 	m.height++
 	for _, entry := range entries {
-		m.values[entry.Key], m.versions[entry.Key] = entry.Value, m.height
+		m.set(entry)
 	}
+}
+
+// set applies one write; a nil value is a deletion.
+func (m *Memory) set(write Entry) {
+	at, known := slices.BinarySearch(m.keys, write.Key)
+	if write.Value == nil {
+		if known {
+			m.keys = slices.Delete(m.keys, at, at+1)
+		}
+		delete(m.values, write.Key)
+		delete(m.versions, write.Key)
+		return
+	}
+	if !known {
+		m.keys = slices.Insert(m.keys, at, write.Key)
+	}
+	m.values[write.Key], m.versions[write.Key] = write.Value, m.height
+}
+
+// under returns the entries below a prefix, sorted by key.
+func (m *Memory) under(prefix string) []Entry {
+	entries := []Entry{}
+	at, _ := slices.BinarySearch(m.keys, prefix)
+	for _, key := range m.keys[at:] {
+		if !strings.HasPrefix(key, prefix) {
+			break
+		}
+		entries = append(entries, Entry{key, m.values[key]})
+	}
+	return entries
 }
 
 // Begin starts a transaction on the committed state.
@@ -53,12 +84,7 @@ func (m *Memory) Commit(tx *Tx) bool {
 	}
 	m.height++
 	for _, write := range tx.Writes() {
-		if write.Value == nil {
-			delete(m.values, write.Key)
-			delete(m.versions, write.Key)
-			continue
-		}
-		m.values[write.Key], m.versions[write.Key] = write.Value, m.height
+		m.set(write)
 	}
 	return true
 }
@@ -70,7 +96,7 @@ type keyVersion struct {
 
 func (m *Memory) versionsUnder(prefix string) []keyVersion {
 	found := []keyVersion{}
-	for _, entry := range prefixed(m.values, prefix) {
+	for _, entry := range m.under(prefix) {
 		found = append(found, keyVersion{entry.Key, m.versions[entry.Key]})
 	}
 	return found
@@ -115,7 +141,7 @@ func (t *Tx) Del(key string) error { return t.overlay.put(key, nil) }
 // Range implements State.
 func (t *Tx) Range(prefix string) ([]Entry, error) {
 	t.ranges[prefix] = t.base.versionsUnder(prefix)
-	return t.overlay.merge(prefix, prefixed(t.base.values, prefix)), nil
+	return t.overlay.merge(prefix, t.base.under(prefix)), nil
 }
 
 // Writes returns what the transaction writes, sorted by key; a nil value is a deletion.

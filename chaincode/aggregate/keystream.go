@@ -14,9 +14,9 @@ type mask struct {
 
 var zeros [chunkBytes]byte
 
-// keystream writes the bytes of AES-256-CTR (NIST SP 800-38A) from a byte offset, a multiple of 16, into out. The counter
-// block starts at zero and counts as one 128-bit big-endian integer.
-func keystream(out []byte, key [32]byte, offset int) {
+// Keystream writes the bytes of AES-256-CTR (NIST SP 800-38A) from a byte offset, a multiple of 16, into out,
+// at most a chunk. The counter block starts at zero and counts as one 128-bit big-endian integer.
+func Keystream(out []byte, key [32]byte, offset int) {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic("aggregate: internal error: AES-256 takes 32 bytes")

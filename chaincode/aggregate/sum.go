@@ -107,7 +107,7 @@ func (w *worker) chunk(s *summer, i, start, end, boundary int) {
 		sum.add(buffer)
 	}
 	for m := i; m < len(s.masks); m += len(s.workers) {
-		keystream(buffer, s.masks[m].key, start)
+		Keystream(buffer, s.masks[m].key, start)
 		if s.masks[m].added {
 			sum.subtract(buffer)
 		} else {

@@ -57,7 +57,7 @@ def open_sealed(
         message: Dealer, its committed root, the sealed blob.
 
     Raises:
-        SecaggError: The message cannot be used (FL4102, FL4103).
+        SecaggError: The message cannot be used (FL4102, FL4103, FL4114).
     """
     dealer, root, blob = message
     public = keys[dealer].seal

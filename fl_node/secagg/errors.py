@@ -24,6 +24,8 @@ DEALER: Final = "FL4109"
 GARBAGE: Final = "FL4110"
 AGGREGATOR: Final = "FL4111"
 SENDER: Final = "FL4112"
+BAD_SECRET: Final = "FL4113"  # noqa: S105 - a code
+BAD_PROOF: Final = "FL4114"
 
 WEAK_ROUND: Final = "FL4120"
 ANOTHER_SESSION: Final = "FL4121"

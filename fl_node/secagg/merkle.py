@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from fl_node.secagg.errors import BAD_SHARE, SecaggError
+from fl_node.secagg.errors import BAD_PROOF, SecaggError
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -47,7 +47,7 @@ def verify_path(root: bytes, index: int, size: int, leaf: bytes, path: Sequence[
     """Checks an audit path (RFC 9162 §2.1.3.2).
 
     Raises:
-        SecaggError: The leaf is not at that index of a tree of that size with that root (FL4103).
+        SecaggError: The leaf is not at that index of a tree of that size with that root (FL4114).
     """
     node, last, current = index, size - 1, leaf_hash(leaf)
     fits = 0 <= index < size
@@ -61,4 +61,4 @@ def verify_path(root: bytes, index: int, size: int, leaf: bytes, path: Sequence[
             current = node_hash(current, sibling)
         node, last = node >> 1, last >> 1
     if not fits or last or current != root:
-        raise SecaggError(BAD_SHARE, "a share is not under its dealer's root")
+        raise SecaggError(BAD_PROOF, "a share is not under its dealer's root")

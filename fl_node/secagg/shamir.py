@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from fl_node.secagg.errors import BAD_SHARE, SecaggError
+from fl_node.secagg.errors import BAD_SECRET, BAD_SHARE, SecaggError
 
 PRIME: Final = (1 << 521) - 1
 SECRET_BYTES: Final = 32
@@ -48,16 +48,22 @@ def rebuild(shares: Sequence[tuple[int, bytes]]) -> bytes:
     """Rebuilds a secret from (x, share) pairs with distinct x > 0.
 
     Raises:
-        SecaggError: A share lies outside the field, or the result is no 32-byte secret (FL4103).
+        SecaggError: A share lies outside the field (FL4103), or the result is no 32-byte secret (FL4113).
     """
-    values = [int.from_bytes(share, "big") for _, share in shares]
-    if any(value >= PRIME or len(share) != SHARE_BYTES for value, (_, share) in zip(values, shares, strict=True)):
-        raise SecaggError(BAD_SHARE, "a share lies outside the field")
+    values = [element(share) for _, share in shares]
     basis = _basis(tuple(x for x, _ in shares))
     secret = sum(value * coefficient for value, coefficient in zip(values, basis, strict=True)) % PRIME
     if secret >> (8 * SECRET_BYTES):
-        raise SecaggError(BAD_SHARE, "the shares rebuild no 32-byte secret")
+        raise SecaggError(BAD_SECRET, "the shares rebuild no 32-byte secret")
     return secret.to_bytes(SECRET_BYTES, "big")
+
+
+def element(share: bytes) -> int:
+    """Returns a share's value; one of another length or of 2^521-1 or more is refused (FL4103)."""
+    value = int.from_bytes(share, "big")
+    if len(share) != SHARE_BYTES or value >= PRIME:
+        raise SecaggError(BAD_SHARE, "a share lies outside the field")
+    return value
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from fl_node.canonical import LABEL_SHARE_LEAF, tagged_hash
 from fl_node.secagg.merkle import Tree, leaf_hash, verify_path
 from fl_node.secagg.session import Session
-from fl_node.secagg.shamir import Entropy, split
+from fl_node.secagg.shamir import Entropy, element, split
 
 Kind = Literal["mask", "seed"]
 """Which secret of the dealer a share belongs to: its secret mask key or its self-mask seed b."""
@@ -93,8 +93,9 @@ def check_share(
         path: Its audit path.
 
     Raises:
-        SecaggError: It is not under the root (FL4103).
+        SecaggError: It lies outside the field (FL4103) or is not under the root (FL4114).
     """
     dealer, receiver, kind, value = share
+    element(value)
     index = 2 * members.index(receiver) + KINDS.index(kind)
     verify_path(root, index, 2 * len(members), share_leaf(session.digest, dealer, receiver, kind, value), path)

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from fl_node.secagg.errors import BAD_BLOB, TOO_FEW_SHARES, Fault, SecaggError
+from fl_node.secagg.errors import BAD_BLOB, BAD_SECRET, TOO_FEW_SHARES, Fault, SecaggError
 from fl_node.secagg.keys import KeyPair, pair_key, seed_commitment, self_key
 from fl_node.secagg.layout import Layout, Words
 from fl_node.secagg.masks import Mask, apply_masks, chunks
@@ -86,6 +86,19 @@ def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
     return Aggregate(total, hashlib.sha256(total).digest(), _rows(layout, total))
 
 
+def verify(revealed: Revealed, open_blob: OpenBlob, proposed: bytes) -> Aggregate:
+    """Recomputes the aggregate and compares the digest that the aggregator proposed.
+
+    Raises:
+        Fault: As `unmask`, and the aggregator's where the digest is another.
+        SecaggError: As `unmask`.
+    """
+    aggregate = unmask(revealed, open_blob)
+    if aggregate.digest != proposed:
+        raise Fault("aggregator", "", "the proposed digest is not that of the sum")
+    return aggregate
+
+
 def rebuild_secrets(revealed: Revealed) -> dict[str, bytes]:
     """Rebuilds seeds of survivors and secret mask keys of dropouts, checked, in cohort order.
 
@@ -105,6 +118,8 @@ def _secret(revealed: Revealed, dealer: str) -> bytes:
     try:
         secret = rebuild([(session.place(receiver) + 1, shares[receiver]) for receiver in receivers])
     except SecaggError as error:
+        if error.code != BAD_SECRET:
+            raise
         raise Fault("dealer", dealer, "its shares rebuild no secret") from error
     if dealer in revealed.updates:
         fits = seed_commitment(session.digest, dealer, secret) == revealed.seed_commitments[dealer]

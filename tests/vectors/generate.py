@@ -10,12 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import encoding_cases
+import secagg_cases
+import vector_cases
 
 HERE = Path(__file__).parent
 
 VECTORS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "canonical": encoding_cases.canonical_cases,
     "tagged_hash": encoding_cases.tagged_hash_cases,
+    "session": secagg_cases.session_cases,
+    "threshold": secagg_cases.threshold_cases,
+    "public_key": secagg_cases.public_key_cases,
+    "shamir": secagg_cases.shamir_cases,
+    "merkle": secagg_cases.merkle_cases,
+    "keys": secagg_cases.key_cases,
+    "sealed": secagg_cases.sealed_cases,
+    "reveal": secagg_cases.reveal_cases,
+    "layout": vector_cases.layout_cases,
+    "cohort": vector_cases.cohort_cases,
+    "packing": vector_cases.packing_cases,
+    "keystream": vector_cases.keystream_cases,
+    "sum": vector_cases.sum_cases,
 }
 
 

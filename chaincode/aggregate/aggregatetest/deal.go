@@ -20,14 +20,14 @@ func (r *Round) deal(place int) {
 
 // Commit builds the tree over a member's shares and sets its root.
 func (r *Round) Commit(place int) {
-	m, leaves := r.Members[place], []secagg.Digest{}
+	m, leaves := r.Members[place], [][]byte{}
 	for to, receiver := range r.Members {
 		for _, kind := range []secagg.Kind{secagg.KindMask, secagg.KindSeed} {
 			leaf := secagg.ShareLeaf(r.Inputs.Session, m.ID, receiver.ID, kind, m.shares[kind][to])
-			leaves = append(leaves, sha256.Sum256(append([]byte{0}, leaf[:]...)))
+			leaves = append(leaves, leaf[:])
 		}
 	}
-	m.tree = Tree(leaves)
+	m.tree = TreeOf(leaves)
 	m.SharesRoot = m.tree[len(m.tree)-1][0]
 }
 
@@ -55,6 +55,15 @@ func (r *Round) split(secret [32]byte) [][secagg.ShareBytes]byte {
 		value.FillBytes(shares[place][:])
 	}
 	return shares
+}
+
+// TreeOf is the tree over leaf values.
+func TreeOf(leaves [][]byte) [][]secagg.Digest {
+	hashes := make([]secagg.Digest, len(leaves))
+	for i, leaf := range leaves {
+		hashes[i] = sha256.Sum256(append([]byte{0}, leaf...))
+	}
+	return Tree(hashes)
 }
 
 // Tree is every level of the tree of RFC 6962 over leaf hashes. A last node without a sibling moves up as it is, which

@@ -19,11 +19,11 @@ type word struct {
 	at      int
 }
 
-func (r *Round) words() []word {
+func words(layout aggregate.Layout) []word {
 	var words []word
 	at := 0
 	for _, size := range []uint64{64, 32} {
-		for _, segment := range r.Inputs.Layout.Segments {
+		for _, segment := range layout.Segments {
 			for slot := uint64(0); segment.Word == size && slot < segment.Slots; slot++ {
 				words = append(words, word{segment, slot, at})
 				at += int(size / 8)
@@ -49,9 +49,18 @@ func (w word) put(vector []byte, value uint64) {
 	}
 }
 
+// Pack writes the values of one participant, place 0, into a plain vector.
+func Pack(layout aggregate.Layout, values func(place int, segment aggregate.Segment, slot uint64) uint64) []byte {
+	vector := make([]byte, layout.Bytes())
+	for _, w := range words(layout) {
+		w.put(vector, values(0, w.segment, w.slot))
+	}
+	return vector
+}
+
 // upload masks and stores the update of every survivor and sums their plain values.
 func (r *Round) upload() {
-	words := r.words()
+	words := words(r.Inputs.Layout)
 	r.Aggregate = make([]byte, r.Inputs.Layout.Bytes())
 	for place, p := range r.Inputs.Cohort {
 		if !p.Survivor {

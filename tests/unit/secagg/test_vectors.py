@@ -1,0 +1,250 @@
+"""Every step of secure aggregation against the vectors that Go runs too."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fl_node.canonical import decode_strict
+from fl_node.secagg import errors
+from fl_node.secagg.keys import KeyPair, check_public_key, pair_key, seed_commitment, self_key, share_key
+from fl_node.secagg.layout import Layout
+from fl_node.secagg.masks import keystream
+from fl_node.secagg.merkle import Tree, verify_path
+from fl_node.secagg.seal import seal, unseal
+from fl_node.secagg.session import Session, threshold
+from fl_node.secagg.shamir import rebuild
+from fl_node.secagg.shares import Dealt, check_share
+from fl_node.secagg.simulation import session_of
+from fl_node.secagg.unmask import Revealed, unmask, verify
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+Case = dict[str, Any]
+CODES = {
+    "bad-public-key": errors.BAD_KEY,
+    "bad-seal": errors.BAD_SEAL,
+    "bad-share": errors.BAD_SHARE,
+    "bad-secret": errors.BAD_SECRET,
+    "bad-proof": errors.BAD_PROOF,
+    "bad-layout": errors.BAD_LAYOUT,
+    "blob-unavailable": errors.BAD_BLOB,
+    "too-few-shares": errors.TOO_FEW_SHARES,
+    "dealer": errors.DEALER,
+    "aggregator": errors.AGGREGATOR,
+}
+
+
+def cases(name: str, expect: str | None = None) -> list[Any]:
+    """The cases of a file; only those that succeed, or only those that do not, where asked."""
+    entries = decode_strict((VECTORS / f"{name}.json").read_bytes())
+    chosen = [entry for entry in entries if expect is None or (entry["expect"] == "success") == (expect == "success")]
+    assert chosen
+    return [pytest.param(entry, id=entry["name"]) for entry in chosen]
+
+
+def unhex(*texts: str) -> list[bytes]:
+    return [bytes.fromhex(text) for text in texts]
+
+
+@contextmanager
+def refuses(case: Case) -> Iterator[None]:
+    """Expects the failure that a case names."""
+    with pytest.raises(errors.SecaggError) as refusal:
+        yield
+    assert CODES[case["expect"]] == refusal.value.code
+
+
+@pytest.mark.parametrize("case", cases("session"))
+def test_the_session_digest_follows_its_vectors(case: Case):
+    layout = Layout.from_fields(
+        {
+            "version": 1,
+            "count": None,
+            "segments": [{"name": "a", "kind": "value", "word": 32, "ring": 32, "max": 255, "slots": 3}],
+        }
+    )
+    names = ("channel", "training", "round", "attempt")
+    digests = {name: bytes.fromhex(case[name]) for name in ("plan", "base_state")}
+    session: Session = session_of(layout, 5, **{name: case[name] for name in names}, **digests)
+    assert case["layout_digest"] == layout.digest.hex()
+    assert case["session"] == session.digest.hex()
+
+
+@pytest.mark.parametrize("case", cases("threshold"))
+def test_the_threshold_follows_its_vectors(case: Case):
+    assert case["threshold"] == threshold(case["cohort"])
+
+
+@pytest.mark.parametrize("case", cases("public_key"))
+def test_public_keys_follow_their_vectors(case: Case):
+    if case["expect"] == "success":
+        check_public_key(bytes.fromhex(case["key"]))
+    else:
+        with refuses(case):
+            check_public_key(bytes.fromhex(case["key"]))
+
+
+@pytest.mark.parametrize("case", cases("shamir"))
+def test_shamir_follows_its_vectors(case: Case):
+    shares = [(x, bytes.fromhex(value)) for x, value in case["shares"]]
+    if case["expect"] == "success":
+        assert case["secret"] == rebuild(shares).hex()
+    else:
+        with refuses(case):
+            rebuild(shares)
+
+
+@pytest.mark.parametrize("case", cases("merkle"))
+def test_merkle_paths_follow_their_vectors(case: Case):
+    root, leaf, *path = unhex(case["root"], case["leaf"], *case["path"])
+    if case["expect"] == "success":
+        verify_path(root, case["index"], case["size"], leaf, path)
+    else:
+        with refuses(case):
+            verify_path(root, case["index"], case["size"], leaf, path)
+
+
+def test_trees_have_the_known_roots_of_certificate_transparency():
+    texts = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+    known = {
+        1: "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        2: "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+        3: "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+        8: "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+    }
+    assert known == {size: Tree(unhex(*texts[:size])).root.hex() for size in known}
+
+
+@pytest.mark.parametrize("case", cases("keys"))
+def test_derived_keys_follow_their_vectors(case: Case):
+    session, seed = unhex(case["session"], case["seed"])
+    low, high = (KeyPair.of(bytes.fromhex(case[name])) for name in ("low_secret", "high_secret"))
+    first, second = (case["low"], low.public), (case["high"], high.public)
+    derived = {
+        "low_public": low.public,
+        "high_public": high.public,
+        "seed_commitment": seed_commitment(session, case["low"], seed),
+        "self_key": self_key(session, case["low"], seed, low.public),
+        "pair_key": pair_key(session, high.secret, low.public, first, second),
+        "share_key": share_key(session, low.secret, high.public, first, second),
+        "share_key_back": share_key(session, low.secret, high.public, second, first),
+    }
+    assert {name: case[name] for name in derived} == {name: value.hex() for name, value in derived.items()}
+    assert len(set(derived.values())) == len(derived)
+
+
+@pytest.mark.parametrize("case", cases("sealed"))
+def test_sealed_shares_follow_their_vectors(case: Case):
+    session, key, sealed = unhex(case["session"], case["key"], case["sealed"])
+    if case["expect"] != "success":
+        with refuses(case):
+            unseal(session, case["from"], case["to"], key, sealed)
+        return
+    dealt = Dealt(*unhex(case["mask"], case["seed"]), tuple(unhex(*case["path"])))
+    assert dealt == unseal(session, case["from"], case["to"], key, sealed)
+    assert sealed == seal(session, case["from"], case["to"], key, dealt)
+
+
+@pytest.mark.parametrize("case", cases("reveal"))
+def test_revealed_shares_follow_their_vectors(case: Case):
+    session = _Digest(bytes.fromhex(case["session"]))
+    share = (case["dealer"], case["receiver"], case["kind"], bytes.fromhex(case["value"]))
+    arguments = (session, bytes.fromhex(case["root"]), tuple(case["members"]), share, tuple(unhex(*case["proof"])))
+    if case["expect"] == "success":
+        check_share(*arguments)
+    else:
+        with refuses(case):
+            check_share(*arguments)
+
+
+class _Digest:
+    """A session of which only the digest is known."""
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+
+
+@pytest.mark.parametrize("case", cases("layout"))
+def test_layouts_follow_their_vectors(case: Case):
+    if case["expect"] != "success":
+        with refuses(case):
+            Layout.parse(case["layout"].encode())
+        return
+    layout = Layout.parse(case["layout"].encode())
+    expected = (case["digest"], case["length"], case["data"], case["boundary"])
+    assert expected == (layout.digest.hex(), layout.length, layout.data_bytes, layout.boundary)
+
+
+@pytest.mark.parametrize("case", cases("cohort"))
+def test_cohort_limits_follow_their_vectors(case: Case):
+    layout = Layout.parse(case["layout"].encode())
+    if case["expect"] == "success":
+        layout.check_cohort(case["cohort"])
+    else:
+        with refuses(case):
+            layout.check_cohort(case["cohort"])
+
+
+@pytest.mark.parametrize("case", cases("packing"))
+def test_packing_follows_its_vectors(case: Case):
+    layout = Layout.parse(case["layout"].encode())
+    vector = layout.pack({name: np.array(values, dtype=np.uint64) for name, values in case["values"].items()})
+    assert case["vector"] == vector.hex()
+    assert case["values"] == {name: words.tolist() for name, words in layout.unpack(vector).items()}
+
+
+@pytest.mark.parametrize("case", cases("keystream"))
+def test_keystreams_follow_their_vectors(case: Case):
+    stream = keystream(bytes.fromhex(case["key"])).update(bytes(case["offset"] + 32))
+    assert case["stream"] == stream[case["offset"] :].hex()
+
+
+def test_the_keystream_of_the_zero_key_is_the_known_answer_of_aes_256():
+    assert keystream(bytes(32)).update(bytes(16)).hex() == "dc95c078a2408989ad48a21492842087"
+
+
+def revealed_of(case: Case) -> tuple[Revealed, dict[bytes, bytes]]:
+    members = case["cohort"]
+    cohort = tuple(member["id"] for member in members)
+    layout = Layout.parse(case["layout"].encode())
+    session = session_of(layout, len(cohort), cohort=cohort, threshold=case["threshold"])
+    shared = [member for member in members if member["shared"]]
+    revealed = Revealed(
+        session,
+        {member["id"]: bytes.fromhex(member["mask_key"]) for member in shared},
+        {member["id"]: bytes.fromhex(member["seed_commitment"]) for member in shared},
+        {member["id"]: bytes.fromhex(member["update"]) for member in members if member["survivor"]},
+        {member["id"]: {to: bytes.fromhex(share) for to, share in member["shares"]} for member in shared},
+    )
+    return revealed, {hashlib.sha256(blob).digest(): blob for blob in unhex(*case["blobs"])}
+
+
+def open_from(blobs: dict[bytes, bytes]):
+    def open_blob(digest: bytes) -> io.BytesIO:
+        if digest not in blobs:
+            raise FileNotFoundError(digest.hex())
+        return io.BytesIO(blobs[digest])
+
+    return open_blob
+
+
+@pytest.mark.parametrize("case", cases("sum", "success"))
+def test_sums_follow_their_vectors(case: Case):
+    revealed, blobs = revealed_of(case)
+    assert case["session"] == revealed.session.digest.hex()
+    aggregate = unmask(revealed, open_from(blobs))
+    expected = (case["aggregate"], case["digest"], case["rows"])
+    assert expected == (aggregate.vector.hex(), aggregate.digest.hex(), aggregate.rows)
+    assert aggregate == verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]))
+
+
+@pytest.mark.parametrize("case", cases("sum", "a failure"))
+def test_refused_sums_follow_their_vectors(case: Case):
+    revealed, blobs = revealed_of(case)
+    with refuses(case):
+        verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]))

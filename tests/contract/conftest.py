@@ -13,12 +13,6 @@ SHARED_PORT = 25000
 OWN_PORT = 25500
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("contract suite")
-    group.addoption("--network", choices=("devnet", "fabric"), default="devnet", help="the network to run the cases on")
-    group.addoption("--network-run", type=Path, help="use the network that is up in this run folder, and leave it up")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--network", "devnet") != "fabric":
         return

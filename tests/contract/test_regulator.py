@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from fabric_protos.peer.lifecycle import lifecycle_pb2
@@ -12,6 +13,7 @@ from network.channel_admin import ChannelAdmin
 from network.config_update import compute_update, with_revocation_list
 from network.errors import NetworkError
 from network.identities import identities_of
+from network.roster import certificate_of
 from tests.contract.harness.blocks import blocks_up_to, commit_hash, transactions
 from tests.contract.harness.ledger import Ledger
 from tests.contract.harness.wire import Endorsed
@@ -110,16 +112,15 @@ async def test_the_regulator_cannot_approve_a_chaincode(ledger: Ledger):
             )
 
 
-async def test_the_regulator_cannot_change_the_channel(ledger: Ledger):
+async def test_the_regulator_cannot_change_the_channel(ledger: Ledger, tmp_path: Path):
     regulator = ledger.user(REGULATOR, "admin")
     admin = ChannelAdmin.of(regulator)
     try:
         config = await admin.config()
-        authority = identities_of(ledger.consortium, ledger.run, "hospital-d").signing
-        victim = (
-            identities_of(ledger.consortium, ledger.run, "hospital-d").folder / "users/client/msp/signcerts/cert.pem"
-        )
-        changed = with_revocation_list(config, "HospitalDMSP", _list_of(authority, victim, ledger))
+        victims = identities_of(ledger.consortium, ledger.run, "hospital-d")
+        client = certificate_of(ledger.run, "hospital-d", "client")
+        forged = victims.signing.revoke(client, tmp_path / "crl.pem")
+        changed = with_revocation_list(config, "HospitalDMSP", forged)
         update = compute_update(ledger.consortium.channel, config.channel_group, changed.channel_group)
         with pytest.raises(NetworkError) as caught:
             await admin.submit(update, [regulator], config.sequence)
@@ -129,14 +130,6 @@ async def test_the_regulator_cannot_change_the_channel(ledger: Ledger):
         await admin.transport.close()
     async with ledger.contract("hospital-d") as contract:
         assert await contract.evaluate("ProcessMSP") == b"HospitalDMSP"
-
-
-def _list_of(authority: object, certificate: object, ledger: Ledger) -> bytes:
-    from cryptography import x509
-
-    parsed = x509.load_pem_x509_certificate(certificate.read_bytes())  # type: ignore[attr-defined]
-    raw: bytes = authority.revoke(parsed, ledger.run / "forged-crl.pem")  # type: ignore[attr-defined]
-    return raw
 
 
 async def test_a_commit_status_is_answered_to_the_regulator(ledger: Ledger, key: str):

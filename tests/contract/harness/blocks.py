@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from fabric_protos.common import common_pb2
 from fabric_protos.msp import identities_pb2
 
@@ -72,6 +73,13 @@ def certificate_of(creator: bytes) -> tuple[str, x509.Certificate]:
     """MSP id and certificate of a serialized identity."""
     identity = identities_pb2.SerializedIdentity.FromString(creator)
     return identity.mspid, x509.load_pem_x509_certificate(identity.id_bytes)
+
+
+def units_of(creator: bytes) -> list[str]:
+    """Organisational units in the certificate of a serialized identity."""
+    _, certificate = certificate_of(creator)
+    found = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return [str(unit.value) for unit in found]
 
 
 def verify_signed(creator: bytes, message: bytes, signature: bytes) -> str:

@@ -1,0 +1,66 @@
+"""An honest ledger for the auditor, made by the conformance contract on a real network."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audit.fetch import fetch, read_blocks
+from gateway import Contract, Endpoint, Identity, Signer, connect
+from gateway.errors import CommitError, EndorseError
+from network.bringup import Request, down, up
+from network.connection import consortium_of, profile
+from network.revocation import revoke
+from tests.audit.corpus import Ledger
+from tests.audit.forge import Key
+
+PORT = 33000
+
+
+async def _traffic(run: Path) -> None:
+    """Make blocks with several transactions, conflicts of reads and of ranges, raw and summarised."""
+    user = profile(run, "hospital-a", "client")
+    endpoints = [Endpoint(address, root_certificates=ca) for address, ca in user.peers]
+    identity, signer = Identity(user.msp_id, user.cert_pem), Signer.from_pem(user.key_pem)
+    async with connect(endpoints, identity, signer) as gateway:
+        contract = gateway.network(user.channel).contract(user.chaincode)
+        for part in range(4):
+            await asyncio.gather(*(contract.submit("Put", f"key-{part}-{i:02d}", "value") for i in range(20)))
+            await _compete(contract, part)
+
+
+async def _compete(contract: Contract, part: int) -> None:
+    calls = [contract.submit("Increment", "counter", retry=False) for _ in range(4)]
+    calls += [contract.submit("CountInto", "key-", "key-~", f"count-{part}-{i}", retry=False) for i in range(2)]
+    calls += [contract.submit("Put", f"key-{part}-late", "value", retry=False)]
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, CommitError | EndorseError):
+            raise outcome
+
+
+@pytest.fixture(scope="session")
+def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    run, blocks = tmp_path_factory.mktemp("audit") / "run", tmp_path_factory.mktemp("blocks")
+    outcome = up(Request(run, pytestconfig.getoption("--network"), None, PORT, "./cmd/conformance"), lambda _: None)
+    assert outcome.started
+    try:
+        asyncio.run(_traffic(run))
+        revoke(consortium_of(run), run, "hospital-b", "client")
+        asyncio.run(_traffic(run))
+        asyncio.run(fetch(profile(run, "regulator", "client"), blocks))
+        yield open_ledger(run, blocks)
+    finally:
+        down(run, wipe=False)
+
+
+def open_ledger(run: Path, blocks: Path) -> Ledger:
+    """Read an honest chain with the keys of everybody who made it."""
+    consortium = consortium_of(run)
+    orderers = {}
+    for number, orderer in enumerate(consortium.orderer_org.orderers, start=1):
+        folder = run / "identities" / consortium.orderer_org.name / "orderers" / orderer.name / "msp"
+        key = Key.read(consortium.orderer_org.msp_id, folder)
+        orderers[str(number).encode()] = orderers[key.identity] = key
+    members = {o.msp_id: o.name for o in consortium.peer_organisations}
+    return Ledger(run, list(read_blocks(blocks)), consortium.chaincode.name, orderers, members)

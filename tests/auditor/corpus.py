@@ -9,7 +9,7 @@ from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.verdict import Rule
 from audit.wire import COMMIT_HASH, LAST_CONFIG, SIGNATURES, TRANSACTIONS_FILTER, is_config_block
-from tests.audit.forge import Chain, Key, Opened, flag, flip, reseal, resign
+from tests.auditor.forge import Chain, Key, Opened, flag, flip, reseal, resign
 
 Expected = tuple[Rule, int]
 Kind = Callable[["Ledger", Chain], Expected]

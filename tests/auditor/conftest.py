@@ -12,8 +12,8 @@ from gateway.errors import CommitError, EndorseError
 from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
 from network.revocation import revoke
-from tests.audit.corpus import Ledger
-from tests.audit.forge import Key
+from tests.auditor.corpus import Ledger
+from tests.auditor.forge import Key
 
 PORT = 33000
 

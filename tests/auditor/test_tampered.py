@@ -6,8 +6,8 @@ from audit.state import State
 from audit.verdict import Verdict
 from audit.verify import Auditor
 from audit.wire import header_hash
-from tests.audit.corpus import KINDS, Ledger
-from tests.audit.forge import Chain, copy_chain
+from tests.auditor.corpus import KINDS, Ledger
+from tests.auditor.forge import Chain, copy_chain
 
 
 def audited(ledger: Ledger, chain: Chain) -> Verdict:

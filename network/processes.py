@@ -219,8 +219,8 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
 def _is_ready(process: Process, log: Path, offset: int) -> bool:
     if process.ready_event and not _logged_ready(log, offset):
         return False
-    if process.health_port is not None and not _healthy(process.host, process.health_port):
-        return False
+    if process.health_port is not None:
+        return _healthy(process.host, process.health_port)
     return answers(process.host, process.port)
 
 

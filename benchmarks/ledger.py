@@ -79,6 +79,7 @@ def arguments() -> argparse.Namespace:
 
 def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     build_chaincode(CHAINCODE)
+    load = os.getloadavg()[0]
     began = time.monotonic()
     request = Request(run, options.network, base_port=options.base_port, chaincode=CHAINCODE)
     outcome = up(request, note)
@@ -104,6 +105,7 @@ def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
         "network": options.network,
         "batch_interval_ms": outcome.consortium.batch_interval_ms,
         "cores": os.cpu_count(),
+        "load_before": round(load, 1),
         "start_up_to_first_commit_s": round(start_up, 2),
         "memory_mb": {state.name: round((state.memory or 0) / 2**20, 1) for state in states},
         "figures": [asdict(each) for each in figures],
@@ -190,7 +192,8 @@ def note(text: str) -> None:
 
 
 def show(report: dict[str, Any]) -> None:
-    table = Table(title=f"{report['network']}, batches every {report['batch_interval_ms']} ms, {report['cores']} cores")
+    setting = f"batches every {report['batch_interval_ms']} ms, {report['cores']} cores"
+    table = Table(title=f"{report['network']}, {setting}, load before {report['load_before']}")
     for column in ("clients", "client", "commits/s", "p50 ms", "p95 ms", "client CPU ms/tx", "failed"):
         table.add_column(column, justify="left" if column == "client" else "right")
     for each in report["figures"]:

@@ -64,6 +64,14 @@ def config_in(block: Any) -> Any | None:
     return parse(p.configtx.ConfigEnvelope, message.data, "ConfigEnvelope")
 
 
+def config_of(block: Any) -> Any:
+    """Return the Config of a config block; BlockError if it is none."""
+    envelope = config_in(block)
+    if envelope is None:
+        raise BlockError(f"block {block.header.number} is no config block")
+    return envelope.config
+
+
 def check_block(block: Any, number: int, previous: Any, channel: Channel) -> None:
     """Check that a block is the next one and that the consenters' policy holds.
 

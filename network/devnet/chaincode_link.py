@@ -17,6 +17,7 @@ from network.devnet import protos as p
 from network.devnet.envelopes import MalformedError
 from network.devnet.shim_requests import answer
 from network.devnet.simulator import OpenRange, Simulation, SimulationError
+from network.devnet.transport import EOF
 
 Message = p.shim.ChaincodeMessage
 STREAM_TERMINATED = "chaincode stream terminated"
@@ -73,7 +74,7 @@ class ChaincodeLink:
         self._call = self._stub.Connect(wait_for_ready=True)
         try:
             message = await self._call.read()
-            if message is grpc.aio.EOF or message.type != Message.REGISTER:
+            if message is EOF or message.type != Message.REGISTER:
                 raise ChaincodeError("the chaincode did not register")
             self.package_id = p.chaincode.ChaincodeID.FromString(message.payload).name
             if not self.package_id:
@@ -88,7 +89,7 @@ class ChaincodeLink:
             await self._send(Message(type=Message.READY, payload=offered.SerializeToString()))
             self._ready.set()
             self._log.info("chaincode connected", address=self._address, package_id=self.package_id)
-            while (message := await self._call.read()) is not grpc.aio.EOF:
+            while (message := await self._call.read()) is not EOF:
                 await self._handle(message)
         finally:
             self._call.cancel()
@@ -103,9 +104,7 @@ class ChaincodeLink:
             return
         reply = Message(type=Message.RESPONSE, txid=message.txid, channel_id=message.channel_id)
         try:
-            if invocation is None:
-                raise SimulationError("no ledger context")
-            reply.payload = answer(message, invocation)
+            reply.payload = answer(message, _known(invocation))
         except (SimulationError, MalformedError) as error:
             reply.type = Message.ERROR
             name = Message.Type.Name(message.type) if message.type in Message.Type.values() else str(message.type)
@@ -164,6 +163,12 @@ class ChaincodeLink:
         raise ChaincodeError(
             f"could not launch chaincode: connection to the chaincode at {self._address} failed: it does not answer"
         )
+
+
+def _known(invocation: Invocation | None) -> Invocation:
+    if invocation is None:
+        raise SimulationError("no ledger context")
+    return invocation
 
 
 def _settle(future: asyncio.Future[Any], outcome: Any) -> None:

@@ -17,7 +17,7 @@ from network.devnet.endorser import OK_BELOW, Endorser, RejectedError
 from network.devnet.envelopes import channel_header, sign_envelope
 from network.devnet.gateway import EndorserFailure
 from network.devnet.signing import SigningIdentity
-from network.devnet.transport import CallError, dial, error_detail
+from network.devnet.transport import EOF, CallError, dial, error_detail
 
 Code = grpc.StatusCode
 TIMEOUT_S = 30.0
@@ -103,7 +103,7 @@ class Broadcaster:
             try:
                 await call.wait_for_connection()
                 self._call = call
-                while (response := await call.read()) is not grpc.aio.EOF:
+                while (response := await call.read()) is not EOF:
                     future = self._waiting.popleft()
                     if not future.done():
                         future.set_result(response)
@@ -165,7 +165,7 @@ class Puller:
             call = self._stub.Deliver(wait_for_ready=True)
             try:
                 await call.write(self._seek())
-                while (response := await call.read()) is not grpc.aio.EOF:
+                while (response := await call.read()) is not EOF:
                     if response.WhichOneof("Type") == "status":
                         self._log.warning("blocks refused", status=p.common.Status.Name(response.status))
                         break

@@ -6,7 +6,7 @@ from typing import Any
 
 from network.devnet import lifecycle, mvcc
 from network.devnet import protos as p
-from network.devnet.blocks import check_block, config_in, last_config
+from network.devnet.blocks import check_block, config_in, config_of, last_config
 from network.devnet.channel import Channel
 from network.devnet.commithash import commit_hash, update_bytes
 from network.devnet.configtx import apply_config
@@ -34,12 +34,11 @@ class Committer:
             self._resume()
 
     def _resume(self) -> None:
-        block = self.store.block(self.store.height - 1)
-        metadata = list(block.metadata.metadata) if block is not None else []
         if self.store.height > 1:
+            block = self.store.existing_block(self.store.height - 1)
             self.config_block = last_config(block)
-            self._commit_hash = parse(p.common.Metadata, metadata[COMMIT_HASH], "Metadata").value
-        self.channel = self._configured(config_in(self.store.block(self.config_block)).config)
+            self._commit_hash = parse(p.common.Metadata, block.metadata.metadata[COMMIT_HASH], "Metadata").value
+        self.channel = self._configured(config_of(self.store.existing_block(self.config_block)))
 
     def _configured(self, config: Any) -> Channel:
         return Channel.of(self._name, config, time_window_s=self._window)
@@ -51,11 +50,11 @@ class Committer:
 
     def block(self, number: int) -> Any:
         """Return a block."""
-        return self.store.block(number)
+        return self.store.existing_block(number)
 
     def join(self, genesis: Any) -> None:
         """Start the ledger from its genesis block."""
-        self.channel = self._configured(config_in(genesis).config)
+        self.channel = self._configured(config_of(genesis))
         genesis.metadata.metadata[TRANSACTIONS_FILTER] = bytes([Codes.VALID])
         self.store.append(genesis, [], {})
 
@@ -157,5 +156,4 @@ class Committer:
 
     def validation_parameter(self, chaincode: str) -> bytes | None:
         """Return a defined chaincode's serialized ApplicationPolicy; None if it is not defined."""
-        found = lifecycle.defined(self.store.current, chaincode)
-        return None if found is None else bytes(found.validation_parameter)
+        return lifecycle.validation_parameter(self.store.current, chaincode)

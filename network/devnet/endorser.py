@@ -3,7 +3,7 @@
 Source: core/endorser/{endorser,msgvalidation}.go and the filters of core/handlers/auth.
 """
 
-import datetime
+import datetime as dt
 import time
 from typing import Any
 
@@ -84,7 +84,8 @@ class Endorser:
         expected = transaction_id(header.nonce, header.creator)
         if proposal.channel.tx_id != expected:
             raise RejectedError(
-                f"error validating proposal: incorrectly computed txid '{proposal.channel.tx_id}' -- expected '{expected}'"
+                f"error validating proposal: incorrectly computed txid '{proposal.channel.tx_id}' "
+                f"-- expected '{expected}'"
             )
         try:
             identity = self._committer.channel.members.identity(header.creator)
@@ -130,7 +131,7 @@ class Endorser:
                     f"make sure the chaincode {name} has been successfully defined on channel {channel} "
                     f"and try again: {missing}"
                 )
-            found = lifecycle.defined(snapshot, name)
+            version = lifecycle.version(snapshot, name)
             try:
                 message = await self._link.execute(simulation, proposal, channel=channel, namespace=name)
             except ChaincodeError as error:
@@ -139,7 +140,7 @@ class Endorser:
             self._committer.store.release(snapshot)
         response = p.proposal_response.Response.FromString(message.payload)
         event = _event(message.chaincode_event, name, txid) if response.status < OK_BELOW else b""
-        return self._respond(proposal, response, simulation.results(), event, found.version)
+        return self._respond(proposal, response, simulation.results(), event, version)
 
     def _missing(self, name: str, simulation: Simulation) -> str:
         """Return why this peer cannot run a chaincode, empty if it can; notes the definition's Sequence as read."""
@@ -187,4 +188,4 @@ def _failure(message: str) -> Any:
 
 
 def _instant(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

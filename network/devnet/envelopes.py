@@ -15,6 +15,7 @@ SIGNATURES = p.common.SIGNATURES
 LAST_CONFIG = p.common.LAST_CONFIG
 TRANSACTIONS_FILTER = p.common.TRANSACTIONS_FILTER
 COMMIT_HASH = p.common.COMMIT_HASH
+LONG_FORM = 0x80  # of a DER length
 
 
 class MalformedError(ValueError):
@@ -44,10 +45,10 @@ def parse(message: Any, data: bytes, what: str) -> Any:
 
 
 def _der_length(length: int) -> bytes:
-    if length < 0x80:
+    if length < LONG_FORM:
         return bytes([length])
     size = (length.bit_length() + 7) // 8
-    return bytes([0x80 | size]) + length.to_bytes(size, "big")
+    return bytes([LONG_FORM | size]) + length.to_bytes(size, "big")
 
 
 def _der(tag: int, content: bytes) -> bytes:
@@ -55,7 +56,7 @@ def _der(tag: int, content: bytes) -> bytes:
 
 
 def header_bytes(header: Any) -> bytes:
-    """Return a block header as the ASN.1 sequence that is hashed and signed (protoutil/blockutils.go, BlockHeaderBytes)."""
+    """Return a block header as the ASN.1 sequence that is hashed and signed (protoutil/blockutils.go)."""
     number = header.number.to_bytes(header.number.bit_length() // 8 + 1, "big")
     return _der(0x30, _der(0x02, number) + _der(0x04, header.previous_hash) + _der(0x04, header.data_hash))
 

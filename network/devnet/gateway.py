@@ -1,22 +1,19 @@
-"""gateway.Gateway: collects endorsements, submits, and tells what became of a transaction.
+"""The writing half of gateway.Gateway: evaluates, collects endorsements, submits.
 
-Source: internal/pkg/gateway/{evaluate,endorse,submit,commitstatus,chaincodeevents,apiutils}.go, of a BFT channel.
+Source: internal/pkg/gateway/{evaluate,endorse,submit,apiutils}.go, of a BFT channel.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
 
 from network.devnet import protos as p
-from network.devnet.channel import CHANNEL_READERS, ENDORSEMENT, Channel
+from network.devnet.channel import ENDORSEMENT, Channel
 from network.devnet.committer import Committer
 from network.devnet.endorsement_plan import Plan, layouts
-from network.devnet.envelopes import MalformedError, Proposal, open_proposal, parse, strip_transient
-from network.devnet.events import chaincode_events
-from network.devnet.msp import IdentityError
-from network.devnet.policy import PolicyError
+from network.devnet.envelopes import MalformedError, Proposal, open_proposal, strip_transient
 from network.devnet.system_chaincodes import SYSTEM
 from network.devnet.transport import CallError, error_detail
 
@@ -182,67 +179,6 @@ class Gateway:
             raise CallError(Code.INVALID_ARGUMENT, "prepared transaction must be signed")
         await self._ordering.broadcast(request.prepared_transaction)
         return p.gateway.SubmitResponse()
-
-    async def commit_status(self, signed: Any) -> Any:
-        """Return a transaction's validation code and block, once it is committed."""
-        request = self._authorised(signed, p.gateway.CommitStatusRequest, "commit status", "gateway/CommitStatus")
-        if not request.transaction_id:
-            raise CallError(Code.INVALID_ARGUMENT, "transaction ID should not be empty")
-        place = await self._committer.wait_for_transaction(request.transaction_id)
-        return p.gateway.CommitStatusResponse(result=place.code, block_number=place.number)
-
-    async def chaincode_events(self, signed: Any) -> AsyncIterator[Any]:
-        """Yield a chaincode's events block by block, from a block on, or after a transaction."""
-        request = self._authorised(
-            signed, p.gateway.ChaincodeEventsRequest, "chaincode events", "gateway/ChaincodeEvents"
-        )
-        number, after = self._start(request)
-        while True:
-            await self._committer.wait_for_block(number)
-            matching = []
-            for event in chaincode_events(self._committer.store.block(number)):
-                if after:
-                    after = "" if event.tx_id == after else after
-                elif event.chaincode_id == request.chaincode_id:
-                    matching.append(event)
-            if matching:
-                yield p.gateway.ChaincodeEventsResponse(events=matching, block_number=number)
-            number += 1
-
-    def _start(self, request: Any) -> tuple[int, str]:
-        after = request.after_transaction_id
-        if after:
-            place = self._committer.store.transaction(after)
-            if place is not None:
-                return place.number, after
-        kind = request.start_position.WhichOneof("Type")
-        if kind == "specified":
-            return request.start_position.specified.number, after
-        if kind in {None, "next_commit"}:
-            return self._committer.height, after
-        raise CallError(Code.INVALID_ARGUMENT, f"invalid start position type: {kind}")
-
-    def _authorised(self, signed: Any, kind: Any, what: str, resource: str) -> Any:
-        if not signed.request:
-            raise CallError(Code.INVALID_ARGUMENT, f"a {what} request is required")
-        try:
-            request = parse(kind, signed.request, f"{what} request")
-        except MalformedError as error:
-            raise CallError(Code.INVALID_ARGUMENT, f"invalid {what} request: {error}") from None
-        channel = self._committer.channel
-        if not request.identity:
-            raise CallError(Code.INVALID_ARGUMENT, "no identity provided")
-        if not request.channel_id:
-            raise CallError(Code.INVALID_ARGUMENT, "no channel ID provided")
-        if request.channel_id != channel.name:
-            raise CallError(Code.NOT_FOUND, f"channel not found: {request.channel_id}")
-        try:
-            identity = channel.members.identity(request.identity)
-            identity.verify(signed.signature, signed.request)
-            channel.policy(resource, CHANNEL_READERS).evaluate([identity])
-        except (IdentityError, PolicyError) as error:
-            raise CallError(Code.PERMISSION_DENIED, str(error)) from None
-        return request
 
 
 def _open(signed: Any, prefix: str) -> Proposal:

@@ -1,7 +1,7 @@
 """The channel's first block: its configuration in the layout that Fabric's configtxgen writes.
 
-Source of the layout: internal/configtxgen/encoder/encoder.go. Policies are those of docs/decisions/0002: members write and
-endorse, the regulator reads, a majority of the members' administrators governs.
+Source of the layout: internal/configtxgen/encoder/encoder.go. Policies are those of docs/decisions/0002: members
+write and endorse, the regulator reads, a majority of the members' administrators governs.
 """
 
 import os
@@ -188,7 +188,7 @@ def _consensus(interval_ms: int) -> Any:
 
 
 def msp_value(msp_id: str, folder: Path) -> Any:
-    """Return an organisation's MSP as its channel configuration holds it, read from its MSP folder (msp/configbuilder.go).
+    """Return an organisation's MSP as its channel configuration holds it, from its MSP folder (msp/configbuilder.go).
 
     Folders cacerts, intermediatecerts, admincerts, crls, tlscacerts, tlsintermediatecerts and config.yaml (NodeOUs).
     """

@@ -1,8 +1,8 @@
 """The chaincode definition on the ledger: the keys and values that Fabric's _lifecycle writes, and who committed them.
 
-Source: core/chaincode/lifecycle/{lifecycle,serializer}.go. devnet has no approvals by organisations: the definition comes
-from the consortium's file and is committed in block 1, created by a member's administrator and endorsed by the peers of a
-majority of the members, all of whose keys lie in the run folder.
+Source: core/chaincode/lifecycle/{lifecycle,serializer}.go. devnet has no approvals by organisations: the definition
+comes from the consortium's file and is committed in block 1, created by a member's administrator and endorsed by the
+peers of a majority of the members. All their keys lie in the run folder.
 """
 
 import os
@@ -58,7 +58,7 @@ def read_sequence(value: bytes | None) -> int:
 
 
 def defined(state: Snapshot, chaincode: str) -> Any | None:
-    """Return the definition on the ledger as a QueryChaincodeDefinitionResult, without approvals; None if there is none."""
+    """Return the definition on the ledger as a QueryChaincodeDefinitionResult; None if there is none."""
     found = {field: state.get(NAMESPACE, field_key(chaincode, field)) for field in FIELDS}
     sequence = read_sequence(found["Sequence"][0] if found["Sequence"] else None)
     if not sequence:
@@ -73,6 +73,20 @@ def defined(state: Snapshot, chaincode: str) -> Any | None:
         validation_parameter=validation.validation_parameter,
         init_required=endorsement.init_required,
     )
+
+
+def version(state: Snapshot, chaincode: str) -> str:
+    """Return the version of a defined chaincode."""
+    found = state.get(NAMESPACE, field_key(chaincode, "EndorsementInfo"))
+    return str(p.lifecycle_definition.ChaincodeEndorsementInfo.FromString(_bytes(found)).version)
+
+
+def validation_parameter(state: Snapshot, chaincode: str) -> bytes | None:
+    """Return a defined chaincode's serialized ApplicationPolicy; None if it is not defined."""
+    found = state.get(NAMESPACE, field_key(chaincode, "ValidationInfo"))
+    if found is None:
+        return None
+    return bytes(p.lifecycle_definition.ChaincodeValidationInfo.FromString(_bytes(found)).validation_parameter)
 
 
 def definition_transaction(consortium: Consortium, run: Path) -> Any:
@@ -114,7 +128,7 @@ def _commit(channel: str, chaincode: Chaincode, admin: SigningIdentity, endorser
     return _endorse(header, nonce, payload, definition(chaincode), admin, endorsers)
 
 
-def _endorse(  # noqa: PLR0913 - the parts of one transaction
+def _endorse(
     header: Any,
     nonce: bytes,
     payload: Any,

@@ -1,16 +1,15 @@
-"""The ordering service: admits what writers sign, cuts and signs blocks, and streams them. One process, no consensus."""
+"""The ordering service: admits what writers sign, cuts and signs blocks, streams them. One process, no consensus."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 from fabric_protos.orderer import ab_pb2_grpc
 
 from network.devnet import configtx, genesis, lifecycle
 from network.devnet import protos as p
-from network.devnet.blocks import config_in, last_config, new_block, sign_block
+from network.devnet.blocks import config_of, last_config, new_block, sign_block
 from network.devnet.channel import CHANNEL_WRITERS, Channel
 from network.devnet.deliver import Deliver
 from network.devnet.envelopes import MalformedError, SignedPayload, channel_header, open_envelope, sign_envelope
@@ -54,7 +53,7 @@ class Orderer:
             self._store.append(genesis.load_or_create(consortium, run), [], {})
         elif self._store.height > 1:
             self._last_config = last_config(self._store.block(self._store.height - 1))
-        self.channel = Channel.of(self._name, config_in(self._store.block(self._last_config)).config)
+        self.channel = Channel.of(self._name, config_of(self._store.existing_block(self._last_config)))
         if self._store.height == 1:
             self._write([lifecycle.definition_transaction(consortium, run).SerializeToString()])
 
@@ -65,7 +64,7 @@ class Orderer:
 
     def block(self, number: int) -> Any:
         """Return a block."""
-        return self._store.block(number)
+        return self._store.existing_block(number)
 
     async def wait_for_block(self, number: int) -> None:
         """Return once a block is there."""
@@ -181,7 +180,7 @@ class OrdererService(ab_pb2_grpc.AtomicBroadcastServicer):  # type: ignore[misc]
         self._orderer = orderer
         self._deliver = Deliver(orderer, "orderer/Deliver", DELIVER_WINDOW_S)
 
-    async def Broadcast(self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:  # noqa: N802
+    async def Broadcast(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Answer every message in order, each as soon as its block is written; messages are read on meanwhile."""
         del context
         answers: asyncio.Queue[asyncio.Future[None] | Any | None] = asyncio.Queue()
@@ -203,7 +202,7 @@ class OrdererService(ab_pb2_grpc.AtomicBroadcastServicer):  # type: ignore[misc]
         finally:
             reader.cancel()
 
-    async def Deliver(self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:  # noqa: N802
+    async def Deliver(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Stream blocks to readers."""
         del context
         served = self._deliver.serve(

@@ -18,6 +18,7 @@ from network.devnet.deliver import Deliver
 from network.devnet.endorser import Endorser, RejectedError
 from network.devnet.events import filtered_block
 from network.devnet.gateway import Gateway
+from network.devnet.gateway_events import GatewayEvents
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.devnet.transport import CallError, dial
@@ -29,29 +30,30 @@ FIRST_BLOCKS = 2  # configuration and chaincode definition
 class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]
     """gateway.Gateway."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, events: GatewayEvents) -> None:
         self._gateway = gateway
+        self._events = events
 
-    async def Evaluate(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Evaluate(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Answer a query."""
         return await _guarded(self._gateway.evaluate(request), context)
 
-    async def Endorse(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Endorse(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Collect endorsements."""
         return await _guarded(self._gateway.endorse(request), context)
 
-    async def Submit(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def Submit(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Pass a transaction on."""
         return await _guarded(self._gateway.submit(request), context)
 
-    async def CommitStatus(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def CommitStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Tell what became of a transaction."""
-        return await _guarded(self._gateway.commit_status(request), context)
+        return await _guarded(self._events.commit_status(request), context)
 
-    async def ChaincodeEvents(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:  # noqa: N802
+    async def ChaincodeEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Stream a chaincode's events."""
         try:
-            async for response in self._gateway.chaincode_events(request):
+            async for response in self._events.chaincode_events(request):
                 yield response
         except CallError as error:
             await error.abort(context)
@@ -63,7 +65,7 @@ class EndorserService(peer_pb2_grpc.EndorserServicer):  # type: ignore[misc]
     def __init__(self, endorser: Endorser) -> None:
         self._endorser = endorser
 
-    async def ProcessProposal(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802
+    async def ProcessProposal(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Endorse a proposal."""
         try:
             return await self._endorser.process(request)
@@ -79,14 +81,14 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
         self._full = Deliver(committer, "event/Block", window_s)
         self._filtered = Deliver(committer, "event/FilteredBlock", window_s)
 
-    async def Deliver(self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:  # noqa: N802
+    async def Deliver(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Stream blocks."""
         del context
         async for response in self._full.serve(requests, lambda b: p.events.DeliverResponse(block=b), _status):
             yield response
 
     async def DeliverFiltered(  # noqa: N802
-        self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext
+        self, requests: AsyncIterator[Any], context: Any
     ) -> AsyncIterator[Any]:
         """Stream filtered blocks."""
         del context
@@ -118,7 +120,9 @@ class Peer:
         self._broadcaster = Broadcaster(orderer, log)
         self._puller = Puller(orderer, self.committer, signer, log)
         peers = Peers(self.committer, organisation.msp_id)
-        self._gateway = GatewayService(Gateway(self.committer, local, peers, self._broadcaster))
+        self._gateway = GatewayService(
+            Gateway(self.committer, local, peers, self._broadcaster), GatewayEvents(self.committer)
+        )
         self._endorser = EndorserService(endorser)
         self._deliver = DeliverService(self.committer, window)
 
@@ -147,7 +151,7 @@ def _link(organisation: Organisation, folder: Path, tls: Path, log: Any) -> Chai
     return ChaincodeLink(channel, address, log=log)
 
 
-async def _guarded(call: Any, context: grpc.aio.ServicerContext) -> Any:
+async def _guarded(call: Any, context: Any) -> Any:
     try:
         return await call
     except CallError as error:

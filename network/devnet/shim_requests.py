@@ -1,7 +1,7 @@
 """What a chaincode may ask its peer for while it runs a transaction, one handler per message of the protocol.
 
-Source: core/chaincode/{handler,query_response_generator}.go. Private data, history, rich queries, key-level endorsement and
-calls of other chaincodes are not provided; the chaincode gets an error that says so.
+Source: core/chaincode/{handler,query_response_generator}.go. Private data, history, rich queries, key-level
+endorsement and calls of other chaincodes are not provided; the chaincode gets an error that says so.
 """
 
 from collections.abc import Callable

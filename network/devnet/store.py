@@ -65,7 +65,7 @@ class Snapshot:
         return found[1] if found else None
 
     def scan(self, namespace: str, start: str, end: str) -> Iterator[tuple[str, bytes, Version]]:
-        """Yield (key, value, version) from start up to, not including, end (empty: no bound), in byte order of the keys."""
+        """Yield (key, value, version) from start to before end (empty: no bound), in byte order of the keys."""
         bound = " and key < ?" if end else ""
         parameters = [namespace, start.encode()] + ([end.encode()] if end else [])
         rows = self._connection.execute(
@@ -157,6 +157,13 @@ class Store:
                 return block
         raw = self.block_bytes(number)
         return None if raw is None else p.common.Block.FromString(raw)
+
+    def existing_block(self, number: int) -> Any:
+        """Return a block that is known to be there, not to be changed."""
+        block = self.block(number)
+        if block is None:
+            raise KeyError(number)
+        return block
 
     def block_by_hash(self, digest: bytes) -> Any | None:
         """Return the block with that header hash; None if there is none."""

@@ -79,7 +79,7 @@ class SystemChaincodes:
     def _chain_info(self, arguments: list[bytes]) -> Any:
         del arguments
         store = self._committer.store
-        last = store.block(store.height - 1)
+        last = store.existing_block(store.height - 1)
         return p.ledger.BlockchainInfo(
             height=store.height, currentBlockHash=store.last_hash, previousBlockHash=last.header.previous_hash
         )
@@ -99,7 +99,7 @@ class SystemChaincodes:
 
     def _transaction(self, arguments: list[bytes]) -> Any:
         place = self._place(arguments[0])
-        block = self._committer.store.block(place.number)
+        block = self._committer.store.existing_block(place.number)
         envelope = p.common.Envelope.FromString(block.data.data[place.position])
         return p.transaction.ProcessedTransaction(transactionEnvelope=envelope, validationCode=place.code)
 
@@ -130,7 +130,8 @@ class SystemChaincodes:
         found = lifecycle.defined(self._committer.store.current, name)
         if found is None:
             raise QueryError(
-                f"failed to invoke backing implementation of 'QueryChaincodeDefinition': namespace {name} is not defined"
+                "failed to invoke backing implementation of 'QueryChaincodeDefinition': "
+                f"namespace {name} is not defined"
             )
         return found
 

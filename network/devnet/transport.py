@@ -9,6 +9,7 @@ from google.rpc import status_pb2
 
 from network.devnet import protos as p
 
+EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
 MAX_MESSAGE = 100 << 20
 OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE),

@@ -48,26 +48,29 @@ class Verdict:
 
 def check_transaction(raw: bytes, channel: Channel, definitions: Definitions) -> Verdict:
     """Check one envelope of a block."""
-    txid = ""
     try:
-        try:
-            message = open_envelope(parse(p.common.Envelope, raw, "Envelope"))
-        except MalformedError as error:
-            raise InvalidError(Codes.BAD_PAYLOAD, str(error)) from None
-        txid = message.channel.tx_id
-        _check_headers(message)
-        _check_creator(message, channel)
-        if message.channel.type == CONFIG:
-            return Verdict(Codes.VALID, txid, {})
-        if transaction_id(message.signature.nonce, message.signature.creator) != txid:
-            raise InvalidError(Codes.BAD_PROPOSAL_TXID, "the transaction id does not match nonce and creator")
-        payload, response = _open_action(message)
-        if definitions.known(txid):
-            raise InvalidError(Codes.DUPLICATE_TXID, "the transaction id was used before")
-        sets = _check_endorsed(message, payload, response, channel, definitions)
+        message = open_envelope(parse(p.common.Envelope, raw, "Envelope"))
+    except MalformedError as error:
+        return Verdict(Codes.BAD_PAYLOAD, "", {}, str(error))
+    try:
+        sets = _check(message, channel, definitions)
     except InvalidError as error:
-        return Verdict(error.code, txid, {}, str(error))
-    return Verdict(Codes.VALID, txid, sets)
+        return Verdict(error.code, message.channel.tx_id, {}, str(error))
+    return Verdict(Codes.VALID, message.channel.tx_id, sets)
+
+
+def _check(message: Any, channel: Channel, definitions: Definitions) -> dict[str, Any]:
+    _check_headers(message)
+    _check_creator(message, channel)
+    if message.channel.type == CONFIG:
+        return {}
+    txid = message.channel.tx_id
+    if transaction_id(message.signature.nonce, message.signature.creator) != txid:
+        raise InvalidError(Codes.BAD_PROPOSAL_TXID, "the transaction id does not match nonce and creator")
+    payload, response = _open_action(message)
+    if definitions.known(txid):
+        raise InvalidError(Codes.DUPLICATE_TXID, "the transaction id was used before")
+    return _check_endorsed(message, payload, response, channel, definitions)
 
 
 def _check_headers(message: Any) -> None:
@@ -92,26 +95,27 @@ def _check_creator(message: Any, channel: Channel) -> None:
 
 def _open_action(message: Any) -> tuple[Any, Any]:
     """Return the action's payload and its proposal response, whose hash must match the proposal."""
-    code = Codes.INVALID_ENDORSER_TRANSACTION
     try:
-        transaction = parse(p.transaction.Transaction, message.data, "Transaction")
-        if len(transaction.actions) != 1:
-            raise MalformedError(
-                f"only one action per transaction is supported, tx contains {len(transaction.actions)}"
-            )
-        action = transaction.actions[0]
-        signature = parse(p.common.SignatureHeader, action.header, "SignatureHeader")
-        if not signature.nonce or not signature.creator:
-            raise MalformedError("nonce or creator is empty")
+        action = _only_action(message.data)
         payload = parse(p.transaction.ChaincodeActionPayload, action.payload, "ChaincodeActionPayload")
         raw = payload.action.proposal_response_payload
         response = parse(p.proposal_response.ProposalResponsePayload, raw, "ProposalResponsePayload")
     except MalformedError as error:
-        raise InvalidError(code, str(error)) from None
+        raise InvalidError(Codes.INVALID_ENDORSER_TRANSACTION, str(error)) from None
     header = p.common.Header(channel_header=message.header.channel_header, signature_header=action.header)
     if response.proposal_hash != proposal_hash(header, payload.chaincode_proposal_payload):
-        raise InvalidError(code, "proposal hash does not match")
+        raise InvalidError(Codes.INVALID_ENDORSER_TRANSACTION, "proposal hash does not match")
     return payload, response
+
+
+def _only_action(data: bytes) -> Any:
+    actions = parse(p.transaction.Transaction, data, "Transaction").actions
+    if len(actions) != 1:
+        raise MalformedError(f"only one action per transaction is supported, tx contains {len(actions)}")
+    signature = parse(p.common.SignatureHeader, actions[0].header, "SignatureHeader")
+    if not signature.nonce or not signature.creator:
+        raise MalformedError("nonce or creator is empty")
+    return actions[0]
 
 
 def _check_endorsed(

@@ -10,11 +10,11 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from fl_node.secagg.errors import BAD_BLOB, BAD_SECRET, TOO_FEW_SHARES, Fault, SecaggError
+from fl_node.secagg.errors import BAD_BLOB, BAD_SECRET, TOO_FEW_SHARES, TOO_FEW_SURVIVORS, Fault, SecaggError
 from fl_node.secagg.keys import KeyPair, pair_key, seed_commitment, self_key
 from fl_node.secagg.layout import Layout, Words
 from fl_node.secagg.masks import Mask, apply_masks, chunks
-from fl_node.secagg.session import Session
+from fl_node.secagg.session import SMALLEST, Session
 from fl_node.secagg.shamir import rebuild
 
 OpenBlob = Callable[[bytes], BinaryIO]
@@ -71,9 +71,12 @@ def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
 
     Raises:
         Fault: The inputs prove a misbehaviour: a dealer's, an update's sender's, or some survivor's garbage.
-        SecaggError: A blob is missing or altered (FL4108), shares are too few yet (FL4107).
+        SecaggError: A blob is missing or altered (FL4108), shares are too few yet (FL4107), or survivors
+            are (FL4125).
     """
     layout, survivors = revealed.session.layout, revealed.survivors
+    if len(survivors) < max(revealed.session.threshold, SMALLEST):
+        raise SecaggError(TOO_FEW_SURVIVORS, f"{len(survivors)} survivors")
     secrets = rebuild_secrets(revealed)
     total = _sum_updates(revealed, open_blob)
     apply_masks(total, layout, _remaining_masks(revealed, secrets))

@@ -17,6 +17,9 @@ from .errors import StatusCode, StreamError, TransportError
 
 T = TypeVar("T")
 
+# A stream that lived for so many seconds was open, even if nothing came: no attempt to connect takes as long.
+_LIVED = 10.0
+
 
 class Source(Protocol[T]):
     """One kind of events: how to ask for them, how to read them, what comes after one."""
@@ -56,6 +59,7 @@ class EventStream(Generic[T]):
     _undone: Position | None = field(default=None, repr=False)
     _broken_since: float | None = field(default=None, repr=False)
     _failures: int = field(default=0, repr=False)
+    _asked_at: float = field(default=0.0, repr=False)
 
     async def open(self) -> Self:
         """Fix where "from now on" begins; what is committed after it returns is seen.
@@ -111,22 +115,28 @@ class EventStream(Generic[T]):
         if self._responses is None:
             path, request = self._source.request(self._position)
             self._responses = self._transport.stream(path, request)
+            self._asked_at = time.monotonic()
         raw = await anext(self._responses, None)
         if raw is None:
             raise TransportError(StatusCode.UNAVAILABLE, "the peer ended the stream")
         self._waiting.extend(self._source.read(raw))
-        self._broken_since, self._failures = None, 0
+        self._forget_failures()
 
     async def _recover(self, error: TransportError) -> None:
-        await self.aclose()
         now = time.monotonic()
+        if self._responses is not None and now - self._asked_at >= _LIVED:
+            self._forget_failures()
+        await self.aclose()
         self._broken_since = now if self._broken_since is None else self._broken_since
         self._failures += 1
         too_long = now - self._broken_since >= self._policy.resume_for
         if too_long or not self._source.resumable or not _retry.is_transient(error.code):
-            self._broken_since, self._failures = None, 0
+            self._forget_failures()
             raise StreamError(error.message, code=error.code, details=error.details) from error
         await asyncio.sleep(self._policy.delay(self._failures))
+
+    def _forget_failures(self) -> None:
+        self._broken_since, self._failures = None, 0
 
 
 def first_position(start_block: int | None, checkpointer: Checkpointer | None) -> Position:

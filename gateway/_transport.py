@@ -27,6 +27,7 @@ _CHANNEL_OPTIONS = [
     # Finds the connection that died without a word; peers refuse clients that ask more often than once a minute.
     ("grpc.keepalive_time_ms", 120_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),  # an event stream may be quiet for days
 ]
 _DETAILS = "grpc-status-details-bin"
 _READY = grpc.ChannelConnectivity.READY
@@ -118,7 +119,8 @@ class GrpcTransport:
                 return
             self._move_on(self._current)
         addresses = ", ".join(link.endpoint.address for link in self._links)
-        raise ConnectError(f"no endpoint answered within {deadline:g} s: {addresses}", code=StatusCode.UNAVAILABLE)
+        message = f"no endpoint answered within {deadline:g} s, or none with a certificate of the given authorities: {addresses}"
+        raise ConnectError(message, code=StatusCode.UNAVAILABLE)
 
     async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
         """See Transport; the call itself is never repeated, the next one goes elsewhere."""

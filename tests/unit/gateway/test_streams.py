@@ -8,7 +8,17 @@ import pytest
 from fabric_protos.common import common_pb2
 from wire_peer import Failure, event, serve
 
-from gateway import Endpoint, FileCheckpointer, InMemoryCheckpointer, Position, RetryPolicy, Signer, connect
+from gateway import (
+    Endpoint,
+    FileCheckpointer,
+    Identity,
+    InMemoryCheckpointer,
+    MockTransport,
+    Position,
+    RetryPolicy,
+    Signer,
+    connect,
+)
 from gateway.errors import StatusCode, StreamError
 
 
@@ -86,6 +96,22 @@ async def test_a_peer_out_of_reach_for_too_long_raises(server, peer, tls, user):
     async with connect([endpoint], identity, Signer.from_pem(key), retry=policy) as gateway:
         with pytest.raises(StreamError, match="gone"):
             await asyncio.wait_for(anext(gateway.network("channel").chaincode_events("basic", start_block=0)), 5)
+
+
+async def test_breaks_of_a_quiet_stream_do_not_add_up(monkeypatch):
+    monkeypatch.setattr("gateway._events._LIVED", 0.05)
+    mock = MockTransport(lambda call: call.announce("late") or b"")
+    policy = RetryPolicy(first_delay=0.001, longest_delay=0.002, resume_for=0.2)
+    signer = Signer(sign=lambda _: b"signature")
+    async with connect(mock, Identity("Org1MSP", b"certificate"), signer, retry=policy) as gateway:
+        network = gateway.network("channel")
+        async with network.chaincode_events("basic") as stream:
+            waiting = asyncio.create_task(anext(stream))
+            for _ in range(3):
+                await asyncio.sleep(0.15)
+                await mock.cut()
+            await network.contract("basic").submit("Put")
+            assert "late" == (await asyncio.wait_for(waiting, 5)).name
 
 
 async def test_from_now_on_survives_a_break_before_the_first_event(network, peer, ten_events):

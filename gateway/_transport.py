@@ -119,7 +119,7 @@ class GrpcTransport:
                 return
             self._move_on(self._current)
         addresses = ", ".join(link.endpoint.address for link in self._links)
-        message = f"no endpoint answered within {deadline:g} s, or none with a certificate of the given authorities: {addresses}"
+        message = f"no endpoint answered with a certificate it should have within {deadline:g} s: {addresses}"
         raise ConnectError(message, code=StatusCode.UNAVAILABLE)
 
     async def unary(self, path: str, request: bytes, deadline: float) -> bytes:

@@ -52,7 +52,7 @@ def up(request: Request, report: Report) -> Outcome:
     report = _timed(report, began)
     consortium = _resolve(request)
     with runfolder.locked(request.run):
-        _require_down(request.run)
+        _require_down(request.run, request.kind)
         report("building the chaincode")
         program = build_chaincode(consortium.chaincode.package)
         plan = _plan(request, consortium, program)
@@ -122,10 +122,13 @@ def _overrides(request: Request, raw: Any) -> dict[str, Any]:
     return overrides
 
 
-def _require_down(run: Path) -> None:
+def _require_down(run: Path, kind: Kind) -> None:
     if not (run / "network.json").exists():
         return
     plan = Plan.read(run)
+    if plan.kind != kind:
+        hint = "Choose another run folder with --run, or wipe this one."
+        raise NetworkError("FL1034", f"this run folder holds a {plan.kind} network", where=str(run), hint=hint)
     if all(s.state == "up" for s in processes.status(run, plan)):
         hint = "See `fedledger network status`; `fedledger network down` stops it."
         raise NetworkError("FL1030", "this network is up already", where=str(run), hint=hint)
@@ -138,11 +141,7 @@ def _require_free_ports(run: Path, plan: Plan) -> None:
 
 
 def _plan(request: Request, consortium: Consortium, program: Path) -> Plan:
-    kind = Plan.read(request.run).kind if (request.run / "network.json").exists() else request.kind
-    if kind != request.kind:
-        hint = "Choose another run folder with --run, or wipe this one."
-        raise NetworkError("FL1034", f"this run folder holds a {kind} network", where=str(request.run), hint=hint)
-    if kind == "devnet":
+    if request.kind == "devnet":
         return devnet_plan(consortium, request.run, program)
     from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
 

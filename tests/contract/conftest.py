@@ -40,10 +40,10 @@ def ledger(pytestconfig: pytest.Config, kind: str, tmp_path_factory: pytest.Temp
         yield network
 
 
-@pytest.fixture
-def own_ledger(kind: str, tmp_path: Path) -> Iterator[Ledger]:
-    """A network for one case that kills its processes or changes its channel."""
-    with running(tmp_path / "run", kind, OWN_PORT) as network:
+@pytest.fixture(scope="module")
+def own_ledger(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A network for the cases of one file that kill its processes; each starts them again."""
+    with running(tmp_path_factory.mktemp("own") / "run", kind, OWN_PORT) as network:
         yield network
 
 

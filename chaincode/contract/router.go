@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"maps"
+
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
@@ -8,9 +10,15 @@ import (
 	"fedledger/chaincode/round"
 )
 
-// table names every function. Version 1 of the rules is the only one so far; a later one gets a table of its own, chosen
-// by the version on the ledger.
+// table names every function; what it does not name is refused. Version 1 of the rules is the only one so far; a later one
+// gets a table of its own, chosen by the version on the ledger.
 func (c Contract) table() map[string]entry {
+	table := c.transactions()
+	maps.Copy(table, queries())
+	return table
+}
+
+func (c Contract) transactions() map[string]entry {
 	return map[string]entry{
 		"Found":        transaction(c.found),
 		"CommitBeacon": transaction(governance.CommitBeacon),
@@ -35,28 +43,6 @@ func (c Contract) table() map[string]entry {
 		"Transfer": transaction(rewards.Transfer),
 		"Stake":    transaction(membership.Stake),
 		"Unstake":  transaction(membership.Unstake),
-
-		"GetFederation":     query(getFederation),
-		"GetParameters":     query(getParameters),
-		"ListOrganisations": query(listOrganisations),
-		"GetParticipant":    query(getParticipant),
-		"ListParticipants":  query(listParticipants),
-		"GetProposal":       query(getProposal),
-		"ListProposals":     query(listProposals),
-		"GetPlan":           query(getPlan),
-		"ListPlans":         query(listPlans),
-		"GetTraining":       query(getTraining),
-		"ListTrainings":     query(listTrainings),
-		"GetRound":          query(round.GetRound),
-		"GetReveals":        query(round.GetReveals),
-		"ListRounds":        query(listRounds),
-		"GetDraw":           query(getDraw),
-		"GetLineage":        query(getLineage),
-		"BalanceOf":         query(balanceOf),
-		"TotalSupply":       query(totalSupply),
-		"ListRewards":       query(listRewards),
-		"GetReputation":     query(getReputation),
-		"ListFlags":         query(listFlags),
 	}
 }
 

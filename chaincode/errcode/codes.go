@@ -69,7 +69,7 @@ const (
 	VoidDominance       Code = "FL0430"
 	VoidBadSeals        Code = "FL0431"
 	WrongShareKind      Code = "FL0440"
-	WrongShareOrder     Code = "FL0441"
+	WrongDealers        Code = "FL0441"
 	BadShareProof       Code = "FL0442"
 	NotYourTurn         Code = "FL0450"
 	ProposalOpen        Code = "FL0451"

@@ -54,5 +54,5 @@ func SetRulesVersion(s ledger.State, _ ledger.Env, body json.RawMessage) error {
 	if change.Version < current {
 		return errcode.New(errcode.RulesVersion, "version %d is older than %d", change.Version, current)
 	}
-	return ledger.Store(s, rulesKey, Rules{change.Version})
+	return ledger.Store(s, rulesKey, Rules(change))
 }

@@ -84,7 +84,7 @@ func (t *turn) faults(reason errcode.Code) ([]string, error) {
 func (t *turn) outcomes(dropouts, faults, finished []string) error {
 	parameters := t.round.Parameters
 	for _, member := range t.round.Cohort {
-		outcome := rewards.Outcome{}
+		var outcome rewards.Outcome
 		switch id := member.Participant; {
 		case slices.Contains(faults, id):
 			outcome = rewards.Outcome{Outcome: rewards.Fault, Slash: parameters.MinimumStake * parameters.SlashFaultPPM / 1_000_000}

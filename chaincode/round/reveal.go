@@ -23,9 +23,8 @@ type OfferedShare struct {
 	Proof []string `json:"proof"`
 }
 
-// RevealShares records a member's shares, in cohort order of their dealers: of the seed of a survivor, of the mask key of
-// a dropout, never the other, and only what stands under the dealer's root. A share that the member could not open is
-// left out.
+// RevealShares records a member's shares, at most one of each dealer: of the seed of a survivor, of the mask key of a
+// dropout, never the other, and only what stands under the dealer's root. A share that it could not open is left out.
 func RevealShares(s ledger.State, env ledger.Env, req RevealRequest) (Response, ledger.Event, error) {
 	round, status, err := inPhase(s, req.Ref, PhaseUnmask)
 	if err != nil {
@@ -46,23 +45,25 @@ func RevealShares(s ledger.State, env ledger.Env, req RevealRequest) (Response, 
 	for i, share := range req.Shares {
 		reveal.Shares[i] = share.RevealedShare
 	}
+	slices.SortFunc(reveal.Shares, func(a, b RevealedShare) int {
+		return slices.Index(status.U2, a.Dealer) - slices.Index(status.U2, b.Dealer)
+	})
 	return Response{req.Ref, PhaseUnmask}, happened("SharesRevealed", req.Ref, PhaseUnmask), ledger.Store(s, key, reveal)
 }
 
 func checkReveals(s ledger.State, round Round, status Status, receiver string, shares []OfferedShare) error {
-	last := -1
+	if len(shares) == 0 {
+		return errcode.New(errcode.WrongDealers, "no shares")
+	}
+	seen := []string{}
 	for _, share := range shares {
-		at := slices.Index(status.U2, share.Dealer)
-		if at <= last {
-			return errcode.New(errcode.WrongShareOrder, "dealer %q: each once, in cohort order, of %v", share.Dealer, status.U2)
+		if !slices.Contains(status.U2, share.Dealer) || slices.Contains(seen, share.Dealer) {
+			return errcode.New(errcode.WrongDealers, "dealer %.40q: each of %v at most once", share.Dealer, status.U2)
 		}
-		last = at
+		seen = append(seen, share.Dealer)
 		if err := checkReveal(s, round, status, receiver, share); err != nil {
 			return err
 		}
-	}
-	if last < 0 {
-		return errcode.New(errcode.WrongShareOrder, "no shares")
 	}
 	return nil
 }

@@ -1,0 +1,65 @@
+package contracttest
+
+import (
+	"fedledger/chaincode/ledger"
+)
+
+// Keys is the argument of PublishKeys.
+func (p *Played) Keys(place int) Map {
+	m := p.Members[place]
+	return p.With(Map{"seal_key": ledger.Hex(m.SealKey[:]), "mask_key": ledger.Hex(m.MaskKey[:])})
+}
+
+// Shares is the argument of CommitShares.
+func (p *Played) Shares(place int) Map {
+	m, sealed := p.Members[place], []Map{}
+	for other, peer := range p.Members {
+		if other != place {
+			sealed = append(sealed, Map{"to": peer.ID, "digest": Digest(m.ID + peer.ID)})
+		}
+	}
+	return p.With(Map{
+		"seed_commitment": ledger.Hex(m.SeedCommitment[:]), "shares_root": ledger.Hex(m.SharesRoot[:]), "sealed": sealed,
+	})
+}
+
+// Update is the argument of CommitUpdate; it puts the blob.
+func (p *Played) Update(place int) Map {
+	view, examples := p.View(), 100
+	if declared, own := p.Examples[place]; own {
+		examples = declared
+	}
+	digest := p.f.Blobs.Put(p.Updates[place])
+	return p.With(Map{
+		"digest": ledger.Hex(digest[:]), "length": len(p.Updates[place]), "examples": examples,
+		"plan": view.Plan, "base_state": view.BaseState,
+	})
+}
+
+// Reveal is the argument of RevealShares.
+func (p *Played) Reveal(place int) Map {
+	shares := []Map{}
+	for _, reveal := range p.Reveals[place] {
+		proof := []string{}
+		for _, digest := range reveal.Proof {
+			proof = append(proof, ledger.Hex(digest[:]))
+		}
+		shares = append(shares, Map{
+			"dealer": reveal.Dealer, "kind": string(reveal.Kind), "value": ledger.Hex(reveal.Value[:]), "proof": proof,
+		})
+	}
+	return p.With(Map{"shares": shares})
+}
+
+// Proposal is the argument of ProposeAggregate.
+func (p *Played) Proposal() Map {
+	examples := 0
+	for _, member := range p.Inputs.Cohort {
+		if member.Survivor {
+			examples += 100
+		}
+	}
+	return p.With(Map{
+		"aggregate": ledger.Hex(p.Inputs.Aggregate[:]), "state": p.State(), "metrics": Map{"loss": "0.5"}, "examples": examples,
+	})
+}

@@ -1,0 +1,1 @@
+"""Whole lives of a federation, over a running network."""

@@ -1,0 +1,53 @@
+"""The network that scenarios run on."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from network import bringup
+from tests.scenarios.federation import Federation
+
+BASE_PORT = 29000
+CONSORTIUM = Path(__file__).resolve().parents[2] / "network" / "consortium.yaml"
+PARAMETERS = {
+    "keys_ms": 6000,
+    "shares_ms": 6000,
+    "updates_ms": 6000,
+    "unmask_ms": 6000,
+    "attest_ms": 6000,
+    "aggregator_lease_ms": 1000,
+    "epoch_rounds": 10,
+}
+
+
+@pytest.fixture
+async def federation(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Federation]:
+    kind = pytestconfig.getoption("--network", "devnet")
+    if kind == "fabric" and not _has_fabric():
+        pytest.skip("no Fabric binaries in FABRIC_BIN or PATH")
+    with _running(tmp_path / "run", kind) as run:
+        async with Federation.connect(run) as federation:
+            yield federation
+
+
+@contextlib.contextmanager
+def _running(run: Path, kind: str) -> Iterator[Path]:
+    definition = yaml.safe_load(CONSORTIUM.read_text())
+    definition["federation"]["parameters"] |= PARAMETERS
+    path = run.parent / "consortium.yaml"
+    path.write_text(json.dumps(definition))
+    try:
+        bringup.up(bringup.Request(run, kind, definition=path, base_port=BASE_PORT), lambda _: None)  # type: ignore[arg-type]
+        yield run
+    finally:
+        bringup.down(run)
+
+
+def _has_fabric() -> bool:
+    return bool(shutil.which("peer", path=os.environ.get("FABRIC_BIN")) or shutil.which("peer"))

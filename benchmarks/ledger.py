@@ -33,9 +33,8 @@ from network.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLIENTS = PROJECT / "benchmarks" / "ledger_clients"
-NODE_MODULES = (PROJECT / "tests" / "contract" / "node" / "node_modules", PROJECT / ".build" / "node" / "node_modules")
+NODE = PROJECT / "tests" / "contract" / "node"  # the package of the contract suite, with its lock file
 CHAINCODE = "./cmd/conformance"
-NODE_PACKAGES = ("@hyperledger/fabric-gateway@1.12.1", "@grpc/grpc-js@1.14.0")
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,9 @@ def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     start_up = time.monotonic() - began
     kinds = {"gateway (Python)": [sys.executable, str(CLIENTS / "client.py")]}
     environment = dict(os.environ)
-    if modules := node_modules():
-        kinds["@hyperledger/fabric-gateway (Node)"] = ["node", str(CLIENTS / "client.cjs")]
-        environment["NODE_PATH"] = str(modules)
+    if official := official_client():
+        kinds[f"fabric-gateway {official} (Node)"] = ["node", str(CLIENTS / "client.cjs")]
+        environment["NODE_PATH"] = str(NODE / "node_modules")
     figures = []
     for clients in options.clients:
         turns: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
@@ -110,7 +109,7 @@ def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
         "memory_mb": {state.name: round((state.memory or 0) / 2**20, 1) for state in states},
         "figures": [asdict(each) for each in figures],
         "ratios": ratios(figures),
-        "node_client": "measured" if modules else "skipped: no node, or its package could not be installed",
+        "node_client": official or "skipped: no Node, or its package could not be installed",
     }
 
 
@@ -172,19 +171,16 @@ def ratios(figures: list[Figures]) -> dict[str, float]:
     return {str(clients): round(both[0] / both[1], 2) for clients, both in by_clients.items() if len(both) > 1}
 
 
-def node_modules() -> Path | None:
-    """Return a folder with the official client, installing it where none has it; None without Node."""
+def official_client() -> str | None:
+    """Return the version of the official client, installing it where it is missing; None where it cannot be."""
+    manifest = NODE / "node_modules" / "@hyperledger" / "fabric-gateway" / "package.json"
     if shutil.which("node") is None or shutil.which("npm") is None:
         return None
-    for folder in NODE_MODULES:
-        if (folder / "@hyperledger" / "fabric-gateway").exists():
-            return folder
-    home = NODE_MODULES[-1].parent
-    home.mkdir(parents=True, exist_ok=True)
-    note("installing the official Node client")
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(home), *NODE_PACKAGES]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    return NODE_MODULES[-1] if done.returncode == 0 else None
+    if not manifest.exists():
+        note("installing the official Node client")
+        command = ["npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=NODE, stdout=sys.stderr, timeout=300, check=False)
+    return str(json.loads(manifest.read_text())["version"]) if manifest.exists() else None
 
 
 def note(text: str) -> None:

@@ -1,0 +1,137 @@
+"""What masking an update costs one participant, beside raw AES-256-CTR and Flower's own SecAgg+ client step.
+
+    python benchmarks/masking.py [--cohort N] [--slots D] [--flower PYTHON] [--repeat K]
+
+Prints one JSON object. Flower is measured by its own code in another interpreter (a virtual environment with `flwr`);
+without one the figures say so. Times are medians of CPU seconds (nothing here uses a second core), so that a busy
+machine disturbs them little; goals stand in `goal`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fl_node.secagg.dealing import own_masks
+from fl_node.secagg.keys import KeyPair, PublicKeys
+from fl_node.secagg.layout import Layout
+from fl_node.secagg.masks import CHUNK, apply_masks, keystream
+from fl_node.secagg.records import Secrets
+from fl_node.secagg.session import Session
+from fl_node.secagg.simulation import session_of
+
+CLIPPING = 8.0
+BITS = 16
+FLOWER = Path(__file__).with_name("masking_flower.py")
+
+
+def layout_of(slots: int) -> Layout:
+    segment = {"name": "model", "kind": "value", "word": 32, "ring": 32, "max": (1 << BITS) - 1, "slots": slots}
+    return Layout.from_fields({"version": 1, "segments": [segment], "count": None})
+
+
+def median(repeat: int, work: Callable[[], Any]) -> float:
+    times = []
+    for _ in range(repeat):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return statistics.median(times)
+
+
+def raw_aes(size: int) -> None:
+    """The machine's own speed: a keystream of that many bytes through one warm buffer."""
+    zeros, out, context = bytes(CHUNK), bytearray(CHUNK), keystream(bytes(32))
+    for _ in range(0, size, CHUNK):
+        context.update_into(zeros, out)
+
+
+def quantize(update: np.ndarray) -> np.ndarray:
+    """Clips to the range and scales to integers of `BITS` bits, as the plans' quantized mean does."""
+    scaled = np.clip(update, -CLIPPING, CLIPPING)
+    scaled += CLIPPING
+    scaled *= ((1 << BITS) - 1) / (2 * CLIPPING)
+    return np.rint(scaled, out=scaled).astype(np.uint32)
+
+
+class Participant:
+    """A participant that knows everyone's public keys."""
+
+    def __init__(self, cohort: int, slots: int) -> None:
+        self.session: Session = session_of(layout_of(slots), cohort)
+        self.own = self.session.cohort[cohort // 2]
+        self.secrets = Secrets.fresh(os.urandom)
+        pairs = {name: KeyPair.of(os.urandom(32)).public for name in self.session.cohort}
+        self.keys = {name: PublicKeys(key, key) for name, key in pairs.items()} | {self.own: self.secrets.public}
+
+    def mask(self, words: np.ndarray) -> bytearray:
+        """Key agreement with everyone, one keystream each and the own one, added into a copy."""
+        vector = bytearray(self.session.layout.length)
+        self.session.layout.segments[0].view(vector)[:] = words
+        masks = own_masks(self.session, self.own, self.secrets, self.keys, self.session.cohort)
+        apply_masks(vector, self.session.layout, masks)
+        return vector
+
+
+def flower(python: str | None, cohort: int, slots: int, repeat: int) -> dict[str, Any]:
+    if not python:
+        return {"absent": "give --flower PYTHON of an environment with flwr"}
+    command = [python, str(FLOWER), str(cohort), str(slots), str(repeat)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        lines = run.stderr.strip().splitlines()
+        return {"absent": lines[-1] if lines else f"exit code {run.returncode}"}
+    return json.loads(run.stdout)
+
+
+def measure(cohort: int, slots: int, repeat: int, python: str | None) -> dict[str, Any]:
+    participant = Participant(cohort, slots)
+    update = np.random.default_rng(1).normal(size=slots).astype(np.float32)
+    words = quantize(update)
+    size = cohort * slots * 4
+    raw_aes(size)
+    mask = median(repeat, lambda: participant.mask(words))
+    raw = median(repeat, lambda: raw_aes(size))
+    figures: dict[str, Any] = {
+        "cohort": cohort,
+        "slots": slots,
+        "mask_seconds": mask,
+        "quantize_seconds": median(repeat, lambda: quantize(update)),
+        "sha256_seconds": median(repeat, lambda: hashlib.sha256(bytes(4 * slots)).digest()),
+        "raw_aes_seconds": raw,
+        "raw_aes_bytes_per_second": size / raw,
+        "fraction_of_raw_aes": raw / mask,
+        "upload_over_packed": len(participant.mask(words)) / (slots * 4),
+        "flower": flower(python, cohort, slots, repeat),
+    }
+    if "seconds" in figures["flower"]:
+        figures["flower_over_ours"] = figures["flower"]["seconds"] / (mask + figures["quantize_seconds"])
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cohort", type=int, action="append", help="participants (default 10, 100)")
+    parser.add_argument("--slots", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--flower", help="Python interpreter of an environment with flwr")
+    options = parser.parse_args()
+    figures = [measure(n, options.slots, options.repeat, options.flower) for n in options.cohort or [10, 100]]
+    if options.cohort is None and options.slots == 1_000_000:
+        figures.append(measure(500, 100_000, options.repeat, options.flower))
+    goal = {"fraction_of_raw_aes": 0.7, "flower_over_ours": 5, "mask_seconds of 500 x 100000": 0.15}
+    json.dump({"figures": figures, "goal": goal, "python": sys.version.split()[0]}, sys.stdout, indent=2)
+    print()
+
+
+if __name__ == "__main__":
+    main()

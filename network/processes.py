@@ -219,9 +219,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
 def _is_ready(process: Process, log: Path, offset: int) -> bool:
     if process.ready_event and not _logged_ready(log, offset):
         return False
-    if process.health_port is not None:
-        return _healthy(process.host, process.health_port)
-    return answers(process.host, process.port)
+    if process.health_port is not None and not _healthy(process.host, process.health_port):
+        return False
+    return all(answers(process.host, port) for port in (process.port, *process.other_ports))
 
 
 def _logged_ready(log: Path, offset: int) -> bool:

@@ -1,0 +1,141 @@
+"""Both networks, up and down, killed and started again; what they do with transactions is in tests/contract."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from network import processes
+from network.bringup import Request, down, start_one, stop_one, up
+from network.errors import NetworkError
+from network.plan import Plan
+from network.revocation import revoke
+from network.roster import add
+from network.topology import DEFAULT_DEFINITION
+from tests.unit.network.conftest import FABRIC, contract_of, quiet
+
+MEGABYTE = 1 << 20
+
+
+def states(run: Path) -> dict[str, str]:
+    return {s.name: s.state for s in processes.status(run, Plan.read(run))}
+
+
+async def test_every_member_submits_and_reads_through_its_own_gateway(running):
+    _, run = running
+    for letter in "abcd":
+        async with contract_of(run, f"hospital-{letter}") as contract:
+            await contract.submit("Put", f"from-{letter}", "x" * 64)
+    async with contract_of(run, "regulator") as contract:
+        assert await contract.evaluate("Get", "from-d") == b"x" * 64
+
+
+def test_everything_is_up_within_the_memory_that_was_promised(running):
+    outcome, run = running
+    found = processes.status(run, outcome.plan)
+    assert {s.state for s in found} == {"up"}
+    if outcome.plan.kind == "fabric":
+        assert sum(s.memory for s in found) < 1000 * MEGABYTE
+    else:
+        assert max(s.memory for s in found) < 90 * MEGABYTE
+
+
+def test_up_again_is_refused_and_changes_nothing(running):
+    outcome, run = running
+    before = {p.name: processes.pid(run, p.name) for p in outcome.plan.processes}
+    with pytest.raises(NetworkError, match="FL1030: this network is up already"):
+        up(Request(run, outcome.plan.kind), quiet)
+    assert {p.name: processes.pid(run, p.name) for p in outcome.plan.processes} == before
+
+
+@pytest.mark.parametrize("name", ["peer-hospital-b", "chaincode-hospital-c"])
+async def test_a_killed_process_starts_again_and_knows_everything(running, name):
+    _, run = running
+    stop_one(run, name, kill=True)
+    assert states(run)[name] == "stopped"
+    async with contract_of(run, "hospital-a") as contract:
+        await contract.submit("Put", f"without-{name}", "here")
+    start_one(run, name)
+    organisation = name.partition("-")[2]
+    deadline = time.monotonic() + 30
+    async with contract_of(run, organisation) as contract:
+        while await contract.evaluate("Get", f"without-{name}") != b"here":
+            assert time.monotonic() < deadline
+
+
+async def test_a_network_goes_on_from_its_ledgers(running):
+    outcome, run = running
+    async with contract_of(run, "hospital-a") as contract:
+        await contract.submit("Put", "kept", "over night")
+    assert sorted(down(run)) == sorted(p.name for p in outcome.plan.processes)
+    assert set(states(run).values()) == {"stopped"}
+    assert len(up(Request(run, outcome.plan.kind), quiet).started) == len(outcome.plan.processes)
+    async with contract_of(run, "hospital-c") as contract:
+        assert await contract.evaluate("Get", "kept") == b"over night"
+        await contract.submit("Put", "next", "day")
+
+
+def test_up_starts_what_does_not_run(running):
+    outcome, run = running
+    stop_one(run, "peer-regulator")
+    assert up(Request(run, outcome.plan.kind), quiet).started == ("peer-regulator",)
+
+
+def test_revoking_twice_changes_the_channel_once(running):
+    outcome, run = running
+    add(outcome.consortium, run, "hospital-d", "temporary", "client")
+    assert revoke(outcome.consortium, run, "hospital-d", "temporary").changed
+    assert not revoke(outcome.consortium, run, "hospital-d", "temporary").changed
+
+
+@pytest.mark.parametrize("running", [FABRIC], indirect=True)
+async def test_the_leader_of_the_orderers_may_die(running):
+    _, run = running
+    stop_one(run, "orderer1", kill=True)
+    began = time.monotonic()
+    async with contract_of(run, "hospital-a") as contract:
+        await contract.submit("Increment", "leader")
+        assert time.monotonic() - began < 15
+        start_one(run, "orderer1")
+        await contract.submit("Increment", "leader")
+        assert await contract.evaluate("Get", "leader") == b"2"
+
+
+def test_a_taken_port_stops_up_before_anything_starts(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        definition = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+        definition["base_port"] = 21900
+        definition["organisations"][3]["peers"] = [{"port": port}]
+        path = tmp_path / "consortium.yaml"
+        path.write_text(yaml.safe_dump(definition))
+        with pytest.raises(NetworkError, match=rf"FL1023: port {port} is taken \(peer-hospital-c\)"):
+            up(Request(tmp_path / "run", definition=path, chaincode="./cmd/conformance"), quiet)
+    assert not (tmp_path / "run" / "pids").exists()
+
+
+def test_a_failed_up_leaves_no_process(tmp_path):
+    run = tmp_path / "run"
+    request = Request(run, base_port=21900, chaincode="./cmd/conformance")
+    certificate = run / "identities" / "hospital-b" / "peers" / "peer0" / "tls" / "server.crt"
+    certificate.parent.mkdir(parents=True)
+    certificate.write_text("not a certificate")
+    with pytest.raises(NetworkError, match=r"FL102[45]: peer-hospital-b"):
+        up(request, quiet)
+    assert set(states(run).values()) == {"stopped"}
+
+
+@pytest.mark.parametrize("running", ["devnet"], indirect=True)
+async def test_two_networks_live_side_by_side(running, tmp_path):
+    _, run = running
+    other = tmp_path / "other"
+    try:
+        up(Request(other, base_port=21900, chaincode="./cmd/conformance"), quiet)
+        async with contract_of(other, "hospital-a") as there, contract_of(run, "hospital-a") as here:
+            await there.submit("Put", "side", "other")
+            assert await here.evaluate("Get", "side") == b""
+            assert await there.evaluate("Get", "side") == b"other"
+    finally:
+        down(other)

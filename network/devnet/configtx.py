@@ -1,8 +1,8 @@
 """Config updates: who may change what, and what the channel's configuration then is.
 
 Source: common/configtx/{update,configmap,validator}.go. On top of Fabric's rules devnet refuses every change but two:
-to an organisation's MSP (its revocation list or authorities), and the addition of an organisation with the policies that
-name it.
+to an organisation's MSP (its revocation list or authorities), and the addition of an organisation with the policies
+that name it.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from network.devnet.policy import implicit_policy, role_principal, signature_pol
 from network.topology import Consortium, Organisation
 
 ADMINS = "Admins"
-MAX_MESSAGES = 500
+MAX_MESSAGES = 100
 ABSOLUTE_MAX_BYTES = 10 << 20
 PREFERRED_MAX_BYTES = 2 << 20
 HASHING_WIDTH = 0xFFFFFFFF

@@ -3,7 +3,7 @@
 Sources: common/cauthdsl/cauthdsl.go, common/policies/implicitmeta.go.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from network.devnet import protos as p
 from network.devnet.envelopes import parse
 from network.devnet.msp import Identity, IdentityError, MspManager
 
+Principal = Callable[[Identity], bool]
 _ROLE_NAMES = {
     p.principal.MSPRole.ADMIN: "admin",
     p.principal.MSPRole.CLIENT: "client",
@@ -80,7 +81,7 @@ class SignaturePolicy(Policy):
 
     def __init__(self, envelope: Any) -> None:
         self._rule = envelope.rule
-        self._principals = list(envelope.identities)
+        self._principals = [compile_principal(principal) for principal in envelope.identities]
 
     def evaluate(self, identities: Sequence[Identity]) -> None:
         """Raise PolicyError unless the identities satisfy the policy."""
@@ -99,9 +100,9 @@ class SignaturePolicy(Policy):
         return bool(fulfilled >= rule.n_out_of.n)
 
     @staticmethod
-    def _signed(principal: Any, identities: Sequence[Identity], used: list[bool]) -> bool:
+    def _signed(is_principal: Principal, identities: Sequence[Identity], used: list[bool]) -> bool:
         for index, identity in enumerate(identities):
-            if not used[index] and is_principal(identity, principal):
+            if not used[index] and is_principal(identity):
                 used[index] = True
                 return True
         return False
@@ -132,19 +133,27 @@ class ImplicitMetaPolicy(Policy):
             )
 
 
-def is_principal(identity: Identity, principal: Any) -> bool:
-    """Say whether an identity is what an MSPPrincipal describes (msp/mspimpl.go, satisfiesPrincipal)."""
+def compile_principal(principal: Any) -> Principal:
+    """Return the test whether an identity is what an MSPPrincipal describes (msp/mspimpl.go, satisfiesPrincipal).
+
+    Organisation units and combinations, which no policy of ours uses, match nobody.
+    """
     kind = principal.principal_classification
     if kind == p.principal.MSPPrincipal.ROLE:
-        role = parse(p.principal.MSPRole, principal.principal, "MSPRole")
-        if role.msp_identifier != identity.msp_id:
-            return False
-        return role.role == p.principal.MSPRole.MEMBER or _ROLE_NAMES.get(role.role) == identity.role
+        described = parse(p.principal.MSPRole, principal.principal, "MSPRole")
+        msp_id, role = described.msp_identifier, _ROLE_NAMES.get(described.role)
+        if described.role == p.principal.MSPRole.MEMBER:
+            return lambda identity: identity.msp_id == msp_id
+        return lambda identity: identity.msp_id == msp_id and identity.role == role
     if kind == p.principal.MSPPrincipal.IDENTITY:
-        named = parse(p.identities.SerializedIdentity, principal.principal, "SerializedIdentity")
-        shown = parse(p.identities.SerializedIdentity, identity.serialized, "SerializedIdentity")
-        return bool(named.mspid == shown.mspid and named.id_bytes.strip() == shown.id_bytes.strip())
-    return False
+        named = _certificate(principal.principal)
+        return lambda identity: _certificate(identity.serialized) == named
+    return lambda _: False
+
+
+def _certificate(serialized: bytes) -> tuple[str, bytes]:
+    identity = parse(p.identities.SerializedIdentity, serialized, "SerializedIdentity")
+    return identity.mspid, identity.id_bytes.strip()
 
 
 class PolicyTree:

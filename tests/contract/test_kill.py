@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from gateway import Contract, Gateway, Identity, Signer, ValidationCode, connect
+from gateway.errors import EndorseError
 from tests.contract.harness.blocks import blocks_up_to, commit_hash, header_hash, transactions
 from tests.contract.harness.ledger import Ledger
 
@@ -21,6 +22,21 @@ RECOVERY_S = 15.0
 CATCH_UP_S = 30.0
 
 pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(autouse=True)
+async def whole(own_ledger: Ledger) -> None:
+    """Every member's gateway finds every member: with real Fabric that takes seconds after a restart."""
+    async with asyncio.timeout(CATCH_UP_S):
+        for member in own_ledger.members:
+            async with own_ledger.contract(member) as contract:
+                while True:
+                    with suppress(EndorseError):
+                        await contract.proposal(
+                            "Put", "whole", "value", endorsing_organizations=own_ledger.msp_ids
+                        ).endorse()
+                        break
+                    await asyncio.sleep(0.1)
 
 
 @dataclass
@@ -161,8 +177,7 @@ async def test_everything_killed_at_once_comes_back_with_what_was_committed(own_
         for name in [*peers, *own_ledger.orderers, *chaincodes]:
             await asyncio.to_thread(own_ledger.kill, name)
         await asyncio.gather(*pending, return_exceptions=True)
-    for name in [*own_ledger.orderers, *chaincodes, *peers]:
-        await asyncio.to_thread(own_ledger.start, name)
+    await asyncio.to_thread(own_ledger.up)
     async with asyncio.timeout(CATCH_UP_S), own_ledger.contract() as contract:
         await contract.submit("Put", key + "after", "value")
     await assert_nothing_lost_or_doubled(own_ledger, load)

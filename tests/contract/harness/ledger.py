@@ -91,6 +91,10 @@ class Ledger:
         """Start a process again."""
         bringup.start_one(self.run, name)
 
+    def up(self) -> None:
+        """Start what does not run and wait until every gateway finds endorsers again."""
+        bringup.up(bringup.Request(self.run, self.kind), lambda _: None)  # type: ignore[arg-type]
+
     def kill(self, name: str) -> None:
         """Kill a process as a power failure would."""
         assert bringup.stop_one(self.run, name, kill=True), f"{name} did not run"

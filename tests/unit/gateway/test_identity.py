@@ -1,11 +1,11 @@
 """Signatures that peers accept, and keys that are refused."""
 
 import pytest
-from conftest import certificate, key_pem
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, utils
 from hypothesis import given
 from hypothesis import strategies as st
+from wire_keys import certificate, key_pem
 from wire_peer import ORDERS, verify
 
 from gateway import Endpoint, Identity, Signer, connect

@@ -12,6 +12,7 @@ import structlog
 from fl_node.acts import Acts
 from fl_node.context import Context, now_ms
 from fl_node.errors import RefusalError
+from fl_node.plan.errors import DataError
 from fl_node.secagg.errors import Refusal
 from fl_node.session import TURN_MS, Advance, Effect, OpenRound, Own, duty, ripe, turn
 from fl_node.views import OVER, Round, Training
@@ -141,7 +142,7 @@ class Node:
             outcome = "done"
             if not moved and isinstance(effect, Advance | OpenRound):
                 self._back_off(seen)
-        except (RefusalError, Refusal) as error:
+        except (RefusalError, Refusal, DataError) as error:
             log.warning("refused", attempt=view.name, duty=name, **error.as_json())
             self._acts.drop(view, error.code)
             outcome, moved = "refused", True

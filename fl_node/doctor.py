@@ -178,16 +178,25 @@ async def check_participant(config: NodeConfig, own: Profile, ledger: Ledger) ->
     return f"{config.name} is active under {record.msp_id}"
 
 
+def check_data_exists(config: NodeConfig) -> None:
+    """Check that what was given as data is there.
+
+    Raises:
+        NodeError: FL4001.
+    """
+    if config.data is not None and not config.data.exists():
+        raise NodeError("FL4001", "there is no such file or folder", where=str(config.data), hint="Give --data.")
+
+
 async def check_data(config: NodeConfig, ledger: Ledger) -> str:
     """Read the node's rows with the schema of every plan in training.
 
     Raises:
         FedledgerError: the plan or the data is refused, with file and row.
     """
+    check_data_exists(config)
     if config.data is None:
         return "no data: this node holds blobs and attests"
-    if not config.data.exists():
-        raise NodeError("FL4001", "there is no such file or folder", where=str(config.data), hint="Give --data.")
     plans = sorted({training.plan for training in await ledger.trainings() if training.running})
     rows = 0
     for plan in plans:

@@ -82,6 +82,7 @@ async def _require(config: NodeConfig, own: Profile) -> None:
     """Refuse to start with an identity, disk or clock that could only do harm."""
     doctor.check_identity(own)
     doctor.check_disk(config)
+    doctor.check_data_exists(config)
     await doctor.check_clock(config)
 
 

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"crypto/ecdh"
 	"errors"
 	"fmt"
 
@@ -48,8 +49,9 @@ func (in Inputs) masks(known secrets) ([]mask, error) {
 		masks = append(masks, mask{secagg.SelfKey(in.Session, p.ID, known.seeds[i], p.MaskKey), true})
 	}
 	for _, dropout := range dropouts {
+		private := secagg.Private(known.keys[dropout])
 		for _, survivor := range survivors {
-			key, err := in.pairKey(dropout, survivor, known.keys[dropout])
+			key, err := in.pairKey(dropout, survivor, private)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrInputs, err)
 			}
@@ -60,8 +62,8 @@ func (in Inputs) masks(known secrets) ([]mask, error) {
 	return masks, nil
 }
 
-func (in Inputs) pairKey(dropout, survivor int, secret [32]byte) ([32]byte, error) {
+func (in Inputs) pairKey(dropout, survivor int, private *ecdh.PrivateKey) ([32]byte, error) {
 	low, high := in.Cohort[min(dropout, survivor)], in.Cohort[max(dropout, survivor)]
 	return secagg.PairKey(in.Session, secagg.Peer{ID: low.ID, Key: low.MaskKey}, secagg.Peer{ID: high.ID, Key: high.MaskKey},
-		secret, in.Cohort[survivor].MaskKey)
+		private, in.Cohort[survivor].MaskKey)
 }

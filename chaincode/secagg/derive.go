@@ -1,6 +1,7 @@
 package secagg
 
 import (
+	"crypto/ecdh"
 	"crypto/hkdf"
 	"crypto/sha256"
 
@@ -25,10 +26,10 @@ func SelfKey(session Digest, id string, seed, maskKey [32]byte) [32]byte {
 	return derive(seed[:], session, codec.LabelMaskSelf, []byte(id), maskKey[:])
 }
 
-// PairKey is the AES-256 key of the mask between two participants. low stands before high in the cohort; secret is the
-// secret mask key of either, public the public mask key of the other.
-func PairKey(session Digest, low, high Peer, secret, public [32]byte) ([32]byte, error) {
-	shared, err := Agree(secret, public)
+// PairKey is the AES-256 key of the mask between two participants. low stands before high in the cohort; private is the
+// mask key of either, public that of the other.
+func PairKey(session Digest, low, high Peer, private *ecdh.PrivateKey, public [32]byte) ([32]byte, error) {
+	shared, err := Agree(private, public)
 	if err != nil {
 		return [32]byte{}, err
 	}
@@ -41,10 +42,10 @@ type Peer struct {
 	Key [32]byte
 }
 
-// ShareKey is the AES-256-GCM key that seals the shares that one participant deals to another. secret is the secret seal
-// key of either, public the public seal key of the other.
-func ShareKey(session Digest, from, to Peer, secret, public [32]byte) ([32]byte, error) {
-	shared, err := Agree(secret, public)
+// ShareKey is the AES-256-GCM key that seals the shares that one participant deals to another. private is the seal key of
+// either, public that of the other.
+func ShareKey(session Digest, from, to Peer, private *ecdh.PrivateKey, public [32]byte) ([32]byte, error) {
+	shared, err := Agree(private, public)
 	if err != nil {
 		return [32]byte{}, err
 	}

@@ -48,13 +48,18 @@ func PublicKey(secret [32]byte) [32]byte {
 	return [32]byte(mustPrivate(secret[:]).PublicKey().Bytes())
 }
 
+// Private is the X25519 private key of 32 secret bytes. Making it costs a scalar multiplication: make it once.
+func Private(secret [32]byte) *ecdh.PrivateKey {
+	return mustPrivate(secret[:])
+}
+
 // Agree is the X25519 shared secret. It fails on points of low order.
-func Agree(secret, public [32]byte) ([]byte, error) {
+func Agree(private *ecdh.PrivateKey, public [32]byte) ([]byte, error) {
 	key, err := ecdh.X25519().NewPublicKey(public[:])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrPublicKey, err)
 	}
-	shared, err := mustPrivate(secret[:]).ECDH(key)
+	shared, err := private.ECDH(key)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrPublicKey, err)
 	}

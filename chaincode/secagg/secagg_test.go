@@ -26,7 +26,7 @@ func TestAgreementGivesTheKnownAnswersOfRFC7748(t *testing.T) {
 		1000: "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51",
 	}
 	for turn := 1; turn <= 1000; turn++ {
-		shared, err := secagg.Agree(secret, public)
+		shared, err := secagg.Agree(secagg.Private(secret), public)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func decoded(t *testing.T, texts []string) [][]byte {
 
 func TestAgreementWithAPointOfLowOrderIsRefused(t *testing.T) {
 	for _, u := range []byte{0, 1} {
-		if _, err := secagg.Agree([32]byte{1}, [32]byte{u}); !errors.Is(err, secagg.ErrPublicKey) {
+		if _, err := secagg.Agree(secagg.Private([32]byte{1}), [32]byte{u}); !errors.Is(err, secagg.ErrPublicKey) {
 			t.Errorf("u=%d: expected %v, got %v", u, secagg.ErrPublicKey, err)
 		}
 	}
@@ -168,7 +168,7 @@ func FuzzCheckPublicKey(f *testing.F) {
 		if secagg.CheckPublicKey(key) != nil {
 			return
 		}
-		if _, err := secagg.Agree([32]byte{77}, [32]byte(key)); err != nil {
+		if _, err := secagg.Agree(secagg.Private([32]byte{77}), [32]byte(key)); err != nil {
 			t.Fatalf("an accepted key agrees on nothing: %v", err)
 		}
 	})

@@ -153,11 +153,12 @@ func TestKeysFollowTheirVectors(t *testing.T) {
 	}](t, "keys") {
 		session, seed := fixed(t, c.Session), fixed(t, c.Seed)
 		low, high := secagg.Peer{ID: c.Low, Key: fixed(t, c.LowPublic)}, secagg.Peer{ID: c.High, Key: fixed(t, c.HighPublic)}
-		lowSecret, highSecret := fixed(t, c.LowSecret), fixed(t, c.HighSecret)
-		pair, err := secagg.PairKey(session, low, high, lowSecret, high.Key)
-		pairBack, errBack := secagg.PairKey(session, low, high, highSecret, low.Key)
-		share, errShare := secagg.ShareKey(session, low, high, lowSecret, high.Key)
-		back, errShareBack := secagg.ShareKey(session, high, low, lowSecret, high.Key)
+		lowSecret := fixed(t, c.LowSecret)
+		lowPrivate, highPrivate := secagg.Private(lowSecret), secagg.Private(fixed(t, c.HighSecret))
+		pair, err := secagg.PairKey(session, low, high, lowPrivate, high.Key)
+		pairBack, errBack := secagg.PairKey(session, low, high, highPrivate, low.Key)
+		share, errShare := secagg.ShareKey(session, low, high, lowPrivate, high.Key)
+		back, errShareBack := secagg.ShareKey(session, high, low, lowPrivate, high.Key)
 		if err := errors.Join(err, errBack, errShare, errShareBack); err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ def deal_sealed(
     for to, public in keys.items():
         if to != own:
             ends = (own, secrets.seal.public), (to, public.seal)
-            key = share_key(session.digest, secrets.seal.secret, public.seal, *ends)
+            key = share_key(session.digest, secrets.seal, public.seal, *ends)
             sealed[to] = seal(session.digest, own, to, key, dealt[to])
     commitment = seed_commitment(session.digest, own, secrets.seed)
     return Dealing(keys_digest(keys), commitment, root, dealt[own], sealed)
@@ -61,7 +61,7 @@ def open_sealed(
     """
     dealer, root, blob = message
     public = keys[dealer].seal
-    key = share_key(session.digest, secrets.seal.secret, public, (dealer, public), (own, secrets.seal.public))
+    key = share_key(session.digest, secrets.seal, public, (dealer, public), (own, secrets.seal.public))
     dealt = unseal(session.digest, dealer, own, key, blob)
     for kind in KINDS:
         path = proof(session, dealer, own, kind, dealt)
@@ -84,4 +84,4 @@ def own_masks(
         other = (name, keys[name].mask)
         later = session.place(name) > session.place(own)
         low, high = (this, other) if later else (other, this)
-        yield Mask(pair_key(session.digest, secrets.mask.secret, other[1], low, high), add=later)
+        yield Mask(pair_key(session.digest, secrets.mask, other[1], low, high), add=later)

@@ -28,12 +28,13 @@ class KeyPair:
 
     secret: bytes = field(repr=False)
     public: bytes
+    private: X25519PrivateKey = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, secret: bytes) -> "KeyPair":
         """Returns the pair of 32 secret bytes; clamping stays inside X25519."""
         private = X25519PrivateKey.from_private_bytes(secret)
-        return cls(secret, private.public_key().public_bytes_raw())
+        return cls(secret, private.public_key().public_bytes_raw(), private)
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,11 @@ def check_public_key(key: bytes) -> None:
     """
     if len(key) != KEY_BYTES or int.from_bytes(key, "little") >= FIELD_PRIME:
         raise SecaggError(BAD_KEY, "a public key has 32 bytes and a reduced coordinate")
-    _exchange(_PROBE, key)
+    agree(_PROBE, key)
 
 
-def agree(secret: bytes, public: bytes) -> bytes:
+def agree(private: X25519PrivateKey, public: bytes) -> bytes:
     """Returns the X25519 shared secret; an all-zero one is refused (FL4101)."""
-    return _exchange(X25519PrivateKey.from_private_bytes(secret), public)
-
-
-def _exchange(private: X25519PrivateKey, public: bytes) -> bytes:
     try:
         return private.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
@@ -83,23 +80,23 @@ def self_key(session: bytes, participant: str, seed: bytes, mask_key: bytes) -> 
     return derive(seed, session, LABEL_MASK_SELF, participant.encode(), mask_key)
 
 
-def pair_key(session: bytes, secret: bytes, public: bytes, low: tuple[str, bytes], high: tuple[str, bytes]) -> bytes:
+def pair_key(session: bytes, own: KeyPair, public: bytes, low: tuple[str, bytes], high: tuple[str, bytes]) -> bytes:
     """Returns the AES key of the mask between two participants.
 
     Args:
         session: Session digest.
-        secret: Secret mask key of either.
+        own: Mask key pair of either.
         public: Public mask key of the other.
         low: Id and public mask key of the one earlier in the cohort.
         high: The same of the later one.
     """
     parts = (low[0].encode(), high[0].encode(), low[1], high[1])
-    return derive(agree(secret, public), session, LABEL_MASK_PAIR, *parts)
+    return derive(agree(own.private, public), session, LABEL_MASK_PAIR, *parts)
 
 
 def share_key(
-    session: bytes, secret: bytes, public: bytes, dealer: tuple[str, bytes], receiver: tuple[str, bytes]
+    session: bytes, own: KeyPair, public: bytes, dealer: tuple[str, bytes], receiver: tuple[str, bytes]
 ) -> bytes:
     """Returns the AES-256-GCM key of the one message from a dealer to a receiver; arguments as in `pair_key`."""
     parts = (dealer[0].encode(), receiver[0].encode(), dealer[1], receiver[1])
-    return derive(agree(secret, public), session, LABEL_SHARE, *parts)
+    return derive(agree(own.private, public), session, LABEL_SHARE, *parts)

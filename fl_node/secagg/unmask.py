@@ -139,11 +139,12 @@ def _remaining_masks(revealed: Revealed, secrets: Mapping[str, bytes]) -> Iterat
     for survivor in revealed.survivors:
         yield Mask(self_key(session.digest, survivor, secrets[survivor], keys[survivor]), add=False)
     for dropout in revealed.dropouts:
+        own = KeyPair.of(secrets[dropout])
         for survivor in revealed.survivors:
             added = session.place(dropout) > session.place(survivor)
             low, high = (survivor, dropout) if added else (dropout, survivor)
             ends = (low, keys[low]), (high, keys[high])
-            yield Mask(pair_key(session.digest, secrets[dropout], keys[survivor], *ends), add=not added)
+            yield Mask(pair_key(session.digest, own, keys[survivor], *ends), add=not added)
 
 
 def _sum_updates(revealed: Revealed, open_blob: OpenBlob) -> bytearray:

@@ -127,9 +127,9 @@ def key_cases() -> list[Case]:
     outputs = {
         "seed_commitment": seed_commitment(one.digest, names[0], seed),
         "self_key": self_key(one.digest, names[0], seed, low.public),
-        "pair_key": pair_key(one.digest, low.secret, high.public, first, second),
-        "share_key": share_key(one.digest, low.secret, high.public, first, second),
-        "share_key_back": share_key(one.digest, high.secret, low.public, second, first),
+        "pair_key": pair_key(one.digest, low, high.public, first, second),
+        "share_key": share_key(one.digest, low, high.public, first, second),
+        "share_key_back": share_key(one.digest, high, low.public, second, first),
     }
     return [{"name": "all keys of one pair", **common, **{name: value.hex() for name, value in outputs.items()}}]
 

@@ -99,6 +99,7 @@ func (r *Round) value(place int, w word) uint64 {
 
 func (r *Round) mask(place int, update []byte, words []word) {
 	m := r.Members[place]
+	private := secagg.Private(m.MaskSecret)
 	apply(update, words, secagg.SelfKey(r.Inputs.Session, m.ID, m.Seed, m.MaskKey), true)
 	for other, peer := range r.Members {
 		if other == place || !r.Inputs.Cohort[other].Shared {
@@ -106,7 +107,7 @@ func (r *Round) mask(place int, update []byte, words []word) {
 		}
 		low, high := r.Members[min(place, other)], r.Members[max(place, other)]
 		key, err := secagg.PairKey(r.Inputs.Session, secagg.Peer{ID: low.ID, Key: low.MaskKey},
-			secagg.Peer{ID: high.ID, Key: high.MaskKey}, m.MaskSecret, peer.MaskKey)
+			secagg.Peer{ID: high.ID, Key: high.MaskKey}, private, peer.MaskKey)
 		if err != nil {
 			panic(err)
 		}

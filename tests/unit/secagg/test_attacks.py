@@ -323,7 +323,7 @@ def test_t17_a_dealer_of_inconsistent_secrets_is_blamed_by_name(drops_out: bool)
     world = World(7).until_keys()
     dealer = "hospital-003"
     secrets = Secrets.decode(world.journals[dealer].read(f"{world.session.digest.hex()}/secrets") or b"")
-    wrong = Secrets(secrets.seal, replace(secrets.mask, secret=b"\x05" * 32), b"\x06" * 32)
+    wrong = Secrets(secrets.seal, KeyPair.of(b"\x05" * 32), b"\x06" * 32)
     dealing = deal_sealed(world.session, dealer, wrong, world.run.keys, lambda length: b"\x11" * length)
     dishonest(world, dealer, dealing)
     world.run.commit_shares()

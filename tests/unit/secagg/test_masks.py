@@ -133,13 +133,13 @@ def test_regression_keys_depend_on_round_peer_direction_and_purpose():
     one, two = b"\x01" * 32, b"\x02" * 32
     ends, others = (("a", a.public), ("b", b.public)), (("a", a.public), ("c", c.public))
     keys = [
-        pair_key(one, a.secret, b.public, *ends),
-        pair_key(two, a.secret, b.public, *ends),
-        pair_key(one, a.secret, c.public, *others),
-        pair_key(one, a.secret, b.public, ("x", a.public), ends[1]),
-        share_key(one, a.secret, b.public, *ends),
-        share_key(one, a.secret, b.public, *reversed(ends)),
-        share_key(two, a.secret, b.public, *ends),
+        pair_key(one, a, b.public, *ends),
+        pair_key(two, a, b.public, *ends),
+        pair_key(one, a, c.public, *others),
+        pair_key(one, a, b.public, ("x", a.public), ends[1]),
+        share_key(one, a, b.public, *ends),
+        share_key(one, a, b.public, *reversed(ends)),
+        share_key(two, a, b.public, *ends),
         self_key(one, "a", a.secret, a.public),
         self_key(two, "a", a.secret, a.public),
         self_key(one, "b", a.secret, a.public),

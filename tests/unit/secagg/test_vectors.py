@@ -130,9 +130,9 @@ def test_derived_keys_follow_their_vectors(case: Case):
         "high_public": high.public,
         "seed_commitment": seed_commitment(session, case["low"], seed),
         "self_key": self_key(session, case["low"], seed, low.public),
-        "pair_key": pair_key(session, high.secret, low.public, first, second),
-        "share_key": share_key(session, low.secret, high.public, first, second),
-        "share_key_back": share_key(session, low.secret, high.public, second, first),
+        "pair_key": pair_key(session, high, low.public, first, second),
+        "share_key": share_key(session, low, high.public, first, second),
+        "share_key_back": share_key(session, low, high.public, second, first),
     }
     assert {name: case[name] for name in derived} == {name: value.hex() for name, value in derived.items()}
     assert len(set(derived.values())) == len(derived)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from network.allotment import msp_id_of
 from network.devnet import genesis, lifecycle
 from network.devnet import protos as p
 from network.devnet.blocks import new_block, sign_block
@@ -15,7 +16,7 @@ from network.devnet.log import Log
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
-from network.topology import Consortium, load_consortium
+from network.topology import Consortium
 
 MEMBERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
 
@@ -40,7 +41,7 @@ def peer(run: Path, organisation: str) -> SigningIdentity:
 
 
 def msp_id(organisation: str) -> str:
-    return load_consortium().organisation(organisation).msp_id
+    return msp_id_of(organisation)
 
 
 @dataclass

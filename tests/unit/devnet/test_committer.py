@@ -77,7 +77,7 @@ async def test_endorsements_that_do_not_count(chain, endorsers):
 
 
 async def test_a_clients_signature_is_no_endorsement(chain, monkeypatch):
-    monkeypatch.setattr("tests.unit.devnet.harness.peer", lambda run, name: user(run, name))
+    monkeypatch.setattr("tests.unit.devnet.harness.peer", user)
     assert await chain.commit(chain.transaction(puts(a=b"1"))) == [Codes.ENDORSEMENT_POLICY_FAILURE]
 
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from network.devnet import mvcc
-from network.devnet.rwset import NamespaceSet, RangeRead
 from network.devnet.mvcc import MVCC_READ_CONFLICT, PHANTOM_READ_CONFLICT, VALID, Updates
+from network.devnet.rwset import NamespaceSet, RangeRead
 
 KEYS = [f"k{n:03d}" for n in range(70)]
 NS = "cc"

@@ -103,7 +103,7 @@ def test_a_policy_that_is_not_there_refuses():
 
 
 def test_the_consortiums_policies_let_members_write_and_endorse_and_never_the_regulator():
-    policies = {name: policy for name, policy in application_policies(["A", "B", "C", "D"], 3).items()}
+    policies = application_policies(["A", "B", "C", "D"], 3)
     writers, endorsement = compiled(policies["Writers"]), compiled(policies["Endorsement"])
     assert [True, True, False, False] == [
         writers.satisfied([x]) for x in (Someone("A", "client"), Someone("B", "admin"), A, Someone("R", "client"))

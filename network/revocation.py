@@ -1,9 +1,9 @@
 """Revokes an identity: a new revocation list, and the config update that puts it into the channel."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from network.blocking import finish
 from network.channel_admin import ChannelAdmin
 from network.config_update import compute_update, revocation_lists, with_revocation_list
 from network.connection import profile
@@ -32,7 +32,7 @@ def revoke(consortium: Consortium, run: Path, organisation: str, name: str) -> R
     identities = identities_of(consortium, run, organisation)
     certificate = certificate_of(run, organisation, name)
     content = identities.signing.revoke(certificate, revocation_list(run, organisation))
-    changed = asyncio.run(_publish(consortium, run, organisation, content))
+    changed = finish(_publish(consortium, run, organisation, content))
     return Revocation(organisation, name, f"{certificate.serial_number:x}", changed)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import Endpoint, Gateway, Identity, Signer, connect, errors
+from network.blocking import finish
 from network.connection import profile
 from network.errors import NetworkError
 from network.fabric.admin import Admin
@@ -36,7 +37,7 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
         _together(admin.approve for admin in members)
         members[0].commit()
     report("waiting for the gateways")
-    asyncio.run(_routes(run, consortium))
+    finish(_routes(run, consortium))
 
 
 async def _routes(run: Path, consortium: Consortium) -> None:

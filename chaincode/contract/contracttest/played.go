@@ -1,6 +1,7 @@
 package contracttest
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"fedledger/chaincode/aggregate"
@@ -42,7 +43,7 @@ func (f *Federation) Open(training string, options Options) *Played {
 			Channel: Channel, Training: training, Round: p.Ref.Round, Attempt: p.Ref.Attempt,
 			Plan: digest32(view.Plan), BaseState: digest32(view.BaseState),
 		},
-		Seed: p.Ref.Round<<16 + p.Ref.Attempt,
+		Seed: binary.BigEndian.Uint64(ledger.Bytes(view.Session)),
 	})
 	return p
 }
@@ -188,4 +189,18 @@ func all(n int) []int {
 		places[i] = i
 	}
 	return places
+}
+
+// Say sends a transaction of each of the places.
+func (p *Played) Say(function string, argument func(int) Map, places ...int) {
+	for _, place := range places {
+		p.f.Must(p.Node(place), function, argument(place), nil)
+	}
+}
+
+// Ended lets the deadline pass and advances to Void; it returns the reason.
+func (p *Played) Ended() string {
+	p.Expire()
+	p.Advance(round.Void)
+	return p.View().VoidReason
 }

@@ -1,0 +1,131 @@
+package contract_test
+
+import (
+	"testing"
+
+	"fedledger/chaincode/contract/contracttest"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/round"
+)
+
+// unrevealed freezes all four survivors of a round and lets it void because nobody reveals.
+func unrevealed(t *testing.T, f *contracttest.Federation) {
+	t.Helper()
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseUnmask)
+	equal(t, string(errcode.VoidNotUnmaskable), p.Ended())
+}
+
+// freezing plays an attempt with a dropout up to its freeze and returns where that leads.
+func freezing(f *contracttest.Federation) (*contracttest.Played, round.AdvanceResponse) {
+	p := f.Open("tumour", options{Dropouts: []int{3}})
+	p.To(round.PhaseUpdates)
+	p.Say("CommitUpdate", p.Update, 0, 1, 2)
+	p.Expire()
+	var answer round.AdvanceResponse
+	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)
+	return p, answer
+}
+
+func TestT12T13ASurvivorSetThatDiffersByOneOnTheSameBaseVoidsBeforeAnyReveal(t *testing.T) {
+	f := training(4, `{}`)
+	unrevealed(t, f)
+	p, answer := freezing(f)
+	equal(t, round.Void, answer.Phase)
+	equal(t, string(errcode.VoidDifferencing), p.View().VoidReason)
+	equal(t, 1, len(p.View().Frozen))
+}
+
+func TestT13TheSameSurvivorsMayTryAgainOnTheSameBase(t *testing.T) {
+	f := training(4, `{}`)
+	unrevealed(t, f)
+	p := f.Open("tumour", options{})
+	p.Finish()
+	equal(t, round.Final, p.View().Phase)
+}
+
+func TestT13AVoteLiftsTheRuleForOneAttempt(t *testing.T) {
+	f := training(4, `{}`)
+	unrevealed(t, f)
+	if err := f.Agree("lift_differencing", object{"training": "tumour"}); err != nil {
+		t.Fatal(err)
+	}
+	p, answer := freezing(f)
+	equal(t, true, p.View().Lifted)
+	equal(t, round.PhaseUnmask, answer.Phase)
+	equal(t, string(errcode.VoidNotUnmaskable), p.Ended())
+	next, answer := freezing(f)
+	equal(t, false, next.View().Lifted)
+	equal(t, round.Void, answer.Phase)
+}
+
+func TestT12ARoundAfterARollBackIsHeldAgainstTheEarlierOneOnThatBase(t *testing.T) {
+	f := training(4, `{}`)
+	f.Open("tumour", options{}).Finish()
+	if err := f.Agree("roll_back_training", object{"training": "tumour", "round": 0}); err != nil {
+		t.Fatal(err)
+	}
+	p, answer := freezing(f)
+	equal(t, contracttest.Digest("state-0"), p.View().BaseState)
+	equal(t, round.Void, answer.Phase)
+}
+
+func TestT12AnotherTrainingOnTheSameBaseIsHeldAgainstItToo(t *testing.T) {
+	f := training(4, `{}`)
+	f.Open("tumour", options{}).Finish()
+	f.Start("twin", 1, 4)
+	p := f.Open("twin", options{Dropouts: []int{3}})
+	p.To(round.PhaseUpdates)
+	p.Say("CommitUpdate", p.Update, 0, 1, 2)
+	equal(t, string(errcode.VoidDifferencing), p.Ended())
+}
+
+func TestT27ADropoutsExposureIsRecordedAndFlagged(t *testing.T) {
+	f := training(4, `{}`)
+	f.Open("tumour", options{}).Finish()
+	p := f.Open("tumour", options{Dropouts: []int{3}})
+	p.Finish()
+	equal(t, round.Exposure{Participant: contracttest.ID(3), Difference: 1}, p.View().Exposure[0])
+	kinds := []string{}
+	for _, flag := range flags(f, contracttest.ID(3)) {
+		kinds = append(kinds, flag.Kind)
+	}
+	equal(t, "dropout", kinds[0])
+	equal(t, "exposure", kinds[1])
+}
+
+func TestT27AStrictPolicyVoidsBeforeTheReveal(t *testing.T) {
+	f := training(4, `{"strict_differencing":1}`)
+	f.Open("tumour", options{}).Finish()
+	p, answer := freezing(f)
+	equal(t, round.Void, answer.Phase)
+	equal(t, string(errcode.VoidExposure), p.View().VoidReason)
+}
+
+func TestABadSealThatTooManyComplainOfVoidsBeforeAnyRevealAndTheTrainingGoesOn(t *testing.T) {
+	f := contracttest.New(5, `{}`)
+	f.Ready(1, 5)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseUpdates)
+	complaint := p.With(object{"kind": "bad_seal", "accused": contracttest.ID(4), "evidence": object{}})
+	refused(t, f, p.Node(4), "ReportFault", complaint, errcode.NotProven)
+	f.Must(p.Node(0), "ReportFault", complaint, nil)
+	refused(t, f, p.Node(0), "ReportFault", complaint, errcode.AlreadyReported)
+	var answer round.AdvanceResponse
+	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)
+	equal(t, false, answer.Moved) // four of five can still rebuild it
+	f.Must(p.Node(1), "ReportFault", complaint, nil)
+	p.Advance(round.Void)
+	equal(t, string(errcode.VoidBadSeals), p.View().VoidReason)
+	next := f.Open("tumour", options{})
+	equal(t, 4, len(next.View().Cohort))
+	next.Finish()
+}
+
+func TestOneOrganisationsParticipantsLeaveEnoughSurvivorsWithoutThem(t *testing.T) {
+	f := contracttest.New(4, `{"participants_per_organisation":2}`)
+	f.Ready(1, 4)
+	p := f.Open("tumour", options{})
+	p.Finish()
+	equal(t, 4, len(p.View().Survivors))
+}

@@ -15,7 +15,7 @@ from network.revocation import revoke
 from tests.auditor.corpus import Ledger
 from tests.auditor.forge import Key
 
-PORT = 33000
+PORT = 19000
 
 
 async def _traffic(run: Path) -> None:

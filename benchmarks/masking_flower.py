@@ -1,4 +1,4 @@
-"""Times the stage "collect masked vectors" of Flower's SecAgg+ client by Flower's own function, where flwr is installed.
+"""Times the stage "collect masked vectors" of Flower's SecAgg+ client, by Flower's own function and interpreter.
 
 PYTHON benchmarks/masking_flower.py COHORT SLOTS REPEAT
 """
@@ -41,6 +41,7 @@ def prepared(cohort: int) -> tuple[Any, ConfigRecord]:
     state.nid, state.threshold, state.rd_seed = own, 2 * cohort // 3 + 1, os.urandom(32)
     state.clipping_range, state.target_range, state.mod_range, state.max_weight = 8.0, 1 << 16, 1 << 32, 1000.0
     (state.sk1, _), (state.sk2, _) = pair(), pair()
+    state.public_keys_dict, state.ss2_dict, state.rd_seed_share_dict, state.sk1_share_dict = {}, {}, {}, {}
     sources, sealed = [], []
     for node in range(cohort):
         first, second = pair()[1], pair()[1]

@@ -1,7 +1,7 @@
 """The official client (@hyperledger/fabric-gateway for Node, unmodified) works on the network as ours does."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,12 +15,13 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def official(ledger: Ledger) -> Run:
+def official(ledger: Ledger) -> Iterator[Run]:
     try:
         install()
     except SystemError as reason:
         pytest.skip(str(reason))
-    return OfficialClient(ledger).run
+    with OfficialClient(ledger) as client:
+        yield client.run
 
 
 def test_the_official_client_submits_and_evaluates(official: Run, key: str):
@@ -99,9 +100,9 @@ async def test_the_official_client_receives_blocks_and_filtered_blocks(ledger: L
 
 def test_the_regulators_official_client_reads_and_cannot_write(ledger: Ledger, official: Run, key: str):
     official("submit", "Put", key, "value")
-    regulator = OfficialClient(ledger, "regulator").run
-    assert regulator("evaluate", "Get", key) == "value"
-    error = regulator("submitTo", ",".join(ledger.msp_ids), "Put", key, "changed")
+    with OfficialClient(ledger, "regulator") as regulator:
+        assert regulator.run("evaluate", "Get", key) == "value"
+        error = regulator.run("submitTo", ",".join(ledger.msp_ids), "Put", key, "changed")
     assert error["error"] == "SubmitError"
     assert all("FORBIDDEN" in detail["message"] for detail in error["details"])
     assert official("evaluate", "Get", key) == "value"

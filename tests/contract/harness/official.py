@@ -1,19 +1,18 @@
-"""The official Node client, unmodified, as a subprocess."""
+"""The official Node client, unmodified, in a process beside the tests."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.contract.harness.ledger import Ledger
 
 FOLDER = Path(__file__).resolve().parent.parent / "node"
 INSTALL_S = 300
-CALL_S = 60
+END_S = 20
 
 
 def install() -> None:
@@ -30,19 +29,13 @@ def install() -> None:
         raise SystemError(f"npm ci fails: {done.stderr.strip()[-500:]}")
 
 
-@dataclass(frozen=True)
 class OfficialClient:
-    """One user's official client at its organisation's peer."""
+    """One user's official client at its organisation's peer; `with` starts and ends it."""
 
-    ledger: Ledger
-    organisation: str = "hospital-a"
-    user: str = "client"
-
-    def run(self, command: str, *arguments: str) -> Any:
-        """Run a command of official.js; return its result, or its error as a dictionary."""
-        who = self.ledger.user(self.organisation, self.user)
+    def __init__(self, ledger: Ledger, organisation: str = "hospital-a", user: str = "client") -> None:
+        who = ledger.user(organisation, user)
         address, root = who.peers[0]
-        connection = {
+        self._connection = {
             "address": address,
             "root": root.decode(),
             "mspId": who.msp_id,
@@ -51,16 +44,23 @@ class OfficialClient:
             "channel": who.channel,
             "chaincode": who.chaincode,
         }
-        done = subprocess.run(
-            [_program("node"), str(FOLDER / "official.js"), json.dumps(connection), command, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=CALL_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        outcome = json.loads(done.stdout)
+
+    def __enter__(self) -> Self:
+        command = [_program("node"), str(FOLDER / "official.js"), json.dumps(self._connection)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def run(self, command: str, *arguments: str) -> Any:
+        """Run a command of official.js; return its result, or its error as a dictionary."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps([command, *arguments]) + "\n")
+        self._process.stdin.flush()
+        outcome = json.loads(self._process.stdout.readline())
         return outcome.get("result", outcome)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=END_S)
 
 
 def _program(name: str) -> str:

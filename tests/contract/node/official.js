@@ -1,15 +1,15 @@
-// Runs one command with the official Fabric Gateway client and prints its outcome as one line of JSON.
+// Runs commands with the official Fabric Gateway client: a line of JSON in, the outcome as a line of JSON out.
 //
-//   node official.js CONNECTION COMMAND [ARGUMENT…]
+//   node official.js CONNECTION      reads [COMMAND, ARGUMENT…] from standard input until it ends
 //
 // CONNECTION is JSON: {address, root, mspId, certificate, key, channel, chaincode}; the certificates and key are PEM.
 
 import * as crypto from 'node:crypto';
+import * as readline from 'node:readline';
 import * as grpc from '@grpc/grpc-js';
 import { checkpointers, connect, hash, signers } from '@hyperledger/fabric-gateway';
 
-const [connection, command, ...parameters] = process.argv.slice(2);
-const settings = JSON.parse(connection);
+const settings = JSON.parse(process.argv[2]);
 const client = new grpc.Client(settings.address, grpc.credentials.createSsl(Buffer.from(settings.root)));
 const gateway = connect({
   client,
@@ -99,19 +99,22 @@ const commands = {
   },
 };
 
-let outcome;
-try {
-  outcome = { result: await commands[command](...parameters) };
-} catch (error) {
-  outcome = {
-    error: error.constructor.name,
-    code: error.code,
-    transaction: error.transactionId,
-    message: error.message,
-    details: (error.details ?? []).map(({ address, mspId, message }) => ({ address, mspId, message })),
-  };
-} finally {
-  gateway.close();
-  client.close();
+async function outcome([command, ...parameters]) {
+  try {
+    return { result: await commands[command](...parameters) };
+  } catch (error) {
+    return {
+      error: error.constructor.name,
+      code: error.code,
+      transaction: error.transactionId,
+      message: error.message,
+      details: (error.details ?? []).map(({ address, mspId, message }) => ({ address, mspId, message })),
+    };
+  }
 }
-console.log(JSON.stringify(outcome));
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await outcome(JSON.parse(line))));
+}
+gateway.close();
+client.close();

@@ -23,6 +23,8 @@ type Options struct {
 	// Silent the places of those who published keys but no shares.
 	Cohort           int
 	Dropouts, Silent []int
+	// IDs name the participants in cohort order; the default is hospital-000 and so on.
+	IDs []string
 	// Layout is the layout's JSON; Values gives the plain words of a participant's slots in the order of bytes. The
 	// default puts random words up to each segment's maximum (and 1 where the kind is "one").
 	Layout string
@@ -30,6 +32,8 @@ type Options struct {
 	// Context names the attempt; its LayoutDigest is filled in. Seed seeds every random choice.
 	Context secagg.Context
 	Seed    uint64
+	// Fast masks as fast as it can, for benchmarks; such rounds have no Reveals and 32-bit words only.
+	Fast bool
 }
 
 // Round is a played round.
@@ -97,7 +101,11 @@ func Play(options Options) *Round {
 	for place := range r.Members {
 		r.deal(place)
 	}
-	r.upload()
+	if options.Fast {
+		r.uploadFast()
+	} else {
+		r.upload()
+	}
 	r.reveal()
 	return r
 }
@@ -106,6 +114,9 @@ func Play(options Options) *Round {
 func (r *Round) join() {
 	for place := range r.options.Cohort {
 		m := &Member{ID: fmt.Sprintf("hospital-%03d", place)}
+		if r.options.IDs != nil {
+			m.ID = r.options.IDs[place]
+		}
 		for _, secret := range []*[32]byte{&m.SealSecret, &m.MaskSecret, &m.Seed} {
 			r.fill(secret[:])
 		}

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// chunkBytes is how much of each vector is in memory at a time. Buffers of this size stay in a core's own cache.
-const chunkBytes = 128 << 10
+// chunkBytes is how much of each vector is in memory at a time: buffers of this size stay in a core's own cache.
+const chunkBytes = 256 << 10
 
 // maxWorkers bounds the cores that one verification takes.
 const maxWorkers = 4

@@ -1,0 +1,157 @@
+// Command aggregatebench measures what an endorser does for an aggregate, for benchmarks/aggregate.py.
+//
+//	aggregatebench prepare DIR COHORT SLOTS DROPOUTS   plays a round; writes its blobs and inputs
+//	aggregatebench verify DIR                          verifies it once, from files, and prints its figures as JSON
+//	aggregatebench hash DIR                            hashes the same files with SHA-256 in one goroutine
+//
+// Each figure comes from a process of its own, so that the peak of its memory is its own.
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/gob"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"fedledger/chaincode/aggregate"
+	"fedledger/chaincode/aggregate/aggregatetest"
+)
+
+const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS | verify DIR | hash DIR"
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(arguments []string) error {
+	switch {
+	case len(arguments) == 5 && arguments[0] == "prepare":
+		return prepare(arguments[1], arguments[2:])
+	case len(arguments) == 2 && arguments[0] == "verify":
+		return measure(arguments[1], verify)
+	case len(arguments) == 2 && arguments[0] == "hash":
+		return measure(arguments[1], hash)
+	default:
+		return fmt.Errorf("%s", usage)
+	}
+}
+
+func prepare(folder string, sizes []string) error {
+	var numbers [3]int
+	for i, size := range sizes {
+		number, err := strconv.Atoi(size)
+		if err != nil {
+			return err
+		}
+		numbers[i] = number
+	}
+	options := aggregatetest.Options{Cohort: numbers[0], Fast: true, Layout: fmt.Sprintf(
+		`{"version":1,"count":null,"segments":[{"name":"a","kind":"value","word":32,"ring":32,"max":32767,"slots":%d}]}`, numbers[1])}
+	for i := range numbers[2] {
+		options.Dropouts = append(options.Dropouts, i*numbers[0]/numbers[2])
+	}
+	round := aggregatetest.Play(options)
+	for digest, blob := range round.Blobs {
+		name := hex.EncodeToString(digest[:])
+		if err := os.MkdirAll(filepath.Join(folder, name[:2]), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, name[:2], name), blob, 0o600); err != nil {
+			return err
+		}
+	}
+	file, err := os.Create(filepath.Join(folder, "inputs"))
+	if err != nil {
+		return err
+	}
+	if err := gob.NewEncoder(file).Encode(round.Inputs); err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+func verify(folder string, in aggregate.Inputs) error {
+	_, err := aggregate.Verify(in, aggregate.Folder(folder))
+	return err
+}
+
+func hash(folder string, in aggregate.Inputs) error {
+	buffer := make([]byte, 128<<10)
+	for _, participant := range in.Cohort {
+		if !participant.Survivor {
+			continue
+		}
+		file, err := aggregate.Folder(folder).Open(participant.Update)
+		if err != nil {
+			return err
+		}
+		sum := sha256.New()
+		if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{file}, buffer); err != nil {
+			return err
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
+		if aggregate.Digest(sum.Sum(nil)) != participant.Update {
+			return aggregate.ErrBlob
+		}
+	}
+	return nil
+}
+
+// measure runs the work once and prints wall and CPU seconds, the estimate, and the peak of resident memory.
+func measure(folder string, work func(string, aggregate.Inputs) error) error {
+	file, err := os.Open(filepath.Join(folder, "inputs"))
+	if err != nil {
+		return err
+	}
+	var in aggregate.Inputs
+	if err := gob.NewDecoder(file).Decode(&in); err != nil {
+		return err
+	}
+	runtime.GC()
+	before, start := cpu(), time.Now()
+	if err := work(folder, in); err != nil {
+		return err
+	}
+	wall := time.Since(start)
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{
+		"seconds": wall.Seconds(), "cpu_seconds": (cpu() - before).Seconds(), "estimated_seconds": in.Cost().Seconds(),
+		"peak_bytes": peak(), "cores": runtime.GOMAXPROCS(0),
+	})
+}
+
+func cpu() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// peak is the largest resident set so far; Linux only, else zero.
+func peak() int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmHWM:" {
+			kibibytes, _ := strconv.Atoi(fields[1])
+			return kibibytes << 10
+		}
+	}
+	return 0
+}

@@ -59,15 +59,16 @@ def add(consortium: Consortium, run: Path, organisation: str, name: str, role: s
 
 
 def certificate_of(run: Path, organisation: str, name: str) -> x509.Certificate:
-    """Return the signing certificate of a user; FL1011 if there is none."""
-    path = run / "identities" / organisation / "users" / name / "msp" / "signcerts" / "cert.pem"
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except FileNotFoundError:
+    """Return the signing certificate of a user, peer or orderer; FL1011 if there is none of that name."""
+    folder = run / "identities" / organisation
+    found = list(folder.glob(f"*/{name}/msp/signcerts/cert.pem")) if NAME.fullmatch(name) else []
+    if not found:
         hint = "See `fedledger identity list`."
-        raise NetworkError("FL1011", f"{organisation} has no identity {name}", where=str(path), hint=hint) from None
+        raise NetworkError("FL1011", f"{organisation} has no identity {name}", where=str(folder), hint=hint)
+    try:
+        return x509.load_pem_x509_certificate(found[0].read_bytes())
     except ValueError:
-        raise NetworkError("FL1013", "this is not a readable certificate", where=str(path)) from None
+        raise NetworkError("FL1013", "this is not a readable certificate", where=str(found[0])) from None
 
 
 def revocation_list(run: Path, organisation: str) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from network import identities
@@ -173,6 +173,7 @@ def test_a_profile_of_nobody_is_refused(made):
     assert caught.value.code == "FL1011"
 
 
+@settings(deadline=None, max_examples=15)  # five keys and eight signatures each
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=8))
 def test_a_revocation_list_holds_every_revoked_certificate_once(tmp_path_factory, order):
     folder = tmp_path_factory.mktemp("authority")

@@ -128,8 +128,9 @@ func checkAccount(s ledger.State, account string) error {
 	if ledger.CheckMSPID(account) != nil {
 		return errcode.New(errcode.UnknownAccount, "an account is a member's MSP id or %q", Treasury)
 	}
-	if _, err := governance.LoadOrganisation(s, account); err != nil {
+	_, err := governance.LoadOrganisation(s, account)
+	if err != nil && errcode.Of(err) == errcode.UnknownOrganisation {
 		return errcode.New(errcode.UnknownAccount, "%s is no member", account)
 	}
-	return nil
+	return err
 }

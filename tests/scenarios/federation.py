@@ -1,5 +1,6 @@
 """A consortium over the gateway: every member's administrator and node, and rounds with synthetic vectors."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -14,9 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fl_node.canonical import canonical_json, tagged_hash
 from gateway import Contract, Endpoint, Identity, Signer, connect
-from gateway.errors import GatewayError
+from gateway.errors import EndorseError, GatewayError
 from network.connection import Profile, consortium_of, profile
 from network.topology import Consortium
+
+CATALOGUE = json.loads((Path(__file__).resolve().parents[2] / "chaincode" / "errcode" / "catalogue.json").read_text())
+PATIENCE_S = 20.0
 
 
 def _segment(name: str, kind: str, word: int, maximum: int, slots: int) -> dict[str, Any]:
@@ -84,9 +88,16 @@ class Federation:
         return profile(self.run, organisation, user)
 
     async def submit(self, function: str, *, by: str = "", user: str = "admin", **arguments: Any) -> Any:
-        """Commit a transaction."""
+        """Commit a transaction; a peer that has not caught up yet is asked again."""
         contract = self.contracts[by or self.members[0], user]
-        return json.loads(await contract.submit(function, canonical_json(arguments)))
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    return json.loads(await contract.submit(function, canonical_json(arguments)))
+                except EndorseError as error:
+                    if not CATALOGUE.get(error.chaincode_code or "", {}).get("retry"):
+                        raise
+                await asyncio.sleep(0.2)
 
     async def refused(self, function: str, *, by: str = "", user: str = "admin", **arguments: Any) -> str | None:
         """Return the code with which a transaction is refused; fail if it is not."""

@@ -1,0 +1,279 @@
+package contract_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/contract"
+	"fedledger/chaincode/contract/contracttest"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/round"
+	"fedledger/chaincode/shim"
+	"fedledger/chaincode/shim/protos/common"
+	"fedledger/chaincode/shim/protos/ledger/queryresult"
+	"fedledger/chaincode/shim/protos/msp"
+	"fedledger/chaincode/shim/protos/peer"
+)
+
+// stub is a peer's view of a committed state: as on Fabric, reads do not show the transaction's own writes.
+type stub struct {
+	shim.ChaincodeStubInterface // what is not overridden is not used: nil panics
+
+	committed *ledger.Tx
+	creator   []byte
+	args      [][]byte
+	writes    []ledger.Entry
+	event     string
+	payload   []byte
+}
+
+func (s *stub) GetArgs() [][]byte           { return s.args }
+func (s *stub) GetTxID() string             { return "tx" }
+func (s *stub) GetChannelID() string        { return contracttest.Channel }
+func (s *stub) GetCreator() ([]byte, error) { return s.creator, nil }
+func (s *stub) GetTxTimestamp() (*timestamppb.Timestamp, error) {
+	return timestamppb.New(time.UnixMilli(1_000_000)), nil
+}
+func (s *stub) GetState(key string) ([]byte, error) { return s.committed.Get(key) }
+func (s *stub) PutState(key string, value []byte) error {
+	s.writes = append(s.writes, ledger.Entry{Key: key, Value: value})
+	return nil
+}
+func (s *stub) DelState(key string) error { return s.PutState(key, nil) }
+func (s *stub) SetEvent(name string, payload []byte) error {
+	s.event, s.payload = name, payload
+	return nil
+}
+
+func (s *stub) GetStateByPartialCompositeKey(kind string, parts []string) (shim.StateQueryIteratorInterface, error) {
+	entries, err := s.committed.Range(ledger.Key(kind, parts...))
+	return &iterator{entries: entries}, err
+}
+
+type iterator struct{ entries []ledger.Entry }
+
+func (i *iterator) HasNext() bool { return len(i.entries) > 0 }
+func (i *iterator) Close() error  { return nil }
+func (i *iterator) Next() (*queryresult.KV, error) {
+	next := i.entries[0]
+	i.entries = i.entries[1:]
+	return &queryresult.KV{Key: next.Key, Value: next.Value}, nil
+}
+
+func TestTheStubAdapterAndTheMemoryTwinGiveTheSameWritesAndEvents(t *testing.T) {
+	f := history()
+	replayed(t, f, func(state *ledger.Memory, entry contracttest.Entry) {
+		peer := &stub{committed: state.Begin()}
+		fabric := ledger.NewFabric(peer)
+		_, event, err := f.Contract.Execute(fabric, entry.Env, entry.Function, entry.Argument)
+		if err != nil {
+			t.Fatalf("%s: %v", entry.Function, err)
+		}
+		if err := fabric.Flush(event); err != nil {
+			t.Fatal(err)
+		}
+		payload, _ := codec.Canonical(entry.Event.Payload)
+		equal(t, entry.Event.Name, peer.event)
+		equal(t, string(payload), string(peer.payload))
+		equal(t, len(entry.Writes), len(peer.writes))
+		for i, write := range entry.Writes {
+			equal(t, write.Key, peer.writes[i].Key)
+			equal(t, string(write.Value), string(peer.writes[i].Value))
+		}
+	})
+}
+
+// identity is a certificate with its key.
+type identity struct {
+	key         *ecdsa.PrivateKey
+	certificate []byte
+	keyHash     string
+}
+
+func issue(t *testing.T, unit string) identity {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "someone", OrganizationalUnit: []string{unit}},
+		NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, _ := x509.ParseCertificate(der)
+	hash := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+	return identity{key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), ledger.Hex(hash[:])}
+}
+
+func (i identity) creator(mspID string) []byte {
+	raw, _ := proto.Marshal(&msp.SerializedIdentity{Mspid: mspID, IdBytes: i.certificate})
+	return raw
+}
+
+func TestAPeersCallRunsTheContractAsItsCreator(t *testing.T) {
+	f := contracttest.New(4, `{}`)
+	argument, _ := codec.Canonical(founding(f))
+	admin, client := issue(t, "admin"), issue(t, "client")
+	code := contract.Chaincode{Contract: f.Contract}
+	call := func(creator []byte, args ...string) (*stub, *peer.Response) {
+		s := &stub{committed: f.State.Begin(), creator: creator}
+		for _, arg := range args {
+			s.args = append(s.args, []byte(arg))
+		}
+		return s, code.Invoke(s)
+	}
+	for want, args := range map[string][]string{
+		"FL0002": {"Found", "{}", "{}"}, "FL0001": {"Unheard", "{}"}, "FL0103": {"Found", "{}"},
+	} {
+		creator := admin.creator(contracttest.MSP(0))
+		if want == "FL0103" {
+			args = []string{"Found", strings.Replace(string(argument), contracttest.MSP(3), "OtherMSP", 1)}
+		}
+		s, response := call(creator, args...)
+		equal(t, int32(500), response.Status)
+		equal(t, want, response.Message[:6])
+		equal(t, 0, len(s.writes))
+	}
+	_, response := call(client.creator(contracttest.MSP(0)), "Found", string(argument))
+	equal(t, "FL0004", response.Message[:6])
+	_, response = call([]byte("no identity"), "Found", string(argument))
+	equal(t, "FL0004", response.Message[:6])
+	bad, _ := proto.Marshal(&msp.SerializedIdentity{Mspid: "X", IdBytes: []byte("no PEM")})
+	_, response = call(bad, "Found", string(argument))
+	equal(t, "FL0004", response.Message[:6])
+	s, response := call(admin.creator(contracttest.MSP(0)), "Found", string(argument))
+	equal(t, int32(200), response.Status)
+	equal(t, "Founded", s.event)
+	equal(t, int32(200), code.Init(s).Status)
+}
+
+// signed is a refused proposal as its sender signed it, as evidence.
+func signed(t *testing.T, who identity, mspID, channel, function string, argument any) object {
+	t.Helper()
+	raw, err := codec.Canonical(argument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marshal := func(message proto.Message) []byte {
+		out, err := proto.Marshal(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	proposal := marshal(&peer.Proposal{
+		Header: marshal(&common.Header{
+			ChannelHeader:   marshal(&common.ChannelHeader{ChannelId: channel, TxId: "refused"}),
+			SignatureHeader: marshal(&common.SignatureHeader{Creator: who.creator(mspID)}),
+		}),
+		Payload: marshal(&peer.ChaincodeProposalPayload{Input: marshal(&peer.ChaincodeInvocationSpec{
+			ChaincodeSpec: &peer.ChaincodeSpec{Input: &peer.ChaincodeInput{Args: [][]byte{[]byte(function), raw}}},
+		})}),
+	})
+	digest := sha256.Sum256(proposal)
+	signature, err := ecdsa.SignASN1(rand.Reader, who.key, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object{
+		"proposal":  base64.StdEncoding.EncodeToString(proposal),
+		"signature": base64.StdEncoding.EncodeToString(signature),
+	}
+}
+
+func TestASignedRefusedPayloadIsRecheckedAndRecorded(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseUnmask)
+	liar := issue(t, "client")
+	f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.keyHash}, nil)
+	report := func(accused int, evidence object) object {
+		return p.With(object{"kind": "refused_payload", "accused": contracttest.ID(accused), "evidence": evidence})
+	}
+	evidence := func(function string, argument any) object {
+		return signed(t, liar, contracttest.MSP(1), contracttest.Channel, function, argument)
+	}
+	honest := p.Reveal(1)
+	refused(t, f, p.Node(0), "ReportFault", report(1, evidence("RevealShares", honest)), errcode.NotProven)
+	wrong := p.Reveal(1)
+	wrong["shares"].([]object)[0]["kind"] = "mask"
+	refused(t, f, p.Node(0), "ReportFault", report(2, evidence("RevealShares", wrong)), errcode.NotProven)
+	elsewhere := signed(t, liar, contracttest.MSP(1), "otherchannel", "RevealShares", wrong)
+	refused(t, f, p.Node(0), "ReportFault", report(1, elsewhere), errcode.NotProven)
+	forged := evidence("RevealShares", wrong)
+	forged["signature"] = evidence("RevealShares", honest)["signature"]
+	refused(t, f, p.Node(0), "ReportFault", report(1, forged), errcode.NotProven)
+	refused(t, f, p.Node(0), "ReportFault", report(1, object{"proposal": "!", "signature": ""}), errcode.BadArgument)
+	refused(t, f, p.Node(0), "ReportFault", report(1, object{"proposal": "AAAA", "signature": ""}), errcode.BadArgument)
+	refused(t, f, p.Node(0), "ReportFault", report(1, evidence("Transfer", object{})), errcode.NotProven)
+
+	update := changed(p.Update(1), "base_state", contracttest.Digest("other"))
+	for function, argument := range map[string]object{"RevealShares": wrong, "CommitUpdate": update} {
+		tx, _, err := f.Prepare(p.Node(0), "ReportFault", report(1, evidence(function, argument)))
+		if err != nil || len(tx.Writes()) != 1 {
+			t.Fatalf("%s: %v", function, err)
+		}
+	}
+	f.Must(p.Node(0), "ReportFault", report(1, evidence("RevealShares", wrong)), nil)
+	refused(t, f, p.Node(0), "ReportFault", report(1, evidence("RevealShares", wrong)), errcode.AlreadyReported)
+	equal(t, "refused-payload", flags(f, contracttest.ID(1))[0].Kind)
+}
+
+func TestASignedWrongAggregateIsRechecked(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	liar := issue(t, "client")
+	f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.keyHash}, nil)
+	report := func(argument any) object {
+		return p.With(object{
+			"kind": "refused_payload", "accused": contracttest.ID(1),
+			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, "ProposeAggregate", argument),
+		})
+	}
+	refused(t, f, p.Node(0), "ReportFault", report(p.Proposal()), errcode.NotProven)
+	refused(t, f, p.Node(0), "ReportFault", report(changed(p.Proposal(), "aggregate", "x")), errcode.NotProven)
+	f.Must(p.Node(0), "ReportFault", report(changed(p.Proposal(), "aggregate", contracttest.Digest("lie"))), nil)
+}
+
+func TestEventsAndResponsesAreCanonicalJSON(t *testing.T) {
+	for _, entry := range history().Log {
+		payload, err := codec.Canonical(entry.Event.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := codec.Canonical(json.RawMessage(payload))
+		if err != nil || !bytes.Equal(payload, again) {
+			t.Fatalf("%s: %s", entry.Event.Name, payload)
+		}
+		for _, write := range entry.Writes {
+			if write.Value == nil {
+				continue
+			}
+			if canonical, err := codec.Canonical(json.RawMessage(write.Value)); err != nil || !bytes.Equal(canonical, write.Value) {
+				t.Fatalf("%q: %s", write.Key, write.Value)
+			}
+		}
+	}
+}

@@ -90,9 +90,7 @@ def stop(run: Path, name: str, *, kill: bool = False) -> bool:
     running = pid(run, name)
     if running is not None:
         _signal(running, signal.SIGKILL if kill else signal.SIGTERM)
-        if not _gone(run, name, STOP_S):
-            _signal(running, signal.SIGKILL)
-            _gone(run, name, STOP_S)
+        _await_end(run, name, running)
     _pid_file(run, name).unlink(missing_ok=True)
     return running is not None
 
@@ -103,8 +101,10 @@ def stop_all(run: Path, names: Iterable[str]) -> list[str]:
     running = {name: number for name in names if (number := pid(run, name)) is not None}
     for number in running.values():
         _signal(number, signal.SIGTERM)
+    for name, number in running.items():
+        _await_end(run, name, number)
     for name in names:
-        stop(run, name)
+        _pid_file(run, name).unlink(missing_ok=True)
     return list(running)
 
 
@@ -202,8 +202,11 @@ def _signal(number: int, which: signal.Signals) -> None:
         os.killpg(number, which)
 
 
-def _gone(run: Path, name: str, timeout_s: float) -> bool:
-    return wait_until(lambda: pid(run, name) is None, timeout_s)
+def _await_end(run: Path, name: str, number: int) -> None:
+    """Wait until a signalled process has ended; kill it where it does not."""
+    if not wait_until(lambda: pid(run, name) is None, STOP_S):
+        _signal(number, signal.SIGKILL)
+        wait_until(lambda: pid(run, name) is None, STOP_S)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:

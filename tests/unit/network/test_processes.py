@@ -141,6 +141,28 @@ def test_a_process_deaf_to_sigterm_is_killed(run, port, monkeypatch):
         os.kill(pid, 0)
 
 
+COUNTING = """
+import signal, time
+count = 0
+def note(*_):
+    global count
+    count += 1
+signal.signal(signal.SIGTERM, note)
+print("started", flush=True)
+while not count:
+    time.sleep(0.01)
+time.sleep(0.5)
+print(f"{count} signal", flush=True)
+"""
+
+
+def test_stopping_all_asks_each_process_once(run, port):
+    processes.start(run, server(port, command=(sys.executable, "-c", COUNTING)))
+    assert processes.wait_until(lambda: processes.log_size(run, "server") > 0, 5)
+    processes.stop_all(run, ["server"])
+    assert processes.log_path(run, "server").read_text() == "started\n1 signal\n"
+
+
 def test_stopping_all_names_those_that_ran(run, port):
     processes.start(run, server(port))
     assert processes.stop_all(run, ["server", "other"]) == ["server"]

@@ -68,7 +68,7 @@ class Attempt:
         """
         known = await knowledge.gather(context, view)
         refusals.check_opening(view, known)
-        session = await session_of(context, view)
+        session = await session_of(context.ledger, view)
         return cls(context, known, session, Participant(context.me, SecaggJournal(records)), records)
 
     async def publish_keys(self, view: Round) -> None:

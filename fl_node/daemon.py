@@ -26,6 +26,8 @@ SHORTEST_SLEEP_S: Final = 0.02
 FIRST_PAUSE_MS: Final = 200
 LONGEST_PAUSE_MS: Final = 5000
 SWEEP_S: Final = 600.0
+WARM_S: Final = 2.0
+"""How often newly registered plans are looked for."""
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Node:
     _stopping: bool = False
     _seen: dict[str, Seen] = field(default_factory=dict)
     _sleep_s: float = TICK_S
+    _warming: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _plans_read: float = 0.0
 
     def __post_init__(self) -> None:
         self._acts = Acts(self.context)
@@ -73,8 +77,10 @@ class Node:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), max(self._sleep_s, SHORTEST_SLEEP_S))
         finally:
-            listener.cancel()
-            await asyncio.gather(listener, return_exceptions=True)
+            beside = (listener, *self._warming.values())
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await self._acts.close()
 
     async def _look(self) -> bool:
@@ -82,12 +88,32 @@ class Node:
         try:
             trainings = await self.context.ledger.trainings()
             self.context.health.ledger_answered()
+            await self._warm()
             busy = [await self._attend(training) for training in trainings]
         except FedledgerError as error:
             self.context.health.problem = str(error)
             log.warning("the ledger cannot be read", **error.as_json())
             return False
         return any(busy)
+
+    async def _warm(self) -> None:
+        """Start the framework for each registered plan before a round waits for it: that takes longer than a phase."""
+        if time.monotonic() - self._plans_read < WARM_S:
+            return
+        self._plans_read = time.monotonic()
+        for plan in await self.context.ledger.everything("ListPlans"):
+            if not plan["retired"] and plan["plan"] not in self._warming:
+                self._warming[plan["plan"]] = asyncio.create_task(self._warm_one(plan["plan"]))
+
+    async def _warm_one(self, plan: str) -> None:
+        try:
+            await self.context.workshop.warm(plan)
+        except (FedledgerError, TimeoutError) as error:
+            log.warning("the plan does not run here", plan=plan, error=str(error))
+            self.context.health.problem = str(error)
+        else:
+            self.context.health.plans.append(plan)
+            log.info("plan is ready", plan=plan)
 
     async def _attend(self, training: Training) -> bool:
         view = await self.context.ledger.round(training.training)

@@ -60,6 +60,7 @@ class Health:
     answered: float | None = None
     problem: str = ""
     position: dict[str, Any] = field(default_factory=dict)
+    plans: list[str] = field(default_factory=list)
 
     def ledger_answered(self) -> None:
         """Note that the ledger was read."""
@@ -72,7 +73,7 @@ class Health:
 
     def report(self) -> dict[str, Any]:
         """Return what the health endpoint says."""
-        return {"healthy": self.healthy, "problem": self.problem, **self.position}
+        return {"healthy": self.healthy, "problem": self.problem, "plans": self.plans, **self.position}
 
 
 async def serve(metrics: Metrics, health: Health, port: int) -> web.AppRunner:

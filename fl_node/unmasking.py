@@ -3,16 +3,17 @@
 import asyncio
 
 from fl_node.context import Context
+from fl_node.ledger import Ledger
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.session import Session
-from fl_node.secagg.unmask import Revealed, shares_by_dealer, unmask
+from fl_node.secagg.unmask import OpenBlob, Revealed, shares_by_dealer, unmask
 from fl_node.views import Round
 
 PATIENCE_S = 60.0
 
 
 async def unmasked(context: Context, view: Round) -> bytes:
-    """Return the survivors' sum in the layout's bytes.
+    """Return the survivors' sum in the layout's bytes, waiting for masked updates that are still on their way.
 
     Raises:
         Fault: the inputs prove a misbehaviour.
@@ -21,11 +22,15 @@ async def unmasked(context: Context, view: Round) -> bytes:
     """
     async with asyncio.timeout(PATIENCE_S):
         await context.mirror.get_all((view.updates[name].digest, name) for name in view.survivors)
-    session = await session_of(context, view)
-    reveals = await context.ledger.reveals(view)
+    return await sum_of(context.ledger, view, lambda digest: context.store.open(digest.hex()))
+
+
+async def sum_of(ledger: Ledger, view: Round, open_blob: OpenBlob) -> bytes:
+    """Return the survivors' sum from blobs that are here; raises as `unmasked` does."""
+    session = await session_of(ledger, view)
     triples = [
         (dealer, receiver, bytes.fromhex(share.value))
-        for receiver, shares in reveals.items()
+        for receiver, shares in (await ledger.reveals(view)).items()
         for dealer, share in shares.items()
     ]
     revealed = Revealed(
@@ -35,20 +40,19 @@ async def unmasked(context: Context, view: Round) -> bytes:
         updates={name: bytes.fromhex(view.updates[name].digest) for name in view.survivors},
         shares=shares_by_dealer(triples),
     )
-    aggregate = await asyncio.to_thread(unmask, revealed, lambda digest: context.store.open(digest.hex()))
-    return bytes(aggregate.vector)
+    return bytes((await asyncio.to_thread(unmask, revealed, open_blob)).vector)
 
 
-async def session_of(context: Context, view: Round) -> Session:
-    """Return the attempt as this node understands it."""
+async def session_of(ledger: Ledger, view: Round) -> Session:
+    """Return the attempt as this organisation understands it."""
     return Session(
-        channel=context.ledger.profile.channel,
+        channel=ledger.profile.channel,
         training=view.training,
         round=view.round,
         attempt=view.attempt,
         plan=bytes.fromhex(view.plan),
         base_state=bytes.fromhex(view.base_state),
-        layout=Layout.from_fields((await context.ledger.plan(view.plan)).layout),
+        layout=Layout.from_fields((await ledger.plan(view.plan)).layout),
         cohort=view.cohort,
         threshold=view.threshold,
     )

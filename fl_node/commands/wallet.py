@@ -20,7 +20,7 @@ def balance(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Js
     async def work(ledger: Ledger) -> dict[str, Any]:
         accounts = [o.msp_id for o in consortium_of(run).members]
         balances = {a: (await ledger.query("BalanceOf", account=a))["balance"] for a in accounts}
-        return {**balances, "supply": (await ledger.query("TotalSupply"))["supply"]}
+        return {**balances, "total supply": (await ledger.query("TotalSupply"))["total_supply"]}
 
     with explained(as_json=as_json):
         show(ask(run, org, user, work), as_json=as_json, title="Balances")

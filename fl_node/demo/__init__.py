@@ -1,1 +1,1 @@
-"""The whole story on one machine: a consortium founds a federation, trains, survives a dropout and a fraud, is audited."""
+"""The whole story on one machine: a federation is founded, trains, survives a dropout and a fraud, is audited."""

@@ -66,7 +66,7 @@ class Federation:
         """Place the plan and its initial state with every member and vote for it; return its digest."""
         read = await asyncio.to_thread(load_plan, plan)
         organisation = next(iter(self.admins))
-        await place(self.run, organisation, plan.read_bytes(), "admin")
+        await place(self.run, organisation, await asyncio.to_thread(plan.read_bytes), "admin")
         await place(self.run, organisation, read.initial_state, "admin")
         await self.decide("register_plan", registration(plan))
         return read.digest

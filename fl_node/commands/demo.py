@@ -1,0 +1,93 @@
+"""`fedledger demo`: a whole federation on this machine, from founding to audit; `scripts/run` is this."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fl_node.commands.common import explained, note
+from fl_node.demo.options import EXAMPLES, LEAST, MOST, Drop, Options
+from fl_node.demo.report import Report
+from fl_node.demo.stage import fresh
+from fl_node.demo.story import Story
+from fl_node.errors import NodeError
+from network.cli import DEFAULT_RUN
+from network.errors import FedledgerError
+
+DEMO_RUN = DEFAULT_RUN / "demo"
+
+
+def demo(
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many rounds to train.")] = 5,
+    plan: Annotated[str, typer.Option(help="tumour, digits, or a .flplan file (then give --data-dir too).")] = "tumour",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="A folder with hospital-a.csv … instead of the example's data.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="NODE@PHASE: kill a node there; hospital-d@updates if not given.")
+    ] = None,
+    participants: Annotated[int, typer.Option(min=LEAST, max=MOST, help="How many hospitals.")] = LEAST,
+    fabric: Annotated[bool, typer.Option("--fabric", help="On real Hyperledger Fabric.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything shown into this file.")] = None,
+    run: Annotated[
+        Path,
+        typer.Option("--run", help="The run folder; an earlier demonstration there is removed.", resolve_path=True),
+    ] = DEMO_RUN,
+    base_port: Annotated[int, typer.Option(min=1024, max=64000, help="First of the ports to use.")] = 17000,
+    audit: Annotated[bool, typer.Option(help="End with the audit.")] = True,
+) -> None:
+    """Watch hospitals that share nothing train a model together: a dropout, a fraud, rewards, a regulator's look."""
+    report = Report()
+    try:
+        with explained(), recorded(report):
+            options = _options(
+                plan,
+                rounds=rounds,
+                data=data_dir,
+                drops=drop,
+                participants=participants,
+                fabric=fabric,
+                keep=keep,
+                run=run,
+                base_port=base_port,
+                audit=audit,
+            )
+            fresh(run)
+            asyncio.run(Story(options, report).tell())
+    except typer.Exit:
+        report.finish(json_file, "failed")
+        raise
+    report.finish(json_file, "ok")
+    note(f"done in {report.record['seconds']:.0f} s")
+
+
+def _options(plan: str, *, drops: list[str] | None, **settings: Any) -> Options:
+    """Read the texts among the options.
+
+    Raises:
+        NodeError: FL4001, one of them cannot be meant.
+    """
+    if drops is not None:
+        settings["drops"] = tuple(Drop.parse(text) for text in drops if text)
+    if plan in EXAMPLES:
+        return Options(example=plan, **settings)
+    path = Path(plan)
+    if not path.is_file():
+        raise NodeError("FL4001", f"{plan} is neither a plan file nor one of {', '.join(EXAMPLES)}")
+    if settings["data"] is None:
+        raise NodeError("FL4001", "a plan of your own needs data of your own", hint="Give --data-dir.")
+    return Options(plan=path.resolve(), **settings)
+
+
+@contextmanager
+def recorded(report: Report) -> Iterator[None]:
+    """Put the error that ends the story into its record."""
+    try:
+        yield
+    except FedledgerError as error:
+        report.record["error"] = error.as_json()
+        raise

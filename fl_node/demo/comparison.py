@@ -1,0 +1,42 @@
+"""What the federation was worth: the model beside each hospital's own and one trained on everybody's rows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fl_node.plan.runtime import DataSource, PlanRuntime
+
+
+def train_alone(runtime: PlanRuntime, data: Path, rounds: int) -> bytes:
+    """Return the state after as many rounds as the federation had, of one trainer on these rows."""
+    state = runtime.initialize()
+    for _ in range(rounds):
+        state = runtime.update(state, runtime.work(state, DataSource(data)).vector, 1).state
+    return state
+
+
+def compare(
+    plan: Path, state: bytes, data: Mapping[str, Path], everything: Path, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Return model → metrics on the hold-out rows of all the data: federated, pooled, and each hospital alone.
+
+    Args:
+        plan: The plan file.
+        state: The federation's last state.
+        data: Each hospital's rows.
+        everything: A folder with all rows.
+        rounds: How many rounds led to the state.
+    """
+    with PlanRuntime(plan) as runtime:
+        source = DataSource(everything)
+        measured: dict[str, dict[str, float]] = {"federated": runtime.evaluate(state, source)}
+        measured["pooled"] = runtime.evaluate(train_alone(runtime, everything, rounds), source)
+        for name, path in data.items():
+            measured[f"{name} alone"] = runtime.evaluate(train_alone(runtime, path, rounds), source)
+    return measured
+
+
+def accuracy(metrics: Mapping[str, Any]) -> float:
+    """Return the accuracy among metrics, whatever the plan calls it; NaN where it has none."""
+    found = [float(value) for name, value in metrics.items() if name.rsplit("/", 1)[-1].endswith("accuracy")]
+    return found[0] if found else float("nan")

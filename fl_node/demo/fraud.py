@@ -1,0 +1,90 @@
+"""An attempt at fraud: the elected aggregator's own identity proposes the true sum with one bit changed."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from fl_node.commands.blobs import place
+from fl_node.context import now_ms
+from fl_node.demo.stage import Stage
+from fl_node.ledger import Ledger, LedgerError, open_ledger
+from fl_node.unmasking import sum_of
+from fl_node.views import Round
+from network.connection import consortium_of, profile
+
+State = Callable[[], Round]
+
+
+class Fraud:
+    """Waits for its moment in a round, holds the elected aggregator's node still, and tries."""
+
+    def __init__(self, stage: Stage, first_round: int, last_round: int) -> None:
+        self._stage = stage
+        self._first = first_round
+        self._last = last_round
+        self._hold = contextlib.ExitStack()
+        self._held = ""
+        self.outcome: dict[str, Any] = {}
+
+    async def see(self, view: Round, ledger: Ledger) -> None:
+        """Take note of the round; act where the elected aggregator has revealed its shares and not proposed yet."""
+        if self.outcome or view.round < self._first:
+            return
+        if self._held and (view.phase == "Attest" or view.phase in {"Final", "Void"}):
+            await self._act(view, ledger)
+        elif not self._held and view.phase == "Unmask":
+            elected = next(name for name in view.aggregators if name in view.survivors)
+            if elected in view.revealed or view.round == self._last:
+                self._hold.enter_context(self._stage.paused(elected))
+                self._held = elected
+
+    def release(self) -> None:
+        """Let the node go on, whatever happened."""
+        self._hold.close()
+        self._held = ""
+
+    async def _act(self, view: Round, ledger: Ledger) -> None:
+        try:
+            if view.proposal is None and view.phase == "Attest" and view.turns[0].from_ms <= now_ms():
+                self.outcome = await self._propose(view, ledger)
+        finally:
+            self.release()
+
+    async def _propose(self, view: Round, ledger: Ledger) -> dict[str, Any]:
+        run = self._stage.run
+        folder = run / "blobs" / ledger.profile.organisation
+        honest = await sum_of(ledger, view, lambda digest: (folder / digest.hex()[:2] / digest.hex()).open("rb"))
+        forged = bytes([honest[0] ^ 1]) + honest[1:]
+        digest, _ = await place(run, self._held, forged, "node")
+        claim = {
+            **view.ref,
+            "aggregate": digest,
+            "state": hashlib.sha256(b"whatever follows from it").hexdigest(),
+            "metrics": {},
+            "examples": sum(view.updates[name].examples for name in view.survivors),
+        }
+        async with open_ledger(profile(run, self._held, "node")) as liar:
+            verdicts = {
+                member.name: await _verdict(liar.query("ProposeAggregate", organisations=(member.msp_id,), **claim))
+                for member in consortium_of(run).members
+            }
+            refusal = await _verdict(liar.submit("ProposeAggregate", patient=False, **claim))
+        honest_digest = hashlib.sha256(honest).hexdigest()
+        return {
+            "round": view.round,
+            "aggregator": self._held,
+            "honest": honest_digest,
+            "forged": digest,
+            "code": refusal.partition(":")[0],
+            "answer": refusal,
+            "endorsers": verdicts,
+        }
+
+
+async def _verdict(asked: Any) -> str:
+    try:
+        await asked
+    except LedgerError as error:
+        return f"{error.code}: {error.message}"
+    return "endorsed"

@@ -1,0 +1,70 @@
+"""What the demonstration was asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from fl_node.errors import NodeError
+
+EXAMPLES: Final = ("tumour", "digits")
+PHASES: Final = ("keys", "shares", "updates", "unmask")
+LEAST: Final = 4
+MOST: Final = 10
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Which node is killed at the beginning of which phase."""
+
+    node: str
+    phase: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read NODE@PHASE.
+
+        Raises:
+            NodeError: FL4001.
+        """
+        node, at, phase = text.partition("@")
+        if not (node and at and phase in PHASES):
+            hint = f"Such as hospital-d@updates; phases are {', '.join(PHASES)}."
+            raise NodeError("FL4001", f"{text!r} is not NODE@PHASE", hint=hint)
+        return cls(node, phase)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of one demonstration; see `fedledger demo --help`."""
+
+    run: Path
+    rounds: int = 5
+    example: str = "tumour"
+    plan: Path | None = None
+    data: Path | None = None
+    drops: tuple[Drop, ...] = (Drop("hospital-d", "updates"),)
+    participants: int = LEAST
+    keep: bool = False
+    fabric: bool = False
+    base_port: int = 17000
+    audit: bool = True
+
+    def __post_init__(self) -> None:
+        unknown = [drop.node for drop in self.drops if drop.node not in self.names]
+        if unknown:
+            raise NodeError("FL4001", f"there is no {', '.join(unknown)}", hint=f"There are {', '.join(self.names)}.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the hospitals' names."""
+        return tuple(f"hospital-{chr(ord('a') + number)}" for number in range(self.participants))
+
+    @property
+    def drop_round(self) -> int:
+        """Return the round in which nodes are killed."""
+        return min(3, self.rounds)
+
+    @property
+    def fraud_round(self) -> int:
+        """Return the round in which an aggregate with one changed bit is proposed."""
+        return self.rounds

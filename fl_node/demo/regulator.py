@@ -1,0 +1,59 @@
+"""What the regulator sees from its own peer, and what it may not do."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fl_node.demo.rounds import TRAINING
+from fl_node.ledger import LedgerError, open_ledger
+from network.connection import consortium_of, profile
+
+
+async def look(run: Path) -> dict[str, Any]:
+    """Query the regulator's own peer for members, lineage and flags, and try to write, which must be refused."""
+    regulator = consortium_of(run).regulators[0].name
+    async with open_ledger(profile(run, regulator, "client")) as ledger:
+        lineage = await ledger.query("GetLineage", training=TRAINING)
+        return {
+            "organisation": regulator,
+            "participants": [item["participant"] for item in await ledger.everything("ListParticipants")],
+            "votes": len(await ledger.everything("ListProposals")),
+            "lineage": [
+                {"round": step["round"], "survivors": step["survivors"], "state": step["state"]}
+                for step in lineage["steps"]
+            ],
+            "flags": await ledger.everything("ListFlags"),
+            "write": await _try_to_write(ledger),
+        }
+
+
+async def audit(run: Path) -> dict[str, Any]:
+    """Fetch every block from the regulator's peer and verify the whole history from blocks alone."""
+    folder = run / "audit"
+    fetched = await _command("fetch", "--run", str(run), "--out", str(folder))
+    if "error" in fetched:
+        return fetched
+    member = consortium_of(run).members[0].name
+    return await _command("verify", "--blocks", str(folder), "--blobs", str(run / "blobs" / member))
+
+
+async def _command(*arguments: str) -> dict[str, Any]:
+    command = (sys.executable, "-m", "fl_node", "audit", *arguments, "--json")
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, problems = await process.communicate()
+    try:
+        return {"exit": process.returncode, **json.loads(output)}
+    except ValueError:
+        return {"error": (problems or output).decode()[-1000:], "exit": process.returncode}
+
+
+async def _try_to_write(ledger: Any) -> str:
+    try:
+        await ledger.submit("OpenRound", training=TRAINING)
+    except LedgerError as error:
+        return f"{error.code}: {error.message}"
+    return "written"

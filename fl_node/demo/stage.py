@@ -1,0 +1,171 @@
+"""The processes of the demonstration: the network's and one node for each hospital, each ended with the story."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+
+from fl_node.demo.options import Options
+from fl_node.demo.report import Report
+from fl_node.errors import NodeError
+from network import processes
+from network.bringup import Request, down, up
+from network.connection import consortium_of
+from network.plan import Process
+from network.topology import DEFAULT_DEFINITION
+
+MARK: Final = "DEMONSTRATION"
+READY_S: Final = 120.0
+WARM_S: Final = 300.0
+POLL_S: Final = 0.2
+TIMES: Final = {"updates_ms": 12_000, "aggregator_lease_ms": 15_000}
+"""Shorter than the defaults: the story waits out one deadline for a node that it killed."""
+
+
+class Stage:
+    """A run folder with its network and nodes."""
+
+    def __init__(self, options: Options, report: Report) -> None:
+        self.options = options
+        self.run = options.run
+        self._report = report
+        self._data: Mapping[str, Path] = {}
+
+    @contextlib.asynccontextmanager
+    async def network(self) -> AsyncIterator[None]:
+        """Bring the network up; at the end everything goes down, unless it shall be kept."""
+        definition = self.run / "definition.yaml"
+        definition.write_text(definition_of(self.options))
+        request = Request(
+            self.run, "fabric" if self.options.fabric else "devnet", definition, self.options.base_port, None
+        )
+        try:
+            await asyncio.to_thread(up, request, lambda text: self._report.say(f"[dim]{text}[/]"))
+            yield
+        finally:
+            if not self.options.keep:
+                await asyncio.to_thread(down, self.run)
+
+    async def start_nodes(self, data: Mapping[str, Path]) -> None:
+        """Start every hospital's node on its own data and wait until all serve."""
+        self._data = dict(data)
+        for name in data:
+            self._start(name)
+        await asyncio.gather(*(self._until(name, READY_S, bool) for name in data))
+
+    async def warm(self, plan: str) -> None:
+        """Wait until every node has started the framework for a plan."""
+        await asyncio.gather(
+            *(self._until(name, WARM_S, lambda health: plan in health.get("plans", ())) for name in self._data)
+        )
+
+    def kill(self, name: str) -> None:
+        """End a node at once, as a power cut would."""
+        self._signal(name, signal.SIGKILL)
+
+    def restart(self, name: str) -> None:
+        """Start a node that was killed; its journal says where it was."""
+        if processes.pid(self.run, f"node-{name}") is None:
+            self._start(name)
+
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Any:
+        """Hold a node still."""
+        self._signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(name, signal.SIGCONT)
+
+    def memory(self) -> int:
+        """Return the bytes resident in all processes of the run folder and their children."""
+        pids = {processes.pid(self.run, path.name) for path in (self.run / "pids").glob("[!.]*")}
+        return sum(_resident(pid) for pid in _with_children({pid for pid in pids if pid}))
+
+    def _start(self, name: str) -> None:
+        command = (sys.executable, "-m", "fl_node", "node", "run", "--org", name, "--run", str(self.run))
+        port = consortium_of(self.run).organisation(name).blob_port
+        assert port, "every hospital is a member"
+        process = Process(f"node-{name}", (*command, "--data", str(self._data[name])), port, other_ports=(port + 2,))
+        processes.start(self.run, process)
+
+    def _signal(self, name: str, which: signal.Signals) -> None:
+        pid = processes.pid(self.run, f"node-{name}")
+        if pid is not None:
+            os.kill(pid, which)
+
+    async def _until(self, name: str, patience_s: float, holds: Any) -> None:
+        port = (consortium_of(self.run).organisation(name).blob_port or 0) + 2
+        deadline = time.monotonic() + patience_s
+        async with aiohttp.ClientSession() as session:
+            while not holds(await _health(session, port)):
+                log = processes.log_path(self.run, f"node-{name}")
+                if processes.pid(self.run, f"node-{name}") is None:
+                    tail = " ".join(log.read_text().splitlines()[-3:])[-500:]
+                    raise NodeError("FL4601", f"the node of {name} ended: {tail}", where=str(log))
+                if time.monotonic() > deadline:
+                    raise NodeError(
+                        "FL4601", f"the node of {name} is not ready after {patience_s:.0f} s", where=str(log)
+                    )
+                await asyncio.sleep(POLL_S)
+
+
+def fresh(run: Path) -> None:
+    """Make a folder ready for a demonstration: an earlier one there is ended and removed.
+
+    Raises:
+        NodeError: FL4001, the folder holds something else.
+    """
+    if run.exists() and any(run.iterdir()) and not (run / MARK).exists():
+        hint = "Choose another folder with --run."
+        raise NodeError("FL4001", "the folder holds something else than a demonstration", where=str(run), hint=hint)
+    if (run / MARK).exists():
+        down(run)
+        shutil.rmtree(run)
+    run.mkdir(parents=True)
+    (run / MARK).write_text("A demonstration of fedledger; the next one removes this folder.\n")
+
+
+def definition_of(options: Options) -> str:
+    """Return the consortium of the demonstration: as many hospitals as asked for, and a regulator."""
+    raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+    others = [entry for entry in raw["organisations"] if entry["role"] != "member"]
+    members = [{"name": name, "role": "member"} for name in options.names]
+    raw["organisations"] = [*others[:1], *members, *others[1:]]
+    raw["federation"]["parameters"] |= TIMES if options.example == "tumour" else {}
+    raw.pop("base_port", None)
+    return yaml.safe_dump(raw, sort_keys=False)
+
+
+async def _health(session: aiohttp.ClientSession, port: int) -> dict[str, Any]:
+    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+        async with session.get(f"http://127.0.0.1:{port}/health", timeout=aiohttp.ClientTimeout(total=5)) as response:
+            return dict(await response.json())
+    return {}
+
+
+def _with_children(pids: set[int]) -> set[int]:
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found, grown = set(pids), True
+    while grown:
+        more = {child for child, parent in parents.items() if parent in found} - found
+        found, grown = found | more, bool(more)
+    return found
+
+
+def _resident(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0

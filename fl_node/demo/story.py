@@ -1,0 +1,249 @@
+"""The story, chapter by chapter; each chapter is what a consortium would do, and shows what came of it."""
+
+import asyncio
+import contextlib
+import resource
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fl_node.commands.blobs import fetch
+from fl_node.demo import comparison, regulator
+from fl_node.demo import federation as admins
+from fl_node.demo.options import Options
+from fl_node.demo.report import Report
+from fl_node.demo.rounds import TRAINING, Drops, phases_table, run_rounds
+from fl_node.demo.stage import Stage
+from fl_node.errors import NodeError
+from fl_node.examples.shares import write_shares
+
+MB = 1 << 20
+EXPOSURE = (
+    "What it exposed (threat T27): sums of two rounds whose survivors differ by few tell those few's updates apart, "
+    "approximately. Secure aggregation does not prevent that; only noise, or sitting out, does."
+)
+
+
+class Story:
+    """One run of the demonstration."""
+
+    def __init__(self, options: Options, report: Report) -> None:
+        self.options = options
+        self.report = report
+        self.stage = Stage(options, report)
+        self.plan = options.plan or options.run / f"{options.example}.flplan"
+        self.data: Mapping[str, Path] = {}
+
+    async def tell(self) -> None:
+        """Tell all of it.
+
+        Raises:
+            FedledgerError: something did not go as it should; FL4601 where the story itself noticed.
+        """
+        report, options = self.report, self.options
+        report.record["options"] = {"rounds": options.rounds, "participants": options.participants}
+        async with contextlib.AsyncExitStack() as stack:
+            with report.chapter("The network", "network") as found:
+                await stack.enter_async_context(self.stage.network())
+                compiling = stack.enter_context(cancelled_at_end(self._compile()))
+                found.update({"kind": "fabric" if options.fabric else "devnet", "organisations": [*options.names]})
+                kind = "real Hyperledger Fabric" if options.fabric else "devnet, an embedded Fabric-compatible network"
+                report.say(f"{kind}: {options.participants} hospitals and a regulator, each with its own peer")
+            await self._live(compiling)
+
+    async def _live(self, compiling: asyncio.Task[None]) -> None:
+        options, report = self.options, self.report
+        with report.chapter("The data: each hospital its own, of unequal size and balance", "data") as found:
+            self.data = await asyncio.to_thread(self._deal)
+            found["paths"] = {name: str(path) for name, path in self.data.items()}
+            await self.stage.start_nodes(self.data)
+            await compiling
+        async with admins.opened(options.run) as federation:
+            plan = await self._found(federation)
+            with report.chapter(f"Training, {options.rounds} rounds", "training") as found:
+                rounds, drops, fraud = await run_rounds(self.stage, federation, report, plan, options)
+                report.record["rounds"] = rounds
+                found["memory_mb"] = self.stage.memory() // MB
+                report.console.print(phases_table(rounds))
+            self._dropouts(rounds, drops)
+            self._fraud(fraud.outcome)
+            await self._rewards(federation)
+            await self._worth(federation, rounds)
+        await self._regulator()
+        self._where_next()
+
+    async def _found(self, federation: admins.Federation) -> str:
+        report = self.report
+        with report.chapter("Founding: four equal founders, a first beacon that nobody chose", "founding") as found:
+            found.update(await federation.found())
+            report.say(f"founded by {', '.join(found['founders'])}; beacon {found['beacon'][:16]}…")
+        with report.chapter("Vetting: every hospital applies, the others vote", "vetting") as found:
+            profiles = await federation.apply(self.plan, self.data)
+            decided = await federation.vet()
+            found.update({"profiles": profiles, "votes": [len(decision["votes"]) for decision in decided]})
+            rows = [
+                (name, p["rows"], p["labels"], d["status"], len(d["votes"]))
+                for (name, p), d in zip(profiles.items(), decided, strict=True)
+            ]
+            report.table(("participant", "rows", "by label", "decision", "votes"), rows)
+        with report.chapter("The plan: what is trained is what was voted on", "plan") as found:
+            found["plan"] = digest = await federation.register(self.plan)
+            report.say(f"{self.plan.name} is {digest}; every node fetches it and starts its framework")
+            await self.stage.warm(digest)
+        return digest
+
+    async def _compile(self) -> None:
+        """Compile the plan beside the start of the network, in a process of its own."""
+        if self.plan.exists():
+            return
+        self.plan.parent.mkdir(parents=True, exist_ok=True)
+        source = Path(__file__).parent.parent / "examples" / f"{self.options.example}.py"
+        command = (sys.executable, "-m", "fl_node", "plan", "build", str(source), "-o", str(self.plan), "--json")
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        try:
+            output, _ = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode:
+            raise NodeError("FL4601", f"the plan does not compile: {output.decode()[-500:]}", where=str(source))
+
+    def _deal(self) -> dict[str, Path]:
+        if self.options.data is None:
+            return write_shares(self.options.example, self.options.run / "data", self.options.names)
+        return {name: _own(self.options.data, name) for name in self.options.names}
+
+    def _dropouts(self, rounds: list[dict[str, Any]], drops: Drops) -> None:
+        with self.report.chapter("A dropout: killed after it had shared its keys", "dropout") as found:
+            found["killed"] = drops.killed
+            for killed in drops.killed:
+                attempts = [r for r in rounds if r["round"] == killed["round"]]
+                found["attempts"] = [
+                    {
+                        "attempt": r["attempt"],
+                        "status": r["status"],
+                        "survivors": r["survivors"],
+                        "void_reason": r["void_reason"],
+                    }
+                    for r in attempts
+                ]
+                self.report.say(f"{killed['node']} was killed in round {killed['round']} before {killed['phase']}")
+            for record in found.get("attempts", ()):
+                reason = f" ({record['void_reason']})" if record["void_reason"] else ""
+                who = ", ".join(record["survivors"])
+                self.report.say(f"attempt {record['attempt']}: {record['status']}{reason}, survivors {who}")
+            exposures = [(r["round"], name, n) for r in rounds for name, n in r["exposure"].items()]
+            found["exposure"] = [{"round": r, "participant": name, "difference": n} for r, name, n in exposures]
+            if exposures:
+                self.report.say(EXPOSURE)
+                self.report.table(("round", "participant", "smallest difference"), exposures)
+
+    def _fraud(self, outcome: dict[str, Any]) -> None:
+        with self.report.chapter("A fraud: the aggregator proposes the sum with one bit changed", "fraud") as found:
+            found.update(outcome)
+            if not outcome:
+                raise NodeError("FL4601", "the fraud found no moment to be tried")
+            self.report.say(f"{outcome['aggregator']} in round {outcome['round']}: {outcome['answer']}")
+            self.report.table(("endorser", "verdict"), list(outcome["endorsers"].items()))
+            if "endorsed" in (outcome["answer"], *outcome["endorsers"].values()):
+                raise NodeError("FL4601", "a forged aggregate was endorsed", where=str(outcome["endorsers"]))
+
+    async def _rewards(self, federation: admins.Federation) -> None:
+        with self.report.chapter("Rewards and reputation", "rewards") as found:
+            ledger = federation.first
+            await settled(federation, self.options.rounds)
+            participants = await ledger.everything("ListParticipants")
+            rows = []
+            for item in participants:
+                balance = (await ledger.query("BalanceOf", account=item["msp_id"]))["balance"]
+                score = item["score"]
+                found[item["participant"]] = {"balance": balance, "stake": item["stake"], **score}
+                rows.append(
+                    (
+                        item["participant"],
+                        balance,
+                        item["stake"],
+                        f"{score['reputation_ppm'] / 1e4:.1f} %",
+                        score["finished"],
+                        score["dropouts"],
+                        score["faults"],
+                    )
+                )
+            columns = ("participant", "balance", "stake", "reputation", "finished", "dropouts", "faults")
+            self.report.table(columns, rows)
+
+    async def _worth(self, federation: admins.Federation, rounds: list[dict[str, Any]]) -> None:
+        with self.report.chapter("What it was worth: accuracy on held-out rows of all hospitals", "accuracy") as found:
+            final = [record for record in rounds if record["status"] == "Final"]
+            name = next(iter(federation.admins))
+            state = await fetch(self.options.run, name, final[-1]["state_digest"])
+            everything = self.options.data or self.options.run / "data"
+            measured = await asyncio.to_thread(comparison.compare, self.plan, state, self.data, everything, len(final))
+            scores = {model: comparison.accuracy(metrics) for model, metrics in measured.items()}
+            found.update(scores)
+            self.report.table(("model", "accuracy"), [(m, f"{100 * score:.1f} %") for m, score in scores.items()])
+
+    async def _regulator(self) -> None:
+        with self.report.chapter("The regulator, from its own peer", "regulator") as found:
+            found.update(await regulator.look(self.options.run))
+            self.report.say(
+                f"sees {len(found['participants'])} participants, {found['votes']} votes, "
+                f"{len(found['lineage'])} steps of the model's lineage, {len(found['flags'])} flags"
+            )
+            for flag in found["flags"]:
+                self.report.say(f"  round {flag['round']}: {flag['participant']} {flag['kind']}")
+            self.report.say(f"tries to write: {found['write']}")
+            if found["write"] == "written":
+                raise NodeError("FL4601", "the regulator could write")
+        if self.options.audit:
+            with self.report.chapter("The audit, from blocks alone", "audit") as found:
+                found.update(await regulator.audit(self.options.run))
+                self.report.say(str(found.get("verdict", found.get("error", found.get("ok", "")))))
+
+    def _where_next(self) -> None:
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+        self.report.record["largest_child_mb"] = peak
+        self.report.console.rule("[bold]Where to look next", align="left")
+        run = f"--run {self.options.run}"
+        for command in (
+            f"fedledger train status {TRAINING} --org hospital-a {run}",
+            f"fedledger model export {TRAINING} --org hospital-a --out model {run}",
+            f"fedledger node doctor --org hospital-a {run}",
+            f"fedledger audit verify --blocks {self.options.run / 'audit'}",
+        ):
+            self.report.say(f"  {command}")
+        if not self.options.keep:
+            self.report.say("  (with --keep the network stays up for these)")
+
+
+@contextlib.contextmanager
+def cancelled_at_end(work: Coroutine[Any, Any, None]) -> Iterator[asyncio.Task[None]]:
+    """Start something beside the story; what it has not ended when the story ends is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
+async def settled(federation: admins.Federation, rounds: int) -> None:
+    """Wait until the last round's rewards are in the balances; whoever comes first settles them."""
+    for number in range(1, rounds + 1):
+        while True:
+            try:
+                await federation.first.submit("Settle", training=TRAINING, round=number)
+            except NodeError as error:
+                if error.code == "FL0606":
+                    break
+                raise
+
+
+def _own(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.csv", folder / f"{name}.parquet"):
+        if path.exists():
+            return path
+    raise NodeError("FL4001", f"no data of {name}", where=str(folder), hint=f"Put {name}.csv or a folder {name} there.")

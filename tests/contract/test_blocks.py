@@ -23,7 +23,7 @@ from tests.contract.harness.blocks import (
     units_of,
     verify_signed,
 )
-from tests.contract.harness.ledger import Ledger
+from tests.contract.harness.ledger import Ledger, endorse
 from tests.contract.harness.replay import Replay
 from tests.contract.harness.wire import Endorsed
 
@@ -43,9 +43,9 @@ async def _collected(ledger: Ledger, key: str) -> list[Any]:
 async def _mixed_traffic(ledger: Ledger, gateway: Gateway, key: str) -> int:
     contract = ledger.contract_of(gateway)
     await contract.submit("PutMany", key, "60")
-    first = await contract.proposal("Increment", key + "n").endorse()
-    second = await contract.proposal("Increment", key + "n").endorse()
-    counted = await contract.proposal("CountInto", key, key + "~", key + "~count").endorse()
+    first = await endorse(contract, "Increment", key + "n")
+    second = await endorse(contract, "Increment", key + "n")
+    counted = await endorse(contract, "CountInto", key, key + "~", key + "~count")
     few = await contract.proposal("Put", key, "few", endorsing_organizations=ledger.msp_ids[:1]).endorse()
     codes = [(await (await t.submit()).status()).code for t in (first, second, counted, few)]
     assert codes == [
@@ -178,10 +178,11 @@ async def test_responses_of_all_organisations_are_the_same_bytes(ledger: Ledger,
     async with ledger.gateway() as gateway:
         contract = ledger.contract_of(gateway)
         await contract.submit("PutMany", key, "60")
-        proposal = contract.proposal(
-            "CountInto", key, key + "~", key + "~count", endorsing_organizations=ledger.msp_ids
+        everyone = ledger.msp_ids
+        transaction = await endorse(
+            contract, "CountInto", key, key + "~", key + "~count", endorsing_organizations=everyone
         )
-        endorsed = Endorsed.of(await proposal.endorse())
+        endorsed = Endorsed.of(transaction)
     assert sorted(endorsed.endorsers) == sorted(ledger.msp_ids)
     for endorsement in endorsed.endorsements:
         verify_signed(endorsement.endorser, endorsed.response_payload + endorsement.endorser, endorsement.signature)

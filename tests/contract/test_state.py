@@ -8,7 +8,7 @@ import pytest
 
 from gateway import Contract, Transaction, ValidationCode
 from gateway.errors import CommitError, EvaluateError
-from tests.contract.harness.ledger import Ledger
+from tests.contract.harness.ledger import Ledger, endorse
 from tests.contract.harness.wire import Endorsed
 
 
@@ -49,22 +49,22 @@ async def test_an_evaluation_writes_nothing(contract: Contract, key: str):
 
 async def test_of_two_transactions_that_read_the_same_version_one_is_an_mvcc_conflict(contract: Contract, key: str):
     await contract.submit("Put", key, "1")
-    first = await contract.proposal("Increment", key).endorse()
-    second = await contract.proposal("Increment", key).endorse()
+    first = await endorse(contract, "Increment", key)
+    second = await endorse(contract, "Increment", key)
     codes = [await committed(first), await committed(second)]
     assert codes == [ValidationCode.VALID, ValidationCode.MVCC_READ_CONFLICT]
     assert await contract.evaluate("Get", key) == b"2"
 
 
 async def test_two_transactions_of_one_block_conflict_too(contract: Contract, key: str):
-    endorsed = [await contract.proposal("Increment", key).endorse() for _ in range(4)]
+    endorsed = [await endorse(contract, "Increment", key) for _ in range(4)]
     codes = await asyncio.gather(*(committed(transaction) for transaction in endorsed))
     assert sorted(codes) == [ValidationCode.VALID, *[ValidationCode.MVCC_READ_CONFLICT] * 3]
     assert await contract.evaluate("Get", key) == b"1"
 
 
 async def test_a_conflict_without_retry_reaches_the_client_as_commit_error(contract: Contract, key: str):
-    transaction = await contract.proposal("Increment", key).endorse()
+    transaction = await endorse(contract, "Increment", key)
     await contract.submit("Put", key, "7")
     assert await committed(transaction) is ValidationCode.MVCC_READ_CONFLICT
     with pytest.raises(CommitError) as caught:
@@ -85,7 +85,7 @@ async def test_blind_writes_never_conflict(contract: Contract, key: str):
 
 
 async def test_a_key_that_appeared_and_was_read_as_missing_conflicts(contract: Contract, key: str):
-    transaction = await contract.proposal("SlowPut", key, "late", "0").endorse()
+    transaction = await endorse(contract, "SlowPut", key, "late", "0")
     await contract.submit("Put", key, "early")
     assert await committed(transaction) is ValidationCode.MVCC_READ_CONFLICT
 
@@ -106,7 +106,7 @@ async def test_a_range_is_validated_again_at_commit(
     contract: Contract, key: str, keys: int, change: tuple[str, ...] | None, expected: ValidationCode
 ):
     await contract.submit("PutMany", key, str(keys))
-    transaction = await contract.proposal("CountInto", key, key + "~", key + "~count").endorse()
+    transaction = await endorse(contract, "CountInto", key, key + "~", key + "~count")
     assert transaction.result == str(keys).encode()
     if change:
         function, suffix, *value = change
@@ -116,7 +116,7 @@ async def test_a_range_is_validated_again_at_commit(
 
 async def test_a_range_over_fifty_results_is_recorded_as_merkle_summary(ledger: Ledger, contract: Contract, key: str):
     await contract.submit("PutMany", key, "120")
-    transaction = await contract.proposal("CountInto", key, key + "~", key + "~count").endorse()
+    transaction = await endorse(contract, "CountInto", key, key + "~", key + "~count")
     (query,) = Endorsed.of(transaction).namespaces[ledger.consortium.chaincode.name].range_queries_info
     summary = query.reads_merkle_hashes
     assert (query.start_key, query.end_key, query.itr_exhausted) == (key, key + "~", True)

@@ -10,12 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import Contract, Signer, ValidationCode
 from gateway.errors import CommitStatusError, EndorseError, StatusCode, SubmitError
-from tests.contract.harness.ledger import Ledger
+from tests.contract.harness.ledger import Ledger, endorse
 from tests.contract.harness.wire import Endorsed, Proposed, flipped, high_s
 
 
 async def test_the_same_envelope_sent_twice_has_exactly_one_effect(contract: Contract, key: str):
-    transaction = (await contract.proposal("Increment", key).endorse()).signed()
+    transaction = (await endorse(contract, "Increment", key)).signed()
     commit = await transaction.submit()
     again = asyncio.create_task(transaction.submit())
     assert (await commit.status()).code is ValidationCode.VALID

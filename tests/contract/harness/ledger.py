@@ -1,5 +1,6 @@
 """A running network, as the cases see it: the same on devnet and on real Fabric."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -8,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway import Contract, Endpoint, Gateway, Identity, Signer, connect
+from gateway import Contract, Endpoint, Gateway, Identity, Signer, Transaction, connect
+from gateway.errors import EndorseError
 from network import bringup
 from network.connection import Profile, consortium_of, network_kind, profile
 from network.plan import Plan
 from network.topology import Consortium
 
 CONTRACT = "./cmd/conformance"
+CATCH_UP_S = 10
 FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen", "osnadmin")
 
 
@@ -114,6 +117,18 @@ def running(run: Path, kind: str, base_port: int) -> Iterator[Ledger]:
 def opened(run: Path) -> Ledger:
     """The network that is up in a run folder."""
     return Ledger(run, network_kind(run), consortium_of(run))
+
+
+async def endorse(contract: Contract, function: str, *arguments: str, **options: Any) -> Transaction:
+    """Endorse a transaction that reads; a peer that has not committed the last block yet answers otherwise at first."""
+    async with asyncio.timeout(CATCH_UP_S):
+        while True:
+            try:
+                return await contract.proposal(function, *arguments, **options).endorse()
+            except EndorseError as error:
+                if not any("do not match" in detail.message for detail in error.details):
+                    raise
+            await asyncio.sleep(0.05)
 
 
 def fabric_program(name: str) -> str | None:

@@ -8,7 +8,6 @@ import http.client
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Literal
 
 from network.errors import NetworkError
 from network.files import make_folder, write_atomically
+from network.pids import birth, memory, send
 from network.plan import Plan, Process
 
 POLL_S = 0.02
@@ -38,7 +38,7 @@ class Status:
 def pid(run: Path, name: str) -> int | None:
     """Return the pid of a process that runs, None if it does not."""
     recorded = _recorded(run, name)
-    if recorded is None or _birth(recorded[0]) != recorded[1]:
+    if recorded is None or birth(recorded[0]) != recorded[1]:
         return None
     return recorded[0]
 
@@ -56,7 +56,7 @@ def start(run: Path, process: Process) -> int:
     make_folder(run / "data" / process.name)
     make_folder(run / "pids")
     started = _spawn(process, make_folder(run / "logs") / f"{process.name}.log")
-    write_atomically(_pid_file(run, process.name), f"{started} {_birth(started) or ''}\n")
+    write_atomically(_pid_file(run, process.name), f"{started} {birth(started) or ''}\n")
     return started
 
 
@@ -89,7 +89,7 @@ def stop(run: Path, name: str, *, kill: bool = False) -> bool:
     """Stop a process, by force where it does not end within ten seconds or kill is set; return whether it ran."""
     running = pid(run, name)
     if running is not None:
-        _signal(running, signal.SIGKILL if kill else signal.SIGTERM)
+        send(running, signal.SIGKILL if kill else signal.SIGTERM)
         _await_end(run, name, running)
     _pid_file(run, name).unlink(missing_ok=True)
     return running is not None
@@ -100,7 +100,7 @@ def stop_all(run: Path, names: Iterable[str]) -> list[str]:
     names = list(names)
     running = {name: number for name in names if (number := pid(run, name)) is not None}
     for number in running.values():
-        _signal(number, signal.SIGTERM)
+        send(number, signal.SIGTERM)
     for name, number in running.items():
         _await_end(run, name, number)
     for name in names:
@@ -138,7 +138,7 @@ def _status(run: Path, process: Process) -> Status:
     if running is None:
         state: Literal["down", "stopped"] = "down" if _recorded(run, process.name) else "stopped"
         return Status(process.name, None, state, process.port)
-    return Status(process.name, running, "up", process.port, _memory(running))
+    return Status(process.name, running, "up", process.port, memory(running))
 
 
 def _spawn(process: Process, log: Path) -> int:
@@ -164,48 +164,16 @@ def _pid_file(run: Path, name: str) -> Path:
 
 def _recorded(run: Path, name: str) -> tuple[int, str] | None:
     try:
-        number, birth = _pid_file(run, name).read_text().split()
-        return int(number), birth
+        number, began = _pid_file(run, name).read_text().split()
+        return int(number), began
     except (OSError, ValueError):  # no pid file, or one that says nothing: then nothing may be signalled
         return None
-
-
-def _birth(number: int) -> str | None:
-    """Return when a process began, None if it is gone or a zombie."""
-    with contextlib.suppress(OSError):  # ours and ended: let it go
-        os.waitpid(number, os.WNOHANG)
-    try:
-        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return None if Path("/proc/self").exists() else _birth_by_ps(number)
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def _birth_by_ps(number: int) -> str | None:
-    command = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(number)]
-    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()  # noqa: S603
-    return None if not output or output[0].startswith("Z") else "-".join(output[1:])
-
-
-def _memory(number: int) -> int | None:
-    try:
-        pages = int(Path(f"/proc/{number}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _signal(number: int, which: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(number, which)
 
 
 def _await_end(run: Path, name: str, number: int) -> None:
     """Wait until a signalled process has ended; kill it where it does not."""
     if not wait_until(lambda: pid(run, name) is None, STOP_S):
-        _signal(number, signal.SIGKILL)
+        send(number, signal.SIGKILL)
         wait_until(lambda: pid(run, name) is None, STOP_S)
 
 

@@ -10,7 +10,7 @@ from network.devnet import lifecycle
 from network.devnet import protos as p
 from network.devnet.channel import CHANNEL_READERS, CHANNEL_WRITERS
 from network.devnet.committer import Committer
-from network.devnet.envelopes import Proposal
+from network.devnet.envelopes import MalformedError, Proposal, parse
 from network.devnet.policy import PolicyError
 
 SYSTEM = frozenset({"qscc", "cscc", lifecycle.NAMESPACE})
@@ -44,7 +44,7 @@ class SystemChaincodes:
         name = arguments[0].decode(errors="replace") if arguments else ""
         try:
             message = self._call(proposal, name, arguments[1:])
-        except QueryError as error:
+        except (QueryError, MalformedError) as error:
             return p.proposal_response.Response(status=500, message=str(error))
         return p.proposal_response.Response(status=200, payload=message.SerializeToString())
 
@@ -126,7 +126,7 @@ class SystemChaincodes:
         return self._committer.channel.config
 
     def _definition(self, arguments: list[bytes]) -> Any:
-        name = p.lifecycle.QueryChaincodeDefinitionArgs.FromString(arguments[0]).name
+        name = parse(p.lifecycle.QueryChaincodeDefinitionArgs, arguments[0], "QueryChaincodeDefinitionArgs").name
         found = lifecycle.defined(self._committer.store.current, name)
         if found is None:
             raise QueryError(

@@ -89,7 +89,8 @@ class Chain:
             "tx_id": transaction_id(nonce, creator.serialized),
             "extension": p.proposal.ChaincodeHeaderExtension(chaincode_id=name).SerializeToString(),
         } | header
-        channel = channel_header(p.common.ENDORSER_TRANSACTION, self.consortium.channel, **fields)
+        name_of_channel = fields.pop("channel_id", self.consortium.channel)
+        channel = channel_header(p.common.ENDORSER_TRANSACTION, name_of_channel, **fields)
         signature = p.common.SignatureHeader(creator=creator.serialized, nonce=nonce)
         outer = p.common.Header(
             channel_header=channel.SerializeToString(), signature_header=signature.SerializeToString()

@@ -18,10 +18,12 @@ from network.devnet.envelopes import channel_header, sign_envelope
 from network.devnet.gateway import EndorserFailure
 from network.devnet.signing import SigningIdentity
 from network.devnet.transport import EOF, CallError, dial, error_detail
+from network.errors import NetworkError
 
 Code = grpc.StatusCode
 TIMEOUT_S = 30.0
 RETRY_S = 0.1
+STUCK_S = 1.0  # a block that is refused, or a disk that is full, is not better at once
 NO_QUORUM = "insufficient number of orderers could successfully process transaction to satisfy quorum requirement"
 
 
@@ -172,9 +174,9 @@ class Puller:
                     await self._committer.commit(response.block)
             except grpc.aio.AioRpcError as error:
                 self._log.warning("ordering service lost", address=self._node.address, reason=error.details())
-            except BlockError as error:
-                self._log.error("block refused", reason=str(error))
-                await asyncio.sleep(1.0)
+            except (BlockError, NetworkError) as error:
+                self._log.error("block not committed", reason=str(error))
+                await asyncio.sleep(STUCK_S)
             finally:
                 call.cancel()
             await asyncio.sleep(RETRY_S)

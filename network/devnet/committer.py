@@ -73,9 +73,10 @@ class Committer:
         if config is not None:
             verdicts = [apply_config(config, self.channel, verdicts[0])]
         codes, updates = self._resolve(block.header.number, verdicts)
-        self._seal(block, codes, updates)
+        sealed = self._seal(block, codes, updates)
         placed = self._place(verdicts, codes)
         self.store.append(block, placed, updates.writes)
+        self._commit_hash = sealed
         if config is not None and codes[0] == Codes.VALID:
             self.channel = self._configured(config.config)
             self.config_block = block.header.number
@@ -111,14 +112,15 @@ class Committer:
             codes.append(code)
         return codes, updates
 
-    def _seal(self, block: Any, codes: list[int], updates: mvcc.Updates) -> None:
-        """Write what this peer adds to a block: the validation codes and its commit hash."""
+    def _seal(self, block: Any, codes: list[int], updates: mvcc.Updates) -> bytes:
+        """Write what this peer adds to a block, the validation codes and its commit hash, and return the latter."""
         flags = bytes(codes)
         while len(block.metadata.metadata) <= COMMIT_HASH:
             block.metadata.metadata.append(b"")
         block.metadata.metadata[TRANSACTIONS_FILTER] = flags
-        self._commit_hash = commit_hash(flags, update_bytes(updates.writes), self._commit_hash)
-        block.metadata.metadata[COMMIT_HASH] = p.common.Metadata(value=self._commit_hash).SerializeToString()
+        sealed = commit_hash(flags, update_bytes(updates.writes), self._commit_hash)
+        block.metadata.metadata[COMMIT_HASH] = p.common.Metadata(value=sealed).SerializeToString()
+        return sealed
 
     def _notify(self, placed: list[tuple[str, int, int]]) -> None:
         number = self.height - 1

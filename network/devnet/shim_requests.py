@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from network.devnet import protos as p
-from network.devnet.envelopes import MalformedError, parse
+from network.devnet.envelopes import parse
 from network.devnet.simulator import OpenRange, Result, SimulationError
 
 Message = p.shim.ChaincodeMessage
@@ -48,7 +48,7 @@ def _public(request: Any) -> Any:
 
 def _get_state(payload: bytes, invocation: Any) -> bytes:
     request = _public(parse(p.shim.GetState, payload, "GetState"))
-    return invocation.simulation.get(invocation.namespace, _key(request.key)) or b""
+    return invocation.simulation.get(invocation.namespace, request.key) or b""
 
 
 def _get_multiple(payload: bytes, invocation: Any) -> bytes:
@@ -60,13 +60,13 @@ def _get_multiple(payload: bytes, invocation: Any) -> bytes:
 
 def _put_state(payload: bytes, invocation: Any) -> bytes:
     request = _public(parse(p.shim.PutState, payload, "PutState"))
-    invocation.simulation.put(invocation.namespace, _key(request.key), request.value)
+    invocation.simulation.put(invocation.namespace, request.key, request.value)
     return b""
 
 
 def _delete_state(payload: bytes, invocation: Any) -> bytes:
     request = _public(parse(p.shim.DelState, payload, "DelState"))
-    invocation.simulation.put(invocation.namespace, _key(request.key), None)
+    invocation.simulation.put(invocation.namespace, request.key, None)
     return b""
 
 
@@ -75,9 +75,9 @@ def _write_batch(payload: bytes, invocation: Any) -> bytes:
     for record in parse(p.shim.WriteBatchState, payload, "WriteBatchState").rec:
         _public(record)
         if record.type == kinds.PUT_STATE:
-            invocation.simulation.put(invocation.namespace, _key(record.key), record.value)
+            invocation.simulation.put(invocation.namespace, record.key, record.value)
         elif record.type == kinds.DEL_STATE:
-            invocation.simulation.put(invocation.namespace, _key(record.key), None)
+            invocation.simulation.put(invocation.namespace, record.key, None)
         else:
             raise SimulationError("devnet does not provide private data and key-level endorsement")
     return b""
@@ -143,12 +143,6 @@ def _encode(results: list[Result], namespace: str) -> list[Any]:
         )
         for key, value in results
     ]
-
-
-def _key(key: str) -> str:
-    if not key:
-        raise MalformedError("an empty key is not supported")
-    return key
 
 
 _HANDLERS: dict[int, Callable[[bytes, Any], bytes]] = {

@@ -14,6 +14,7 @@ from typing import Any
 from network.devnet import protos as p
 from network.devnet.envelopes import block_hash
 from network.devnet.rwset import Version
+from network.errors import NetworkError
 
 SCHEMA = """
 create table if not exists blocks (number integer primary key, hash blob not null, block blob not null);
@@ -85,16 +86,23 @@ class Store:
     """A peer's blocks and state."""
 
     def __init__(self, path: Path, *, synchronous: str = "normal") -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._writer = connect(path, synchronous=synchronous)
-        self._writer.executescript(SCHEMA)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = connect(path, synchronous=synchronous)
+            self._writer.executescript(SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unwritable(error) from None
         self._idle: list[sqlite3.Connection] = []
         self._recent: deque[Any] = deque(maxlen=RECENT_BLOCKS)
         self.current = Snapshot(self._writer)
         row = self._writer.execute("select max(number), hash from blocks").fetchone()
         self.height: int = 0 if row[0] is None else row[0] + 1
         self.last_hash: bytes = b"" if row[0] is None else row[1]
+
+    def _unwritable(self, error: Exception) -> NetworkError:
+        hint = "Make room or give write access; nothing was lost."
+        return NetworkError("FL1070", f"the ledger cannot be written: {error}", where=str(self._path), hint=hint)
 
     def close(self) -> None:
         """Close every connection."""
@@ -123,14 +131,18 @@ class Store:
         transactions: list[tuple[str, int, int]],
         writes: Mapping[tuple[str, str], tuple[bytes | None, Version]],
     ) -> None:
-        """Write a block, its transactions as (id, position, code), and its writes, all or nothing."""
+        """Write a block, its transactions as (id, position, code), and its writes, all or nothing.
+
+        Raises:
+            NetworkError: FL1070 if the disk is full or read-only; the ledger is as it was.
+        """
         number = block.header.number
         digest = block_hash(block.header)
         removed = [(ns, key.encode()) for (ns, key), (value, _) in writes.items() if value is None]
         stored = [(ns, key.encode(), value, *at) for (ns, key), (value, at) in writes.items() if value is not None]
         execute = self._writer
-        execute.execute("begin immediate")
         try:
+            execute.execute("begin immediate")
             execute.execute("insert into blocks values (?, ?, ?)", (number, digest, block.SerializeToString()))
             execute.executemany(
                 "insert or ignore into transactions values (?, ?, ?, ?)",
@@ -138,10 +150,13 @@ class Store:
             )
             execute.executemany("delete from state where namespace = ? and key = ?", removed)
             execute.executemany("replace into state values (?, ?, ?, ?, ?)", stored)
-        except BaseException:
-            execute.execute("rollback")
+            execute.execute("commit")
+        except BaseException as error:
+            if execute.in_transaction:
+                execute.execute("rollback")
+            if isinstance(error, sqlite3.OperationalError):
+                raise self._unwritable(error) from None
             raise
-        execute.execute("commit")
         self.height, self.last_hash = number + 1, digest
         self._recent.append(block)
 

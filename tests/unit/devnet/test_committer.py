@@ -10,6 +10,7 @@ from network.devnet.commithash import commit_hash, update_bytes
 from network.devnet.envelopes import COMMIT_HASH, block_hash
 from network.devnet.rwset import NamespaceSet
 from network.devnet.store import Store
+from network.errors import NetworkError
 from tests.unit.devnet.harness import Chain, peer, puts, user
 
 Codes = p.transaction
@@ -233,3 +234,21 @@ async def test_the_chain_of_hashes_holds(chain):
     await chain.commit(chain.transaction(puts(a=b"1")))
     blocks = [chain.store.block(n) for n in range(3)]
     assert [b"", *map(block_hash, (b.header for b in blocks[:2]))] == [b.header.previous_hash for b in blocks]
+
+
+async def test_a_block_that_could_not_be_written_is_committed_later_as_if_nothing_had_been(chain, monkeypatch):
+    block = chain.block([chain.transaction(puts(a=b"1")).SerializeToString()])
+    again = p.common.Block.FromString(block.SerializeToString())
+    append = chain.store.append
+
+    def full(*_):
+        raise NetworkError("FL1070", "the ledger cannot be written: disk is full")
+
+    monkeypatch.setattr(chain.store, "append", full)
+    before = chain.committer._commit_hash
+    with pytest.raises(NetworkError):
+        await chain.committer.commit(block)
+    assert (before, 2, None) == (chain.committer._commit_hash, chain.store.height, get(chain, "a"))
+    monkeypatch.setattr(chain.store, "append", append)
+    await chain.committer.commit(again)
+    assert (b"1", 3) == (get(chain, "a"), chain.store.height)

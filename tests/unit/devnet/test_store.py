@@ -9,6 +9,7 @@ import pytest
 from network.devnet import protos as p
 from network.devnet.blocks import new_block
 from network.devnet.store import Store
+from network.errors import NetworkError
 
 
 def block(store, *envelopes):
@@ -82,6 +83,26 @@ def test_a_block_that_fails_in_the_middle_leaves_nothing(store):
     )
     write(store, a=b"1")
     assert store.height == 1
+
+
+def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(store, tmp_path):
+    write(store, a=b"1")
+    pages = store._writer.execute("pragma page_count").fetchone()[0]
+    store._writer.execute(f"pragma max_page_count={pages + 2}")
+    with pytest.raises(
+        NetworkError, match=r"FL1070: the ledger cannot be written: database or disk is full .*ledger.db"
+    ):
+        write(store, a=b"2" * 100_000)
+    assert (1, (b"1", (0, 0))) == (store.height, store.current.get("cc", "a"))
+    store._writer.execute("pragma max_page_count=1000000")
+    write(store, a=b"2" * 100_000)
+    assert store.height == 2
+
+
+def test_a_folder_that_is_none_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NetworkError, match="FL1070"):
+        Store(tmp_path / "file" / "ledger.db")
 
 
 WRITER = """

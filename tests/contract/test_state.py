@@ -132,6 +132,29 @@ async def test_a_range_comes_whole_and_in_order_without_composite_keys(contract:
     assert pairs == [{"key": f"{key}{n:04d}", "value": str(n)} for n in range(120)]
 
 
+async def test_keys_sort_by_their_bytes(contract: Contract, key: str):
+    suffixes = ["A", "Z", "a", "ÿ", "\uffff", "\U0001f600"]
+    for suffix in reversed(suffixes):
+        await contract.submit("Put", key + suffix, "v")
+    found = [pair["key"] for pair in await evaluated(contract, "Range", key, "")]
+    assert found[: len(suffixes)] == [key + suffix for suffix in suffixes]
+
+
+async def test_an_empty_value_is_a_deletion(ledger: Ledger, contract: Contract, key: str):
+    await contract.submit("Put", key, "value")
+    transaction = await contract.proposal("Put", key, "").endorse()
+    (write,) = Endorsed.of(transaction).namespaces[ledger.consortium.chaincode.name].writes
+    assert (write.is_delete, write.value) == (True, b"")
+    assert await committed(transaction) is ValidationCode.VALID
+    assert await evaluated(contract, "Range", key, key + "~") == []
+
+
+async def test_the_last_write_of_a_key_counts(ledger: Ledger, contract: Contract, key: str):
+    transaction = await contract.proposal("PutBatch", key, "2").endorse()
+    writes = Endorsed.of(transaction).namespaces[ledger.consortium.chaincode.name].writes
+    assert [(w.key, w.is_delete, w.value) for w in writes] == [(key + "0000", False, b"0"), (key + "0001", True, b"")]
+
+
 async def test_composite_keys_are_found_by_their_first_parts(contract: Contract, key: str):
     for attributes in (("b", "2"), ("a", "2"), ("a", "1"), ("aa", "1")):
         await contract.submit("PutComposite", "v", key, *attributes)

@@ -49,6 +49,18 @@ func countInto(s stub, args []string) ([]byte, error) {
 	return number, s.PutState(args[2], number)
 }
 
+// countThenIncrement reads a range and then increments a key: start, end, key.
+func countThenIncrement(s stub, args []string) ([]byte, error) {
+	results, err := s.GetStateByRange(args[0], args[1])
+	if err != nil {
+		return nil, err
+	}
+	if _, err := collect(results); err != nil {
+		return nil, err
+	}
+	return increment(s, args[2:])
+}
+
 // onePage is a page in a JSON result.
 type onePage struct {
 	Items    []pair `json:"items"`

@@ -11,10 +11,11 @@ from fabric_protos.gateway import gateway_pb2
 from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.msp import identities_pb2
-from fabric_protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
+from fabric_protos.peer import chaincode_pb2, proposal_pb2, proposal_response_pb2, transaction_pb2
 
-from gateway import Gateway, Proposal, Signer, Transaction
+from gateway import Endpoint, Gateway, GrpcTransport, Proposal, Signer, Transaction
 
+CALL_S = 10
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -109,22 +110,62 @@ class Endorsed:
         action.action.proposal_response_payload = response.SerializeToString()
         return dataclasses.replace(self, action=action)
 
+    def with_arguments(self, *arguments: bytes) -> Self:
+        """The same transaction with other arguments than those that were endorsed."""
+        payload = proposal_pb2.ChaincodeProposalPayload.FromString(self.action.chaincode_proposal_payload)
+        specification = chaincode_pb2.ChaincodeInvocationSpec.FromString(payload.input)
+        specification.chaincode_spec.input.args[:] = arguments
+        payload.input = specification.SerializeToString()
+        action = transaction_pb2.ChaincodeActionPayload()
+        action.CopyFrom(self.action)
+        action.chaincode_proposal_payload = payload.SerializeToString()
+        return dataclasses.replace(self, action=action)
+
+    def with_id(self, transaction_id: str) -> Self:
+        """The same transaction under another id."""
+        channel_header = common_pb2.ChannelHeader()
+        channel_header.CopyFrom(self.channel_header)
+        channel_header.tx_id = transaction_id
+        header = common_pb2.Header(
+            channel_header=channel_header.SerializeToString(), signature_header=self.header.signature_header
+        )
+        return dataclasses.replace(self, transaction_id=transaction_id, channel_header=channel_header, header=header)
+
     def endorsed_by(self, certificate: bytes, msp_id: str, signer: Signer) -> Any:
         """An endorsement of this transaction by any identity."""
         endorser = identities_pb2.SerializedIdentity(mspid=msp_id, id_bytes=certificate).SerializeToString()
         signature = signer.sign(signer.digest(self.response_payload + endorser))
         return proposal_response_pb2.Endorsement(endorser=endorser, signature=signature)
 
-    def transaction(self, gateway: Gateway) -> Transaction:
-        """The transaction put together again, to be signed by the gateway's signer."""
+    def payload(self, actions: int = 1) -> bytes:
+        """The transaction put together again, to be signed; its action may stand repeatedly."""
         action = transaction_pb2.TransactionAction(
             header=self.header.signature_header, payload=self.action.SerializeToString()
         )
-        data = transaction_pb2.Transaction(actions=[action]).SerializeToString()
-        payload = common_pb2.Payload(header=self.header, data=data).SerializeToString()
-        envelope = common_pb2.Envelope(payload=payload)
+        data = transaction_pb2.Transaction(actions=[action] * actions).SerializeToString()
+        raw: bytes = common_pb2.Payload(header=self.header, data=data).SerializeToString()
+        return raw
+
+    def transaction(self, gateway: Gateway) -> Transaction:
+        """The transaction put together again, to be signed by the gateway's signer."""
+        envelope = common_pb2.Envelope(payload=self.payload())
         prepared = gateway_pb2.PreparedTransaction(transaction_id=self.transaction_id, envelope=envelope)
         return gateway.new_transaction(prepared.SerializeToString())
+
+    async def submit_as_it_is(self, endpoint: Endpoint, signer: Signer, *, actions: int) -> None:
+        """Sign and send what a careful client would not."""
+        payload = self.payload(actions)
+        envelope = common_pb2.Envelope(payload=payload, signature=signer.sign(signer.digest(payload)))
+        request = gateway_pb2.SubmitRequest(
+            transaction_id=self.transaction_id,
+            channel_id=self.channel_header.channel_id,
+            prepared_transaction=envelope,
+        )
+        transport = GrpcTransport([endpoint])
+        try:
+            await transport.unary("/gateway.Gateway/Submit", request.SerializeToString(), CALL_S)
+        finally:
+            await transport.close()
 
 
 @dataclass

@@ -126,6 +126,11 @@ class Federation:
                 break
             answer = await self.submit("Vote", by=member, proposal=answer["proposal"], approve=True)
         assert answer["status"] == "executed"
+        async with asyncio.timeout(PATIENCE_S):  # until the first member's peer, which the cases ask, has it too
+            while True:
+                if (await self.query("GetProposal", proposal=answer["proposal"]))["status"] == "executed":
+                    break
+                await asyncio.sleep(0.1)
 
     async def found(self) -> None:
         """Found the federation and make its first beacon."""

@@ -5,14 +5,20 @@ cannot: whether blocks follow that the bundle does not hold, and sums whose mask
 """
 
 import json
+import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from fabric_protos.common import common_pb2
+
+from audit.blobs import PREFIX, gather
 from audit.fetch import FetchError, block_path, read_blocks
 from audit.state import State
-from audit.wire import header_hash
+from audit.wire import ENDORSER_TRANSACTION, WireError, header_hash, parse_action, parse_transaction
 
 MANIFEST = "manifest.json"
 INSTRUCTIONS = """How to check this bundle
@@ -41,36 +47,64 @@ def final_block(state: State, training: str, round_number: int) -> int:
     )
 
 
-def export(folder: Path, last: int, out: Path, *, blobs: Path | None = None, short: bool = False) -> dict[str, Any]:
-    """Write the bundle of blocks 0..last to `out` and return its manifest.
+def export(folder: Path, last: int, out: Path, *, blobs: Sequence[Path] = (), short: bool = False) -> dict[str, Any]:
+    """Write the bundle of blocks 0..last, and of the masked updates they name, to `out` and return its manifest.
 
     The short form holds the headers' hashes instead of the blocks: it fixes what the long form must be, and proves
     nothing by itself.
     """
-    manifest: dict[str, Any] = {"version": 1, "last_block": last, "short": short, "files": {}}
+    manifest: dict[str, Any] = {"version": 1, "last_block": last, "short": short, "files": {}, "missing_blobs": []}
     partial = out.with_suffix(".partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as bundle:
         _add(bundle, manifest, "README.txt", INSTRUCTIONS.encode())
-        hashes = []
+        hashes, updates = [], list[str]()
         for block in read_blocks(folder):
             if block.header.number > last:
                 break
             hashes.append(header_hash(block.header).hex())
+            updates += _updates(block)
             if not short:
                 name = str(block_path(Path(), block.header.number))
                 _add(bundle, manifest, name, block.SerializeToString())
         if len(hashes) != last + 1:
             raise FetchError("FL5111", f"blocks up to {last} are needed, {len(hashes)} are there", where=str(folder))
         manifest["genesis_hash"], manifest["block_hashes"] = hashes[0], hashes
-        for path in sorted(blobs.glob("*/*")) if blobs and not short else []:
-            _add(bundle, manifest, f"blobs/{path.parent.name}/{path.name}", path.read_bytes())
+        if not short:
+            _add_blobs(bundle, manifest, updates, blobs)
         bundle.writestr(_entry(MANIFEST), json.dumps(manifest, sort_keys=True, indent=1))
     partial.rename(out)
     return manifest
 
 
+def _updates(block: common_pb2.Block) -> Iterator[str]:
+    """Yield the digests of the masked updates that a block's transactions commit to, valid or not."""
+    for index, raw in enumerate(block.data.data):
+        try:
+            transaction = parse_transaction(index, raw)
+            if transaction.kind != ENDORSER_TRANSACTION:
+                continue
+            function, *rest = parse_action(transaction).arguments
+            if function == b"CommitUpdate":
+                yield str(json.loads(rest[0])["digest"])
+        except (WireError, ValueError, KeyError, IndexError, TypeError):
+            continue
+
+
+def _add_blobs(
+    bundle: zipfile.ZipFile, manifest: dict[str, Any], digests: Sequence[str], folders: Sequence[Path]
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        found = gather(folders, Path(scratch) / "blobs")
+        for digest in sorted(set(digests)):
+            path = found / digest[:PREFIX] / digest if found else None
+            if path is not None and path.is_file():
+                _add(bundle, manifest, f"blobs/{digest[:PREFIX]}/{digest}", path.read_bytes())
+            else:
+                manifest["missing_blobs"].append(digest)
+
+
 def unpack(path: Path, folder: Path) -> dict[str, Any]:
-    """Unpack a bundle, checking every file against its manifest; raises FetchError (FL5112)."""
+    """Unpack a bundle, checking every file against its manifest; raises FetchError (FL5112, FL5113)."""
     try:
         with zipfile.ZipFile(path) as bundle:
             manifest: dict[str, Any] = json.loads(bundle.read(MANIFEST))
@@ -83,10 +117,13 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
                     raise FetchError("FL5112", f"{name} is not the file that the manifest names", where=str(path))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(raw)
-    except (KeyError, ValueError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, TypeError, AttributeError) as error:
         raise FetchError(
             "FL5112", f"the bundle is damaged: {error}", where=str(path), hint="ask for it again"
         ) from error
+    if manifest.get("short"):
+        text = "the bundle is of the short form: it fixes hashes of blocks and shows no vote, no signature and no sum"
+        raise FetchError("FL5113", text, where=str(path), hint="Ask for the long form and compare its block hashes.")
     return manifest
 
 

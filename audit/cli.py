@@ -1,4 +1,4 @@
-"""The commands `fedledger audit`: fetch, verify, export."""
+"""The commands `fedledger audit` (fetch, verify, report, export) and `fedledger dashboard`."""
 
 import asyncio
 import tempfile
@@ -26,7 +26,14 @@ Blocks = Annotated[Path, typer.Option("--blocks", help="The folder of fetched bl
 Work = Annotated[
     Path | None, typer.Option("--state", help="Where the audit keeps its state; default in the blocks' folder.")
 ]
-Blobs = Annotated[Path | None, typer.Option("--blobs", help="A folder of blobs, to recompute aggregates from.")]
+Blobs = Annotated[
+    list[Path] | None,
+    typer.Option("--blobs", help="A folder of blobs, or of organisations' blob folders; may be given several times."),
+]
+Org = Annotated[str, typer.Option(help="Whose peer to read from.")]
+User = Annotated[str, typer.Option(help="Which of its users asks.")]
+Chaincode = Annotated[str, typer.Option(help="The federation's chaincode.")]
+Genesis = Annotated[str | None, typer.Option(help="The genesis block's hash, agreed on elsewhere.")]
 DEFAULT_BLOCKS = Path("audit-blocks")
 
 
@@ -34,8 +41,8 @@ DEFAULT_BLOCKS = Path("audit-blocks")
 def fetch(
     folder: Annotated[Path, typer.Option("--out", help="Where block files go.")] = DEFAULT_BLOCKS,
     run: Run = DEFAULT_RUN,
-    org: Annotated[str, typer.Option(help="Whose peer to read from.")] = "regulator",
-    user: Annotated[str, typer.Option(help="Which of its users asks.")] = "client",
+    org: Org = "regulator",
+    user: User = "client",
     as_json: Json = False,
 ) -> None:
     """Fetch every block from genesis on from one's own peer; goes on where the last fetch ended."""
@@ -58,13 +65,19 @@ def verify(
     blocks: Blocks = DEFAULT_BLOCKS,
     blobs: Blobs = None,
     state: Work = None,
-    genesis: Annotated[str | None, typer.Option(help="The genesis block's hash, agreed on elsewhere.")] = None,
-    chaincode: Annotated[str, typer.Option(help="The federation's chaincode.")] = "fedledger",
+    genesis: Genesis = None,
+    chaincode: Chaincode = "fedledger",
     replay: Annotated[bool, typer.Option(help="Run the rules again.")] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget earlier runs of this audit.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help=f"Exit {EXIT_UNCHECKED} if anything was left unchecked.")
     ] = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask other organisations' peers for height and last hash.")
+    ] = False,
+    run: Run = DEFAULT_RUN,
+    org: Org = "regulator",
+    user: User = "client",
     as_json: Json = False,
 ) -> None:
     """Check blocks offline: hashes, signatures, policies, validation codes, rules, aggregates, lineage."""
@@ -79,12 +92,15 @@ def verify(
         if bundle is not None:
             manifest = unpack(bundle, Path(scratch))
             note(f"{bundle}: blocks 0 to {manifest['last_block']}")
-            blocks, blobs, state = Path(scratch), Path(scratch) / "blobs", Path(scratch) / "audit.sqlite"
+            blocks, state = Path(scratch), Path(scratch) / "audit.sqlite"
+            blobs = [*(blobs or []), *([blocks / "blobs"] if (blocks / "blobs").is_dir() else [])]
         task = bar.add_task("blocks", total=None)
-        options = Options(chaincode=chaincode, genesis=genesis, blobs=blobs, replay=replay, fresh=fresh)
+        options = Options(chaincode=chaincode, genesis=genesis, blobs=tuple(blobs or ()), replay=replay, fresh=fresh)
         verdict = verify_folder(
             blocks, state, options, progress=lambda height, total: bar.update(task, completed=height, total=total)
         )
+        if online:
+            compare(verdict, run, org, user)
     if as_json:
         emit_json(verdict.as_json())
     else:
@@ -115,13 +131,22 @@ def export(
         book = open_state(blocks, state)
         last = final_block(book, training, number)
         book.close()
-        manifest: dict[str, Any] = write_bundle(blocks, last, bundle, blobs=blobs, short=short)
+        manifest: dict[str, Any] = write_bundle(blocks, last, bundle, blobs=tuple(blobs or ()), short=short)
     if as_json:
         emit_json({"bundle": str(bundle), "last_block": last, "genesis_hash": manifest["genesis_hash"]})
     else:
         out.print(f"{bundle}: blocks 0 to {last}, genesis {manifest['genesis_hash']}")
         if short:
             out.print("The short form fixes the blocks' hashes. It shows no vote, no signature and no sum.")
+
+
+def compare(verdict: Verdict, run: Path, org: str, user: str) -> None:
+    """Compare a chain's end with other organisations' peers."""
+    from audit.witness import ask, judge
+    from network.connection import consortium_of, profile
+
+    witnesses = asyncio.run(ask(profile(run, org, user), consortium_of(run), verdict.height))
+    judge(verdict, witnesses, org)
 
 
 def show(verdict: Verdict) -> None:

@@ -1,18 +1,23 @@
 """A block's endorser transactions: their codes recomputed, their writes applied, their rules run again."""
 
+import json
 from collections import Counter
+from typing import Any
 
 from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.channel import ChannelConfig
 from audit.mvcc import read_conflict
-from audit.replay import Replayer, differences
+from audit.replay import Replayer, differences, foreign_writes
 from audit.state import State
 from audit.transactions import Checked, check_transaction
 from audit.verdict import Record, Rule
+from audit.wire import Action
 
 VALID = codes.VALID
+MOST_BREACHES = 100
+"""Breaches after which the rules are not run any more: each makes the replay start anew from the chain's state."""
 
 
 class Execution:
@@ -20,6 +25,7 @@ class Execution:
 
     def __init__(self, state: State, record: Record, chaincode: str, replayer: Replayer | None) -> None:
         self._state, self._record, self._chaincode, self._replayer = state, record, chaincode, replayer
+        self._breaches = 0
 
     def block(self, config: ChannelConfig, block: common_pb2.Block) -> list[Checked]:
         """Recompute the codes of a block's transactions in order and apply the valid ones; raises WireError."""
@@ -47,7 +53,7 @@ class Execution:
             for entry in hashed.hashed_writes:
                 gone = entry.is_delete or entry.is_purge
                 self._state.write((ns, coll, entry.key_hash), None if gone else entry.value_hash, version)
-        if action.event is not None and checked.creator is not None:
+        if action.event is not None and checked.creator is not None and action.chaincode == self._chaincode:
             event, who = action.event, checked.creator.msp_id
             self._state.event(version, checked.txid, transaction.timestamp_ms, who, event.event_name, event.payload)
         if checked.unchecked:
@@ -74,18 +80,59 @@ class Execution:
 
     def _replay(self, checked: Checked, number: int) -> None:
         action, transaction, creator = checked.action, checked.transaction, checked.creator
-        if self._replayer is None or action is None or action.chaincode != self._chaincode:
-            return
+        assert action is not None
         assert transaction is not None
         assert creator is not None
+        foreign = foreign_writes(action, self._chaincode)
+        if foreign:
+            self._record.fail(Rule.REPLAY_WRITES, number, foreign, transaction.txid)
+        if action.chaincode != self._chaincode or self._replayer is None or self._breaches > MOST_BREACHES:
+            self._not_run(number, own=action.chaincode == self._chaincode, foreign=foreign)
+            return
         answer = self._replayer.transaction(transaction, action, creator, number)
+        breached = False
         for rule, breach in differences(answer, action, self._chaincode):
             if breach:
+                breached = True
                 self._record.fail(rule, number, breach, transaction.txid)
             else:
                 self._record.hold(rule)
+        self._note_sums(answer, action, number, transaction.txid)
+        if breached:
+            self._go_on()
+
+    def _not_run(self, number: int, *, own: bool, foreign: str) -> None:
+        """Remember which blocks' rules were not run; a state changed from outside is taken over as it stands."""
+        if own:
+            self._state.remember("rules_not_run", number)
+        elif foreign and self._replayer is not None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the rules go on from what the chain committed, so that each breach is found at its own place."""
+        assert self._replayer is not None
+        self._breaches += 1
+        if self._breaches <= MOST_BREACHES:
+            self._replayer.restart(self._state.entries(self._chaincode))
+
+    def _note_sums(self, answer: dict[str, Any], action: Action, number: int, txid: str) -> None:
+        """Note which attempt's sum was made again from its masked updates, and what was not."""
+        where = _attempt(action)
+        if "aggregate" in (answer.get("checked") or []) and not answer.get("error"):
+            digest = json.loads(action.arguments[1])["aggregate"]
+            self._state.note("recomputed", Rule.AGGREGATE.value, number, txid, f"{where}/{digest}")
         for what in answer.get("unchecked") or []:
-            self._record.skip(Rule.AGGREGATE, number, f"not recomputed: {what}", transaction.txid)
+            if what == "update":
+                self._state.remember("unseen_updates", self._state.recall("unseen_updates", 0) + 1)
+            elif what == "fault":
+                text = f"the fault that {where} ended with was not proven again: its masked updates are not at hand"
+                self._record.skip(Rule.AGGREGATE, number, text, txid)
+
+
+def _attempt(action: Action) -> str:
+    """Name the attempt that a transaction is about, as "training/round/attempt"."""
+    argument = json.loads(action.arguments[1])
+    return "/".join(str(argument.get(name, "")) for name in ("training", "round", "attempt"))
 
 
 def _mark_duplicates(checked: list[Checked]) -> None:

@@ -26,9 +26,20 @@ class Replayer:
     """A running replay process; use as a context manager."""
 
     def __init__(self, binary: Path, state: Iterable[tuple[str, bytes]] = (), blobs: Path | None = None) -> None:
-        self._process = subprocess.Popen([str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
-        first = {"state": [[k, _text(v)] for k, v in state], "blobs": str(blobs) if blobs else None}
-        self._send(first)
+        self._binary, self._blobs = binary, blobs
+        self._process = self._start(state)
+
+    def _start(self, state: Iterable[tuple[str, bytes]]) -> subprocess.Popen[str]:
+        process = subprocess.Popen([str(self._binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        first = {"state": [[k, _text(v)] for k, v in state], "blobs": str(self._blobs) if self._blobs else None}
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(first, separators=(",", ":")) + "\n")
+        return process
+
+    def restart(self, state: Iterable[tuple[str, bytes]]) -> None:
+        """Go on from another state, the one that the chain committed after the rules gave something else."""
+        self.close()
+        self._process = self._start(state)
 
     def transaction(self, transaction: Transaction, action: Action, creator: Identity, block: int) -> dict[str, Any]:
         """Run one committed transaction and return the rules' {"writes", "event", "error", "checked", "unchecked"}."""
@@ -99,8 +110,9 @@ class Replayer:
 
 def differences(answer: dict[str, Any], action: Action, chaincode: str) -> Iterator[tuple[Rule, str]]:
     """Yield each rule that replay speaks to, with what is wrong or "" where it holds."""
+    summed = "aggregate" in (answer.get("checked") or [])
     if answer.get("error"):
-        yield Rule.REPLAY_REFUSED, f"the rules refuse it: {answer['error']}"
+        yield Rule.AGGREGATE if summed else Rule.REPLAY_REFUSED, f"the rules refuse it: {answer['error']}"
         return
     yield Rule.REPLAY_REFUSED, ""
     committed, given = dict(_writes(action, chaincode)), dict(answer["writes"])
@@ -108,9 +120,25 @@ def differences(answer: dict[str, Any], action: Action, chaincode: str) -> Itera
     yield Rule.REPLAY_WRITES, f"the rules write something else at {keys[:3]}" if keys else ""
     event = [action.event.event_name, _text(action.event.payload)] if action.event else None
     yield Rule.REPLAY_EVENT, "" if answer.get("event") == event else "the rules give another event"
-    for what in answer.get("checked") or []:
-        if what.startswith("aggregate"):
-            yield Rule.AGGREGATE, ""
+    if summed:
+        yield Rule.AGGREGATE, ""
+
+
+def foreign_writes(action: Action, chaincode: str) -> str:
+    """Say which writes of an action cross the rules' namespace, "" where none do.
+
+    The rules write their own public keys and nothing else, and nobody but they writes there. Endorsements alone do not
+    tell: whoever can satisfy a policy can write into its namespace from a transaction of any other chaincode.
+    """
+    public = {ns for ns, rwset in action.rwsets if rwset.writes or rwset.metadata_writes}
+    private = {ns for ns, _, hashed in action.hashed_rwsets if hashed.hashed_writes or hashed.metadata_writes}
+    special = {ns for ns, rwset in action.rwsets if rwset.metadata_writes} | private
+    if action.chaincode != chaincode:
+        return f"{action.chaincode!r} writes into {chaincode}" if chaincode in public | private else ""
+    others = sorted((public | private) - {chaincode})
+    if others:
+        return f"{chaincode} writes into {others[0]!r}"
+    return f"{chaincode} writes private data or keys' policies" if chaincode in special else ""
 
 
 def _writes(action: Action, chaincode: str) -> Iterator[tuple[str, str | None]]:

@@ -1,26 +1,31 @@
 """One run of the audit over a folder of blocks, going on where the last one ended."""
 
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit.blobs import gather
 from audit.fetch import FetchError, fetched_height, read_blocks
+from audit.models import check_models
 from audit.replay import Replayer
 from audit.state import State
-from audit.verdict import Finding, Rule, Verdict
+from audit.story import Reader
+from audit.verdict import Rule, Verdict
 from audit.verify import Auditor
 
 REPLAY_PACKAGE = "./cmd/replay"
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to check: `genesis` pins the first block's hash, `blobs` is where masked updates still lie."""
+    """What to check: `genesis` pins the first block's hash, `blobs` are folders where masked updates still lie."""
 
     chaincode: str = "fedledger"
     genesis: str | None = None
-    blobs: Path | None = None
+    blobs: tuple[Path, ...] = ()
     replay: bool = True
     fresh: bool = False
 
@@ -41,11 +46,14 @@ def open_state(folder: Path, path: Path | None) -> State:
 
 
 def verify_folder(
-    folder: Path, path: Path | None, options: Options, progress: Callable[[int, int], None] = lambda _a, _b: None
+    folder: Path, path: Path | None, options: Options, progress: Progress = lambda _a, _b: None
 ) -> Verdict:
-    """Audit the blocks in a folder and return the verdict; raises FetchError where there are none."""
-    total = fetched_height(folder)
-    if not (folder / "blocks").is_dir():
+    """Audit the blocks in a folder and return the verdict.
+
+    Raises:
+        FetchError: FL5103 where there are no blocks, FL5101 where a file holds none; what was read until then is kept.
+    """
+    if not any((folder / "blocks").glob("*/*")):
         raise FetchError("FL5103", "there are no blocks", where=str(folder), hint="Run audit fetch first.")
     where = state_path(folder, path)
     if options.fresh:
@@ -54,32 +62,45 @@ def verify_folder(
     with ExitStack() as stack:
         state = State(where)
         stack.callback(state.close)
-        replayer = stack.enter_context(_replayer(state, options)) if options.replay else None
+        replayer = None
+        if options.replay:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audit-blobs-")))
+            replayer = stack.enter_context(start_replay(state, options.chaincode, gather(options.blobs, scratch)))
         auditor = Auditor(state, chaincode=options.chaincode, pinned=options.genesis, replayer=replayer)
+        read(auditor, folder, progress)
+        return complete(auditor, state, replayer)
+
+
+def read(auditor: Auditor, folder: Path, progress: Progress = lambda _a, _b: None) -> None:
+    """Feed the auditor every block of a folder that it has not seen; progress is kept whatever file is damaged."""
+    total = fetched_height(folder)
+    try:
         for block in read_blocks(folder, start=auditor.height):
+            auditor.feed(block)
             if auditor.broken:
                 break
-            auditor.feed(block)
             progress(auditor.height, total)
+    except FetchError:
         auditor.save()
-        return _complete(auditor, options)
+        raise
 
 
-def _replayer(state: State, options: Options) -> Replayer:
+def start_replay(state: State, chaincode: str, blobs: Path | None) -> Replayer:
+    """Start the rules on the state that the audit has reached."""
     from network.build import build_chaincode  # noqa: PLC0415 - only a replay needs the Go tools
 
-    return Replayer(build_chaincode(REPLAY_PACKAGE), state.entries(options.chaincode), options.blobs)
+    return Replayer(build_chaincode(REPLAY_PACKAGE), state.entries(chaincode), blobs)
 
 
-def _complete(auditor: Auditor, options: Options) -> Verdict:
-    """Return the verdict with what no offline audit can check."""
+def complete(auditor: Auditor, state: State, replayer: Replayer | None) -> Verdict:
+    """Return the verdict with what holds of the models, and with what was not checked."""
     verdict = auditor.verdict()
+    if replayer is not None:
+        check_models(verdict, state, Reader(replayer, verdict.channel))
+    last = state.recall("rules_not_run")
+    if replayer is None or last is not None:
+        text = "the rules were not run again" if last is None else f"the rules were not run on all blocks up to {last}"
+        verdict.unchecked_rule(Rule.REPLAY_WRITES, text)
     text = "whether later blocks exist: compare height and last hash with other organisations, online"
-    verdict.unchecked.append(_chain(Rule.HEIGHT, text))
-    if not options.replay:
-        verdict.unchecked.append(_chain(Rule.REPLAY_WRITES, "the rules were not run again, as asked"))
+    verdict.unchecked_rule(Rule.HEIGHT, text)
     return verdict
-
-
-def _chain(rule: Rule, text: str) -> Finding:
-    return Finding(rule.value, -1, "", text)

@@ -71,6 +71,16 @@ class State:
         """Whether an earlier block holds a transaction with this id."""
         return self._db.execute("select 1 from txids where txid=?", (txid,)).fetchone() is not None
 
+    def begin_block(self) -> None:
+        """Mark where `abandon_block` goes back to."""
+        self._db.execute("savepoint block")
+
+    def abandon_block(self) -> None:
+        """Forget everything since `begin_block`: writes, events and findings."""
+        self._db.execute("rollback to block")
+        self._db.execute("release block")
+        self.pending = {}
+
     def finish_block(self, number: int, txids: list[str]) -> None:
         """Fold the pending writes and the block's transaction ids into the state."""
         rows = [(*place, value, *version) for place, (value, version) in self.pending.items() if value is not None]
@@ -78,6 +88,7 @@ class State:
         self._db.executemany("replace into state values(?,?,?,?,?,?)", rows)
         self._db.executemany("delete from state where ns=? and coll=? and key=?", gone)
         self._db.executemany("insert or ignore into txids values(?,?)", [(txid, number) for txid in txids])
+        self._db.execute("release block")
         self.pending = {}
 
     def remember(self, name: str, value: object) -> None:
@@ -92,6 +103,10 @@ class State:
     def note(self, kind: str, code: str, block: int, txid: str, text: str) -> None:
         """Keep a finding, so that a later run's verdict still holds it."""
         self._db.execute("insert into notes values(?,?,?,?,?)", (kind, code, block, txid, text))
+
+    def forget(self, kind: str) -> None:
+        """Drop the findings of a kind."""
+        self._db.execute("delete from notes where kind=?", (kind,))
 
     def notes(self, kind: str) -> list[tuple[str, int, str, str]]:
         """Return the findings of a kind as (code, block, transaction id, text) in the order found."""
@@ -111,9 +126,14 @@ class State:
             yield dict(zip(names, row, strict=True))
 
     def entries(self, ns: str) -> Iterator[tuple[str, bytes]]:
-        """Yield a namespace's public keys and values in byte order."""
+        """Yield a namespace's public keys and values with the pending block's writes laid over them."""
+        over = {key: value for (space, coll, key), (value, _) in self.pending.items() if space == ns and not coll}
         for key, value in self._db.execute("select key, value from state where ns=? and coll='' order by key", (ns,)):
-            yield bytes(key).decode(), value
+            if key not in over:
+                yield bytes(key).decode(), value
+        for key, value in sorted(over.items()):
+            if value is not None:
+                yield key.decode(), value
 
     def checkpoint(self) -> None:
         """Make everything so far durable."""
@@ -121,6 +141,6 @@ class State:
         self._db.execute("begin")
 
     def close(self) -> None:
-        """Checkpoint and close."""
-        self._db.execute("commit")
+        """Close, forgetting what came after the last checkpoint: a run that broke off leaves no half block."""
+        self._db.execute("rollback")
         self._db.close()

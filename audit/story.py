@@ -34,8 +34,8 @@ class Reader:
 
 
 def tell(reader: Reader, state: State) -> dict[str, Any]:
-    """Return everything that the report and the dashboard show; `founded` is False on a channel without a federation."""
-    events = [event for event in state.events()]
+    """Return everything that the pages show; `founded` is False on a channel without a federation."""
+    events = list(state.events())
     if not any(event["name"] == "Founded" for event in events):
         return {"channel": reader.channel, "founded": False, "events": events}
     organisations = list(reader.items("ListOrganisations"))
@@ -49,7 +49,7 @@ def tell(reader: Reader, state: State) -> dict[str, Any]:
         "participants": list(reader.items("ListParticipants")),
         "proposals": sorted(_proposals(reader), key=lambda p: p["created_ms"]),
         "plans": list(reader.items("ListPlans")),
-        "trainings": [_training(reader, t) for t in reader.items("ListTrainings")],
+        "trainings": [training_story(reader, t) for t in reader.items("ListTrainings")],
         "balances": {account: reader.get("BalanceOf", account=account)["balance"] for account in accounts},
         "supply": reader.get("TotalSupply")["total_supply"],
         "flags": list(reader.items("ListFlags")),
@@ -62,7 +62,8 @@ def _proposals(reader: Reader) -> Iterator[dict[str, Any]]:
         yield reader.get("GetProposal", proposal=proposal["proposal"])
 
 
-def _training(reader: Reader, training: dict[str, Any]) -> dict[str, Any]:
+def training_story(reader: Reader, training: dict[str, Any]) -> dict[str, Any]:
+    """Return a training with its rounds, draws, rewards and lineage."""
     name = training["training"]
     rounds = [
         reader.get("GetRound", training=name, round=entry["round"], attempt=entry["attempt"])

@@ -50,6 +50,12 @@ TITLES = {
     Rule.HEIGHT: "other organisations stand at the same block",
     Rule.BUNDLE: "the bundle is whole",
 }
+BEYOND = (
+    "A majority of organisations attested the step from each sum to the next model; the audit does not train again.",
+    "What data a participant trained on, the vetting vote and the participant's own signature vouch for.",
+    "Metrics are what the aggregator published and a majority of organisations let stand.",
+)
+"""What no audit of the ledger can show, whatever it is given."""
 WARNINGS = frozenset({Rule.EXPIRED})
 """Rules whose breach is worth saying but proves no fraud: Fabric itself does not check them at validation."""
 
@@ -82,6 +88,18 @@ class Verdict:
     warnings: list[Finding] = field(default_factory=list)
     unchecked: list[Finding] = field(default_factory=list)
 
+    def unchecked_rule(self, rule: Rule, text: str, block: int = -1) -> None:
+        """Say what could not be checked, and why."""
+        self.unchecked.append(Finding(rule.value, block, "", text))
+
+    def failed_rule(self, rule: Rule, text: str, block: int = -1) -> None:
+        """Say what does not hold."""
+        self.failures.append(Finding(rule.value, block, "", text))
+
+    def held_rule(self, rule: Rule, times: int = 1) -> None:
+        """Count checks that held."""
+        self.held[rule.value] = self.held.get(rule.value, 0) + times
+
     @property
     def ok(self) -> bool:
         """Whether nothing failed; read `unchecked` before believing it."""
@@ -102,6 +120,7 @@ class Verdict:
             "failures": [f.as_json() for f in self.failures],
             "warnings": [f.as_json() for f in self.warnings],
             "unchecked": [f.as_json() for f in self.unchecked],
+            "beyond": list(BEYOND),
         }
 
 
@@ -111,7 +130,6 @@ class Record:
     def __init__(self, state: State) -> None:
         self._state = state
         self.held: dict[str, int] = state.recall("held", {})
-        self.failed = bool(state.notes("failure"))
 
     def hold(self, rule: Rule) -> None:
         """Count one check that held."""
@@ -119,9 +137,11 @@ class Record:
 
     def fail(self, rule: Rule, block: int, text: str, txid: str = "") -> None:
         """Record a breach of a rule at its place."""
-        kind = "warning" if rule in WARNINGS else "failure"
-        self.failed = self.failed or kind == "failure"
-        self._state.note(kind, rule.value, block, txid, text)
+        self._state.note("warning" if rule in WARNINGS else "failure", rule.value, block, txid, text)
+
+    def stop(self, rule: Rule, block: int, text: str) -> None:
+        """Record why the audit cannot go on; the next run tries again."""
+        self._state.note("stop", rule.value, block, "", text)
 
     def skip(self, rule: Rule, block: int, text: str, txid: str = "") -> None:
         """Record that a rule could not be checked, and why."""
@@ -134,11 +154,12 @@ class Record:
     def verdict(self, **facts: Any) -> Verdict:
         """Return the verdict over everything recorded."""
         found = {
-            kind: [Finding(*row) for row in self._state.notes(kind)] for kind in ("failure", "warning", "unchecked")
+            kind: [Finding(*row) for row in self._state.notes(kind)]
+            for kind in ("failure", "stop", "warning", "unchecked")
         }
         return Verdict(
             held=dict(self.held),
-            failures=found["failure"],
+            failures=found["failure"] + found["stop"],
             warnings=found["warning"],
             unchecked=found["unchecked"],
             **facts,

@@ -9,7 +9,7 @@ from audit.execute import Execution
 from audit.orderers import OrdererError, check_signatures, last_config
 from audit.replay import Replayer
 from audit.state import State
-from audit.verdict import Record, Rule, Verdict
+from audit.verdict import Finding, Record, Rule, Verdict
 from audit.wire import (
     COMMIT_HASH,
     WireError,
@@ -27,6 +27,14 @@ CHECKPOINT_EVERY = 200
 """Blocks between two points that a later run can start from."""
 
 
+class ChainError(ValueError):
+    """A block does not follow the one before; `rule` says how."""
+
+    def __init__(self, rule: Rule, text: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+
+
 class Auditor:
     """Checks a chain block by block; the state file remembers where it stands."""
 
@@ -42,7 +50,8 @@ class Auditor:
         self._transactions: int = state.recall("transactions", 0)
         self._config_block: int = state.recall("config_block", 0)
         self._config = self._recall_config()
-        self.broken = bool(state.recall("broken", default=False))
+        self.broken = False
+        state.forget("stop")
 
     def _recall_config(self) -> ChannelConfig | None:
         raw = self._state.recall("config")
@@ -51,56 +60,45 @@ class Auditor:
         return ChannelConfig(raw[0], parse_config(bytes.fromhex(raw[1])).config)
 
     def feed(self, block: common_pb2.Block) -> None:
-        """Check the next block; a block that breaks the chain stops the audit there (`broken`)."""
+        """Check the next block; a block that breaks the chain stops the audit before it (`broken`)."""
         number = block.header.number
+        before = (dict(self.record.held), self._config, self._config_block, self._commit)
+        self._state.begin_block()
         try:
-            if not self._chained(block):
-                self._stop()
-                return
+            self._chained(block)
             if number == 0:
                 self._genesis(block)
             else:
                 self._signed(block)
                 self._contents(block)
-        except WireError as error:
-            self.record.fail(Rule.FORMAT, number, str(error))
-            self._stop()
+        except (ChainError, WireError) as error:
+            self.broken = True
+            self.record.held, self._config, self._config_block, self._commit = before
+            self._state.abandon_block()
+            self.record.stop(error.rule if isinstance(error, ChainError) else Rule.FORMAT, number, str(error))
             return
         self._previous = header_hash(block.header)
         self.height = number + 1
         if self.height % CHECKPOINT_EVERY == 0:
             self.save()
 
-    def _stop(self) -> None:
-        self.broken = True
-        self._state.pending = {}
-
-    def _chained(self, block: common_pb2.Block) -> bool:
+    def _chained(self, block: common_pb2.Block) -> None:
         number = block.header.number
         if number != self.height:
             kind = "is repeated or out of order" if number < self.height else "comes too early"
-            self.record.fail(Rule.ORDER, number, f"block {number} {kind}: block {self.height} is due")
-            return False
+            raise ChainError(Rule.ORDER, f"block {number} {kind}: block {self.height} is due")
         if number and block.header.previous_hash != self._previous:
-            self.record.fail(Rule.PREVIOUS_HASH, number, f"block {number} does not name the hash of block {number - 1}")
-            return False
+            raise ChainError(Rule.PREVIOUS_HASH, f"block {number} does not name the hash of block {number - 1}")
         if block.header.data_hash != data_hash(block.data):
-            self.record.fail(Rule.DATA_HASH, number, "the transactions are not those that the header was made for")
-            return False
+            raise ChainError(Rule.DATA_HASH, "the transactions are not those that the header was made for")
         for rule in (Rule.ORDER, Rule.PREVIOUS_HASH, Rule.DATA_HASH):
             self.record.hold(rule)
-        return True
 
     def _genesis(self, block: common_pb2.Block) -> None:
-        found = header_hash(block.header).hex()
-        if self._pinned is None:
-            self.record.skip(Rule.GENESIS, 0, f"no genesis hash was pinned; this chain's is {found}")
-        elif found != self._pinned.lower():
-            self.record.fail(Rule.GENESIS, 0, f"the genesis block's hash is {found}, not the pinned {self._pinned}")
-        else:
-            self.record.hold(Rule.GENESIS)
+        if not block.data.data:
+            raise WireError("the genesis block is empty")
         self._config = genesis_config(block.data.data[0])
-        self._state.remember("genesis_hash", found)
+        self._state.remember("genesis_hash", header_hash(block.header).hex())
         self._state.remember("config", [self._config.channel, config_payload(block).hex()])
         self._state.finish_block(0, [])
 
@@ -171,7 +169,6 @@ class Auditor:
             ("commit_hash", self._commit.hex()),
             ("transactions", self._transactions),
             ("config_block", self._config_block),
-            ("broken", self.broken),
         ):
             self._state.remember(name, value)
         self.record.save()
@@ -180,10 +177,26 @@ class Auditor:
     def verdict(self) -> Verdict:
         """Save, and return the verdict over everything read so far."""
         self.save()
-        return self.record.verdict(
+        verdict = self.record.verdict(
             channel=self._config.channel if self._config else "",
             height=self.height,
             transactions=self._transactions,
             last_hash=self._previous.hex(),
             genesis_hash=self._state.recall("genesis_hash", ""),
         )
+        self._pin(verdict)
+        return verdict
+
+    def _pin(self, verdict: Verdict) -> None:
+        """Compare the chain's first hash with the pinned one, on every run: an earlier run may have had no pin."""
+        if not self.height:
+            return
+        if self._pinned is None:
+            verdict.unchecked_rule(
+                Rule.GENESIS, f"no genesis hash was pinned; this chain's is {verdict.genesis_hash}", 0
+            )
+        elif verdict.genesis_hash != self._pinned.lower():
+            text = f"the genesis block's hash is {verdict.genesis_hash}, not the pinned {self._pinned}"
+            verdict.failures.insert(0, Finding(Rule.GENESIS.value, 0, "", text))
+        else:
+            verdict.held_rule(Rule.GENESIS)

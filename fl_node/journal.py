@@ -122,8 +122,8 @@ class Journal:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = (folder / "lock").open("w")
             self._key = _key(key_path or folder / "journal.key")
+            self._lock = (folder / "lock").open("w")
         except OSError as error:
             raise NodeError("FL4007", f"cannot open the journal: {error.strerror}", where=str(folder)) from None
         try:

@@ -88,7 +88,7 @@ def table_of(seen: dict[str, Progress]) -> Table:
     table = Table("round", "phase", "survivors", "metrics", "update bytes", "seconds")
     for progress in seen.values():
         record = progress.as_json()
-        metrics = "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.4f}" for name, value in record["metrics"].items())
+        metrics = "  ".join(f"{name} {value:.4f}" for name, value in record["metrics"].items() if _telling(name))
         number = str(record["round"]) + (f".{record['attempt']}" if record["attempt"] > 1 else "")
         phase = f"{record['status']} {record['void_reason']}".strip()
         survivors = f"{len(record['survivors'])} of {len(record['cohort'])}" if record["survivors"] else ""
@@ -96,6 +96,10 @@ def table_of(seen: dict[str, Progress]) -> Table:
             number, phase, survivors, metrics, str(record["update_bytes"]), f"{record['seconds']['total']:.1f}"
         )
     return table
+
+
+def _telling(metric: str) -> bool:
+    return metric.rpartition("/")[2] in {"accuracy", "loss"}
 
 
 class _Nothing:

@@ -1,6 +1,7 @@
 """What the demonstration shows, to people as it happens and to machines as one JSON document at the end."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+WIDTH = 120
+"""Columns where the output is no terminal."""
+
 
 class Report:
     """Chapters with their findings; everything shown is also in `record`."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
+        self.console = console or Console(width=None if sys.stdout.isatty() else WIDTH)
         self.record: dict[str, Any] = {"chapters": {}, "rounds": []}
         self._began = time.monotonic()
 

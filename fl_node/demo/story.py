@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import resource
-import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from fl_node.commands.blobs import fetch
 from fl_node.demo import comparison, regulator
 from fl_node.demo import federation as admins
+from fl_node.demo.compiling import compiled, compiled_path
 from fl_node.demo.options import Options
 from fl_node.demo.report import Report
 from fl_node.demo.rounds import TRAINING, Drops, phases_table, run_rounds
@@ -32,7 +32,7 @@ class Story:
         self.options = options
         self.report = report
         self.stage = Stage(options, report)
-        self.plan = options.plan or options.run / f"{options.example}.flplan"
+        self.plan = options.plan or compiled_path(options.example)
         self.data: Mapping[str, Path] = {}
 
     async def tell(self) -> None:
@@ -46,7 +46,7 @@ class Story:
         async with contextlib.AsyncExitStack() as stack:
             with report.chapter("The network", "network") as found:
                 await stack.enter_async_context(self.stage.network())
-                compiling = stack.enter_context(cancelled_at_end(self._compile()))
+                compiling = stack.enter_context(cancelled_at_end(compiled(options.example, self.plan)))
                 found.update({"kind": "fabric" if options.fabric else "devnet", "organisations": [*options.names]})
                 kind = "real Hyperledger Fabric" if options.fabric else "devnet, an embedded Fabric-compatible network"
                 report.say(f"{kind}: {options.participants} hospitals and a regulator, each with its own peer")
@@ -93,28 +93,9 @@ class Story:
             await self.stage.warm(digest)
         return digest
 
-    async def _compile(self) -> None:
-        """Compile the plan beside the start of the network, in a process of its own."""
-        if self.plan.exists():
-            return
-        self.plan.parent.mkdir(parents=True, exist_ok=True)
-        source = Path(__file__).parent.parent / "examples" / f"{self.options.example}.py"
-        command = (sys.executable, "-m", "fl_node", "plan", "build", str(source), "-o", str(self.plan), "--json")
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        try:
-            output, _ = await process.communicate()
-        except asyncio.CancelledError:
-            process.kill()
-            await process.wait()
-            raise
-        if process.returncode:
-            raise NodeError("FL4601", f"the plan does not compile: {output.decode()[-500:]}", where=str(source))
-
     def _deal(self) -> dict[str, Path]:
         if self.options.data is None:
-            return write_shares(self.options.example, self.options.run / "data", self.options.names)
+            return write_shares(self.options.example, self.options.run / "shares", self.options.names)
         return {name: _own(self.options.data, name) for name in self.options.names}
 
     def _dropouts(self, rounds: list[dict[str, Any]], drops: Drops) -> None:
@@ -181,7 +162,7 @@ class Story:
             final = [record for record in rounds if record["status"] == "Final"]
             name = next(iter(federation.admins))
             state = await fetch(self.options.run, name, final[-1]["state_digest"])
-            everything = self.options.data or self.options.run / "data"
+            everything = self.options.data or self.options.run / "shares"
             measured = await asyncio.to_thread(comparison.compare, self.plan, state, self.data, everything, len(final))
             scores = {model: comparison.accuracy(metrics) for model, metrics in measured.items()}
             found.update(scores)

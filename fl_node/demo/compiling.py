@@ -1,0 +1,46 @@
+"""The example's plan, compiled once for each state of its sources and kept in .build/plans."""
+
+import asyncio
+import hashlib
+import sys
+from pathlib import Path
+from typing import Final
+
+from fl_node.errors import NodeError
+
+PROJECT: Final = Path(__file__).resolve().parents[2]
+PLANS: Final = PROJECT / ".build" / "plans"
+SOURCES: Final = ("fl_node/plan/*", "fl_node/data/*.py", "fl_node/canonical.py", "requirements.lock")
+
+
+def compiled_path(example: str) -> Path:
+    """Return where an example's plan lies or will lie; the name holds a digest of all that it is made from."""
+    digest = hashlib.sha256()
+    patterns = (*SOURCES, f"fl_node/examples/{example}*")
+    for path in sorted(path for pattern in patterns for path in PROJECT.glob(pattern) if path.is_file()):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return PLANS / f"{example}-{digest.hexdigest()[:16]}.flplan"
+
+
+async def compiled(example: str, path: Path) -> None:
+    """Compile a plan in a process of its own, unless it is there.
+
+    Raises:
+        NodeError: FL4601, it does not compile.
+    """
+    if await asyncio.to_thread(path.exists):
+        return
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    source = PROJECT / "fl_node" / "examples" / f"{example}.py"
+    command = (sys.executable, "-m", "fl_node", "plan", "build", str(source), "-o", str(path), "--json")
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        raise NodeError("FL4601", f"the plan does not compile: {output.decode()[-500:]}", where=str(source))

@@ -1,10 +1,12 @@
 """An honest ledger for the auditor, made by the conformance contract on a real network."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from audit.fetch import fetch, read_blocks
 from gateway import Contract, Endpoint, Identity, Signer, connect
@@ -14,8 +16,13 @@ from network.connection import consortium_of, profile
 from network.revocation import revoke
 from tests.auditor.corpus import Ledger
 from tests.auditor.forge import Key
+from tests.scenarios.conftest import CONSORTIUM, PARAMETERS
+from tests.scenarios.federation import Federation
+from tests.scenarios.rounds import Attempt
 
 PORT = 19000
+FEDERATION_PORT = 19200
+QUICK = PARAMETERS | {"epoch_rounds": 2}
 
 
 async def _traffic(run: Path) -> None:
@@ -52,6 +59,37 @@ def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
         yield open_ledger(run, blocks)
     finally:
         down(run, wipe=False)
+
+
+@pytest.fixture(scope="session")
+def federation_ledger(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A federation from its founding over a vote on everything to a settled round; its network is still up."""
+    folder = tmp_path_factory.mktemp("federation")
+    definition = yaml.safe_load(CONSORTIUM.read_text())
+    definition["federation"]["parameters"] |= QUICK
+    (folder / "consortium.yaml").write_text(json.dumps(definition))
+    kind = pytestconfig.getoption("--network")
+    try:
+        up(Request(folder / "run", kind, folder / "consortium.yaml", FEDERATION_PORT), lambda _: None)
+        asyncio.run(_live(folder / "run"))
+        asyncio.run(fetch(profile(folder / "run", "regulator", "client"), folder / "blocks"))
+        yield open_ledger(folder / "run", folder / "blocks")
+    finally:
+        down(folder / "run", wipe=False)
+
+
+async def _live(run: Path) -> None:
+    async with Federation.connect(run) as federation:
+        await federation.found()
+        for member in federation.members:
+            await federation.admit(member)
+        await federation.start("tumour", rounds=2)
+        attempt = await Attempt.open(federation, "tumour")
+        await attempt.keys_and_shares()
+        await attempt.updates()
+        await attempt.unmask()
+        await attempt.finish()
+        await federation.submit("Settle", training="tumour", round=1)
 
 
 def open_ledger(run: Path, blocks: Path) -> Ledger:

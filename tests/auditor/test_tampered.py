@@ -6,6 +6,7 @@ from audit.state import State
 from audit.verdict import Verdict
 from audit.verify import Auditor
 from audit.wire import header_hash
+from tests.auditor import config_corpus
 from tests.auditor.corpus import KINDS, Ledger
 from tests.auditor.forge import Chain, copy_chain
 
@@ -31,6 +32,11 @@ def test_the_honest_ledger_holds_what_the_auditor_must_understand(honest: Ledger
     held = audited(honest, honest.chain).held
     assert held["FL5020"] == 1
     assert held["FL5030"] > 150
+
+
+def test_the_corpus_is_whole() -> None:
+    assert config_corpus.KINDS is KINDS
+    assert len(KINDS) >= 34
 
 
 @pytest.mark.parametrize("name", KINDS)

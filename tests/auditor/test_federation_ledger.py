@@ -1,0 +1,106 @@
+"""A federation's ledger: its rules run again, its sums made again, its models followed from the first state."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from audit.blobs import gather
+from audit.run import complete, start_replay
+from audit.state import State
+from audit.verdict import Rule, Verdict
+from audit.verify import Auditor
+from audit.wire import header_hash
+from audit.witness import Witness, judge
+from tests.auditor.corpus import Ledger
+from tests.auditor.federation_corpus import KINDS
+from tests.auditor.forge import Chain, copy_chain
+
+
+def audited(ledger: Ledger, chain: Chain, blobs: list[Path], scratch: Path) -> Verdict:
+    state = State(":memory:")
+    with start_replay(state, ledger.chaincode, gather(blobs, scratch / "blobs")) as replayer:
+        pinned = header_hash(ledger.chain[0].header).hex()
+        auditor = Auditor(state, chaincode=ledger.chaincode, pinned=pinned, replayer=replayer)
+        for block in chain:
+            auditor.feed(block)
+        return complete(auditor, state, replayer)
+
+
+def test_an_honest_federation_passes_with_every_sum_made_again(federation_ledger: Ledger, tmp_path: Path) -> None:
+    verdict = audited(federation_ledger, federation_ledger.chain, [federation_ledger.run / "blobs"], tmp_path)
+    assert verdict.failures == []
+    assert verdict.warnings == []
+    assert [finding.code for finding in verdict.unchecked] == [Rule.HEIGHT.value]
+    assert (verdict.held[Rule.AGGREGATE.value], verdict.held[Rule.LINEAGE.value]) == (1, 1)
+
+
+def test_sums_without_their_updates_are_named_as_not_recomputed(federation_ledger: Ledger, tmp_path: Path) -> None:
+    verdict = audited(federation_ledger, federation_ledger.chain, [], tmp_path)
+    assert verdict.ok
+    assert Rule.AGGREGATE.value not in verdict.held
+    texts = [finding.text for finding in verdict.unchecked if finding.code == Rule.AGGREGATE.value]
+    assert texts == [
+        "the sum of tumour/1/1 was not recomputed: its masked updates are not at hand",
+        "4 masked updates were not at hand when committed to",
+    ]
+
+
+def test_an_altered_copy_of_an_update_is_passed_over_for_a_whole_one(federation_ledger: Ledger, tmp_path: Path) -> None:
+    folder = shutil.copytree(federation_ledger.run / "blobs", tmp_path / "held")
+    for path in (folder / "hospital-a").glob("*/*"):
+        path.write_bytes(b"altered")
+    verdict = audited(federation_ledger, federation_ledger.chain, [folder], tmp_path)
+    assert (verdict.failures, verdict.held[Rule.AGGREGATE.value]) == ([], 1)
+    alone = audited(federation_ledger, federation_ledger.chain, [folder / "hospital-a"], tmp_path / "alone")
+    assert alone.ok
+    assert Rule.AGGREGATE.value not in alone.held
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_tampering_is_found(federation_ledger: Ledger, name: str, tmp_path: Path) -> None:
+    chain = copy_chain(federation_ledger.chain)
+    for block in chain:  # the forger is the auditor's own peer too: no commit hash gives it away
+        block.metadata.metadata[4] = b""
+    rule, block_number = KINDS[name](federation_ledger, chain)
+    verdict = audited(federation_ledger, chain, [federation_ledger.run / "blobs"], tmp_path)
+    assert (rule.value, block_number) == (verdict.failures[0].code, verdict.failures[0].block)
+
+
+OTHERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
+
+
+def at(height: int, last: str, *, forked: str = "", beyond: int = 0, silent: int = 0) -> list[Witness]:
+    """What peers answer: all at `height`, or one on a fork, one ahead, some silent."""
+    answers = [Witness(name, last, height) for name in OTHERS]
+    for place in range(silent):
+        answers[place] = Witness(OTHERS[place], error="refused")
+    if forked:
+        answers[0] = Witness(OTHERS[0], forked, height)
+    if beyond:
+        answers[0] = Witness(OTHERS[0], last, height + beyond)
+    return [*answers, Witness("regulator", last, height)]
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "failed", "held", "unchecked"),
+    [
+        (at(7, "ab"), 0, 4, 0),
+        (at(7, "ab", silent=2), 0, 2, 0),
+        (at(7, "ab", silent=3), 0, 0, 1),
+        (at(7, "ab", forked="cd"), 1, 0, 0),
+        (at(7, "ab", beyond=3), 1, 0, 0),
+        ([*at(7, "ab", beyond=3)[:-1], Witness("regulator", "ab", 9)], 0, 0, 1),
+    ],
+)
+def test_the_end_is_compared_with_more_organisations_than_may_lie(
+    witnesses: list[Witness], failed: int, held: int, unchecked: int
+) -> None:
+    verdict = Verdict(height=7, last_hash="ab")
+    verdict.unchecked_rule(Rule.HEIGHT, "offline")
+    judge(verdict, witnesses, "regulator")
+    assert (failed, held, unchecked) == (
+        len(verdict.failures),
+        verdict.held.get(Rule.HEIGHT.value, 0),
+        len(verdict.unchecked),
+    )

@@ -1,6 +1,7 @@
 """The federation contract as typed functions over the gateway client."""
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -75,6 +76,18 @@ class Ledger:
                 "FL4401", f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint
             ) from None
         return json.loads(raw) if raw else {}
+
+    async def refused(self, function: str, **arguments: Any) -> tuple[LedgerError | None, dict[str, str]]:
+        """Ask for endorsement only; return the refusal, None if there was none, and the signed payload as evidence."""
+        proposal = self._contract.proposal(function, canonical_json(arguments))
+        payload, signature = proposal.evidence()
+        encoded = (base64.b64encode(part).decode() for part in (payload, signature))
+        evidence = dict(zip(("proposal", "signature"), encoded, strict=True))
+        try:
+            await proposal.with_signature(signature).endorse()
+        except GatewayError as error:
+            return explained(error, function), evidence
+        return None, evidence
 
     async def everything(self, function: str, **arguments: Any) -> list[Any]:
         """Return all items of a paginated query."""

@@ -126,6 +126,10 @@ class Proposal:
         )
         return message.SerializeToString()  # type: ignore[no-any-return]
 
+    def evidence(self) -> tuple[Octets, Octets]:
+        """Return what endorsers see, a peer.Proposal, and the caller's signature of it: proof of who asked for what."""
+        return self._proposal, self._signature or self._client.sign(self.digest)
+
     async def evaluate(self, *, deadline: float | None = None) -> Octets:
         """Run the function on one peer and return its result; the ledger stays as it is.
 

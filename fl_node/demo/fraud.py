@@ -69,15 +69,22 @@ class Fraud:
                 member.name: await _verdict(liar.query("ProposeAggregate", organisations=(member.msp_id,), **claim))
                 for member in consortium_of(run).members
             }
-            refusal = await _verdict(liar.submit("ProposeAggregate", patient=False, **claim))
+            refusal, evidence = await liar.refused("ProposeAggregate", **claim)
+        answer = str(refusal) if refusal else "endorsed"
+        reporter = next(name for name in view.survivors if name != self._held)
+        async with open_ledger(profile(run, reporter, "node")) as witness:
+            fault: dict[str, Any] = {"kind": "refused_payload", "accused": self._held, "evidence": evidence}
+            reported = await _verdict(witness.submit("ReportFault", **view.ref, **fault))
         honest_digest = hashlib.sha256(honest).hexdigest()
         return {
             "round": view.round,
             "aggregator": self._held,
             "honest": honest_digest,
             "forged": digest,
-            "code": refusal.partition(":")[0],
-            "answer": refusal,
+            "code": refusal.code if refusal else "",
+            "answer": answer,
+            "reporter": reporter,
+            "report": reported,
             "endorsers": verdicts,
         }
 
@@ -87,4 +94,4 @@ async def _verdict(asked: Any) -> str:
         await asked
     except LedgerError as error:
         return f"{error.code}: {error.message}"
-    return "endorsed"
+    return "accepted"

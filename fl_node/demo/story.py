@@ -130,7 +130,10 @@ class Story:
                 raise NodeError("FL4601", "the fraud found no moment to be tried")
             self.report.say(f"{outcome['aggregator']} in round {outcome['round']}: {outcome['answer']}")
             self.report.table(("endorser", "verdict"), list(outcome["endorsers"].items()))
-            if "endorsed" in (outcome["answer"], *outcome["endorsers"].values()):
+            self.report.say(
+                f"{outcome['reporter']} reports the signed payload; endorsers check it again: {outcome['report']}"
+            )
+            if outcome["code"] != "FL0503" or "accepted" in outcome["endorsers"].values():
                 raise NodeError("FL4601", "a forged aggregate was endorsed", where=str(outcome["endorsers"]))
 
     async def _rewards(self, federation: admins.Federation) -> None:

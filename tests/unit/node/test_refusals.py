@@ -48,9 +48,7 @@ def test_an_honest_round_is_not_refused():
     refusals.check_unchanged(ROUND, None)
 
 
-@pytest.mark.parametrize(
-    ("field", "code"), [("plan", "FL4301"), ("base_state", "FL4301"), ("layout_digest", "FL4302")]
-)
+@pytest.mark.parametrize(("field", "code"), [("plan", "FL4301"), ("base_state", "FL4301"), ("layout_digest", "FL4302")])
 def test_t1_another_model_is_refused_before_a_key_is_drawn(field: str, code: str):
     assert code == refused(lambda: refusals.check_opening(ROUND.model_copy(update={field: OTHER}), KNOWN))
 

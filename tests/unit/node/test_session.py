@@ -144,9 +144,9 @@ def test_each_organisation_attests_once_and_a_majority_ends_the_phase():
     proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL)
     own = replace(ME, dropped=True, ripe_ms=TURN_MS)
     assert duty(proposed, own, 0) == (Attest(1),)
-    assert duty(proposed.model_copy(update={"attestations": view("Attest", attestations=attested(3)).attestations}), own, 0) == (
-        Advance(),
-    )
+    assert duty(
+        proposed.model_copy(update={"attestations": view("Attest", attestations=attested(3)).attestations}), own, 0
+    ) == (Advance(),)
 
 
 def test_two_refutations_of_four_end_the_phase_and_one_does_not():

@@ -1,0 +1,32 @@
+"""A small consortium's identities on disk, made once."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from network import identities
+from network.topology import Consortium, dump_consortium, load_consortium
+
+BASE_PORT = 31900
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with a definition and identities, and no process."""
+    folder = tmp_path_factory.mktemp("consortium")
+    organisations = [{"name": "orderer", "role": "orderer", "orderers": 1}]
+    organisations += [{"name": f"hospital-{letter}", "role": "member"} for letter in "abc"]
+    organisations += [{"name": "regulator", "role": "regulator"}]
+    source = folder / "definition.yaml"
+    source.write_text(yaml.safe_dump({"base_port": BASE_PORT, "organisations": organisations}))
+    consortium = load_consortium(source)
+    (folder / "consortium.yaml").write_text(dump_consortium(consortium))
+    identities.create(consortium, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def consortium(run: Path) -> Consortium:
+    """The consortium of the run folder."""
+    return load_consortium(run / "consortium.yaml")

@@ -1,0 +1,221 @@
+"""The blob service over real mutual TLS, and its store and client."""
+
+import contextlib
+import hashlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from fl_node import blobs, tls
+from fl_node.blobclient import BlobClient
+from fl_node.blobstore import About, BlobStore, Limits
+from fl_node.egress import EgressLog
+from fl_node.errors import NodeError
+from network.topology import Consortium
+
+DATA = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(DATA).hexdigest()
+OWNER = "hospital-a"
+
+
+@contextlib.asynccontextmanager
+async def serving(run: Path, consortium: Consortium, store: BlobStore, owner: str = OWNER) -> AsyncIterator[str]:
+    service = blobs.BlobService(store, tls.Trust.of(consortium, run))
+    organisation = consortium.organisation(owner)
+    context = tls.context(run, consortium, owner, "node", server=True)
+    assert organisation.blob_port
+    runner = await blobs.serve(service, organisation.host, organisation.blob_port, context)
+    try:
+        yield f"https://{organisation.host}:{organisation.blob_port}"
+    finally:
+        await runner.cleanup()
+
+
+def client_context(run: Path, consortium: Consortium, organisation: str, user: str = "client") -> ssl.SSLContext:
+    return tls.context(run, consortium, organisation, user, server=False)
+
+
+def put(
+    session: aiohttp.ClientSession, url: str, digest: str, data: bytes, first: int, last: int, total: int
+) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    headers = {"Content-Range": f"bytes {first}-{last}/{total}"}
+    return session.put(f"{url}/blobs/{digest}", data=data[first : last + 1], headers=headers)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "blobs")
+
+
+async def test_what_a_member_puts_any_member_and_the_regulator_read(
+    run: Path, consortium: Consortium, store: BlobStore
+):
+    async with serving(run, consortium, store) as url:
+        async with BlobClient({OWNER: url}, client_context(run, consortium, "hospital-b")) as client:
+            await client.push(OWNER, DIGEST, DATA)
+        for reader in ("hospital-c", "regulator"):
+            async with BlobClient({OWNER: url}, client_context(run, consortium, reader)) as client:
+                assert await client.get(DIGEST) == DATA
+    assert store.path(DIGEST).read_bytes() == DATA
+    assert store.path(DIGEST).relative_to(store.folder).parts == (DIGEST[:2], DIGEST)
+
+
+@pytest.mark.parametrize("caller", ["regulator", "orderer"])
+async def test_only_members_write(run: Path, consortium: Consortium, store: BlobStore, caller: str):
+    user = "client" if caller == "regulator" else "admin"
+    async with serving(run, consortium, store) as url:
+        async with BlobClient({OWNER: url}, client_context(run, consortium, caller, user)) as client:
+            with pytest.raises(NodeError) as caught:
+                await client.push(OWNER, DIGEST, DATA)
+    assert (caught.value.code, store.size(DIGEST)) == ("FL4705", None)
+
+
+async def test_without_a_certificate_of_the_consortium_nothing_is_said(
+    run: Path, consortium: Consortium, store: BlobStore
+):
+    stranger = ssl.create_default_context(cafile=str(tls.root_path(run, OWNER)))
+    async with serving(run, consortium, store) as url, aiohttp.ClientSession() as session:
+        with pytest.raises((aiohttp.ClientError, ConnectionError)):
+            async with session.get(f"{url}/health", ssl=stranger) as response:
+                await response.read()
+
+
+async def test_bytes_that_are_not_the_digest_are_refused_and_not_kept(
+    run: Path, consortium: Consortium, store: BlobStore
+):
+    async with serving(run, consortium, store) as url:
+        async with BlobClient({OWNER: url}, client_context(run, consortium, "hospital-b")) as client:
+            with pytest.raises(NodeError) as caught:
+                await client.push(OWNER, DIGEST, DATA[:-1] + b"\0")
+    assert (caught.value.code, store.size(DIGEST), store.arrived(DIGEST, "hospital-b")) == ("FL4701", None, 0)
+
+
+async def test_an_upload_goes_on_where_it_was_cut(run: Path, consortium: Consortium, store: BlobStore):
+    half = len(DATA) // 2
+    context = client_context(run, consortium, "hospital-b")
+    async with (
+        serving(run, consortium, store) as url,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
+    ):
+        async with put(session, url, DIGEST, DATA, 0, half - 1, len(DATA)) as response:
+            assert response.status == 202
+        async with session.head(f"{url}/blobs/{DIGEST}") as response:
+            assert (response.status, response.headers["Upload-Offset"]) == (404, str(half))
+        async with put(session, url, DIGEST, DATA, half + 1, len(DATA) - 1, len(DATA)) as response:
+            assert response.status == 409
+        async with BlobClient({OWNER: url}, context) as client:
+            await client.push(OWNER, DIGEST, DATA)
+    assert store.read(DIGEST) == DATA
+
+
+async def test_a_range_is_honoured(run: Path, consortium: Consortium, store: BlobStore):
+    store.put(DATA, About(OWNER))
+    context = client_context(run, consortium, "regulator")
+    async with serving(run, consortium, store) as url, aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/blobs/{DIGEST}", headers={"Range": "bytes=10-19"}, ssl=context) as response:
+            assert (response.status, await response.read()) == (206, DATA[10:20])
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "AB" * 32, "ab", "ab" * 33])
+async def test_a_name_that_is_no_digest_is_refused(run: Path, consortium: Consortium, store: BlobStore, name: str):
+    context = client_context(run, consortium, "hospital-b")
+    async with serving(run, consortium, store) as url, aiohttp.ClientSession() as session:
+        async with session.put(f"{url}/blobs/{name}", data=b"x", ssl=context) as response:
+            assert response.status in {400, 404}
+    assert list(store.folder.glob("[0-9a-f]*")) == []
+
+
+async def test_a_blob_reaches_as_many_as_endorse_though_one_service_is_down(
+    run: Path, consortium: Consortium, tmp_path: Path
+):
+    stores = {name: BlobStore(tmp_path / name) for name in ("hospital-a", "hospital-b")}
+    egress = EgressLog(tmp_path / "egress.jsonl")
+    async with contextlib.AsyncExitStack() as stack:
+        urls = {n: await stack.enter_async_context(serving(run, consortium, s, n)) for n, s in stores.items()}
+        urls["hospital-c"] = "https://127.0.0.1:9"
+        client = BlobClient(urls, client_context(run, consortium, "hospital-a"), egress)
+        await stack.enter_async_context(client)
+        assert await client.spread(DIGEST, DATA, 2) == ["hospital-a", "hospital-b"]
+        with pytest.raises(NodeError) as caught:
+            await client.spread(DIGEST, DATA, 3)
+    assert caught.value.code == "FL4707"
+    egress.close()
+    assert (tmp_path / "egress.jsonl").read_text().count(DIGEST) == 2
+    assert egress.total == 2 * len(DATA)
+
+
+async def test_a_pull_skips_a_member_whose_disk_lies(run: Path, consortium: Consortium, tmp_path: Path):
+    lying, honest, own = (BlobStore(tmp_path / name) for name in ("lying", "honest", "own"))
+    for one in (lying, honest):
+        one.put(DATA, About(OWNER))
+    lying.path(DIGEST).write_bytes(DATA[:-1] + b"\0")
+    async with (
+        serving(run, consortium, lying, "hospital-a") as first,
+        serving(run, consortium, honest, "hospital-b") as second,
+        BlobClient(
+            {"hospital-a": first, "hospital-b": second}, client_context(run, consortium, "hospital-c")
+        ) as client,
+    ):
+        assert await client.pull(DIGEST, own, "hospital-c", ["hospital-a", "hospital-b"]) == DATA
+    assert own.read(DIGEST) == DATA
+
+
+def test_a_blob_that_the_disk_changed_is_set_aside(store: BlobStore):
+    store.put(DATA, About(OWNER))
+    store.path(DIGEST).write_bytes(b"\1" + DATA[1:])
+    with pytest.raises(NodeError) as caught:
+        store.read(DIGEST)
+    assert (caught.value.code, store.size(DIGEST)) == ("FL4701", None)
+    store.put(DATA, About(OWNER))
+    assert store.read(DIGEST) == DATA
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (Limits(blob=len(DATA) - 1), "FL4702"),
+        (Limits(organisation=len(DATA) - 1), "FL4703"),
+        (Limits(reserve=1 << 60), "FL4703"),
+    ],
+)
+def test_sizes_quotas_and_the_disks_reserve_are_kept(tmp_path: Path, limits: Limits, code: str):
+    store = BlobStore(tmp_path, limits)
+    with pytest.raises(NodeError) as caught:
+        store.put(DATA, About(OWNER))
+    assert (caught.value.code, store.size(DIGEST)) == (code, None)
+
+
+def test_an_organisations_quota_counts_over_a_restart_and_not_for_others(tmp_path: Path):
+    BlobStore(tmp_path).put(DATA, About(OWNER))
+    store = BlobStore(tmp_path, Limits(organisation=len(DATA)))
+    with pytest.raises(NodeError):
+        store.put(b"one more byte", About(OWNER))
+    store.put(b"one more byte", About("hospital-b"))
+
+
+def test_a_masked_blob_expires_and_what_has_no_date_stays(store: BlobStore):
+    kept = store.put(b"a state", About(OWNER))
+    store.put(DATA, About(OWNER))
+    store.expire(DIGEST, 1000)
+    assert store.sweep(999) == 0
+    assert store.sweep(1000) == 1
+    assert (store.size(DIGEST), store.read(kept)) == (None, b"a state")
+
+
+def test_the_owners_notes_outlive_the_bytes(store: BlobStore):
+    store.put(DATA, About(OWNER, note="t/1/1 update"))
+    store.expire(DIGEST, 1)
+    store.sweep(2)
+    assert store.notes(OWNER) == {"t/1/1 update": DIGEST}
+    assert store.notes("hospital-b") == {}
+
+
+def test_two_uploads_of_one_blob_do_not_mix(store: BlobStore):
+    half = len(DATA) // 2
+    assert not store.append(DIGEST, 0, len(DATA), DATA[:half], About("hospital-a"))
+    assert not store.append(DIGEST, 0, len(DATA), DATA[:half], About("hospital-b"))
+    assert store.append(DIGEST, half, len(DATA), DATA[half:], About("hospital-b"))
+    assert store.read(DIGEST) == DATA

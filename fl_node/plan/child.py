@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from fl_node.plan.errors import PlanError, plan_error
+from fl_node.plan.errors import DATA_CODES, DataError, PlanError, plan_error
 from fl_node.plan.frames import Closed, Message, receive, send
 
 MODULE: Final = "fl_node.plan.tff_worker"
@@ -63,7 +63,8 @@ class Child:
             timeout: Seconds to wait; after that the child is killed.
 
         Raises:
-            PlanError: The child's own refusal with its code, FL3040 where it died, FL3041 where it took too long.
+            DataError: The child refuses the rows.
+            PlanError: Any other refusal of the child's, FL3040 where it died, FL3041 where it took too long.
         """
         self._socket.settimeout(timeout)
         try:
@@ -77,7 +78,8 @@ class Child:
             raise plan_error("FL3040", f"the child process ended during {message.header['op']}") from error
         if "error" in answer.header:
             refusal = answer.header["error"]
-            raise PlanError(refusal["code"], refusal["message"], where=refusal["where"], hint=refusal["hint"])
+            kind = DataError if refusal["code"].startswith(DATA_CODES) else PlanError
+            raise kind(refusal["code"], refusal["message"], where=refusal["where"], hint=refusal["hint"])
         return answer
 
     def kill(self) -> None:

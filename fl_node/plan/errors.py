@@ -13,6 +13,9 @@ class DataError(FedledgerError):
     """A participant's rows are refused; the place names file and row."""
 
 
+DATA_CODES: Final = "FL31"
+"""How the codes of data errors begin."""
+
 CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     # The file.
     "FL3001": ("plan file damaged", "Fetch the plan again, or build it again from its source."),

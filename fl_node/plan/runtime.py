@@ -175,6 +175,17 @@ class PlanRuntime:
         """
         return compare_states(first, second, self.manifest.tolerance)
 
+    def adopt(self, child: Child) -> None:
+        """Loads the plan into a child process that runs already, in place of the plan that it held.
+
+        Raises:
+            PlanError: FL3005, FL3006 (ops), FL3040 … FL3042 (child process).
+        """
+        computations = self._plan.computations
+        blobs = (self.manifest.canonical(), *(computations[name] for name in ("prepare", "work", "update")))
+        self._child = child
+        child.call(Message({"op": "load"}, blobs), self._timeout)
+
     def close(self) -> None:
         """Ends the child process with everything that it started."""
         with self._lock:
@@ -199,15 +210,13 @@ class PlanRuntime:
             return self._child
         if self._child:
             self._child.kill()
-        self._child = Child(protobuf=self.manifest.protobuf, log=self._log)
-        computations = self._plan.computations
-        blobs = (self.manifest.canonical(), *(computations[name] for name in ("prepare", "work", "update")))
+        child = Child(protobuf=self.manifest.protobuf, log=self._log)
         try:
-            self._child.call(Message({"op": "load"}, blobs), self._timeout)
+            self.adopt(child)
         except BaseException:
-            self._child.kill()
+            child.kill()
             raise
-        return self._child
+        return child
 
 
 def require_framework(manifest: Manifest) -> None:

@@ -15,7 +15,7 @@ from fl_node.data.examples import Examples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Batching
 from fl_node.plan.state_codec import Leaf
-from fl_node.plan.tff_structure import flatten, pack, tensor_types
+from fl_node.plan.tff_structure import flatten, is_text, pack, tensor_types
 
 EVALUATION_BATCH: Final = 256
 """Rows a batch of the hold-out; nothing depends on it but memory."""
@@ -84,7 +84,7 @@ def leaves(arrays: Sequence[NDArray[Any]], value_type: Any) -> list[Leaf]:
 
 def state_specs(state_type: Any) -> list[tuple[str, str, tuple[int, ...]]]:
     """What the leaves of a state must look like: path, dtype, shape."""
-    zeros = [np.zeros(t.shape, np.object_ if t.dtype is np.str_ else t.dtype) for _, t in tensor_types(state_type)]
+    zeros = [np.zeros(t.shape, np.object_ if is_text(t) else t.dtype) for _, t in tensor_types(state_type)]
     return [leaf.spec for leaf in leaves(zeros, state_type)]
 
 
@@ -124,7 +124,7 @@ def _numbers(metrics_type: Any) -> list[tuple[str, Any]]:
     return [
         ("/".join(path) or "metric", tensor)
         for path, tensor in tensor_types(metrics_type)
-        if tensor.dtype is not np.str_ and not tensor.shape
+        if not is_text(tensor) and not tensor.shape
     ]
 
 

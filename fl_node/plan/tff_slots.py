@@ -1,5 +1,6 @@
 """From the tensors of a process's secure sums to the segments of a layout: width, ring, kind, and the count of rows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final, cast
@@ -36,10 +37,11 @@ def make_layout(form: Any, computations: Computations, state: Sequence[Leaf], so
     tensors = list(tensor_types(computations.sums_type))
     limits = [limit for part in _limits(form) for limit in part]
     samples = [_sample(computations, state, source, rows, held) for rows, held in SAMPLE_ROWS]
-    kinds = _kinds(computations, state, [path for path, _ in tensors], samples)
+    paths = [path for path, _ in tensors]
+    kinds = _kinds(computations, state, paths, samples)
     segments = [
-        _segment(path, tensor, limit, kind, source.cohort_max)
-        for (path, tensor), limit, kind in zip(tensors, limits, kinds, strict=True)
+        _segment(name, path, tensor, limit, kind, source.cohort_max)
+        for name, (path, tensor), limit, kind in zip(_names(paths), tensors, limits, kinds, strict=True)
     ]
     count = _count(segments, samples)
     if count:
@@ -61,31 +63,39 @@ def _numbers(computation: Any) -> list[int]:
     return [int(number) for number in flatten(computation(), result_type)] if list(tensor_types(result_type)) else []
 
 
-def _segment(path: Path, tensor: Any, limit: int, kind: Kind, cohort_max: int) -> Segment:
-    name = "/".join(path)
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Names each tensor from its kind on, or by its whole path where that is not unique."""
+    starts = [next((at for at, part in enumerate(path) if part in KINDS), 0) for path in paths]
+    short = Counter(path[start:] for path, start in zip(paths, starts, strict=True))
+    return [
+        "/".join(path[start:] if short[path[start:]] == 1 else path) for path, start in zip(paths, starts, strict=True)
+    ]
+
+
+def _segment(name: str, path: Path, tensor: Any, limit: int, kind: Kind, cohort_max: int) -> Segment:
     dtype = np.dtype(tensor.dtype).name
     if dtype not in {"int32", "int64"} or 0 in tensor.shape:
         raise plan_error("FL3009", f"secure sums of {dtype}{list(tensor.shape)}", name)
     if path[0] == MODULAR:
-        return _modular(path, tensor, limit, kind)
+        return _modular(name, path, tensor, limit, kind)
     if cohort_max * limit > np.iinfo(dtype).max:
         raise plan_error("FL3008", f"{cohort_max} participants with up to {limit} each do not fit {dtype}", name)
     word = word_for(limit, cohort_max)
-    return _build(path, tensor, kind, (word, word, limit))
+    return _build(name, path, tensor, kind, (word, word, limit))
 
 
-def _modular(path: Path, tensor: Any, limit: int, kind: Kind) -> Segment:
+def _modular(name: str, path: Path, tensor: Any, limit: int, kind: Kind) -> Segment:
     ring = limit.bit_length()
     if limit + 1 != 1 << ring:
-        raise plan_error("FL3011", f"a modulus of {limit + 1}", "/".join(path))
-    return _build(path, tensor, kind, (32 if ring < 32 else 64, ring, limit))  # noqa: PLR2004 - a modular ring is narrower than its word
+        raise plan_error("FL3011", f"a modulus of {limit + 1}", name)
+    return _build(name, path, tensor, kind, (32 if ring < 32 else 64, ring, limit))  # noqa: PLR2004 - a modular ring is narrower than its word
 
 
-def _build(path: Path, tensor: Any, kind: Kind, sizes: tuple[int, int, int]) -> Segment:
+def _build(name: str, path: Path, tensor: Any, kind: Kind, sizes: tuple[int, int, int]) -> Segment:
     word, ring, limit = sizes
     return Segment.model_validate(
         {
-            "name": "/".join(path),
+            "name": name,
             "kind": kind if kind != "one" or limit == 1 else "metric",
             "word": word,
             "ring": ring,
@@ -127,11 +137,15 @@ def _movers(computations: Computations, state: Sequence[Leaf], samples: Sequence
     sums = [sum(parts[1:], start=parts[0]) for parts in zip(*samples, strict=True)]
 
     def next_state(tensors: Arrays) -> bytes:
-        return encode_state(computations.run_update(state, tensors)[0])
+        try:
+            return encode_state(computations.run_update(state, tensors)[0])
+        except Exception:  # noqa: BLE001 - TFF asserts that its counts agree: a slot that breaks the update matters to it
+            return b""
 
     base = next_state(sums)
     changed = [
-        [*sums[:at], np.where(tensor > 0, tensor // 2, tensor + 1), *sums[at + 1 :]] for at, tensor in enumerate(sums)
+        [*sums[:at], np.where(tensor > 0, tensor // 2, tensor + 1).astype(tensor.dtype), *sums[at + 1 :]]
+        for at, tensor in enumerate(sums)
     ]
     return [next_state(tensors) != base for tensors in changed]
 
@@ -143,18 +157,18 @@ def _is_model(group: Path, groups: Sequence[Path], sample: Arrays, state: Sequen
 
 
 def _count(segments: Sequence[Segment], samples: Sequence[Arrays]) -> Count | None:
-    rows = [train for train, _ in SAMPLE_ROWS]
-    for segment, *slots in sorted(zip(segments, *samples, strict=True), key=lambda entry: _count_order(entry[0])):
+    """Finds the slot that is a multiple of the training rows: a named one first, else the smallest multiple."""
+    found = []
+    for segment, *slots in zip(segments, *samples, strict=True):
         if segment.slots != 1 or segment.kind not in {"metric", "count"}:
             continue
-        ratios = {Fraction(int(slot.item()), row) for slot, row in zip(slots, rows, strict=True)}
-        if len(ratios) == 1 and (ratio := ratios.pop()) > 0:
-            return Count(segment=segment.name, numerator=ratio.denominator, denominator=ratio.numerator)
-    return None
-
-
-def _count_order(segment: Segment) -> tuple[bool, bool]:
-    return (segment.kind != "count", "num_examples" not in segment.path)
+        ratios = {Fraction(int(slot.item()), rows) for slot, (rows, _) in zip(slots, SAMPLE_ROWS, strict=True)}
+        if len(ratios) == 1 and min(ratios) > 0:
+            found.append((segment.kind != "count", "num_examples" not in segment.path, min(ratios), segment.name))
+    if not found:
+        return None
+    *_, ratio, name = min(found)
+    return Count(segment=name, numerator=ratio.denominator, denominator=ratio.numerator)
 
 
 def _as_count(segment: Segment) -> Segment:

@@ -35,7 +35,12 @@ def tensor_types(value_type: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]
 
 def dtype_name(tensor_type: Any) -> str:
     """The element type's name as the state codec and the layout write it."""
-    return "string" if tensor_type.dtype is np.str_ else np.dtype(tensor_type.dtype).name
+    return "string" if is_text(tensor_type) else np.dtype(tensor_type.dtype).name
+
+
+def is_text(tensor_type: Any) -> bool:
+    """Whether a tensor holds strings."""
+    return np.dtype(tensor_type.dtype).kind in "USO"
 
 
 def flatten(value: Any, value_type: Any) -> list[NDArray[Any]]:
@@ -64,7 +69,7 @@ def _pack(remaining: Iterator[NDArray[Any]], value_type: Any) -> Any:
 
 
 def _array(value: Any, tensor_type: Any) -> NDArray[Any]:
-    if tensor_type.dtype is np.str_:
+    if is_text(tensor_type):
         texts = np.asarray(value, dtype=np.object_)
         return np.vectorize(_bytes, otypes=[np.object_])(texts) if texts.size else texts
     return np.asarray(value, dtype=tensor_type.dtype)

@@ -1,0 +1,83 @@
+"""Starts TensorFlow Federated as seldom as it goes: once for the reference, once for all runtimes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fl_node.plan.child import Child
+from fl_node.plan.layout import Layout
+from fl_node.plan.runtime import PlanRuntime
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+
+
+class Reference:
+    """What `reference.py` wrote: plans, states, metrics, refusals."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+        self.rows = sorted((folder / "rows").iterdir())
+
+    def plan(self, name: str) -> Path:
+        return self.folder / f"{name}.flplan"
+
+    def state(self, name: str, number: int) -> bytes:
+        return (self.folder / f"{name}.{number}.state").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    folder = tmp_path_factory.mktemp("reference")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.unit.plan.reference", str(folder)],
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)},
+        )
+        try:
+            code = process.wait(timeout=280)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert code == 0, (folder / "log").read_text()[-2000:]
+    return Reference(folder)
+
+
+@pytest.fixture(scope="session")
+def opened(reference: Reference) -> Iterator[Callable[[str], PlanRuntime]]:
+    """Opens plans by name, all in one child process."""
+    child = Child()
+
+    def open_plan(name: str) -> PlanRuntime:
+        runtime = PlanRuntime(reference.plan(name))
+        runtime.adopt(child)
+        return runtime
+
+    yield open_plan
+    child.kill()
+
+
+def add(layout: Layout, vectors: list[bytes]) -> bytes:
+    """Adds vectors word by word, each sum in its segment's ring."""
+    total, offset = bytearray(layout.size), 0
+    for segment in layout.segments:
+        words = f"<u{segment.word // 8}"
+        parts = [np.frombuffer(vector, words, segment.slots, offset) for vector in vectors]
+        summed = np.add.reduce(parts) & np.array((1 << segment.ring) - 1, dtype=words)
+        total[offset : offset + segment.size] = summed.astype(words).tobytes()
+        offset += segment.size
+    return bytes(total)

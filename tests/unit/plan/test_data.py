@@ -1,0 +1,282 @@
+"""A participant's rows: what is read, what is refused with file and row, split, profile, the examples' shares."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+from pydantic import ValidationError
+
+from fl_node.data.columns import from_texts, parse_column
+from fl_node.data.examples import load_examples
+from fl_node.data.profile import profile
+from fl_node.data.read import read_table
+from fl_node.data.schema import Column, Label, Schema
+from fl_node.data.synthetic import synthetic_examples
+from fl_node.examples.shares import deal, load_example, write_shares
+from fl_node.plan.errors import DataError
+
+SCHEMA = Schema(
+    columns=(
+        Column(name="age", type="integer", minimum="0", maximum="120"),
+        Column(name="size", type="float", mean="2", deviation="0.5"),
+        Column(name="smoker", type="boolean"),
+        Column(name="side", type="category", values=("left", "right")),
+    ),
+    label=Label(name="kind", values=("benign", "malignant")),
+)
+HEADER = "age,size,smoker,side,kind,note"
+GOOD = ["63,1.5,true,left,benign,x", "40,2e0,0,right,malignant,y"]
+
+
+def write(folder: Path, *rows: str, header: str = HEADER, name: str = "rows.csv") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_csv_becomes_features_and_labels(tmp_path: Path):
+    table = read_table(write(tmp_path, *GOOD), SCHEMA)
+    assert table.features.tolist() == [[63, 1.5, 1, 1, 0], [40, 2, 0, 0, 1]]
+    assert table.labels is not None
+    assert table.labels.tolist() == [0, 1]
+
+
+def test_parquet_gives_the_same_table_as_csv(tmp_path: Path):
+    columns = {
+        "age": pa.array([63, 40], pa.int16()),
+        "size": pa.array([1.5, 2.0]),
+        "smoker": pa.array([True, False]),
+        "side": pa.array(["left", "right"]).dictionary_encode(),
+        "kind": pa.array(["benign", "malignant"]),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    assert_same(read_table(tmp_path / "rows.parquet", SCHEMA), read_table(write(tmp_path, *GOOD), SCHEMA))
+
+
+def assert_same(first: Any, second: Any) -> None:
+    assert first.features.tolist() == second.features.tolist()
+    assert first.labels.tolist() == second.labels.tolist()
+
+
+def test_a_partitioned_folder_as_spark_writes_it_is_read_whole(tmp_path: Path):
+    folder = tmp_path / "spark"
+    header = "age,size,smoker,kind"
+    write(folder, "63,1.5,true,benign", header=header, name="side=left/part-00000-a.csv")
+    write(folder, "40,2e0,0,malignant", header=header, name="side=right/part-00001-b.csv")
+    (folder / "_SUCCESS").touch()
+    (folder / "side=left" / ".part-00000-a.csv.crc").write_bytes(b"\0")
+    assert_same(read_table(folder, SCHEMA), read_table(write(tmp_path, *GOOD), SCHEMA))
+
+
+@pytest.mark.parametrize(
+    ("row", "refusal"),
+    [
+        ("x,1,0,left,benign,", r"FL3104: 'x' where a integer is due \(.*rows\.csv, row 2, column age\)"),
+        ("1.5,1,0,left,benign,", r"FL3104: '1.5' is no whole number .*row 2, column age"),
+        ("1,inf,0,left,benign,", r"FL3104: 'inf' .*row 2, column size"),
+        ("1,1e999,0,left,benign,", r"FL3104: '1e999' .*row 2, column size"),
+        ("1,1_0,0,left,benign,", r"FL3104: '1_0' .*row 2, column size"),
+        ("1,1,maybe,left,benign,", r"FL3104: 'maybe' where a boolean is due .*row 2, column smoker"),
+        ("121,1,0,left,benign,", r"FL3106: '121' is above 120 .*row 2, column age"),
+        ("-1,1,0,left,benign,", r"FL3106: '-1' is below 0 .*row 2, column age"),
+        ("1,1,0,up,benign,", r"FL3107: 'up' is none of left, right .*row 2, column side"),
+        ("1,1,0,left,unknown,", r"FL3107: 'unknown' is none of benign, malignant .*row 2, column kind"),
+        ("1,,0,left,benign,", r"FL3105: a value is missing .*row 2, column size"),
+        ("1,NaN,0,left,benign,", r"FL3105: a value is missing .*row 2, column size"),
+        ("1,1,0,left,,", r"FL3105: a value is missing .*row 2, column kind"),
+        ("1,1,0", r"FL3102: 3 fields, 6 in the header .*row 2"),
+    ],
+)
+def test_a_bad_value_is_refused_with_file_row_and_reason(row: str, refusal: str, tmp_path: Path):
+    with pytest.raises(DataError, match=refusal):
+        read_table(write(tmp_path, GOOD[0], row, GOOD[1]), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("header", "refusal"),
+    [
+        ("age,size,smoker,side,note,other", r"FL3103: column 'kind' is not there"),
+        ("age,size,smoker,side,kind,age", r"FL3103: column 'age' stands twice"),
+        ("", r"FL3103: column 'age' is not there"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(header: str, refusal: str, tmp_path: Path):
+    with pytest.raises(DataError, match=refusal):
+        read_table(write(tmp_path, *GOOD, header=header), SCHEMA)
+
+
+def test_nothing_to_read_is_refused(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for path, refusal in {
+        tmp_path / "absent.csv": "FL3101: there is no such file",
+        tmp_path / "empty": "FL3101: the folder holds no part file",
+        write(tmp_path): "FL3108: there is no row",
+        write(tmp_path, name="rows.xlsx"): "FL3102: neither",
+    }.items():
+        with pytest.raises(DataError, match=refusal):
+            read_table(path, SCHEMA)
+
+
+def test_damaged_files_are_refused(tmp_path: Path):
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 but no more")
+    (tmp_path / "bytes.csv").write_bytes(b"age,size\n\xff\xfe")
+    for name in ("rows.parquet", "bytes.csv"):
+        with pytest.raises(DataError, match="FL3102"):
+            read_table(tmp_path / name, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("column", "refusal"),
+    [
+        (pa.array([1.0, None]), r"FL3105.*row 2, column size"),
+        (pa.array([1.0, float("nan")]), r"FL3105.*row 2, column size"),
+        (pa.array([1.0, float("inf")]), r"FL3104.*row 2, column size"),
+        (pa.array([b"a", b"b"]), r"FL3104: columns of type binary are not read"),
+    ],
+)
+def test_bad_parquet_columns_are_refused(column: Any, refusal: str, tmp_path: Path):
+    schema = Schema(columns=(Column(name="size"),))
+    parquet.write_table(pa.table({"size": column}), tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match=refusal):
+        read_table(tmp_path / "rows.parquet", schema)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_number_missing_or_refused(text: str):
+    raw = from_texts([text], "rows.csv")
+    if raw.missing[0]:
+        assert np.isnan(parse_column(Column(name="x"), raw)[0, 0])
+    elif re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", text.strip()):
+        assert parse_column(Column(name="x"), raw)[0, 0] == float(text)
+    else:
+        with pytest.raises(DataError, match="FL3104"):
+            parse_column(Column(name="x"), raw)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_numbers_survive_text_exactly(numbers: list[float]):
+    parsed = parse_column(Column(name="x"), from_texts([repr(number) for number in numbers], "rows.csv"))
+    assert parsed[:, 0].tolist() == numbers
+
+
+def many(rows: int) -> list[str]:
+    draw = np.random.default_rng(5)
+    sizes = draw.uniform(0, 9, rows)
+    return [f"{40 + at % 40},{size},1,left,{'benign' if at % 2 else 'malignant'}," for at, size in enumerate(sizes)]
+
+
+def rows_of(examples: Any) -> set[tuple[float, ...]]:
+    return {tuple(row) for row in examples.features.tolist()}
+
+
+def test_the_split_does_not_depend_on_order_or_on_other_rows(tmp_path: Path):
+    rows = many(200)
+    train, holdout = load_examples(write(tmp_path, *rows), SCHEMA, 20)
+    reversed_train, reversed_holdout = load_examples(write(tmp_path, *reversed(rows)), SCHEMA, 20)
+    fewer_train, fewer_holdout = load_examples(write(tmp_path, *rows[:150]), SCHEMA, 20)
+    assert train.features.tolist() == reversed_train.features.tolist()
+    assert holdout.features.tolist() == reversed_holdout.features.tolist()
+    assert rows_of(fewer_train) < rows_of(train)
+    assert rows_of(fewer_holdout) < rows_of(holdout)
+    assert train.rows + holdout.rows == 200
+    assert 25 <= holdout.rows <= 55
+
+
+def test_equal_rows_land_in_the_same_part(tmp_path: Path):
+    train, holdout = load_examples(write(tmp_path, *many(50), *many(50)), SCHEMA, 30)
+    assert rows_of(train) & rows_of(holdout) == set()
+
+
+def test_features_are_standardised_with_the_schemas_constants(tmp_path: Path):
+    train, _ = load_examples(write(tmp_path, GOOD[0]), SCHEMA, 0)
+    assert train.features.tolist() == [[63, -1, 1, 1, 0]]
+    assert train.labels is not None
+    assert (train.features.dtype, train.labels.dtype) == (np.float32, np.int32)
+
+
+def test_too_few_rows_for_a_holdout_are_refused(tmp_path: Path):
+    with pytest.raises(DataError, match="FL3108"):
+        load_examples(write(tmp_path, GOOD[0]), SCHEMA, 20)
+
+
+def test_the_profile_counts_missing_values_and_labels(tmp_path: Path):
+    found = profile(write(tmp_path, *GOOD, "1,,0,left,benign,", "1,1,0,left,,"), SCHEMA)
+    assert found.as_json() == {"rows": 4, "missing_ppm": 100_000, "labels": [1, 1], "schema": SCHEMA.digest()}
+
+
+def test_constants_do_not_change_what_data_fits_a_schema():
+    plain = SCHEMA.model_copy(
+        update={"columns": tuple(c.model_copy(update={"mean": None, "deviation": None}) for c in SCHEMA.columns)}
+    )
+    assert plain.digest() == SCHEMA.digest()
+    assert plain.model_copy(update={"label": None}).digest() != SCHEMA.digest()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "x", "type": "category"},
+        {"name": "x", "type": "float", "values": ("a",)},
+        {"name": "x", "type": "category", "values": ("a", "a")},
+        {"name": "x", "minimum": "2", "maximum": "1"},
+        {"name": "x", "minimum": "nan"},
+        {"name": "x", "mean": "1"},
+        {"name": "x", "mean": "1", "deviation": "0"},
+        {"name": "x", "type": "boolean", "minimum": "0"},
+        {"name": "x", "unit": "cm"},
+    ],
+)
+def test_an_inconsistent_column_is_refused(fields: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        Column.model_validate(fields)
+
+
+def test_made_up_rows_fit_the_schema_and_are_the_same_each_time():
+    first, second = synthetic_examples(SCHEMA, 20), synthetic_examples(SCHEMA, 20)
+    assert first.features.tolist() == second.features.tolist()
+    assert first.features.shape == (20, SCHEMA.width)
+    assert first.labels is not None
+    assert set(first.labels.tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("split", range(5))
+def test_shares_deal_every_row_once_and_unequally(split: int):
+    shares, test = deal("tumour", 4, split)
+    dealt = [tuple(row) for part in (*shares, test) for row in part.features.tolist()]
+    assert sorted(dealt) == sorted(tuple(row) for row in load_example("tumour").features.tolist())
+    sizes = [len(share.labels) for share in shares]
+    balances = [share.labels.count("benign") / len(share.labels) for share in shares]
+    assert max(sizes) > 1.5 * min(sizes)
+    assert max(balances) - min(balances) > 0.2
+
+
+def test_written_shares_are_csv_and_parquet_with_the_same_rows(tmp_path: Path):
+    names = ["a", "b"]
+    schema = Schema(
+        columns=tuple(Column(name=name) for name in load_example("digits").columns[:-1]),
+        label=Label(name="digit", values=tuple(map(str, range(10)))),
+    )
+    expected, _ = deal("digits", 2, 3)
+    paths = write_shares("digits", tmp_path, names, split=3)
+    assert (paths["a"].suffix, paths["b"].is_dir()) == (".csv", True)
+    for name, share in zip(names, expected, strict=True):
+        table = read_table(paths[name], schema)
+        assert table.features.tolist() == share.features.tolist()
+        assert table.labels is not None
+        assert [str(int(label)) for label in table.labels] == list(share.labels)
+
+
+def test_a_csv_written_by_a_spreadsheet_is_read(tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as stream:
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+        writer.writerows([HEADER.split(","), *(row.split(",") for row in GOOD)])
+    assert read_table(path, SCHEMA).features.tolist() == [[63, 1.5, 1, 1, 0], [40, 2, 0, 0, 1]]

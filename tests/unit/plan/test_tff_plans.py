@@ -1,0 +1,187 @@
+"""Plans against TensorFlow Federated itself: bit for bit, refusals, the child process."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fl_node.plan.container import load_plan, pack_plan
+from fl_node.plan.errors import CATALOGUE, DataError, PlanError
+from fl_node.plan.runtime import DataSource, PlanRuntime
+from fl_node.secagg.layout import Layout as LedgerLayout
+from tests.unit.plan.conftest import Reference, add
+
+pytestmark = [pytest.mark.tff, pytest.mark.slow, pytest.mark.xdist_group("tff")]
+
+Opened = Callable[[str], PlanRuntime]
+REFUSED = {
+    "plain_metrics": "FL3007",
+    "plain_evaluation": "FL3007",
+    "random_update": "FL3006",
+    "clock_in_prepare": "FL3006",
+    "file_in_work": "FL3005",
+    "clock_in_work": "FL3005",
+    "overflow": "FL3008",
+    "odd_modulus": "FL3011",
+    "outside_slot": "FL3030",
+    "other_width": "FL3010",
+    "other_label": "FL3010",
+    "infinite_state": "FL3022",
+    "complex_state": "FL3009",
+    "two_rounds": "FL3013",
+    "no_process": "FL3012",
+    "bare_without_schema": "FL3010",
+    "broken": "FL3012",
+}
+
+
+@pytest.mark.parametrize("name", ["average", "proximal", "adaptive", "stock", "every_kind"])
+def test_rounds_with_dropouts_give_bit_for_bit_what_the_process_gives(name: str, reference: Reference, opened: Opened):
+    runtime = opened(name)
+    layout, state = runtime.manifest.layout, runtime.initialize()
+    for number, expected in enumerate(reference.report["good"][name]["metrics"], start=1):
+        survivors = reference.report["survivors"][number - 1]
+        vectors = [runtime.work(state, DataSource(reference.rows[at])).vector for at in survivors]
+        result = runtime.update(state, add(layout, vectors), len(survivors))
+        assert reference.state(name, number) == result.state
+        assert expected == result.metrics
+        state = result.state
+
+
+def test_work_gives_the_same_vector_twice_and_counts_training_rows(reference: Reference, opened: Opened):
+    runtime = opened("average")
+    first, second = (runtime.work(runtime.initialize(), DataSource(reference.rows[1])) for _ in range(2))
+    assert first.vector == second.vector
+    assert len(first.vector) == runtime.manifest.layout.size
+    evaluated = first.metrics["evaluation/num_examples"]
+    assert first.examples + evaluated == 30
+    assert first.metrics["train/num_examples"] == first.examples * 2
+
+
+def test_evaluation_measures_the_base_model_on_the_holdout(reference: Reference, opened: Opened):
+    runtime = opened("average")
+    state = runtime.initialize()
+    worked = runtime.work(state, DataSource(reference.rows[1])).metrics
+    assert runtime.evaluate(state, DataSource(reference.rows[1])) == {
+        name: worked[f"evaluation/{name}"] for name in ("accuracy", "loss", "num_batches", "num_examples")
+    }
+
+
+def test_every_slot_says_what_it_is(reference: Reference):
+    kinds = {
+        segment.name: (segment.kind, segment.word)
+        for segment in load_plan(reference.plan("average")).manifest.layout.segments
+    }
+    assert kinds["value/0"] == ("value", 32)
+    assert kinds["weight"] == ("weight", 32)
+    assert kinds["one"] == ("one", 32)
+    assert kinds["metric/train/num_examples/0"] == ("count", 64)
+    assert kinds["metric/evaluation/loss/0"] == ("metric", 64)
+
+
+def test_slots_without_names_are_told_by_what_they_move(reference: Reference):
+    layout = load_plan(reference.plan("stock")).manifest.layout
+    values = [segment.slots for segment in layout.segments if segment.kind == "value"]
+    assert values == [15, 5, 10, 2]
+    assert {"weight", "metric", "count"} <= {segment.kind for segment in layout.segments}
+    assert layout.count is not None
+    assert (layout.count.numerator, layout.count.denominator) == (1, 2)
+
+
+def test_all_three_kinds_of_secure_sum_become_slots(reference: Reference):
+    segments = load_plan(reference.plan("every_kind")).manifest.layout.segments
+    shape = sorted((segment.path[0], segment.word, segment.ring, segment.max) for segment in segments)
+    assert shape == [("1", 32, 32, 1023), ("2", 32, 32, 1000), ("3", 32, 8, 255), ("3", 64, 32, 2**32 - 1)]
+
+
+@pytest.mark.parametrize("name", ["average", "proximal", "adaptive", "stock", "every_kind"])
+def test_the_ledger_reads_the_layout_alike(name: str, reference: Reference):
+    manifest = load_plan(reference.plan(name)).manifest
+    ledger = LedgerLayout.from_fields(manifest.layout.model_dump(mode="json"))
+    ledger.check_cohort(manifest.cohort_max)
+    assert ledger.digest.hex() == manifest.layout_digest
+    assert ledger.length == manifest.layout.size
+    assert [segment.name for segment in ledger.segments] == [segment.name for segment in manifest.layout.segments]
+
+
+@pytest.mark.parametrize(("name", "code"), REFUSED.items())
+def test_the_compiler_refuses_with_a_code_and_a_mend(name: str, code: str, reference: Reference):
+    refusal = reference.report["refused"][name]
+    assert refusal["code"] == code
+    assert refusal["message"]
+    assert refusal["hint"] == CATALOGUE[code][1]
+
+
+def test_a_plan_whose_graph_was_exchanged_for_one_that_reads_files_does_not_load(
+    reference: Reference, opened: Opened, tmp_path: Path
+):
+    plan = load_plan(reference.plan("average"))
+    files = {f"{name}.pb": raw for name, raw in plan.computations.items()} | {"initial.state": plan.initial_state}
+    files["work.pb"] = (reference.folder / "reads_a_file.pb").read_bytes()
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    path = tmp_path / "evil.flplan"
+    path.write_bytes(pack_plan(plan.manifest.model_copy(update={"files": digests}), files))
+    child = opened("average")._child
+    assert child is not None
+    with pytest.raises(PlanError, match="FL3005: op ReadFile in work"):
+        PlanRuntime(path).adopt(child)
+
+
+def test_a_plan_for_another_version_of_the_framework_is_refused(reference: Reference, tmp_path: Path):
+    plan = load_plan(reference.plan("average"))
+    files = {f"{name}.pb": raw for name, raw in plan.computations.items()} | {"initial.state": plan.initial_state}
+    path = tmp_path / "other.flplan"
+    path.write_bytes(pack_plan(plan.manifest.model_copy(update={"framework_version": "0.86.0"}), files))
+    with pytest.raises(PlanError, match=r"FL3004: the plan needs tensorflow-federated 0\.86\.0"):
+        PlanRuntime(path)
+
+
+def test_refusals_of_data_and_aggregates_cross_the_process_boundary(
+    reference: Reference, opened: Opened, tmp_path: Path
+):
+    runtime = opened("average")
+    state, layout = runtime.initialize(), runtime.manifest.layout
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,b,c,kind\n1,2,x,no\n")
+    with pytest.raises(DataError, match=r"FL3104: 'x' where a float is due \(.*bad\.csv, row 1, column c\)"):
+        runtime.work(state, DataSource(bad))
+    vector = runtime.work(state, DataSource(reference.rows[0])).vector
+    with pytest.raises(PlanError, match="FL3033"):
+        runtime.update(state, vector, 2)
+    with pytest.raises(PlanError, match="FL3031"):
+        runtime.update(state, vector[:-16], 1)
+    with pytest.raises(PlanError, match="FL3032"):
+        runtime.update(state, b"\xff" * 8 + vector[8:], 1)
+    with pytest.raises(PlanError, match="FL3020"):
+        runtime.work(opened("proximal").initialize(), DataSource(reference.rows[0]))
+    assert layout.rows(vector) > 0
+
+
+def test_a_killed_child_is_replaced_and_leaves_nothing_behind(reference: Reference):
+    source = DataSource(reference.rows[2])
+    with PlanRuntime(reference.plan("proximal")) as runtime:
+        before = runtime.work(runtime.initialize(), source)
+        first = runtime.child_pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        after = runtime.work(runtime.initialize(), source)
+        second = runtime.child_pid
+        assert second is not None
+    assert before.vector == after.vector
+    assert first != second
+    deadline = time.monotonic() + 10
+    while _alive(first) | _alive(second) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _alive(first) | _alive(second) == set()
+
+
+def _alive(session: int) -> set[str]:
+    listed = subprocess.run(
+        ["ps", "-o", "stat=,comm=", "--sid", str(session)], capture_output=True, text=True, check=False
+    )
+    return {line for line in listed.stdout.splitlines() if not line.startswith("Z")}

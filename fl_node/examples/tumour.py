@@ -17,10 +17,12 @@ from fl_node.plan.manifest import Batching, Quantisation
 from fl_node.plan.source import PlanSource
 from fl_node.plan.tff_algorithms import classifier, fed_avg, learning_plan
 
-STATISTICS = json.loads(Path(__file__).with_name("tumour_statistics.json").read_text())
+HERE = Path(__file__).parent
+RANGES = json.loads((HERE / "tumour_ranges.json").read_text())
+STATISTICS = json.loads((HERE / "tumour_statistics.json").read_text())
 
 SCHEMA = Schema(
-    columns=tuple(Column(name=name, type="float", minimum="0", **constants) for name, constants in STATISTICS.items()),
+    columns=tuple(Column(name=name, **RANGES[name], **STATISTICS[name]) for name in RANGES),
     label=Label(name="diagnosis", values=("malignant", "benign")),
 )
 

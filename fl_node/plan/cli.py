@@ -97,6 +97,19 @@ def profile(
 
 
 @app.command()
+def constants(
+    file: Annotated[Path, typer.Argument(help="A statistics plan (.flplan).")],
+    state: Annotated[Path, typer.Argument(help="Its state after a round.")],
+) -> None:
+    """Print the means and deviations that a statistics plan found, as JSON for a training plan's schema."""
+    from fl_node.data.constants import standardising_constants
+
+    with explained():
+        found = standardising_constants(load_plan(file).manifest.schema_, state.read_bytes())
+    emit_json(found)
+
+
+@app.command()
 def shares(
     example: Annotated[str, typer.Argument(help="tumour or digits.")],
     folder: Annotated[Path, typer.Argument(help="Where to write.")],

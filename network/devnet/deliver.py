@@ -113,6 +113,8 @@ class Deliver:
         last = self.ledger.height - 1
         starts = {"oldest": 0, "newest": last, "next_commit": last + 1, "specified": seek.start.specified.number}
         start = starts[start_kind]
+        if start > last + 1:
+            raise _RefusedError(Status.NOT_FOUND)
         stops = {
             "oldest": start,
             "newest": start if start_kind == "newest" else last,

@@ -152,12 +152,6 @@ class Gateway:
         await self._collect(plan, self._local, request.proposed_transaction)
         if plan.errors:
             raise CallError(Code.ABORTED, f"failed to endorse transaction, {SEE_DETAILS}", plan.errors)
-        return self._through_local(plan)
-
-    def _through_local(self, plan: Plan) -> Plan:
-        """Prefer the layouts that the own endorsement counts in, where there are any."""
-        own = [layout for layout in plan.layouts if self._local.msp_id in layout]
-        plan.layouts = own + [layout for layout in plan.layouts if layout not in own]
         return plan
 
     @staticmethod

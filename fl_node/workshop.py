@@ -6,19 +6,35 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from fl_node.mirror import Mirror
-from fl_node.plan.manifest import Manifest
+from fl_node.plan.layout import Layout
 from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
 from network.files import write_atomically
 
 PLAN_PATIENCE_S: Final = 60.0
 
 
+class Described(Protocol):
+    """What a node must know of a plan, whatever framework runs it."""
+
+    @property
+    def layout(self) -> Layout:
+        """Return the layout of the sums."""
+
+    @property
+    def layout_digest(self) -> str:
+        """Return its digest."""
+
+    @property
+    def initial_state(self) -> str:
+        """Return the initial state's digest."""
+
+
 class PlanRunner(Runtime, Protocol):
     """A runtime that knows its plan."""
 
     @property
-    def manifest(self) -> Manifest:
-        """Return the plan's manifest."""
+    def manifest(self) -> Described:
+        """Return what the plan is."""
 
 
 Opener = Callable[[Path, str], PlanRunner]

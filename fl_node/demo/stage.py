@@ -27,7 +27,7 @@ MARK: Final = "DEMONSTRATION"
 READY_S: Final = 120.0
 WARM_S: Final = 300.0
 POLL_S: Final = 0.2
-TIMES: Final = {"updates_ms": 12_000, "aggregator_lease_ms": 15_000}
+TIMES: Final = {"updates_ms": 20_000, "aggregator_lease_ms": 15_000}
 """Shorter than the defaults: the story waits out one deadline for a node that it killed."""
 
 

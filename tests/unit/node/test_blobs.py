@@ -66,10 +66,10 @@ async def test_what_a_member_puts_any_member_and_the_regulator_read(
 @pytest.mark.parametrize("caller", ["regulator", "orderer"])
 async def test_only_members_write(run: Path, consortium: Consortium, store: BlobStore, caller: str):
     user = "client" if caller == "regulator" else "admin"
-    async with serving(run, consortium, store) as url:
-        async with BlobClient({OWNER: url}, client_context(run, consortium, caller, user)) as client:
-            with pytest.raises(NodeError) as caught:
-                await client.push(OWNER, DIGEST, DATA)
+    context = client_context(run, consortium, caller, user)
+    async with serving(run, consortium, store) as url, BlobClient({OWNER: url}, context) as client:
+        with pytest.raises(NodeError) as caught:
+            await client.push(OWNER, DIGEST, DATA)
     assert (caught.value.code, store.size(DIGEST)) == ("FL4705", None)
 
 
@@ -86,10 +86,10 @@ async def test_without_a_certificate_of_the_consortium_nothing_is_said(
 async def test_bytes_that_are_not_the_digest_are_refused_and_not_kept(
     run: Path, consortium: Consortium, store: BlobStore
 ):
-    async with serving(run, consortium, store) as url:
-        async with BlobClient({OWNER: url}, client_context(run, consortium, "hospital-b")) as client:
-            with pytest.raises(NodeError) as caught:
-                await client.push(OWNER, DIGEST, DATA[:-1] + b"\0")
+    context = client_context(run, consortium, "hospital-b")
+    async with serving(run, consortium, store) as url, BlobClient({OWNER: url}, context) as client:
+        with pytest.raises(NodeError) as caught:
+            await client.push(OWNER, DIGEST, DATA[:-1] + b"\0")
     assert (caught.value.code, store.size(DIGEST), store.arrived(DIGEST, "hospital-b")) == ("FL4701", None, 0)
 
 
@@ -114,17 +114,23 @@ async def test_an_upload_goes_on_where_it_was_cut(run: Path, consortium: Consort
 async def test_a_range_is_honoured(run: Path, consortium: Consortium, store: BlobStore):
     store.put(DATA, About(OWNER))
     context = client_context(run, consortium, "regulator")
-    async with serving(run, consortium, store) as url, aiohttp.ClientSession() as session:
-        async with session.get(f"{url}/blobs/{DIGEST}", headers={"Range": "bytes=10-19"}, ssl=context) as response:
-            assert (response.status, await response.read()) == (206, DATA[10:20])
+    async with (
+        serving(run, consortium, store) as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/blobs/{DIGEST}", headers={"Range": "bytes=10-19"}, ssl=context) as response,
+    ):
+        assert (response.status, await response.read()) == (206, DATA[10:20])
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "AB" * 32, "ab", "ab" * 33])
 async def test_a_name_that_is_no_digest_is_refused(run: Path, consortium: Consortium, store: BlobStore, name: str):
     context = client_context(run, consortium, "hospital-b")
-    async with serving(run, consortium, store) as url, aiohttp.ClientSession() as session:
-        async with session.put(f"{url}/blobs/{name}", data=b"x", ssl=context) as response:
-            assert response.status in {400, 404}
+    async with (
+        serving(run, consortium, store) as url,
+        aiohttp.ClientSession() as session,
+        session.put(f"{url}/blobs/{name}", data=b"x", ssl=context) as response,
+    ):
+        assert response.status in {400, 404}
     assert list(store.folder.glob("[0-9a-f]*")) == []
 
 

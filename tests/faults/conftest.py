@@ -1,0 +1,58 @@
+"""One network for all fault tests, and four nodes."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fl_node.demo.federation import opened
+from network.bringup import Request, down, up
+from network.topology import DEFAULT_DEFINITION
+from tests.faults.stage import NAMES, Nodes, found
+
+BASE_PORT = 31500
+TIMES = {
+    "keys_ms": 8000,
+    "shares_ms": 8000,
+    "updates_ms": 8000,
+    "unmask_ms": 8000,
+    "attest_ms": 8000,
+    "aggregator_lease_ms": 5000,
+    "epoch_rounds": 100,
+}
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A network with short phases."""
+    folder = tmp_path_factory.mktemp("faults")
+    raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+    raw["federation"]["parameters"] |= TIMES
+    raw.pop("base_port")
+    definition = folder / "definition.yaml"
+    definition.write_text(yaml.safe_dump(raw))
+    kind = request.config.getoption("--network")
+    up(Request(folder / "run", kind, definition, BASE_PORT), lambda _: None)
+    yield folder / "run"
+    down(folder / "run")
+
+
+@pytest.fixture(scope="session")
+def nodes(run: Path) -> Iterator[Nodes]:
+    """Four nodes that have founded the federation and know the synthetic plan."""
+    started = Nodes(run)
+    try:
+        for name in NAMES:
+            started.start(name)
+
+        async def begin() -> None:
+            await started.ready()
+            async with opened(run) as federation:
+                await found(federation)
+
+        asyncio.run(begin())
+        yield started
+    finally:
+        started.close()

@@ -1,0 +1,151 @@
+"""A network with four synthetic nodes as processes of their own, to be killed."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from fl_node.commands.blobs import place
+from fl_node.demo.federation import Federation
+from fl_node.keys import public_key_hash
+from fl_node.ledger import Ledger
+from fl_node.views import OVER, Round
+from fl_node.watching import Progress, changes
+from network.connection import consortium_of, profile
+from tests.faults import synthetic
+
+NAMES = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
+ROOT = Path(__file__).resolve().parents[2]
+READY_S = 180.0
+ROUND_S = 180.0
+
+
+@dataclass
+class Nodes:
+    """The node processes of a run folder."""
+
+    run: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, **environment: str) -> None:
+        data = self.run / f"{name}.number"
+        data.write_text(str(NAMES.index(name) + 1))
+        command = [sys.executable, "-m", "tests.faults.synthetic", str(self.run), name, str(data)]
+        with (self.run / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}
+            )
+
+    async def ready(self, *names: str) -> None:
+        consortium = consortium_of(self.run)
+        async with aiohttp.ClientSession() as session:
+            for name in names or NAMES:
+                port = (consortium.organisation(name).blob_port or 0) + 2
+                deadline = time.monotonic() + READY_S
+                while not await _healthy(session, port):
+                    assert self.processes[name].poll() is None, self.log(name)[-2000:]
+                    assert time.monotonic() < deadline, f"{name} is not ready"
+                    await asyncio.sleep(0.1)
+
+    def kill(self, name: str) -> None:
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def stop(self, name: str) -> int:
+        self.processes[name].send_signal(signal.SIGTERM)
+        return self.processes[name].wait(timeout=20)
+
+    def journal(self, name: str) -> Path:
+        return self.run / "nodes" / name / "journal"
+
+    def back_up(self, name: str, into: Path) -> None:
+        shutil.copytree(self.journal(name), into)
+
+    def restore(self, name: str, backup: Path) -> None:
+        shutil.rmtree(self.journal(name))
+        shutil.copytree(backup, self.journal(name))
+
+    def log(self, name: str) -> str:
+        return (self.run / f"{name}.log").read_text()
+
+    def logged(self, name: str, event: str) -> list[dict[str, object]]:
+        lines = (json.loads(line) for line in self.log(name).splitlines() if line.startswith("{"))
+        return [line for line in lines if line["event"] == event]
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+
+async def found(federation: Federation) -> str:
+    """Found the federation, admit the four nodes and register the synthetic plan; return the plan's digest."""
+    await federation.found()
+    body = synthetic.registration()
+    for name, ledger in federation.admins.items():
+        await ledger.submit(
+            "Apply",
+            participant=name,
+            key_hash=public_key_hash(profile(federation.run, name, "node").cert_pem),
+            profile={"rows": synthetic.ROWS, "missing_ppm": 0, "labels": [5, 5], "schema": body["schema"]},
+            evidence=[],
+            stake=1_000_000,
+        )
+    await federation.vet()
+    await place(federation.run, NAMES[0], synthetic.PLAN, "admin")
+    await place(federation.run, NAMES[0], synthetic.INITIAL, "admin")
+    await federation.decide("register_plan", body)
+    return str(body["plan"])
+
+
+async def attempts(ledger: Ledger, training: str) -> AsyncIterator[Progress]:
+    """Yield the newest attempt at every change, for as long as the caller listens."""
+    progress: Progress | None = None
+    async for _ in changes(ledger):
+        view = await ledger.round(training)
+        if view is None or (progress and view == progress.view):
+            continue
+        if progress is None or progress.view.name != view.name:
+            progress = Progress(view)
+        progress.see(view)
+        yield progress
+
+
+async def until(ledger: Ledger, training: str, holds: Callable[[Round], bool]) -> Progress:
+    """Wait until the newest attempt is as wanted."""
+    async with asyncio.timeout(ROUND_S), contextlib.aclosing(attempts(ledger, training)) as seen:
+        async for progress in seen:
+            if holds(progress.view):
+                return progress
+    raise AssertionError("the watch ended")
+
+
+async def ended(ledger: Ledger, training: str, number: int, attempt: int = 1) -> Round:
+    """Wait until an attempt is over and return it as it ended."""
+    async with asyncio.timeout(ROUND_S):
+        async for _ in changes(ledger):
+            newest = await ledger.round(training)
+            if newest is None or (newest.round, newest.attempt) < (number, attempt):
+                continue
+            view = await ledger.round(training, number, attempt)
+            if view is not None and view.phase in OVER:
+                return view
+    raise AssertionError("the watch ended")
+
+
+async def _healthy(session: aiohttp.ClientSession, port: int) -> bool:
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/health") as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False

@@ -1,0 +1,159 @@
+"""Nodes killed, restored, doubled and lying: every round ends, nothing is revealed twice, the next round works."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fl_node.demo.federation import Federation, opened
+from fl_node.views import Round
+from tests.faults import synthetic
+from tests.faults.stage import NAMES, ROOT, Nodes, ended, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+VICTIM = "hospital-b"
+PLAN = synthetic.registration()["plan"]
+
+
+async def start(federation: Federation, training: str, rounds: int = 2) -> None:
+    body = {"training": training, "plan": PLAN, "rounds": rounds, "cohort": 4}
+    await federation.decide("start_training", body)
+
+
+def phase_is(phase: str):
+    return lambda view: view.phase == phase
+
+
+async def test_rounds_without_training_end_final_with_little_overhead(run: Path, nodes: Nodes):
+    await nodes.ready()
+    async with opened(run) as federation:
+        await start(federation, "plain", 3)
+        views = [await ended(federation.first, "plain", number) for number in (1, 2, 3)]
+    assert [view.phase for view in views] == ["Final"] * 3
+    assert [view.survivors for view in views] == [NAMES] * 3
+    assert [view.base_state for view in views[1:]] == [view.state for view in views[:-1]]
+    assert views[0].proposal
+    assert views[0].proposal.examples == 4 * synthetic.ROWS
+
+
+MOMENTS = {
+    "before its keys": lambda view: view.phase == "Keys",
+    "after its keys": lambda view: VICTIM in view.keys,
+    "after its shares": lambda view: VICTIM in view.shares,
+    "after its update": lambda view: VICTIM in view.updates,
+    "in unmask": lambda view: view.phase == "Unmask",
+    "after its reveal": lambda view: VICTIM in view.revealed,
+    "in attest": lambda view: view.phase == "Attest",
+    "after the end": lambda view: view.phase == "Final",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_node_killed_at_any_moment_resumes_or_drops_out_and_the_round_ends(
+    run: Path, nodes: Nodes, moment: str
+):
+    await nodes.ready()
+    training = "kill-" + moment.replace(" ", "-")
+    async with opened(run) as federation:
+        await start(federation, training)
+        await until(federation.first, training, MOMENTS[moment])
+        nodes.kill(VICTIM)
+        nodes.start(VICTIM)
+        first = await ended(federation.first, training, 1)
+        assert first.phase == "Final", first.void_reason
+        assert set(NAMES) - {VICTIM} <= set(first.survivors)
+        second = await ended(federation.first, training, 2)
+    assert second.phase == "Final"
+    assert second.base_state == first.state
+    await nodes.ready(VICTIM)
+
+
+async def test_the_elected_aggregator_dies_before_it_proposes_and_the_next_takes_over(run: Path, nodes: Nodes):
+    await nodes.ready()
+    async with opened(run) as federation:
+        await start(federation, "take-over", 1)
+        seen = await until(federation.first, "take-over", lambda view: len(view.updates) == 4)
+        elected = seen.view.aggregators[0]
+        await until(federation.first, "take-over", lambda view: elected in view.revealed)
+        nodes.kill(elected)
+        first = await ended(federation.first, "take-over", 1)
+    nodes.start(elected)
+    assert first.phase == "Final"
+    assert first.proposal
+    await nodes.ready(elected)
+
+
+async def test_one_dropout_too_many_voids_before_any_reveal_and_the_next_attempt_works(run: Path, nodes: Nodes):
+    await nodes.ready()
+    two = ("hospital-c", "hospital-d")
+    async with opened(run) as federation:
+        await start(federation, "too-many", 1)
+        await until(federation.first, "too-many", lambda view: len(view.shares) >= 3 and set(two) <= set(view.shares))
+        for name in two:
+            nodes.kill(name)
+        first = await ended(federation.first, "too-many", 1)
+        for name in two:
+            nodes.start(name)
+        if first.phase == "Void":
+            assert (first.void_reason, first.revealed) == ("FL0422", ())
+            final = await until(federation.first, "too-many", phase_is("Final"))
+            assert final.view.attempt > 1
+    await nodes.ready(*two)
+    assert first.phase == "Void", "the kill came too late to be a dropout"
+
+
+async def test_a_journal_restored_from_a_backup_makes_the_node_drop_out(run: Path, nodes: Nodes, tmp_path: Path):
+    await nodes.ready()
+    async with opened(run) as federation:
+        await start(federation, "restored", 2)
+        nodes.stop(VICTIM)
+        nodes.back_up(VICTIM, tmp_path / "backup")
+        nodes.start(VICTIM)
+        await until(federation.first, "restored", lambda view: VICTIM in view.keys)
+        nodes.kill(VICTIM)
+        where = await federation.first.round("restored")
+        nodes.restore(VICTIM, tmp_path / "backup")
+        nodes.start(VICTIM)
+        assert where
+        first = await ended(federation.first, "restored", where.round, where.attempt)
+        assert first.phase == "Final"
+        assert VICTIM not in set(first.survivors) - set(where.updates)
+    dropped = [line for line in nodes.logged(VICTIM, "dropped out") if str(line["attempt"]).startswith("restored/")]
+    assert [line["code"] for line in dropped] == ["FL4203"]
+    await nodes.ready(VICTIM)
+
+
+async def test_a_second_daemon_of_the_same_organisation_does_not_start(run: Path, nodes: Nodes):
+    await nodes.ready()
+    command = [sys.executable, "-m", "tests.faults.synthetic", str(run), VICTIM, str(run / f"{VICTIM}.number")]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: ASYNC221
+    assert second.returncode != 0
+    assert "FL4009" in second.stderr
+
+
+async def test_a_proposed_state_that_does_not_follow_is_refuted_and_the_next_proposes(run: Path, nodes: Nodes):
+    await nodes.ready()
+    async with opened(run) as federation:
+        liar = VICTIM
+        nodes.stop(liar)
+        nodes.start(liar, LIAR="1")
+        await nodes.ready(liar)
+        await start(federation, "liar", 3)
+        views: list[Round] = [await ended(federation.first, "liar", number) for number in (1, 2, 3)]
+        flags = [flag for flag in await federation.first.everything("ListFlags") if flag["training"] == "liar"]
+    nodes.stop(liar)
+    nodes.start(liar)
+    await nodes.ready(liar)
+    assert [view.phase for view in views] == ["Final"] * 3
+    assert liar not in {view.proposal.proposer for view in views if view.proposal}
+    refuted = {view.round for view in views if view.aggregators[0] == liar}
+    assert {flag["round"] for flag in flags if flag["participant"] == liar} >= refuted
+
+
+async def test_sigterm_ends_a_node_cleanly(run: Path, nodes: Nodes):
+    await nodes.ready()
+    assert nodes.stop(VICTIM) == 0
+    assert nodes.logged(VICTIM, "stopped")
+    nodes.start(VICTIM)
+    await nodes.ready(VICTIM)

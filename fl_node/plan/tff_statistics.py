@@ -38,6 +38,11 @@ def statistics_plan(name: str, schema: Schema, *, cohort_max: int = 8) -> PlanSo
     size = schema.width
     sums = OrderedDict(first=np.zeros(size), second=np.zeros(size))
 
+    def add(totals: Any, batch: Any) -> Any:
+        units = (tf.cast(batch, tf.float64) - lows) / widths
+        rows = tf.shape(batch, out_type=tf.int64)[0]
+        return totals[0] + rows, totals[1] + tf.reduce_sum(units, 0), totals[2] + tf.reduce_sum(units * units, 0)
+
     @tff.tensorflow.computation
     def start() -> Any:
         zeros = tf.zeros([size], tf.float64)
@@ -49,11 +54,6 @@ def statistics_plan(name: str, schema: Schema, *, cohort_max: int = 8) -> PlanSo
         rows, first, second = batches.reduce(initial, add)
         value = OrderedDict(first=_fixed(first), second=_fixed(second))
         return OrderedDict(count=rows, value=value)
-
-    def add(totals: Any, batch: Any) -> Any:
-        units = (tf.cast(batch, tf.float64) - lows) / widths
-        rows = tf.shape(batch, out_type=tf.int64)[0]
-        return totals[0] + rows, totals[1] + tf.reduce_sum(units, 0), totals[2] + tf.reduce_sum(units * units, 0)
 
     @tff.tensorflow.computation(work.type_signature.result)
     def finish(summed: Any) -> Any:

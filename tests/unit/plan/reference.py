@@ -20,6 +20,7 @@ import tensorflow_federated as tff
 
 from fl_node.data.examples import load_examples
 from fl_node.plan.state_codec import encode_state
+from fl_node.plan.tff_aggregation import _decoder, _encoder
 from fl_node.plan.tff_compile import SEED, build_plan, compile_source, first_state, split_process
 from fl_node.plan.tff_execute import client_data, leaves, metric_names
 from fl_node.plan.tff_structure import flatten, pack, tensor_types
@@ -39,6 +40,7 @@ def main(out: Path) -> None:
         report["good"][function.__name__] = follow(out, function, paths, rounds)
     for function in sources.REFUSED:
         report["refused"][function.__name__] = refusal(function)
+    report["means"] = {name: mean_of(*case) for name, case in sources.MEANS.items()}
     file = split_process(sources.file_in_work().process).work
     (out / "reads_a_file.pb").write_bytes(tff.framework.serialize_computation(file).SerializeToString())
     (out / "report.json").write_text(json.dumps(report))
@@ -82,6 +84,19 @@ def course(out: Path, source, paths, course_of, name: str):
         values = dict(zip(names, flatten(metrics, metrics_type), strict=True))
         rounds.append({key: float(values[key]) for key in metric_names(metrics_type)})
     return rounds
+
+
+def mean_of(quantisation, updates, weights):
+    """Encodes each update, adds the integers, decodes: what the clients and the server do."""
+    encode, update_type = _encoder(quantisation), tff.to_type((np.float32, [len(updates[0])]))
+    encoded = [
+        encode(tf.constant(x, tf.float32), tf.constant(w, tf.float32)) for x, w in zip(updates, weights, strict=True)
+    ]
+    summed = tf.nest.map_structure(lambda *parts: tf.add_n(parts), *encoded)
+    mean = _decoder(quantisation, update_type)(summed)
+    return {"mean": mean.numpy().tolist(), "slots": [one["value"].numpy().tolist() for one in encoded]} | {
+        name: int(summed["metric"][name]) for name in ("clipped", "zeroed")
+    }
 
 
 def refusal(function):

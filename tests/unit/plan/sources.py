@@ -11,6 +11,7 @@ from fl_node.plan.manifest import Batching, Quantisation
 from fl_node.plan.source import PlanSource
 from fl_node.plan.tff_aggregation import quantised_mean
 from fl_node.plan.tff_algorithms import classifier, fed_adam, fed_avg, fed_prox, learning_plan
+from fl_node.plan.tff_statistics import statistics_plan
 
 ROWS = Schema(
     columns=tuple(Column(name=name) for name in ("a", "b", "c")), label=Label(name="kind", values=("no", "yes"))
@@ -96,7 +97,13 @@ def every_kind():
     return PlanSource("every-kind", process, ROWS, BATCHING)
 
 
-GOOD = (average, proximal, adaptive, stock, every_kind)
+def statistics():
+    limits = {"minimum": "-4", "maximum": "4"}
+    ranges = tuple(Column(name=column.name, **limits) for column in ROWS.columns)
+    return statistics_plan("statistics", ROWS.model_copy(update={"columns": ranges}))
+
+
+GOOD = (average, proximal, adaptive, stock, every_kind, statistics)
 
 
 def _at_server(first):
@@ -245,4 +252,15 @@ REFUSED = {
     no_process: "FL3012",
     bare_without_schema: "FL3010",
     broken: "FL3012",
+}
+
+MEANS = {
+    "weighted": (Quantisation(bits=16, clip="2", weight_cap=64), [[1.0, -0.5], [0.25, 1.5]], [10, 30]),
+    "capped": (Quantisation(bits=16, clip="2", weight_cap=64), [[1.0, 0.0], [0.0, 1.0]], [64, 1000]),
+    "unweighted": (Quantisation(bits=24, clip="2"), [[1.0, -0.5], [0.25, 1.5]], [1, 1]),
+    "clipped": (Quantisation(bits=16, clip="1"), [[3.0, 4.0]], [1]),
+    "zeroed": (Quantisation(bits=16, clip="1", zero_above="10"), [[11.0, 0.0], [0.5, 0.5]], [1, 1]),
+    "nobody": (Quantisation(bits=16, clip="1", zero_above="10"), [[11.0, 0.0]], [1]),
+    "not a number": (Quantisation(bits=16, clip="1"), [[float("nan"), 0.0]], [1]),
+    "infinite": (Quantisation(bits=16, clip="1", zero_above="10"), [[float("inf"), 0.0]], [1]),
 }

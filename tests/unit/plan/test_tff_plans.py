@@ -8,12 +8,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fl_node.canonical import canonical_json
+from fl_node.data.constants import standardising_constants
 from fl_node.plan.container import load_plan, pack_plan
 from fl_node.plan.errors import CATALOGUE, DataError, PlanError
 from fl_node.plan.runtime import DataSource, PlanRuntime
 from fl_node.secagg.layout import Layout as LedgerLayout
+from fl_node.secagg.simulation import session_of, simulate
 from tests.unit.plan.conftest import Reference, add
 
 pytestmark = [pytest.mark.tff, pytest.mark.slow, pytest.mark.xdist_group("tff")]
@@ -40,17 +44,62 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", ["average", "proximal", "adaptive", "stock", "every_kind"])
+@pytest.mark.parametrize("name", ["average", "proximal", "adaptive", "stock", "every_kind", "statistics"])
 def test_rounds_with_dropouts_give_bit_for_bit_what_the_process_gives(name: str, reference: Reference, opened: Opened):
     runtime = opened(name)
     layout, state = runtime.manifest.layout, runtime.initialize()
     for number, expected in enumerate(reference.report["good"][name]["metrics"], start=1):
         survivors = reference.report["survivors"][number - 1]
-        vectors = [runtime.work(state, DataSource(reference.rows[at])).vector for at in survivors]
-        result = runtime.update(state, add(layout, vectors), len(survivors))
+        vectors = [runtime.work(state, DataSource(rows)).vector for rows in reference.rows]
+        aggregate = masked_sum(runtime, state, vectors, survivors)
+        assert aggregate == add(layout, [vectors[at] for at in survivors])
+        result = runtime.update(state, aggregate, len(survivors))
         assert reference.state(name, number) == result.state
         assert expected == result.metrics
         state = result.state
+
+
+def masked_sum(runtime: PlanRuntime, state: bytes, vectors: list[bytes], survivors: list[int]) -> bytes:
+    """The survivors' sum by real secure aggregation; the others drop out after sharing their keys."""
+    layout = LedgerLayout.parse(canonical_json(runtime.manifest.layout.model_dump(mode="json")))
+    digests = {"plan": bytes.fromhex(runtime.digest), "base_state": hashlib.sha256(state).digest()}
+    session = session_of(layout, len(vectors), **digests)
+    gone = [name for place, name in enumerate(session.cohort) if place not in survivors]
+    return bytes(simulate(session, dict(zip(session.cohort, vectors, strict=True)), {"updates": gone}).vector)
+
+
+def test_statistics_are_those_of_all_rows_together(reference: Reference):
+    texts = [path.read_text().splitlines()[1:] for path in reference.rows]
+    rows = np.array([[float(cell) for cell in line.split(",")[:3]] for lines in texts for line in lines])
+    schema = load_plan(reference.plan("statistics")).manifest.schema_
+    found = standardising_constants(schema, reference.state("statistics", 1))
+    assert list(found) == ["a", "b", "c"]
+    for at, column in enumerate(found.values()):
+        assert float(column["mean"]) == pytest.approx(rows[:, at].mean(), abs=1e-5)
+        assert float(column["deviation"]) == pytest.approx(rows[:, at].std(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "error"),
+    [
+        ("weighted", [0.4375, 1.0], 2 * 2 * 64 / (2 * 32767 * 40)),
+        ("capped", [0.5, 0.5], 2 * 2 * 64 / (2 * 32767 * 128)),
+        ("unweighted", [0.625, 0.5], 2 * 2 / (2 * 8388607 * 2)),
+        ("clipped", [0.6, 0.8], 1 / (2 * 32767)),
+        ("zeroed", [0.5, 0.5], 2 / (2 * 32767)),
+        ("nobody", [0.0, 0.0], 0.0),
+    ],
+)
+def test_the_quantised_mean_is_the_mean_within_its_rounding_bound(
+    name: str, mean: list[float], error: float, reference: Reference
+):
+    found = reference.report["means"][name]
+    assert found["mean"] == pytest.approx(mean, abs=error * 1.01, rel=0)
+    assert (found["clipped"], found["zeroed"]) == (int(name == "clipped"), int(name in {"zeroed", "nobody"}))
+
+
+def test_an_update_that_is_not_finite_leaves_its_slots_so_that_it_is_refused_before_masking(reference: Reference):
+    assert [reference.report["means"][name]["slots"] for name in ("not a number", "infinite")] == [[[-1, -1]]] * 2
 
 
 def test_work_gives_the_same_vector_twice_and_counts_training_rows(reference: Reference, opened: Opened):

@@ -20,6 +20,18 @@ def metric_chart(training: dict[str, Any]) -> str:
     return _lines(series, "metrics of Final rounds") if series else ""
 
 
+def survivor_chart(training: dict[str, Any]) -> str:
+    """Return how many were drawn and how many survived in each round's last attempt as an SVG; "" without rounds."""
+    last = {one["round"]: one for one in training["rounds"] if one["phase"] in ("Final", "Void")}
+    if not last:
+        return ""
+    series = {
+        "drawn": [(number, float(len(one["cohort"]))) for number, one in last.items()],
+        "survivors": [(number, float(len(one["survivors"]))) for number, one in last.items()],
+    }
+    return _lines(series, "drawn and survivors by round", from_zero=True)
+
+
 def reputation_chart(participants: list[dict[str, Any]]) -> str:
     """Return the participants' reputation as horizontal bars in an SVG; "" where there are none."""
     if not participants:
@@ -32,7 +44,7 @@ def reputation_chart(participants: list[dict[str, Any]]) -> str:
     return _svg(figure)
 
 
-def _lines(series: dict[str, list[tuple[int, float]]], title: str) -> str:
+def _lines(series: dict[str, list[tuple[int, float]]], title: str, *, from_zero: bool = False) -> str:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - only pages need the drawing library
 
     figure, axes = _figure(title)
@@ -40,13 +52,18 @@ def _lines(series: dict[str, list[tuple[int, float]]], title: str) -> str:
         axes.plot([x for x, _ in points], [y for _, y in points], marker="o", color=colour, label=name, markersize=4)
     axes.set_xlabel("round", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if from_zero:
+        axes.set_ylim(bottom=0)
     axes.legend(frameon=False, labelcolor=INK, fontsize=8)
     return _svg(figure)
 
 
 def _figure(title: str) -> tuple[Any, Any]:
+    import matplotlib as mpl  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
+    # A dollar sign in a name on the ledger is a dollar sign, no formula.
+    mpl.rcParams["text.parse_math"] = False
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
     axes.set_title(title, color=INK, fontsize=9, loc="left")

@@ -9,6 +9,8 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from audit.replay import Replayer
+from audit.state import State
 from audit.verdict import Finding, Verdict
 from network.console import Json, emit_json, err, explained, note, out
 
@@ -109,6 +111,39 @@ def verify(
         raise typer.Exit(EXIT_FAILED)
     if strict and verdict.unchecked:
         raise typer.Exit(EXIT_UNCHECKED)
+
+
+@audit.command()
+def report(
+    page: Annotated[Path, typer.Option("--out", help="The page to write.")] = Path("report.html"),
+    blocks: Blocks = DEFAULT_BLOCKS,
+    blobs: Blobs = None,
+    state: Work = None,
+    genesis: Genesis = None,
+    chaincode: Chaincode = "fedledger",
+    as_json: Json = False,
+) -> None:
+    """Verify what is new, then write everything that happened and the verdict into one page without outside assets."""
+    from audit.report import write
+    from audit.run import Options, audited
+    from audit.story import Reader, tell
+
+    with explained(as_json=as_json), Progress(console=err, disable=as_json) as bar:
+        task = bar.add_task("blocks", total=None)
+        options = Options(chaincode=chaincode, genesis=genesis, blobs=tuple(blobs or ()))
+
+        def finish(verdict: Verdict, book: State, replayer: Replayer | None) -> Verdict:
+            assert replayer is not None
+            write(page, tell(Reader(replayer, verdict.channel), book), verdict)
+            return verdict
+
+        verdict = audited(blocks, state, options, lambda n, total: bar.update(task, completed=n, total=total), finish)
+    if as_json:
+        emit_json({"report": str(page), "verdict": verdict.as_json()})
+    else:
+        out.print(f"{page}: {verdict.height} blocks, {'OK' if verdict.ok else 'FAILED'}")
+    if not verdict.ok:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @audit.command()

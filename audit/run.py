@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from audit.blobs import gather
 from audit.fetch import FetchError, fetched_height, read_blocks
@@ -17,6 +18,7 @@ from audit.verify import Auditor
 
 REPLAY_PACKAGE = "./cmd/replay"
 Progress = Callable[[int, int], None]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,18 @@ def open_state(folder: Path, path: Path | None) -> State:
 def verify_folder(
     folder: Path, path: Path | None, options: Options, progress: Progress = lambda _a, _b: None
 ) -> Verdict:
-    """Audit the blocks in a folder and return the verdict.
+    """Audit the blocks in a folder and return the verdict; raises what `audited` raises."""
+    return audited(folder, path, options, progress, lambda verdict, _state, _replayer: verdict)
+
+
+def audited(
+    folder: Path,
+    path: Path | None,
+    options: Options,
+    progress: Progress,
+    then: Callable[[Verdict, State, Replayer | None], Answer],
+) -> Answer:
+    """Audit the blocks in a folder and return what `then` makes of verdict, state and the running rules.
 
     Raises:
         FetchError: FL5103 where there are no blocks, FL5101 where a file holds none; what was read until then is kept.
@@ -68,7 +81,7 @@ def verify_folder(
             replayer = stack.enter_context(start_replay(state, options.chaincode, gather(options.blobs, scratch)))
         auditor = Auditor(state, chaincode=options.chaincode, pinned=options.genesis, replayer=replayer)
         read(auditor, folder, progress)
-        return complete(auditor, state, replayer)
+        return then(complete(auditor, state, replayer), state, replayer)
 
 
 def read(auditor: Auditor, folder: Path, progress: Progress = lambda _a, _b: None) -> None:

@@ -38,11 +38,13 @@ def tell(reader: Reader, state: State) -> dict[str, Any]:
     events = list(state.events())
     if not any(event["name"] == "Founded" for event in events):
         return {"channel": reader.channel, "founded": False, "events": events}
+    recomputed = sorted(text for _, _, _, text in state.notes("recomputed"))
     organisations = list(reader.items("ListOrganisations"))
     accounts = [*(o["msp_id"] for o in organisations), *ACCOUNTS]
     return {
         "channel": reader.channel,
         "founded": True,
+        "recomputed": recomputed,
         "federation": reader.get("GetFederation"),
         "parameters": reader.get("GetParameters"),
         "organisations": organisations,

@@ -53,16 +53,15 @@ type Layout struct {
 	Digest Digest `json:"-"`
 }
 
-// ParseLayout reads a layout and checks all that does not depend on the cohort. Its errors wrap ErrLayout or one of
-// package codec.
+// ParseLayout reads a layout and checks all that does not depend on the cohort. Its errors wrap ErrLayout.
 func ParseLayout(raw []byte) (Layout, error) {
 	var layout Layout
 	if err := codec.DecodeStrict(raw, &layout); err != nil {
-		return Layout{}, err
+		return Layout{}, fmt.Errorf("%w: %w", ErrLayout, err)
 	}
 	canonical, err := codec.Canonical(json.RawMessage(raw))
 	if err != nil {
-		return Layout{}, err
+		return Layout{}, fmt.Errorf("%w: %w", ErrLayout, err)
 	}
 	layout.Digest = codec.Hash(codec.LabelLayout, canonical)
 	return layout, layout.check()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -162,7 +161,7 @@ func integer(text string) error {
 	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return nil
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= math.MinInt64 {
+	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrNumber, text[:min(len(text), 40)])

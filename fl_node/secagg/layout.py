@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fl_node.canonical import LABEL_LAYOUT, canonical_json, decode_strict, tagged_hash
+from fl_node.canonical import LABEL_LAYOUT, CanonicalError, canonical_json, decode_strict, tagged_hash
 from fl_node.secagg.errors import BAD_LAYOUT, BAD_VECTOR, SecaggError
 
 ALIGN: Final = 16
@@ -21,6 +21,9 @@ MAX_BYTES: Final = 1 << 30
 MAX_SEGMENTS: Final = 4096
 
 KINDS: Final = ("value", "weight", "metric", "count", "one")
+
+_LAYOUT_FIELDS: Final = {"version", "segments", "count"}
+_SEGMENT_FIELDS: Final = {"name", "kind", "word", "ring", "max", "slots", "path", "shape", "dtype"}
 
 Words = npt.NDArray[np.unsignedinteger[Any]]
 """Slots as unsigned integers, uint64 or uint32."""
@@ -93,22 +96,28 @@ class Layout:
         """Reads a layout's JSON.
 
         Raises:
-            CanonicalError: It is no canonical JSON value.
             SecaggError: It is no layout (FL4104).
         """
-        fields = decode_strict(raw)
         try:
-            return cls.from_fields(fields)
+            return cls.from_fields(decode_strict(raw))
+        except CanonicalError as error:
+            raise SecaggError(BAD_LAYOUT, f"the layout is no canonical JSON: {error}") from error
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Layout":
+        """Builds a layout from its JSON object; errors as `parse`."""
+        try:
+            return cls._from_fields(fields)
         except (KeyError, TypeError, AttributeError) as error:
             raise SecaggError(BAD_LAYOUT, "the layout lacks a field or has one of another type") from error
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> "Layout":
-        """Builds a layout from its JSON object."""
+    def _from_fields(cls, fields: Mapping[str, Any]) -> "Layout":
+        _require(set(fields) <= _LAYOUT_FIELDS, "no other fields")
         segments = [_segment(entry) for entry in fields["segments"]]
         _require(fields["version"] == 1 and 0 < len(segments) <= MAX_SEGMENTS, "version 1 and some segments")
         _require(len({segment.name for segment in segments}) == len(segments), "names differ")
-        count = Count(**fields["count"]) if fields.get("count") else None
+        count = None if fields.get("count") is None else Count(**fields["count"])
         layout = cls(canonical_json(fields), _placed(segments), count)
         _require(layout.data_bytes <= MAX_BYTES, f"at most {MAX_BYTES} bytes")
         _check_count(layout)
@@ -182,9 +191,11 @@ class Layout:
 
 
 def _segment(entry: Mapping[str, Any]) -> Segment:
+    _require(set(entry) <= _SEGMENT_FIELDS, "segments have no other fields")
     segment = Segment(entry["name"], entry["kind"], entry["word"], entry["ring"], entry["max"], entry["slots"])
     integers = (segment.word, segment.ring, segment.maximum, segment.slots)
     _require(all(type(value) is int for value in integers) and isinstance(segment.name, str), "sizes are integers")
+    _require(isinstance(entry.get("dtype", ""), str), "a dtype is text")
     _require(segment.kind in KINDS, f"{segment.name!r} is of a known kind")
     _require(segment.word in {32, 64} and 1 <= segment.ring <= segment.word, f"{segment.name!r} has a ring in its word")
     _require(1 <= segment.slots <= MAX_BYTES // 4, f"{segment.name!r} has some slots")

@@ -62,6 +62,15 @@ REFUSED_LAYOUTS: list[tuple[str, Fields]] = [
     ("too long", document(segment("a", 64, 1 << 27), segment("b"))),
     ("a count of no segment", document(segment("a"), count={"segment": "b", "numerator": 1, "denominator": 1})),
     ("a count of two slots", document(segment("a", slots=2), count={"segment": "a", "numerator": 1, "denominator": 1})),
+    ("an unknown field of a segment", document(segment("a", extra=1))),
+    ("an unknown field of the layout", document(segment("a")) | {"extra": 1}),
+    ("a number as a name", document(segment("a") | {"name": 7})),
+    ("text for a number", document(segment("a", ring="32"))),
+    ("a fraction of a slot", document(segment("a", slots=1.5))),
+    ("a truth for a number", document(segment("a", kind="one", maximum=True))),
+    ("a list for the segment", document([segment("a")])),
+    ("no dtype where one is announced", document(segment("a", dtype=None))),
+    ("an empty count", document(segment("a"), count={})),
     ("a count by zero", document(segment("a"), count={"segment": "a", "numerator": 1, "denominator": 0})),
 ]
 

@@ -7,10 +7,14 @@ from typing import Final
 
 from fl_node.plan.child import Child
 from fl_node.plan.container import Plan, read_plan
+from fl_node.plan.errors import PlanError
 from fl_node.plan.frames import Message
 
 DEFAULT_FUNCTION: Final = "plan"
 TIMEOUT_SECONDS: Final = 900.0
+
+TOO_DEEP: Final = "DecodeError"
+"""What the default protobuf parser says to deeply nested computations; the pure-Python one, slower, takes them."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,24 @@ def build(source: str, *, log: Path | None = None, timeout: float = TIMEOUT_SECO
         PlanError: The compiler's refusals, FL3005 … FL3014.
     """
     started = time.perf_counter()
-    file, _, function = source.partition(":")
-    header = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION, "protobuf": "upb"}
-    child = Child(log=log)
     try:
-        answer = child.call(Message({"op": "build", **header}), timeout)
-    finally:
-        child.kill()
+        answer = _compile(source, "upb", log, timeout)
+    except PlanError as error:
+        if TOO_DEEP not in error.message:
+            raise
+        answer = _compile(source, "python", log, timeout)
     raw = answer.blobs[0]
     return Built(raw, read_plan(raw), answer.header["seconds"], time.perf_counter() - started)
+
+
+def _compile(source: str, protobuf: str, log: Path | None, timeout: float) -> Message:
+    file, _, function = source.partition(":")
+    header = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION, "protobuf": protobuf}
+    child = Child(protobuf=protobuf, log=log)
+    try:
+        return child.call(Message({"op": "build", **header}), timeout)
+    finally:
+        child.kill()
 
 
 def write_plan(built: Built, output: Path) -> None:

@@ -82,10 +82,14 @@ class Child:
             raise kind(refusal["code"], refusal["message"], where=refusal["where"], hint=refusal["hint"])
         return answer
 
-    def kill(self) -> None:
-        """Ends the child and its whole group at once."""
+    def interrupt(self) -> None:
+        """Ends the child's whole group at once; a call that another thread waits in then fails with FL3040."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Ends the child and its whole group at once, and lets go of it."""
+        self.interrupt()
         self._process.wait()
         self._socket.close()
         if self._lifeline >= 0:

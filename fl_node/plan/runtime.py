@@ -187,7 +187,9 @@ class PlanRuntime:
         child.call(Message({"op": "load"}, blobs), self._timeout)
 
     def close(self) -> None:
-        """Ends the child process with everything that it started."""
+        """Ends the child process with everything that it started; a call under way fails with FL3040."""
+        if self._child:
+            self._child.interrupt()
         with self._lock:
             if self._child:
                 self._child.kill()

@@ -16,10 +16,11 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Batching, Manifest, StateLeaf
 from fl_node.plan.source import PlanSource
 from fl_node.plan.state_codec import Leaf, encode_state, require_finite
+from fl_node.plan.tff_agree import check_outputs, check_schema
 from fl_node.plan.tff_execute import Computations, leaves, metric_names, split_data, state_specs
 from fl_node.plan.tff_graphs import check_computation
-from fl_node.plan.tff_slots import make_layout, plain_outputs
-from fl_node.plan.tff_structure import dtype_name, flatten
+from fl_node.plan.tff_slots import make_layout
+from fl_node.plan.tff_structure import flatten
 from network.errors import FedledgerError
 
 SEED: Final = 2017
@@ -89,9 +90,7 @@ def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
     """Compiles a described process; see `build_plan`."""
     form = split_process(source.process)
     computations = Computations(form.prepare, form.work, form.update)
-    plain = plain_outputs(computations.sums_type)
-    if plain:
-        raise plan_error("FL3007", f"each client would send {', '.join(plain)} in plain")
+    check_outputs(computations.sums_type)
     check_schema(source.schema, computations.data_type)
     serialized = {name: _serialize(getattr(form, name)) for name in ("prepare", "work", "update")}
     for name, raw in serialized.items():
@@ -144,34 +143,6 @@ def first_state(process: Any) -> list[Leaf]:
     state = leaves(flatten(initialize(), state_type), state_type)
     require_finite(state)
     return state
-
-
-def check_schema(schema: Schema, data_type: Any) -> None:
-    """Checks that a schema's rows are what the process reads.
-
-    Raises:
-        PlanError: FL3010.
-    """
-    sequences = [data_type["train"], data_type["holdout"]] if split_data(data_type) else [data_type]
-    for sequence in sequences:
-        if not isinstance(sequence, tff.SequenceType):
-            raise plan_error("FL3010", f"client data is {sequence}, not a sequence of batches")
-        parts = [(tuple(tensor.shape), dtype_name(tensor)) for tensor in _batch_types(sequence.element)]
-        due = _due(schema)
-        if parts not in (due, due[:1]):
-            raise plan_error("FL3010", f"batches are {sequence.element}, the schema's rows are {due}")
-
-
-def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
-    features = ((None, schema.width), "float32")
-    return [features] if schema.label_dtype is None else [features, ((None,), schema.label_dtype.name)]
-
-
-def _batch_types(element: Any) -> list[Any]:
-    members = [element] if isinstance(element, tff.TensorType) else [m for _, m in tff.structure.iter_elements(element)]
-    if not all(isinstance(member, tff.TensorType) for member in members):
-        raise plan_error("FL3010", f"batches are {element}, not features with or without labels")
-    return members
 
 
 def _serialize(computation: Any) -> bytes:

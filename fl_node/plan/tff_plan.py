@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fl_node.data.examples import Examples, load_examples
 from fl_node.plan.manifest import Manifest, parse_manifest
 from fl_node.plan.state_codec import decode_state, encode_state, require_finite
+from fl_node.plan.tff_agree import check_plan
 from fl_node.plan.tff_execute import Computations, client_data, load_computations
 from fl_node.plan.tff_graphs import check_computation
 from fl_node.plan.tff_structure import tensor_types
@@ -45,7 +46,7 @@ class LoadedPlan:
         update: Serialized computation.
 
     Raises:
-        PlanError: FL3005 or FL3006 for ops that nodes do not run.
+        PlanError: FL3005 or FL3006 for ops that nodes do not run, FL3003, FL3007 or FL3010 for parts that do not agree.
     """
 
     def __init__(self, manifest: bytes, prepare: bytes, work: bytes, update: bytes) -> None:
@@ -54,6 +55,7 @@ class LoadedPlan:
             check_computation(name, raw)
         self._manifest = parse_manifest(manifest)
         self._computations = load_computations(serialized)
+        check_plan(self._manifest, self._computations)
         self._order = SumsOrder(self._manifest, self._computations)
         self._broadcast: tuple[bytes, Any] = (b"", None)
         self._examples: dict[Path, tuple[Any, tuple[Examples, Examples]]] = {}

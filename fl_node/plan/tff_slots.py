@@ -179,11 +179,3 @@ def _check_samples(layout: Layout, segments: Sequence[Segment], samples: Sequenc
     position = {segment.name: at for at, segment in enumerate(segments)}
     for tensors in samples:
         layout.pack([tensors[position[segment.name]] for segment in layout.segments])
-
-
-def plain_outputs(sums_type: Any) -> list[str]:
-    """Lists what a client would send outside the secure sums."""
-    return [
-        f"{tensor.compact_representation()} at {'/'.join(path) or 'the top'}"
-        for path, tensor in tensor_types(sums_type[0])
-    ]

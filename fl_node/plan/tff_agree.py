@@ -1,0 +1,69 @@
+"""Whether a plan's parts agree: computations, layout, state, schema. Checked when it is built and when it is loaded."""
+
+from typing import Any
+
+import tensorflow_federated as tff
+
+from fl_node.data.schema import Schema
+from fl_node.plan.errors import plan_error
+from fl_node.plan.manifest import Manifest
+from fl_node.plan.tff_execute import Computations, split_data, state_specs
+from fl_node.plan.tff_structure import dtype_name, tensor_types
+
+
+def check_plan(manifest: Manifest, computations: Computations) -> None:
+    """Checks that a manifest describes these computations.
+
+    Raises:
+        PlanError: FL3007 (a plain output), FL3010 (schema), FL3003 (layout or state).
+    """
+    check_outputs(computations.sums_type)
+    check_schema(manifest.schema_, computations.data_type)
+    tensors = [(path, tuple(t.shape), dtype_name(t)) for path, t in tensor_types(computations.sums_type)]
+    segments = [(segment.path, segment.shape, segment.dtype) for segment in manifest.layout.segments]
+    if sorted(tensors) != sorted(segments):
+        raise plan_error("FL3003", "the layout is not that of the client's work")
+    if [(leaf.path, leaf.dtype, leaf.shape) for leaf in manifest.state] != state_specs(computations.state_type):
+        raise plan_error("FL3003", "the state is not that of the update")
+
+
+def check_outputs(sums_type: Any) -> None:
+    """Checks that a client sends nothing outside the secure sums.
+
+    Raises:
+        PlanError: FL3007 naming what it would send.
+    """
+    plain = [
+        f"{tensor.compact_representation()} at {'/'.join(path) or 'the top'}"
+        for path, tensor in tensor_types(sums_type[0])
+    ]
+    if plain:
+        raise plan_error("FL3007", f"each client would send {', '.join(plain)} in plain")
+
+
+def check_schema(schema: Schema, data_type: Any) -> None:
+    """Checks that a schema's rows are what the process reads.
+
+    Raises:
+        PlanError: FL3010.
+    """
+    sequences = [data_type["train"], data_type["holdout"]] if split_data(data_type) else [data_type]
+    for sequence in sequences:
+        if not isinstance(sequence, tff.SequenceType):
+            raise plan_error("FL3010", f"client data is {sequence}, not a sequence of batches")
+        parts = [(tuple(tensor.shape), dtype_name(tensor)) for tensor in _batch_types(sequence.element)]
+        due = _due(schema)
+        if parts not in (due, due[:1]):
+            raise plan_error("FL3010", f"batches are {sequence.element}, the schema's rows are {due}")
+
+
+def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
+    features = ((None, schema.width), "float32")
+    return [features] if schema.label_dtype is None else [features, ((None,), schema.label_dtype.name)]
+
+
+def _batch_types(element: Any) -> list[Any]:
+    members = [element] if isinstance(element, tff.TensorType) else [m for _, m in tff.structure.iter_elements(element)]
+    if not all(isinstance(member, tff.TensorType) for member in members):
+        raise plan_error("FL3010", f"batches are {element}, not features with or without labels")
+    return members

@@ -119,7 +119,8 @@ async def test_the_status_of_an_unknown_transaction_waits_until_the_deadline(led
         transaction = await ledger.contract_of(gateway).proposal("Put", key, "never sent").endorse()
         with pytest.raises(CommitStatusError) as caught:
             await transaction.commit().status(deadline=0.5)
-        assert caught.value.code is StatusCode.DEADLINE_EXCEEDED
+        # The peer's clock may tell the deadline first, and then it ends the call.
+        assert caught.value.code in {StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED}
 
 
 async def test_the_status_names_the_block(ledger: Ledger, key: str):

@@ -61,7 +61,7 @@ class ChaincodeLink:
             try:
                 await self._serve()
                 reason = "the chaincode closed the stream"
-            except (grpc.aio.AioRpcError, MalformedError, ChaincodeError) as error:
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, MalformedError, ChaincodeError) as error:
                 reason = error.details() or "" if isinstance(error, grpc.aio.AioRpcError) else str(error)
             if self._ready.is_set():
                 self._log.warning("chaincode lost", address=self._address, reason=reason)
@@ -112,6 +112,9 @@ class ChaincodeLink:
         await self._send(reply)
 
     async def _send(self, message: Any) -> None:
+        await asyncio.shield(self._write(message))  # a write cut short would end the stream for every transaction
+
+    async def _write(self, message: Any) -> None:
         async with self._lock:  # a stream takes one write at a time
             await self._call.write(message)
 

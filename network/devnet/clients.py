@@ -109,32 +109,19 @@ class Broadcaster:
                     future = self._waiting.popleft()
                     if not future.done():
                         future.set_result(response)
-                reason = "stream closed"
+                reason = "rpc error: code = Unavailable desc = the stream was closed"
             except grpc.aio.AioRpcError as error:
                 reason = f"rpc error: code = {_go_name(error.code())} desc = {error.details()}"
             finally:
                 self._call = None
             self._log.warning("ordering service lost", address=self._node.address, reason=reason)
-            lost, self._waiting = self._waiting, deque()
-            for future in lost:
-                if not future.done():
-                    future.set_exception(self._unavailable(reason))
+            self._fail(reason)
             await asyncio.sleep(RETRY_S)
 
     async def broadcast(self, envelope: Any) -> None:
         """Return once the ordering service has accepted a message; CallError if it has not."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        async with self._lock:  # a stream takes one write at a time, and the order of futures is that of writes
-            call = self._call
-            if call is None:
-                raise self._unavailable("rpc error: code = Unavailable desc = the orderer does not answer")
-            self._waiting.append(future)
-            try:
-                await call.write(envelope)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                if future in self._waiting:
-                    self._waiting.remove(future)
-                raise self._unavailable("rpc error: code = Unavailable desc = the stream was closed") from None
+        await asyncio.shield(self._send(envelope, future))  # a write cut short would end the stream for everyone
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 response = await future
@@ -146,6 +133,25 @@ class Broadcaster:
             raise self._unavailable(
                 f"received unsuccessful response from orderer: status={status}, info={response.info}"
             )
+
+    async def _send(self, envelope: Any, future: asyncio.Future[Any]) -> None:
+        async with self._lock:  # a stream takes one write at a time, and the order of futures is that of writes
+            call = self._call
+            if call is None:
+                raise self._unavailable("rpc error: code = Unavailable desc = the orderer does not answer")
+            self._waiting.append(future)
+            try:
+                await call.write(envelope)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                raise self._unavailable("rpc error: code = Unavailable desc = the stream was closed") from None
+
+    def _fail(self, reason: str) -> None:
+        """Tell everyone who waits for an answer on the lost stream."""
+        lost, self._waiting = self._waiting, deque()
+        for future in lost:
+            if not future.done():
+                future.set_exception(self._unavailable(reason))
+                future.exception()  # whoever waited may have given up: that is no error of ours
 
     def _unavailable(self, reason: str) -> CallError:
         return CallError(Code.UNAVAILABLE, NO_QUORUM, [error_detail(self._node.address, self._node.msp_id, reason)])

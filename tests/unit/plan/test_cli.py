@@ -1,0 +1,77 @@
+"""The command `fedledger plan`: JSON for machines, codes in refusals."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fl_node.plan.cli import app
+from fl_node.plan.container import read_plan
+from tests.unit.plan.test_formats import LAYOUT, PACKED, SCHEMA, manifest
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "test.flplan"
+    path.write_bytes(PACKED)
+    return path
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = runner.invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout
+
+
+def test_inspect_tells_machines_what_a_proposal_needs(plan: Path):
+    code, output = run("inspect", plan, "--json")
+    found = json.loads(output)
+    assert code == 0
+    assert found["digest"] == read_plan(PACKED).digest
+    assert found["layout_digest"] == LAYOUT.digest()
+    assert found["initial_state"] == manifest().files["initial.state"]
+    assert found["schema"] == SCHEMA.digest()
+    assert found["slots"] == {"count": 1, "value": 7, "one": 1}
+    assert found["manifest"] == json.loads(manifest().canonical())
+
+
+def test_inspect_tells_people_every_segment(plan: Path):
+    code, output = run("inspect", plan)
+    assert code == 0
+    assert {"count", "value", "one", "wrapped"} <= set(output.split())
+
+
+def test_a_damaged_plan_is_refused_with_its_code(plan: Path):
+    plan.write_bytes(PACKED[:-1])
+    code, output = run("inspect", plan, "--json")
+    assert code == 1
+    assert json.loads(output)["error"]["code"] == "FL3001"
+
+
+def test_check_refuses_another_digest_before_anything_runs(plan: Path):
+    code, output = run("check", plan, "--digest", "0" * 64, "--json")
+    assert code == 1
+    assert json.loads(output)["error"]["code"] == "FL3002"
+
+
+def test_profile_counts_rows_and_labels(plan: Path, tmp_path: Path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b,y\n1,2,no\n3,4,yes\n5,,yes\n")
+    expected = {"rows": 3, "missing_ppm": 111_111, "labels": [1, 1], "schema": SCHEMA.digest()}
+    code, output = run("profile", plan, rows, "--json")
+    assert code == 0
+    assert json.loads(output) == expected
+
+
+def test_shares_are_written_for_every_participant(tmp_path: Path):
+    code, output = run("shares", "tumour", tmp_path, "hospital-a", "hospital-b", "hospital-c", "--json")
+    paths = json.loads(output)
+    assert code == 0
+    assert list(paths) == ["hospital-a", "hospital-b", "hospital-c"]
+    assert all(Path(path).exists() for path in paths.values())
+
+
+def test_an_unknown_example_is_a_usage_error(tmp_path: Path):
+    assert run("shares", "cats", tmp_path, "a")[0] == 2

@@ -72,12 +72,12 @@ func (m *Memory) Begin() *Tx {
 
 // Commit applies the transaction; false says that something it read has changed (MVCC or phantom conflict).
 func (m *Memory) Commit(tx *Tx) bool {
-	for key, version := range tx.reads {
+	for key, version := range tx.reads { // any order: all must hold
 		if m.versions[key] != version {
 			return false
 		}
 	}
-	for prefix, seen := range tx.ranges {
+	for prefix, seen := range tx.ranges { // any order: all must hold
 		if !slices.Equal(seen, m.versionsUnder(prefix)) {
 			return false
 		}
@@ -104,7 +104,7 @@ func (m *Memory) versionsUnder(prefix string) []keyVersion {
 
 func prefixed(values map[string][]byte, prefix string) []Entry {
 	entries := []Entry{}
-	for key, value := range values {
+	for key, value := range values { // any order: sorted below
 		if strings.HasPrefix(key, prefix) {
 			entries = append(entries, Entry{key, value})
 		}
@@ -151,7 +151,7 @@ func (t *Tx) Writes() []Entry { return t.overlay.writes() }
 func (t *Tx) RWSet() ([]byte, error) {
 	reads, ranges, writes := map[string]uint64{}, map[string][]string{}, map[string]*string{}
 	maps.Copy(reads, t.reads)
-	for prefix, seen := range t.ranges {
+	for prefix, seen := range t.ranges { // any order: Canonical sorts
 		ranges[prefix] = []string{}
 		for _, found := range seen {
 			ranges[prefix] = append(ranges[prefix], found.key)

@@ -189,7 +189,7 @@ func checkVerdict(proposed Proposed, verdict Attestation) error {
 
 func sortedNames[T any](values map[string]T) []string {
 	names := make([]string, 0, len(values))
-	for name := range values {
+	for name := range values { // any order: sorted below
 		names = append(names, name)
 	}
 	slices.Sort(names)

@@ -43,8 +43,10 @@ func OpenRound(s ledger.State, env ledger.Env, req OpenRequest) (Ref, ledger.Eve
 			return Ref{}, none, err
 		}
 	}
-	if err := s.Del(ledger.Key("lift", training.Training)); err != nil {
-		return Ref{}, none, err
+	if round.Lifted {
+		if err := s.Del(ledger.Key("lift", training.Training)); err != nil {
+			return Ref{}, none, err
+		}
 	}
 	status := Status{
 		Phase: PhaseKeys, DeadlineMS: env.TimeMS + round.Parameters.KeysMS, Beacon: round.Beacon,

@@ -137,7 +137,7 @@ func (v *View) said(round Round, found evidence) {
 	v.Keys, v.Updates, v.Shares = map[string]Keys{}, map[string]Update{}, map[string]SharesView{}
 	maps.Copy(v.Keys, found.keys)
 	maps.Copy(v.Updates, found.updates)
-	for id, shares := range found.shares {
+	for id, shares := range found.shares { // any order: into a map
 		sealed := map[string]string{}
 		for _, message := range shares.Sealed {
 			sealed[message.To] = message.Digest
@@ -207,7 +207,7 @@ func GetReveals(s ledger.State, ref Ref) (RevealsView, error) {
 	}
 	reveals, err := byMember[Reveal](s, ref, "reveal")
 	view := RevealsView{ref, map[string]map[string]ShareView{}}
-	for receiver, reveal := range reveals {
+	for receiver, reveal := range reveals { // any order: into a map
 		view.Reveals[receiver] = map[string]ShareView{}
 		for _, share := range reveal.Shares {
 			view.Reveals[receiver][share.Dealer] = ShareView{share.Kind, share.Value}

@@ -33,6 +33,9 @@ func (f *Federation) Found() {
 
 // Agree proposes and lets as many members vote as it takes.
 func (f *Federation) Agree(kind string, body any) error {
+	if raw, ok := body.([]byte); ok {
+		body = json.RawMessage(raw)
+	}
 	entry, err := f.Do(Admin(0), "Propose", Map{"kind": kind, "body": body, "deadline_ms": 0, "reason": "test"})
 	if err != nil {
 		return err

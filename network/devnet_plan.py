@@ -7,6 +7,9 @@ from pathlib import Path
 from network.plan import Plan, Process
 from network.topology import Consortium, Organisation
 
+# Bytecode is kept even where the environment forbids it: compiling costs each process a second at every start.
+PYTHON = {"PYTHONDONTWRITEBYTECODE": ""}
+
 
 def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
     """Return one orderer, a peer for each member and regulator, and a chaincode process for each member."""
@@ -21,6 +24,7 @@ def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
                 command=(*module, "orderer", "--run", str(run)),
                 host=orderer.host,
                 port=orderer.port,
+                environment=PYTHON,
                 ready_event=True,
             ),
             *(
@@ -29,6 +33,7 @@ def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
                     command=(*module, "peer", "--run", str(run), "--org", organisation.name),
                     host=organisation.peer.host,
                     port=organisation.peer.port,
+                    environment=PYTHON,
                     ready_event=True,
                 )
                 for organisation in consortium.peer_organisations

@@ -39,22 +39,22 @@ func Transitions() []Transition {
 	const advance = "Advance"
 	return []Transition{
 		{PhaseOpen, "OpenRound", "a cohort can be drawn", PhaseKeys, "", nil, nil},
-		{PhaseKeys, advance, "deadline, keys of fewer than max(t, 3)", Void, errcode.VoidTooFewKeys, (*turn).tooFew, nil},
-		{PhaseKeys, advance, "all keys, or deadline", PhaseShares, "", (*turn).complete, (*turn).startShares},
-		{PhaseShares, advance, "deadline, shares of fewer than max(t, 3)", Void, errcode.VoidTooFewShares, (*turn).tooFew, nil},
-		{PhaseShares, advance, "all shares, or deadline", PhaseUpdates, "", (*turn).complete, (*turn).startUpdates},
+		{PhaseKeys, advance, "deadline, keys of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewKeys, (*turn).tooFew, nil},
+		{PhaseKeys, advance, "all keys are there, or deadline", PhaseShares, "", (*turn).complete, (*turn).startShares},
+		{PhaseShares, advance, "deadline, shares of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewShares, (*turn).tooFew, nil},
+		{PhaseShares, advance, "all shares are there, or deadline", PhaseUpdates, "", (*turn).complete, (*turn).startUpdates},
 		{PhaseUpdates, advance, "too few can open their share of one dealer", Void, errcode.VoidBadSeals, (*turn).badSeals, nil},
-		{PhaseUpdates, advance, "deadline, fewer than max(t, 3) survivors", Void, errcode.VoidTooFewSurvivors, (*turn).tooFew, nil},
-		{PhaseUpdates, advance, "too few survivors without one organisation's", Void, errcode.VoidDominance, (*turn).dominated, nil},
-		{PhaseUpdates, advance, "one survivor's share of examples over the limit", Void, errcode.VoidShareLimit, (*turn).overShareLimit, nil},
+		{PhaseUpdates, advance, "deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, (*turn).tooFew, nil},
+		{PhaseUpdates, advance, "too few survivors remain without one organisation", Void, errcode.VoidDominance, (*turn).dominated, nil},
+		{PhaseUpdates, advance, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, (*turn).overShareLimit, nil},
 		{PhaseUpdates, advance, "too small a difference on one base state", Void, errcode.VoidDifferencing, (*turn).differencing, nil},
 		{PhaseUpdates, advance, "strict, too small a difference in the epoch", Void, errcode.VoidExposure, (*turn).exposing, nil},
-		{PhaseUpdates, advance, "all updates, or deadline", PhaseUnmask, "", (*turn).complete, (*turn).freeze},
+		{PhaseUpdates, advance, "all updates are there, or deadline", PhaseUnmask, "", (*turn).complete, (*turn).freeze},
 		{PhaseUnmask, advance, "shares rebuild no secret that fits", Void, errcode.VoidBadDealer, (*turn).badDealer, nil},
 		{PhaseUnmask, advance, "deadline, a secret lacks shares", Void, errcode.VoidNotUnmaskable, (*turn).notUnmaskable, nil},
-		{PhaseUnmask, advance, "all survivors' shares, or deadline", PhaseAttest, "", (*turn).unmaskable, (*turn).startAttest},
+		{PhaseUnmask, advance, "all survivors revealed, or deadline", PhaseAttest, "", (*turn).unmaskable, (*turn).startAttest},
 		{PhaseAttest, advance, "a majority of organisations agrees", Final, "", (*turn).agreed, (*turn).finish},
-		{PhaseAttest, advance, "refuted or late: the next aggregator's turn", PhaseAttest, "", (*turn).refuted, (*turn).passOn},
+		{PhaseAttest, advance, "refuted or late", PhaseAttest, "", (*turn).refuted, (*turn).passOn},
 		{PhaseAttest, "ReportFault", "the sum or an update is proven garbage", Void, errcode.VoidGarbage, nil, nil},
 	}
 }
@@ -64,7 +64,7 @@ func Diagram() string {
 	var out strings.Builder
 	out.WriteString("stateDiagram-v2\n    [*] --> Open\n")
 	for _, t := range Transitions() {
-		label := t.Command + ": " + t.When
+		label := t.Command + ", if " + t.When // Mermaid ends a label at a second colon
 		if t.Code != "" {
 			label += " (" + string(t.Code) + ")"
 		}

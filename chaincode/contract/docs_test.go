@@ -1,0 +1,185 @@
+package contract_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/contract/contracttest"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/round"
+)
+
+// generated holds one part of a page, between its markers, against what the code says; -rewrite puts it there.
+func generated(t *testing.T, page, part, want string) {
+	t.Helper()
+	path := "../../docs/" + page
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, end := "<!-- generated: "+part+" -->\n", "<!-- end -->"
+	before, rest, found := strings.Cut(string(raw), begin)
+	have, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no part %q", page, part)
+	}
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have != want {
+		t.Fatalf("%s: part %q is not what the code says; run this test with -rewrite", page, part)
+	}
+}
+
+func TestTheDiagramIsDrawnFromTheTransitionTable(t *testing.T) {
+	generated(t, "life-of-a-round.md", "diagram", "```mermaid\n"+round.Diagram()+"```\n")
+}
+
+func TestEveryVoidReasonIsInTheCatalogue(t *testing.T) {
+	catalogue, rows := errcode.Catalogue(), []string{"| Code | Meaning |\n|---|---|\n"}
+	codes := []errcode.Code{errcode.VoidByVote}
+	for _, transition := range round.Transitions() {
+		if transition.To == round.Void {
+			codes = append(codes, transition.Code)
+		}
+	}
+	slices.Sort(codes)
+	for _, code := range codes {
+		rows = append(rows, fmt.Sprintf("| %s | %s |\n", code, catalogue[code].Text))
+	}
+	generated(t, "life-of-a-round.md", "void reasons", strings.Join(rows, ""))
+}
+
+// meanings says what each kind of key holds, in the order of the page.
+var meanings = []struct{ kind, who, holds string }{
+	{"federation", "Found", "channel, founders and regulators"},
+	{"organisation", "Found, votes", "a member's standing"},
+	{"parameters", "Found, votes", "the parameters in force"},
+	{"rules", "Found, votes", "the version of the rules for what is opened next"},
+	{"beacon", "CommitBeacon, RevealBeacon", "a founder's part of the first beacon"},
+	{"first-beacon", "RevealBeacon", "the first beacon"},
+	{"proposal", "Propose, Vote", "a proposal; its id is the transaction's"},
+	{"vote", "Propose, Vote", "an organisation's vote"},
+	{"participant", "Apply, RotateKey, votes", "a participant with its key, vetted profile and standing"},
+	{"key", "Apply, RotateKey", "whose a certificate key is or was"},
+	{"plan", "votes", "a registered plan with its layout"},
+	{"training", "OpenRound, votes", "a training: its head, its present round and epoch"},
+	{"snapshot", "votes, OpenRound", "the candidates of an epoch, fixed before its seed was known"},
+	{"draw", "OpenRound", "an epoch's draw with all its inputs"},
+	{"lift", "votes, OpenRound", "the next attempt is excused from the rule on differences"},
+	{"round", "OpenRound", "what an attempt fixes for good"},
+	{"phase", "OpenRound, Advance, ProposeAggregate, ReportFault, votes", "where the attempt stands and what its phases froze"},
+	{"keys", "PublishKeys", "a member's public keys"},
+	{"public-key", "PublishKeys", "where a public key was used: never again"},
+	{"shares", "CommitShares", "a dealer's commitments and the digests of its sealed shares"},
+	{"complaint", "ReportFault", "a member cannot open a dealer's sealed share"},
+	{"update", "CommitUpdate", "the digest of a masked update"},
+	{"frozen", "Advance", "a survivor set, by epoch"},
+	{"base", "Advance", "the same, by base state"},
+	{"reveal", "RevealShares", "the shares that a member revealed"},
+	{"proposed", "ProposeAggregate", "a proposed result"},
+	{"attest", "Attest", "an organisation's verdict on it"},
+	{"blame", "Advance, ReportFault", "who sits out the rest of an epoch, and whether it is proven"},
+	{"flag", "Advance, ReportFault", "an anomaly with its evidence"},
+	{"outcome", "Advance, ReportFault, votes", "what an attempt showed of a participant, until Settle folds it"},
+	{"reward", "Advance", "what a Final grants a participant"},
+	{"escrow", "OpenRound, Settle", "a round's budget, until Settle pays it out"},
+	{"settled", "Settle", "what was folded"},
+	{"score", "Settle", "a participant's reputation and availability"},
+	{"supply", "Found", "what has been minted"},
+	{"balance", "Transfer, Stake, Unstake, Apply, OpenRound, Settle, votes", "an account: an MSP id or treasury"},
+	{"stake", "Apply, Stake, Unstake, Settle", "what is staked for a participant"},
+}
+
+// everything is a history in which every kind of key is written once.
+func everything() []contracttest.Entry {
+	f := contracttest.New(5, `{}`)
+	f.Ready(1, 5)
+	bad := f.Open("tumour", options{})
+	bad.Spoil(4, 0, "seed")
+	bad.To(round.PhaseUpdates)
+	f.Must(bad.Node(0), "ReportFault", bad.With(object{"kind": "bad_seal", "accused": contracttest.ID(4), "evidence": object{}}), nil)
+	bad.To(round.PhaseUnmask)
+	bad.Say("RevealShares", bad.Reveal, 0, 1, 2, 3, 4)
+	bad.Advance(round.Void)
+	return append(history().Log, f.Log...)
+}
+
+func TestTheLayoutPageShowsEveryKeyWithAnExample(t *testing.T) {
+	examples := map[string]ledger.Entry{}
+	for _, entry := range everything() {
+		for _, write := range entry.Writes {
+			kind, _ := ledger.Parts(write.Key)
+			if _, seen := examples[kind]; !seen && write.Value != nil {
+				examples[kind] = write
+			}
+		}
+	}
+	out, named := strings.Builder{}, []string{}
+	for _, key := range meanings {
+		example, found := examples[key.kind]
+		if !found {
+			t.Fatalf("no transaction of the history writes %q", key.kind)
+		}
+		named = append(named, key.kind)
+		_, _ = fmt.Fprintf(&out, "**%s** – %s. Written by %s.\n\n    %s\n    %s\n\n", key.kind, key.holds, key.who, keyText(example.Key), brief(string(example.Value)))
+	}
+	for kind := range examples {
+		if !slices.Contains(named, kind) {
+			t.Errorf("the page does not name the key %q", kind)
+		}
+	}
+	generated(t, "ledger-layout.md", "keys", out.String())
+}
+
+func TestTheLayoutPageShowsEveryEventWithAnExample(t *testing.T) {
+	examples := map[string]string{}
+	for _, entry := range everything() {
+		payload, err := codec.Canonical(entry.Event.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, seen := examples[entry.Event.Name]; !seen {
+			examples[entry.Event.Name] = fmt.Sprintf("| %s | %s | `%s` |\n", entry.Event.Name, entry.Function, brief(string(payload)))
+		}
+	}
+	names := slices.Sorted(func(yield func(string) bool) {
+		for name := range examples {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+	out := "| Event | First sent by | Payload, for example |\n|---|---|---|\n"
+	for _, name := range names {
+		out += examples[name]
+	}
+	source, err := os.ReadFile("../round/commit.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`happened\("(\w+)"`).FindAllSubmatch(source, -1) {
+		if _, shown := examples[string(found[1])]; !shown {
+			t.Errorf("no transaction of the history sends %s", found[1])
+		}
+	}
+	generated(t, "ledger-layout.md", "events", out)
+}
+
+// brief cuts digests and long lists, so that an example stays an example.
+func brief(text string) string {
+	text = short(text)
+	if runes := []rune(text); len(runes) > 700 {
+		return string(runes[:700]) + " …"
+	}
+	return text
+}

@@ -36,7 +36,7 @@ def main(out: Path) -> None:
     paths = [write_rows(out / "rows" / f"{at}.csv", at, rows) for at, rows in enumerate(ROWS)]
     report = {"good": {}, "refused": {}, "survivors": SURVIVORS}
     for function in sources.GOOD:
-        rounds = SURVIVORS[:1] if function is sources.stock else SURVIVORS
+        rounds = SURVIVORS[:1] if function in {sources.stock, sources.adaptive, sources.statistics} else SURVIVORS
         report["good"][function.__name__] = follow(out, function, paths, rounds)
     for function in sources.REFUSED:
         report["refused"][function.__name__] = refusal(function)

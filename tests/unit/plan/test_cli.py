@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from fl_node.plan.cli import app
 from fl_node.plan.container import read_plan
-from tests.unit.plan.test_formats import LAYOUT, PACKED, SCHEMA, manifest
+from tests.unit.plan.samples import LAYOUT, PACKED, SCHEMA, manifest
 
 runner = CliRunner()
 

@@ -1,9 +1,10 @@
 """The node's part in one attempt: the secure-aggregation participant between the ledger, the journal and the blobs."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -12,6 +13,7 @@ from fl_node.blobstore import About
 from fl_node.context import Context
 from fl_node.errors import NodeError
 from fl_node.journal import AttemptJournal
+from fl_node.ledger import LedgerError
 from fl_node.refusals import Knowledge
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import PublicKeys
@@ -175,6 +177,13 @@ class Attempt:
                 continue
             for unusable in of(self.participant.receive(m.SealedReceived(dealer, blob)), m.UnusableShares):
                 log.warning("a sealed share is unusable", attempt=view.name, dealer=dealer, reason=unusable.reason)
+                await self._complain(view, dealer)
+
+    async def _complain(self, view: Round, dealer: str) -> None:
+        """Say that a dealer's sealed share is unusable; where too many say so the attempt ends before any reveal."""
+        fault: dict[str, Any] = {"kind": "bad_seal", "accused": dealer, "evidence": {}}
+        with contextlib.suppress(LedgerError):  # a complaint that is refused must not keep this node from its round
+            await self.context.ledger.submit("ReportFault", **view.ref, **fault)
 
     async def _masked(self, view: Round, vector: bytes) -> tuple[bytes, str]:
         known = self.records.get(MASKED)

@@ -5,7 +5,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +16,7 @@ from fl_node.errors import NodeError
 from fl_node.ledger import LedgerError
 from fl_node.plan.errors import PlanError
 from fl_node.plan.runtime import deviation_e9
+from fl_node.secagg.errors import Fault
 from fl_node.unmasking import unmasked
 from fl_node.views import Proposal, Round, Training
 
@@ -43,7 +44,11 @@ class Proposing:
 
     async def propose(self, view: Round, training: Training) -> None:
         """Publish the sum and the next state, warmed up at every member first where verifying takes long."""
-        aggregate = await unmasked(self._context, view)
+        try:
+            aggregate = await unmasked(self._context, view)
+        except Fault as fault:
+            await self._report(view, fault)
+            return
         digest = await self._publish(aggregate)
         result = await self._next_state(view, digest, aggregate)
         runner = await self._context.workshop.runner(view.plan)
@@ -86,6 +91,13 @@ class Proposing:
             agree=agree,
             deviation_e9=deviation or 0,
         )
+
+    async def _report(self, view: Round, fault: Fault) -> None:
+        """Let the endorsers find the same fault and end the attempt; a bad dealer they find by themselves."""
+        log.warning("the sum is at fault", attempt=view.name, kind=fault.kind, **fault.as_json())
+        if fault.kind in {"garbage", "update"}:
+            report: dict[str, Any] = {"kind": fault.kind, "accused": fault.participant, "evidence": {}}
+            await self._context.ledger.submit("ReportFault", **view.ref, **report)
 
     async def _deviation(self, view: Round, mine: Result, proposed: bytes, proposal: Proposal) -> int | None:
         runner = await self._context.workshop.runner(view.plan)

@@ -186,7 +186,18 @@ class Story:
         if self.options.audit:
             with self.report.chapter("The audit, from blocks alone", "audit") as found:
                 found.update(await regulator.audit(self.options.run))
-                self.report.say(str(found.get("verdict", found.get("error", found.get("ok", "")))))
+                self._verdict(found)
+
+    def _verdict(self, found: dict[str, Any]) -> None:
+        if not found.get("ok"):
+            raise NodeError("FL4601", f"the audit found a breach: {found.get('failures') or found.get('error')}")
+        checks = sum(rule["times"] for rule in found["held"])
+        self.report.say(
+            f"[green]verdict OK[/]: {found['height']} blocks, {found['transactions']} transactions, {checks} checks of "
+            f"{len(found['held'])} rules, none failed"
+        )
+        for gap in found["unchecked"]:
+            self.report.say(f"  not checked: {gap['text']}")
 
     def _where_next(self) -> None:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10

@@ -88,24 +88,29 @@ class Nodes:
             process.wait()
 
 
-async def found(federation: Federation) -> str:
-    """Found the federation, admit the four nodes and register the synthetic plan; return the plan's digest."""
+async def found(federation: Federation) -> None:
+    """Found the federation and admit the four nodes."""
     await federation.found()
-    body = synthetic.registration()
     for name, ledger in federation.admins.items():
         await ledger.submit(
             "Apply",
             participant=name,
             key_hash=public_key_hash(profile(federation.run, name, "node").cert_pem),
-            profile={"rows": synthetic.ROWS, "missing_ppm": 0, "labels": [5, 5], "schema": body["schema"]},
+            profile={"rows": synthetic.ROWS, "missing_ppm": 0, "labels": [5, 5], "schema": synthetic.SCHEMA},
             evidence=[],
             stake=1_000_000,
         )
     await federation.vet()
-    await place(federation.run, NAMES[0], synthetic.PLAN, "admin")
-    await place(federation.run, NAMES[0], synthetic.INITIAL, "admin")
+
+
+async def start(federation: Federation, training: str, rounds: int = 2) -> None:
+    """Register a plan of the training's own and start the training."""
+    body = synthetic.registration(training)
+    await place(federation.run, NAMES[0], synthetic.plan_of(training), "admin")
+    await place(federation.run, NAMES[0], synthetic.initial_of(training), "admin")
     await federation.decide("register_plan", body)
-    return str(body["plan"])
+    terms = {"training": training, "plan": body["plan"], "rounds": rounds, "cohort": 4}
+    await federation.decide("start_training", terms)
 
 
 async def attempts(ledger: Ledger, training: str) -> AsyncIterator[Progress]:

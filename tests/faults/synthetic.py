@@ -24,6 +24,7 @@ from fl_node.running import run_node
 
 SLOTS = 64
 ROWS = 10
+SCHEMA = hashlib.sha256(b"one number").hexdigest()
 LAYOUT = Layout.model_validate(
     {
         "segments": [
@@ -35,18 +36,26 @@ LAYOUT = Layout.model_validate(
         "count": {"segment": "count", "numerator": 1, "denominator": 1},
     }
 )  # fmt: skip
-INITIAL = hashlib.sha256(b"initial").digest() * 2
-PLAN = canonical_json({"layout": LAYOUT.model_dump(mode="json"), "initial": INITIAL.hex()})
 
 
-def registration() -> dict[str, Any]:
+def initial_of(name: str) -> bytes:
+    """Return the initial state of a plan: each training its own, since sums on one base state must not differ by few."""
+    return hashlib.sha256(name.encode()).digest() * 2
+
+
+def plan_of(name: str) -> bytes:
+    """Return a plan file."""
+    return canonical_json({"layout": LAYOUT.model_dump(mode="json"), "initial": initial_of(name).hex()})
+
+
+def registration(name: str) -> dict[str, Any]:
     """Return the body of a `register_plan` proposal."""
     return {
-        "plan": hashlib.sha256(PLAN).hexdigest(),
-        "name": "synthetic",
+        "plan": hashlib.sha256(plan_of(name)).hexdigest(),
+        "name": name,
         "layout": LAYOUT.model_dump(mode="json"),
-        "initial_state": hashlib.sha256(INITIAL).hexdigest(),
-        "schema": hashlib.sha256(b"one number").hexdigest(),
+        "initial_state": hashlib.sha256(initial_of(name)).hexdigest(),
+        "schema": SCHEMA,
     }
 
 

@@ -6,19 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from fl_node.demo.federation import Federation, opened
+from fl_node.demo.federation import opened
 from fl_node.views import Round
 from tests.faults import synthetic
-from tests.faults.stage import NAMES, ROOT, Nodes, ended, until
+from tests.faults.stage import NAMES, ROOT, Nodes, ended, start, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 VICTIM = "hospital-b"
-PLAN = synthetic.registration()["plan"]
-
-
-async def start(federation: Federation, training: str, rounds: int = 2) -> None:
-    body = {"training": training, "plan": PLAN, "rounds": rounds, "cohort": 4}
-    await federation.decide("start_training", body)
 
 
 def phase_is(phase: str):

@@ -9,34 +9,33 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from audit.dashboard.cli import dashboard
+from audit.options import (
+    DEFAULT_BLOCKS,
+    DEFAULT_RUN,
+    Blobs,
+    Blocks,
+    Chaincode,
+    Genesis,
+    Org,
+    Run,
+    User,
+    Work,
+)
 from audit.replay import Replayer
 from audit.state import State
 from audit.verdict import Finding, Verdict
 from network.console import Json, emit_json, err, explained, note, out
 
+__all__ = ["audit", "dashboard"]
+
 EXIT_FAILED = 4
 """Exit code of an audit that found a breach."""
 EXIT_UNCHECKED = 5
 """Exit code of an audit that found no breach, where `--strict` asks that everything was checked."""
-DEFAULT_RUN = Path(__file__).resolve().parent.parent / ".fedledger"
 MOST_SHOWN = 20
 
 audit = typer.Typer(no_args_is_help=True, help="Audit the ledger from blocks alone.")
-
-Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
-Blocks = Annotated[Path, typer.Option("--blocks", help="The folder of fetched blocks.")]
-Work = Annotated[
-    Path | None, typer.Option("--state", help="Where the audit keeps its state; default in the blocks' folder.")
-]
-Blobs = Annotated[
-    list[Path] | None,
-    typer.Option("--blobs", help="A folder of blobs, or of organisations' blob folders; may be given several times."),
-]
-Org = Annotated[str, typer.Option(help="Whose peer to read from.")]
-User = Annotated[str, typer.Option(help="Which of its users asks.")]
-Chaincode = Annotated[str, typer.Option(help="The federation's chaincode.")]
-Genesis = Annotated[str | None, typer.Option(help="The genesis block's hash, agreed on elsewhere.")]
-DEFAULT_BLOCKS = Path("audit-blocks")
 
 
 @audit.command()

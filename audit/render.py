@@ -33,7 +33,7 @@ def environment(url: Url) -> jinja2.Environment:
         "voters": voters,
         "drawn": drawn,
         "graph": view.lineage_graph,
-        "rows": lambda training, story: view.round_rows(training, frozenset(story["recomputed"])),
+        "rows": view.round_rows,
         "card": card,
         "charts": charts,
     }
@@ -75,7 +75,7 @@ def drawn(draw: dict[str, Any]) -> list[dict[str, Any]]:
 
 def card(training: dict[str, Any], story: dict[str, Any]) -> dict[str, Any]:
     """Return what a model card says of a training beyond its own fields."""
-    rows = view.round_rows(training, frozenset(story["recomputed"]))
+    rows = view.round_rows(training, story)
     finals = [row for row in rows if row["phase"] == "Final"]
     kept = [row for row in finals if row["kept"]]
     plan = next((p for p in story["plans"] if p["plan"] == training["plan"]), {"name": "", "schema": ""})

@@ -26,7 +26,7 @@ def render(story: dict[str, Any], verdict: Verdict) -> str:
     return templates.get_template("report.html").render(
         story=story,
         verdict=verdict_view(verdict),
-        style=(PAGES / "style.css").read_text(),
+        style=(PAGES / "static" / "style.css").read_text(),
         sections=[("main", "Verdict"), *(FOUNDED if founded else ()), *ALWAYS],
         shares=contributions(story) if founded else [],
         exposed=exposures(story) if founded else [],

@@ -29,12 +29,28 @@ def reason(code: str) -> str:
     return f"{code}: {text}" if text else code
 
 
-def round_rows(training: dict[str, Any], recomputed: frozenset[str]) -> list[dict[str, Any]]:
+def round_rows(training: dict[str, Any], story: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row for every attempt of a training's rounds, in their order."""
-    return [_round_row(training, one, recomputed) for one in training["rounds"]]
+    recomputed, times = frozenset(story["recomputed"]), _phase_times(story["events"], training["training"])
+    return [_round_row(training, one, recomputed, times) for one in training["rounds"]]
 
 
-def _round_row(training: dict[str, Any], one: dict[str, Any], recomputed: frozenset[str]) -> dict[str, Any]:
+def _phase_times(events: list[dict[str, Any]], training: str) -> dict[str, dict[str, int]]:
+    """Return for each attempt when its phases began, in Unix milliseconds, as the transactions that moved it say."""
+    times: dict[str, dict[str, int]] = {}
+    for event in events:
+        if event["name"] not in ("PhaseMoved", "RoundFinal", "RoundVoid"):
+            continue
+        payload = json.loads(event["payload"])
+        if payload.get("training") == training and "phase" in payload:
+            where = f"{training}/{payload['round']}/{payload['attempt']}"
+            times.setdefault(where, {}).setdefault(payload["phase"], event["time_ms"])
+    return times
+
+
+def _round_row(
+    training: dict[str, Any], one: dict[str, Any], recomputed: frozenset[str], times: dict[str, dict[str, int]]
+) -> dict[str, Any]:
     proposal = one["proposal"] or {"aggregate": "", "state": "", "metrics": {}, "examples": 0, "proposer": ""}
     where = f"{training['training']}/{one['round']}/{one['attempt']}"
     survivors = one["survivors"]
@@ -44,6 +60,7 @@ def _round_row(training: dict[str, Any], one: dict[str, Any], recomputed: frozen
         "round": one["round"],
         "attempt": one["attempt"],
         "phase": one["phase"],
+        "times": times.get(where, {}),
         "opened": when(one["opened_ms"]),
         "opened_ms": one["opened_ms"],
         "deadline_ms": one["deadline_ms"],

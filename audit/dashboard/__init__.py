@@ -1,0 +1,1 @@
+"""The dashboard: pages from state replayed out of one's own peer's blocks."""

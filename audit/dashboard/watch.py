@@ -1,0 +1,122 @@
+"""One's own peer watched: its new blocks fetched, verified and replayed, and what they tell kept for the pages."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from audit.blobs import gather
+from audit.fetch import fetch
+from audit.render import verdict_view
+from audit.replay import Replayer
+from audit.run import Options, complete, read, start_replay, state_path
+from audit.state import State
+from audit.story import Reader, tell
+from audit.verdict import Verdict
+from audit.verify import Auditor
+from gateway.errors import GatewayError
+from network.connection import Profile
+from network.errors import FedledgerError
+
+PAUSE_SECONDS = 1.0
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the pages show: the story and the verdict at one height. `problem` says why no newer one could be had."""
+
+    story: dict[str, Any] = field(default_factory=lambda: {"channel": "", "founded": False, "events": []})
+    verdict: dict[str, Any] = field(default_factory=lambda: verdict_view(Verdict()))
+    looked_ms: int = 0
+    problem: str = ""
+
+    @property
+    def version(self) -> str:
+        """What changes whenever the pages change."""
+        return f"{self.verdict['height']}-{len(self.verdict['failures'])}"
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word."""
+        if self.verdict["failures"]:
+            return "FAILED"
+        return "OK" if self.verdict["height"] else "nothing read yet"
+
+
+class Watcher:
+    """Keeps `snapshot` up to date; everything that touches the audit's state runs on one thread of its own."""
+
+    def __init__(self, profile: Profile, folder: Path, options: Options) -> None:
+        self._profile, self._folder, self._options = profile, folder, options
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
+        self._scratch = TemporaryDirectory(prefix="audit-blobs-")
+        self._state: State | None = None
+        self._replayer: Replayer | None = None
+        self._auditor: Auditor | None = None
+        self.snapshot = Snapshot()
+
+    async def run(self) -> None:
+        """Watch until cancelled; a peer or a folder that cannot be read is said on the pages, and tried again."""
+        try:
+            while True:
+                problem = ""
+                try:
+                    await fetch(self._profile, self._folder)
+                except (GatewayError, OSError) as error:
+                    problem = str(error)
+                try:
+                    await self._on_thread(self._look)
+                except FedledgerError as error:
+                    problem = str(error)
+                self._keep(problem)
+                await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            await asyncio.shield(self._on_thread(self._close))
+            self._thread.shutdown()
+
+    async def _on_thread(self, work: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _keep(self, problem: str) -> None:
+        old = self.snapshot
+        self.snapshot = Snapshot(old.story, old.verdict, int(time.time() * 1000), problem)
+
+    def _look(self) -> None:
+        """Verify what is new; a chain that broke is looked at again, since its folder may have been repaired."""
+        auditor, state, replayer = self._open()
+        before = auditor.height
+        read(auditor, self._folder)
+        if auditor.height != before or not self.snapshot.looked_ms or auditor.broken:
+            verdict = complete(auditor, state, replayer)
+            story = tell(Reader(replayer, verdict.channel), state)
+            self.snapshot = Snapshot(story, verdict_view(verdict), int(time.time() * 1000))
+
+    def _open(self) -> tuple[Auditor, State, Replayer]:
+        if self._state is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._state = State(state_path(self._folder, None))
+        if self._replayer is None:
+            blobs = gather(self._options.blobs, Path(self._scratch.name))
+            self._replayer = start_replay(self._state, self._options.chaincode, blobs)
+        if self._auditor is None or self._auditor.broken:
+            if self._auditor is not None:
+                self._replayer.restart(self._state.entries(self._options.chaincode))
+            self._auditor = Auditor(
+                self._state,
+                chaincode=self._options.chaincode,
+                pinned=self._options.genesis,
+                replayer=self._replayer,
+            )
+        return self._auditor, self._state, self._replayer
+
+    def _close(self) -> None:
+        if self._replayer is not None:
+            self._replayer.close()
+        if self._state is not None:
+            self._state.close()
+        self._scratch.cleanup()

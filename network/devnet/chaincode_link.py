@@ -17,7 +17,7 @@ from network.devnet import protos as p
 from network.devnet.envelopes import MalformedError
 from network.devnet.shim_requests import answer
 from network.devnet.simulator import OpenRange, Simulation, SimulationError
-from network.devnet.transport import EOF
+from network.devnet.transport import EOF, Outbox
 
 Message = p.shim.ChaincodeMessage
 STREAM_TERMINATED = "chaincode stream terminated"
@@ -50,8 +50,7 @@ class ChaincodeLink:
         self._timeout = timeout_s
         self._running: dict[tuple[str, str], Invocation] = {}
         self._ready = asyncio.Event()
-        self._lock = asyncio.Lock()
-        self._call: Any = None
+        self._outbox: Outbox
         self.package_id = ""
 
     async def run(self) -> None:
@@ -61,7 +60,7 @@ class ChaincodeLink:
             try:
                 await self._serve()
                 reason = "the chaincode closed the stream"
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, MalformedError, ChaincodeError) as error:
+            except (grpc.aio.AioRpcError, MalformedError, ChaincodeError) as error:
                 reason = error.details() or "" if isinstance(error, grpc.aio.AioRpcError) else str(error)
             if self._ready.is_set():
                 self._log.warning("chaincode lost", address=self._address, reason=reason)
@@ -71,30 +70,35 @@ class ChaincodeLink:
             await asyncio.sleep(max(0.0, REDIAL_S - (time.monotonic() - started)))
 
     async def _serve(self) -> None:
-        self._call = self._stub.Connect(wait_for_ready=True)
+        call = self._stub.Connect(wait_for_ready=True)
+        outbox = self._outbox = Outbox(call)
         try:
-            message = await self._call.read()
-            if message is EOF or message.type != Message.REGISTER:
-                raise ChaincodeError("the chaincode did not register")
-            self.package_id = p.chaincode.ChaincodeID.FromString(message.payload).name
-            if not self.package_id:
-                raise ChaincodeError("error in handling register chaincode, chaincodeID name is empty")
-            await self._send(Message(type=Message.REGISTERED))
-            offered = p.chaincode.ChaincodeAdditionalParams(
-                use_write_batch=True,
-                max_size_write_batch=MAX_BATCH,
-                use_get_multiple_keys=True,
-                max_size_get_multiple_keys=MAX_BATCH,
-            )
-            await self._send(Message(type=Message.READY, payload=offered.SerializeToString()))
-            self._ready.set()
+            self._register(await call.read())
             self._log.info("chaincode connected", address=self._address, package_id=self.package_id)
-            while (message := await self._call.read()) is not EOF:
-                await self._handle(message)
+            while (message := await call.read()) is not EOF:
+                self._handle(message)
         finally:
-            self._call.cancel()
+            outbox.close()
+            call.cancel()
 
-    async def _handle(self, message: Any) -> None:
+    def _register(self, message: Any) -> None:
+        """Answer the chaincode's first message, and offer what Fabric 3.1 does."""
+        if message is EOF or message.type != Message.REGISTER:
+            raise ChaincodeError("the chaincode did not register")
+        self.package_id = p.chaincode.ChaincodeID.FromString(message.payload).name
+        if not self.package_id:
+            raise ChaincodeError("error in handling register chaincode, chaincodeID name is empty")
+        offered = p.chaincode.ChaincodeAdditionalParams(
+            use_write_batch=True,
+            max_size_write_batch=MAX_BATCH,
+            use_get_multiple_keys=True,
+            max_size_get_multiple_keys=MAX_BATCH,
+        )
+        self._outbox.post(Message(type=Message.REGISTERED))
+        self._outbox.post(Message(type=Message.READY, payload=offered.SerializeToString()))
+        self._ready.set()
+
+    def _handle(self, message: Any) -> None:
         if message.type == Message.KEEPALIVE:
             return
         invocation = self._running.get((message.channel_id, message.txid))
@@ -109,14 +113,7 @@ class ChaincodeLink:
             reply.type = Message.ERROR
             name = Message.Type.Name(message.type) if message.type in Message.Type.values() else str(message.type)
             reply.payload = f"{name} failed: transaction ID: {message.txid}: {error}".encode()
-        await self._send(reply)
-
-    async def _send(self, message: Any) -> None:
-        await asyncio.shield(self._write(message))  # a write cut short would end the stream for every transaction
-
-    async def _write(self, message: Any) -> None:
-        async with self._lock:  # a stream takes one write at a time
-            await self._call.write(message)
+        self._outbox.post(reply)
 
     async def execute(self, simulation: Simulation, proposal: Any, *, channel: str, namespace: str) -> Any:
         """Run a proposal in the chaincode.
@@ -135,7 +132,15 @@ class ChaincodeLink:
         invocation = Invocation(namespace, simulation, outcome)
         self._running[channel, txid] = invocation
         try:
-            await self._start(proposal, channel, txid)
+            self._outbox.post(
+                Message(
+                    type=Message.TRANSACTION,
+                    payload=proposal.input.SerializeToString(),
+                    txid=txid,
+                    channel_id=channel,
+                    proposal=proposal.signed,
+                )
+            )
             async with asyncio.timeout(self._timeout):
                 message = await outcome
         except TimeoutError:
@@ -145,19 +150,6 @@ class ChaincodeLink:
         if message.type == Message.ERROR:
             raise ChaincodeError(f"transaction returned with failure: {message.payload.decode(errors='replace')}")
         return message
-
-    async def _start(self, proposal: Any, channel: str, txid: str) -> None:
-        start = Message(
-            type=Message.TRANSACTION,
-            payload=proposal.input.SerializeToString(),
-            txid=txid,
-            channel_id=channel,
-            proposal=proposal.signed,
-        )
-        try:
-            await self._send(start)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            raise ChaincodeError(f"error sending: {STREAM_TERMINATED}") from None
 
     async def _require_ready(self) -> None:
         with contextlib.suppress(TimeoutError):

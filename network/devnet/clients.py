@@ -17,7 +17,7 @@ from network.devnet.endorser import OK_BELOW, Endorser, RejectedError
 from network.devnet.envelopes import channel_header, sign_envelope
 from network.devnet.gateway import EndorserFailure
 from network.devnet.signing import SigningIdentity
-from network.devnet.transport import EOF, CallError, dial, error_detail
+from network.devnet.transport import EOF, CallError, Outbox, dial, error_detail
 from network.errors import NetworkError
 
 Code = grpc.StatusCode
@@ -94,8 +94,7 @@ class Broadcaster:
         self._node = node
         self._stub = ab_pb2_grpc.AtomicBroadcastStub(dial(node.address, node.tls_roots))
         self._log = log
-        self._call: Any = None
-        self._lock = asyncio.Lock()
+        self._outbox: Outbox | None = None
         self._waiting: deque[asyncio.Future[Any]] = deque()
 
     async def run(self) -> None:
@@ -104,7 +103,7 @@ class Broadcaster:
             call = self._stub.Broadcast(wait_for_ready=True)
             try:
                 await call.wait_for_connection()
-                self._call = call
+                self._outbox = Outbox(call)
                 while (response := await call.read()) is not EOF:
                     future = self._waiting.popleft()
                     if not future.done():
@@ -113,15 +112,20 @@ class Broadcaster:
             except grpc.aio.AioRpcError as error:
                 reason = f"rpc error: code = {_go_name(error.code())} desc = {error.details()}"
             finally:
-                self._call = None
+                if self._outbox is not None:
+                    self._outbox.close()
+                self._outbox = None
             self._log.warning("ordering service lost", address=self._node.address, reason=reason)
             self._fail(reason)
             await asyncio.sleep(RETRY_S)
 
     async def broadcast(self, envelope: Any) -> None:
         """Return once the ordering service has accepted a message; CallError if it has not."""
+        if self._outbox is None:
+            raise self._unavailable("rpc error: code = Unavailable desc = the orderer does not answer")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._send(envelope, future))  # a write cut short would end the stream for everyone
+        self._waiting.append(future)
+        self._outbox.post(envelope)
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 response = await future
@@ -133,17 +137,6 @@ class Broadcaster:
             raise self._unavailable(
                 f"received unsuccessful response from orderer: status={status}, info={response.info}"
             )
-
-    async def _send(self, envelope: Any, future: asyncio.Future[Any]) -> None:
-        async with self._lock:  # a stream takes one write at a time, and the order of futures is that of writes
-            call = self._call
-            if call is None:
-                raise self._unavailable("rpc error: code = Unavailable desc = the orderer does not answer")
-            self._waiting.append(future)
-            try:
-                await call.write(envelope)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                raise self._unavailable("rpc error: code = Unavailable desc = the stream was closed") from None
 
     def _fail(self, reason: str) -> None:
         """Tell everyone who waits for an answer on the lost stream."""

@@ -1,5 +1,7 @@
 """gRPC at the edge: channels, servers and errors that look like Fabric's."""
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,6 +45,30 @@ class CallError(Exception):
             trailer = (("grpc-status-details-bin", status.SerializeToString()),)
         await context.abort(self.code, self.message, trailer)
         raise AssertionError("abort does not return")
+
+
+class Outbox:
+    """Writes messages to a stream one after the other: whoever posts one does not wait, and cannot cut a write short.
+
+    A write that is cancelled ends its stream, and with it everyone's transactions on it.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._queue: asyncio.Queue[Any] = asyncio.Queue()
+        self._task = asyncio.create_task(self._run(call))
+
+    def post(self, message: Any) -> None:
+        """Put a message in line; if the stream breaks, its reader learns of it."""
+        self._queue.put_nowait(message)
+
+    def close(self) -> None:
+        """Write no more."""
+        self._task.cancel()
+
+    async def _run(self, call: Any) -> None:
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            while True:
+                await call.write(await self._queue.get())
 
 
 def error_detail(address: str, msp_id: str, message: str) -> Any:

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"fedledger/chaincode/contract/contracttest"
@@ -122,10 +123,24 @@ func TestABadSealThatTooManyComplainOfVoidsBeforeAnyRevealAndTheTrainingGoesOn(t
 	next.Finish()
 }
 
-func TestOneOrganisationsParticipantsLeaveEnoughSurvivorsWithoutThem(t *testing.T) {
+// TestOneOrganisationsSurvivorsLeaveThreeOthers has five participants, two of one organisation; one of the others drops out.
+func TestOneOrganisationsSurvivorsLeaveThreeOthers(t *testing.T) {
 	f := contracttest.New(4, `{"participants_per_organisation":2}`)
-	f.Ready(1, 4)
-	p := f.Open("tumour", options{})
-	p.Finish()
-	equal(t, 4, len(p.View().Survivors))
+	f.Found()
+	for i, member := range []int{0, 1, 2, 3, 0} {
+		f.ApplyFor(member, i)
+		agree(t, f, "admit", object{"participant": contracttest.ID(i)})
+	}
+	agree(t, f, "register_plan", object{
+		"plan": contracttest.Digest("plan"), "name": "tumour", "layout": json.RawMessage(contracttest.Layout),
+		"initial_state": contracttest.Digest("state-0"), "schema": contracttest.Digest("schema"),
+	})
+	f.Start("tumour", 1, 5)
+	p := f.Open("tumour", options{Dropouts: []int{3}})
+	p.To(round.PhaseUpdates)
+	p.Say("CommitUpdate", p.Update, 0, 1, 2, 4)
+	equal(t, string(errcode.VoidDominance), p.Ended())
+	next := f.Open("tumour", options{})
+	next.Finish()
+	equal(t, 5, len(next.View().Survivors))
 }

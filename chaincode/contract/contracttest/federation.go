@@ -27,7 +27,8 @@ type Federation struct {
 	Members  []string
 	Log      []Entry
 
-	count int
+	count  int
+	owners map[string]int // member by participant
 }
 
 // Entry is one committed transaction.
@@ -42,7 +43,7 @@ type Entry struct {
 
 // New returns a federation of n members that has not been founded. parameters is JSON.
 func New(n int, parameters string) *Federation {
-	f := &Federation{State: ledger.NewMemory(), Blobs: aggregatetest.Memory{}, TimeMS: 1_000_000}
+	f := &Federation{State: ledger.NewMemory(), Blobs: aggregatetest.Memory{}, TimeMS: 1_000_000, owners: map[string]int{}}
 	for i := range n {
 		f.Members = append(f.Members, MSP(i))
 	}

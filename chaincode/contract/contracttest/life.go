@@ -60,9 +60,13 @@ func (f *Federation) mustAgree(kind string, body any) {
 	}
 }
 
-// Apply puts the i-th participant forward.
-func (f *Federation) Apply(i int) {
-	f.Must(Admin(i), "Apply", Map{
+// Apply puts the i-th participant forward for its own organisation.
+func (f *Federation) Apply(i int) { f.ApplyFor(i, i) }
+
+// ApplyFor puts the i-th participant forward for a member.
+func (f *Federation) ApplyFor(member, i int) {
+	f.owners[ID(i)] = member
+	f.Must(Admin(member), "Apply", Map{
 		"participant": ID(i), "key_hash": KeyHash(ID(i)), "stake": 1_000_000, "evidence": []string{Digest("evidence")},
 		"profile": Map{"rows": 200, "missing_ppm": 0, "labels": []int{100, 100}, "schema": Digest("schema")},
 	}, nil)

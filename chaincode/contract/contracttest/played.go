@@ -146,12 +146,8 @@ var order = []round.Phase{round.PhaseKeys, round.PhaseShares, round.PhaseUpdates
 
 // Node is the caller at a place of the cohort.
 func (p *Played) Node(place int) ledger.Caller {
-	for i := range p.f.Members {
-		if ID(i) == p.Members[place].ID {
-			return Node(i)
-		}
-	}
-	panic("contracttest: no such member")
+	id := p.Members[place].ID
+	return ledger.Caller{MSPID: MSP(p.f.owners[id]), Role: ledger.Client, KeyHash: KeyHash(id)}
 }
 
 // Aggregator is the caller whose turn it is.

@@ -173,7 +173,9 @@ func (c sumCase) inputs(t *testing.T) (aggregate.Inputs, aggregatetest.Memory) {
 }
 
 func TestSumsFollowTheirVectors(t *testing.T) {
-	errorsOf := map[string]error{"blob-unavailable": aggregate.ErrBlob, "too-few-shares": aggregate.ErrTooFew}
+	errorsOf := map[string]error{
+		"blob-unavailable": aggregate.ErrBlob, "too-few-shares": aggregate.ErrTooFew, "bad-share": secagg.ErrShare,
+	}
 	for _, c := range read[sumCase](t, "sum") {
 		in, blobs := c.inputs(t)
 		var sum bytes.Buffer

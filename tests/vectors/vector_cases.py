@@ -201,4 +201,6 @@ def _refused_sums(good: Case) -> list[Case]:
     seed["cohort"][2]["seed_commitment"] = "00" * 32
     key = spoiled("a dropout dealt another mask key than published", "dealer")
     key["cohort"][0]["shares"][0][1] = key["cohort"][0]["shares"][1][1]
-    return [digest, missing, few, seed, key]
+    outside = spoiled("a share lies outside the field", "bad-share")
+    outside["cohort"][1]["shares"][0][1] = "ff" * 66
+    return [digest, missing, few, seed, key, outside]

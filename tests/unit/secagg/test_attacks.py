@@ -220,6 +220,9 @@ def test_t10_one_organisation_may_not_reach_the_threshold():
     names = world.session.cohort
     alone = {name: "A" if place < 4 else name for place, name in enumerate(names)}
     refused(errors.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest, alone))
+    many = World(7)
+    most = {name: "A" if place < 5 else name for place, name in enumerate(many.session.cohort)}
+    refused(errors.WEAK_ROUND, many.me, m.RoundOpened(many.session, many.session.digest, most))
     two = {name: "A" if place < 3 else "B" for place, name in enumerate(names)}
     refused(errors.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest, two))
     assert world.me.receive(m.RoundOpened(world.session, world.session.digest, {name: name for name in names}))
@@ -361,6 +364,37 @@ def test_t18_a_garbage_update_is_found_by_its_range():
     with pytest.raises(errors.Fault) as fault:
         world.run.unmask()
     assert ("garbage", "") == (fault.value.kind, fault.value.participant)
+
+
+def test_t18_a_slot_that_is_one_by_construction_must_count_the_survivors():
+    world = World(4).until_updates()
+    liar = "hospital-003"
+    nobody = bytearray(world.run.blobs[world.run.updates[liar]])
+    LAYOUT.segments[1].view(nobody)[0] -= 1
+    digest = hashlib.sha256(nobody).digest()
+    world.run.updates[liar], world.run.blobs[digest] = digest, bytes(nobody)
+    world.run.reveal(absent=[liar])
+    with pytest.raises(errors.Fault) as fault:
+        world.run.unmask()
+    assert ("garbage", "") == (fault.value.kind, fault.value.participant)
+
+
+@pytest.mark.parametrize("change", ["one bit", "longer", "shorter"])
+def test_t26_an_altered_blob_is_an_error_and_never_another_sum(change: str):
+    world = World(4).until_updates()
+    digest = world.run.updates["hospital-001"]
+    blob = world.run.blobs[digest]
+    altered = {"one bit": bytes([blob[0] ^ 1]) + blob[1:], "longer": blob + b"\x00", "shorter": blob[:-16]}
+    world.run.blobs[digest] = altered[change]
+    world.run.reveal()
+    with pytest.raises(errors.SecaggError) as error:
+        world.run.unmask()
+    assert error.value.code == errors.BAD_BLOB
+
+
+def test_t6_an_own_update_that_someone_else_committed_is_noticed():
+    world = World(4).until_updates()
+    refused(errors.UNKNOWN_OWN, world.me, m.UpdateCommitted(bytes(32)))
 
 
 def test_an_update_that_breaks_the_form_is_its_senders_fault():

@@ -14,7 +14,7 @@ from fl_node.context import Context, now_ms
 from fl_node.errors import RefusalError
 from fl_node.plan.errors import DataError
 from fl_node.secagg.errors import Refusal
-from fl_node.session import TURN_MS, Advance, Effect, OpenRound, Own, duty, ripe, turn
+from fl_node.session import TURN_MS, Effect, Own, Settle, Train, duty, ripe, turn
 from fl_node.views import OVER, Round, Training
 from gateway.errors import GatewayError
 from network.errors import FedledgerError
@@ -23,7 +23,7 @@ log = structlog.get_logger("node")
 TICK_S: Final = 1.0
 """How long the loop sleeps at most: nothing depends on an event's arrival."""
 SHORTEST_SLEEP_S: Final = 0.02
-FIRST_PAUSE_MS: Final = 200
+FIRST_PAUSE_MS: Final = 50
 LONGEST_PAUSE_MS: Final = 5000
 SWEEP_S: Final = 600.0
 WARM_S: Final = 2.0
@@ -166,8 +166,8 @@ class Node:
         try:
             moved = await self._acts.do(view, training, effect)
             outcome = "done"
-            if not moved and isinstance(effect, Advance | OpenRound):
-                self._back_off(seen)
+            if not moved and not isinstance(effect, Train | Settle):
+                self._back_off(seen)  # the ledger has moved on, or a peer that endorses lags behind ours
         except (RefusalError, Refusal, DataError) as error:
             log.warning("refused", attempt=view.name, duty=name, **error.as_json())
             self._acts.drop(view, error.code)

@@ -35,9 +35,16 @@ def demo(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything shown into this file.")] = None,
     run: Annotated[
         Path,
-        typer.Option("--run", help="The run folder; an earlier demonstration there is removed.", resolve_path=True),
+        typer.Option(
+            "--run",
+            envvar="FEDLEDGER_DEMO_RUN",
+            help="The run folder; an earlier demonstration there is removed.",
+            resolve_path=True,
+        ),
     ] = DEMO_RUN,
-    base_port: Annotated[int, typer.Option(min=1024, max=64000, help="First of the ports to use.")] = 17000,
+    base_port: Annotated[
+        int, typer.Option(min=1024, max=64000, envvar="FEDLEDGER_BASE_PORT", help="First of the ports to use.")
+    ] = 17000,
     audit: Annotated[bool, typer.Option(help="End with the audit.")] = True,
 ) -> None:
     """Watch hospitals that share nothing train a model together: a dropout, a fraud, rewards, a regulator's look."""

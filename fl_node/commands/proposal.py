@@ -1,5 +1,6 @@
 """`fedledger proposal`: propose and vote; nobody acts alone."""
 
+import asyncio
 import json
 import time
 from typing import Annotated, Any
@@ -8,10 +9,11 @@ import typer
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
 from fl_node.errors import NodeError
-from fl_node.ledger import Ledger
+from fl_node.ledger import Ledger, LedgerError
 
 proposal = typer.Typer(no_args_is_help=True, help="Propose and vote.")
 DAY_MS = 86_400_000
+LAG_S = (0.2, 0.4, 0.8, 1.6, 3.2)
 Days = Annotated[float, typer.Option(min=0.001, max=365, help="For how many days votes are taken.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 
@@ -35,7 +37,9 @@ def create(
 
 @proposal.command()
 def vote(
-    proposal_id: Annotated[str, typer.Argument(metavar="PROPOSAL", help="The proposal's id, or its beginning.")],
+    proposal_id: Annotated[
+        str, typer.Argument(metavar="PROPOSAL", help="Its id or the beginning, its kind, or what it is about.")
+    ],
     org: Org,
     approve: Annotated[bool, typer.Option("--yes/--no", help="Your vote.")] = True,
     run: Run = DEFAULT_RUN,
@@ -45,7 +49,7 @@ def vote(
     """Vote for your organisation; at the threshold the proposal takes effect in the same transaction."""
 
     async def work(ledger: Ledger) -> Any:
-        return await ledger.submit("Vote", proposal=await _whole(ledger, proposal_id), approve=approve)
+        return await cast(ledger, await _whole(ledger, proposal_id), approve=approve)
 
     with explained(as_json=as_json):
         show(ask(run, org, user, work), as_json=as_json, title="Voted")
@@ -63,6 +67,18 @@ async def propose(ledger: Ledger, kind: str, body: dict[str, Any], reason: str =
     """Submit a proposal and return its id and status."""
     deadline = time.time_ns() // 1_000_000 + int(days * DAY_MS)
     return dict(await ledger.submit("Propose", kind=kind, body=body, deadline_ms=deadline, reason=reason or kind))
+
+
+async def cast(ledger: Ledger, proposal_id: str, *, approve: bool) -> dict[str, Any]:
+    """Vote and return how the proposal then stands, waiting for peers that do not have the proposal yet."""
+    for pause in (*LAG_S, None):
+        try:
+            return dict(await ledger.submit("Vote", proposal=proposal_id, approve=approve))
+        except LedgerError as error:
+            if error.code != "FL0107" or pause is None:
+                raise
+            await asyncio.sleep(pause)
+    raise AssertionError("the last try returns or raises")
 
 
 def body_of(fields: list[str]) -> dict[str, Any]:
@@ -83,11 +99,16 @@ def body_of(fields: list[str]) -> dict[str, Any]:
     return body
 
 
-async def _whole(ledger: Ledger, beginning: str) -> str:
-    if len(beginning) == 64:  # noqa: PLR2004  # a whole transaction id
-        return beginning
-    found = [item["proposal"] for item in await ledger.everything("ListProposals")]
-    matching = [name for name in found if name.startswith(beginning)]
+async def _whole(ledger: Ledger, text: str) -> str:
+    """Return the id of the one open proposal that a text names: by the id's beginning, kind, or what it is about."""
+    if len(text) == 64:  # noqa: PLR2004  # a whole transaction id
+        return text
+    matching = [item["proposal"] for item in await ledger.everything("ListProposals") if _named(item, text)]
     if len(matching) != 1:
-        raise NodeError("FL4001", f"{len(matching)} proposals begin with {beginning!r}", hint="See `proposal list`.")
+        raise NodeError("FL4001", f"{len(matching)} open proposals are named by {text!r}", hint="See `proposal list`.")
     return str(matching[0])
+
+
+def _named(item: dict[str, Any], text: str) -> bool:
+    about = {item["kind"], *(value for value in item["body"].values() if isinstance(value, str))}
+    return item["status"] == "open" and (item["proposal"].startswith(text) or text in about)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from fl_node.commands.blobs import place
 from fl_node.commands.member import application
 from fl_node.commands.plan import registration
-from fl_node.commands.proposal import propose
+from fl_node.commands.proposal import cast, propose
 from fl_node.founding import found
 from fl_node.ledger import Ledger, open_ledger
 from fl_node.plan.container import load_plan
@@ -54,7 +54,7 @@ class Federation:
         for name in names[1:]:
             if answer["status"].lower() != "open":
                 break
-            answer = await self.admins[name].submit("Vote", proposal=answer["proposal"], approve=True)
+            answer = await cast(self.admins[name], answer["proposal"], approve=True)
         return dict(await self.first.query("GetProposal", proposal=answer["proposal"]))
 
     async def vet(self) -> list[dict[str, Any]]:

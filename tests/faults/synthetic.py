@@ -39,7 +39,7 @@ LAYOUT = Layout.model_validate(
 
 
 def initial_of(name: str) -> bytes:
-    """Return the initial state of a plan: each training its own, since sums on one base state must not differ by few."""
+    """Return a plan's initial state: each training its own, since sums on one base state must not differ by few."""
     return hashlib.sha256(name.encode()).digest() * 2
 
 

@@ -1,0 +1,85 @@
+"""The demonstration, as `scripts/run` runs it: what the story says has happened, and nothing is left running."""
+
+import json
+import math
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fl_node.demo.options import Drop, Options
+from fl_node.errors import NodeError
+from network import processes
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE_PORT = 32300
+
+
+def run_story(folder: Path, *options: str, network: str = "devnet") -> dict[str, Any]:
+    """Run scripts/run to its end and return what it wrote."""
+    report = folder / "report.json"
+    command = [str(ROOT / "scripts" / "run"), "--run", str(folder / "run"), "--base-port", str(BASE_PORT)]
+    command += ["--json", str(report), *options, *(["--fabric"] if network == "fabric" else [])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=850, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert running(folder / "run") == []
+    return dict(json.loads(report.read_text()))
+
+
+def running(run: Path) -> list[str]:
+    """Return what still runs of a run folder, children included."""
+    named = [path.name for path in (run / "pids").glob("[!.]*") if processes.pid(run, path.name)]
+    mentioned = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if str(run).encode() in _read(path) and path.parent.name != str(os.getpid())
+    ]
+    return named + mentioned
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def final(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [record for record in report["rounds"] if record["status"] == "Final"]
+
+
+@pytest.mark.slow
+@pytest.mark.tff
+@pytest.mark.timeout(900)
+def test_the_whole_story(tmp_path: Path, request: pytest.FixtureRequest):
+    report = run_story(tmp_path, network=request.config.getoption("--network"))
+    assert [record["round"] for record in final(report)] == [1, 2, 3, 4, 5]
+    assert len({record["state_digest"] for record in final(report)}) == 5
+    chapters = report["chapters"]
+    (killed,) = chapters["dropout"]["killed"]
+    dropout = next(record for record in final(report) if record["round"] == killed["round"])
+    assert killed["node"] not in dropout["survivors"]
+    assert dropout["exposure"][killed["node"]] < 3
+    assert chapters["fraud"]["code"] == "FL0503"
+    assert {verdict.partition(":")[0] for verdict in chapters["fraud"]["endorsers"].values()} == {"FL0503"}
+    assert chapters["regulator"]["write"] != "written"
+    assert chapters["audit"]["ok"] is True
+    scores = chapters["accuracy"]
+    assert math.isclose(scores["federated"], scores["pooled"], abs_tol=0.05)
+    assert scores["federated"] > min(score for name, score in scores.items() if name.endswith("alone"))
+    for record in final(report):
+        assert {"Keys", "Shares", "Updates", "Unmask", "Attest", "total"} <= set(record["seconds"])
+
+
+@pytest.mark.parametrize("text", ["hospital-b", "hospital-b@lunch", "@updates", ""])
+def test_a_drop_that_cannot_be_meant_is_refused(text: str):
+    with pytest.raises(NodeError) as caught:
+        Drop.parse(text)
+    assert caught.value.code == "FL4001"
+
+
+def test_a_drop_of_somebody_else_is_refused(tmp_path: Path):
+    with pytest.raises(NodeError, match="there is no hospital-x"):
+        Options(run=tmp_path, drops=(Drop("hospital-x", "updates"),))

@@ -1,86 +1,32 @@
 """What a node sees of a plan: bytes in, bytes out. The framework runs in a child process and is never imported here."""
 
 import math
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from fl_node.plan.child import Child
 from fl_node.plan.container import Plan, load_plan
-from fl_node.plan.errors import plan_error
+from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import Message
+from fl_node.plan.interface import DataSource, Runtime, UpdateResult, WorkResult
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.state_codec import compare_states
+
+__all__ = ["DataSource", "PlanRuntime", "Runtime", "UpdateResult", "WorkResult", "deviation_e9", "require_framework"]
 
 TIMEOUT_SECONDS: Final = 900.0
 """How long one call may take; the first one includes the framework's import (10 to 40 s)."""
 
-
-@dataclass(frozen=True)
-class DataSource:
-    """Where a participant's rows are: a CSV or Parquet file, or a folder of them. The child process reads it."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
-class WorkResult:
-    """What client work gave.
-
-    Attributes:
-        vector: This participant's integers in the layout's order, unmasked: mask before it leaves the node.
-        examples: Training rows that it stands for; 0 where the layout names no count.
-        metrics: The metrics of these rows alone, for the node's own operator: never to be published.
-        seconds: Time in the child process.
-    """
-
-    vector: bytes
-    examples: int
-    metrics: dict[str, float]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class UpdateResult:
-    """What the update of an aggregate gave: the next state, the survivors' metrics, the time in the child process."""
-
-    state: bytes
-    metrics: dict[str, float]
-    seconds: float
-
-
-class Runtime(Protocol):
-    """Any framework's runtime: TFF's is one."""
-
-    def initialize(self) -> bytes:
-        """Returns the state before the first round."""
-
-    def prepare(self, state: bytes) -> None:
-        """Gets ready for `work` on a state."""
-
-    def work(self, state: bytes, data: DataSource) -> WorkResult:
-        """Trains on a participant's rows."""
-
-    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
-        """Computes the next state from a sum."""
-
-    def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:
-        """Measures a state on a participant's hold-out."""
-
-    def compare_states(self, first: bytes, second: bytes) -> float:
-        """Measures how far two recomputed states lie apart."""
-
-    def close(self) -> None:
-        """Ends everything that was started."""
+DIED: Final = "FL3040"
 
 
 class PlanRuntime:
     """Runs a plan made with TensorFlow Federated. May be used from several threads; calls run one after the other.
 
-    The child process starts at the first call that needs it, and again after it died.
+    The child process starts at the first call that needs it. A call during which it dies is tried once more.
 
     Args:
         plan: The .flplan file.
@@ -100,6 +46,7 @@ class PlanRuntime:
         self._log = log
         self._timeout = timeout
         self._child: Child | None = None
+        self._closing = False
         self._lock = Lock()
 
     @property
@@ -188,12 +135,14 @@ class PlanRuntime:
 
     def close(self) -> None:
         """Ends the child process with everything that it started; a call under way fails with FL3040."""
+        self._closing = True
         if self._child:
             self._child.interrupt()
         with self._lock:
             if self._child:
                 self._child.kill()
-                self._child = None
+            self._child = None
+            self._closing = False
 
     def __enter__(self) -> Self:
         return self
@@ -204,8 +153,15 @@ class PlanRuntime:
         self.close()
 
     def _call(self, op: str, *blobs: bytes, **header: Any) -> Message:
+        request = Message({"op": op, **header}, blobs)
         with self._lock:
-            return self._running().call(Message({"op": op, **header}, blobs), self._timeout)
+            try:
+                return self._running().call(request, self._timeout)
+            except PlanError as error:
+                if error.code != DIED or self._closing:
+                    raise
+            # Every call is a pure function of its bytes, so that doing it again in a new child is safe.
+            return self._running().call(request, self._timeout)
 
     def _running(self) -> Child:
         if self._child and self._child.alive:

@@ -25,7 +25,7 @@ from fl_node.plan.tff_compile import SEED, build_plan, compile_source, first_sta
 from fl_node.plan.tff_execute import client_data, leaves, metric_names
 from fl_node.plan.tff_structure import flatten, pack, tensor_types
 from network.errors import FedledgerError
-from tests.unit.plan import sources
+from tests.unit.plan import bad_sources, sources
 
 SURVIVORS = ([0, 1, 2, 3], [0, 2, 3], [1, 2, 3])
 ROWS = (9, 30, 17, 24)
@@ -38,10 +38,10 @@ def main(out: Path) -> None:
     for function in sources.GOOD:
         rounds = SURVIVORS[:1] if function in {sources.stock, sources.adaptive, sources.statistics} else SURVIVORS
         report["good"][function.__name__] = follow(out, function, paths, rounds)
-    for function in sources.REFUSED:
+    for function in bad_sources.REFUSED:
         report["refused"][function.__name__] = refusal(function)
     report["means"] = {name: mean_of(*case) for name, case in sources.MEANS.items()}
-    file = split_process(sources.file_in_work().process).work
+    file = split_process(bad_sources.file_in_work().process).work
     (out / "reads_a_file.pb").write_bytes(tff.framework.serialize_computation(file).SerializeToString())
     (out / "report.json").write_text(json.dumps(report))
 
@@ -101,7 +101,7 @@ def mean_of(quantisation, updates, weights):
 
 def refusal(function):
     try:
-        build_plan(Path(sources.__file__), function.__name__, "upb")
+        build_plan(Path(bad_sources.__file__), function.__name__, "upb")
     except FedledgerError as error:
         return error.as_json()
     return {"code": "none"}

@@ -207,7 +207,7 @@ def test_refusals_of_data_and_aggregates_cross_the_process_boundary(
     with pytest.raises(PlanError, match="FL3032"):
         runtime.update(state, b"\xff" * 8 + vector[8:], 1)
     with pytest.raises(PlanError, match="FL3020"):
-        runtime.work(opened("proximal").initialize(), DataSource(reference.rows[0]))
+        runtime.work(load_plan(reference.plan("every_kind")).initial_state, DataSource(reference.rows[0]))
     assert layout.rows(vector) > 0
 
 

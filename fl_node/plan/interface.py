@@ -1,0 +1,63 @@
+"""What a node asks of the runtime of any framework, and what it gets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a participant's rows are: a CSV or Parquet file, or a folder of them. The child process reads it."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class WorkResult:
+    """What client work gave.
+
+    Attributes:
+        vector: This participant's integers in the layout's order, unmasked: mask before it leaves the node.
+        examples: Training rows that it stands for; 0 where the layout names no count.
+        metrics: The metrics of these rows alone, for the node's own operator: never to be published.
+        seconds: Time in the child process.
+    """
+
+    vector: bytes
+    examples: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class UpdateResult:
+    """What the update of an aggregate gave: the next state, the survivors' metrics, the time in the child process."""
+
+    state: bytes
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Runtime(Protocol):
+    """Any framework's runtime: TFF's is one."""
+
+    def initialize(self) -> bytes:
+        """Returns the state before the first round."""
+
+    def prepare(self, state: bytes) -> None:
+        """Gets ready for `work` on a state."""
+
+    def work(self, state: bytes, data: DataSource) -> WorkResult:
+        """Trains on a participant's rows."""
+
+    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
+        """Computes the next state from a sum."""
+
+    def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:
+        """Measures a state on a participant's hold-out."""
+
+    def compare_states(self, first: bytes, second: bytes) -> float:
+        """Measures how far two recomputed states lie apart."""
+
+    def close(self) -> None:
+        """Ends everything that was started."""

@@ -11,7 +11,7 @@ import structlog
 from fl_node import knowledge, refusals
 from fl_node.blobstore import About
 from fl_node.context import Context
-from fl_node.errors import NodeError
+from fl_node.errors import NodeError, RefusalError
 from fl_node.journal import AttemptJournal
 from fl_node.ledger import LedgerError
 from fl_node.refusals import Knowledge
@@ -71,6 +71,8 @@ class Attempt:
         known = await knowledge.gather(context, view)
         refusals.check_opening(view, known)
         session = await session_of(context.ledger, view)
+        if session.layout.digest.hex() != known.layout_digest:
+            raise RefusalError("FL4302", "the ledger's layout is not the plan file's", where=view.name)
         return cls(context, known, session, Participant(context.me, SecaggJournal(records)), records)
 
     async def publish_keys(self, view: Round) -> None:
@@ -81,7 +83,12 @@ class Attempt:
         await self.context.ledger.submit("PublishKeys", **view.ref, seal_key=keys.seal.hex(), mask_key=keys.mask.hex())
 
     async def commit_shares(self, view: Round) -> None:
-        """Deal shares of both secrets, give each receiver its sealed message, commit to all of them."""
+        """Deal shares of both secrets, give each receiver its sealed message, commit to all of them.
+
+        Raises:
+            RefusalError: FL4305, our own peer shows other keys than the ledger's; what is sealed to them is given away.
+        """
+        await self.context.witnesses.confirm(view)
         out = self._keys_fixed(view)
         (commitment,) = of(out, m.CommitShares)
         self.records.record(SHARES, commitment.shares_root)
@@ -109,6 +116,7 @@ class Attempt:
             plan=view.plan,
             base_state=view.base_state,
         )
+        self.participant.receive(m.UpdateCommitted(bytes.fromhex(digest)))
 
     async def reveal(self, view: Round) -> None:
         """Check the frozen survivors with other members' peers, then reveal one kind of share for each participant.
@@ -119,7 +127,7 @@ class Attempt:
         await self._shares_fixed(view)
         refusals.check_reveal(view, self.known)
         refusals.check_unchanged(view, knowledge.frozen_as(self.context, view))
-        refusals.check_agreement(view, await self._other_views(view))
+        await self.context.witnesses.confirm(view)
         if self.context.me in view.updates:
             self.participant.receive(m.UpdateCommitted(bytes.fromhex(view.updates[self.context.me].digest)))
         lifted = view.lifted and self.context.config.policy.accept_lifted
@@ -205,19 +213,6 @@ class Attempt:
             await self.context.blobs.push(organisation, digest, sealed.blob, attempts=2)
         except NodeError as error:
             log.info("sealed share left for its receiver to fetch", to=sealed.to, **error.as_json())
-
-    async def _other_views(self, view: Round) -> dict[str, Round | None]:
-        """Ask other members' peers for the round; with this node's own they are f+1 or more (threats T3)."""
-        members = [o.msp_id for o in self.context.consortium.members if o.msp_id != self.context.msp]
-        faulty = len(members) // 3
-        asked = (
-            self.context.ledger.round(view.training, view.round, view.attempt, organisations=(msp,)) for msp in members
-        )
-        answers = dict(zip(members, await asyncio.gather(*asked, return_exceptions=True), strict=True))
-        seen = {msp: answer for msp, answer in answers.items() if not isinstance(answer, BaseException)}
-        if len(seen) < faulty:
-            raise NodeError("FL4005", f"{len(seen)} other members' peers answer, {faulty} are needed", where=view.name)
-        return seen
 
     def _organisation(self, participant: str) -> str:
         msp = self.known.organisations[participant]

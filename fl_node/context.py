@@ -10,6 +10,7 @@ from fl_node.journal import Journal
 from fl_node.ledger import Ledger
 from fl_node.mirror import Mirror
 from fl_node.observe import Health, Metrics
+from fl_node.witnesses import Witnesses
 from fl_node.workshop import Workshop
 from network.topology import Consortium
 
@@ -21,6 +22,7 @@ class Context:
     config: NodeConfig
     consortium: Consortium
     ledger: Ledger
+    witnesses: Witnesses
     store: BlobStore
     blobs: BlobClient
     mirror: Mirror

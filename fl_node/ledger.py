@@ -26,24 +26,32 @@ class LedgerError(NodeError):
 
 
 class Ledger:
-    """The chaincode's functions, called as one user of one organisation."""
+    """The chaincode's functions, called as one user of one organisation.
 
-    def __init__(self, gateway: Gateway, profile: Profile, egress: EgressLog | None = None) -> None:
+    Attributes:
+        answering: Whose peers may answer a query; empty means any. A gateway whose own chaincode is down asks another
+            organisation's, which a node must not take for its own peer's word.
+    """
+
+    def __init__(
+        self, gateway: Gateway, profile: Profile, egress: EgressLog | None = None, answering: tuple[str, ...] = ()
+    ) -> None:
         self.gateway = gateway
         self.profile = profile
+        self.answering = answering
         self.network = gateway.network(profile.channel)
         self._contract: Contract = self.network.contract(profile.chaincode)
         self._egress = egress
 
     async def query(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
-        """Ask a peer (of the given organisations, else one's own) and return the decoded answer.
+        """Ask a peer (of the given organisations, else of `answering`) and return the decoded answer.
 
         Raises:
             LedgerError: the query was refused, or nobody answered.
         """
         try:
             raw = await self._contract.evaluate(
-                function, canonical_json(arguments), endorsing_organizations=organisations or None
+                function, canonical_json(arguments), endorsing_organizations=organisations or self.answering or None
             )
         except GatewayError as error:
             raise explained(error, function) from None
@@ -145,20 +153,15 @@ class Ledger:
 
 
 @contextlib.asynccontextmanager
-async def open_ledger(profile: Profile, egress: EgressLog | None = None) -> AsyncIterator[Ledger]:
+async def open_ledger(
+    profile: Profile, egress: EgressLog | None = None, answering: tuple[str, ...] = ()
+) -> AsyncIterator[Ledger]:
     """Connect to the organisation's own peer.
 
     Raises:
         NodeError: FL4005, it does not answer; FL4002, the identity's key does not fit.
     """
-    endpoints = [Endpoint(address, root_certificates=root) for address, root in profile.peers]
-    try:
-        identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
-    except ValueError as error:
-        raise NodeError("FL4002", f"the identity is not usable: {error}", where=profile.organisation) from None
-    gateway = connect(
-        endpoints, identity, signer, retry=RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE)
-    )
+    gateway = gateway_of(profile)
     try:
         await gateway.open()
     except ConnectError as error:
@@ -166,9 +169,23 @@ async def open_ledger(profile: Profile, egress: EgressLog | None = None) -> Asyn
         hint = "Is the network up (`fedledger network status`)?"
         raise NodeError("FL4005", error.message, where=profile.peers[0][0], hint=hint) from None
     try:
-        yield Ledger(gateway, profile, egress)
+        yield Ledger(gateway, profile, egress, answering)
     finally:
         await gateway.close()
+
+
+def gateway_of(profile: Profile) -> Gateway:
+    """Return a gateway to the profile's peers that connects with its first call.
+
+    Raises:
+        NodeError: FL4002, the identity's key does not fit.
+    """
+    endpoints = [Endpoint(address, root_certificates=root) for address, root in profile.peers]
+    try:
+        identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
+    except ValueError as error:
+        raise NodeError("FL4002", f"the identity is not usable: {error}", where=profile.organisation) from None
+    return connect(endpoints, identity, signer, retry=RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE))
 
 
 def explained(error: GatewayError, function: str) -> LedgerError:

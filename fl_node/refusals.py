@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fl_node.errors import RefusalError
-from fl_node.views import Round
+from fl_node.views import Phase, Round
 
 PPM: Final = 1_000_000
+ORDER: Final[tuple[Phase, ...]] = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,49 @@ def check_reveal(view: Round, known: Knowledge) -> None:
             raise _refusal("FL4304", f"{name} declares {declared} of {total} examples", view)
 
 
-def check_agreement(view: Round, others: Mapping[str, Round | None]) -> None:
-    """Check the organisation's own peer against peers of other organisations before a reveal (T3).
+def check_agreement(view: Round, others: Mapping[str, Round | None], faulty: int) -> bool:
+    """Tell whether enough peers of other organisations confirm what the organisation's own peer shows (T3, T4).
+
+    At most `faulty` organisations lie, our own peer's operator among them: `faulty` other words hold an honest one, and
+    one liar stops nobody. A peer that lags behind, or has ended the attempt, says nothing.
+
+    Args:
+        view: The attempt as the own peer has it.
+        others: MSP id → the attempt as that organisation's own peer has it.
+        faulty: How many organisations may be dishonest.
 
     Raises:
-        RefusalError: FL4305, a peer shows other survivors, keys or shares for the same attempt.
+        RefusalError: FL4305, more than `faulty` peers show something else, an honest one among them.
     """
-    for msp, other in others.items():
-        if other is None or other.phase not in {"Unmask", "Attest", "Final"}:
-            continue  # a peer that lags behind does not contradict
-        if (other.survivors, other.keys, other.shares) != (view.survivors, view.keys, view.shares):
-            raise _refusal("FL4305", f"the peer of {msp} shows other survivors, keys or shares", view)
+    words = {msp: _same(view, other) for msp, other in others.items() if other is not None}
+    contradicting = sorted(msp for msp, word in words.items() if word is False)
+    if len(contradicting) > faulty:
+        raise _refusal("FL4305", f"the peers of {', '.join(contradicting)} show another attempt than ours", view)
+    return sum(word is True for word in words.values()) >= faulty
+
+
+def _same(view: Round, other: Round) -> bool | None:
+    """Tell whether another peer confirms (True) or contradicts (False) all that is settled in the view's phase."""
+    if _settled(other, "Keys") != _settled(view, "Keys"):
+        return False
+    if other.phase not in ORDER or ORDER.index(other.phase) < ORDER.index(view.phase):
+        return None
+    if _settled(other, view.phase) != _settled(view, view.phase):
+        return False
+    return True if other.frozen == view.frozen else None  # another training may just have frozen a set
+
+
+def _settled(view: Round, phase: Phase) -> tuple[object, ...]:
+    """Return what can no longer change in an attempt that has reached a phase."""
+    settled: list[object] = [view.plan, view.base_state, view.session, view.threshold, view.cohort, view.members]
+    for since, values in (
+        ("Shares", (view.u1, view.keys)),
+        ("Updates", (view.u2, view.shares)),
+        ("Unmask", (view.survivors, view.updates)),
+    ):
+        if ORDER.index(phase) >= ORDER.index(since):
+            settled.extend(values)
+    return tuple(settled)
 
 
 def check_unchanged(view: Round, before: Collection[str] | None) -> None:

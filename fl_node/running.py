@@ -18,6 +18,7 @@ from fl_node.journal import Journal
 from fl_node.ledger import open_ledger
 from fl_node.mirror import Mirror
 from fl_node.observe import Health, Metrics
+from fl_node.witnesses import Witnesses
 from fl_node.workshop import Opener, Workshop, open_tff
 from network.connection import Profile, profile
 
@@ -70,12 +71,14 @@ async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator
         stack.push_async_callback(observer.cleanup)
         calling = tls.context(config.run, consortium, config.organisation, config.user, server=False)
         client = await stack.enter_async_context(BlobClient(own.blobs, calling, egress))
-        ledger = await stack.enter_async_context(open_ledger(own, egress))
+        ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))
+        witnesses = Witnesses(own, consortium)
+        stack.push_async_callback(witnesses.close)
         mirror = Mirror(store, client, config.organisation, metrics)
         stack.push_async_callback(mirror.close)
         workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
         stack.push_async_callback(workshop.close)
-        yield Context(config, consortium, ledger, store, client, mirror, workshop, journal, metrics, health)
+        yield Context(config, consortium, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health)
 
 
 async def _require(config: NodeConfig, own: Profile) -> None:

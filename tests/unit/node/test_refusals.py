@@ -43,7 +43,7 @@ def refused(check: Callable[[], None]) -> str:
 def test_an_honest_round_is_not_refused():
     refusals.check_opening(ROUND, KNOWN)
     refusals.check_reveal(ROUND, KNOWN)
-    refusals.check_agreement(ROUND, {"bMSP": ROUND, "cMSP": None})
+    assert refusals.check_agreement(ROUND, {"bMSP": ROUND, "cMSP": None}, 1)
     refusals.check_unchanged(ROUND, NAMES)
     refusals.check_unchanged(ROUND, None)
 
@@ -65,13 +65,53 @@ def test_t28_one_survivor_with_most_examples_is_refused():
     assert refused(lambda: refusals.check_reveal(ROUND.model_copy(update={"updates": updates}), KNOWN)) == "FL4304"
 
 
-def test_t3_a_peer_with_other_survivors_is_noticed():
-    other = ROUND.model_copy(update={"survivors": NAMES[:3]})
-    assert refused(lambda: refusals.check_agreement(ROUND, {"bMSP": ROUND, "cMSP": other})) == "FL4305"
+def shown(**changes: object) -> Round:
+    return ROUND.model_copy(update=changes)
 
 
-def test_t3_a_peer_that_lags_behind_does_not_contradict():
-    refusals.check_agreement(ROUND, {"bMSP": ROUND.model_copy(update={"phase": "Updates", "survivors": ()})})
+LIE = shown(survivors=NAMES[:3])
+
+
+def test_t3_more_peers_with_other_survivors_than_may_lie_are_noticed():
+    others = {"bMSP": ROUND, "cMSP": LIE, "dMSP": LIE}
+    assert refused(lambda: refusals.check_agreement(ROUND, others, 1)) == "FL4305"
+
+
+def test_t3_one_lying_peer_stops_nobody():
+    assert refusals.check_agreement(ROUND, {"bMSP": LIE, "cMSP": ROUND, "dMSP": None}, 1)
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        None,
+        LIE,
+        shown(phase="Updates", survivors=()),
+        shown(phase="Void"),
+        shown(frozen=({"survivors": NAMES},)),
+    ],
+    ids=["unreachable", "lying", "a phase behind", "ended", "with a set that ours does not show"],
+)
+def test_t3_a_peer_that_does_not_confirm_is_no_witness(silent: Round | None):
+    assert not refusals.check_agreement(ROUND, {"bMSP": silent, "cMSP": None, "dMSP": None}, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"keys": {"a": {"seal_key": OTHER, "mask_key": OTHER}}},
+        {"base_state": OTHER},
+        {"cohort": (*NAMES, "e")},
+        {"threshold": 4},
+    ],
+)
+def test_t4_keys_and_cohort_are_confirmed_before_shares_are_sealed_to_them(changes: dict[str, object]):
+    dealing = shown(phase="Shares", survivors=(), updates={})
+    further = shown(**changes)  # a peer may be phases ahead
+    assert refusals.check_agreement(dealing, {"bMSP": ROUND}, 1)
+    assert not refusals.check_agreement(dealing, {"bMSP": further}, 1)
+    both = {"bMSP": further, "cMSP": further}
+    assert refused(lambda: refusals.check_agreement(dealing, both, 1)) == "FL4305"
 
 
 def test_t2_other_survivors_than_those_of_an_earlier_reveal_are_refused():

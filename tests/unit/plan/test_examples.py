@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from fl_node.canonical import canonical_json, decode_strict
 from fl_node.data.examples import load_examples
 from fl_node.data.profile import profile
 from fl_node.data.read import read_table
@@ -87,6 +90,36 @@ def test_constants_do_not_change_what_data_fits_a_schema():
 def test_an_inconsistent_column_is_refused(fields: dict[str, Any]):
     with pytest.raises(ValidationError):
         Column.model_validate(fields)
+
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1, max_size=8)
+numbers = st.tuples(st.integers(-999, 0), st.integers(1, 999)).map(
+    lambda pair: {"minimum": str(pair[0]), "maximum": str(pair[1])}
+)
+columns = st.one_of(
+    st.tuples(words, st.sampled_from(["float", "integer"]), numbers).map(
+        lambda c: Column(name=c[0], type=c[1], **c[2])
+    ),
+    st.tuples(words, st.lists(words, min_size=1, max_size=3, unique=True)).map(
+        lambda c: Column(name=c[0], type="category", values=tuple(c[1]))
+    ),
+)
+schemas = st.lists(columns, min_size=1, max_size=4, unique_by=lambda column: column.name).map(
+    lambda made: Schema(columns=tuple(made))
+)
+
+
+@given(schemas)
+def test_any_schema_survives_canonical_json_with_its_digest(schema: Schema):
+    found = Schema.model_validate(decode_strict(canonical_json(schema.model_dump(mode="json"))))
+    assert found == schema
+    assert found.digest() == schema.digest()
+    assert synthetic_examples(found, 3).features.shape == (3, schema.width)
+
+
+@given(schemas, schemas)
+def test_different_schemas_have_different_digests(one: Schema, other: Schema):
+    assert (one == other) == (one.digest() == other.digest())
 
 
 def test_made_up_rows_fit_the_schema_and_are_the_same_each_time():

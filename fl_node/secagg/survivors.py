@@ -53,9 +53,23 @@ def check_survivors(
         raise Refusal(LEFT_OUT, f"the survivors do not hold {reason}")
     if len(survivors) < max(session.threshold, SMALLEST):
         raise Refusal(TOO_FEW_SURVIVORS, f"{len(survivors)} survivors, threshold {session.threshold}")
-    if organisations and len(_sizes(fixed.survivors, organisations)) < policy.organisations:
-        raise Refusal(TOO_FEW_SURVIVORS, "the survivors belong to too few organisations")
+    if organisations:
+        check_organisations(_sizes(fixed.survivors, organisations), policy)
     check_difference(survivors, fixed)
+
+
+def check_organisations(sizes: Mapping[str, int], policy: Policy) -> None:
+    """Refuses survivors among whom an organisation with several would know too much of the rest (FL4125).
+
+    Args:
+        sizes: Organisation to how many survivors it has.
+        policy: The node's floors.
+    """
+    if len(sizes) < policy.organisations:
+        raise Refusal(TOO_FEW_SURVIVORS, "the survivors belong to too few organisations")
+    several = [size for size in sizes.values() if size > 1]
+    if several and sum(sizes.values()) - max(several) < SMALLEST:
+        raise Refusal(TOO_FEW_SURVIVORS, f"fewer than {SMALLEST} survivors remain without one organisation's")
 
 
 def check_difference(survivors: set[str], fixed: SurvivorsFixed) -> None:

@@ -15,7 +15,7 @@ from fl_node.secagg.participant import Participant
 from fl_node.secagg.records import Dealing, Secrets
 from fl_node.secagg.session import Session
 from fl_node.secagg.simulation import Simulation, session_of
-from fl_node.secagg.survivors import Policy
+from fl_node.secagg.survivors import Policy, check_organisations
 
 LAYOUT = Layout.from_fields(
     {
@@ -226,6 +226,28 @@ def test_t10_one_organisation_may_not_reach_the_threshold():
     two = {name: "A" if place < 3 else "B" for place, name in enumerate(names)}
     refused(errors.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest, two))
     assert world.me.receive(m.RoundOpened(world.session, world.session.digest, {name: name for name in names}))
+
+
+@pytest.mark.parametrize(
+    ("survivors", "allowed"),
+    [
+        ("ABCDE", True),
+        ("ABC", True),
+        ("AABCD", True),
+        ("AABC", False),
+        ("AABBC", True),
+        ("AAABC", False),
+        ("AABB", False),
+    ],
+)
+def test_t10_survivors_whose_rest_one_organisation_would_know_are_refused(survivors: str, allowed: bool):
+    sizes = {organisation: survivors.count(organisation) for organisation in survivors}
+    if allowed:
+        check_organisations(sizes, Policy())
+        return
+    with pytest.raises(errors.Refusal) as refusal:
+        check_organisations(sizes, Policy())
+    assert errors.TOO_FEW_SURVIVORS == refusal.value.code
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ def _lines(series: dict[str, list[tuple[int, float]]], title: str, *, from_zero:
     for colour, (name, points) in zip(COLOURS * (1 + len(series) // len(COLOURS)), series.items(), strict=False):
         axes.plot([x for x, _ in points], [y for _, y in points], marker="o", color=colour, label=name, markersize=4)
     axes.set_xlabel("round", color=INK)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    rounds = [x for points in series.values() for x, _ in points]
+    axes.set_xlim(min(rounds) - 0.5, max(rounds) + 0.5)
     if from_zero:
         axes.set_ylim(bottom=0)
     axes.legend(frameon=False, labelcolor=INK, fontsize=8)

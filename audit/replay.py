@@ -117,7 +117,8 @@ def differences(answer: dict[str, Any], action: Action, chaincode: str) -> Itera
     yield Rule.REPLAY_REFUSED, ""
     committed, given = dict(_writes(action, chaincode)), dict(answer["writes"])
     keys = sorted(k for k in committed.keys() | given.keys() if committed.get(k, "") != given.get(k, ""))
-    yield Rule.REPLAY_WRITES, f"the rules write something else at {keys[:3]}" if keys else ""
+    shown = ", ".join(key.strip("\0").replace("\0", "/") for key in keys[:3])
+    yield Rule.REPLAY_WRITES, f"the rules write something else at {shown}" if keys else ""
     event = [action.event.event_name, _text(action.event.payload)] if action.event else None
     yield Rule.REPLAY_EVENT, "" if answer.get("event") == event else "the rules give another event"
     if summed:

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import random
 import time
+import traceback
 from dataclasses import dataclass, field, replace
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import structlog
 
@@ -89,7 +91,7 @@ class Node:
             trainings = await self.context.ledger.trainings()
             self.context.health.ledger_answered()
             await self._warm()
-            busy = [await self._attend(training) for training in trainings]
+            busy = [await self._attend_safely(training) for training in trainings]
         except FedledgerError as error:
             self.context.health.problem = str(error)
             log.warning("the ledger cannot be read", **error.as_json())
@@ -114,6 +116,16 @@ class Node:
         else:
             self.context.health.plans.append(plan)
             log.info("plan is ready", plan=plan)
+
+    async def _attend_safely(self, training: Training) -> bool:
+        """Attend a training; what goes wrong in one, foreseen or not, stops neither the others nor the node."""
+        try:
+            return await self._attend(training)
+        except Exception as error:  # noqa: BLE001  # an odd answer of somebody's must not end the node
+            report = reported(error)
+            self.context.health.problem = f"{training.training}: {report['message']}"
+            log.warning("a training cannot be attended", training=training.training, **report)
+            return False
 
     async def _attend(self, training: Training) -> bool:
         view = await self.context.ledger.round(training.training)
@@ -172,10 +184,10 @@ class Node:
             log.warning("refused", attempt=view.name, duty=name, **error.as_json())
             self._acts.drop(view, error.code)
             outcome, moved = "refused", True
-        except (FedledgerError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001  # see _attend_safely
             self._back_off(seen)
-            report = error.as_json() if isinstance(error, FedledgerError) else {"message": "timed out"}
-            self.context.health.problem = f"{name}: {error}"
+            report = reported(error)
+            self.context.health.problem = f"{name}: {report['message']}"
             log.warning("will try again", attempt=view.name, duty=name, failures=seen.failures, **report)
             moved = False
         self.context.metrics.effects.labels(name, outcome).inc()
@@ -198,3 +210,13 @@ class Node:
             except GatewayError as error:
                 log.warning("event stream broke", error=str(error))
             await asyncio.sleep(TICK_S)
+
+
+def reported(error: Exception) -> dict[str, Any]:
+    """Return an error for the log; of one that nobody foresaw only type and place, for its text may hold a secret."""
+    if isinstance(error, FedledgerError):
+        return error.as_json()
+    if isinstance(error, TimeoutError):
+        return {"message": "timed out"}
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return {"code": "FL4010", "message": f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"}

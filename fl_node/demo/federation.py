@@ -17,6 +17,8 @@ from fl_node.plan.container import load_plan
 from network.connection import consortium_of, profile
 
 STAKE: Final = 1_000_000
+LAG_LOOKS: Final = 20
+LAG_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,12 @@ class Federation:
             if answer["status"].lower() != "open":
                 break
             answer = await cast(self.admins[name], answer["proposal"], approve=True)
-        return dict(await self.first.query("GetProposal", proposal=answer["proposal"]))
+        for _ in range(LAG_LOOKS):
+            decided = dict(await self.first.query("GetProposal", proposal=answer["proposal"]))
+            if decided["status"] == answer["status"]:
+                break
+            await asyncio.sleep(LAG_S)  # our peer has not seen the last vote's block yet
+        return decided
 
     async def vet(self) -> list[dict[str, Any]]:
         """Let the organisations vote every applicant in, each proposed by its own organisation."""

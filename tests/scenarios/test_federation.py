@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+
+from fl_node.canonical import canonical_json
+from gateway.errors import CommitError
 from tests.scenarios.federation import Federation, digest
 from tests.scenarios.rounds import Attempt, vectors
 
@@ -44,6 +48,7 @@ async def test_one_changed_bit_is_refused_by_every_honest_endorser(federation: F
     await _share_refusals(attempt)
     await attempt.unmask()
     await _aggregate_refusals(attempt)
+    await _one_endorsement_is_not_enough(attempt)
     await attempt.finish()
 
 
@@ -137,3 +142,14 @@ async def _aggregate_refusals(attempt: Attempt) -> None:
     assert await refuse("ProposeAggregate", by=who, user="node", **attempt.ref, **wrong) == "FL0503"
     wrong = attempt.result(examples=true["examples"] + 1)
     assert await refuse("ProposeAggregate", by=who, user="node", **attempt.ref, **wrong) == "FL0456"
+
+
+async def _one_endorsement_is_not_enough(attempt: Attempt) -> None:
+    federation = attempt.federation
+    who = await attempt.aggregator()
+    argument = canonical_json({**attempt.ref, **attempt.result()})
+    contract = federation.contracts[who, "node"]
+    with pytest.raises(CommitError) as refusal:
+        await contract.submit("ProposeAggregate", argument, endorsing_organizations=[federation.msp(who)], retry=False)
+    assert "ENDORSEMENT_POLICY_FAILURE" in str(refusal.value)
+    assert (await attempt.view())["proposal"] is None

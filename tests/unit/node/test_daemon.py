@@ -49,6 +49,6 @@ async def test_a_training_that_cannot_be_read_keeps_no_other_from_its_round():
 
 def test_of_an_unforeseen_error_only_type_and_place_are_shown():
     with pytest.raises(KeyError) as caught:
-        os.environ["no such secret"]
+        os.environ["NO SUCH SECRET"]
     report = reported(caught.value)
     assert (report["code"], report["message"].split(":")[0]) == ("FL4010", "KeyError at <frozen os>")

@@ -100,6 +100,12 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
         async for response in self._filtered.serve(requests, respond, _status):
             yield response
 
+    async def DeliverWithPrivateData(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Refuse."""
+        del requests
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "devnet does not provide private data")
+        yield
+
 
 class Peer:
     """Everything that one peer process runs."""

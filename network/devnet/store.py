@@ -25,11 +25,11 @@ create table if not exists state (
     primary key (namespace, key)) without rowid;
 create index if not exists blocks_by_hash on blocks (hash);
 """
-IDLE_READERS = 16
+IDLE_READERS = 8
 RECENT_BLOCKS = 8  # those that streams are asking for
 
 
-def connect(path: Path, *, synchronous: str = "normal", cache_kib: int = 2000) -> sqlite3.Connection:
+def connect(path: Path, *, synchronous: str = "normal", cache_kib: int = 500) -> sqlite3.Connection:
     """Open a database in write-ahead mode; `normal` survives a killed process, `full` a power cut as well."""
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=32)
     connection.execute("pragma journal_mode=wal")
@@ -111,7 +111,7 @@ class Store:
 
     def open_snapshot(self) -> Snapshot:
         """Return the state as of now; give it back with `release`."""
-        connection = self._idle.pop() if self._idle else connect(self._path, cache_kib=200)
+        connection = self._idle.pop() if self._idle else connect(self._path, cache_kib=50)
         connection.execute("begin")
         connection.execute("select 1 from blocks limit 1").fetchone()  # the first read fixes what is seen
         return Snapshot(connection)

@@ -39,8 +39,8 @@ func (r *ranges) take(chunk words, start int) {
 		}
 		r.countSlot(chunk, span, from, wide)
 	}
+	// What lies behind the last 64-bit word counts as 32-bit words, and so does all padding.
 	clear(chunk.narrow[min(max(r.layout.dataBytes()-start-wide, 0)/4, len(chunk.narrow)):])
-	clear(chunk.wide[min(max(r.layout.dataBytes()-start, 0)/8, len(chunk.wide)):])
 }
 
 // check reports words outside 0 … survivors·max, words other than the survivors' number where each put one, and reduces

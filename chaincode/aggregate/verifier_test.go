@@ -148,7 +148,13 @@ func TestAFullQueueStartsNothingAndLosesNothing(t *testing.T) {
 		t.Fatalf("expected one worker at its first blob, got %d opened", opened)
 	}
 	close(blobs.gate)
-	for _, round := range rounds {
+	for i, round := range rounds {
+		if i == 2 {
+			time.Sleep(20 * time.Millisecond) // time for work that was never to start
+			if opened := blobs.opened.Load(); opened != 8 {
+				t.Fatalf("expected the blobs of two rounds opened, got %d", opened)
+			}
+		}
 		if _, err := finish(t, verifier, round.Inputs); err != nil {
 			t.Fatal(err)
 		}

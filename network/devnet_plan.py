@@ -7,8 +7,8 @@ from pathlib import Path
 from network.plan import Plan, Process
 from network.topology import Consortium, Organisation
 
-# Bytecode is kept even where the environment forbids it: compiling costs each process a second at every start. One arena
-# for gRPC's threads: more cost a peer some megabytes.
+# Bytecode is kept even where the environment forbids it: compiling costs each process a second at every start. One
+# arena for gRPC's threads: more cost a peer some megabytes.
 PYTHON = {"PYTHONDONTWRITEBYTECODE": "", "MALLOC_ARENA_MAX": "1"}
 
 

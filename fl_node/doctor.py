@@ -3,11 +3,11 @@
 import asyncio
 import shutil
 import ssl
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from time import time as wall_clock
 from typing import Final, Literal
 
 import aiohttp
@@ -214,7 +214,7 @@ async def _skew(url: str, context: ssl.SSLContext) -> float | None:
     try:
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, ssl=context) as response:
-            return time.time() - parsedate_to_datetime(response.headers["Date"]).timestamp()
+            return wall_clock() - parsedate_to_datetime(response.headers["Date"]).timestamp()
     except (aiohttp.ClientError, TimeoutError, OSError, KeyError, ValueError):
         return None
 

@@ -1,0 +1,90 @@
+"""The command line: quick help, JSON, exit codes, errors with their code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fl_node.cli import PARTS, application
+from fl_node.commands.common import show
+from fl_node.commands.proposal import body_of
+from fl_node.errors import CATALOGUE, NodeError
+
+RUNNER = CliRunner()
+SOURCES = Path(__file__).resolve().parents[3] / "fl_node"
+
+
+def test_help_names_every_part_and_imports_none():
+    script = (
+        "import sys; sys.argv = ['fedledger', '--help']\n"
+        "from fl_node.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('grpc', 'aiohttp', 'numpy', 'tensorflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")
+    for name in PARTS:
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_can_be_imported_and_explains_itself(part: str):
+    result = RUNNER.invoke(application([part]), [part, "--help"])
+    assert (result.exit_code, "Usage" in result.output) == (0, True), result.output
+
+
+def test_an_unknown_command_is_an_error_of_usage():
+    assert RUNNER.invoke(application(["nonsense"]), ["nonsense"]).exit_code == 2
+
+
+def test_an_error_has_its_code_in_json_and_ends_with_one(tmp_path: Path):
+    arguments = ["member", "list", "--org", "hospital-a", "--run", str(tmp_path), "--json"]
+    result = RUNNER.invoke(application(arguments), arguments)
+    assert (result.exit_code, json.loads(result.output)["error"]["code"]) == (1, "FL1020")
+
+
+def test_a_doctor_with_findings_ends_with_four(run: Path):
+    arguments = ["node", "doctor", "--org", "hospital-a", "--run", str(run), "--json"]
+    result = RUNNER.invoke(application(arguments), arguments)
+    codes = {finding["check"]: finding["code"] for finding in json.loads(result.output)}
+    assert (result.exit_code, codes["blob services"], codes["ledger"]) == (4, "FL4008", "FL4005")
+
+
+def test_a_node_that_cannot_start_says_why(run: Path):
+    arguments = ["node", "run", "--org", "hospital-a", "--data", "/nowhere.csv", "--run", str(run)]
+    result = RUNNER.invoke(application(arguments), arguments)
+    assert (result.exit_code, "FL4001" in result.output) == (1, True)
+
+
+def test_a_body_is_read_from_fields():
+    fields = ["participant=hospital-a", "rounds=5", 'parameters={"epoch_rounds":3}', "name=a=b"]
+    assert body_of(fields) == {
+        "participant": "hospital-a",
+        "rounds": 5,
+        "parameters": {"epoch_rounds": 3},
+        "name": "a=b",
+    }
+    with pytest.raises(NodeError, match="FL4001"):
+        body_of(["rounds"])
+
+
+def test_records_show_as_json_whole(capsys: pytest.CaptureFixture[str]):
+    records = [{"participant": "a", "profile": {"rows": 3}}]
+    show(records, as_json=True)
+    assert json.loads(capsys.readouterr().out) == records
+
+
+def test_every_code_that_the_node_raises_is_in_the_catalogue():
+    used = {code for path in SOURCES.glob("*.py") for code in _codes(path.read_text())}
+    used |= {code for path in (SOURCES / "demo").glob("*.py") for code in _codes(path.read_text())}
+    secure_aggregation = {code for code in used if code.startswith("FL41")}
+    assert used - secure_aggregation <= set(CATALOGUE)
+
+
+def _codes(text: str) -> set[str]:
+    quoted = text.split('"FL4')[1:]
+    return {f"FL4{part[:3]}" for part in quoted if part[:3].isdigit() and part[3:4] == '"'}

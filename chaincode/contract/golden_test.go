@@ -78,55 +78,50 @@ func run(t *testing.T, text string) string {
 func (s *script) say(format string, args ...any) { _, _ = fmt.Fprintf(&s.out, "\n"+format, args...) }
 
 func (s *script) command(command string) {
-	words := strings.SplitN(command, " ", 3)
-	word := func(i int) string {
-		if i < len(words) {
-			return words[i]
-		}
-		return ""
-	}
-	arguments := map[string]func(int) contracttest.Map{}
-	if s.p != nil {
-		arguments = map[string]func(int) contracttest.Map{
-			"keys": s.p.Keys, "shares": s.p.Shares, "updates": s.p.Update, "reveals": s.p.Reveal,
-		}
-	}
-	functions := map[string]string{"keys": "PublishKeys", "shares": "CommitShares", "updates": "CommitUpdate", "reveals": "RevealShares"}
-	switch words[0] {
+	words := append(strings.SplitN(command, " ", 3), "", "")
+	switch word, first, second := words[0], words[1], words[2]; word {
 	case "federation":
-		s.f = contracttest.New(s.number(word(1)), word(2))
+		s.f = contracttest.New(s.number(first), second)
 	case "ready":
-		s.f.Ready(s.number(word(1)), s.number(word(2)))
+		s.f.Ready(s.number(first), s.number(second))
 		s.say("%d transactions", len(s.f.Log))
 		s.seen = len(s.f.Log)
 	case "open":
-		s.open(word(1), word(2))
+		s.open(first, second)
 	case "keys", "shares", "updates", "reveals":
-		for _, place := range s.numbers(word(1)) {
-			s.send(s.p.Node(place), functions[words[0]], arguments[words[0]](place))
-		}
+		s.speak(word, s.numbers(first))
 	case "expire":
 		s.p.Expire()
 	case "advance":
 		s.send(contracttest.Node(0), "Advance", s.p.Ref)
 	case "propose":
-		s.propose(word(1) == "lie")
+		s.propose(first == "lie")
 	case "attest":
-		s.attest(word(1) == "yes", s.numbers(word(2)))
+		s.attest(first == "yes", s.numbers(second))
 	case "vote":
-		if err := s.f.Agree(word(1), []byte(word(2))); err != nil {
+		if err := s.f.Agree(first, []byte(second)); err != nil {
 			s.say("%s", errcode.Of(err))
 		}
 	case "send":
-		function, argument, _ := strings.Cut(word(2), " ")
-		s.send(s.caller(word(1)), function, []byte(argument))
+		function, argument, _ := strings.Cut(second, " ")
+		s.send(s.caller(first), function, []byte(argument))
 	case "query":
-		entry, err := s.f.Do(ledger.Caller{}, word(1), []byte(word(2)))
+		entry, err := s.f.Do(ledger.Caller{}, first, []byte(second))
 		s.result(entry, err)
 	default:
 		s.t.Fatalf("unknown command %q", command)
 	}
 	s.events()
+}
+
+func (s *script) speak(word string, places []int) {
+	function := map[string]string{"keys": "PublishKeys", "shares": "CommitShares", "updates": "CommitUpdate", "reveals": "RevealShares"}
+	argument := map[string]func(int) contracttest.Map{
+		"keys": s.p.Keys, "shares": s.p.Shares, "updates": s.p.Update, "reveals": s.p.Reveal,
+	}
+	for _, place := range places {
+		s.send(s.p.Node(place), function[word], argument[word](place))
+	}
 }
 
 func (s *script) open(training, extra string) {

@@ -77,6 +77,24 @@ func replay(t *testing.T, first string, lines ...line) []map[string]any {
 	return answers
 }
 
+// founding is the transaction t1 as the contract runs it.
+func founding(t *testing.T, admin string) *ledger.Tx {
+	t.Helper()
+	tx := ledger.NewMemory().Begin()
+	caller, _, err := contract.CallerFrom("AMSP", []byte(admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition governance.Definition
+	_ = json.Unmarshal([]byte(found), &definition)
+	definition.Channel = "c"
+	env := ledger.Env{TxID: "t1", TimeMS: 5, Channel: "c", Caller: caller}
+	if _, _, err := (contract.Contract{Definition: definition}).Execute(tx, env, "Found", []byte(found)); err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
 func TestReplayGivesTheWritesAndTheEventOfEachTransactionAndKeepsTheState(t *testing.T) {
 	admin := administrator(t)
 	query := transaction("", admin, "TotalSupply", "{}")
@@ -87,18 +105,7 @@ func TestReplayGivesTheWritesAndTheEventOfEachTransactionAndKeepsTheState(t *tes
 		transaction("t3", admin, "Transfer", `{"amount":5,"to":"BMSP"}`),
 		query,
 	)
-	want := ledger.NewMemory().Begin()
-	caller, _, err := contract.CallerFrom("AMSP", []byte(admin))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var definition governance.Definition
-	_ = json.Unmarshal([]byte(found), &definition)
-	definition.Channel = "c"
-	env := ledger.Env{TxID: "t1", TimeMS: 5, Channel: "c", Caller: caller}
-	if _, _, err := (contract.Contract{Definition: definition}).Execute(want, env, "Found", []byte(found)); err != nil {
-		t.Fatal(err)
-	}
+	want := founding(t, admin)
 	writes := answers[0]["writes"].([]any)
 	if len(writes) != len(want.Writes()) {
 		t.Fatalf("want %d writes, got %d", len(want.Writes()), len(writes))

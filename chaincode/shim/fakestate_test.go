@@ -24,13 +24,7 @@ func (p *fakePeer) handle(m *message) ([]byte, error) {
 		}
 		return []byte(p.state[request.GetKey()]), err
 	case peer.ChaincodeMessage_GET_STATE_MULTIPLE:
-		var request peer.GetStateMultiple
-		err := proto.Unmarshal(m.GetPayload(), &request)
-		result := &peer.GetStateMultipleResult{}
-		for _, key := range request.GetKeys() {
-			result.Values = append(result.Values, []byte(p.state[key]))
-		}
-		return encoded(p.t, result), err
+		return p.readMany(m.GetPayload())
 	case peer.ChaincodeMessage_PUT_STATE:
 		var request peer.PutState
 		err := proto.Unmarshal(m.GetPayload(), &request)
@@ -54,6 +48,16 @@ func (p *fakePeer) handle(m *message) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("unexpected %v", m.GetType())
 	}
+}
+
+func (p *fakePeer) readMany(payload []byte) ([]byte, error) {
+	var request peer.GetStateMultiple
+	err := proto.Unmarshal(payload, &request)
+	result := &peer.GetStateMultipleResult{}
+	for _, key := range request.GetKeys() {
+		result.Values = append(result.Values, []byte(p.state[key]))
+	}
+	return encoded(p.t, result), err
 }
 
 func (p *fakePeer) writeBatch(payload []byte) error {

@@ -45,7 +45,9 @@ def sign_block(block: Any, signer: Signer, consenter: int, last_config: int) -> 
 
 
 def last_config(block: Any) -> int:
-    """Return the number of the last config block that a block names."""
+    """Return the number of the last config block that a block names; 0 for the first block."""
+    if block.header.number == 0:
+        return 0
     metadata = parse(p.common.Metadata, block.metadata.metadata[SIGNATURES], "Metadata")
     named: int = parse(p.common.OrdererBlockMetadata, metadata.value, "OrdererBlockMetadata").last_config.index
     return named

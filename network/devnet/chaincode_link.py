@@ -14,7 +14,7 @@ import grpc
 from fabric_protos.peer import chaincode_shim_pb2_grpc
 
 from network.devnet import protos as p
-from network.devnet.envelopes import MalformedError
+from network.devnet.envelopes import MalformedError, parse
 from network.devnet.shim_requests import answer
 from network.devnet.simulator import OpenRange, Simulation, SimulationError
 from network.devnet.transport import EOF, Outbox
@@ -85,7 +85,7 @@ class ChaincodeLink:
         """Answer the chaincode's first message, and offer what Fabric 3.1 does."""
         if message is EOF or message.type != Message.REGISTER:
             raise ChaincodeError("the chaincode did not register")
-        self.package_id = p.chaincode.ChaincodeID.FromString(message.payload).name
+        self.package_id = parse(p.chaincode.ChaincodeID, message.payload, "ChaincodeID").name
         if not self.package_id:
             raise ChaincodeError("error in handling register chaincode, chaincodeID name is empty")
         offered = p.chaincode.ChaincodeAdditionalParams(

@@ -15,6 +15,7 @@ from network.devnet.store import Store, TransactionPlace
 from network.devnet.validator import Verdict, check_transaction
 
 Codes = p.transaction
+VALID_ALONE = bytes([Codes.VALID])
 
 
 class Committer:
@@ -36,9 +37,17 @@ class Committer:
     def _resume(self) -> None:
         if self.store.height > 1:
             block = self.store.existing_block(self.store.height - 1)
-            self.config_block = last_config(block)
+            self.config_block = self._last_valid_config(block)
             self._commit_hash = parse(p.common.Metadata, block.metadata.metadata[COMMIT_HASH], "Metadata").value
         self.channel = self._configured(config_of(self.store.existing_block(self.config_block)))
+
+    def _last_valid_config(self, block: Any) -> int:
+        """Return the number of the config block in force: the last that was valid, whatever the orderer names."""
+        while True:
+            number = last_config(block)
+            if self.store.existing_block(number).metadata.metadata[TRANSACTIONS_FILTER] == VALID_ALONE:
+                return number
+            block = self.store.existing_block(number - 1)
 
     def _configured(self, config: Any) -> Channel:
         return Channel.of(self._name, config, time_window_s=self._window)
@@ -98,7 +107,7 @@ class Committer:
         seen: set[str] = set()
         for position, verdict in enumerate(verdicts):
             code = verdict.code
-            if code == Codes.VALID and verdict.sets:
+            if code == Codes.VALID and verdict.txid:
                 if verdict.txid in seen:
                     code = Codes.DUPLICATE_TXID
                 else:

@@ -12,7 +12,7 @@ from network.devnet import protos as p
 from network.devnet.chaincode_link import ChaincodeError, ChaincodeLink
 from network.devnet.channel import CHANNEL_WRITERS
 from network.devnet.committer import Committer
-from network.devnet.envelopes import MalformedError, Proposal, open_proposal, transaction_id
+from network.devnet.envelopes import MalformedError, Proposal, open_proposal, parse, transaction_id
 from network.devnet.msp import Identity, IdentityError
 from network.devnet.policy import PolicyError
 from network.devnet.signing import SigningIdentity
@@ -134,11 +134,11 @@ class Endorser:
             version = lifecycle.version(snapshot, name)
             try:
                 message = await self._link.execute(simulation, proposal, channel=channel, namespace=name)
-            except ChaincodeError as error:
+                response = parse(p.proposal_response.Response, message.payload, "Response")
+            except (ChaincodeError, MalformedError) as error:
                 return _failure(f"error in simulation: failed to execute transaction {txid}: {error}")
         finally:
             self._committer.store.release(snapshot)
-        response = p.proposal_response.Response.FromString(message.payload)
         event = _event(message.chaincode_event, name, txid) if response.status < OK_BELOW else b""
         return self._respond(proposal, response, simulation.results(), event, version)
 

@@ -252,3 +252,8 @@ async def test_a_block_that_could_not_be_written_is_committed_later_as_if_nothin
     monkeypatch.setattr(chain.store, "append", append)
     await chain.committer.commit(again)
     assert (b"1", 3) == (get(chain, "a"), chain.store.height)
+
+
+async def test_an_id_has_one_effect_even_where_a_transaction_reads_and_writes_nothing(chain):
+    envelope = chain.transaction({})
+    assert await chain.commit(envelope, envelope) == [Codes.VALID, Codes.DUPLICATE_TXID]

@@ -8,6 +8,7 @@ from network import identities
 from network.config_update import compute_update, with_revocation_list
 from network.devnet import configtx, genesis
 from network.devnet import protos as p
+from network.devnet.blocks import new_block, sign_block
 from network.devnet.envelopes import channel_header, sign_envelope
 from network.devnet.msp import IdentityError
 from network.identities import identities_of
@@ -257,3 +258,14 @@ def test_what_configtxlator_computes_is_what_we_take(genesis_chain, tmp_path):
         .values["MSP"]
         .value
     )
+
+
+async def test_a_config_block_that_was_invalid_is_not_in_force_after_a_restart(chain):
+    config = configtx.propose(chain.committer.channel, revoke(chain, admins(chain, "hospital-b")))
+    config.config.sequence = 7
+    block = new_block(2, chain.store.last_hash, [config_transaction(chain, config).SerializeToString()])
+    sign_block(block, chain.orderer, 1, 2)
+    await chain.committer.commit(block)
+    again = type(chain).start(chain.consortium, chain.run)
+    assert (0, 0) == (again.committer.config_block, again.committer.channel.config.sequence)
+    again.store.close()

@@ -218,3 +218,13 @@ async def test_what_a_system_chaincode_cannot_answer_is_an_error(chain, chaincod
     response = await ask(chain, chaincode, *arguments, who="hospital-a")
     assert response.status == 500
     assert response.message
+
+
+async def test_an_answer_that_is_no_response_is_the_peers_error(chain):
+    class Rubbish:
+        async def execute(self, *_, **__):
+            return Message(type=Message.COMPLETED, payload=b"\xff")
+
+    made = Endorser(chain.committer, peer(chain.run, "hospital-a"), Rubbish(), "fedledger")
+    response = await made.process(chain.proposal(user(chain.run, "hospital-a"), b"F"))
+    assert (500, b"") == (response.response.status, response.payload)

@@ -25,7 +25,7 @@ from fl_node.session import (
     Settle,
     Train,
 )
-from fl_node.views import Round, Training
+from fl_node.views import OVER, Round, Training
 
 log = structlog.get_logger("node")
 DONE_ALREADY: Final = {
@@ -106,6 +106,14 @@ class Acts:
         self._attempts.forget(view)
         self._context.mirror.retain(view, self._context.config.policy.retention_ms)
         self._context.metrics.rounds.labels(view.phase).inc()
+
+    async def end_missed(self, view: Round) -> None:
+        """End the attempts before this one that were over before the node saw it: their secrets must not stay (T9)."""
+        for training, number, attempt in self._context.journal.attempts():
+            if training == view.training and (number, attempt) < (view.round, view.attempt):
+                missed = await self._context.ledger.round(training, number, attempt)
+                if missed is not None and missed.phase in OVER:
+                    self.ended(missed)
 
     async def close(self) -> None:
         """Stop what runs in the background."""

@@ -14,6 +14,7 @@ from fl_node.context import Context
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal import AttemptJournal
 from fl_node.ledger import LedgerError
+from fl_node.mirror import SEALED_MOST
 from fl_node.refusals import Knowledge
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import PublicKeys
@@ -175,7 +176,7 @@ class Attempt:
             try:
                 async with asyncio.timeout(SEAL_PATIENCE_S):
                     digest = view.shares[dealer].sealed[self.context.me]
-                    return dealer, await self.context.mirror.get(digest, dealer)
+                    return dealer, await self.context.mirror.get(digest, dealer, SEALED_MOST)
             except (TimeoutError, NodeError):
                 return dealer, None
 

@@ -14,6 +14,7 @@ from fl_node.egress import EgressLog
 from fl_node.errors import NodeError
 
 CHUNK: Final = 4 << 20
+MOST: Final = 1 << 30
 ATTEMPTS: Final = 5
 FIRST_PAUSE_S: Final = 0.1
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
@@ -93,8 +94,17 @@ class BlobClient:
             )
         return sorted(held)
 
-    async def pull(self, digest: str, store: BlobStore, organisation: str, sources: Iterable[str]) -> bytes:
+    async def pull(
+        self, digest: str, store: BlobStore, organisation: str, sources: Iterable[str], most: int | None = None
+    ) -> bytes:
         """Return a blob from the own store, else from the first source that has it; it is stored, verified, on the way.
+
+        Args:
+            digest: SHA-256 of the blob, hex.
+            store: The own store.
+            organisation: Who pulls.
+            sources: Whom to ask, in order.
+            most: Bytes that the blob may have, by default those that the store takes.
 
         Raises:
             NodeError: FL4704, nobody has it.
@@ -102,7 +112,7 @@ class BlobClient:
         with contextlib.suppress(NodeError):  # not here, or damaged on the disk and set aside
             return await asyncio.to_thread(store.read, digest)
         for source in dict.fromkeys(sources):
-            data = await self._get(source, digest)
+            data = await self._get(source, digest, store.limits.blob if most is None else most)
             if data is None:
                 continue
             try:
@@ -118,7 +128,7 @@ class BlobClient:
     async def get(self, digest: str, sources: Iterable[str] | None = None) -> bytes | None:
         """Return a blob from the first of the sources (default all) that has it, unverified, or None."""
         for source in self.urls if sources is None else sources:
-            data = await self._get(source, digest)
+            data = await self._get(source, digest, MOST)
             if data is not None:
                 return data
         return None
@@ -136,12 +146,12 @@ class BlobClient:
         assert self._session, "use `async with`"
         return self._session
 
-    async def _get(self, source: str, digest: str) -> bytes | None:
+    async def _get(self, source: str, digest: str, most: int) -> bytes | None:
         if source not in self.urls:
             return None
         try:
             async with self._open.get(f"{self.urls[source]}/blobs/{digest}") as response:
-                return await response.read() if response.status == HTTP_OK else None
+                return await _bounded(response, most) if response.status == HTTP_OK else None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 
@@ -167,6 +177,16 @@ class BlobClient:
                 if response.status == HTTP_CONFLICT:
                     raise aiohttp.ClientPayloadError("another upload of this blob is under way")
             offset += len(chunk)
+
+
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """Return a body, or None as soon as it is longer than may be: a source's length is not to be believed."""
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > most:
+            return None
+    return bytes(data)
 
 
 def _pause(attempt: int) -> float:

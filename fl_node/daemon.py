@@ -131,6 +131,8 @@ class Node:
         view = await self.context.ledger.round(training.training)
         if view is None:
             return await self._acts.open_first(training)
+        if view.name not in self._seen:
+            await self._acts.end_missed(view)
         seen = self._seen.setdefault(view.name, Seen())
         self._notice(view, seen, own := self._acts.own(view, training))
         if seen.not_before_ms > now_ms():

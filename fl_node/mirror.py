@@ -15,6 +15,8 @@ from fl_node.views import OVER, Round
 
 log = structlog.get_logger("mirror")
 PAUSE_S: Final = 0.5
+SEALED_MOST: Final = 4096
+"""Bytes of a sealed message: two shares and an audit path take less than a quarter of it."""
 
 
 class Mirror:
@@ -26,25 +28,27 @@ class Mirror:
         self.organisation = organisation
         self._metrics = metrics
         self._tasks: dict[str, asyncio.Task[bytes]] = {}
+        self._named: dict[str, set[str]] = {}
 
     def watch(self, view: Round, receiver: str) -> None:
         """Start pulling what an attempt names and the store lacks: updates, seals for the receiver, the proposal."""
         if view.phase in OVER:
             return
+        most = self.store.limits.blob
         for dealer, shares in view.shares.items():
             if digest := shares.sealed.get(receiver):
-                self._start(digest, dealer)
+                self._start(view, digest, dealer, SEALED_MOST)
         for owner, update in view.updates.items():
-            self._start(update.digest, owner)
+            self._start(view, update.digest, owner, min(update.length, most))
         if view.proposal:
-            self._start(view.proposal.aggregate, view.proposal.proposer)
-            self._start(view.proposal.state, view.proposal.proposer)
+            self._start(view, view.proposal.aggregate, view.proposal.proposer, most)
+            self._start(view, view.proposal.state, view.proposal.proposer, most)
 
-    async def get(self, digest: str, first: str = "") -> bytes:
-        """Return a blob, waiting until somebody has it; the caller bounds the time."""
+    async def get(self, digest: str, first: str = "", most: int | None = None) -> bytes:
+        """Return a blob, waiting until somebody has it; the caller bounds the time, `most` its bytes."""
         while True:
             try:
-                return await self.client.pull(digest, self.store, self.organisation, self._sources(first))
+                return await self.client.pull(digest, self.store, self.organisation, self._sources(first), most)
             except NodeError as error:
                 if error.code != "FL4704":
                     raise
@@ -55,7 +59,16 @@ class Mirror:
         return list(await asyncio.gather(*(self.get(digest, first) for digest, first in digests)))
 
     def retain(self, view: Round, retention_ms: int) -> None:
-        """Let the masked blobs of an attempt that is over expire after the audit's window; digests stay."""
+        """Let the masked blobs of an attempt that is over expire after the audit's window; digests stay.
+
+        Sealed shares and refused proposals that nobody gave are no longer waited for: they may never have been.
+        """
+        kept = {update.digest for update in view.updates.values()}
+        if view.phase == "Final" and view.proposal:
+            kept |= {view.proposal.aggregate, view.proposal.state}
+        for digest in self._named.pop(view.name, set()) - kept:
+            if task := self._tasks.get(digest):
+                task.cancel()
         until = time.time_ns() // 1_000_000 + retention_ms
         sealed = [digest for shares in view.shares.values() for digest in shares.sealed.values()]
         for digest in (*sealed, *(update.digest for update in view.updates.values())):
@@ -67,11 +80,12 @@ class Mirror:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _start(self, digest: str, first: str) -> None:
+    def _start(self, view: Round, digest: str, first: str, most: int) -> None:
         if digest in self._tasks or self.store.size(digest) is not None:
             return
-        task = asyncio.create_task(self.get(digest, first))
+        task = asyncio.create_task(self.get(digest, first, most))
         self._tasks[digest] = task
+        self._named.setdefault(view.name, set()).add(digest)
         task.add_done_callback(lambda done: self._finished(digest, done))
 
     def _finished(self, digest: str, task: asyncio.Task[bytes]) -> None:

@@ -169,6 +169,20 @@ async def test_a_pull_skips_a_member_whose_disk_lies(run: Path, consortium: Cons
     assert own.read(DIGEST) == DATA
 
 
+@pytest.mark.parametrize("most", [None, len(DATA), len(DATA) - 1])
+async def test_a_pull_takes_no_more_than_it_may(run: Path, consortium: Consortium, tmp_path: Path, most: int | None):
+    theirs, own = BlobStore(tmp_path / "theirs"), BlobStore(tmp_path / "own")
+    theirs.put(DATA, About(OWNER))
+    context = client_context(run, consortium, "hospital-c")
+    async with serving(run, consortium, theirs) as url, BlobClient({OWNER: url}, context) as client:
+        if most == len(DATA) - 1:
+            with pytest.raises(NodeError) as caught:
+                await client.pull(DIGEST, own, "hospital-c", [OWNER], most)
+            assert (caught.value.code, own.size(DIGEST)) == ("FL4704", None)
+        else:
+            assert await client.pull(DIGEST, own, "hospital-c", [OWNER], most) == DATA
+
+
 def test_a_blob_that_the_disk_changed_is_set_aside(store: BlobStore):
     store.put(DATA, About(OWNER))
     store.path(DIGEST).write_bytes(b"\1" + DATA[1:])

@@ -25,7 +25,7 @@ class Execution:
 
     def __init__(self, state: State, record: Record, chaincode: str, replayer: Replayer | None) -> None:
         self._state, self._record, self._chaincode, self._replayer = state, record, chaincode, replayer
-        self._breaches = 0
+        self._breaches, self._unrun = 0, -1
 
     def block(self, config: ChannelConfig, block: common_pb2.Block) -> list[Checked]:
         """Recompute the codes of a block's transactions in order and apply the valid ones; raises WireError."""
@@ -103,7 +103,8 @@ class Execution:
 
     def _not_run(self, number: int, *, own: bool, foreign: str) -> None:
         """Remember which blocks' rules were not run; a state changed from outside is taken over as it stands."""
-        if own:
+        if own and self._unrun != number:
+            self._unrun = number
             self._state.remember("rules_not_run", number)
         elif foreign and self._replayer is not None:
             self._go_on()

@@ -7,7 +7,7 @@ with the writes and the event that the rules give. What a chain committed must b
 import base64
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,17 +43,22 @@ class Replayer:
 
     def transaction(self, transaction: Transaction, action: Action, creator: Identity, block: int) -> dict[str, Any]:
         """Run one committed transaction and return the rules' {"writes", "event", "error", "checked", "unchecked"}."""
-        self._send(
+        place = {"block": block, "index": transaction.index}
+        return self.run(
             {
                 "txid": transaction.txid,
                 "timestamp_ms": transaction.timestamp_ms,
-                "creator": {"msp_id": creator.msp_id, "cert_pem": creator.pem.decode()},
                 "channel": transaction.channel,
-                "args": [_text(a) for a in action.arguments],
-                "block": block,
-                "index": transaction.index,
-            }
+                **place,
+            },
+            (creator.msp_id, creator.pem),
+            action.arguments,
         )
+
+    def run(self, facts: dict[str, Any], creator: tuple[str, bytes], arguments: Sequence[bytes]) -> dict[str, Any]:
+        """Run a transaction with the given id, time and channel for a creator (MSP id, certificate)."""
+        who = {"msp_id": creator[0], "cert_pem": creator[1].decode()}
+        self._send({**facts, "creator": who, "args": [_text(a) for a in arguments]})
         return self._receive()
 
     def query(self, channel: str, function: str, argument: dict[str, Any], creator: Identity | None = None) -> Any:

@@ -1,0 +1,78 @@
+"""What a round costs beside training: seconds by phase, with four nodes whose plan is plain arithmetic.
+
+    python benchmarks/rounds.py [--rounds 10] [--fabric] [--json]
+
+Goal (numbers.md): at most 2 s on devnet, at most 5 s on real Fabric with 200 ms batches.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fl_node.demo.federation import opened
+from fl_node.watching import watch
+from network.bringup import Request, down, up
+from network.topology import DEFAULT_DEFINITION
+from tests.faults.stage import NAMES, Nodes, found, start
+
+BASE_PORT = 31800
+PHASES = ("Keys", "Shares", "Updates", "Unmask", "Attest", "total")
+
+
+def measure(rounds: int, kind: str) -> dict[str, Any]:
+    """Bring a network up, train, and return the medians over all rounds but the first."""
+    with tempfile.TemporaryDirectory() as folder:
+        definition = Path(folder) / "definition.yaml"
+        raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+        raw.pop("base_port")
+        definition.write_text(yaml.safe_dump(raw))
+        run = Path(folder) / "run"
+        up(Request(run, kind, definition, BASE_PORT), lambda _: None)
+        nodes = Nodes(run)
+        try:
+            for name in NAMES:
+                nodes.start(name)
+            return asyncio.run(_train(nodes, run, rounds)) | {"network": kind}
+        finally:
+            nodes.close()
+            down(run)
+
+
+async def _train(nodes: Nodes, run: Path, rounds: int) -> dict[str, Any]:
+    await nodes.ready()
+    async with opened(run) as federation:
+        await found(federation)
+        await start(federation, "measured", rounds)
+        records = {}
+        async for progress in watch(federation.first, "measured"):
+            records[progress.view.name] = progress.as_json()
+    final = [record for record in records.values() if record["status"] == "Final"]
+    warm = [record["seconds"] for record in final[1:]] or [record["seconds"] for record in final]
+    medians = {phase: round(statistics.median(seconds[phase] for seconds in warm), 3) for phase in PHASES}
+    return {"rounds": len(records), "final": len(final), "median_seconds": medians}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--fabric", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    result = measure(arguments.rounds, "fabric" if arguments.fabric else "devnet")
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        print(f"{result['network']}: {result['final']} of {result['rounds']} rounds Final; median seconds")
+        for phase, seconds in result["median_seconds"].items():
+            print(f"  {phase:8} {seconds:.2f}")
+
+
+if __name__ == "__main__":
+    main()

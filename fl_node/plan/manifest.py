@@ -22,7 +22,7 @@ class Quantisation(Model):
         bits: Width of a value slot.
         clip: Largest L2 norm of an update; a longer one is scaled down to it.
         zero_above: Updates with a coordinate beyond this are replaced by zeros; None: never.
-        weight_cap: Largest weight of one participant; None: unweighted.
+        weight_cap: Largest weight of one participant, where a weight is rows times epochs; None: unweighted.
     """
 
     bits: int = Field(ge=8, le=24)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node.data.synthetic import synthetic_examples
-from fl_node.plan.errors import plan_error
+from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.layout import Count, Kind, Layout, Segment, word_for
 from fl_node.plan.source import PlanSource
 from fl_node.plan.state_codec import Leaf, encode_state
@@ -178,4 +178,7 @@ def _as_count(segment: Segment) -> Segment:
 def _check_samples(layout: Layout, segments: Sequence[Segment], samples: Sequence[Arrays]) -> None:
     position = {segment.name: at for at, segment in enumerate(segments)}
     for tensors in samples:
-        layout.pack([tensors[position[segment.name]] for segment in layout.segments])
+        try:
+            layout.pack([tensors[position[segment.name]] for segment in layout.segments])
+        except PlanError as error:
+            raise plan_error("FL3014", f"on made-up rows: {error.message}", error.where) from error

@@ -32,7 +32,7 @@ REFUSED = {
     "clock_in_work": "FL3005",
     "overflow": "FL3008",
     "odd_modulus": "FL3011",
-    "outside_slot": "FL3030",
+    "outside_slot": "FL3014",
     "other_width": "FL3010",
     "other_label": "FL3010",
     "infinite_state": "FL3022",

@@ -18,6 +18,7 @@ from fabric_protos.common import common_pb2
 from audit.blobs import PREFIX, gather
 from audit.fetch import FetchError, block_path, read_blocks
 from audit.state import State
+from audit.story import round_of
 from audit.wire import ENDORSER_TRANSACTION, WireError, header_hash, parse_action, parse_transaction
 
 MANIFEST = "manifest.json"
@@ -35,12 +36,7 @@ cannot show whether later blocks exist, nor re-add masked updates that are not i
 def final_block(state: State, training: str, round_number: int) -> int:
     """Return the block in which a round of a training ended; raises FetchError (FL5110) where none did."""
     for event in state.events():
-        if event["name"] not in ("RoundFinal", "RoundVoid"):
-            continue
-        payload = json.loads(event["payload"])
-        if (payload.get("training"), payload.get("round")) == (training, round_number) and event[
-            "name"
-        ] == "RoundFinal":
+        if event["name"] == "RoundFinal" and round_of(event).startswith(f"{training}/{round_number}/"):
             return int(event["block"])
     raise FetchError(
         "FL5110", f"round {round_number} of {training} has not ended Final in the blocks audited", hint="fetch more"

@@ -103,9 +103,10 @@ class Execution:
 
     def _not_run(self, number: int, *, own: bool, foreign: str) -> None:
         """Remember which blocks' rules were not run; a state changed from outside is taken over as it stands."""
-        if own and self._unrun != number:
-            self._unrun = number
-            self._state.remember("rules_not_run", number)
+        if own:
+            if self._unrun != number:
+                self._unrun = number
+                self._state.remember("rules_not_run", number)
         elif foreign and self._replayer is not None:
             self._go_on()
 
@@ -131,8 +132,11 @@ class Execution:
 
 
 def _attempt(action: Action) -> str:
-    """Name the attempt that a transaction is about, as "training/round/attempt"."""
-    argument = json.loads(action.arguments[1])
+    """Name the attempt that a transaction is about, as "training/round/attempt", "" where it names none."""
+    try:
+        argument = dict(json.loads(action.arguments[1]))
+    except (ValueError, TypeError, IndexError):
+        return ""
     return "/".join(str(argument.get(name, "")) for name in ("training", "round", "attempt"))
 
 

@@ -1,11 +1,10 @@
 """Whether every published model follows from the verified sums: lineage, and which sums were made again."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from audit.state import State
-from audit.story import Reader, lineage_breaks, training_story
+from audit.story import Reader, lineage_breaks, round_of, training_story
 from audit.verdict import Rule, Verdict
 
 
@@ -51,9 +50,4 @@ def check_sums(
 
 def _proposed(state: State) -> dict[str, int]:
     """Return the block of each attempt's last proposed sum."""
-    found = {}
-    for event in state.events():
-        if event["name"] == "AggregateProposed":
-            payload = json.loads(event["payload"])
-            found["/".join(str(payload.get(n, "")) for n in ("training", "round", "attempt"))] = event["block"]
-    return found
+    return {round_of(event): event["block"] for event in state.events() if event["name"] == "AggregateProposed"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
@@ -23,6 +23,8 @@ HALF_ORDER = {
     "secp384r1": 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFE3B1A6C0FA1B96EFAC0D06D9245853BD76760CB5666294B9,
 }
 """Half of each curve's order: Fabric takes no signature whose s lies above it."""
+MOST_CACHED = 10_000
+"""Certificates remembered, so that memory is bounded whatever a chain holds."""
 ROLES = {
     msp_principal_pb2.MSPRole.ADMIN: "admin",
     msp_principal_pb2.MSPRole.CLIENT: "client",
@@ -47,8 +49,8 @@ class Identity:
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Check a signature over `message`; raises IdentityError."""
-        key = self.certificate.public_key()
         try:
+            key = self.certificate.public_key()
             if isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(signature, message)
             elif isinstance(key, ec.EllipticCurvePublicKey):
@@ -57,14 +59,17 @@ class Identity:
                 key.verify(signature, message, ECDSA_SHA256)
             else:
                 raise IdentityError(f"{self.msp_id}'s key is of an unsupported kind")
-        except (InvalidSignature, ValueError) as error:
+        except (InvalidSignature, ValueError, UnsupportedAlgorithm) as error:
             if isinstance(error, IdentityError):
                 raise
             raise IdentityError(f"signature by {self.msp_id} does not verify") from error
 
     def expired_at(self, when_ms: int) -> bool:
         """Whether the certificate was outside its validity at a time in Unix milliseconds."""
-        moment = datetime.fromtimestamp(when_ms / 1000, UTC)
+        try:
+            moment = datetime.fromtimestamp(when_ms / 1000, UTC)
+        except (ValueError, OverflowError, OSError):
+            return True
         return not self.certificate.not_valid_before_utc <= moment <= self.certificate.not_valid_after_utc
 
 
@@ -110,6 +115,10 @@ class Msp:
                 known = self._validate(pem)
             except IdentityError as error:
                 known = error
+            except (ValueError, TypeError, UnsupportedAlgorithm):
+                known = IdentityError(f"{self.msp_id}: the certificate does not parse")
+            if len(self.cache) >= MOST_CACHED:
+                self.cache.clear()
             self.cache[pem] = known
         if isinstance(known, IdentityError):
             raise known

@@ -57,7 +57,7 @@ class Replayer:
 
     def run(self, facts: dict[str, Any], creator: tuple[str, bytes], arguments: Sequence[bytes]) -> dict[str, Any]:
         """Run a transaction with the given id, time and channel for a creator (MSP id, certificate)."""
-        who = {"msp_id": creator[0], "cert_pem": creator[1].decode()}
+        who = {"msp_id": creator[0], "cert_pem": creator[1].decode(errors="replace")}
         self._send({**facts, "creator": who, "args": [_text(a) for a in arguments]})
         return self._receive()
 
@@ -69,7 +69,9 @@ class Replayer:
                 "evaluate": True,
                 "channel": channel,
                 "args": [_text(a) for a in arguments],
-                "creator": {"msp_id": creator.msp_id, "cert_pem": creator.pem.decode()} if creator else None,
+                "creator": {"msp_id": creator.msp_id, "cert_pem": creator.pem.decode(errors="replace")}
+                if creator
+                else None,
             }
         )
         answer = self._receive()

@@ -10,7 +10,7 @@ from typing import TypeVar
 from audit.blobs import gather
 from audit.fetch import FetchError, fetched_height, read_blocks
 from audit.models import check_models
-from audit.replay import Replayer
+from audit.replay import Replayer, ReplayError
 from audit.state import State
 from audit.story import Reader
 from audit.verdict import Rule, Verdict
@@ -109,7 +109,11 @@ def complete(auditor: Auditor, state: State, replayer: Replayer | None) -> Verdi
     """Return the verdict with what holds of the models, and with what was not checked."""
     verdict = auditor.verdict()
     if replayer is not None:
-        check_models(verdict, state, Reader(replayer, verdict.channel))
+        try:
+            check_models(verdict, state, Reader(replayer, verdict.channel))
+        except (ReplayError, LookupError, TypeError, ValueError) as error:
+            # The rules cannot read what others than they have written; the failures above say who wrote it where.
+            verdict.unchecked_rule(Rule.LINEAGE, f"the models cannot be followed in the state committed: {error}")
     last = state.recall("rules_not_run")
     if replayer is None or last is not None:
         text = "the rules were not run again" if last is None else f"the rules were not run on all blocks up to {last}"

@@ -1,10 +1,11 @@
 """What happened on a channel, told from the state that replay re-derived: plain values for pages and machines."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from audit.replay import Replayer
+from audit.replay import Replayer, ReplayError
 from audit.state import State
 
 PAGE = 100
@@ -33,11 +34,37 @@ class Reader:
                 return
 
 
+def payload_of(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event's payload, empty where it is none of the contract's: colluding endorsers can write anything."""
+    try:
+        payload = json.loads(event["payload"])
+    except ValueError:
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def round_of(event: dict[str, Any]) -> str:
+    """Return which round an event is about, as "training/round/attempt", "" where it is about none."""
+    payload = payload_of(event)
+    if not all(name in payload for name in ("training", "round", "attempt")):
+        return ""
+    return f"{payload['training']}/{payload['round']}/{payload['attempt']}"
+
+
 def tell(reader: Reader, state: State) -> dict[str, Any]:
-    """Return everything that the pages show; `founded` is False on a channel without a federation."""
+    """Return everything that the pages show; `founded` is False without a federation or with an unreadable state."""
     events = list(state.events())
+    blank = {"channel": reader.channel, "founded": False, "events": events}
     if not any(event["name"] == "Founded" for event in events):
-        return {"channel": reader.channel, "founded": False, "events": events}
+        return blank
+    try:
+        return _tell(reader, state, events)
+    except (ReplayError, LookupError, TypeError, ValueError) as error:
+        # Only a state that the rules would not have written can be unreadable; the verdict names where it came from.
+        return {**blank, "unreadable": str(error)}
+
+
+def _tell(reader: Reader, state: State, events: list[dict[str, Any]]) -> dict[str, Any]:
     recomputed = sorted(text for _, _, _, text in state.notes("recomputed"))
     organisations = list(reader.items("ListOrganisations"))
     accounts = [*(o["msp_id"] for o in organisations), *ACCOUNTS]

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from audit.story import payload_of, round_of
+
 CATALOGUE: Final = Path(__file__).resolve().parent.parent / "chaincode" / "errcode" / "catalogue.json"
 PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
 ENDED: Final = frozenset({"Final", "Void"})
@@ -15,7 +17,10 @@ STEP_X, STEP_Y, MARGIN = 150, 84, 70
 
 def when(time_ms: int) -> str:
     """Return a time in Unix milliseconds as UTC to the second, "" for none."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if time_ms else ""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if time_ms else ""
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
 
 
 @cache
@@ -41,10 +46,9 @@ def _phase_times(events: list[dict[str, Any]], training: str) -> dict[str, dict[
     for event in events:
         if event["name"] not in ("PhaseMoved", "RoundFinal", "RoundVoid"):
             continue
-        payload = json.loads(event["payload"])
-        if payload.get("training") == training and "phase" in payload:
-            where = f"{training}/{payload['round']}/{payload['attempt']}"
-            times.setdefault(where, {}).setdefault(payload["phase"], event["time_ms"])
+        where, phase = round_of(event), payload_of(event).get("phase")
+        if where.startswith(f"{training}/") and isinstance(phase, str):
+            times.setdefault(where, {}).setdefault(phase, event["time_ms"])
     return times
 
 

@@ -18,6 +18,8 @@ from google.protobuf.message import DecodeError, Message
 SIGNATURES, LAST_CONFIG, TRANSACTIONS_FILTER, ORDERER, COMMIT_HASH = range(5)
 CONFIG, ENDORSER_TRANSACTION = common_pb2.CONFIG, common_pb2.ENDORSER_TRANSACTION
 DER_LONG_FORM = 0x80
+LATEST_MS = 1 << 62
+"""Times beyond are cut off there: nobody checks at validation what a header claims."""
 Version = tuple[int, int]
 """The block number and the transaction's index that wrote a key."""
 
@@ -127,6 +129,7 @@ def parse_transaction(index: int, raw: bytes) -> Transaction:
     payload = decode(common_pb2.Payload, envelope.payload, "payload")
     channel = decode(common_pb2.ChannelHeader, payload.header.channel_header, "channel header")
     signer = decode(common_pb2.SignatureHeader, payload.header.signature_header, "signature header")
+    milliseconds = channel.timestamp.seconds * 1000 + channel.timestamp.nanos // 1_000_000
     return Transaction(
         index=index,
         envelope=envelope,
@@ -134,7 +137,7 @@ def parse_transaction(index: int, raw: bytes) -> Transaction:
         channel=channel.channel_id,
         txid=channel.tx_id,
         epoch=channel.epoch,
-        timestamp_ms=channel.timestamp.seconds * 1000 + channel.timestamp.nanos // 1_000_000,
+        timestamp_ms=max(-LATEST_MS, min(LATEST_MS, milliseconds)),
         extension=channel.extension,
         creator=signer.creator,
         nonce=signer.nonce,

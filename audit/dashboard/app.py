@@ -18,9 +18,10 @@ from audit import view
 from audit.charts import metric_chart, reputation_chart, survivor_chart
 from audit.dashboard.guard import Guard, middleware
 from audit.dashboard.live import live_rounds, live_state
-from audit.dashboard.search import MOST_CHARACTERS, round_of, search
+from audit.dashboard.search import MOST_CHARACTERS, search
 from audit.dashboard.watch import Snapshot, Watcher
 from audit.render import PAGES, card, environment
+from audit.story import round_of
 
 NAVIGATION = (
     ("/", "Overview"),

@@ -1,10 +1,10 @@
 """Search by name or by a digest's first characters, over everything that a page can show."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from audit.render import Url, about
+from audit.story import round_of
 
 MOST_HITS = 50
 MOST_CHARACTERS = 200
@@ -57,11 +57,3 @@ def _of_training(training: dict[str, Any], url: Url) -> Iterator[tuple[list[str]
 def _of_event(event: dict[str, Any], url: Url) -> str:
     where = round_of(event)
     return url("round", where) if where else url("votes", "")
-
-
-def round_of(event: dict[str, Any]) -> str:
-    """Return which round an event is about, as "training/round/attempt", "" where it is about none."""
-    payload = json.loads(event["payload"] or "{}")
-    if not isinstance(payload, dict) or not all(k in payload for k in ("training", "round", "attempt")):
-        return ""
-    return f"{payload['training']}/{payload['round']}/{payload['attempt']}"

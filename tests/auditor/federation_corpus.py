@@ -134,6 +134,20 @@ def _reward(ledger: Ledger, chain: Chain) -> Expected:
     return Rule.REPLAY_WRITES, place[0]
 
 
+@kind("the federation's state made unreadable by colluding endorsers")
+def _unreadable(ledger: Ledger, chain: Chain) -> Expected:
+    place = places(ledger, chain, "ProposeAggregate")[0]
+    opened = Opened.of(chain[place[0]].data.data[place[1]])
+
+    def change(rwset: kv_rwset_pb2.KVRWSet) -> None:
+        for write in rwset.writes:
+            write.value = b"\xff no JSON"
+
+    opened.rwset(change, ledger.chaincode)
+    forged(ledger, chain, place, opened, MAJORITY)
+    return Rule.REPLAY_WRITES, place[0]
+
+
 @kind("keys published by another identity than the participant's, with the writes that its own would have made")
 def _other_identity(ledger: Ledger, chain: Chain) -> Expected:
     place = places(ledger, chain, "PublishKeys")[0]

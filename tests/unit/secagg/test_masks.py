@@ -17,7 +17,7 @@ from fl_node.secagg import messages as m
 from fl_node.secagg.journal import MemoryJournal
 from fl_node.secagg.keys import KeyPair, pair_key, self_key, share_key
 from fl_node.secagg.layout import Layout
-from fl_node.secagg.masks import BATCH, CHUNK, Mask, apply_masks, keystream
+from fl_node.secagg.masks import BATCH, CHUNK, STRIPE, Mask, apply_masks, keystream
 from fl_node.secagg.shamir import rebuild, split
 from fl_node.secagg.simulation import Simulation, session_of
 
@@ -104,6 +104,22 @@ def test_regression_a_mask_is_the_same_however_the_vector_is_cut_into_chunks():
     whole = keystream(key).update(bytes(layout.data_bytes))
     assert whole == vector[: layout.data_bytes]
     assert bytes(layout.length - layout.data_bytes) == vector[layout.data_bytes :]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_a_mask_is_the_same_on_any_number_of_threads(threads: int):
+    layout = layout_of((64, 64, (STRIPE + 24) // 8), (32, 32, STRIPE // 2 + 5), (32, 13, 7))
+    source = fixed("threads")
+    keys = [next(source) for _ in range(3)]
+    plain, striped = bytearray(layout.length), bytearray(layout.length)
+    apply_masks(plain, layout, [Mask(key, add=True) for key in keys], threads=1)
+    apply_masks(striped, layout, [Mask(key, add=True) for key in keys], threads=threads)
+    assert plain == striped
+    first = np.frombuffer(keystream(keys[0]).update(bytes(layout.length)), "<u4")
+    rest = np.frombuffer(striped, "<u4")
+    apply_masks(striped, layout, [Mask(key, add=False) for key in keys[1:]], threads=threads)
+    narrow = slice(layout.boundary // 4, layout.segments[1].end // 4)
+    assert first[narrow].tolist() == rest[narrow].tolist()
 
 
 def test_masks_that_are_added_and_taken_away_leave_the_vector_as_it_was():

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from fl_node.blobstore import About, BlobStore
+from fl_node.egress import EgressLog
 from fl_node.errors import NodeError
 from fl_node.tls import Trust
 
@@ -31,9 +32,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class BlobService:
     """Handlers over one store; `application()` gives what aiohttp runs."""
 
-    def __init__(self, store: BlobStore, trust: Trust) -> None:
+    def __init__(self, store: BlobStore, trust: Trust, egress: EgressLog | None = None) -> None:
         self.store = store
         self.trust = trust
+        self._egress = egress
         self._uploads = asyncio.Semaphore(MAX_UPLOADS)
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
@@ -79,10 +81,14 @@ class BlobService:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Give a blob or a range of it."""
-        self._caller(request, {"member", "regulator"})
+        organisation = self._caller(request, {"member", "regulator"})
         digest = request.match_info["digest"]
-        if self.store.size(digest) is None:
+        size = self.store.size(digest)
+        if size is None:
             raise NodeError("FL4704", "this blob is not here", where=digest)
+        if self._egress:
+            first, last = _asked_for(request, size)
+            self._egress.blob(organisation, digest, first, last - first)
         return web.FileResponse(self.store.path(digest), headers={"Content-Type": "application/octet-stream"})
 
     async def health(self, request: web.Request) -> web.Response:
@@ -116,6 +122,15 @@ class BlobService:
         if last - first + 1 != len(body):
             raise NodeError("FL4706", f"Content-Range speaks of {last - first + 1} bytes, {len(body)} came")
         return first, total, body
+
+
+def _asked_for(request: web.Request, size: int) -> tuple[int, int]:
+    """Return the first byte asked for and the one after the last; an unusable range is answered without bytes."""
+    try:
+        first, last, _ = request.http_range.indices(size)
+    except ValueError:
+        return 0, 0
+    return first, max(first, last)
 
 
 @web.middleware

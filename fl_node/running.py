@@ -63,7 +63,7 @@ async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator
         egress = EgressLog(config.folder / "egress.jsonl")
         stack.callback(egress.close)
         metrics.sent.set_function(lambda: egress.total)
-        service = blobs.BlobService(store, tls.Trust.of(consortium, config.run))
+        service = blobs.BlobService(store, tls.Trust.of(consortium, config.run), egress)
         serving = tls.context(config.run, consortium, config.organisation, config.user, server=True)
         runner = await blobs.serve(service, member.host, member.blob_port, serving)
         stack.push_async_callback(runner.cleanup)

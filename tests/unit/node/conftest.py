@@ -1,14 +1,23 @@
 """A small consortium's identities on disk, made once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 
 from network import identities
 from network.topology import Consortium, dump_consortium, load_consortium
 
 BASE_PORT = 31900
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    """Leave the logs as they were, whatever a command under test configured."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,8 +23,10 @@ OWNER = "hospital-a"
 
 
 @contextlib.asynccontextmanager
-async def serving(run: Path, consortium: Consortium, store: BlobStore, owner: str = OWNER) -> AsyncIterator[str]:
-    service = blobs.BlobService(store, tls.Trust.of(consortium, run))
+async def serving(
+    run: Path, consortium: Consortium, store: BlobStore, owner: str = OWNER, egress: EgressLog | None = None
+) -> AsyncIterator[str]:
+    service = blobs.BlobService(store, tls.Trust.of(consortium, run), egress)
     organisation = consortium.organisation(owner)
     context = tls.context(run, consortium, owner, "node", server=True)
     assert organisation.blob_port
@@ -120,6 +123,24 @@ async def test_a_range_is_honoured(run: Path, consortium: Consortium, store: Blo
         session.get(f"{url}/blobs/{DIGEST}", headers={"Range": "bytes=10-19"}, ssl=context) as response,
     ):
         assert (response.status, await response.read()) == (206, DATA[10:20])
+
+
+async def test_what_others_fetch_is_in_the_log_of_what_leaves(
+    run: Path, consortium: Consortium, store: BlobStore, tmp_path: Path
+):
+    store.put(DATA, About(OWNER))
+    egress = EgressLog(tmp_path / "egress.jsonl")
+    context = client_context(run, consortium, "hospital-c")
+    async with serving(run, consortium, store, egress=egress) as url, aiohttp.ClientSession() as session:
+        for headers in ({}, {"Range": "bytes=10-19"}):
+            async with session.get(f"{url}/blobs/{DIGEST}", headers=headers, ssl=context) as response:
+                await response.read()
+    egress.close()
+    entries = [json.loads(line) for line in (tmp_path / "egress.jsonl").read_text().splitlines()]
+    assert [(e["to"], e["digest"], e["offset"], e["bytes"]) for e in entries] == [
+        ("hospital-c", DIGEST, 0, len(DATA)),
+        ("hospital-c", DIGEST, 10, 10),
+    ]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "AB" * 32, "ab", "ab" * 33])

@@ -1,6 +1,7 @@
 """The command line: quick help, JSON, exit codes, errors with their code."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,18 @@ def test_help_names_every_part_and_imports_none():
 def test_every_part_can_be_imported_and_explains_itself(part: str):
     result = RUNNER.invoke(application([part]), [part, "--help"])
     assert (result.exit_code, "Usage" in result.output) == (0, True), result.output
+
+
+def test_the_shell_completes_parts_and_their_commands():
+    for words, place, expected in (("fedledger wal", "1", "wallet"), ("fedledger train sta", "2", "start status")):
+        done = subprocess.run(
+            [sys.executable, "-m", "fl_node"],
+            env={**os.environ, "_FEDLEDGER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": place},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.split() == expected.split(), done.stderr
 
 
 def test_an_unknown_command_is_an_error_of_usage():

@@ -340,6 +340,16 @@ func (v countingVerifier) VerifyAggregate(inputs aggregate.Inputs, rows uint64) 
 	return v.Verifier.VerifyAggregate(inputs, rows)
 }
 
+func TestT23ASenderWhoseClockIsBehindShortensNobodysPhase(t *testing.T) {
+	f := training(4, `{"shares_ms":1000}`)
+	p := f.Open("tumour", options{})
+	p.Say("PublishKeys", p.Keys, 0, 1, 2, 3)
+	began := p.View().OpenedMS
+	f.TimeMS -= 60_000
+	p.Advance(round.PhaseShares)
+	equal(t, began+1000, p.View().DeadlineMS)
+}
+
 func TestT24OnlyTheElectedAggregatorMakesEndorsersSum(t *testing.T) {
 	f := training(4, `{}`)
 	calls := 0

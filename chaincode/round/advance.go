@@ -24,6 +24,7 @@ func Advance(s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.E
 	if err != nil {
 		return AdvanceResponse{}, none, err
 	}
+	env.TimeMS = max(env.TimeMS, began(round, status))
 	turn := &turn{state: s, env: env, round: round, status: status}
 	for _, transition := range Transitions() {
 		if transition.From != status.Phase || transition.holds == nil {
@@ -39,6 +40,25 @@ func Advance(s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.E
 		}
 	}
 	return AdvanceResponse{status.Phase, false}, happened("NotMoved", req, status.Phase), nil
+}
+
+// began is when the present phase, or the open proposal, began. No transition counts from an earlier time: within a round
+// time does not run back, and a sender whose clock is behind takes nothing from anybody's phase.
+func began(round Round, status Status) int64 {
+	switch parameters := round.Parameters; {
+	case status.Phase == PhaseKeys:
+		return status.DeadlineMS - parameters.KeysMS
+	case status.Phase == PhaseShares:
+		return status.DeadlineMS - parameters.SharesMS
+	case status.Phase == PhaseUpdates:
+		return status.DeadlineMS - parameters.UpdatesMS
+	case status.Phase == PhaseUnmask:
+		return status.DeadlineMS - parameters.UnmaskMS
+	case status.Open:
+		return status.DeadlineMS - parameters.AttestMS
+	default:
+		return status.Turn.FromMS
+	}
 }
 
 // turn is one Advance: the round as it stands and what its members have put on the ledger in the present phase.

@@ -87,9 +87,9 @@ func (t *turn) outcomes(dropouts, faults, finished []string) error {
 		var outcome rewards.Outcome
 		switch id := member.Participant; {
 		case slices.Contains(faults, id):
-			outcome = rewards.Outcome{Outcome: rewards.Fault, Slash: parameters.MinimumStake * parameters.SlashFaultPPM / 1_000_000}
+			outcome = rewards.Outcome{Outcome: rewards.Fault, Slash: part(parameters.MinimumStake, parameters.SlashFaultPPM)}
 		case slices.Contains(dropouts, id):
-			outcome = rewards.Outcome{Outcome: rewards.Dropout, Slash: parameters.MinimumStake * parameters.SlashDropoutPPM / 1_000_000}
+			outcome = rewards.Outcome{Outcome: rewards.Dropout, Slash: part(parameters.MinimumStake, parameters.SlashDropoutPPM)}
 			if err := t.flag(id, FlagDropout, "the participant did not speak before a deadline"); err != nil {
 				return err
 			}
@@ -103,6 +103,11 @@ func (t *turn) outcomes(dropouts, faults, finished []string) error {
 		}
 	}
 	return nil
+}
+
+// part is so many ppm of an amount, rounded down; split so that no product overflows.
+func part(amount, ppm uint64) uint64 {
+	return amount/1_000_000*ppm + amount%1_000_000*ppm/1_000_000
 }
 
 // finish makes the attested state the round's result. It writes keys of its own round only, so that nothing else that goes

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"math/bits"
 	"slices"
 
 	"fedledger/chaincode/ledger"
@@ -51,7 +52,14 @@ func (t *turn) overShareLimit() (bool, error) {
 	for _, id := range t.arrived {
 		total, largest = total+t.updates[id].Examples, max(largest, t.updates[id].Examples)
 	}
-	return largest*1_000_000 > total*t.round.Parameters.ShareLimitPPM, nil
+	return exceeds(largest, total, t.round.Parameters.ShareLimitPPM), nil
+}
+
+// exceeds says whether part is more than so many ppm of whole. Counts of rows may be so large that the products need 128 bits.
+func exceeds(part, whole, ppm uint64) bool {
+	high, low := bits.Mul64(part, 1_000_000)
+	limitHigh, limitLow := bits.Mul64(whole, ppm)
+	return high > limitHigh || high == limitHigh && low > limitLow
 }
 
 // differencing holds where the survivors differ from a set frozen on the same base state by more than none and fewer than

@@ -38,6 +38,9 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if err != nil {
 		return Response{}, none, err
 	}
+	if ledger.CheckTxID(signed.TxID) != nil {
+		return Response{}, none, errcode.New(errcode.NotProven, "no transaction has such an id")
+	}
 	if accused.KeyHash != signed.KeyHash || accused.MSPID != signed.MSPID {
 		return Response{}, none, errcode.New(errcode.NotProven, "%s did not sign it", req.Accused)
 	}

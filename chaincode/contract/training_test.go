@@ -142,6 +142,26 @@ func TestALateAttestationPassesTheTurnOnWithoutBlame(t *testing.T) {
 	p.Finish()
 }
 
+func TestWhoeverWasPassedOverProposesAgainOnlyAfterEveryoneElse(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	first := p.Aggregator()
+	for left := 4; left > 0; left-- {
+		equal(t, left, len(p.View().Turns))
+		p.Propose()
+		p.Expire()
+		p.Advance(round.PhaseAttest)
+		f.TimeMS += 3_600_000
+		if left > 1 {
+			refused(t, f, first, "ProposeAggregate", p.Proposal(), errcode.NotYourTurn)
+		}
+	}
+	equal(t, 4, len(p.View().Turns))
+	equal(t, first, p.Aggregator())
+	p.Finish()
+}
+
 func TestMetricsAreBoundedPlainDecimals(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})

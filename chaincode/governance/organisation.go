@@ -7,7 +7,7 @@ import (
 	"fedledger/chaincode/ledger"
 )
 
-const maxOrganisations = 100
+const maxOrganisations = 128
 
 // Status is the standing of an organisation or participant. Those suspended or removed keep their history.
 type Status string

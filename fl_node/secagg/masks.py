@@ -59,11 +59,13 @@ def apply_masks(vector: bytearray, layout: Layout, masks: Iterable[Mask], thread
     """
     stripes = _stripes(layout, threads or min(os.cpu_count() or 1, MOST_THREADS))
     remaining = iter(masks)
-    with ThreadPoolExecutor(len(stripes)) as pool:
+    with ThreadPoolExecutor(len(stripes)) as pool:  # starts threads only when it is given work
         while batch := list(islice(remaining, BATCH)):
             # Both the cipher and numpy let go of the interpreter's lock while they work.
-            for done in [pool.submit(_mask_stripe, vector, layout, batch, stripe) for stripe in stripes]:
-                done.result()
+            others = [pool.submit(_mask_stripe, vector, layout, batch, stripe) for stripe in stripes[1:]]
+            _mask_stripe(vector, layout, batch, stripes[0])
+            for other in others:
+                other.result()
     layout.reduce(vector)
 
 

@@ -1,6 +1,7 @@
 """`fedledger demo`: a whole federation on this machine, from founding to audit; `scripts/run` is this."""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,9 @@ def demo(
                 audit=audit,
             )
             fresh(run)
+            signal.signal(
+                signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
+            )  # end the story, stop everything
             asyncio.run(Story(options, report).tell())
     except typer.Exit:
         report.finish(json_file, "failed")

@@ -9,7 +9,8 @@ from fl_node.errors import NodeError
 EXAMPLES: Final = ("tumour", "digits")
 PHASES: Final = ("keys", "shares", "updates", "unmask")
 LEAST: Final = 4
-MOST: Final = 10
+MOST: Final = 8
+"""For how many participants the examples' sums have room."""
 
 
 @dataclass(frozen=True)

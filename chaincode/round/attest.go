@@ -49,7 +49,7 @@ func ProposeAggregate(s ledger.State, env ledger.Env, verifier Verifier, req Agg
 	if err != nil {
 		return ProposalResponse{}, none, err
 	}
-	if err := checkTurn(env, round, status, id); err != nil {
+	if err := checkTurn(s, env, round, status, id); err != nil {
 		return ProposalResponse{}, none, err
 	}
 	if err := checkResult(req); err != nil {
@@ -90,11 +90,15 @@ func checkResult(req AggregateRequest) error {
 }
 
 // checkTurn refuses a member before its turn, so that heavy checks cannot be asked for by all at once (T24).
-func checkTurn(env ledger.Env, round Round, status Status, id string) error {
+func checkTurn(s ledger.State, env ledger.Env, round Round, status Status, id string) error {
 	if status.Open {
 		return errcode.New(errcode.ProposalOpen, "proposal %d awaits attestations", status.Number)
 	}
-	for _, turn := range turns(round, status) {
+	list, err := turns(s, round, status)
+	if err != nil {
+		return err
+	}
+	for _, turn := range list {
 		if turn.Participant == id && env.TimeMS >= turn.FromMS {
 			return nil
 		}
@@ -108,15 +112,26 @@ type ProposerTurn struct {
 	FromMS      int64  `json:"from_ms"`
 }
 
-// turns lists the survivors in the order in which they may propose; a turn does not end.
-func turns(round Round, status Status) []ProposerTurn {
+// turns lists the survivors in the order in which they may propose; a turn does not end. Whoever's proposal was passed over
+// may not propose again until everyone has, so that nobody can keep a round from its result with one bad proposal after
+// another.
+func turns(s ledger.State, round Round, status Status) ([]ProposerTurn, error) {
 	order := aggregators(round, status)
-	list := make([]ProposerTurn, len(order))
-	for i := range order {
-		who := order[(status.Turn.Position+i)%len(order)]
-		list[i] = ProposerTurn{who, status.Turn.FromMS + int64(i)*round.Parameters.AggregatorLeaseMS}
+	proposed, err := ledger.List[Proposed](s, "proposed", round.parts()...)
+	if err != nil {
+		return nil, err
 	}
-	return list
+	spent := []string{}
+	for _, item := range proposed[len(proposed)-len(proposed)%len(order):] {
+		spent = append(spent, item.Record.Proposer)
+	}
+	list := []ProposerTurn{}
+	for i := range order {
+		if who := order[(status.Turn.Position+i)%len(order)]; !slices.Contains(spent, who) {
+			list = append(list, ProposerTurn{who, status.Turn.FromMS + int64(len(list))*round.Parameters.AggregatorLeaseMS})
+		}
+	}
+	return list, nil
 }
 
 // aggregators are the survivors in the round's drawn order.

@@ -102,7 +102,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 		return view, err
 	}
 	view.said(round, evidence)
-	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readProposal} {
+	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readProposal} {
 		if err := read(s, round, status); err != nil {
 			return view, err
 		}
@@ -129,7 +129,7 @@ func (v *View) froze(round Round, status Status) {
 		v.Beacon = status.Beacon
 	}
 	if status.Phase == PhaseAttest {
-		v.Aggregators, v.Turns = aggregators(round, status), turns(round, status)
+		v.Aggregators = aggregators(round, status)
 	}
 }
 
@@ -166,6 +166,13 @@ func (v *View) readSets(s ledger.State, round Round, status Status) error {
 		v.Frozen = append(v.Frozen, FrozenView{item.Record.Ref, item.Record.Survivors, blamed})
 	}
 	return nil
+}
+
+func (v *View) readTurns(s ledger.State, round Round, status Status) (err error) {
+	if status.Phase == PhaseAttest {
+		v.Turns, err = turns(s, round, status)
+	}
+	return err
 }
 
 func (v *View) readProposal(s ledger.State, round Round, status Status) error {

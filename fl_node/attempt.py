@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -93,7 +94,8 @@ class Attempt:
         out = self._keys_fixed(view)
         (commitment,) = of(out, m.CommitShares)
         self.records.record(SHARES, commitment.shares_root)
-        await asyncio.gather(*(self._send_sealed(sealed) for sealed in of(out, m.SealedShares)))
+        notes = chain([f"{view.name} {SHARES}"], repeat(""))  # one is enough to show, later, that shares were dealt
+        await asyncio.gather(*map(self._send_sealed, of(out, m.SealedShares), notes))
         await self.context.ledger.submit(
             "CommitShares",
             **view.ref,
@@ -200,13 +202,13 @@ class Attempt:
             return self.context.store.read(known.hex()), known.hex()
         (masked,) = of(await asyncio.to_thread(self.participant.receive, m.VectorReady(vector, known)), m.MaskedUpdate)
         self.records.record(MASKED, masked.digest)
-        about = About(self.context.config.organisation, note=f"{view.name} update")
+        about = About(self.context.config.organisation, note=f"{view.name} {MASKED}")
         blob = bytes(masked.blob)
         await asyncio.to_thread(self.context.store.put, blob, about)
         return blob, masked.digest.hex()
 
-    async def _send_sealed(self, sealed: m.SealedShares) -> None:
-        digest = self.context.store.put(sealed.blob, About(self.context.config.organisation))
+    async def _send_sealed(self, sealed: m.SealedShares, note: str) -> None:
+        digest = self.context.store.put(sealed.blob, About(self.context.config.organisation, note=note))
         organisation = self._organisation(sealed.to)
         if organisation == self.context.config.organisation:
             return

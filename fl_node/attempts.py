@@ -38,8 +38,9 @@ class Attempts:
                 context.me, context.msp, dropped=True, running=training.running, majority=majority, voters=voters
             )
         done = DEEDS & set(records.kinds())
-        if f"{view.name} update" in self._notes and MASKED not in done and view.phase not in OVER:
-            self._leave(view, "FL4203")
+        noted = {kind for kind in (SHARES, MASKED) if f"{view.name} {kind}" in self._notes}
+        if noted - done and view.phase not in OVER:
+            self._leave(view, "FL4203")  # dealing again would seal, masking again would mask, twice with the same keys
         dropped = view.name in self._damaged or records.get(DROPPED) is not None or context.config.data is None
         return Own(context.me, context.msp, done, dropped, training.running, majority=majority, voters=voters)
 

@@ -22,6 +22,8 @@ DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 CHUNK: Final = 1 << 20
 DISK_RESERVE: Final = 64 << 20
 """Bytes that stay free on the disk, so that a peer and a journal beside the blobs can still write."""
+MOST_PARTS: Final = 256
+"""Uploads that an organisation may leave unfinished at a time."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ class BlobStore:
         if self.size(digest) is not None:
             self._remember(digest, about)
             return True
-        self._admit(offset + len(chunk), total, about.organisation)
         part = self._part(digest, about.organisation)
+        self._admit(offset + len(chunk), total, about.organisation, part)
         try:
             with part.open("ab") as stream:
                 if stream.tell() != offset:
@@ -188,15 +190,27 @@ class BlobStore:
         self.path(digest)
         return self.folder / ".parts" / f"{digest}.{organisation}"
 
-    def _admit(self, end: int, total: int, organisation: str) -> None:
+    def _admit(self, end: int, total: int, organisation: str, part: Path) -> None:
         if total > self.limits.blob:
             raise NodeError("FL4702", f"{total} bytes, at most {self.limits.blob} are taken")
         if end > total:
             raise NodeError("FL4706", f"the chunk ends at {end} of {total} bytes")
-        if self._used.get(organisation, 0) + total > self.limits.organisation:
+        others = self._unfinished(organisation, part)
+        if len(others) >= MOST_PARTS:
+            raise NodeError("FL4703", f"{organisation} has {len(others)} uploads unfinished", hint="Finish some first.")
+        if self._used.get(organisation, 0) + sum(others) + total > self.limits.organisation:
             raise NodeError("FL4703", f"{organisation} has used its quota of {self.limits.organisation} bytes")
         if shutil.disk_usage(self.folder).free - total < self.limits.reserve:
             raise NodeError("FL4703", "the disk is nearly full", where=str(self.folder), hint="Free some space.")
+
+    def _unfinished(self, organisation: str, part: Path) -> list[int]:
+        """Return the sizes of an organisation's unfinished uploads but this one: they count, or nobody would finish."""
+        sizes = []
+        for path in (self.folder / ".parts").iterdir():
+            if path.name.endswith(f".{organisation}") and path != part:
+                with contextlib.suppress(FileNotFoundError):
+                    sizes.append(path.stat().st_size)
+        return sizes
 
     def _finish(self, digest: str, part: Path, about: About) -> None:
         with part.open("rb") as stream:

@@ -12,7 +12,7 @@ import pytest
 
 from fl_node import blobs, tls
 from fl_node.blobclient import BlobClient
-from fl_node.blobstore import About, BlobStore, Limits
+from fl_node.blobstore import MOST_PARTS, About, BlobStore, Limits
 from fl_node.egress import EgressLog
 from fl_node.errors import NodeError
 from network.topology import Consortium
@@ -235,6 +235,23 @@ def test_an_organisations_quota_counts_over_a_restart_and_not_for_others(tmp_pat
     with pytest.raises(NodeError):
         store.put(b"one more byte", About(OWNER))
     store.put(b"one more byte", About("hospital-b"))
+
+
+def test_unfinished_uploads_count_against_the_quota_and_are_few(tmp_path: Path):
+    store = BlobStore(tmp_path, Limits(organisation=2 * len(DATA)))
+    other = "cd" * 32
+    store.append(other, 0, 2 * len(DATA), DATA + b"more", About(OWNER))
+    with pytest.raises(NodeError) as caught:
+        store.append(DIGEST, 0, len(DATA), DATA[:10], About(OWNER))
+    assert caught.value.code == "FL4703"
+    store.append(DIGEST, 0, len(DATA), DATA[:10], About("hospital-b"))
+    store.discard_part(other, OWNER)
+    for number in range(MOST_PARTS):
+        store.append(f"{number:064x}", 0, 2, b"1", About(OWNER))
+    with pytest.raises(NodeError) as caught:
+        store.append(DIGEST, 0, 2, b"1", About(OWNER))
+    assert caught.value.code == "FL4703"
+    assert not store.append(f"{0:064x}", 1, 3, b"1", About(OWNER))
 
 
 def test_a_masked_blob_expires_and_what_has_no_date_stays(store: BlobStore):

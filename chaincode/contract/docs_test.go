@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -152,15 +153,8 @@ func TestTheLayoutPageShowsEveryEventWithAnExample(t *testing.T) {
 			examples[entry.Event.Name] = fmt.Sprintf("| %s | %s | `%s` |\n", entry.Event.Name, entry.Function, brief(string(payload)))
 		}
 	}
-	names := slices.Sorted(func(yield func(string) bool) {
-		for name := range examples {
-			if !yield(name) {
-				return
-			}
-		}
-	})
 	out := "| Event | First sent by | Payload, for example |\n|---|---|---|\n"
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(examples)) {
 		out += examples[name]
 	}
 	source, err := os.ReadFile("../round/commit.go")
@@ -182,4 +176,18 @@ func brief(text string) string {
 		return string(runes[:700]) + " …"
 	}
 	return text
+}
+
+func TestTheErrorPageShowsEveryCode(t *testing.T) {
+	catalogue := errcode.Catalogue()
+	out := "| Code | Name | Meaning | Retry |\n|---|---|---|---|\n"
+	for _, code := range slices.Sorted(maps.Keys(catalogue)) {
+		entry := catalogue[code]
+		retry := ""
+		if entry.Retry {
+			retry = "yes"
+		}
+		out += fmt.Sprintf("| %s | %s | %s | %s |\n", code, entry.Name, entry.Text, retry)
+	}
+	generated(t, "contract-errors.md", "codes", out)
 }

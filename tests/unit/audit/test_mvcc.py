@@ -25,6 +25,7 @@ def version(block: int, tx: int) -> kv_rwset_pb2.Version:
 @pytest.fixture
 def state() -> State:
     book = State(":memory:")
+    book.begin_block()
     for index, key in enumerate(("a", "b", "c")):
         book.write(("cc", "", key.encode()), b"v", (1, index))
     book.finish_block(1, ["t1"])

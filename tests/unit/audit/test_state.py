@@ -1,0 +1,58 @@
+"""The audit's own state: blocks appear whole or not at all, and runs that broke off leave nothing behind."""
+
+from pathlib import Path
+
+from audit.state import State
+
+
+def _write(state: State, number: int, key: str, value: bytes | None) -> None:
+    state.begin_block()
+    state.write(("cc", "", key.encode()), value, (number, 0))
+    state.finish_block(number, [f"tx-{number}"])
+
+
+def test_what_was_not_checkpointed_is_gone_after_a_run_that_broke_off(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    _write(state, 1, "a", b"one")
+    state.checkpoint()
+    _write(state, 2, "a", b"two")
+    state.close()
+    again = State(tmp_path / "state")
+    assert again.get(("cc", "", b"a")) == (b"one", (1, 0))
+    assert (again.seen("tx-1"), again.seen("tx-2")) == (True, False)
+    again.close()
+
+
+def test_an_abandoned_block_takes_its_findings_and_events_with_it() -> None:
+    state = State(":memory:")
+    _write(state, 1, "a", b"one")
+    state.begin_block()
+    state.write(("cc", "", b"a"), b"two", (2, 0))
+    state.event((2, 0), "tx", 5, "OrgMSP", "Moved", b"{}")
+    state.note("failure", "FL5030", 2, "tx", "wrong")
+    state.abandon_block()
+    assert (state.notes("failure"), list(state.events()), state.pending) == ([], [], {})
+    _write(state, 2, "a", b"three")
+    assert state.get(("cc", "", b"a")) == (b"three", (2, 0))
+
+
+def test_entries_show_the_block_under_way() -> None:
+    state = State(":memory:")
+    _write(state, 1, "a", b"one")
+    _write(state, 2, "b", b"two")
+    state.begin_block()
+    state.write(("cc", "", b"a"), None, (3, 0))
+    state.write(("cc", "", b"c"), b"three", (3, 1))
+    state.write(("other", "", b"d"), b"four", (3, 1))
+    assert dict(state.entries("cc")) == {"b": b"two", "c": b"three"}
+
+
+def test_ranges_lay_pending_writes_over_the_state() -> None:
+    state = State(":memory:")
+    for number, key in enumerate(("a", "b", "c"), start=1):
+        _write(state, number, key, b"value")
+    state.begin_block()
+    state.write(("cc", "", b"b"), None, (4, 0))
+    state.write(("cc", "", b"bb"), b"new", (4, 1))
+    assert list(state.range("cc", "a", "c", include_end=False)) == [("a", (1, 0)), ("bb", (4, 1))]
+    assert list(state.range("cc", "b", "", include_end=False)) == [("bb", (4, 1)), ("c", (3, 0))]

@@ -86,7 +86,10 @@ def flower(python: str | None, cohort: int, slots: int, repeat: int) -> dict[str
     if not python:
         return {"absent": "give --flower PYTHON of an environment with flwr"}
     command = [python, str(FLOWER), str(cohort), str(slots), str(repeat)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return {"absent": str(error)}
     if run.returncode:
         lines = run.stderr.strip().splitlines()
         return {"absent": lines[-1] if lines else f"exit code {run.returncode}"}

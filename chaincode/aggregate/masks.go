@@ -39,15 +39,16 @@ func (in Inputs) rebuild() (secrets, error) {
 	return result, nil
 }
 
-// masks are the keystreams left in Σ y: every survivor's own, and those between dropouts and survivors. Masks between two
-// survivors cancel.
-func (in Inputs) masks(known secrets) ([]mask, error) {
+// selfKey is the key of a survivor's own mask.
+func (in Inputs) selfKey(known secrets, survivor int) [32]byte {
+	p := in.Cohort[survivor]
+	return secagg.SelfKey(in.Session, p.ID, known.seeds[survivor], p.MaskKey)
+}
+
+// pairMasks are the keystreams between dropouts and survivors, left in Σ y. Those between two survivors cancel.
+func (in Inputs) pairMasks(known secrets) ([]mask, error) {
 	survivors, dropouts := in.survivors(), in.dropouts()
-	masks := make([]mask, 0, len(survivors)*(1+len(dropouts)))
-	for _, i := range survivors {
-		p := in.Cohort[i]
-		masks = append(masks, mask{secagg.SelfKey(in.Session, p.ID, known.seeds[i], p.MaskKey), true})
-	}
+	masks := make([]mask, 0, len(survivors)*len(dropouts))
 	for _, dropout := range dropouts {
 		private := secagg.Private(known.keys[dropout])
 		for _, survivor := range survivors {

@@ -19,16 +19,17 @@ const maxWorkers = 4
 // committed.
 type update struct {
 	participant Participant
+	selfKey     [32]byte
 	reader      io.ReadCloser
 	hash        hash.Hash
 	form        *form
 }
 
-// worker holds the buffers of one goroutine: its part of the sum and one chunk of bytes.
+// worker holds the buffers of one goroutine: its part of the sum, and a chunk of an update and of a keystream.
 type worker struct {
-	sum    words
-	buffer []byte
-	err    error
+	sum          words
+	data, stream []byte
+	err          error
 }
 
 // summer streams Σ y − masks through chunks.
@@ -39,7 +40,11 @@ type summer struct {
 	workers []*worker
 }
 
-func newSummer(in Inputs, blobs Blobs, masks []mask) (*summer, error) {
+func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
+	masks, err := in.pairMasks(known)
+	if err != nil {
+		return nil, err
+	}
 	s := &summer{layout: in.Layout, masks: masks}
 	for _, i := range in.survivors() {
 		participant := in.Cohort[i]
@@ -48,11 +53,11 @@ func newSummer(in Inputs, blobs Blobs, masks []mask) (*summer, error) {
 			s.close()
 			return nil, fmt.Errorf("%w: update of %s", ErrBlob, participant.ID)
 		}
-		s.updates = append(s.updates, &update{participant, reader, sha256.New(), newForm(in.Layout)})
+		s.updates = append(s.updates, &update{participant, in.selfKey(known, i), reader, sha256.New(), newForm(in.Layout)})
 	}
 	size := min(chunkBytes, in.Layout.Bytes())
 	for range min(runtime.GOMAXPROCS(0), maxWorkers, len(s.updates)) {
-		s.workers = append(s.workers, &worker{sum: newWords(size), buffer: make([]byte, size)})
+		s.workers = append(s.workers, &worker{sum: newWords(size), data: make([]byte, size), stream: make([]byte, size)})
 	}
 	return s, nil
 }
@@ -94,24 +99,25 @@ func (s *summer) run(take func(chunk words, start int)) error {
 
 // chunk sums one chunk of the updates and masks that fall to worker number i.
 func (w *worker) chunk(s *summer, i, start, end, boundary int) {
-	sum, buffer := w.sum.of(start, end, boundary), w.buffer[:end-start]
+	sum, data, stream := w.sum.of(start, end, boundary), w.data[:end-start], w.stream[:end-start]
 	sum.clear()
 	for u := i; u < len(s.updates); u += len(s.workers) {
 		update := s.updates[u]
-		if _, err := io.ReadFull(update.reader, buffer); err != nil {
+		if _, err := io.ReadFull(update.reader, data); err != nil {
 			w.err = fmt.Errorf("%w: update of %s is cut short", ErrBlob, update.participant.ID)
 			return
 		}
-		_, _ = update.hash.Write(buffer)
-		update.form.check(buffer, start)
-		sum.add(buffer)
+		_, _ = update.hash.Write(data)
+		update.form.check(data, start)
+		Keystream(stream, update.selfKey, start)
+		sum.unmask(data, stream)
 	}
 	for m := i; m < len(s.masks); m += len(s.workers) {
-		Keystream(buffer, s.masks[m].key, start)
+		Keystream(stream, s.masks[m].key, start)
 		if s.masks[m].added {
-			sum.subtract(buffer)
+			sum.subtract(stream)
 		} else {
-			sum.add(buffer)
+			sum.add(stream)
 		}
 	}
 }

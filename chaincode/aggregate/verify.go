@@ -33,11 +33,7 @@ func Sum(in Inputs, blobs Blobs, out io.Writer) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	masks, err := in.masks(known)
-	if err != nil {
-		return Result{}, err
-	}
-	summer, err := newSummer(in, blobs, masks)
+	summer, err := newSummer(in, blobs, known)
 	if err != nil {
 		return Result{}, err
 	}

@@ -37,6 +37,13 @@ func (w words) subtract(data []byte) {
 	subtract32(w.narrow, data[split:])
 }
 
+// unmask adds data and takes mask away, in one pass.
+func (w words) unmask(data, mask []byte) {
+	split := 8 * len(w.wide)
+	unmask64(w.wide, data[:split], mask[:split])
+	unmask32(w.narrow, data[split:], mask[split:])
+}
+
 // merge adds another chunk of the same shape.
 func (w words) merge(other words) {
 	for i := range w.wide {
@@ -124,5 +131,37 @@ func subtract64(sum []uint64, data []byte) {
 	}
 	for i := range sum {
 		sum[i] -= little.Uint64(data[8*i:])
+	}
+}
+
+func unmask32(sum []uint32, data, mask []byte) {
+	for len(sum) >= 8 && len(data) >= 32 && len(mask) >= 32 {
+		s, d, m := (*[8]uint32)(sum), (*[32]byte)(data), (*[32]byte)(mask)
+		s[0] += little.Uint32(d[0:]) - little.Uint32(m[0:])
+		s[1] += little.Uint32(d[4:]) - little.Uint32(m[4:])
+		s[2] += little.Uint32(d[8:]) - little.Uint32(m[8:])
+		s[3] += little.Uint32(d[12:]) - little.Uint32(m[12:])
+		s[4] += little.Uint32(d[16:]) - little.Uint32(m[16:])
+		s[5] += little.Uint32(d[20:]) - little.Uint32(m[20:])
+		s[6] += little.Uint32(d[24:]) - little.Uint32(m[24:])
+		s[7] += little.Uint32(d[28:]) - little.Uint32(m[28:])
+		sum, data, mask = sum[8:], data[32:], mask[32:]
+	}
+	for i := range sum {
+		sum[i] += little.Uint32(data[4*i:]) - little.Uint32(mask[4*i:])
+	}
+}
+
+func unmask64(sum []uint64, data, mask []byte) {
+	for len(sum) >= 4 && len(data) >= 32 && len(mask) >= 32 {
+		s, d, m := (*[4]uint64)(sum), (*[32]byte)(data), (*[32]byte)(mask)
+		s[0] += little.Uint64(d[0:]) - little.Uint64(m[0:])
+		s[1] += little.Uint64(d[8:]) - little.Uint64(m[8:])
+		s[2] += little.Uint64(d[16:]) - little.Uint64(m[16:])
+		s[3] += little.Uint64(d[24:]) - little.Uint64(m[24:])
+		sum, data, mask = sum[4:], data[32:], mask[32:]
+	}
+	for i := range sum {
+		sum[i] += little.Uint64(data[8*i:]) - little.Uint64(mask[8*i:])
 	}
 }

@@ -59,6 +59,13 @@ class Auditor:
             return None
         return ChannelConfig(raw[0], parse_config(bytes.fromhex(raw[1])).config)
 
+    @property
+    def config(self) -> ChannelConfig:
+        """The configuration in force after the last block; raises ValueError before the first."""
+        if self._config is None:
+            raise ValueError("no block was read yet")
+        return self._config
+
     def feed(self, block: common_pb2.Block) -> None:
         """Check the next block; a block that breaks the chain stops the audit before it (`broken`)."""
         number = block.header.number

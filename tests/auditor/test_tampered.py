@@ -1,14 +1,18 @@
 """Every kind of tampering is found, with the right reason and at the right place; honest ledgers pass."""
 
+import random
+from pathlib import Path
+
 import pytest
 
 from audit.state import State
-from audit.verdict import Verdict
-from audit.verify import Auditor
+from audit.transactions import check_transaction
+from audit.verdict import Rule, Verdict
+from audit.verify import VALID, Auditor
 from audit.wire import header_hash
 from tests.auditor import config_corpus
-from tests.auditor.corpus import KINDS, Ledger
-from tests.auditor.forge import Chain, copy_chain
+from tests.auditor.corpus import KINDS, Ledger, middle
+from tests.auditor.forge import Chain, copy_chain, flip
 
 
 def audited(ledger: Ledger, chain: Chain) -> Verdict:
@@ -32,6 +36,63 @@ def test_the_honest_ledger_holds_what_the_auditor_must_understand(honest: Ledger
     held = audited(honest, honest.chain).held
     assert held["FL5020"] == 1
     assert held["FL5030"] > 150
+
+
+def test_an_audit_in_parts_ends_like_one_without_a_break(honest: Ledger, tmp_path: Path) -> None:
+    whole = audited(honest, honest.chain).as_json()
+    pinned = header_hash(honest.chain[0].header).hex()
+    third = len(honest.chain) // 3
+    for start in (0, third, 2 * third):
+        state = State(tmp_path / "state")
+        auditor = Auditor(state, pinned=pinned)
+        assert auditor.height == start
+        for block in honest.chain[start : start + third] if start < 2 * third else honest.chain[start:]:
+            auditor.feed(block)
+        parts = auditor.verdict().as_json()
+        state.close()
+    assert parts == whole
+
+
+def test_an_audit_that_stopped_goes_on_when_the_right_block_comes(honest: Ledger, tmp_path: Path) -> None:
+    chain = copy_chain(honest.chain)
+    chain[5].header.data_hash = flip(chain[5].header.data_hash)
+    state = State(tmp_path / "state")
+    stopped = Auditor(state)
+    for block in chain[:6]:
+        stopped.feed(block)
+    assert (stopped.broken, stopped.verdict().failures[0].code) == (True, Rule.DATA_HASH.value)
+    state.close()
+    again = State(tmp_path / "state")
+    auditor = Auditor(again)
+    for block in honest.chain[5:]:
+        auditor.feed(block)
+    assert auditor.verdict().failures == []
+    assert auditor.verdict().held == audited_without_pin(honest).held
+    again.close()
+
+
+def audited_without_pin(ledger: Ledger) -> Verdict:
+    auditor = Auditor(State(":memory:"))
+    for block in ledger.chain:
+        auditor.feed(block)
+    return auditor.verdict()
+
+
+def test_no_altered_byte_makes_a_valid_transaction_or_breaks_the_auditor(honest: Ledger) -> None:
+    """Random bits of random transactions, everything sealed again: none stays valid, none raises."""
+    state, chosen = State(":memory:"), random.Random(8)
+    auditor = Auditor(state)
+    place = middle(honest, honest.chain)
+    for block in honest.chain[: place[0]]:
+        auditor.feed(block)
+    config = auditor.config
+    raw = honest.chain[place[0]].data.data[place[1]]
+    assert check_transaction(state, config, 0, raw).code == VALID
+    for _ in range(400):
+        altered = flip(raw, bit=chosen.randrange(8), at=chosen.randrange(len(raw)))
+        assert check_transaction(state, config, 0, altered).code != VALID
+    for length in range(0, len(raw), 97):
+        assert check_transaction(state, config, 0, raw[:length]).code != VALID
 
 
 def test_the_corpus_is_whole() -> None:

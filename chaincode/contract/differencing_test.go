@@ -123,6 +123,18 @@ func TestABadSealThatTooManyComplainOfVoidsBeforeAnyRevealAndTheTrainingGoesOn(t
 	next.Finish()
 }
 
+func TestOneComplaintOfAThinnedCohortVoidsItAndKeepsNobodyOut(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{Silent: []int{3}})
+	p.To(round.PhaseUpdates)
+	f.Must(p.Node(0), "ReportFault", p.With(object{"kind": "bad_seal", "accused": contracttest.ID(1), "evidence": object{}}), nil)
+	p.Advance(round.Void)
+	equal(t, string(errcode.VoidBadSeals), p.View().VoidReason)
+	next := f.Open("tumour", options{})
+	equal(t, 4, len(next.View().Cohort))
+	next.Finish()
+}
+
 // TestOneOrganisationsSurvivorsLeaveThreeOthers has five participants, two of one organisation; one of the others drops out.
 func TestOneOrganisationsSurvivorsLeaveThreeOthers(t *testing.T) {
 	f := contracttest.New(4, `{"participants_per_organisation":2}`)

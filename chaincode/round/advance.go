@@ -74,6 +74,7 @@ type turn struct {
 	seeds    [][]byte
 	lacking  bool
 	badNames []string
+	accused  map[string]int
 }
 
 func (t *turn) take(transition Transition) (ledger.Event, error) {
@@ -163,12 +164,12 @@ func (t *turn) badSeals() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	accused := map[string]int{}
+	t.accused = map[string]int{}
 	for _, item := range complaints {
-		accused[item.Parts[3]]++
+		t.accused[item.Parts[3]]++
 	}
 	t.badNames = slices.DeleteFunc(slices.Clone(t.status.U2), func(name string) bool {
-		return len(t.status.U2)-accused[name] >= t.round.Threshold
+		return len(t.status.U2)-t.accused[name] >= t.round.Threshold
 	})
 	return len(t.badNames) > 0, nil
 }

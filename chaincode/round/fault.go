@@ -82,6 +82,9 @@ func (t *turn) blame(reason errcode.Code) error {
 		if err := t.flag(id, kind, describe("round %d, attempt %d ended with %s", t.round.Round, t.round.Attempt, reason)); err != nil {
 			return err
 		}
+		if !proven && t.accused[id] <= len(t.round.Cohort)-t.round.Threshold {
+			continue // so few could not stop a whole cohort by silence either: the attempt is void, nobody is kept out
+		}
 		key := ledger.Key("blame", t.round.Training, ledger.Number(t.round.Epoch), id)
 		if err := ledger.Store(t.state, key, Blame{t.round.Ref, string(reason), proven}); err != nil {
 			return err

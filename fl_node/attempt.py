@@ -16,6 +16,7 @@ from fl_node.errors import NodeError, RefusalError
 from fl_node.journal import AttemptJournal
 from fl_node.ledger import LedgerError
 from fl_node.mirror import SEALED_MOST
+from fl_node.placing import Placing
 from fl_node.refusals import Knowledge
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import PublicKeys
@@ -61,6 +62,7 @@ class Attempt:
     session: Session
     participant: Participant
     records: AttemptJournal
+    placing: Placing
     stage: int = 0
 
     @classmethod
@@ -75,7 +77,7 @@ class Attempt:
         session = await session_of(context.ledger, view)
         if session.layout.digest.hex() != known.layout_digest:
             raise RefusalError("FL4302", "the ledger's layout is not the plan file's", where=view.name)
-        return cls(context, known, session, Participant(context.me, SecaggJournal(records)), records)
+        return cls(context, known, session, Participant(context.me, SecaggJournal(records)), records, Placing(context))
 
     async def publish_keys(self, view: Round) -> None:
         """Draw the attempt's keys, or take the journal's, and publish the public halves."""
@@ -108,17 +110,7 @@ class Attempt:
         """Mask the vector, or take the masked blob of before a crash, place it with enough members and commit it."""
         await self._shares_fixed(view)
         blob, digest = await self._masked(view, vector)
-        organisations = await self.context.blobs.spread(digest, blob, self.context.consortium.threshold)
-        await self.context.ledger.submit(
-            "CommitUpdate",
-            organisations=self._endorsers(organisations),
-            **view.ref,
-            digest=digest,
-            length=len(blob),
-            examples=examples,
-            plan=view.plan,
-            base_state=view.base_state,
-        )
+        await self.placing.commit(view, blob, digest, examples)
         self.participant.receive(m.UpdateCommitted(bytes.fromhex(digest)))
 
     async def reveal(self, view: Round) -> None:
@@ -220,12 +212,6 @@ class Attempt:
     def _organisation(self, participant: str) -> str:
         msp = self.known.organisations[participant]
         return next(o.name for o in self.context.consortium.members if o.msp_id == msp)
-
-    def _endorsers(self, holders: list[str]) -> tuple[str, ...]:
-        """Return enough of those that hold a blob, our own organisation first."""
-        own_first = sorted(holders, key=lambda name: name != self.context.config.organisation)
-        needed = own_first[: self.context.consortium.threshold]
-        return tuple(self.context.consortium.organisation(name).msp_id for name in needed)
 
 
 def of(out: Iterable[object], kind: type[T]) -> tuple[T, ...]:

@@ -17,6 +17,7 @@ from network.connection import Profile
 
 RETRYABLE: Final = ("FL0501", "FL0901", "FL0902")
 """A blob that is still on its way, a verification under way, an internal hiccup: the same proposal may pass later."""
+IMPATIENT_ATTEMPTS: Final = 3
 COMMIT_ALARM_S: Final = 45.0
 PAGE: Final = 50
 
@@ -74,7 +75,7 @@ class Ledger:
                     function,
                     argument,
                     endorsing_organizations=organisations or None,
-                    retry=True if patient else RetryPolicy(),
+                    retry=True if patient else RetryPolicy(attempts=IMPATIENT_ATTEMPTS),
                 )
         except GatewayError as error:
             raise explained(error, function) from None

@@ -1,0 +1,67 @@
+"""Places a masked update with as many members as must endorse it, and has those that hold it endorse it."""
+
+import random
+from dataclasses import dataclass
+from typing import Protocol
+
+from fl_node.blobclient import BlobClient
+from fl_node.config import NodeConfig
+from fl_node.ledger import Ledger, LedgerError
+from fl_node.views import Round
+from network.topology import Consortium
+
+
+class Around(Protocol):
+    """What is needed of the node's context."""
+
+    config: NodeConfig
+    consortium: Consortium
+    ledger: Ledger
+    blobs: BlobClient
+
+
+@dataclass
+class Placing:
+    """One update's way to the ledger.
+
+    Attributes:
+        declined: An endorser has declined it once: from then on all who hold it are waited for, to choose among.
+    """
+
+    context: Around
+    declined: bool = False
+
+    async def commit(self, view: Round, blob: bytes, digest: str, examples: int) -> None:
+        """Push a masked update to enough members and commit its digest.
+
+        Raises:
+            NodeError: FL4707, too few took it; LedgerError: it was not endorsed or not committed.
+        """
+        everyone = self.context.blobs.urls if self.declined else ()
+        holders = await self.context.blobs.spread(digest, blob, self.context.consortium.threshold, everyone)
+        try:
+            await self.context.ledger.submit(
+                "CommitUpdate",
+                organisations=self.endorsers(holders),
+                patient=False,
+                **view.ref,
+                digest=digest,
+                length=len(blob),
+                examples=examples,
+                plan=view.plan,
+                base_state=view.base_state,
+            )
+        except LedgerError:
+            self.declined = True
+            raise
+
+    def endorsers(self, holders: list[str]) -> tuple[str, ...]:
+        """Return as many as must endorse of those that say that they hold a blob: our own organisation, others by lot.
+
+        One that says so and does not endorse stops nobody: the next try asks others.
+        """
+        others = [name for name in holders if name != self.context.config.organisation]
+        random.shuffle(others)
+        own = [name for name in holders if name not in others]
+        needed = [*own, *others][: self.context.consortium.threshold]
+        return tuple(self.context.consortium.organisation(name).msp_id for name in needed)

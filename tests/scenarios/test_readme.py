@@ -1,5 +1,6 @@
 """Every command of the README does what the README says."""
 
+import contextlib
 import os
 import re
 import signal
@@ -37,23 +38,17 @@ def test_the_way_by_hand_leads_to_an_audited_model(tmp_path: Path):
         "FEDLEDGER_RUN": str(tmp_path / "run"),
         "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
     }
-    process = subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        output, _ = process.communicate(timeout=850)
-    finally:
-        subprocess.run(["fedledger", "network", "down"], env=environment, check=False)
-        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else _end_group(process.pid)
-    assert process.returncode == 0, output[-4000:]
-    assert (tmp_path / "model" / "weights.npz").exists()
-    assert (tmp_path / "model" / "lineage.json").exists()
-    assert (tmp_path / "model" / "model.keras").exists()
-
-
-def _end_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGTERM)  # the nodes that the script left in the background
-    except ProcessLookupError:
-        return
+    log = tmp_path / "output.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment, start_new_session=True,
+            stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            process.wait(timeout=850)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # what an unfinished script left in the background
+            subprocess.run([ROOT / ".venv/bin/fedledger", "network", "down"], env=environment, check=False)
+    assert process.returncode == 0, log.read_text()[-4000:]
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"weights.npz", "lineage.json", "model.keras"}

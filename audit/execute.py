@@ -120,7 +120,9 @@ class Execution:
     def _note_sums(self, answer: dict[str, Any], action: Action, number: int, txid: str) -> None:
         """Note which attempt's sum was made again from its masked updates, and what was not."""
         where = _attempt(action)
-        if "aggregate" in (answer.get("checked") or []) and not answer.get("error"):
+        # A report of a fault may carry a refused aggregate that is checked again: it is nobody's published sum.
+        proposed = action.arguments[:1] == (b"ProposeAggregate",)
+        if proposed and "aggregate" in (answer.get("checked") or []) and not answer.get("error"):
             digest = json.loads(action.arguments[1])["aggregate"]
             self._state.note("recomputed", Rule.AGGREGATE.value, number, txid, f"{where}/{digest}")
         for what in answer.get("unchecked") or []:

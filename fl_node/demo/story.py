@@ -75,7 +75,7 @@ class Story:
 
     async def _found(self, federation: admins.Federation) -> str:
         report = self.report
-        with report.chapter("Founding: four equal founders, a first beacon that nobody chose", "founding") as found:
+        with report.chapter("Founding: equal founders, a first beacon that nobody chose", "founding") as found:
             found.update(await federation.found())
             report.say(f"founded by {', '.join(found['founders'])}; beacon {found['beacon'][:16]}…")
         with report.chapter("Vetting: every hospital applies, the others vote", "vetting") as found:
@@ -129,7 +129,8 @@ class Story:
             if not outcome:
                 raise NodeError("FL4601", "the fraud found no moment to be tried")
             self.report.say(f"{outcome['aggregator']} in round {outcome['round']}: {outcome['answer']}")
-            self.report.table(("endorser", "verdict"), list(outcome["endorsers"].items()))
+            codes = [(name, verdict.partition(":")[0]) for name, verdict in outcome["endorsers"].items()]
+            self.report.table(("endorser asked", "verdict"), codes)
             self.report.say(
                 f"{outcome['reporter']} reports the signed payload; endorsers check it again: {outcome['report']}"
             )

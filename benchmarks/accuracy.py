@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py [--example tumour] [--participants 4] [--rounds 15] [--splits 5] [--json]
 
-TFF rounds only, in one process: the plan's own work and update, integer sums, no ledger and no masks. Pooled training is
+TFF rounds only, in one process: the plan's work and update, integer sums, no ledger and no masks. Pooled training is
 the same plan with one participant that holds every share; a node alone is the same plan with that node's share. All are
 measured on the same test rows, which nobody trained on.
 """

@@ -8,12 +8,14 @@ from fl_node.attempt import KEYS, MASKED, REVEAL, SHARES, Attempt
 from fl_node.context import Context
 from fl_node.errors import NodeError
 from fl_node.journal import AttemptJournal
+from fl_node.ledger import LedgerError
 from fl_node.plan.runtime import WorkResult
 from fl_node.session import Own
 from fl_node.views import OVER, Round, Training
 
 log = structlog.get_logger("participant")
 DROPPED: Final = "dropped"
+KEY_REUSED: Final = "FL0412"
 DEEDS: Final = frozenset({KEYS, SHARES, MASKED, REVEAL})
 
 
@@ -50,8 +52,14 @@ class Attempts:
             self._context.workshop.start(view.name, view.plan, view.base_state)
 
     async def publish_keys(self, view: Round) -> None:
-        """See Attempt.publish_keys."""
-        await (await self._attempt(view)).publish_keys(view)
+        """See Attempt.publish_keys; keys that somebody else published first, having seen ours, are drawn anew."""
+        try:
+            await (await self._attempt(view)).publish_keys(view)
+        except LedgerError as error:
+            if error.code == KEY_REUSED and self._records(view).get(SHARES) is None:
+                log.warning("our keys were published by somebody else", attempt=view.name, code=error.code)
+                self.forget(view)  # safe: nothing has been sealed or masked with them
+            raise
 
     async def commit_shares(self, view: Round) -> None:
         """See Attempt.commit_shares."""

@@ -1,18 +1,20 @@
 """A node that its own blob service knows better than its journal drops out."""
 
+import secrets
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from fl_node.attempt import MASKED, SHARES
+from fl_node.attempt import MASKED, SHARES, Attempt
 from fl_node.attempts import Attempts
 from fl_node.blobstore import About, BlobStore
 from fl_node.context import Context
-from fl_node.journal import Journal
+from fl_node.journal import AttemptJournal, Journal
+from fl_node.ledger import LedgerError
 from fl_node.observe import Metrics
-from fl_node.views import Training
+from fl_node.views import Round, Training
 from tests.unit.node.test_refusals import DIGEST, ROUND
 
 TRAINING = Training.model_validate(
@@ -30,14 +32,52 @@ def test_t6_shares_dealt_or_a_vector_masked_before_a_restored_journal_end_the_at
     with Journal(tmp_path / "journal") as journal:
         if recorded:
             journal.attempt("t", 1, 1).record(kind, b"1")
-        context = SimpleNamespace(
-            config=SimpleNamespace(organisation="hospital-a", data=tmp_path),
-            consortium=SimpleNamespace(majority=3, members=range(4)),
-            journal=journal,
-            store=store,
-            metrics=Metrics(),
-            me="a",
-            msp="aMSP",
-        )
-        own = Attempts(cast("Context", context)).own(ROUND, TRAINING)
+        own = Attempts(context(tmp_path, journal, store)).own(ROUND, TRAINING)
     assert own.dropped is not recorded
+
+
+def context(data: Path, journal: Journal, store: BlobStore) -> Context:
+    made = SimpleNamespace(
+        config=SimpleNamespace(organisation="hospital-a", data=data),
+        consortium=SimpleNamespace(majority=3, members=range(4)),
+        journal=journal,
+        store=store,
+        metrics=Metrics(),
+        me="a",
+        msp="aMSP",
+    )
+    return cast("Context", made)
+
+
+class Publishing:
+    """An attempt whose keys, from its journal, the ledger refuses with some code."""
+
+    def __init__(self, records: AttemptJournal, code: str) -> None:
+        self.records, self.code = records, code
+
+    async def publish_keys(self, _: Round) -> None:
+        if self.records.get("secret") is None:
+            self.records.record("secret", secrets.token_bytes(32))
+        raise LedgerError(self.code, "refused")
+
+
+@pytest.mark.parametrize(
+    ("code", "shared", "fresh"), [("FL0412", False, True), ("FL0412", True, False), ("FL4401", False, False)]
+)
+async def test_t5_keys_that_somebody_else_published_first_are_drawn_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, shared: bool, fresh: bool
+):
+    async def opened(_: Context, __: Round, records: AttemptJournal) -> Publishing:
+        return Publishing(records, code)
+
+    monkeypatch.setattr(Attempt, "open", opened)
+    drawn = []
+    with Journal(tmp_path / "journal") as journal:
+        attempts = Attempts(context(tmp_path, journal, BlobStore(tmp_path / "blobs")))
+        if shared:
+            journal.attempt("t", 1, 1).record(SHARES, b"1")
+        for _ in range(2):
+            with pytest.raises(LedgerError):
+                await attempts.publish_keys(ROUND)
+            drawn.append(journal.attempt("t", 1, 1).get("secret"))
+    assert (drawn == [None, None]) is fresh

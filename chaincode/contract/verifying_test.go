@@ -50,8 +50,9 @@ func TestT18AnUpdateOfBrokenFormIsBlamedWithProofAndTheTrainingGoesOn(t *testing
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseUpdates)
 	p.Say("CommitUpdate", p.Update, 0, 1, 2, 3)
-	short := f.Blobs.Put(make([]byte, 16))
-	broken := changed(p.Update(4), "digest", ledger.Hex(short[:]))
+	unpadded := append(p.Updates[4][:31:31], 1)
+	digest := f.Blobs.Put(unpadded)
+	broken := changed(p.Update(4), "digest", ledger.Hex(digest[:]))
 	refused(t, f, p.Node(4), "CommitUpdate", broken, errcode.BadUpdate)
 	honest := f.Contract.Verifier
 	f.Contract.Verifier = dishonest{honest}

@@ -7,9 +7,9 @@ import (
 	"fedledger/chaincode/ledger"
 )
 
-// Layout is the layout of the plan that tests train: four values, the example count and a constant one.
+// Layout is the layout of the plan that tests train: three values, the example count, a constant one, and four bytes of padding.
 const Layout = `{"version":1,"segments":[` +
-	`{"name":"v","kind":"value","word":32,"ring":32,"max":65535,"slots":4,"path":[],"shape":[4],"dtype":"int32"},` +
+	`{"name":"v","kind":"value","word":32,"ring":32,"max":65535,"slots":3,"path":[],"shape":[3],"dtype":"int32"},` +
 	`{"name":"n","kind":"count","word":64,"ring":64,"max":1000000,"slots":1,"path":[],"shape":[],"dtype":"int64"},` +
 	`{"name":"one","kind":"one","word":64,"ring":64,"max":1,"slots":1,"path":[],"shape":[],"dtype":"int64"}],` +
 	`"count":{"segment":"n","numerator":1,"denominator":1}}`

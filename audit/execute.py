@@ -9,7 +9,7 @@ from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.channel import ChannelConfig
 from audit.mvcc import read_conflict
-from audit.replay import Replayer, differences, foreign_writes
+from audit.replay import Replayer, differences, foreign_writes, proposes
 from audit.state import State
 from audit.transactions import Checked, check_transaction
 from audit.verdict import Record, Rule
@@ -120,9 +120,7 @@ class Execution:
     def _note_sums(self, answer: dict[str, Any], action: Action, number: int, txid: str) -> None:
         """Note which attempt's sum was made again from its masked updates, and what was not."""
         where = _attempt(action)
-        # A report of a fault may carry a refused aggregate that is checked again: it is nobody's published sum.
-        proposed = action.arguments[:1] == (b"ProposeAggregate",)
-        if proposed and "aggregate" in (answer.get("checked") or []) and not answer.get("error"):
+        if proposes(action) and "aggregate" in (answer.get("checked") or []) and not answer.get("error"):
             digest = json.loads(action.arguments[1])["aggregate"]
             self._state.note("recomputed", Rule.AGGREGATE.value, number, txid, f"{where}/{digest}")
         for what in answer.get("unchecked") or []:

@@ -14,6 +14,8 @@ from audit.verdict import BEYOND, TITLES, Finding, Rule, Verdict
 
 PAGES = Path(__file__).resolve().parent / "pages"
 Url = Callable[[str, str], str]
+MOST_ROWS = 200
+"""Findings of a kind that a page lists; `audit verify --json` lists all."""
 
 
 def environment(url: Url) -> jinja2.Environment:
@@ -117,9 +119,14 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
             for rule in Rule
             if rule.value in verdict.held
         ],
-        "failures": [_row(f) for f in verdict.failures],
-        "warnings": [_row(f) for f in verdict.warnings],
-        "unchecked": [_row(f) for f in verdict.unchecked],
+        "failures": [_row(f) for f in verdict.failures[:MOST_ROWS]],
+        "warnings": [_row(f) for f in verdict.warnings[:MOST_ROWS]],
+        "unchecked": [_row(f) for f in verdict.unchecked[:MOST_ROWS]],
+        "counts": {
+            "failures": len(verdict.failures),
+            "warnings": len(verdict.warnings),
+            "unchecked": len(verdict.unchecked),
+        },
         "beyond": BEYOND,
     }
 

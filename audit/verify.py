@@ -162,7 +162,7 @@ class Auditor:
         expected = commit_hash(flags, self._state.pending, self._commit)
         self._commit = expected
         if not recorded:
-            self.record.skip(Rule.COMMIT_HASH, number, "the block carries no commit hash")
+            self._state.remember("no_commit_hash", self._state.recall("no_commit_hash", 0) + 1)
         elif recorded == expected:
             self.record.hold(Rule.COMMIT_HASH)
         else:
@@ -192,6 +192,9 @@ class Auditor:
             genesis_hash=self._state.recall("genesis_hash", ""),
         )
         self._pin(verdict)
+        bare = self._state.recall("no_commit_hash", 0)
+        if bare:
+            verdict.unchecked_rule(Rule.COMMIT_HASH, f"{bare} blocks carry no commit hash of the peer that gave them")
         return verdict
 
     def _pin(self, verdict: Verdict) -> None:

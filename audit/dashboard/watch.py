@@ -38,7 +38,7 @@ class Snapshot:
     @property
     def version(self) -> str:
         """What changes whenever the pages change."""
-        return f"{self.verdict['height']}-{len(self.verdict['failures'])}"
+        return f"{self.verdict['height']}-{self.verdict['counts']['failures']}"
 
     @property
     def word(self) -> str:

@@ -94,7 +94,7 @@ def test_a_failed_audit_says_so_first(story: dict[str, Any]) -> None:
     verdict.failed_rule(Rule.LINEAGE, "round 2 starts elsewhere", 7)
     page = render(story, verdict)
     assert "<title>Audit of fedchannel: FAILED</title>" in page
-    assert page.index("1 breaches were found") < page.index("Members and votes</h2>")
+    assert page.index("1 breach was found") < page.index("Members and votes</h2>")
 
 
 def test_a_channel_without_a_federation_still_has_its_verdict() -> None:

@@ -24,6 +24,12 @@ from network.errors import FedledgerError
 log = structlog.get_logger("node")
 TICK_S: Final = 1.0
 """How long the loop sleeps at most: nothing depends on an event's arrival."""
+URGENT: Final = frozenset(
+    {"RoundOpened", "PhaseMoved", "AggregateProposed", "RoundFinal", "RoundVoid", "ProposalExecuted"}
+)
+"""Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
+RESHAPING: Final = frozenset({"RoundFinal", "RoundVoid", "ProposalExecuted"})
+"""Events after which the list of trainings may read otherwise."""
 SHORTEST_SLEEP_S: Final = 0.02
 FIRST_PAUSE_MS: Final = 50
 LONGEST_PAUSE_MS: Final = 5000
@@ -54,6 +60,9 @@ class Node:
     _sleep_s: float = TICK_S
     _warming: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _plans_read: float = 0.0
+    _trainings: list[Training] = field(default_factory=list)
+    _trainings_read: float = 0.0
+    _leading: bool = True
 
     def __post_init__(self) -> None:
         self._acts = Acts(self.context)
@@ -88,8 +97,8 @@ class Node:
     async def _look(self) -> bool:
         """Do one duty of each training; return whether there may be more at once."""
         try:
-            trainings = await self.context.ledger.trainings()
-            self.context.health.ledger_answered()
+            trainings = await self._current_trainings()
+            self._leading = not trainings
             await self._warm()
             busy = [await self._attend_safely(training) for training in trainings]
         except FedledgerError as error:
@@ -97,6 +106,13 @@ class Node:
             log.warning("the ledger cannot be read", **error.as_json())
             return False
         return any(busy)
+
+    async def _current_trainings(self) -> list[Training]:
+        if time.monotonic() - self._trainings_read > TICK_S:
+            self._trainings_read = time.monotonic()
+            self._trainings = await self.context.ledger.trainings()
+            self.context.health.ledger_answered()
+        return self._trainings
 
     async def _warm(self) -> None:
         """Start the framework for each registered plan before a round waits for it: that takes longer than a phase."""
@@ -135,6 +151,7 @@ class Node:
             await self._acts.end_missed(view)
         seen = self._seen.setdefault(view.name, Seen())
         self._notice(view, seen, own := self._acts.own(view, training))
+        self._leading |= turn(view, own) == 0
         if seen.not_before_ms > now_ms():
             self._sleep_until(seen.not_before_ms)
             return False
@@ -202,13 +219,19 @@ class Node:
         seen.not_before_ms = now_ms() + int(pause * (0.5 + random.random()))  # noqa: S311  # spreads retries
         self._sleep_until(seen.not_before_ms)
 
+    def _hear(self, event: str) -> None:
+        if event in RESHAPING:
+            self._trainings_read = 0.0
+        if self._leading or event in URGENT:
+            self._wake.set()
+
     async def _listen(self) -> None:
         """Wake the loop at every event of the contract; a stream that ends is opened again."""
         ledger = self.context.ledger
         while True:
             try:
-                async for _ in ledger.network.chaincode_events(ledger.profile.chaincode):
-                    self._wake.set()
+                async for event in ledger.network.chaincode_events(ledger.profile.chaincode):
+                    self._hear(event.name)
             except GatewayError as error:
                 log.warning("event stream broke", error=str(error))
             await asyncio.sleep(TICK_S)

@@ -24,6 +24,7 @@ func TestFoundingNeedsEachEndorsersOwnDefinitionToAgree(t *testing.T) {
 	refused(t, f, admin, "Found", changed(founding(f), "members", []string{}), errcode.LimitExceeded)
 	refused(t, f, admin, "Found", changed(founding(f), "members", []string{"A", "A"}), errcode.BadArgument)
 	refused(t, f, admin, "Found", changed(founding(f), "members", []string{"A\u0000B"}), errcode.BadArgument)
+	refused(t, f, admin, "Found", changed(founding(f), "members", []string{"A", "treasury"}), errcode.BadArgument)
 	refused(t, f, contracttest.Node(0), "Found", founding(f), errcode.NotPermitted)
 	f.Must(admin, "Found", founding(f), nil)
 	refused(t, f, admin, "Found", founding(f), errcode.AlreadyFounded)

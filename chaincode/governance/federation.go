@@ -93,7 +93,7 @@ func checkOrganisations(req FoundRequest) error {
 		return errcode.New(errcode.LimitExceeded, "%d members, must be 1 to %d", len(req.Members), maxOrganisations)
 	}
 	for _, msp := range all {
-		if err := ledger.CheckMSPID(msp); err != nil {
+		if err := checkName(msp); err != nil {
 			return err
 		}
 	}

@@ -93,6 +93,14 @@ type organisationBody struct {
 	Organisation string `json:"organisation"`
 }
 
+// checkName refuses what can be no organisation's id; "treasury" is the account that belongs to all.
+func checkName(msp string) error {
+	if msp == "treasury" {
+		return errcode.New(errcode.BadArgument, "%q is the name of an account", msp)
+	}
+	return ledger.CheckMSPID(msp)
+}
+
 // AdmitOrganisation executes admit{organisation}. The channel must know its MSP, and the chaincode's definition decides
 // whether it endorses; the vote gives it a voice.
 func AdmitOrganisation(s ledger.State, env ledger.Env, body json.RawMessage) error {
@@ -100,7 +108,7 @@ func AdmitOrganisation(s ledger.State, env ledger.Env, body json.RawMessage) err
 	if err := decodeBody(body, &admit); err != nil {
 		return err
 	}
-	if err := ledger.CheckMSPID(admit.Organisation); err != nil {
+	if err := checkName(admit.Organisation); err != nil {
 		return err
 	}
 	known, found, err := ledger.Load[Organisation](s, ledger.Key("organisation", admit.Organisation))

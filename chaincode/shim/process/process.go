@@ -3,6 +3,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,7 +17,7 @@ import (
 // Run serves the contract as the environment says until SIGTERM or SIGINT, and returns the process's exit code.
 //
 // CHAINCODE_ID is the package id and CHAINCODE_SERVER_ADDRESS host:port. CHAINCODE_TLS_KEY, CHAINCODE_TLS_CERT and
-// CHAINCODE_TLS_CLIENT_CA name PEM files; without a key it serves in the clear, with a client CA it asks peers for
+// CHAINCODE_TLS_CLIENT_CA name PEM files; without a key it serves in the clear, with one it asks peers for
 // their certificate. CORE_CHAINCODE_LOGGING_LEVEL is debug, info, warning or error.
 func Run(contract shim.Chaincode) int {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level()})))
@@ -59,6 +60,9 @@ func FromEnvironment(contract shim.Chaincode) (*shim.ChaincodeServer, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		*into = content
+	}
+	if !server.TLSProps.Disabled && len(server.TLSProps.ClientCACerts) == 0 {
+		return nil, errors.New("CHAINCODE_TLS_CLIENT_CA must be set with CHAINCODE_TLS_KEY: only the peer may call")
 	}
 	return server, nil
 }

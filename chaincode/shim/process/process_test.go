@@ -55,6 +55,18 @@ func TestAMissingFileIsNamed(t *testing.T) {
 	}
 }
 
+func TestTLSThatAsksNobodyForACertificateIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, []byte("key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CHAINCODE_TLS_KEY", path)
+	t.Setenv("CHAINCODE_TLS_CLIENT_CA", "")
+	if _, err := FromEnvironment(nothing{}); err == nil {
+		t.Fatal("a server without client authorities was made")
+	}
+}
+
 func TestAProcessEndsCleanlyOnSIGTERM(t *testing.T) {
 	t.Setenv("CHAINCODE_ID", "label:hash")
 	t.Setenv("CHAINCODE_SERVER_ADDRESS", "127.0.0.1:0")

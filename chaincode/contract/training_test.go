@@ -69,6 +69,7 @@ func TestAStoppedTrainingVoidsItsRoundAndOpensNoMore(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseUpdates)
+	p.Expire()
 	agree(t, f, "stop_training", object{"training": "tumour"})
 	equal(t, string(errcode.VoidByVote), p.View().VoidReason)
 	equal(t, 0, len(flags(f, contracttest.ID(0)))) // nobody is to blame for a vote

@@ -8,6 +8,7 @@ Goal (numbers.md): at most 2 s on devnet, at most 5 s on real Fabric with 200 ms
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 
 from fl_node.demo.federation import opened
 from fl_node.watching import watch
+from network import processes
 from network.bringup import Request, down, up
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes, found, start
@@ -49,13 +51,32 @@ async def _train(nodes: Nodes, run: Path, rounds: int) -> dict[str, Any]:
     async with opened(run) as federation:
         await found(federation)
         await start(federation, "measured", rounds)
-        records = {}
+        records, before = {}, processor_seconds(nodes)
         async for progress in watch(federation.first, "measured"):
             records[progress.view.name] = progress.as_json()
+        spent = {
+            kind: round((after - before[kind]) / len(records), 3) for kind, after in processor_seconds(nodes).items()
+        }
     final = [record for record in records.values() if record["status"] == "Final"]
     warm = [record["seconds"] for record in final[1:]] or [record["seconds"] for record in final]
     medians = {phase: round(statistics.median(seconds[phase] for seconds in warm), 3) for phase in PHASES}
-    return {"rounds": len(records), "final": len(final), "median_seconds": medians}
+    return {
+        "rounds": len(records),
+        "final": len(final),
+        "median_seconds": medians,
+        "processor_seconds_per_round": spent,
+    }
+
+
+def processor_seconds(nodes: Nodes) -> dict[str, float]:
+    """Return the processor time that nodes and network have used, which a busy machine does not change."""
+    network = {path.name: processes.pid(nodes.run, path.name) for path in (nodes.run / "pids").glob("[!.]*")}
+    used: dict[str, float] = {}
+    for name, pid in (*network.items(), *(("node", process.pid) for process in nodes.processes.values())):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        kind = name.partition("-")[0].rstrip("0123456789")
+        used[kind] = used.get(kind, 0.0) + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
 
 
 def main() -> None:
@@ -72,6 +93,7 @@ def main() -> None:
         print(f"{result['network']}: {result['final']} of {result['rounds']} rounds Final; median seconds")
         for phase, seconds in result["median_seconds"].items():
             print(f"  {phase:8} {seconds:.2f}")
+        print(f"processor seconds a round: {result['processor_seconds_per_round']}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One organisation's folder of content-addressed blobs, which its chaincode process reads.
 
 `<folder>/<first two hex>/<64 hex>` is a whole, verified blob. What is arriving lies in `.parts`, what is known of a
-blob (who brought it, when it expires) in `.about`.
+blob in `.about`.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 CHUNK: Final = 1 << 20
 DISK_RESERVE: Final = 64 << 20
 """Bytes that stay free on the disk, so that a peer and a journal beside the blobs can still write."""
-MOST_PARTS: Final = 256
-"""Uploads that an organisation may leave unfinished at a time."""
+BLOCK: Final = 4096
+MOST_PARTS: Final = 256  # unfinished uploads of one organisation
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class BlobStore:
         self._used: dict[str, int] = {}
         for digest, about in self._known():
             if (size := self.size(digest)) is not None:
-                self._used[about.organisation] = self._used.get(about.organisation, 0) + size
+                self._charge(about.organisation, size)
 
     def path(self, digest: str) -> Path:
         """Return where a blob lies or would lie.
@@ -179,12 +179,14 @@ class BlobStore:
                 yield path.name, about
 
     def _delete(self, digest: str, about: About) -> int:
-        size = self.size(digest) or 0
+        size = self.size(digest)
         self.path(digest).unlink(missing_ok=True)
         if not about.note:  # the owner's notes outlive the bytes: they show which deeds a restored journal forgot
             (self.folder / ".about" / digest).unlink(missing_ok=True)
-        self._used[about.organisation] = max(0, self._used.get(about.organisation, 0) - size)
-        return 1 if size else 0
+        if size is None:
+            return 0
+        self._charge(about.organisation, size, -1)
+        return 1
 
     def _part(self, digest: str, organisation: str) -> Path:
         self.path(digest)
@@ -203,13 +205,16 @@ class BlobStore:
         if shutil.disk_usage(self.folder).free - total < self.limits.reserve:
             raise NodeError("FL4703", "the disk is nearly full", where=str(self.folder), hint="Free some space.")
 
+    def _charge(self, organisation: str, size: int, sign: int = 1) -> None:
+        """Count a blob for a quota, or no longer: at least a block of the disk, or many tiny ones cost nothing."""
+        self._used[organisation] = max(0, self._used.get(organisation, 0) + sign * max(size, BLOCK))
+
     def _unfinished(self, organisation: str, part: Path) -> list[int]:
         """Return the sizes of an organisation's unfinished uploads but this one: they count, or nobody would finish."""
         sizes = []
-        for path in (self.folder / ".parts").iterdir():
-            if path.name.endswith(f".{organisation}") and path != part:
-                with contextlib.suppress(FileNotFoundError):
-                    sizes.append(path.stat().st_size)
+        for path in (self.folder / ".parts").glob(f"*.{organisation}"):
+            with contextlib.suppress(FileNotFoundError):
+                sizes.extend([path.stat().st_size] if path != part else [])
         return sizes
 
     def _finish(self, digest: str, part: Path, about: About) -> None:
@@ -220,11 +225,10 @@ class BlobStore:
             raise NodeError("FL4701", "the bytes do not have this digest; nothing was kept", where=digest)
         target = self.path(digest)
         target.parent.mkdir(exist_ok=True)
-        size = part.stat().st_size
+        self._charge(about.organisation, part.stat().st_size)
         self._remember(digest, about)
         part.replace(target)
         _sync_folder(target.parent)
-        self._used[about.organisation] = self._used.get(about.organisation, 0) + size
 
     def _remember(self, digest: str, about: About) -> None:
         known = self.about(digest)

@@ -12,7 +12,7 @@ import pytest
 
 from fl_node import blobs, tls
 from fl_node.blobclient import BlobClient
-from fl_node.blobstore import MOST_PARTS, About, BlobStore, Limits
+from fl_node.blobstore import BLOCK, MOST_PARTS, About, BlobStore, Limits
 from fl_node.egress import EgressLog
 from fl_node.errors import NodeError
 from network.topology import Consortium
@@ -235,6 +235,19 @@ def test_an_organisations_quota_counts_over_a_restart_and_not_for_others(tmp_pat
     with pytest.raises(NodeError):
         store.put(b"one more byte", About(OWNER))
     store.put(b"one more byte", About("hospital-b"))
+
+
+def test_tiny_blobs_cost_a_block_of_the_disk_each(tmp_path: Path):
+    store = BlobStore(tmp_path, Limits(organisation=2 * BLOCK))
+    store.put(b"1", About(OWNER))
+    gone = store.put(b"2", About(OWNER, note="mine"))
+    with pytest.raises(NodeError):
+        store.put(b"3", About(OWNER))
+    store.expire(gone, 1)
+    assert [store.sweep(), store.sweep()] == [1, 0]
+    store.put(b"3", About(OWNER))
+    with pytest.raises(NodeError):
+        store.put(b"4", About(OWNER))
 
 
 def test_unfinished_uploads_count_against_the_quota_and_are_few(tmp_path: Path):

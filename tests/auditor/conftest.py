@@ -13,6 +13,7 @@ from gateway import Contract, Endpoint, Identity, Signer, connect
 from gateway.errors import CommitError, EndorseError
 from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
+from network.identities import identities_of
 from network.revocation import revoke
 from tests.auditor.corpus import Ledger
 from tests.auditor.forge import Key
@@ -53,7 +54,10 @@ def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
     assert outcome.started
     try:
         asyncio.run(_traffic(run))
-        revoke(consortium_of(run), run, "hospital-b", "client")
+        consortium = consortium_of(run)
+        identities_of(consortium, run, "hospital-c").user("old-peer", "peer")
+        revoke(consortium, run, "hospital-b", "client")
+        revoke(consortium, run, "hospital-c", "old-peer")
         asyncio.run(_traffic(run))
         asyncio.run(fetch(profile(run, "regulator", "client"), blocks))
         yield open_ledger(run, blocks)

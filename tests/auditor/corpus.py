@@ -311,6 +311,20 @@ def _revoked(ledger: Ledger, chain: Chain) -> Expected:
     return Rule.VALIDATION_CODE, place[0]
 
 
+def endorsed_by_old_peer(ledger: Ledger, chain: Chain, place: tuple[int, int]) -> None:
+    """Let a peer that was later revoked be one of the three endorsers that a transaction needs."""
+    opened = Opened.of(chain[place[0]].data.data[place[1]])
+    opened.endorse([ledger.peer("hospital-a"), ledger.peer("hospital-b"), ledger.key("hospital-c", "users/old-peer")])
+    replace(ledger, chain, place, opened.close(ledger.creator(opened)))
+
+
+@kind("an endorsement by a revoked certificate")
+def _revoked_endorser(ledger: Ledger, chain: Chain) -> Expected:
+    place = list(written(ledger, chain))[-1]
+    endorsed_by_old_peer(ledger, chain, place)
+    return Rule.VALIDATION_CODE, place[0]
+
+
 @kind("a read version changed by colluding endorsers")
 def _read(ledger: Ledger, chain: Chain) -> Expected:
     place = middle(ledger, chain)

@@ -11,7 +11,7 @@ from audit.verdict import Rule, Verdict
 from audit.verify import VALID, Auditor
 from audit.wire import header_hash
 from tests.auditor import config_corpus
-from tests.auditor.corpus import KINDS, Ledger, middle
+from tests.auditor.corpus import KINDS, Ledger, endorsed_by_old_peer, middle, written
 from tests.auditor.forge import Chain, copy_chain, flip
 
 
@@ -34,7 +34,7 @@ def test_an_honest_ledger_passes(honest: Ledger) -> None:
 def test_the_honest_ledger_holds_what_the_auditor_must_understand(honest: Ledger) -> None:
     """Otherwise the test above could pass for want of conflicts, ranges and configuration changes."""
     held = audited(honest, honest.chain).held
-    assert held["FL5020"] == 1
+    assert held["FL5020"] == 2
     assert held["FL5030"] > 150
 
 
@@ -95,9 +95,15 @@ def test_no_altered_byte_makes_a_valid_transaction_or_breaks_the_auditor(honest:
         assert check_transaction(state, config, 0, raw[:length]).code != VALID
 
 
+def test_an_endorsement_before_its_revocation_counts(honest: Ledger) -> None:
+    chain = copy_chain(honest.chain)
+    endorsed_by_old_peer(honest, chain, next(written(honest, chain)))
+    assert audited(honest, chain).failures == []
+
+
 def test_the_corpus_is_whole() -> None:
     assert config_corpus.KINDS is KINDS
-    assert len(KINDS) >= 34
+    assert len(KINDS) >= 35
 
 
 @pytest.mark.parametrize("name", KINDS)

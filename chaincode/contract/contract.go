@@ -54,6 +54,9 @@ func (c Contract) Functions() (transactions, queries []string) {
 	return transactions, queries
 }
 
+// Kinds lists the names of all kinds of proposals.
+func Kinds() []string { return sorted(kinds()) }
+
 // readOnly is the state as a query sees it.
 type readOnly struct{ ledger.State }
 

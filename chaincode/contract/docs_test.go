@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fedledger/chaincode/codec"
+	"fedledger/chaincode/contract"
 	"fedledger/chaincode/contract/contracttest"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
@@ -190,4 +191,17 @@ func TestTheErrorPageShowsEveryCode(t *testing.T) {
 		out += fmt.Sprintf("| %s | %s | %s | %s |\n", code, entry.Name, entry.Text, retry)
 	}
 	generated(t, "contract-errors.md", "codes", out)
+}
+
+func TestTheContractPageNamesEveryFunctionAndKind(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/contract.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	transactions, queries := contracttest.New(4, `{}`).Contract.Functions()
+	for _, name := range slices.Concat(transactions, queries, contract.Kinds()) {
+		if !regexp.MustCompile(`\n\| ([A-Za-z_]+, )*` + name + `[ ,]`).Match(raw) {
+			t.Errorf("the page does not name %s", name)
+		}
+	}
 }

@@ -386,24 +386,3 @@ func TestT28AParticipantWithoutRowsIsNotAdmitted(t *testing.T) {
 		"profile": object{"rows": 9, "missing_ppm": 0, "labels": []int{}, "schema": contracttest.Digest("schema")},
 	}, errcode.BadProfile)
 }
-
-func flags(f *contracttest.Federation, participant string) []round.Flag {
-	var listing struct{ Items []round.Flag }
-	f.Query("ListFlags", object{"page_size": 200}, &listing)
-	return slices.DeleteFunc(listing.Items, func(flag round.Flag) bool { return flag.Participant != participant })
-}
-
-func rewarded(f *contracttest.Federation, number int) map[string]uint64 {
-	var listing struct {
-		Items []struct {
-			Participant string
-			Amount      uint64
-		}
-	}
-	f.Query("ListRewards", object{"training": "tumour", "round": number}, &listing)
-	amounts := map[string]uint64{}
-	for _, item := range listing.Items {
-		amounts[item.Participant] = item.Amount
-	}
-	return amounts
-}

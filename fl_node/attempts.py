@@ -44,12 +44,21 @@ class Attempts:
         if noted - done and view.phase not in OVER:
             self._leave(view, "FL4203")  # dealing again would seal, masking again would mask, twice with the same keys
         dropped = view.name in self._damaged or records.get(DROPPED) is not None or context.config.data is None
-        return Own(context.me, context.msp, done, dropped, training.running, majority=majority, voters=voters)
+        return Own(
+            context.me,
+            context.msp,
+            done,
+            dropped,
+            training.running,
+            trained=context.workshop.trained(view.name, view.plan, view.base_state),
+            ready=context.workshop.ready(view.plan),
+            majority=majority,
+            voters=voters,
+        )
 
     def train(self, view: Round) -> None:
-        """Start client work in the background, unless the masked update exists already."""
-        if self._records(view).get(MASKED) is None:
-            self._context.workshop.start(view.name, view.plan, view.base_state)
+        """Start client work in the background, once an attempt."""
+        self._context.workshop.start(view.name, view.plan, view.base_state)
 
     async def publish_keys(self, view: Round) -> None:
         """See Attempt.publish_keys; keys that somebody else published first, having seen ours, are drawn anew."""
@@ -66,7 +75,7 @@ class Attempts:
         await (await self._attempt(view)).commit_shares(view)
 
     async def commit_update(self, view: Round) -> None:
-        """Wait for the client work, then mask and commit."""
+        """Mask and commit what the client work gave; it has ended, so that no other duty waits for it."""
         attempt = await self._attempt(view)
         work: WorkResult = await self._context.workshop.start(view.name, view.plan, view.base_state)
         bucket = int((await self._context.ledger.parameters())["count_bucket"])

@@ -66,6 +66,7 @@ class Node:
 
     def __post_init__(self) -> None:
         self._acts = Acts(self.context)
+        self.context.workshop.on_trained = self._wake.set
 
     def stop(self) -> None:
         """End the loop after the duty under way."""

@@ -24,6 +24,8 @@ class Own:
         done: Kinds that the attempt's journal holds: keys, shares, masked, reveal.
         dropped: The node has dropped out of this attempt; it still moves phases, holds blobs and attests.
         running: The training has rounds to come.
+        trained: Its client work for the attempt has ended.
+        ready: It can compute the plan's update without waiting for a framework to start.
         ripe_ms: For how long the node has seen that the phase can move on.
         majority: How many organisations' attestations make a result final.
         voters: How many organisations may attest.
@@ -34,6 +36,8 @@ class Own:
     done: frozenset[str] = frozenset()
     dropped: bool = False
     running: bool = True
+    trained: bool = True
+    ready: bool = True
     ripe_ms: int = 0
     majority: int = 3
     voters: int = 4
@@ -176,7 +180,9 @@ def _shares(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
 def _updates(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u2:
         return ()
-    return () if own.participant in view.updates else (CommitUpdate(),)
+    if own.participant in view.updates:
+        return ()
+    return (CommitUpdate(),) if own.trained else (Train(),)
 
 
 def _unmask(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
@@ -186,6 +192,8 @@ def _unmask(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
 
 
 def _attest(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+    if not own.ready:
+        return ()
     if view.proposal is not None:
         attested = own.msp in view.attestations or decided(view, own)
         return () if attested else (Attest(view.proposal.number),)

@@ -55,6 +55,8 @@ class Workshop:
         self._opener = opener
         self._runners: dict[str, PlanRunner] = {}
         self._lock = asyncio.Lock()
+        self._warm: set[str] = set()
+        self.on_trained: Callable[[], None] = lambda: None
         self._work: dict[tuple[str, str, str], asyncio.Task[WorkResult]] = {}
 
     async def runner(self, plan: str) -> PlanRunner:
@@ -86,8 +88,18 @@ class Workshop:
         key = (attempt, plan, base)
         if key not in self._work:
             self.cancel()
-            self._work[key] = asyncio.create_task(self._train(plan, base))
+            task = self._work[key] = asyncio.create_task(self._train(plan, base))
+            task.add_done_callback(lambda _: self.on_trained())
         return self._work[key]
+
+    def trained(self, attempt: str, plan: str, base: str) -> bool:
+        """Tell whether the work for an attempt has ended, well or not, so that nobody waits for its result."""
+        task = self._work.get((attempt, plan, base))
+        return task is not None and task.done()
+
+    def ready(self, plan: str) -> bool:
+        """Tell whether a plan's framework has started, so that an update takes no longer than it must."""
+        return plan in self._warm
 
     async def update(self, plan: str, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
         """Compute the next state."""
@@ -103,6 +115,7 @@ class Workshop:
         """Start the framework before the first round needs it."""
         runner = await self.runner(plan)
         await asyncio.to_thread(runner.prepare, runner.initialize())
+        self._warm.add(plan)
 
     def cancel(self) -> None:
         """Forget work that no attempt waits for."""

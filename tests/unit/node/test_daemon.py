@@ -37,7 +37,9 @@ class Ledger:
 def node(ledger: Ledger) -> Node:
     store = SimpleNamespace(notes=lambda _: {})
     config = SimpleNamespace(organisation="hospital-a")
-    return Node(cast("Context", SimpleNamespace(ledger=ledger, store=store, config=config, health=Health())))
+    workshop = SimpleNamespace(on_trained=None)
+    held = SimpleNamespace(ledger=ledger, store=store, config=config, health=Health(), workshop=workshop)
+    return Node(cast("Context", held))
 
 
 async def test_a_training_that_cannot_be_read_keeps_no_other_from_its_round():

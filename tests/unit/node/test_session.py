@@ -91,6 +91,18 @@ def test_a_member_with_shares_commits_its_update():
     assert duty(view("Updates", **shared(*NAMES)), own, 0) == (CommitUpdate(),)
 
 
+def test_while_it_trains_it_waits_for_nothing_and_stays_free_for_other_duties():
+    own = replace(ME, done=frozenset({"keys", "shares"}), trained=False)
+    assert duty(view("Updates", **shared(*NAMES)), own, 0) == (Train(),)
+
+
+def test_a_node_whose_framework_is_still_starting_leaves_attesting_to_the_others():
+    proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL)
+    turns = ({"participant": "a", "from_ms": 0},)
+    assert duty(proposed, replace(ME, dropped=True, ready=False), 0) == ()
+    assert duty(view("Attest", **updated(*NAMES), turns=turns), replace(ME, dropped=True, ready=False), 0) == ()
+
+
 def test_all_of_u2_reveal_even_one_whose_update_came_too_late():
     own = replace(ME, done=frozenset({"keys", "shares", "masked"}))
     assert duty(view("Unmask", **updated("b", "c", "d")), own, 0) == (RevealShares(),)

@@ -1,0 +1,85 @@
+"""Client work beside the loop: started once an attempt, said to have ended, never waited for."""
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from fl_node.mirror import Mirror
+from fl_node.plan.errors import data_error
+from fl_node.plan.runtime import WorkResult
+from fl_node.workshop import PlanRunner, Workshop
+
+ATTEMPT = ("t/1/1", "plan", "base")
+
+
+class Runner:
+    """Works until it is let go."""
+
+    def __init__(self, problem: Exception | None = None) -> None:
+        self.manifest = SimpleNamespace(initial_state="base")
+        self.go = threading.Event()
+        self.problem = problem
+        self.works = 0
+
+    def initialize(self) -> bytes:
+        return b"state"
+
+    def prepare(self, state: bytes) -> None:
+        assert state == b"state"
+
+    def work(self, *_: Any) -> WorkResult:
+        self.works += 1
+        self.go.wait(10)
+        if self.problem:
+            raise self.problem
+        return WorkResult(b"vector", 3, {}, 0.0)
+
+    def close(self) -> None:
+        self.go.set()
+
+
+class Blobs:
+    """Has every plan."""
+
+    async def get(self, digest: str) -> bytes:
+        return digest.encode()
+
+
+def workshop(folder: Path, runner: Runner) -> Workshop:
+    return Workshop(folder, cast("Mirror", Blobs()), folder / "data.csv", lambda *_: cast("PlanRunner", runner))
+
+
+async def test_work_is_started_once_an_attempt_and_tells_when_it_has_ended(tmp_path: Path):
+    runner, told = Runner(), []
+    made = workshop(tmp_path, runner)
+    made.on_trained = lambda: told.append(True)
+    task = made.start(*ATTEMPT)
+    assert (made.start(*ATTEMPT) is task, made.trained(*ATTEMPT)) == (True, False)
+    runner.go.set()
+    assert (await task).examples == 3
+    assert (made.trained(*ATTEMPT), told, runner.works) == (True, [True], 1)
+    assert not made.trained("t/1/2", "plan", "base")
+    await made.close()
+
+
+async def test_work_that_fails_has_ended_too_and_its_reason_is_raised_where_it_is_taken(tmp_path: Path):
+    runner = Runner(data_error("FL3107", "an unknown label", "data.csv"))
+    runner.go.set()
+    made = workshop(tmp_path, runner)
+    task = made.start(*ATTEMPT)
+    with pytest.raises(Exception, match="FL3107"):
+        await task
+    assert made.trained(*ATTEMPT)
+    await made.close()
+
+
+async def test_a_plan_is_ready_once_its_framework_has_started(tmp_path: Path):
+    made = workshop(tmp_path, Runner())
+    assert not made.ready("plan")
+    await made.warm("plan")
+    assert made.ready("plan")
+    assert (tmp_path / "plan.flplan").read_bytes() == b"plan"
+    await made.close()

@@ -257,6 +257,33 @@ func TestASignedWrongAggregateIsRechecked(t *testing.T) {
 	f.Must(p.Node(0), "ReportFault", report(changed(p.Proposal(), "aggregate", contracttest.Digest("lie"))), nil)
 }
 
+func TestARefusedPayloadReportedAfterTheRoundCostsStakeUntilItIsSettled(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		f := training(4, `{}`)
+		p := f.Open("tumour", options{})
+		p.To(round.PhaseUpdates)
+		liar := issue(t, "client")
+		update := changed(p.Update(1), "plan", contracttest.Digest("other"))
+		p.Finish()
+		f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.keyHash}, nil)
+		f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": contracttest.KeyHash("fresh")}, nil)
+		settle := func() { f.Must(contracttest.Node(0), "Settle", object{"training": "tumour", "round": 1}, nil) }
+		if late {
+			settle()
+		}
+		f.Must(p.Node(0), "ReportFault", p.With(object{
+			"kind": "refused_payload", "accused": contracttest.ID(1),
+			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, "CommitUpdate", update),
+		}), nil)
+		if !late {
+			settle()
+		}
+		var who struct{ Stake uint64 }
+		f.Query("GetParticipant", object{"participant": contracttest.ID(1)}, &who)
+		equal(t, map[bool]uint64{false: 900_000, true: 1_000_000}[late], who.Stake)
+	}
+}
+
 func TestEventsAndResponsesAreCanonicalJSON(t *testing.T) {
 	for _, entry := range history().Log {
 		payload, err := codec.Canonical(entry.Event.Payload)

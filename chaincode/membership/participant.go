@@ -163,12 +163,12 @@ func claimKey(s ledger.State, keyHash, participant string) error {
 	if err := ledger.CheckDigest("key_hash", keyHash); err != nil {
 		return err
 	}
-	owner, found, err := ledger.Load[KeyOwner](s, ledger.Key("key", keyHash))
+	owner, err := OwnerOf(s, keyHash)
 	if err != nil {
 		return err
 	}
-	if found {
-		return errcode.New(errcode.KeyInUse, "the key belongs to %s", owner.Participant)
+	if owner != "" {
+		return errcode.New(errcode.KeyInUse, "the key belongs, or has belonged, to %s", owner)
 	}
 	return ledger.Store(s, ledger.Key("key", keyHash), KeyOwner{participant})
 }
@@ -198,19 +198,25 @@ func owned(s ledger.State, env ledger.Env, id string) (Participant, error) {
 	return participant, err
 }
 
+// OwnerOf returns whose a certificate key is or was, "" where it is nobody's. Who rotates a key still owns what it signed.
+func OwnerOf(s ledger.State, keyHash string) (string, error) {
+	owner, _, err := ledger.Load[KeyOwner](s, ledger.Key("key", keyHash))
+	return owner.Participant, err
+}
+
 // Caller returns the active participant that the caller's certificate key is bound to (T4, T10).
 func Caller(s ledger.State, env ledger.Env) (Participant, error) {
 	if err := governance.CheckMember(s, env); err != nil {
 		return Participant{}, err
 	}
-	owner, found, err := ledger.Load[KeyOwner](s, ledger.Key("key", env.Caller.KeyHash))
+	owner, err := OwnerOf(s, env.Caller.KeyHash)
 	if err != nil {
 		return Participant{}, err
 	}
-	if !found {
+	if owner == "" {
 		return Participant{}, errcode.New(errcode.NotAParticipant, "Apply with this certificate's key hash first")
 	}
-	participant, err := Load(s, owner.Participant)
+	participant, err := Load(s, owner)
 	switch {
 	case err != nil:
 		return participant, err

@@ -78,6 +78,12 @@ type Settlement struct {
 	Slashed  uint64 `json:"slashed"`
 }
 
+// Settled tells whether a round's entries have been folded.
+func Settled(s ledger.State, training string, round uint64) (bool, error) {
+	_, settled, err := ledger.Load[Settlement](s, settledKey(training, round))
+	return settled, err
+}
+
 func settledKey(training string, round uint64) string {
 	return ledger.Key("settled", training, ledger.Number(round))
 }
@@ -86,7 +92,7 @@ func settledKey(training string, round uint64) string {
 // the slashes from the stakes and folds the outcomes into the scores.
 func Settle(s ledger.State, training string, round, decay uint64) (Settlement, ledger.Event, error) {
 	settlement, none := Settlement{Training: training, Round: round}, ledger.Event{}
-	if _, settled, err := ledger.Load[Settlement](s, settledKey(training, round)); err != nil {
+	if settled, err := Settled(s, training, round); err != nil {
 		return settlement, none, err
 	} else if settled {
 		return settlement, none, errcode.New(errcode.AlreadySettled, "round %d of %s is settled", round, training)

@@ -5,6 +5,7 @@ import (
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
+	"fedledger/chaincode/rewards"
 )
 
 // Signed is a proposal whose signature has been checked: who asked for what.
@@ -41,7 +42,11 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if ledger.CheckTxID(signed.TxID) != nil {
 		return Response{}, none, errcode.New(errcode.NotProven, "no transaction has such an id")
 	}
-	if accused.KeyHash != signed.KeyHash || accused.MSPID != signed.MSPID {
+	owner, err := membership.OwnerOf(s, signed.KeyHash)
+	if err != nil {
+		return Response{}, none, err
+	}
+	if owner != accused.ID || accused.MSPID != signed.MSPID {
 		return Response{}, none, errcode.New(errcode.NotProven, "%s did not sign it", req.Accused)
 	}
 	refusal, err := recheck(s, round, status, verifier, accused.ID, signed)
@@ -52,8 +57,25 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if raw, err := s.Get(round.key("flag", accused.ID, FlagRefusal)); err != nil || raw != nil {
 		return Response{}, none, either(err, errcode.New(errcode.AlreadyReported, "it is on the ledger already"))
 	}
+	if err := turn.punish(accused.ID); err != nil {
+		return Response{}, none, err
+	}
 	detail := describe("%s of transaction %s: %s", signed.Function, signed.TxID, refusal.Error())
 	return Response{req.Ref, status.Phase}, happened("FaultReported", req.Ref, status.Phase), turn.flag(accused.ID, FlagRefusal, detail)
+}
+
+// punish makes a fault of what an ended attempt showed of a member, while its round is not settled. In an open one the flag
+// is counted at its end.
+func (t *turn) punish(accused string) error {
+	if t.status.Phase != Final && t.status.Phase != Void || among(t.round.Names(), accused, "") != nil {
+		return nil
+	}
+	settled, err := rewards.Settled(t.state, t.round.Training, t.round.Round)
+	if err != nil || settled {
+		return err
+	}
+	slash := part(t.round.Parameters.MinimumStake, t.round.Parameters.SlashFaultPPM)
+	return rewards.PutOutcome(t.state, t.round.Training, t.round.Round, t.round.Attempt, accused, rewards.Outcome{Outcome: rewards.Fault, Slash: slash})
 }
 
 // recheck returns the refusal that the signed payload earns, or an error where it earns none.

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from fabric_protos.common import common_pb2
 
-from audit.wire import WireError, decode
-from gateway import Endpoint, Identity, Signer, connect
+from audit.wire import WireError, decode, header_hash
+from gateway import Endpoint, EventStream, Identity, Signer, connect
+from gateway.errors import GatewayError
 from network.connection import Profile
 from network.errors import FedledgerError
 
 SUFFIX = ".block"
+FIRST_SECONDS = 15.0
+"""How long a peer may take for the first block asked for, which it must have."""
 QUIET_SECONDS = 2.0
 """How long a peer may send nothing before its chain counts as read to the end."""
 
@@ -65,20 +68,54 @@ def store_block(folder: Path, block: common_pb2.Block) -> None:
 
 
 async def fetch(profile: Profile, folder: Path, progress: Callable[[int], None] = lambda _: None) -> int:
-    """Fetch the blocks that are not yet in `folder` from the profile's own peer; returns the height reached."""
+    """Fetch the blocks that are not yet in `folder` from the profile's own peer; returns the height reached.
+
+    Raises:
+        FetchError: FL5105 where the peer does not answer, FL5106 where it holds another chain than the folder.
+    """
     height = fetched_height(folder)
     endpoints = [Endpoint(address, root_certificates=ca) for address, ca in profile.peers]
     identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
-    async with connect(endpoints, identity, signer) as gateway:
-        stream = gateway.network(profile.channel).block_events(start_block=height)
+    where = ", ".join(address for address, _ in profile.peers)
+    try:
+        async with connect(endpoints, identity, signer) as gateway:
+            # The last block at hand is asked for again: silence after it means that nothing new exists.
+            stream = gateway.network(profile.channel).block_events(start_block=max(height - 1, 0))
+            try:
+                async with asyncio.timeout(FIRST_SECONDS):
+                    first = await anext(stream)
+                _continues(folder, first, height, where)
+                if first.header.number >= height:
+                    store_block(folder, first)
+                return await _store_rest(stream, int(first.header.number) + 1, folder, progress)
+            finally:
+                await stream.aclose()
+    except (GatewayError, TimeoutError, StopAsyncIteration) as error:
+        text = f"the peer gave no block within {FIRST_SECONDS:g} s" if not str(error) else str(error)
+        raise FetchError("FL5105", text, where=where, hint="Is the network up?") from error
+
+
+def _continues(folder: Path, first: common_pb2.Block, height: int, where: str) -> None:
+    """Check that the peer's block is the folder's own last one; raises FetchError (FL5106)."""
+    if not height:
+        return
+    last = next(read_blocks(folder, start=height - 1))
+    if header_hash(last.header) != header_hash(first.header):
+        text = f"the peer holds another block {height - 1} than the one fetched before"
+        raise FetchError(
+            "FL5106", text, where=where, hint="Verify what was fetched; another network needs another folder."
+        )
+
+
+async def _store_rest(
+    stream: EventStream[common_pb2.Block], height: int, folder: Path, progress: Callable[[int], None]
+) -> int:
+    """Store every block from `height` on until the stream falls silent; returns the height reached."""
+    while True:
+        progress(height)
         try:
-            while True:
-                try:
-                    block = await asyncio.wait_for(anext(stream), QUIET_SECONDS)
-                except (TimeoutError, StopAsyncIteration):
-                    return height
-                store_block(folder, block)
-                height = block.header.number + 1
-                progress(height)
-        finally:
-            await stream.aclose()
+            block = await asyncio.wait_for(anext(stream), QUIET_SECONDS)
+        except (TimeoutError, StopAsyncIteration):
+            return height
+        store_block(folder, block)
+        height = int(block.header.number) + 1

@@ -18,7 +18,6 @@ from audit.state import State
 from audit.story import Reader, tell
 from audit.verdict import Verdict
 from audit.verify import Auditor
-from gateway.errors import GatewayError
 from network.connection import Profile
 from network.errors import FedledgerError
 
@@ -67,7 +66,7 @@ class Watcher:
                 problem = ""
                 try:
                     await fetch(self._profile, self._folder)
-                except (GatewayError, OSError) as error:
+                except (FedledgerError, OSError) as error:
                     problem = str(error)
                 try:
                     await self._on_thread(self._look)

@@ -1,5 +1,9 @@
 """`fedledger audit` as people and machines call it: fetch, verify, export, exit codes, the comparison online."""
 
+import asyncio
+import contextlib
+import copy
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -11,9 +15,13 @@ from typer.testing import CliRunner
 
 from audit.bundle import MANIFEST
 from audit.cli import EXIT_FAILED, EXIT_UNCHECKED, audit
-from audit.fetch import block_path
+from audit.dashboard.watch import Watcher
+from audit.fetch import FetchError, block_path, fetch
+from audit.run import Options
 from audit.verdict import Rule
 from audit.wire import header_hash
+from network.connection import profile
+from tests.auditor.browser import until
 from tests.auditor.corpus import Ledger
 
 
@@ -40,6 +48,34 @@ def test_a_fetch_goes_on_where_the_last_one_ended(federation_ledger: Ledger, tmp
     block_path(tmp_path / "new", height - 2).unlink()
     again = run("fetch", "--run", federation_ledger.run, "--out", tmp_path / "new")
     assert (again["height"], again["new"]) == (height, 2)
+
+
+def test_a_folder_of_another_chain_is_not_mixed_with_the_peers(federation_ledger: Ledger, blocks: Path) -> None:
+    last = block_path(blocks, len(federation_ledger.chain) - 1)
+    block = copy.deepcopy(federation_ledger.chain[-1])
+    block.header.previous_hash = bytes(32)
+    last.write_bytes(block.SerializeToString())
+    assert run("fetch", "--run", federation_ledger.run, "--out", blocks, code=1)["error"]["code"] == "FL5106"
+    assert last.read_bytes() == block.SerializeToString()
+
+
+async def test_a_peer_that_does_not_answer_is_no_chain_without_news(federation_ledger: Ledger, blocks: Path) -> None:
+    own = profile(federation_ledger.run, "regulator", "client")
+    nobody = dataclasses.replace(own, peers=(("127.0.0.1:19999", own.peers[0][1]),))
+    with pytest.raises(FetchError, match="FL5105"):
+        await fetch(nobody, blocks)
+    watcher = Watcher(nobody, blocks, Options())
+    watching = asyncio.create_task(watcher.run())
+
+    async def told() -> bool:
+        return bool(watcher.snapshot.looked_ms and watcher.snapshot.verdict["height"])
+
+    await until(told)
+    assert watcher.snapshot.problem.startswith("FL5105")
+    assert watcher.snapshot.verdict["height"] == len(federation_ledger.chain)
+    watching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
 
 
 def test_everything_checked_online_leaves_nothing_unchecked(

@@ -1,11 +1,19 @@
 """The dashboard over HTTP: headers, who may see it, pages of any story, search, what the script polls."""
 
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, TCPConnector
 from aiohttp.test_utils import TestClient, TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from audit.dashboard.app import application, url
 from audit.dashboard.guard import COOKIE, DashboardError, Guard, read_token, tls
@@ -130,6 +138,40 @@ def test_other_addresses_need_a_token_and_tls() -> None:
     for token in ("", TOKEN):
         with pytest.raises(DashboardError, match="FL5120"):
             tls("0.0.0.0", token, None, None)
+
+
+async def test_served_over_tls_with_its_own_certificate(story: dict[str, Any], tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path)
+    context = tls("0.0.0.0", TOKEN, certificate, key)
+    assert context is not None
+    server = TestServer(application(lambda: snapshot(story), Guard(TOKEN)), scheme="https")
+    await server.start_server(ssl=context)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    address = f"https://localhost:{server.port}/members"
+    async with (
+        ClientSession(connector=TCPConnector(ssl=trusting)) as session,
+        session.get(address, headers=bearer) as answer,
+    ):
+        assert answer.status == 200
+    await server.close()
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate of this machine's own, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(private)
+    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_a_token_that_others_can_read_or_guess_is_refused(tmp_path: Path) -> None:

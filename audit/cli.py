@@ -17,6 +17,7 @@ from audit.options import (
     Blocks,
     Chaincode,
     Genesis,
+    Online,
     Org,
     Run,
     User,
@@ -73,9 +74,7 @@ def verify(
     strict: Annotated[
         bool, typer.Option("--strict", help=f"Exit {EXIT_UNCHECKED} if anything was left unchecked.")
     ] = False,
-    online: Annotated[
-        bool, typer.Option("--online", help="Ask other organisations' peers for height and last hash.")
-    ] = False,
+    online: Online = False,
     run: Run = DEFAULT_RUN,
     org: Org = "regulator",
     user: User = "client",
@@ -120,6 +119,10 @@ def report(
     state: Work = None,
     genesis: Genesis = None,
     chaincode: Chaincode = "fedledger",
+    online: Online = False,
+    run: Run = DEFAULT_RUN,
+    org: Org = "regulator",
+    user: User = "client",
     as_json: Json = False,
 ) -> None:
     """Verify what is new, then write everything that happened and the verdict into one page without outside assets."""
@@ -133,7 +136,9 @@ def report(
 
         def finish(verdict: Verdict, book: State, replayer: Replayer | None) -> Verdict:
             assert replayer is not None
-            write(page, tell(Reader(replayer, verdict.channel), book), verdict)
+            if online:
+                compare(verdict, run, org, user)
+            write(page, tell(Reader(replayer, verdict.channel, chaincode), book), verdict)
             return verdict
 
         verdict = audited(blocks, state, options, lambda n, total: bar.update(task, completed=n, total=total), finish)

@@ -6,7 +6,7 @@ from fabric_protos.peer.lifecycle import chaincode_definition_pb2, db_pb2
 from audit.channel import ChannelConfig
 from audit.policy import LIFECYCLE_ENDORSEMENT
 from audit.state import State
-from audit.wire import decode
+from audit.wire import WireError, decode
 
 LIFECYCLE = "_lifecycle"
 IMPLICIT_PREFIX = "_implicit_org_"
@@ -17,12 +17,15 @@ class UndefinedError(ValueError):
     """A namespace has no chaincode definition in force, or none that the audit can evaluate."""
 
 
-def _field(state: State, chaincode: str, name: str) -> bytes:
+def _data(state: State, chaincode: str, name: str) -> db_pb2.StateData:
     cell = state.get((LIFECYCLE, "", f"namespaces/fields/{chaincode}/{name}".encode()))
     if cell is None:
         raise UndefinedError(f"chaincode {chaincode} lacks the field {name}")
-    data = decode(db_pb2.StateData, cell[0], "lifecycle field")
-    return bytes(data.Bytes)
+    return decode(db_pb2.StateData, cell[0], "lifecycle field")
+
+
+def _field(state: State, chaincode: str, name: str) -> bytes:
+    return bytes(_data(state, chaincode, name).Bytes)
 
 
 def policy_for(state: State, config: ChannelConfig, chaincode: str) -> bytes:
@@ -36,11 +39,28 @@ def policy_for(state: State, config: ChannelConfig, chaincode: str) -> bytes:
         raise UndefinedError(f"no chaincode {chaincode} is defined")
     if decode(db_pb2.StateMetadata, cell[0], "lifecycle metadata").datatype != DEFINITION:
         raise UndefinedError(f"{chaincode} is not a chaincode")
+    return _validation_parameter(state, chaincode)
+
+
+def _validation_parameter(state: State, chaincode: str) -> bytes:
     info = _field(state, chaincode, "ValidationInfo")
     validation = decode(chaincode_definition_pb2.ChaincodeValidationInfo, info, "validation info")
     if validation.validation_plugin != "vscc":
         raise UndefinedError(f"{chaincode} is validated by the plugin {validation.validation_plugin!r}")
     return bytes(validation.validation_parameter)
+
+
+def definition(state: State, chaincode: str) -> dict[str, str]:
+    """Return a definition's sequence, version and endorsement policy as in force; empty where there is none."""
+    try:
+        policy = decode(policy_pb2.ApplicationPolicy, _validation_parameter(state, chaincode), "endorsement policy")
+        info = _field(state, chaincode, "EndorsementInfo")
+        version = decode(chaincode_definition_pb2.ChaincodeEndorsementInfo, info, "endorsement info").version
+        sequence = _data(state, chaincode, "Sequence").Int64
+    except (UndefinedError, WireError):
+        return {}
+    named = policy.channel_config_policy_reference or "a signature policy of its own"
+    return {"name": chaincode, "sequence": str(sequence), "version": version, "policy": named}
 
 
 def collection_policy(state: State, config: ChannelConfig, chaincode: str, collection: str) -> bytes:

@@ -18,5 +18,6 @@ Blobs = Annotated[
 Org = Annotated[str, typer.Option(help="Whose peer to read from.")]
 User = Annotated[str, typer.Option(help="Which of its users asks.")]
 Chaincode = Annotated[str, typer.Option(help="The federation's chaincode.")]
+Online = Annotated[bool, typer.Option("--online", help="Ask other organisations' peers for height and last hash.")]
 Genesis = Annotated[str | None, typer.Option(help="The genesis block's hash, agreed on elsewhere.")]
 DEFAULT_BLOCKS = Path("audit-blocks")

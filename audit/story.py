@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from audit.lifecycle import definition
 from audit.replay import Replayer, ReplayError
 from audit.state import State
 
@@ -18,6 +19,7 @@ class Reader:
 
     replayer: Replayer
     channel: str
+    chaincode: str = "fedledger"
 
     def get(self, function: str, **argument: Any) -> Any:
         """Return one query's answer."""
@@ -72,6 +74,7 @@ def _tell(reader: Reader, state: State, events: list[dict[str, Any]]) -> dict[st
         "channel": reader.channel,
         "founded": True,
         "recomputed": recomputed,
+        "chaincode": definition(state, reader.chaincode),
         "federation": reader.get("GetFederation"),
         "parameters": reader.get("GetParameters"),
         "organisations": organisations,

@@ -92,7 +92,7 @@ class Watcher:
         read(auditor, self._folder)
         if auditor.height != before or not self.snapshot.looked_ms or auditor.broken:
             verdict = complete(auditor, state, replayer)
-            story = tell(Reader(replayer, verdict.channel), state)
+            story = tell(Reader(replayer, verdict.channel, self._options.chaincode), state)
             self.snapshot = Snapshot(story, verdict_view(verdict), int(time.time() * 1000))
 
     def _open(self) -> tuple[Auditor, State, Replayer]:

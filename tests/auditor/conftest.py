@@ -47,7 +47,7 @@ async def _compete(contract: Contract, part: int) -> None:
             raise outcome
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     run, blocks = tmp_path_factory.mktemp("audit") / "run", tmp_path_factory.mktemp("blocks")
     outcome = up(Request(run, pytestconfig.getoption("--network"), None, PORT, "./cmd/conformance"), lambda _: None)
@@ -65,7 +65,7 @@ def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
         down(run, wipe=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def federation_ledger(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A federation from its founding over a vote on everything to a settled round; its network is still up."""
     folder = tmp_path_factory.mktemp("federation")

@@ -90,6 +90,7 @@ async def test_the_report_stands_alone(federation_ledger: Ledger, tab: Browser, 
     arguments = ["report", "--blocks", blocks, "--blobs", federation_ledger.run / "blobs", "--out", page]
     result = await asyncio.to_thread(CliRunner().invoke, audit, [*map(str, arguments), "--json"])
     assert result.exit_code == 0, result.output
+    assert "must endorse" in await asyncio.to_thread(page.read_text)
     await _look(tab, page.as_uri(), "report", pictures)
     assert tab.requests == []
     assert await tab.evaluate("document.querySelector('.word').textContent") == "OK, with 2 things not checked"

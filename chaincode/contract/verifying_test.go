@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"io"
 	"testing"
 	"time"
 
@@ -11,14 +12,27 @@ import (
 	"fedledger/chaincode/round"
 )
 
+// gated holds back every blob until the gate opens.
+type gated struct {
+	aggregate.Blobs
+	gate chan struct{}
+}
+
+func (g gated) Open(digest aggregate.Digest) (io.ReadCloser, error) {
+	<-g.gate
+	return g.Blobs.Open(digest)
+}
+
 func TestAnExpensiveSumIsVerifiedInTheBackgroundAndFoundAgain(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseAttest)
-	verifier := aggregate.NewVerifier(f.Blobs, aggregate.Limits{Inline: time.Nanosecond})
+	blobs := gated{f.Blobs, make(chan struct{})}
+	verifier := aggregate.NewVerifier(blobs, aggregate.Limits{Inline: time.Nanosecond})
 	f.Contract.Verifier = round.Recompute{Blobs: f.Blobs, Verify: verifier.Verify}
 	proposer, proposal := p.Aggregator(), p.Proposal()
 	refused(t, f, proposer, "ProposeAggregate", proposal, errcode.Verifying)
+	close(blobs.gate)
 	for range 500 {
 		_, _, err := f.Prepare(proposer, "ProposeAggregate", proposal)
 		if err == nil {

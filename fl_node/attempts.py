@@ -43,7 +43,8 @@ class Attempts:
         noted = {kind for kind in (SHARES, MASKED) if f"{view.name} {kind}" in self._notes}
         if noted - done and view.phase not in OVER:
             self._leave(view, "FL4203")  # dealing again would seal, masking again would mask, twice with the same keys
-        dropped = view.name in self._damaged or records.get(DROPPED) is not None or context.config.data is None
+        dropped = view.name in self._damaged or records.get(DROPPED) is not None
+        dropped = dropped or not context.workshop.fits(view.plan)
         return Own(
             context.me,
             context.msp,

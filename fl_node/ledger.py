@@ -196,4 +196,8 @@ def explained(error: GatewayError, function: str) -> LedgerError:
     if code:
         sentence = next(text for text in texts if code in text)
         return LedgerError(code, sentence.split(f"{code}: ", 1)[-1], where=function)
-    return LedgerError("FL4005", f"{error.stage}: {'; '.join(dict.fromkeys(texts))}", where=function)
+    said = "; ".join(dict.fromkeys(texts))
+    if "access denied" in said:
+        hint = "It is revoked, expired or unknown: issue a new one with `fedledger identity add`, then RotateKey."
+        return LedgerError("FL4003", f"the channel refuses this certificate: {said}", where=function, hint=hint)
+    return LedgerError("FL4005", f"{error.stage}: {said}", where=function)

@@ -15,7 +15,7 @@ from fl_node.context import Context
 from fl_node.daemon import Node
 from fl_node.egress import EgressLog
 from fl_node.journal import Journal
-from fl_node.ledger import open_ledger
+from fl_node.ledger import Ledger, LedgerError, open_ledger
 from fl_node.mirror import Mirror
 from fl_node.observe import Health, Metrics
 from fl_node.witnesses import Witnesses
@@ -24,6 +24,7 @@ from network.connection import Profile, profile
 
 log = structlog.get_logger("node")
 STOP_PATIENCE_S = 5.0
+REFUSED = "FL4003"
 
 
 async def run_node(config: NodeConfig, opener: Opener = open_tff) -> None:
@@ -74,6 +75,7 @@ async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator
         ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))
         witnesses = Witnesses(own, consortium)
         stack.push_async_callback(witnesses.close)
+        await _require_admission(ledger)
         mirror = Mirror(store, client, config.organisation, metrics)
         stack.push_async_callback(mirror.close)
         workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
@@ -87,6 +89,16 @@ async def _require(config: NodeConfig, own: Profile) -> None:
     doctor.check_disk(config)
     doctor.check_data_exists(config)
     await doctor.check_clock(config)
+
+
+async def _require_admission(ledger: Ledger) -> None:
+    """Refuse to start with a certificate that the channel refuses; a ledger that is not ready yet is waited for."""
+    try:
+        await ledger.trainings()
+    except LedgerError as error:
+        if error.code == REFUSED:
+            raise
+        log.warning("the ledger is not ready yet", **error.as_json())
 
 
 def _stop(node: Node, running: "asyncio.Task[None]") -> None:

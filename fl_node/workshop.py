@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from fl_node.mirror import Mirror
+from fl_node.plan.errors import DataError
 from fl_node.plan.layout import Layout
 from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
 from network.files import write_atomically
@@ -56,6 +57,7 @@ class Workshop:
         self._runners: dict[str, PlanRunner] = {}
         self._lock = asyncio.Lock()
         self._warm: set[str] = set()
+        self._unfit: set[str] = set()
         self.on_trained: Callable[[], None] = lambda: None
         self._work: dict[tuple[str, str, str], asyncio.Task[WorkResult]] = {}
 
@@ -101,6 +103,10 @@ class Workshop:
         """Tell whether a plan's framework has started, so that an update takes no longer than it must."""
         return plan in self._warm
 
+    def fits(self, plan: str) -> bool:
+        """Tell whether nothing is known against training a plan on the node's rows."""
+        return self._data is not None and plan not in self._unfit
+
     async def update(self, plan: str, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
         """Compute the next state."""
         return await asyncio.to_thread((await self.runner(plan)).update, state, aggregate, survivors)
@@ -112,10 +118,21 @@ class Workshop:
         return await asyncio.to_thread((await self.runner(plan)).evaluate, state, DataSource(self._data))
 
     async def warm(self, plan: str) -> None:
-        """Start the framework before the first round needs it."""
-        runner = await self.runner(plan)
-        await asyncio.to_thread(runner.prepare, runner.initialize())
-        self._warm.add(plan)
+        """Start the framework before the first round needs it, and try the plan on the node's rows.
+
+        Raises:
+            PlanError: the plan does not run here.
+            DataError: the rows do not fit it, with file and row; the node then takes no part in its rounds.
+        """
+        try:
+            runner = await self.runner(plan)
+            await asyncio.to_thread(runner.prepare, runner.initialize())
+            self._warm.add(plan)
+            if self._data is not None:
+                await asyncio.to_thread(runner.work, runner.initialize(), DataSource(self._data))
+        except DataError:
+            self._unfit.add(plan)
+            raise
 
     def cancel(self) -> None:
         """Forget work that no attempt waits for."""

@@ -39,7 +39,7 @@ def test_t6_shares_dealt_or_a_vector_masked_before_a_restored_journal_end_the_at
 def context(data: Path, journal: Journal, store: BlobStore) -> Context:
     made = SimpleNamespace(
         config=SimpleNamespace(organisation="hospital-a", data=data),
-        workshop=SimpleNamespace(trained=lambda *_: True, ready=lambda _: True),
+        workshop=SimpleNamespace(trained=lambda *_: True, ready=lambda _: True, fits=lambda _: True),
         consortium=SimpleNamespace(majority=3, members=range(4)),
         journal=journal,
         store=store,

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from fl_node.mirror import Mirror
-from fl_node.plan.errors import data_error
+from fl_node.plan.errors import DataError, data_error
 from fl_node.plan.runtime import WorkResult
 from fl_node.workshop import PlanRunner, Workshop
 
@@ -77,9 +77,22 @@ async def test_work_that_fails_has_ended_too_and_its_reason_is_raised_where_it_i
 
 
 async def test_a_plan_is_ready_once_its_framework_has_started(tmp_path: Path):
-    made = workshop(tmp_path, Runner())
+    runner = Runner()
+    runner.go.set()
+    made = workshop(tmp_path, runner)
     assert not made.ready("plan")
     await made.warm("plan")
     assert made.ready("plan")
     assert (tmp_path / "plan.flplan").read_bytes() == b"plan"
+    await made.close()
+
+
+async def test_rows_that_do_not_fit_are_found_before_the_first_round(tmp_path: Path):
+    runner = Runner(data_error("FL3107", "an unknown label", "data.csv"))
+    runner.go.set()
+    made = workshop(tmp_path, runner)
+    assert made.fits("plan")
+    with pytest.raises(DataError, match="FL3107"):
+        await made.warm("plan")
+    assert (made.fits("plan"), made.ready("plan")) == (False, True)
     await made.close()

@@ -17,13 +17,18 @@ State = Callable[[], Round]
 
 
 class Fraud:
-    """Waits for its moment in a round, holds the elected aggregator's node still, and tries."""
+    """Waits for its moment in a round, holds the elected aggregator's node still, and tries.
 
-    def __init__(self, stage: Stage, first_round: int, last_round: int) -> None:
+    The moment is between the aggregator's reveal and its proposal. So that it cannot be missed, another survivor's
+    node is held still from the beginning of Unmask, which waits for all, until the aggregator has revealed.
+    """
+
+    def __init__(self, stage: Stage, first_round: int) -> None:
         self._stage = stage
         self._first = first_round
-        self._last = last_round
         self._hold = contextlib.ExitStack()
+        self._block = contextlib.ExitStack()
+        self._blocked = ""
         self._held = ""
         self.outcome: dict[str, Any] = {}
 
@@ -31,18 +36,34 @@ class Fraud:
         """Take note of the round; act where the elected aggregator has revealed its shares and not proposed yet."""
         if self.outcome or view.round < self._first:
             return
-        if self._held and (view.phase == "Attest" or view.phase in {"Final", "Void"}):
-            await self._act(view, ledger)
-        elif not self._held and view.phase == "Unmask":
-            elected = next(name for name in view.aggregators if name in view.survivors)
-            if elected in view.revealed or view.round == self._last:
-                self._hold.enter_context(self._stage.paused(elected))
-                self._held = elected
+        if view.phase == "Unmask" and not self._held:
+            self._wait_for(view)
+        elif view.phase in {"Attest", "Final", "Void"}:
+            self._unblock()
+            if self._held:
+                await self._act(view, ledger)
 
     def release(self) -> None:
-        """Let the node go on, whatever happened."""
+        """Let every node go on, whatever happened."""
+        self._unblock()
         self._hold.close()
         self._held = ""
+
+    def _wait_for(self, view: Round) -> None:
+        elected = next(name for name in view.aggregators if name in view.survivors)
+        if elected in view.revealed:
+            self._held = elected
+            self._hold.enter_context(self._stage.paused(elected))
+            self._unblock()
+            return
+        others = [name for name in view.survivors if name != elected and name not in view.revealed]
+        if others and not self._blocked:
+            self._blocked = others[0]
+            self._block.enter_context(self._stage.paused(others[0]))
+
+    def _unblock(self) -> None:
+        self._block.close()
+        self._blocked = ""
 
     async def _act(self, view: Round, ledger: Ledger) -> None:
         try:

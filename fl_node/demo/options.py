@@ -64,8 +64,3 @@ class Options:
     def drop_round(self) -> int:
         """Return the round in which nodes are killed."""
         return min(3, self.rounds)
-
-    @property
-    def fraud_round(self) -> int:
-        """Return the round in which an aggregate with one changed bit is proposed."""
-        return self.rounds

@@ -48,8 +48,7 @@ def _hostile(value: Any) -> Any:
 CHOSEN = {"reason", "name", "detail", "msp_id", "kind", "proposer", "status", "participant", "schema", "mode"}
 
 
-def test_the_report_has_every_section_with_the_verdict_first(story: dict[str, Any]) -> None:
-    page = render(story, _verdict())
+def test_the_report_has_every_section_with_the_verdict_first(page: str) -> None:
     titles = re.findall(r"<h[12][^>]*>([^<]+)</h[12]>", page)
     assert titles == [
         "Verdict",
@@ -65,13 +64,9 @@ def test_the_report_has_every_section_with_the_verdict_first(story: dict[str, An
     assert "refuted-aggregate" in page
 
 
-def test_the_report_names_no_outside_asset(story: dict[str, Any]) -> None:
-    page = render(story, _verdict())
+def test_the_report_names_no_outside_asset(page: str) -> None:
     sources = [attributes.get(n) for _, attributes in _elements(page) for n in ("src", "href") if n in attributes]
-    assert {re.split("[:;]", str(source))[0][0:4] for source in sources} <= {
-        "data",
-        *(str(s)[:4] for s in sources if str(s)[0] == "#"),
-    }
+    assert [source for source in sources if not str(source).startswith(("#", "data:image/svg+xml;"))] == []
     assert not [tag for tag, _ in _elements(page) if tag in ("script", "link", "iframe", "object")]
 
 
@@ -103,10 +98,10 @@ def test_a_channel_without_a_federation_still_has_its_verdict() -> None:
 
 
 @pytest.mark.parametrize("article", ["12(1)", "18(1)", "19(1)", "26(6)"])
-def test_the_act_is_answered_or_said_to_be_open(story: dict[str, Any], article: str) -> None:
+def test_the_act_is_answered_or_said_to_be_open(page: str, article: str) -> None:
     row = next(row for row in AI_ACT if row.article == article)
     assert row.missing
-    assert f'<th scope="row">{article}</th>' in render(story, _verdict())
+    assert f'<th scope="row">{article}</th>' in page
 
 
 def test_rounds_say_what_became_of_them(story: dict[str, Any]) -> None:

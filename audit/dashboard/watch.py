@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,15 @@ class Snapshot:
         return "OK" if self.verdict["height"] else "nothing read yet"
 
 
+async def _problem(work: Awaitable[object]) -> str:
+    """Wait for work and return what went wrong with it, "" for nothing."""
+    try:
+        await work
+    except (FedledgerError, OSError) as error:
+        return str(error)
+    return ""
+
+
 class Watcher:
     """Keeps `snapshot` up to date; everything that touches the audit's state runs on one thread of its own."""
 
@@ -62,17 +71,10 @@ class Watcher:
     async def run(self) -> None:
         """Watch until cancelled; a peer or a folder that cannot be read is said on the pages, and tried again."""
         try:
+            self._keep(await _problem(self._on_thread(self._look)))
             while True:
-                problem = ""
-                try:
-                    await fetch(self._profile, self._folder)
-                except (FedledgerError, OSError) as error:
-                    problem = str(error)
-                try:
-                    await self._on_thread(self._look)
-                except FedledgerError as error:
-                    problem = str(error)
-                self._keep(problem)
+                problem = await _problem(fetch(self._profile, self._folder))
+                self._keep(await _problem(self._on_thread(self._look)) or problem)
                 await asyncio.sleep(PAUSE_SECONDS)
         finally:
             await asyncio.shield(self._on_thread(self._close))

@@ -68,7 +68,7 @@ async def test_a_peer_that_does_not_answer_is_no_chain_without_news(federation_l
     watching = asyncio.create_task(watcher.run())
 
     async def told() -> bool:
-        return bool(watcher.snapshot.looked_ms and watcher.snapshot.verdict["height"])
+        return bool(watcher.snapshot.problem)
 
     await until(told)
     assert watcher.snapshot.problem.startswith("FL5105")

@@ -37,6 +37,7 @@ class NodeConfig:
         user: Which of the organisation's identities signs.
         policy: What it consents to.
         limits: What its blob service takes.
+        journal_key: The file with the journal's key, made where it is missing; None means beside the user's other keys.
         observe_port: Port on 127.0.0.1 for metrics and health; 0 picks two above the blob service's.
     """
 
@@ -47,6 +48,7 @@ class NodeConfig:
     user: str = "node"
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
+    journal_key: Path | None = None
     observe_port: int = 0
 
     @property
@@ -58,6 +60,12 @@ class NodeConfig:
     def folder(self) -> Path:
         """Return the node's own folder."""
         return self.run / "nodes" / self.name
+
+    @property
+    def key_file(self) -> Path:
+        """Return where the journal's key lies: never in the node's own folder, whose backups would then open it."""
+        user = self.run / "identities" / self.organisation / "users" / self.user
+        return self.journal_key or user / f"journal-{self.name}.key"
 
     @property
     def blobs(self) -> Path:

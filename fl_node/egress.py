@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from fl_node.errors import NodeError
+
 
 class EgressLog:
     """Appends one JSON line for each thing sent; `total` counts bytes since the node started."""
@@ -17,7 +19,7 @@ class EgressLog:
         self.total = 0
 
     def blob(self, to: str, digest: str, offset: int, length: int) -> None:
-        """Note a blob or chunk that goes to an organisation's blob service."""
+        """Note a blob or chunk that goes to an organisation's blob service; FL4007 where it cannot be noted."""
         self._write({"kind": "blob", "to": to, "digest": digest, "offset": offset, "bytes": length})
 
     def transaction(self, function: str, argument: bytes) -> None:
@@ -32,5 +34,9 @@ class EgressLog:
         self._stream.close()
 
     def _write(self, entry: dict[str, str | int]) -> None:
+        try:
+            self._stream.write(json.dumps({"time_ms": time.time_ns() // 1_000_000, **entry}) + "\n")
+        except OSError as error:
+            hint = "Free some space; what cannot be logged does not leave."
+            raise NodeError("FL4007", f"cannot log: {error.strerror}", where=self._stream.name, hint=hint) from None
         self.total += int(entry["bytes"])
-        self._stream.write(json.dumps({"time_ms": time.time_ns() // 1_000_000, **entry}) + "\n")

@@ -1,14 +1,11 @@
 """What a node knows of a training from its own deeds and from what a majority attested, for `refusals` to judge by."""
 
-from typing import Any, Final
+from typing import Any
 
 from fl_node.context import Context
 from fl_node.errors import RefusalError
 from fl_node.refusals import Knowledge
 from fl_node.views import Round
-
-MOST_FROZEN: Final = 64
-"""Survivor sets remembered for one base state; a base state with more attempts than this is long given up."""
 
 
 async def gather(context: Context, view: Round) -> Knowledge:
@@ -36,33 +33,28 @@ async def gather(context: Context, view: Round) -> Knowledge:
 
 def attested(context: Context, training: str, state: str) -> None:
     """Remember a state that this node itself recomputed and found right."""
-    states = context.journal.facts.get(_states(training), [])
-    if state not in states:
-        context.journal.keep_fact(_states(training), [*states, state])
+    context.journal.remember(_states(training), state)
 
 
 def earlier_sets(context: Context, view: Round) -> tuple[frozenset[str], ...]:
     """Return the survivor sets frozen on the round's base state in other attempts: the ledger's and the own."""
-    sets: dict[str, list[str]] = context.journal.facts.get(_frozen(view), {})
-    remembered = {frozenset(members) for name, members in sets.items() if name != view.name}
+    sets = context.journal.facts(_frozen(view))
+    remembered = {frozenset(members) for name, members in sets if name != view.name}
     return tuple(remembered | {frozenset(frozen.survivors) for frozen in view.frozen})
 
 
 def freeze(context: Context, view: Round) -> None:
     """Remember, synced, the survivors that the node is about to reveal shares for."""
-    sets: dict[str, list[str]] = context.journal.facts.get(_frozen(view), {})
-    recent = dict(list(sets.items())[-MOST_FROZEN:])
-    context.journal.keep_fact(_frozen(view), {**recent, view.name: list(view.survivors)})
+    context.journal.remember(_frozen(view), [view.name, list(view.survivors)])
 
 
 def frozen_as(context: Context, view: Round) -> list[str] | None:
     """Return the survivors that the node remembers for this very attempt."""
-    sets: dict[str, list[str]] = context.journal.facts.get(_frozen(view), {})
-    return sets.get(view.name)
+    return next((list(members) for name, members in context.journal.facts(_frozen(view)) if name == view.name), None)
 
 
 async def _base_states(context: Context, view: Round, initial: str) -> frozenset[str]:
-    known = {initial, *context.journal.facts.get(_states(view.training), [])}
+    known = {initial, *context.journal.facts(_states(view.training))}
     if view.base_state not in known and await _majority_attested(context, view):
         known.add(view.base_state)
     return frozenset(known)

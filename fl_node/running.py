@@ -58,7 +58,7 @@ async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator
     member = consortium.organisation(config.organisation)
     assert member.blob_port, "the definition gives every member a blob service"
     async with contextlib.AsyncExitStack() as stack:
-        journal = stack.enter_context(Journal(config.folder / "journal"))
+        journal = stack.enter_context(Journal(config.folder / "journal", config.key_file))
         store = BlobStore(config.blobs, config.limits)
         metrics, health = Metrics(), Health()
         egress = EgressLog(config.folder / "egress.jsonl")

@@ -1,6 +1,7 @@
 """One network for all fault tests, and four nodes."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from network.bringup import Request, down, up
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes, found
 
-BASE_PORT = 31500
+BASE_PORT = int(os.environ.get("FEDLEDGER_BASE_PORT", "31500"))
 TIMES = {
     "keys_ms": 8000,
     "shares_ms": 8000,

@@ -29,7 +29,7 @@ def test_t6_shares_dealt_or_a_vector_masked_before_a_restored_journal_end_the_at
 ):
     store = BlobStore(tmp_path / "blobs")
     store.put(b"sealed or masked", About("hospital-a", note=f"{ROUND.name} {kind}"))
-    with Journal(tmp_path / "journal") as journal:
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
         if recorded:
             journal.attempt("t", 1, 1).record(kind, b"1")
         own = Attempts(context(tmp_path, journal, store)).own(ROUND, TRAINING)
@@ -73,7 +73,7 @@ async def test_t5_keys_that_somebody_else_published_first_are_drawn_anew(
 
     monkeypatch.setattr(Attempt, "open", opened)
     drawn = []
-    with Journal(tmp_path / "journal") as journal:
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
         attempts = Attempts(context(tmp_path, journal, BlobStore(tmp_path / "blobs")))
         if shared:
             journal.attempt("t", 1, 1).record(SHARES, b"1")

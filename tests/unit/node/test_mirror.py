@@ -68,7 +68,7 @@ async def test_t9_secrets_of_attempts_that_ended_unseen_are_forgotten(tmp_path: 
     async def round_(_: str, number: int, attempt: int) -> Round:
         return ROUND.model_copy(update={"attempt": attempt, "phase": rounds[number, attempt]})
 
-    with Journal(tmp_path / "journal") as journal:
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
         store = BlobStore(tmp_path / "blobs")
         context = SimpleNamespace(
             journal=journal,

@@ -71,8 +71,9 @@ var meanings = []struct{ kind, who, holds string }{
 	{"first-beacon", "RevealBeacon", "the first beacon"},
 	{"proposal", "Propose, Vote", "a proposal; its id is the transaction's"},
 	{"vote", "Propose, Vote", "an organisation's vote"},
-	{"participant", "Apply, RotateKey, votes", "a participant with its key, vetted profile and standing"},
-	{"key", "Apply, RotateKey", "whose a certificate key is or was"},
+	{"participant", "Apply, votes", "a participant with its vetted profile and standing"},
+	{"binding", "Apply, RotateKey", "the certificate key that a participant speaks with now"},
+	{"key", "Apply, RotateKey", "whose a certificate key of an organisation is or was"},
 	{"plan", "votes", "a registered plan with its layout"},
 	{"training", "OpenRound, votes", "a training: its head, its present round and epoch"},
 	{"snapshot", "votes, OpenRound", "the candidates of an epoch, fixed before its seed was known"},
@@ -99,6 +100,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"score", "Settle", "a participant's reputation and availability"},
 	{"supply", "Found", "what has been minted"},
 	{"balance", "Transfer, Stake, Unstake, Apply, OpenRound, Settle, votes", "an account: an MSP id or treasury"},
+	{"moved", "Transfer, Stake, Unstake", "when an organisation last moved tokens"},
 	{"stake", "Apply, Stake, Unstake, Settle", "what is staked for a participant"},
 }
 

@@ -56,7 +56,7 @@ func (f failing) Range(prefix string) ([]ledger.Entry, error) {
 
 // history is a life with everything in it: refutation, fault, roll back, suspension, settlement, stake.
 func history() *contracttest.Federation {
-	f := contracttest.New(5, `{"epoch_rounds":2}`)
+	f := contracttest.New(5, `{"epoch_rounds":2,"transfer_ms":0}`)
 	f.Ready(9, 4)
 	f.Open("tumour", options{Dropouts: []int{3}}).Finish()
 	lied := f.Open("tumour", options{})

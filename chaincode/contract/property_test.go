@@ -180,7 +180,7 @@ func (p *player) check() {
 func TestOnRandomHistoriesNothingIsLostRevealedTwiceOrTakenBack(t *testing.T) {
 	finals, voids := 0, 0
 	for seed := range uint64(4) {
-		f := contracttest.New(5, `{"epoch_rounds":3}`)
+		f := contracttest.New(5, `{"epoch_rounds":3,"transfer_ms":0}`)
 		f.Ready(50, 4)
 		player := &player{t: t, f: f, random: rand.New(rand.NewPCG(seed, 7)), phases: map[round.Ref]int{}}
 		for range 500 {

@@ -76,19 +76,23 @@ type participantRequest struct {
 }
 
 type participantView struct {
-	membership.Participant
+	membership.Bound
 	Stake   uint64        `json:"stake"`
 	Quality uint64        `json:"quality"`
 	Score   rewards.Score `json:"score"`
 }
 
 func viewParticipant(s ledger.State, participant membership.Participant) (participantView, error) {
+	bound, err := membership.Bind(s, participant)
+	if err != nil {
+		return participantView{}, err
+	}
 	stake, err := rewards.StakeOf(s, participant.ID)
 	if err != nil {
 		return participantView{}, err
 	}
 	score, err := rewards.LoadScore(s, participant.ID)
-	return participantView{participant, stake, participant.Profile.Quality(), score}, err
+	return participantView{bound, stake, participant.Profile.Quality(), score}, err
 }
 
 func getParticipant(s ledger.State, req participantRequest) (participantView, error) {

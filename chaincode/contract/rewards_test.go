@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -72,7 +73,7 @@ func TestSettleFoldsARoundOnce(t *testing.T) {
 }
 
 func TestTransfersStakesAndTheTreasury(t *testing.T) {
-	f := training(4, `{"minimum_stake":100}`)
+	f := training(4, `{"minimum_stake":100,"transfer_ms":0}`)
 	admin := contracttest.Admin(0)
 	send := func(to string, amount any) object { return object{"to": to, "amount": amount} }
 	refused(t, f, contracttest.Node(0), "Transfer", send(contracttest.MSP(1), 1), errcode.NotPermitted)
@@ -126,7 +127,7 @@ func TestAnApplicationIsChecked(t *testing.T) {
 	refused(t, f, contracttest.Node(0), "Apply", apply(nil), errcode.NotPermitted)
 	refused(t, f, admin, "Apply", apply(object{"participant": contracttest.ID(0)}), errcode.ParticipantExists)
 	refused(t, f, admin, "Apply", apply(object{"participant": "UPPER"}), errcode.BadArgument)
-	refused(t, f, admin, "Apply", apply(object{"key_hash": contracttest.KeyHash(contracttest.ID(1))}), errcode.KeyInUse)
+	refused(t, f, admin, "Apply", apply(object{"key_hash": contracttest.KeyHash(contracttest.ID(0))}), errcode.KeyInUse)
 	refused(t, f, admin, "Apply", apply(object{"stake": 999_999}), errcode.StakeTooLow)
 	refused(t, f, admin, "Apply", apply(object{"stake": 99_000_000}), errcode.InsufficientBalance)
 	refused(t, f, admin, "Apply", apply(object{"evidence": make([]string, 33)}), errcode.LimitExceeded)
@@ -142,7 +143,7 @@ func TestAnApplicationIsChecked(t *testing.T) {
 }
 
 func TestNoTransferCanKillAFinal(t *testing.T) {
-	f := training(4, `{}`)
+	f := training(4, `{"transfer_ms":0}`)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3 {
 		p := f.Open("tumour", options{})
@@ -166,4 +167,61 @@ func TestNoTransferCanKillAFinal(t *testing.T) {
 		equal(t, round.Final, p.View().Phase)
 		conserved(t, f)
 	}
+}
+
+func TestAnOrganisationMovesTokensOnceInAWhile(t *testing.T) {
+	f := training(4, `{"transfer_ms":1000,"minimum_stake":100}`)
+	admin := contracttest.Admin(0)
+	send := object{"to": contracttest.MSP(1), "amount": 1}
+	stake := object{"participant": contracttest.ID(0), "amount": 1}
+	f.Must(admin, "Transfer", send, nil)
+	for _, function := range []string{"Stake", "Unstake"} {
+		refused(t, f, admin, function, stake, errcode.TooSoon)
+	}
+	f.Must(contracttest.Admin(1), "Transfer", send, nil) // each organisation at its own pace
+	f.TimeMS += 999
+	refused(t, f, admin, "Transfer", send, errcode.TooSoon)
+	f.TimeMS++
+	f.Must(admin, "Stake", stake, nil)
+}
+
+// TestNoAdministratorKeepsARoundFromOpening lets the administrator of a drawn participant do all that it may, as often as
+// it may, between the endorsement of an OpenRound and its commit.
+func TestNoAdministratorKeepsARoundFromOpening(t *testing.T) {
+	f := training(4, `{"epoch_rounds":1}`) // every OpenRound takes a snapshot, stakes included
+	admin, died := contracttest.Admin(0), 0
+	for i := range 20 {
+		open, _, err := f.Prepare(contracttest.Node(1), "OpenRound", object{"training": "tumour"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := contracttest.KeyHash(fmt.Sprint("rotated", i))
+		f.Must(admin, "RotateKey", object{"participant": contracttest.ID(0), "key_hash": key}, nil)
+		f.Try(admin, "Transfer", object{"to": rewards.Treasury, "amount": 1})
+		f.Try(admin, "Stake", object{"participant": contracttest.ID(0), "amount": 1})
+		f.Try(admin, "Transfer", object{"to": rewards.Treasury, "amount": 1})
+		f.TimeMS += 500 // as often as a slow network makes a block
+		if f.State.Commit(open) {
+			return
+		}
+		died++
+	}
+	t.Fatalf("%d of 20 OpenRounds died", died)
+}
+
+func TestNoTransferKeepsARoundFromBeingSettledForLong(t *testing.T) {
+	f := training(4, `{}`)
+	f.Open("tumour", options{}).Finish()
+	for range 3 {
+		settle, _, err := f.Prepare(contracttest.Node(1), "Settle", object{"training": "tumour", "round": 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Try(contracttest.Admin(0), "Transfer", object{"to": contracttest.MSP(1), "amount": 1})
+		f.TimeMS += 500
+		if f.State.Commit(settle) {
+			return
+		}
+	}
+	t.Fatal("every Settle died")
 }

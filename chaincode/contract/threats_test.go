@@ -83,6 +83,18 @@ func TestT04KeysComeFromTheVettedCertificateOnly(t *testing.T) {
 	f.Must(ledger.Caller{MSPID: contracttest.MSP(0), Role: ledger.Client, KeyHash: contracttest.KeyHash("new")}, "PublishKeys", p.Keys(0), nil)
 }
 
+func TestT10NoOrganisationTakesAnothersCertificateKey(t *testing.T) {
+	f := training(4, `{"participants_per_organisation":2}`)
+	theirs := contracttest.KeyHash("next") // of the first member, seen while its RotateKey was endorsed
+	f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": theirs}, nil)
+	f.Must(contracttest.Admin(0), "RotateKey", object{"participant": contracttest.ID(0), "key_hash": theirs}, nil)
+	p := f.Open("tumour", options{})
+	f.Must(ledger.Caller{MSPID: contracttest.MSP(0), Role: ledger.Client, KeyHash: theirs}, "PublishKeys", p.Keys(0), nil)
+	refused(t, f, contracttest.Node(1), "PublishKeys", p.Keys(1), errcode.NotAParticipant) // it has locked itself out
+	again := object{"participant": contracttest.ID(0), "key_hash": contracttest.KeyHash(contracttest.ID(0))}
+	refused(t, f, contracttest.Admin(0), "RotateKey", again, errcode.KeyInUse) // within an organisation, keys are never handed on
+}
+
 func TestT05LowOrderAndRepeatedPublicKeysAreRefused(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})

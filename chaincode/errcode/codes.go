@@ -92,6 +92,7 @@ const (
 	StakeLocked         Code = "FL0604"
 	NotSettleable       Code = "FL0605"
 	AlreadySettled      Code = "FL0606"
+	TooSoon             Code = "FL0607"
 
 	UnknownFault    Code = "FL0701"
 	NotProven       Code = "FL0702"

@@ -35,6 +35,7 @@ type Parameters struct {
 	RoundBudget                 uint64 `json:"round_budget"`
 	MinimumStake                uint64 `json:"minimum_stake"`
 	StakeLockMS                 int64  `json:"stake_lock_ms"`
+	TransferMS                  int64  `json:"transfer_ms"`
 	SlashDropoutPPM             uint64 `json:"slash_dropout_ppm"`
 	SlashFaultPPM               uint64 `json:"slash_fault_ppm"`
 	ReputationDecayPPM          uint64 `json:"reputation_decay_ppm"`
@@ -52,7 +53,7 @@ func Defaults() Parameters {
 		KeysMS: 8_000, SharesMS: 8_000, UpdatesMS: 30_000, UnmaskMS: 8_000, AttestMS: 15_000, AggregatorLeaseMS: 10_000,
 		ProposalMS: 7 * 24 * 3_600_000, VoteThresholdPPM: 500_000,
 		FoundingGrant: 10_000_000, TreasuryGrant: 1_000_000_000, RoundBudget: 1_000_000, MinimumStake: 1_000_000,
-		StakeLockMS: 24 * 3_600_000, SlashDropoutPPM: 10_000, SlashFaultPPM: 100_000, ReputationDecayPPM: 100_000,
+		StakeLockMS: 24 * 3_600_000, TransferMS: 5_000, SlashDropoutPPM: 10_000, SlashFaultPPM: 100_000, ReputationDecayPPM: 100_000,
 		Mode: ModeSecureSum,
 	}
 }
@@ -92,6 +93,7 @@ func (p Parameters) Check() error {
 		{"round_budget", p.RoundBudget, 0, tokens},
 		{"minimum_stake", p.MinimumStake, 0, tokens},
 		{"stake_lock_ms", uint64(p.StakeLockMS), 0, longest},
+		{"transfer_ms", uint64(p.TransferMS), 0, longest},
 		{"slash_dropout_ppm", p.SlashDropoutPPM, 0, ppm},
 		{"slash_fault_ppm", p.SlashFaultPPM, 0, ppm},
 		{"reputation_decay_ppm", p.ReputationDecayPPM, 1, ppm},

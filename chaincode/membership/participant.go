@@ -11,21 +11,15 @@ import (
 
 const maxEvidence = 32
 
-// Participant is one that trains: a certificate key of a member organisation with its vetted data profile.
+// Participant is one that trains, for a member organisation, with its vetted data profile. Its key lies apart (Binding).
 type Participant struct {
 	ID        string            `json:"participant"`
 	MSPID     string            `json:"msp_id"`
-	KeyHash   string            `json:"key_hash"`
 	Profile   Profile           `json:"profile"`
 	Evidence  []string          `json:"evidence"`
 	Status    governance.Status `json:"status"`
 	AppliedMS int64             `json:"applied_ms"`
 	SinceMS   int64             `json:"since_ms"`
-}
-
-// KeyOwner says whose a certificate key is or was. Keys are never handed on.
-type KeyOwner struct {
-	Participant string `json:"participant"`
 }
 
 // ApplyRequest is the argument of Apply.
@@ -35,12 +29,6 @@ type ApplyRequest struct {
 	Profile     Profile  `json:"profile"`
 	Evidence    []string `json:"evidence"`
 	Stake       uint64   `json:"stake"`
-}
-
-// RotateKeyRequest is the argument of RotateKey.
-type RotateKeyRequest struct {
-	Participant string `json:"participant"`
-	KeyHash     string `json:"key_hash"`
 }
 
 // Event is the payload of this package's events.
@@ -81,26 +69,23 @@ func Participants(s ledger.State) ([]Participant, error) {
 }
 
 // Apply puts a participant forward for vetting and locks its stake; a vote admits it.
-func Apply(s ledger.State, env ledger.Env, req ApplyRequest) (Participant, ledger.Event, error) {
-	participant := Participant{
-		req.Participant, env.Caller.MSPID, req.KeyHash, req.Profile, req.Evidence,
-		governance.Applied, env.TimeMS, env.TimeMS,
-	}
+func Apply(s ledger.State, env ledger.Env, req ApplyRequest) (Bound, ledger.Event, error) {
 	for _, check := range []func(ledger.State, ledger.Env, ApplyRequest) error{checkApplicant, checkApplication, checkRoom} {
 		if err := check(s, env, req); err != nil {
-			return participant, ledger.Event{}, err
+			return Bound{}, ledger.Event{}, err
 		}
 	}
-	if participant.Evidence == nil {
-		participant.Evidence = []string{}
+	participant := Participant{
+		req.Participant, env.Caller.MSPID, req.Profile, append([]string{}, req.Evidence...), governance.Applied, env.TimeMS, env.TimeMS,
 	}
-	if err := claimKey(s, req.KeyHash, req.Participant); err != nil {
-		return participant, ledger.Event{}, err
+	bound, err := claim(s, participant, req.KeyHash)
+	if err != nil {
+		return Bound{}, ledger.Event{}, err
 	}
 	if err := rewards.Lock(s, env.Caller.MSPID, req.Participant, req.Stake); err != nil {
-		return participant, ledger.Event{}, err
+		return Bound{}, ledger.Event{}, err
 	}
-	return participant, participant.event("ParticipantApplied"), put(s, participant)
+	return bound, participant.event("ParticipantApplied"), put(s, participant)
 }
 
 func checkApplicant(s ledger.State, env ledger.Env, req ApplyRequest) error {
@@ -159,33 +144,6 @@ func checkRoom(s ledger.State, env ledger.Env, _ ApplyRequest) error {
 	return nil
 }
 
-func claimKey(s ledger.State, keyHash, participant string) error {
-	if err := ledger.CheckDigest("key_hash", keyHash); err != nil {
-		return err
-	}
-	owner, err := OwnerOf(s, keyHash)
-	if err != nil {
-		return err
-	}
-	if owner != "" {
-		return errcode.New(errcode.KeyInUse, "the key belongs, or has belonged, to %s", owner)
-	}
-	return ledger.Store(s, ledger.Key("key", keyHash), KeyOwner{participant})
-}
-
-// RotateKey binds a participant to a new certificate key; the organisation's own administrator does so.
-func RotateKey(s ledger.State, env ledger.Env, req RotateKeyRequest) (Participant, ledger.Event, error) {
-	participant, err := owned(s, env, req.Participant)
-	if err != nil {
-		return participant, ledger.Event{}, err
-	}
-	if err := claimKey(s, req.KeyHash, participant.ID); err != nil {
-		return participant, ledger.Event{}, err
-	}
-	participant.KeyHash = req.KeyHash
-	return participant, participant.event("KeyRotated"), put(s, participant)
-}
-
 // owned loads a participant of the caller's organisation.
 func owned(s ledger.State, env ledger.Env, id string) (Participant, error) {
 	if err := governance.CheckAdmin(s, env); err != nil {
@@ -196,34 +154,4 @@ func owned(s ledger.State, env ledger.Env, id string) (Participant, error) {
 		err = errcode.New(errcode.NotPermitted, "%s is not of %s", id, env.Caller.MSPID)
 	}
 	return participant, err
-}
-
-// OwnerOf returns whose a certificate key is or was, "" where it is nobody's. Who rotates a key still owns what it signed.
-func OwnerOf(s ledger.State, keyHash string) (string, error) {
-	owner, _, err := ledger.Load[KeyOwner](s, ledger.Key("key", keyHash))
-	return owner.Participant, err
-}
-
-// Caller returns the active participant that the caller's certificate key is bound to (T4, T10).
-func Caller(s ledger.State, env ledger.Env) (Participant, error) {
-	if err := governance.CheckMember(s, env); err != nil {
-		return Participant{}, err
-	}
-	owner, err := OwnerOf(s, env.Caller.KeyHash)
-	if err != nil {
-		return Participant{}, err
-	}
-	if owner == "" {
-		return Participant{}, errcode.New(errcode.NotAParticipant, "Apply with this certificate's key hash first")
-	}
-	participant, err := Load(s, owner)
-	switch {
-	case err != nil:
-		return participant, err
-	case participant.KeyHash != env.Caller.KeyHash || participant.MSPID != env.Caller.MSPID:
-		return participant, errcode.New(errcode.NotAParticipant, "the key of %s has been rotated", participant.ID)
-	case participant.Status != governance.Active:
-		return participant, errcode.New(errcode.ParticipantNotActive, "%s is %s", participant.ID, participant.Status)
-	}
-	return participant, nil
 }

@@ -21,10 +21,7 @@ type StakeResponse struct {
 
 // Stake adds to a participant's stake from its organisation's balance.
 func Stake(s ledger.State, env ledger.Env, req StakeRequest) (StakeResponse, ledger.Event, error) {
-	participant, err := owned(s, env, req.Participant)
-	if err == nil && req.Amount == 0 {
-		err = errcode.New(errcode.BadAmount, "the amount must be at least 1")
-	}
+	participant, err := staking(s, env, req)
 	if err != nil {
 		return StakeResponse{}, ledger.Event{}, err
 	}
@@ -37,10 +34,7 @@ func Stake(s ledger.State, env ledger.Env, req StakeRequest) (StakeResponse, led
 // Unstake returns what exceeds the minimum; all of it once the participant has been removed for stake_lock_ms, so that
 // rounds in flight are settled first.
 func Unstake(s ledger.State, env ledger.Env, req StakeRequest) (StakeResponse, ledger.Event, error) {
-	participant, err := owned(s, env, req.Participant)
-	if err == nil && req.Amount == 0 {
-		err = errcode.New(errcode.BadAmount, "the amount must be at least 1")
-	}
+	participant, err := staking(s, env, req)
 	if err != nil {
 		return StakeResponse{}, ledger.Event{}, err
 	}
@@ -51,6 +45,17 @@ func Unstake(s ledger.State, env ledger.Env, req StakeRequest) (StakeResponse, l
 		return StakeResponse{}, ledger.Event{}, err
 	}
 	return staked(s, participant, rewards.TransferEvent{From: "stake:" + participant.ID, To: participant.MSPID, Amount: req.Amount})
+}
+
+func staking(s ledger.State, env ledger.Env, req StakeRequest) (Participant, error) {
+	participant, err := owned(s, env, req.Participant)
+	switch {
+	case err != nil:
+		return participant, err
+	case req.Amount == 0:
+		return participant, errcode.New(errcode.BadAmount, "the amount must be at least 1")
+	}
+	return participant, rewards.Pace(s, env)
 }
 
 func checkLock(s ledger.State, env ledger.Env, participant Participant, amount uint64) error {

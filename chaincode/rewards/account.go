@@ -118,7 +118,33 @@ func Transfer(s ledger.State, env ledger.Env, req TransferRequest) (TransferEven
 	if req.Amount == 0 {
 		return moved, ledger.Event{}, errcode.New(errcode.BadAmount, "the amount must be at least 1")
 	}
+	if err := Pace(s, env); err != nil {
+		return moved, ledger.Event{}, err
+	}
 	return moved, ledger.Event{Name: "Transfer", Payload: moved}, move(s, balanceKey(moved.From), balanceKey(moved.To), moved.Amount)
+}
+
+// Moved says when an organisation last moved tokens.
+type Moved struct {
+	TimeMS int64 `json:"time_ms"`
+}
+
+// Pace lets the caller's organisation move tokens once in transfer_ms. OpenRound reads the treasury and stakes, Settle the
+// balances that it pays: one administrator could otherwise make each of them conflict, for nothing but its own tokens.
+func Pace(s ledger.State, env ledger.Env) error {
+	parameters, err := governance.CurrentParameters(s)
+	if err != nil {
+		return err
+	}
+	key := ledger.Key("moved", env.Caller.MSPID)
+	last, found, err := ledger.Load[Moved](s, key)
+	if err != nil {
+		return err
+	}
+	if found && env.TimeMS < last.TimeMS+parameters.TransferMS {
+		return errcode.New(errcode.TooSoon, "%s moved tokens less than %d ms ago: wait", env.Caller.MSPID, parameters.TransferMS)
+	}
+	return ledger.Store(s, key, Moved{env.TimeMS})
 }
 
 func checkAccount(s ledger.State, account string) error {

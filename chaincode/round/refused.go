@@ -42,11 +42,11 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if ledger.CheckTxID(signed.TxID) != nil {
 		return Response{}, none, errcode.New(errcode.NotProven, "no transaction has such an id")
 	}
-	owner, err := membership.OwnerOf(s, signed.KeyHash)
+	owner, err := membership.OwnerOf(s, signed.MSPID, signed.KeyHash)
 	if err != nil {
 		return Response{}, none, err
 	}
-	if owner != accused.ID || accused.MSPID != signed.MSPID {
+	if owner != accused.ID {
 		return Response{}, none, errcode.New(errcode.NotProven, "%s did not sign it", req.Accused)
 	}
 	refusal, err := recheck(s, round, status, verifier, accused.ID, signed)

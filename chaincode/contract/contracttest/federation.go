@@ -130,6 +130,11 @@ func (f *Federation) Must(caller ledger.Caller, function string, argument, out a
 	}
 }
 
+// Try is Do for what may be refused.
+func (f *Federation) Try(caller ledger.Caller, function string, argument any) {
+	_, _ = f.Do(caller, function, argument)
+}
+
 // Query runs a query into out.
 func (f *Federation) Query(function string, argument, out any) {
 	f.Must(ledger.Caller{MSPID: "RegulatorMSP", Role: ledger.Client}, function, argument, out)

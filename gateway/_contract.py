@@ -8,12 +8,13 @@ from typing import Any
 
 from . import _messages
 from ._client import Client, Deadlines
-from ._commit import Commit
+from ._commit import Commit, Status
 from ._messages import Invocation
 from ._retry import RetryPolicy
-from ._stages import Proposal
+from ._stages import Proposal, Transaction
 from ._submission import Ask, Flow, Propose, Send, Step, Submission, Wait
-from .errors import CommitError
+from ._watch import CommitWatch
+from .errors import CommitError, CommitStatusError, StatusCode
 
 _ONCE = RetryPolicy(attempts=1)
 
@@ -31,6 +32,7 @@ class Contract:
     chaincode: str
     _client: Client = field(repr=False)
     _policy: RetryPolicy = field(repr=False)
+    _watch: CommitWatch = field(repr=False, compare=False)
 
     async def evaluate(
         self,
@@ -47,8 +49,8 @@ class Contract:
             EvaluateError: the chaincode refused, or no peer answered.
         """
         call = self._call(deadlines, function, arguments, transient, endorsing_organizations)
-        submission = self._submission(retry, endorsing_organizations)
-        result: bytes = await _drive(submission.proposed(), _Evaluation(call.client, call.invocation))
+        flow = self._submission(retry, endorsing_organizations).proposed()
+        result: bytes = await _drive(flow, _Evaluation(call.client, call.invocation, call.watch))
         return result
 
     async def submit(
@@ -69,9 +71,10 @@ class Contract:
             CommitError: it was committed as invalid.
         """
         call = self._call(deadlines, function, arguments, transient, endorsing_organizations)
-        if retry is False:
-            return await call.once()
-        commit, _ = await _drive(self._submission(retry, endorsing_organizations).committed(), call)
+        with call.watch.submitting():
+            if retry is False:
+                return await call.once()
+            commit, _ = await _drive(self._submission(retry, endorsing_organizations).committed(), call)
         result: bytes = commit.result
         return result
 
@@ -117,19 +120,22 @@ class Contract:
         client = self._client if deadlines is None else replace(self._client, deadlines=deadlines)
         encoded = _messages.encode_arguments(function, arguments)
         invocation = Invocation(self.network, self.chaincode, encoded, transient or {}, tuple(organizations or ()))
-        return _Submitting(client, invocation)
+        return _Submitting(client, invocation, self._watch)
 
     def _submission(self, retry: bool | RetryPolicy, organizations: Any) -> Submission:
         policy = retry if isinstance(retry, RetryPolicy) else self._policy if retry else _ONCE
         return Submission(policy, self._client.identity.msp_id, time.monotonic, may_choose=not organizations)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Submitting:
     """Does the steps of a submission."""
 
     client: Client
     invocation: Invocation
+    watch: CommitWatch
+    sent: str = ""
+    expected: "asyncio.Future[Status | None] | None" = None
 
     def proposal(self, organizations: tuple[str, ...] | None) -> Proposal:
         invocation = self.invocation
@@ -142,20 +148,42 @@ class _Submitting:
         return await self.proposal(organizations).endorse()
 
     async def once(self) -> bytes:
-        transaction = await self.proposal(None).endorse()
-        status = await (await transaction.submit()).status()
+        transaction = await self.propose(None)
+        status = await self.status(await self.send(transaction), None)
         if not status.successful:
             raise CommitError(status.transaction_id, status.code, status.block_number)
-        return transaction.result
+        result: bytes = transaction.result
+        return result
+
+    async def send(self, transaction: Transaction) -> Commit:
+        if transaction.transaction_id != self.sent:  # one that is sent again may be in a block already
+            self.sent = transaction.transaction_id
+            self.expected = self.watch.expect(self.sent)
+        return await transaction.submit()
+
+    async def status(self, commit: Commit, deadline: float | None) -> Status:
+        expected, self.expected = self.expected, None
+        if expected is None:
+            return await commit.status(deadline=deadline)
+        try:
+            async with asyncio.timeout(self.client.deadlines.commit_status if deadline is None else deadline):
+                seen = await expected
+        except TimeoutError:
+            message = "the transaction was in no block in time"
+            code = StatusCode.DEADLINE_EXCEEDED
+            raise CommitStatusError(message, code=code, transaction_id=commit.transaction_id) from None
+        finally:
+            self.watch.forget(commit.transaction_id)
+        return seen or await commit.status(deadline=deadline)
 
     async def do(self, step: Step) -> Any:
         match step:
             case Propose(organizations):
                 return await self.propose(organizations)
             case Send(transaction):
-                return await transaction.submit()
+                return await self.send(transaction)
             case Ask(commit, deadline):
-                return await commit.status(deadline=deadline)
+                return await self.status(commit, deadline)
             case Wait(seconds):
                 return await asyncio.sleep(seconds)
 

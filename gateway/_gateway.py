@@ -16,6 +16,7 @@ from ._retry import RetryPolicy
 from ._sources import BLOCKS, CHAINCODE_EVENTS, FILTERED_BLOCKS, ChaincodeEvent, Presigned
 from ._stages import Proposal, Transaction
 from ._transport import Endpoint, GrpcTransport, Transport
+from ._watch import CommitWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,13 @@ class Gateway:
     identity: Identity
     _client: Client = field(repr=False)
     _policy: RetryPolicy = field(repr=False)
+    _watches: dict[str, CommitWatch] = field(default_factory=dict, repr=False, compare=False)
 
     def network(self, channel: str) -> Network:
         """Return a channel."""
-        return Network(channel, self._client, self._policy)
+        if channel not in self._watches:
+            self._watches[channel] = CommitWatch(self._client, channel)
+        return Network(channel, self._client, self._policy, self._watches[channel])
 
     async def open(self) -> Self:
         """Return once a peer has answered.
@@ -41,6 +45,8 @@ class Gateway:
 
     async def close(self) -> None:
         """Give the connections back; calls and streams under way are cancelled."""
+        for watch in self._watches.values():
+            await watch.close()
         await self._client.transport.close()
 
     def new_proposal(self, raw: bytes) -> Proposal:

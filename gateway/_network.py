@@ -10,6 +10,7 @@ from ._events import EventStream, Source, first_position
 from ._requests import EventsRequest
 from ._retry import RetryPolicy
 from ._sources import BLOCKS, FILTERED_BLOCKS, Blocks, ChaincodeEvent, ChaincodeEvents
+from ._watch import CommitWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,11 @@ class Network:
     channel: str
     _client: Client = field(repr=False)
     _policy: RetryPolicy = field(repr=False)
+    _watch: CommitWatch = field(repr=False, compare=False)
 
     def contract(self, chaincode: str) -> Contract:
         """Return a chaincode's functions."""
-        return Contract(self.channel, chaincode, self._client, self._policy)
+        return Contract(self.channel, chaincode, self._client, self._policy, self._watch)
 
     def chaincode_events(
         self, chaincode: str, *, start_block: int | None = None, checkpoint: Checkpointer | None = None

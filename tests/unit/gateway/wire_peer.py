@@ -113,11 +113,12 @@ class Peer(gateway_pb2_grpc.GatewayServicer, events_pb2_grpc.DeliverServicer):
     async def commit(self, transaction_id, envelope):
         code = self.codes.popleft() if self.codes else VALID
         self.statuses.setdefault(transaction_id, (code, len(self.blocks)))
-        await self.append([event(transaction_id)] if code == VALID else [], [envelope.SerializeToString()], code)
+        events = [event(transaction_id)] if code == VALID else []
+        await self.append(events, [envelope.SerializeToString()], code, transaction_id)
 
-    async def append(self, events, envelopes=(), code=VALID):
+    async def append(self, events, envelopes=(), code=VALID, transaction_id=""):
         async with self.grown:
-            self.blocks.append(stored(len(self.blocks), envelopes, code, events))
+            self.blocks.append(stored(len(self.blocks), envelopes, code, events, transaction_id))
             self.grown.notify_all()
 
     async def CommitStatus(self, request, context):  # noqa: N802
@@ -273,9 +274,11 @@ class Stored:
 
     block: common_pb2.Block
     events: list[Any]
+    transaction_id: str = ""
+    code: int = VALID
 
 
-def stored(number, envelopes=(), code=VALID, events=()):
+def stored(number, envelopes=(), code=VALID, events=(), transaction_id=""):
     return Stored(
         common_pb2.Block(
             header=common_pb2.BlockHeader(number=number),
@@ -283,6 +286,8 @@ def stored(number, envelopes=(), code=VALID, events=()):
             metadata=common_pb2.BlockMetadata(metadata=[b"", b"", bytes([code])]),
         ),
         list(events),
+        transaction_id,
+        code,
     )
 
 
@@ -296,8 +301,8 @@ def delivered(method, candidate):
     if method == "Deliver":
         return events_pb2.DeliverResponse(block=candidate.block)
     filtered = events_pb2.FilteredBlock(channel_id="channel", number=candidate.block.header.number)
-    for announced in candidate.events:
-        filtered.filtered_transactions.add(txid=announced.tx_id)
+    if candidate.transaction_id:
+        filtered.filtered_transactions.add(txid=candidate.transaction_id, tx_validation_code=candidate.code)
     return events_pb2.DeliverResponse(filtered_block=filtered)
 
 

@@ -56,7 +56,7 @@ async def test_a_stream_that_is_cut_leaves_those_who_wait_to_ask(peer, contract)
 async def test_a_stream_that_falls_silent_leaves_those_who_wait_to_ask(peer, contract, monkeypatch):
     monkeypatch.setattr("gateway._watch._IDLE", 0.3)
     await submit_many(contract, rounds=2)
-    monkeypatch.setattr(contract._watch, "_tell", lambda block: None)
+    monkeypatch.setattr(contract._watch, "_tell", lambda _: None)
     assert expected(rounds=1) == await submit_many(contract, rounds=1)
 
 
@@ -98,7 +98,7 @@ async def test_a_transaction_in_no_block_is_a_commit_status_error(peer, contract
 
 async def test_the_mock_transport_serves_it_too():
     transport = MockTransport(lambda call: call.arguments[0])
-    async with connect(transport, Identity("Org1MSP", b"cert"), Signer(sign=lambda digest: b"s")) as gateway:
+    async with connect(transport, Identity("Org1MSP", b"cert"), Signer(sign=lambda _: b"s")) as gateway:
         contract = gateway.network("channel").contract("basic")
         results = await asyncio.gather(*(contract.submit("Put", str(n)) for n in range(MANY)))
     assert [b"%d" % n for n in range(MANY)] == results

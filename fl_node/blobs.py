@@ -1,7 +1,8 @@
 """The blob service of one organisation: content-addressed over HTTPS with mutual TLS (architecture §8).
 
 PUT  /blobs/{digest}   members; whole, or in chunks by `Content-Range: bytes a-b/total`
-HEAD /blobs/{digest}   members and regulators; 404 with `Upload-Offset` says how much of the caller's upload is here
+HEAD /blobs/{digest}   members and regulators; 404 with `Upload-Offset` says how much of the caller's upload is here;
+                       `Upload-Binding` is answered with the first binding of its deed in `Upload-Bound` (bindings.py)
 GET  /blobs/{digest}   members and regulators; `Range` is honoured
 """
 
@@ -13,13 +14,22 @@ from typing import Final
 
 from aiohttp import web
 
+from fl_node.bindings import ASKED, FIRST
 from fl_node.blobstore import About, BlobStore
 from fl_node.egress import EgressLog
 from fl_node.errors import NodeError
 from fl_node.tls import Trust
 
 CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
-STATUS: Final = {"FL4001": 400, "FL4701": 422, "FL4702": 413, "FL4703": 507, "FL4704": 404, "FL4705": 403}
+STATUS: Final = {
+    "FL4001": 400,
+    "FL4007": 507,
+    "FL4701": 422,
+    "FL4702": 413,
+    "FL4703": 507,
+    "FL4704": 404,
+    "FL4705": 403,
+}
 STATUS_RANGE: Final = 409
 MAX_CHUNK: Final = 16 << 20
 MAX_UPLOADS: Final = 16
@@ -73,11 +83,19 @@ class BlobService:
         """Tell whether a blob is here, or how far the caller's upload came."""
         organisation = self._caller(request, {"member", "regulator"})
         digest = request.match_info["digest"]
+        headers = await self._bound(request, organisation)
         size = self.store.size(digest)
         if size is None:
             arrived = self.store.arrived(digest, organisation)
-            return web.Response(status=404, headers={"Upload-Offset": str(arrived)})
-        return web.Response(status=200, headers={"Content-Length": str(size)})
+            return web.Response(status=404, headers={"Upload-Offset": str(arrived), **headers})
+        return web.Response(status=200, headers={"Content-Length": str(size), **headers})
+
+    async def _bound(self, request: web.Request, organisation: str) -> dict[str, str]:
+        text = request.headers.get(ASKED)
+        if text is None:
+            return {}
+        self._caller(request, {"member"})
+        return {FIRST: await asyncio.to_thread(self.store.bindings.first, organisation, text)}
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Give a blob or a range of it."""

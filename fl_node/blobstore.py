@@ -1,25 +1,25 @@
 """One organisation's folder of content-addressed blobs, which its chaincode process reads.
 
 `<folder>/<first two hex>/<64 hex>` is a whole, verified blob. What is arriving lies in `.parts`, what is known of a
-blob in `.about`.
+blob in `.about`, which digest each deed of an organisation had first in `.bound`.
 """
 
 import contextlib
 import hashlib
-import json
 import os
-import re
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from fl_node.bindings import Bindings
+from fl_node.blobabout import DIGEST, About, Abouts
 from fl_node.errors import NodeError
+from fl_node.recordfile import sync_folder
 
-DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 CHUNK: Final = 1 << 20
+__all__ = ["BLOCK", "MOST_PARTS", "About", "BlobStore", "Limits"]
 DISK_RESERVE: Final = 64 << 20
 """Bytes that stay free on the disk, so that a peer and a journal beside the blobs can still write."""
 BLOCK: Final = 4096
@@ -28,32 +28,34 @@ MOST_PARTS: Final = 256  # unfinished uploads of one organisation
 
 @dataclass(frozen=True)
 class Limits:
-    """What a store takes: bytes a blob, bytes an organisation, bytes that must stay free on the disk."""
+    """What a store takes.
+
+    Attributes:
+        blob: Bytes of one blob.
+        organisation: Bytes of all blobs that another organisation brought; the owner's own end with the disk.
+        reserve: Bytes that must stay free on the disk.
+        unnamed_ms: How long a blob stays that no round and no plan of the ledger names.
+    """
 
     blob: int = 256 << 20
     organisation: int = 8 << 30
     reserve: int = DISK_RESERVE
-
-
-@dataclass(frozen=True)
-class About:
-    """What is known of a blob beside its bytes; `expires_ms` 0 keeps it for good, `note` is the owner's own."""
-
-    organisation: str
-    expires_ms: int = 0
-    note: str = ""
+    unnamed_ms: int = 30 * 86_400_000
 
 
 class BlobStore:
     """A folder of blobs; every method leaves it whole when the process dies in the middle."""
 
-    def __init__(self, folder: Path, limits: Limits = Limits()) -> None:
+    def __init__(self, folder: Path, limits: Limits = Limits(), owner: str = "") -> None:
         self.folder = folder
         self.limits = limits
-        for name in (".parts", ".about"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        self._owner = owner
+        (folder / ".parts").mkdir(parents=True, exist_ok=True)
+        self._abouts = Abouts(folder / ".about")
+        self.about = self._abouts.get
+        self.bindings = Bindings(folder / ".bound")
         self._used: dict[str, int] = {}
-        for digest, about in self._known():
+        for digest, about in self._abouts.all():
             if (size := self.size(digest)) is not None:
                 self._charge(about.organisation, size)
 
@@ -109,7 +111,7 @@ class BlobStore:
         self._part(digest, organisation).unlink(missing_ok=True)
 
     def append(self, digest: str, offset: int, total: int, chunk: bytes, about: About) -> bool:
-        """Add a chunk of a blob; return whether it is whole now.
+        """Add a chunk of a blob; return whether it is whole now. It goes after `limits.unnamed_ms` unless it is kept.
 
         Args:
             digest: SHA-256 of the whole blob.
@@ -122,7 +124,7 @@ class BlobStore:
             NodeError: FL4702, FL4703, FL4706, FL4701 (what has arrived is then forgotten), FL4007.
         """
         if self.size(digest) is not None:
-            self._remember(digest, about)
+            self._arrived(digest, about)
             return True
         part = self._part(digest, about.organisation)
         self._admit(offset + len(chunk), total, about.organisation, part)
@@ -140,27 +142,26 @@ class BlobStore:
             raise NodeError("FL4007", f"cannot store a blob: {error.strerror}", where=str(part)) from None
         return True
 
-    def about(self, digest: str) -> About | None:
-        """Return what is known of a blob, or None."""
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-            return About(**json.loads((self.folder / ".about" / digest).read_text()))
-        return None
-
     def notes(self, organisation: str) -> dict[str, str]:
         """Return note → digest of every blob that an organisation put here with a note."""
-        return {a.note: digest for digest, a in self._known() if a.organisation == organisation and a.note}
+        return {a.note: digest for digest, a in self._abouts.all() if a.organisation == organisation and a.note}
 
     def expire(self, digest: str, when_ms: int) -> None:
         """Let a blob go at a time in milliseconds; its digest stays on the ledger."""
-        about = self.about(digest)
+        about = self._abouts.get(digest)
         if about and self.size(digest) is not None:
-            self._write_about(digest, About(about.organisation, when_ms, about.note))
+            self._abouts.set(digest, replace(about, expires_ms=when_ms))
+
+    def keep(self, *digests: str) -> None:
+        """Keep blobs for good that the ledger names: plans, states, aggregates."""
+        for digest in digests:
+            self.expire(digest, 0)
 
     def sweep(self, now_ms: int | None = None) -> int:
         """Delete what has expired and what lay unfinished for a day; return how many blobs went."""
         now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         gone = 0
-        for digest, about in list(self._known()):
+        for digest, about in list(self._abouts.all()):
             if 0 < about.expires_ms <= now:
                 gone += self._delete(digest, about)
         for part in (self.folder / ".parts").iterdir():
@@ -173,16 +174,11 @@ class BlobStore:
         """Open a blob for reading; FileNotFoundError if it is not here."""
         return self.path(digest).open("rb")
 
-    def _known(self) -> Iterator[tuple[str, About]]:
-        for path in (self.folder / ".about").iterdir():
-            if DIGEST.fullmatch(path.name) and (about := self.about(path.name)):
-                yield path.name, about
-
     def _delete(self, digest: str, about: About) -> int:
         size = self.size(digest)
         self.path(digest).unlink(missing_ok=True)
         if not about.note:  # the owner's notes outlive the bytes: they show which deeds a restored journal forgot
-            (self.folder / ".about" / digest).unlink(missing_ok=True)
+            self._abouts.forget(digest)
         if size is None:
             return 0
         self._charge(about.organisation, size, -1)
@@ -200,7 +196,8 @@ class BlobStore:
         others = self._unfinished(organisation, part)
         if len(others) >= MOST_PARTS:
             raise NodeError("FL4703", f"{organisation} has {len(others)} uploads unfinished", hint="Finish some first.")
-        if self._used.get(organisation, 0) + sum(others) + total > self.limits.organisation:
+        used = self._used.get(organisation, 0) + sum(others) + total
+        if organisation != self._owner and used > self.limits.organisation:
             raise NodeError("FL4703", f"{organisation} has used its quota of {self.limits.organisation} bytes")
         if shutil.disk_usage(self.folder).free - total < self.limits.reserve:
             raise NodeError("FL4703", "the disk is nearly full", where=str(self.folder), hint="Free some space.")
@@ -226,25 +223,10 @@ class BlobStore:
         target = self.path(digest)
         target.parent.mkdir(exist_ok=True)
         self._charge(about.organisation, part.stat().st_size)
-        self._remember(digest, about)
+        self._arrived(digest, about)
         part.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
-    def _remember(self, digest: str, about: About) -> None:
-        known = self.about(digest)
-        if known is None or (about.note and not known.note):
-            self._write_about(digest, about)
-
-    def _write_about(self, digest: str, about: About) -> None:
-        path = self.folder / ".about" / digest
-        temporary = path.with_name(f"{digest}.new")
-        temporary.write_text(json.dumps(asdict(about)))
-        temporary.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _arrived(self, digest: str, about: About) -> None:
+        unnamed = time.time_ns() // 1_000_000 + self.limits.unnamed_ms
+        self._abouts.arrived(digest, replace(about, expires_ms=about.expires_ms or unnamed))

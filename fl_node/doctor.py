@@ -132,9 +132,11 @@ async def check_clock(config: NodeConfig) -> str:
         NodeError: FL4004, it differs from the median by more than peers accept.
     """
     consortium = config.consortium
-    context = tls.context(config.run, consortium, config.organisation, config.user, server=False)
-    others = [f"https://{o.host}:{o.blob_port}/health" for o in consortium.members if o.name != config.organisation]
-    skews = sorted(s for s in await asyncio.gather(*(_skew(url, context) for url in others)) if s is not None)
+    contexts = tls.calling(config.run, config.organisation, config.user)
+    others = {o.name: f"https://{o.host}:{o.blob_port}/health" for o in consortium.members}
+    others.pop(config.organisation, None)
+    asked = (_skew(url, contexts(name)) for name, url in others.items())
+    skews = sorted(skew for skew in await asyncio.gather(*asked) if skew is not None)
     if not skews:
         return "nobody to compare with yet"
     skew = skews[len(skews) // 2]
@@ -151,9 +153,9 @@ async def check_blob_services(config: NodeConfig) -> str:
         NodeError: FL4008, fewer than the endorsement policy needs.
     """
     consortium = config.consortium
-    context = tls.context(config.run, consortium, config.organisation, config.user, server=False)
+    contexts = tls.calling(config.run, config.organisation, config.user)
     urls = {o.name: f"https://{o.host}:{o.blob_port}" for o in consortium.members if o.name != config.organisation}
-    async with BlobClient(urls, context) as client:
+    async with BlobClient(urls, contexts) as client:
         answers = await asyncio.gather(*(client.healthy(name) for name in urls))
     silent = [name for name, answer in zip(urls, answers, strict=True) if not answer]
     if len(urls) - len(silent) < consortium.threshold - 1:

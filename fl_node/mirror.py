@@ -29,11 +29,15 @@ class Mirror:
         self._metrics = metrics
         self._tasks: dict[str, asyncio.Task[bytes]] = {}
         self._named: dict[str, set[str]] = {}
+        self._bases: dict[str, str] = {}
 
     def watch(self, view: Round, receiver: str) -> None:
         """Start pulling what an attempt names and the store lacks: updates, seals for the receiver, the proposal."""
         if view.phase in OVER:
             return
+        if self._bases.get(view.training) != view.base_state:
+            self._bases[view.training] = view.base_state
+            self.keep(view.base_state)
         most = self.store.limits.blob
         for dealer, shares in view.shares.items():
             if digest := shares.sealed.get(receiver):
@@ -43,6 +47,10 @@ class Mirror:
         if view.proposal:
             self._start(view, view.proposal.aggregate, view.proposal.proposer, most)
             self._start(view, view.proposal.state, view.proposal.proposer, most)
+
+    def keep(self, *digests: str) -> None:
+        """Keep for good what the ledger goes on to name: plans, states, aggregates."""
+        self.store.keep(*digests)
 
     async def get(self, digest: str, first: str = "", most: int | None = None) -> bytes:
         """Return a blob, waiting until somebody has it; the caller bounds the time, `most` its bytes."""
@@ -66,6 +74,7 @@ class Mirror:
         kept = {update.digest for update in view.updates.values()}
         if view.phase == "Final" and view.proposal:
             kept |= {view.proposal.aggregate, view.proposal.state}
+            self.keep(view.proposal.aggregate, view.proposal.state)
         for digest in self._named.pop(view.name, set()) - kept:
             if task := self._tasks.get(digest):
                 task.cancel()

@@ -4,8 +4,10 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from fl_node.bindings import Binding
 from fl_node.blobclient import BlobClient
 from fl_node.config import NodeConfig
+from fl_node.journal import Journal
 from fl_node.ledger import Ledger, LedgerError
 from fl_node.views import Round
 from network.topology import Consortium
@@ -18,6 +20,7 @@ class Around(Protocol):
     consortium: Consortium
     ledger: Ledger
     blobs: BlobClient
+    journal: Journal
 
 
 @dataclass
@@ -36,11 +39,14 @@ class Placing:
 
         Raises:
             NodeError: FL4707, too few took it; LedgerError: it was not endorsed or not committed.
+            RefusalError: FL4203, this node has masked another vector in this attempt and does not know it any more.
         """
-        everyone = self.context.blobs.urls if self.declined else ()
-        holders = await self.context.blobs.spread(digest, blob, self.context.consortium.threshold, everyone)
+        context = self.context
+        everyone = context.blobs.urls if self.declined else ()
+        binding = Binding(f"{view.name}/{context.config.name}", digest, context.journal.mark)
+        holders = await context.blobs.spread(digest, blob, context.consortium.threshold, everyone, binding)
         try:
-            await self.context.ledger.submit(
+            await context.ledger.submit(
                 "CommitUpdate",
                 organisations=self.endorsers(holders),
                 patient=False,

@@ -1,57 +1,102 @@
 """Mutual TLS between the consortium's organisations: contexts, and which organisation a certificate belongs to."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import NameOID
 
 from fl_node.errors import NodeError
-from network.topology import Consortium
+from network.topology import Consortium, Organisation
+
+MOST_SEEN: Final = 1024
+"""Certificates remembered; more than a consortium has, so that one who shows many costs us time and no memory."""
+Contexts = Callable[[str], ssl.SSLContext]
+"""Organisation → the context in which its services are called: a certificate of any other is refused."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """The TLS roots of every organisation, and what each organisation may do."""
+    """The TLS roots of every organisation, what each organisation may do, and whose certificates are revoked."""
 
     consortium: Consortium
+    run: Path
     roots: dict[str, x509.Certificate]
-    _seen: dict[bytes, str] = field(default_factory=dict, compare=False, repr=False)
+    _seen: dict[bytes, tuple[str, int]] = field(default_factory=dict, compare=False, repr=False)
+    _lists: dict[str, tuple[int, frozenset[int]]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, consortium: Consortium, run: Path) -> "Trust":
         """Read the roots of a run folder."""
-        return cls(
-            consortium,
-            {
-                o.name: x509.load_pem_x509_certificate(root_path(run, o.name).read_bytes())
-                for o in consortium.organisations
-            },
-        )
+        names = [o.name for o in consortium.organisations]
+        roots = {name: x509.load_pem_x509_certificate(root_path(run, name).read_bytes()) for name in names}
+        return cls(consortium, run, roots)
 
     def organisation(self, certificate_der: bytes) -> str:
-        """Return the name of the organisation that issued a certificate.
+        """Return the name of the organisation whose user a certificate belongs to.
 
         Raises:
-            NodeError: FL4705, none of the consortium's did.
+            NodeError: FL4705, none of the consortium's issued it, it is a server's, or it is revoked.
         """
-        known = self._seen.get(certificate_der)
-        if known:
-            return known
+        if certificate_der not in self._seen:
+            if len(self._seen) >= MOST_SEEN:
+                self._seen.clear()
+            self._seen[certificate_der] = self._issuer(certificate_der)
+        name, serial = self._seen[certificate_der]
+        if serial in self._revoked(name):
+            hint = "Issue a new one with `fedledger identity add`."
+            raise NodeError("FL4705", f"{name} has revoked this certificate", where=f"{serial:x}", hint=hint)
+        return name
+
+    def role(self, organisation: str) -> str:
+        """Return member, regulator or orderer."""
+        return self.consortium.organisation(organisation).role
+
+    def _issuer(self, certificate_der: bytes) -> tuple[str, int]:
         certificate = x509.load_der_x509_certificate(certificate_der)
         for name, root in self.roots.items():
             try:
                 certificate.verify_directly_issued_by(root)
             except (ValueError, TypeError, InvalidSignature):
                 continue
-            self._seen[certificate_der] = name
-            return name
+            names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            if not names or names[0].value in _servers(self.consortium.organisation(name)):
+                raise NodeError("FL4705", f"this certificate is a server's of {name}, not a user's")
+            return name, certificate.serial_number
         raise NodeError("FL4705", "no organisation of the consortium issued this certificate")
 
-    def role(self, organisation: str) -> str:
-        """Return member, regulator or orderer."""
-        return self.consortium.organisation(organisation).role
+    def _revoked(self, organisation: str) -> frozenset[int]:
+        """Return the serial numbers on an organisation's list, read again when the file changes."""
+        path = revocation_path(self.run, organisation)
+        try:
+            changed = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return frozenset()
+        if self._lists.get(organisation, (0,))[0] != changed:
+            self._lists[organisation] = (changed, _listed(path, self.roots[organisation]))
+        return self._lists[organisation][1]
+
+
+def _listed(path: Path, root: x509.Certificate) -> frozenset[int]:
+    try:
+        found = x509.load_pem_x509_crl(path.read_bytes())
+        valid = found.is_signature_valid(root.public_key())  # type: ignore[arg-type]  # a CA's key can sign
+    except ValueError:
+        valid = False
+    if not valid:
+        raise NodeError("FL4705", "this is not the organisation's revocation list", where=str(path))
+    return frozenset(entry.serial_number for entry in found)
+
+
+def _servers(organisation: Organisation) -> set[str]:
+    """Return the common names of an organisation's server certificates (network/identities.py)."""
+    orderers = (orderer.name for orderer in organisation.orderers)
+    return {*(peer.name for peer in organisation.peers), *orderers, f"chaincode-{organisation.name}"}
 
 
 def root_path(run: Path, organisation: str) -> Path:
@@ -59,20 +104,45 @@ def root_path(run: Path, organisation: str) -> Path:
     return run / "identities" / organisation / "tlsca" / "cert.pem"
 
 
-def context(run: Path, consortium: Consortium, organisation: str, user: str, *, server: bool) -> ssl.SSLContext:
+def revocation_path(run: Path, organisation: str) -> Path:
+    """Return where an organisation's list of revoked TLS certificates lies, beside its root."""
+    return run / "identities" / organisation / "tlsca" / "crl.pem"
+
+
+def serving(run: Path, consortium: Consortium, organisation: str, user: str) -> ssl.SSLContext:
     """Return a TLS 1.3 context that shows an organisation's certificate and demands one of the consortium's.
 
     Raises:
         NodeError: FL4002, the organisation has no such certificate.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
-    made.minimum_version = ssl.TLSVersion.TLSv1_3
+    made = _context(run, organisation, user, [o.name for o in consortium.organisations], ssl.PROTOCOL_TLS_SERVER)
     made.verify_mode = ssl.CERT_REQUIRED
+    return made
+
+
+def calling(run: Path, organisation: str, user: str) -> Contexts:
+    """Return the contexts in which a user calls others: each accepts only the called organisation's own certificates.
+
+    Raises:
+        NodeError: FL4002, the organisation has no such certificate.
+    """
+
+    @cache
+    def context(called: str) -> ssl.SSLContext:
+        return _context(run, organisation, user, [called], ssl.PROTOCOL_TLS_CLIENT)
+
+    context(organisation)
+    return context
+
+
+def _context(run: Path, organisation: str, user: str, roots: list[str], protocol: int) -> ssl.SSLContext:
+    made = ssl.SSLContext(protocol)
+    made.minimum_version = ssl.TLSVersion.TLSv1_3
     folder = run / "identities" / organisation / "users" / user / "tls"
     try:
         made.load_cert_chain(folder / "client.crt", folder / "client.key")
-        for other in consortium.organisations:
-            made.load_verify_locations(root_path(run, other.name))
+        for name in roots:
+            made.load_verify_locations(root_path(run, name))
     except (OSError, ssl.SSLError) as error:
         hint = f"Create it with `fedledger identity add {organisation} {user}`."
         raise NodeError("FL4002", f"no usable TLS certificate: {error}", where=str(folder), hint=hint) from None

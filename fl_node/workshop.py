@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -9,6 +10,7 @@ from fl_node.mirror import Mirror
 from fl_node.plan.errors import DataError
 from fl_node.plan.layout import Layout
 from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
+from fl_node.views import Round
 from network.files import write_atomically
 
 PLAN_PATIENCE_S: Final = 60.0
@@ -38,6 +40,14 @@ class PlanRunner(Runtime, Protocol):
         """Return what the plan is."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """Client work for one attempt."""
+
+    attempt: str
+    task: "asyncio.Task[WorkResult]"
+
+
 Opener = Callable[[Path, str], PlanRunner]
 
 
@@ -47,7 +57,10 @@ def open_tff(path: Path, digest: str) -> PlanRunner:
 
 
 class Workshop:
-    """One runtime at a time, for the plan of the training under way; its methods may be awaited from anywhere."""
+    """A runtime for each plan in use; client work of several trainings is done one after the other, all else beside it.
+
+    Its methods may be awaited from anywhere.
+    """
 
     def __init__(self, folder: Path, mirror: Mirror, data: Path | None, opener: Opener = open_tff) -> None:
         self._folder = folder
@@ -59,7 +72,8 @@ class Workshop:
         self._warm: set[str] = set()
         self._unfit: set[str] = set()
         self.on_trained: Callable[[], None] = lambda: None
-        self._work: dict[tuple[str, str, str], asyncio.Task[WorkResult]] = {}
+        self._turn = asyncio.Lock()
+        self._work: dict[str, Work] = {}
 
     async def runner(self, plan: str) -> PlanRunner:
         """Return the runtime of a plan, fetching the file where it is not here yet.
@@ -85,19 +99,20 @@ class Workshop:
             return runner.initialize()
         return await self._mirror.get(digest)
 
-    def start(self, attempt: str, plan: str, base: str) -> "asyncio.Task[WorkResult]":
-        """Start client work on a base state in the background, once an attempt, and return its task."""
-        key = (attempt, plan, base)
-        if key not in self._work:
-            self.cancel()
-            task = self._work[key] = asyncio.create_task(self._train(plan, base))
+    def start(self, view: Round) -> "asyncio.Task[WorkResult]":
+        """Start client work for an attempt in the background, once, in place of its training's earlier attempts."""
+        known = self._work.get(view.training)
+        if known is None or known.attempt != view.name:
+            self._drop(view.training)
+            task = asyncio.create_task(self._train(view.plan, view.base_state))
             task.add_done_callback(lambda _: self.on_trained())
-        return self._work[key]
+            known = self._work[view.training] = Work(view.name, task)
+        return known.task
 
-    def trained(self, attempt: str, plan: str, base: str) -> bool:
+    def trained(self, view: Round) -> bool:
         """Tell whether the work for an attempt has ended, well or not, so that nobody waits for its result."""
-        task = self._work.get((attempt, plan, base))
-        return task is not None and task.done()
+        known = self._work.get(view.training)
+        return known is not None and known.attempt == view.name and known.task.done()
 
     def ready(self, plan: str) -> bool:
         """Tell whether a plan's framework has started, so that an update takes no longer than it must."""
@@ -126,6 +141,7 @@ class Workshop:
         """
         try:
             runner = await self.runner(plan)
+            self._mirror.keep(plan, runner.manifest.initial_state)
             await asyncio.to_thread(runner.prepare, runner.initialize())
             self._warm.add(plan)
             if self._data is not None:
@@ -134,16 +150,10 @@ class Workshop:
             self._unfit.add(plan)
             raise
 
-    def cancel(self) -> None:
-        """Forget work that no attempt waits for."""
-        for task in self._work.values():
-            task.cancel()
-            task.add_done_callback(_forget)
-        self._work.clear()
-
     async def close(self) -> None:
         """End every child process."""
-        self.cancel()
+        for training in list(self._work):
+            self._drop(training)
         for runner in self._runners.values():
             await asyncio.to_thread(runner.close)
 
@@ -151,7 +161,14 @@ class Workshop:
         assert self._data, "a node without data has no part in a cohort"
         runner = await self.runner(plan)
         state = await self.state(plan, base)
-        return await asyncio.to_thread(runner.work, state, DataSource(self._data))
+        async with self._turn:
+            return await asyncio.to_thread(runner.work, state, DataSource(self._data))
+
+    def _drop(self, training: str) -> None:
+        """Forget work that no attempt waits for; what a thread has begun of it ends by itself."""
+        if known := self._work.pop(training, None):
+            known.task.cancel()
+            known.task.add_done_callback(_forget)
 
 
 def _forget(task: "asyncio.Task[WorkResult]") -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
+
 from network.blocking import finish
 from network.channel_admin import ChannelAdmin
 from network.config_update import compute_update, revocation_lists, with_revocation_list
@@ -32,6 +34,8 @@ def revoke(consortium: Consortium, run: Path, organisation: str, name: str) -> R
     identities = identities_of(consortium, run, organisation)
     certificate = certificate_of(run, organisation, name)
     content = identities.signing.revoke(certificate, revocation_list(run, organisation))
+    for path in identities.folder.glob(f"users/{name}/tls/client.crt"):  # blob services read this list
+        identities.tls.revoke(x509.load_pem_x509_certificate(path.read_bytes()), identities.tls.folder / "crl.pem")
     changed = finish(_publish(consortium, run, organisation, content))
     return Revocation(organisation, name, f"{certificate.serial_number:x}", changed)
 

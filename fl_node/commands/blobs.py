@@ -12,8 +12,20 @@ from fl_node import tls
 from fl_node.blobclient import BlobClient
 from fl_node.blobs import BlobService
 from fl_node.blobs import serve as start_service
-from fl_node.blobstore import BlobStore
-from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, explained, note, show
+from fl_node.blobstore import BlobStore, Limits
+from fl_node.commands.common import (
+    DEFAULT_RUN,
+    BlobMb,
+    Json,
+    Org,
+    QuotaGb,
+    ReserveMb,
+    Run,
+    explained,
+    limits,
+    note,
+    show,
+)
 from fl_node.errors import NodeError
 from network.connection import consortium_of, profile
 
@@ -21,10 +33,12 @@ blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's 
 
 
 @blobs.command()
-def serve(org: Org, run: Run = DEFAULT_RUN) -> None:
-    """Run the blob service alone, for an organisation whose node is elsewhere, until SIGTERM."""
+def serve(
+    org: Org, blob_mb: BlobMb = 256, quota_gb: QuotaGb = 8, reserve_mb: ReserveMb = 64, run: Run = DEFAULT_RUN
+) -> None:
+    """Run the blob service alone, for an organisation whose node is elsewhere, until SIGTERM; nothing expires."""
     with explained():
-        asyncio.run(_serve(run, org))
+        asyncio.run(_serve(run, org, limits(blob_mb, quota_gb, reserve_mb)))
 
 
 @blobs.command()
@@ -62,8 +76,7 @@ async def place(run: Path, org: str, data: bytes, user: str = "client") -> tuple
     """
     consortium = consortium_of(run)
     digest = hashlib.sha256(data).hexdigest()
-    context = tls.context(run, consortium, org, user, server=False)
-    async with BlobClient(profile(run, org, user).blobs, context) as client:
+    async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
         everyone = [member.name for member in consortium.members]
         return digest, await client.spread(digest, data, consortium.threshold, everyone)
 
@@ -74,9 +87,7 @@ async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes
     Raises:
         NodeError: FL4704, no member has it, or none the right bytes.
     """
-    consortium = consortium_of(run)
-    context = tls.context(run, consortium, org, user, server=False)
-    async with BlobClient(profile(run, org, user).blobs, context) as client:
+    async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
         for source in client.urls:
             data = await client.get(digest, [source])
             if data is not None and hashlib.sha256(data).hexdigest() == digest:
@@ -84,13 +95,13 @@ async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes
     raise NodeError("FL4704", "no blob service has this blob", where=digest)
 
 
-async def _serve(run: Path, org: str) -> None:
+async def _serve(run: Path, org: str, taken: Limits) -> None:
     consortium = consortium_of(run)
     member = consortium.organisation(org)
     if member.blob_port is None:
         raise NodeError("FL4008", f"{org} is no member: it has no blob service")
-    service = BlobService(BlobStore(run / "blobs" / org), tls.Trust.of(consortium, run))
-    context = tls.context(run, consortium, org, "node", server=True)
+    service = BlobService(BlobStore(run / "blobs" / org, taken, org), tls.Trust.of(consortium, run))
+    context = tls.serving(run, consortium, org, "node")
     runner = await start_service(service, member.host, member.blob_port, context)
     stopped = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

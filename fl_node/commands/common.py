@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, TypeVar
 import typer
 from rich.table import Table
 
+from fl_node.blobstore import Limits
+from fl_node.config import DAY_MS
 from fl_node.errors import NodeError
 from fl_node.ledger import Ledger, open_ledger
 from network.cli import DEFAULT_RUN
@@ -16,14 +18,19 @@ from network.console import Json, emit_json, explained, note, out
 
 __all__ = [
     "DEFAULT_RUN",
+    "BlobMb",
     "Json",
     "Org",
+    "QuotaGb",
+    "ReserveMb",
     "Run",
+    "UnnamedDays",
     "User",
     "ask",
     "emit_json",
     "explained",
     "integer",
+    "limits",
     "note",
     "out",
     "show",
@@ -32,6 +39,10 @@ __all__ = [
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Org = Annotated[str, typer.Option("--org", envvar="FEDLEDGER_ORG", help="Your organisation.")]
 User = Annotated[str, typer.Option("--user", help="Which of its identities acts.")]
+BlobMb = Annotated[int, typer.Option("--blob-mb", min=1, help="The largest blob that the blob service takes.")]
+QuotaGb = Annotated[float, typer.Option("--quota-gb", min=0.001, help="What each other organisation may store here.")]
+ReserveMb = Annotated[int, typer.Option("--reserve-mb", min=1, help="What stays free on the disk.")]
+UnnamedDays = Annotated[float, typer.Option("--unnamed-days", min=0.01, help="How long unnamed blobs stay.")]
 SHORT: Final = 16
 T = TypeVar("T")
 
@@ -44,6 +55,11 @@ def ask(run: Path, org: str, user: str, work: Callable[[Ledger], Awaitable[T]]) 
             return await work(ledger)
 
     return asyncio.run(connected())
+
+
+def limits(blob_mb: int, quota_gb: float, reserve_mb: int, unnamed_days: float = 30) -> Limits:
+    """Return what a blob service takes, from a command's options."""
+    return Limits(blob_mb << 20, int(quota_gb * (1 << 30)), reserve_mb << 20, int(unnamed_days * DAY_MS))
 
 
 def show(value: Any, *, as_json: bool, title: str = "", columns: Sequence[str] = ()) -> None:

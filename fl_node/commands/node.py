@@ -10,7 +10,22 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, emit_json, explained, out, show
+from fl_node.blobstore import Limits
+from fl_node.commands.common import (
+    DEFAULT_RUN,
+    BlobMb,
+    Json,
+    Org,
+    QuotaGb,
+    ReserveMb,
+    Run,
+    UnnamedDays,
+    emit_json,
+    explained,
+    limits,
+    out,
+    show,
+)
 from fl_node.config import DAY_MS, NodeConfig, Policy
 from fl_node.doctor import Finding, examine
 from fl_node.errors import NodeError
@@ -30,6 +45,18 @@ Data = Annotated[
 ParticipantId = Annotated[
     str, typer.Option("--participant", help="The participant's id; the organisation's name by default.")
 ]
+Plans = Annotated[
+    list[str] | None, typer.Option("--plan", help="Digest of a plan you consent to; none means all voted.")
+]
+JournalKey = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="FEDLEDGER_JOURNAL_KEY",
+        help="The file with the journal's key, made where missing; beside the node's other keys if not given. Keep it "
+        "out of backups that hold the journal.",
+        resolve_path=True,
+    ),
+]
 ObservePort = Annotated[int, typer.Option("--observe-port", help="Port for /metrics and /health on 127.0.0.1.")]
 
 
@@ -38,19 +65,25 @@ def run(
     org: Org,
     data: Data = None,
     participant: ParticipantId = "",
-    plan: Annotated[
-        list[str] | None, typer.Option(help="Digest of a plan you consent to; none means all voted.")
-    ] = None,
+    plan: Plans = None,
     retention_days: Annotated[float, typer.Option(min=0, help="How long masked blobs stay for the audit.")] = 90,
     accept_lifted: Annotated[
         bool, typer.Option("--accept-lifted", help="Consent where a vote lifts differencing.")
     ] = False,
+    journal_key: JournalKey = None,
+    blob_mb: BlobMb = 256,
+    quota_gb: QuotaGb = 8,
+    reserve_mb: ReserveMb = 64,
+    unnamed_days: UnnamedDays = 30,
     observe_port: ObservePort = 0,
     run: Run = DEFAULT_RUN,
 ) -> None:
     """Run the node: blob service, duties in every round, metrics; until SIGTERM. Logs are JSON lines."""
     policy = Policy(frozenset(plan or ()), int(retention_days * DAY_MS), accept_lifted=accept_lifted)
-    config = NodeConfig(run, org, data, participant, policy=policy, observe_port=observe_port)
+    taken = limits(blob_mb, quota_gb, reserve_mb, unnamed_days)
+    config = NodeConfig(
+        run, org, data, participant, policy=policy, limits=taken, journal_key=journal_key, observe_port=observe_port
+    )
     configure_logs()
     with explained():
         asyncio.run(run_node(config))
@@ -58,12 +91,20 @@ def run(
 
 @node.command()
 def doctor(
-    org: Org, data: Data = None, participant: ParticipantId = "", run: Run = DEFAULT_RUN, as_json: Json = False
+    org: Org,
+    data: Data = None,
+    participant: ParticipantId = "",
+    plan: Plans = None,
+    reserve_mb: ReserveMb = 64,
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
 ) -> None:
     """Check identity, clock, network, data, plan, disk and blob services; say what to mend. Exit code 4 if anything."""
+    accepted = Policy(frozenset(plan or ()))
+    config = NodeConfig(run, org, data, participant, policy=accepted, limits=Limits(reserve=reserve_mb << 20))
 
     async def collect() -> list[Finding]:
-        return [finding async for finding in examine(NodeConfig(run, org, data, participant))]
+        return [finding async for finding in examine(config)]
 
     with explained(as_json=as_json):
         findings = asyncio.run(collect())

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ async def serving(
 ) -> AsyncIterator[str]:
     service = blobs.BlobService(store, tls.Trust.of(consortium, run), egress)
     organisation = consortium.organisation(owner)
-    context = tls.context(run, consortium, owner, "node", server=True)
+    context = tls.serving(run, consortium, owner, "node")
     assert organisation.blob_port
     runner = await blobs.serve(service, organisation.host, organisation.blob_port, context)
     try:
@@ -37,8 +38,8 @@ async def serving(
         await runner.cleanup()
 
 
-def client_context(run: Path, consortium: Consortium, organisation: str, user: str = "client") -> ssl.SSLContext:
-    return tls.context(run, consortium, organisation, user, server=False)
+def client_context(run: Path, organisation: str, user: str = "client") -> tls.Contexts:
+    return tls.calling(run, organisation, user)
 
 
 def put(
@@ -57,10 +58,10 @@ async def test_what_a_member_puts_any_member_and_the_regulator_read(
     run: Path, consortium: Consortium, store: BlobStore
 ):
     async with serving(run, consortium, store) as url:
-        async with BlobClient({OWNER: url}, client_context(run, consortium, "hospital-b")) as client:
+        async with BlobClient({OWNER: url}, client_context(run, "hospital-b")) as client:
             await client.push(OWNER, DIGEST, DATA)
         for reader in ("hospital-c", "regulator"):
-            async with BlobClient({OWNER: url}, client_context(run, consortium, reader)) as client:
+            async with BlobClient({OWNER: url}, client_context(run, reader)) as client:
                 assert await client.get(DIGEST) == DATA
     assert store.path(DIGEST).read_bytes() == DATA
     assert store.path(DIGEST).relative_to(store.folder).parts == (DIGEST[:2], DIGEST)
@@ -69,7 +70,7 @@ async def test_what_a_member_puts_any_member_and_the_regulator_read(
 @pytest.mark.parametrize("caller", ["regulator", "orderer"])
 async def test_only_members_write(run: Path, consortium: Consortium, store: BlobStore, caller: str):
     user = "client" if caller == "regulator" else "admin"
-    context = client_context(run, consortium, caller, user)
+    context = client_context(run, caller, user)
     async with serving(run, consortium, store) as url, BlobClient({OWNER: url}, context) as client:
         with pytest.raises(NodeError) as caught:
             await client.push(OWNER, DIGEST, DATA)
@@ -89,7 +90,7 @@ async def test_without_a_certificate_of_the_consortium_nothing_is_said(
 async def test_bytes_that_are_not_the_digest_are_refused_and_not_kept(
     run: Path, consortium: Consortium, store: BlobStore
 ):
-    context = client_context(run, consortium, "hospital-b")
+    context = client_context(run, "hospital-b")
     async with serving(run, consortium, store) as url, BlobClient({OWNER: url}, context) as client:
         with pytest.raises(NodeError) as caught:
             await client.push(OWNER, DIGEST, DATA[:-1] + b"\0")
@@ -98,10 +99,10 @@ async def test_bytes_that_are_not_the_digest_are_refused_and_not_kept(
 
 async def test_an_upload_goes_on_where_it_was_cut(run: Path, consortium: Consortium, store: BlobStore):
     half = len(DATA) // 2
-    context = client_context(run, consortium, "hospital-b")
+    context = client_context(run, "hospital-b")
     async with (
         serving(run, consortium, store) as url,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context(OWNER))) as session,
     ):
         async with put(session, url, DIGEST, DATA, 0, half - 1, len(DATA)) as response:
             assert response.status == 202
@@ -116,11 +117,11 @@ async def test_an_upload_goes_on_where_it_was_cut(run: Path, consortium: Consort
 
 async def test_a_range_is_honoured(run: Path, consortium: Consortium, store: BlobStore):
     store.put(DATA, About(OWNER))
-    context = client_context(run, consortium, "regulator")
+    context = client_context(run, "regulator")
     async with (
         serving(run, consortium, store) as url,
         aiohttp.ClientSession() as session,
-        session.get(f"{url}/blobs/{DIGEST}", headers={"Range": "bytes=10-19"}, ssl=context) as response,
+        session.get(f"{url}/blobs/{DIGEST}", headers={"Range": "bytes=10-19"}, ssl=context(OWNER)) as response,
     ):
         assert (response.status, await response.read()) == (206, DATA[10:20])
 
@@ -130,10 +131,10 @@ async def test_what_others_fetch_is_in_the_log_of_what_leaves(
 ):
     store.put(DATA, About(OWNER))
     egress = EgressLog(tmp_path / "egress.jsonl")
-    context = client_context(run, consortium, "hospital-c")
+    context = client_context(run, "hospital-c")
     async with serving(run, consortium, store, egress=egress) as url, aiohttp.ClientSession() as session:
         for headers in ({}, {"Range": "bytes=10-19"}):
-            async with session.get(f"{url}/blobs/{DIGEST}", headers=headers, ssl=context) as response:
+            async with session.get(f"{url}/blobs/{DIGEST}", headers=headers, ssl=context(OWNER)) as response:
                 await response.read()
     egress.close()
     entries = [json.loads(line) for line in (tmp_path / "egress.jsonl").read_text().splitlines()]
@@ -145,11 +146,11 @@ async def test_what_others_fetch_is_in_the_log_of_what_leaves(
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "AB" * 32, "ab", "ab" * 33])
 async def test_a_name_that_is_no_digest_is_refused(run: Path, consortium: Consortium, store: BlobStore, name: str):
-    context = client_context(run, consortium, "hospital-b")
+    context = client_context(run, "hospital-b")
     async with (
         serving(run, consortium, store) as url,
         aiohttp.ClientSession() as session,
-        session.put(f"{url}/blobs/{name}", data=b"x", ssl=context) as response,
+        session.put(f"{url}/blobs/{name}", data=b"x", ssl=context(OWNER)) as response,
     ):
         assert response.status in {400, 404}
     assert list(store.folder.glob("[0-9a-f]*")) == []
@@ -163,7 +164,7 @@ async def test_a_blob_reaches_as_many_as_endorse_though_one_service_is_down(
     async with contextlib.AsyncExitStack() as stack:
         urls = {n: await stack.enter_async_context(serving(run, consortium, s, n)) for n, s in stores.items()}
         urls["hospital-c"] = "https://127.0.0.1:9"
-        client = BlobClient(urls, client_context(run, consortium, "hospital-a"), egress)
+        client = BlobClient(urls, client_context(run, "hospital-a"), egress)
         await stack.enter_async_context(client)
         assert await client.spread(DIGEST, DATA, 2) == ["hospital-a", "hospital-b"]
         with pytest.raises(NodeError) as caught:
@@ -182,9 +183,7 @@ async def test_a_pull_skips_a_member_whose_disk_lies(run: Path, consortium: Cons
     async with (
         serving(run, consortium, lying, "hospital-a") as first,
         serving(run, consortium, honest, "hospital-b") as second,
-        BlobClient(
-            {"hospital-a": first, "hospital-b": second}, client_context(run, consortium, "hospital-c")
-        ) as client,
+        BlobClient({"hospital-a": first, "hospital-b": second}, client_context(run, "hospital-c")) as client,
     ):
         assert await client.pull(DIGEST, own, "hospital-c", ["hospital-a", "hospital-b"]) == DATA
     assert own.read(DIGEST) == DATA
@@ -194,7 +193,7 @@ async def test_a_pull_skips_a_member_whose_disk_lies(run: Path, consortium: Cons
 async def test_a_pull_takes_no_more_than_it_may(run: Path, consortium: Consortium, tmp_path: Path, most: int | None):
     theirs, own = BlobStore(tmp_path / "theirs"), BlobStore(tmp_path / "own")
     theirs.put(DATA, About(OWNER))
-    context = client_context(run, consortium, "hospital-c")
+    context = client_context(run, "hospital-c")
     async with serving(run, consortium, theirs) as url, BlobClient({OWNER: url}, context) as client:
         if most == len(DATA) - 1:
             with pytest.raises(NodeError) as caught:
@@ -267,13 +266,41 @@ def test_unfinished_uploads_count_against_the_quota_and_are_few(tmp_path: Path):
     assert not store.append(f"{0:064x}", 1, 3, b"1", About(OWNER))
 
 
-def test_a_masked_blob_expires_and_what_has_no_date_stays(store: BlobStore):
+def test_a_masked_blob_expires_and_what_has_a_later_date_stays(store: BlobStore):
     kept = store.put(b"a state", About(OWNER))
     store.put(DATA, About(OWNER))
     store.expire(DIGEST, 1000)
     assert store.sweep(999) == 0
     assert store.sweep(1000) == 1
     assert (store.size(DIGEST), store.read(kept)) == (None, b"a state")
+
+
+def test_a_blob_goes_that_nothing_on_the_ledger_names_and_one_that_is_kept_stays(tmp_path: Path):
+    store = BlobStore(tmp_path, Limits(unnamed_ms=1000))
+    began = time.time_ns() // 1_000_000
+    kept, unnamed = store.put(b"a state", About(OWNER)), store.put(DATA, About("hospital-b"))
+    store.keep(kept, "ab" * 32)
+    assert store.sweep(began + 900) == 0
+    assert store.sweep(began + 60_000) == 1
+    assert (store.size(unnamed), store.read(kept)) == (None, b"a state")
+
+
+def test_a_blob_that_is_brought_again_stays_longer_and_its_first_owner_pays(tmp_path: Path):
+    store = BlobStore(tmp_path, Limits(unnamed_ms=1000))
+    store.put(DATA, About(OWNER))
+    store.expire(DIGEST, 1)
+    store.put(DATA, About("hospital-b"))
+    about = store.about(DIGEST)
+    assert about
+    assert (about.organisation, about.expires_ms > 1) == (OWNER, True)
+
+
+def test_the_owners_own_blobs_count_against_no_quota(tmp_path: Path):
+    store = BlobStore(tmp_path, Limits(organisation=10), OWNER)
+    assert store.read(store.put(DATA, About(OWNER))) == DATA
+    with pytest.raises(NodeError) as caught:
+        store.put(DATA[:-1], About("hospital-b"))
+    assert caught.value.code == "FL4703"
 
 
 def test_the_owners_notes_outlive_the_bytes(store: BlobStore):

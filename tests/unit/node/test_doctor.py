@@ -27,7 +27,7 @@ def config(run: Path, tmp_path: Path) -> NodeConfig:
 async def neighbour(run: Path, consortium: Consortium, tmp_path: Path) -> AsyncIterator[None]:
     """The blob service of hospital-b, whose clock is right."""
     service = blobs.BlobService(BlobStore(tmp_path / "neighbour"), tls.Trust.of(consortium, run))
-    context = tls.context(run, consortium, "hospital-b", "node", server=True)
+    context = tls.serving(run, consortium, "hospital-b", "node")
     port = consortium.organisation("hospital-b").blob_port
     assert port
     runner = await blobs.serve(service, "127.0.0.1", port, context)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+from fl_node.bindings import Binding
 from fl_node.ledger import LedgerError
 from fl_node.placing import Placing
 from tests.unit.node.test_refusals import DIGEST, ROUND
@@ -14,13 +15,15 @@ class World:
     """Four members, of which hospital-b takes every blob and endorses nothing."""
 
     def __init__(self) -> None:
-        self.config = SimpleNamespace(organisation="hospital-c")
+        self.config = SimpleNamespace(organisation="hospital-c", name="hospital-c")
+        self.journal = SimpleNamespace(mark=str.upper)
         self.consortium = SimpleNamespace(threshold=3, organisation=lambda name: SimpleNamespace(msp_id=name))
         self.blobs = SimpleNamespace(urls=dict.fromkeys(MEMBERS, ""), spread=self.spread)
         self.ledger = SimpleNamespace(submit=self.submit)
         self.asked: list[tuple[str, ...]] = []
 
-    async def spread(self, _: str, __: bytes, needed: int, preferred: Any) -> list[str]:
+    async def spread(self, _: str, __: bytes, needed: int, preferred: Any, binding: Binding) -> list[str]:
+        assert (binding.deed, binding.digest) == (f"{ROUND.name}/hospital-c", DIGEST)
         return ["hospital-a", "hospital-b", "hospital-c", *(["hospital-d"] if preferred else [])][: needed + 1]
 
     async def submit(self, function: str, *, organisations: tuple[str, ...], **_: Any) -> None:

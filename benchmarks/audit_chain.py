@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from audit.commit import commit_hash
+from audit.envelope import parse_action, parse_transaction
 from audit.fetch import block_path
 from audit.replay import Replayer
 from audit.state import Place, Write
-from audit.wire import COMMIT_HASH, TRANSACTIONS_FILTER, header_hash, parse_action, parse_transaction
+from audit.wire import COMMIT_HASH, TRANSACTIONS_FILTER, header_hash
 from network.build import build_chaincode
 from network.devnet import blocks, lifecycle
 from network.devnet import protos as p
@@ -131,6 +132,7 @@ def _calls(forge: Forge, total: int) -> Iterator[tuple[SigningIdentity, str, dic
         (forge.run / "chaincode" / forge.consortium.members[0].name / "definition.json").read_text()
     )
     del definition["channel"]
+    definition["parameters"]["transfer_ms"] = 0  # many transfers in no time
     yield forge.admins[0], "Found", definition
     names = [member.msp_id for member in forge.consortium.members]
     for count in range(total - 1):

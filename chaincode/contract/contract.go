@@ -16,17 +16,44 @@ type Contract struct {
 	Definition governance.Definition
 	// Verifier recomputes from this endorser's own blobs.
 	Verifier round.Verifier
+
+	later []func(Contract) map[string]entry // versions of the rules after the first; none is released yet
 }
+
+// rules returns the table of the version that decides: that under which the round was opened which the argument names,
+// else the one in force.
+func (c Contract) rules(s ledger.State, argument []byte) (map[string]entry, error) {
+	version, err := governance.RulesVersion(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := governance.CheckRules(version, c.latest()); err != nil {
+		return nil, err
+	}
+	if version > 1 {
+		if version, err = round.RulesOf(s, argument, version); err != nil {
+			return nil, err
+		}
+	}
+	if version == 1 {
+		return c.table(), nil
+	}
+	return c.later[version-2](c), nil
+}
+
+// latest is the newest version that this build holds. It holds all since 1, so that old history replays for ever.
+func (c Contract) latest() uint64 { return uint64(len(c.later)) + 1 }
 
 // Execute runs one transaction or query and returns its response as canonical JSON. Where it fails, nothing that it wrote
 // may be kept.
 func (c Contract) Execute(s ledger.State, env ledger.Env, function string, argument []byte) ([]byte, ledger.Event, error) {
-	entry, known := c.table()[function]
+	table, err := c.rules(s, argument)
+	if err != nil {
+		return nil, ledger.Event{}, err
+	}
+	entry, known := table[function]
 	if !known {
 		return nil, ledger.Event{}, errcode.New(errcode.UnknownFunction, "%.40q", function)
-	}
-	if _, err := governance.RulesVersion(s); err != nil {
-		return nil, ledger.Event{}, err
 	}
 	if entry.query {
 		s = readOnly{s}
@@ -55,7 +82,7 @@ func (c Contract) Functions() (transactions, queries []string) {
 }
 
 // Kinds lists the names of all kinds of proposals.
-func Kinds() []string { return sorted(kinds()) }
+func Kinds() []string { return sorted(Contract{}.kinds()) }
 
 // readOnly is the state as a query sees it.
 type readOnly struct{ ledger.State }

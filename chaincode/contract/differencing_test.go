@@ -2,6 +2,8 @@ package contract_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"testing"
 
 	"fedledger/chaincode/contract/contracttest"
@@ -155,4 +157,43 @@ func TestOneOrganisationsSurvivorsLeaveThreeOthers(t *testing.T) {
 	next := f.Open("tumour", options{})
 	next.Finish()
 	equal(t, 5, len(next.View().Survivors))
+}
+
+// TestABlamedDealerOfTheSmallestFederationComesBack has four hospitals that need four: the dealer blamed in the first
+// attempt is drawn again, is slashed for each fault, and counts in no difference from what either attempt froze.
+func TestABlamedDealerOfTheSmallestFederationComesBack(t *testing.T) {
+	f := training(4, `{}`)
+	for range 2 {
+		bad := f.Open("tumour", options{})
+		bad.Spoil(3, 0, "seed")
+		bad.To(round.PhaseUnmask)
+		bad.Say("RevealShares", bad.Reveal, 0, 1, 2, 3)
+		bad.Advance(round.Void)
+		equal(t, string(errcode.VoidBadDealer), bad.View().VoidReason)
+	}
+	third := f.Open("tumour", options{Dropouts: []int{3}})
+	equal(t, 4, len(third.View().Cohort))
+	for _, frozen := range third.View().Frozen {
+		equal(t, fmt.Sprint([]string{contracttest.ID(3)}), fmt.Sprint(frozen.Blamed))
+	}
+	third.Finish()
+	f.Must(contracttest.Admin(0), "Settle", object{"training": "tumour", "round": 1}, nil)
+	var who struct{ Stake uint64 }
+	f.Query("GetParticipant", object{"participant": contracttest.ID(3)}, &who)
+	equal(t, uint64(1_000_000-2*100_000-10_000), who.Stake)
+}
+
+func TestABlamedDealerSitsOutWhileOthersMakeACohort(t *testing.T) {
+	f := contracttest.New(6, `{"cohort_min":5}`)
+	f.Ready(5, 6)
+	bad := f.Open("tumour", options{})
+	bad.Spoil(5, 0, "seed")
+	bad.To(round.PhaseUnmask)
+	bad.Say("RevealShares", bad.Reveal, 0, 1, 2, 3, 4, 5)
+	bad.Advance(round.Void)
+	without := f.Open("tumour", options{})
+	equal(t, false, slices.Contains(without.View().Cohort, contracttest.ID(5)))
+	without.Ended()
+	agree(t, f, "suspend", object{"participant": contracttest.ID(0)}) // four are left without the blamed one
+	equal(t, true, slices.Contains(f.Open("tumour", options{}).View().Cohort, contracttest.ID(5)))
 }

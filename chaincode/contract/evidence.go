@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"fedledger/chaincode/errcode"
@@ -18,15 +19,15 @@ import (
 
 const maxEvidenceBytes = 512 << 10
 
-// openSigned returns what opens a refused proposal of this channel: Fabric's SignedProposal in two base64 fields. The
+// openSigned returns what opens a refused proposal to this chaincode on this channel: Fabric's SignedProposal in two base64 fields. The
 // certificate is checked against the participant's key hash by the rules, not against a chain.
-func openSigned(channel string) round.Opener {
+func openSigned(env ledger.Env) round.Opener {
 	return func(evidence round.FaultEvidence) (round.Signed, error) {
 		raw, signature, err := evidenceBytes(evidence)
 		if err != nil {
 			return round.Signed{}, err
 		}
-		signed, creator, certificate, err := parseProposal(raw, channel)
+		signed, creator, certificate, err := parseProposal(raw, env)
 		if err != nil {
 			return round.Signed{}, err
 		}
@@ -50,7 +51,7 @@ func evidenceBytes(evidence round.FaultEvidence) (raw, signature []byte, err err
 	return raw, signature, nil
 }
 
-func parseProposal(raw []byte, channel string) (round.Signed, ledger.Caller, *x509.Certificate, error) {
+func parseProposal(raw []byte, env ledger.Env) (round.Signed, ledger.Caller, *x509.Certificate, error) {
 	var (
 		proposal   peer.Proposal
 		header     common.Header
@@ -75,12 +76,43 @@ func parseProposal(raw []byte, channel string) (round.Signed, ledger.Caller, *x5
 		}
 	}
 	args := invocation.GetChaincodeSpec().GetInput().GetArgs()
-	if channelHdr.GetChannelId() != channel || len(args) != 2 {
-		return round.Signed{}, ledger.Caller{}, nil, errcode.New(errcode.NotProven, "it is no transaction of this channel")
+	if channelHdr.GetChannelId() != env.Channel || chaincodeIn(&channelHdr) != env.Chaincode || len(args) != 2 {
+		return round.Signed{}, ledger.Caller{}, nil, errcode.New(errcode.NotProven, "it is no transaction of this chaincode on this channel")
 	}
 	creator, certificate, err := CallerOf(signer.GetCreator())
 	signed := round.Signed{TxID: channelHdr.GetTxId(), Function: string(args[0]), Argument: args[1]}
 	return signed, creator, certificate, err
+}
+
+// chaincodeIn is the name of the chaincode that a proposal asks for: field 2 of ChaincodeHeaderExtension, which peers go by.
+func chaincodeIn(header *common.ChannelHeader) string {
+	var id peer.ChaincodeID
+	for rest := header.GetExtension(); len(rest) > 0; {
+		number, kind, tag := protowire.ConsumeTag(rest)
+		size := protowire.ConsumeFieldValue(number, kind, rest[max(tag, 0):])
+		if tag < 0 || size < 0 {
+			return ""
+		}
+		if value, _ := protowire.ConsumeBytes(rest[tag:]); number == 2 && kind == protowire.BytesType && proto.Unmarshal(value, &id) != nil {
+			return ""
+		}
+		rest = rest[tag+size:]
+	}
+	return id.GetName()
+}
+
+// chaincodeOf is the name under which this chaincode was called.
+func chaincodeOf(signed *peer.SignedProposal) string {
+	var (
+		proposal   peer.Proposal
+		header     common.Header
+		channelHdr common.ChannelHeader
+	)
+	if proto.Unmarshal(signed.GetProposalBytes(), &proposal) != nil || proto.Unmarshal(proposal.GetHeader(), &header) != nil ||
+		proto.Unmarshal(header.GetChannelHeader(), &channelHdr) != nil {
+		return ""
+	}
+	return chaincodeIn(&channelHdr)
 }
 
 func verifies(certificate *x509.Certificate, message, signature []byte) bool {

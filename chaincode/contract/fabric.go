@@ -61,5 +61,11 @@ func environment(stub shim.ChaincodeStubInterface) (ledger.Env, error) {
 	if err != nil {
 		return ledger.Env{}, errcode.New(errcode.Internal, "no timestamp: %v", err)
 	}
-	return ledger.Env{TxID: stub.GetTxID(), TimeMS: at.AsTime().UnixMilli(), Channel: stub.GetChannelID(), Caller: caller}, nil
+	signed, err := stub.GetSignedProposal()
+	if err != nil {
+		return ledger.Env{}, errcode.New(errcode.Internal, "no proposal: %v", err)
+	}
+	return ledger.Env{
+		TxID: stub.GetTxID(), TimeMS: at.AsTime().UnixMilli(), Channel: stub.GetChannelID(), Chaincode: chaincodeOf(signed), Caller: caller,
+	}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -44,7 +45,10 @@ type stub struct {
 	payload   []byte
 }
 
-func (s *stub) GetArgs() [][]byte           { return s.args }
+func (s *stub) GetArgs() [][]byte { return s.args }
+func (s *stub) GetSignedProposal() (*peer.SignedProposal, error) {
+	return &peer.SignedProposal{}, nil
+}
 func (s *stub) GetTxID() string             { return "tx" }
 func (s *stub) GetChannelID() string        { return contracttest.Channel }
 func (s *stub) GetCreator() ([]byte, error) { return s.creator, nil }
@@ -169,7 +173,7 @@ func TestAPeersCallRunsTheContractAsItsCreator(t *testing.T) {
 }
 
 // signed is a refused proposal as its sender signed it, as evidence.
-func signed(t *testing.T, who identity, mspID, channel, function string, argument any) object {
+func signed(t *testing.T, who identity, mspID, channel, chaincode, function string, argument any) object {
 	t.Helper()
 	raw, err := codec.Canonical(argument)
 	if err != nil {
@@ -182,9 +186,11 @@ func signed(t *testing.T, who identity, mspID, channel, function string, argumen
 		}
 		return out
 	}
+	extension := protowire.AppendTag(nil, 2, protowire.BytesType) // of ChaincodeHeaderExtension
+	extension = protowire.AppendBytes(extension, marshal(&peer.ChaincodeID{Name: chaincode}))
 	proposal := marshal(&peer.Proposal{
 		Header: marshal(&common.Header{
-			ChannelHeader:   marshal(&common.ChannelHeader{ChannelId: channel, TxId: "refused"}),
+			ChannelHeader:   marshal(&common.ChannelHeader{ChannelId: channel, TxId: "refused", Extension: extension}),
 			SignatureHeader: marshal(&common.SignatureHeader{Creator: who.creator(mspID)}),
 		}),
 		Payload: marshal(&peer.ChaincodeProposalPayload{Input: marshal(&peer.ChaincodeInvocationSpec{
@@ -212,15 +218,19 @@ func TestASignedRefusedPayloadIsRecheckedAndRecorded(t *testing.T) {
 		return p.With(object{"kind": "refused_payload", "accused": contracttest.ID(accused), "evidence": evidence})
 	}
 	evidence := func(function string, argument any) object {
-		return signed(t, liar, contracttest.MSP(1), contracttest.Channel, function, argument)
+		return signed(t, liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, function, argument)
 	}
 	honest := p.Reveal(1)
 	refused(t, f, p.Node(0), "ReportFault", report(1, evidence("RevealShares", honest)), errcode.NotProven)
 	wrong := p.Reveal(1)
 	wrong["shares"].([]object)[0]["kind"] = "mask"
 	refused(t, f, p.Node(0), "ReportFault", report(2, evidence("RevealShares", wrong)), errcode.NotProven)
-	elsewhere := signed(t, liar, contracttest.MSP(1), "otherchannel", "RevealShares", wrong)
-	refused(t, f, p.Node(0), "ReportFault", report(1, elsewhere), errcode.NotProven)
+	for _, elsewhere := range []object{
+		signed(t, liar, contracttest.MSP(1), "otherchannel", contracttest.Chaincode, "RevealShares", wrong),
+		signed(t, liar, contracttest.MSP(1), contracttest.Channel, "lookalike", "RevealShares", wrong),
+	} {
+		refused(t, f, p.Node(0), "ReportFault", report(1, elsewhere), errcode.NotProven)
+	}
 	forged := evidence("RevealShares", wrong)
 	forged["signature"] = evidence("RevealShares", honest)["signature"]
 	refused(t, f, p.Node(0), "ReportFault", report(1, forged), errcode.NotProven)
@@ -249,7 +259,7 @@ func TestASignedWrongAggregateIsRechecked(t *testing.T) {
 	report := func(argument any) object {
 		return p.With(object{
 			"kind": "refused_payload", "accused": contracttest.ID(1),
-			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, "ProposeAggregate", argument),
+			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "ProposeAggregate", argument),
 		})
 	}
 	refused(t, f, p.Node(0), "ReportFault", report(p.Proposal()), errcode.NotProven)
@@ -273,7 +283,7 @@ func TestARefusedPayloadReportedAfterTheRoundCostsStakeUntilItIsSettled(t *testi
 		}
 		f.Must(p.Node(0), "ReportFault", p.With(object{
 			"kind": "refused_payload", "accused": contracttest.ID(1),
-			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, "CommitUpdate", update),
+			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "CommitUpdate", update),
 		}), nil)
 		if !late {
 			settle()

@@ -161,16 +161,6 @@ func TestParametersAreChangedByVoteForWhatIsOpenedNext(t *testing.T) {
 	equal(t, errcode.BadParameter, errcode.Of(f.Agree("set_parameters", object{"parameters": object{"keys_ms": -1}})))
 }
 
-func TestTheRulesVersionNeverNamesOneThatThisBuildLacks(t *testing.T) {
-	f := contracttest.New(4, `{}`)
-	f.Found()
-	agree(t, f, "set_rules_version", object{"version": 1})
-	equal(t, errcode.RulesVersion, errcode.Of(f.Agree("set_rules_version", object{"version": 2})))
-	equal(t, errcode.RulesVersion, errcode.Of(f.Agree("set_rules_version", object{"version": 0})))
-	f.State.Load([]ledger.Entry{{Key: ledger.Key("rules"), Value: []byte(`{"version":9}`)}})
-	refused(t, f, contracttest.Admin(0), "Transfer", object{"to": contracttest.MSP(1), "amount": 1}, errcode.RulesVersion)
-}
-
 func TestWhatIsNotInTheTableIsRefused(t *testing.T) {
 	f := contracttest.New(4, `{}`)
 	refused(t, f, contracttest.Admin(0), "Execute", object{}, errcode.UnknownFunction)
@@ -189,4 +179,22 @@ func agree(t *testing.T, f *contracttest.Federation, kind string, body any) {
 	if err := f.Agree(kind, body); err != nil {
 		t.Fatalf("%s: %v", kind, err)
 	}
+}
+
+func TestT23NoPhaseIsShorterThanThreeTimeWindows(t *testing.T) {
+	f := contracttest.New(4, `{}`)
+	f.Found()
+	production := object{"time_window_ms": 60_000, "aggregator_lease_ms": 1}
+	phases := []string{"keys_ms", "shares_ms", "updates_ms", "unmask_ms", "attest_ms"}
+	for _, phase := range phases {
+		production[phase] = 180_000
+	}
+	for _, phase := range phases {
+		production[phase] = 179_999
+		equal(t, errcode.BadParameter, errcode.Of(f.Agree("set_parameters", object{"parameters": production})))
+		production[phase] = 180_000
+	}
+	agree(t, f, "set_parameters", object{"parameters": production})
+	equal(t, errcode.BadParameter, errcode.Of(f.Agree("set_parameters", object{"parameters": object{"keys_ms": 1000}})))
+	equal(t, errcode.BadParameter, errcode.Of(f.Agree("set_parameters", object{"parameters": object{"time_window_ms": -1}})))
 }

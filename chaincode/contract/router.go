@@ -10,8 +10,8 @@ import (
 	"fedledger/chaincode/round"
 )
 
-// table names every function; what it does not name is refused. Version 1 of the rules is the only one so far; a later one
-// gets a table of its own, chosen by the version on the ledger.
+// table names every function of version 1 of the rules; what it does not name is refused. A later version gets a table of
+// its own.
 func (c Contract) table() map[string]entry {
 	table := c.transactions()
 	maps.Copy(table, queries())
@@ -23,8 +23,8 @@ func (c Contract) transactions() map[string]entry {
 		"Found":        transaction(c.found),
 		"CommitBeacon": transaction(governance.CommitBeacon),
 		"RevealBeacon": transaction(governance.RevealBeacon),
-		"Propose":      transaction(propose),
-		"Vote":         transaction(vote),
+		"Propose":      transaction(c.propose),
+		"Vote":         transaction(c.vote),
 
 		"Apply":     transaction(membership.Apply),
 		"RotateKey": transaction(membership.RotateKey),
@@ -47,14 +47,14 @@ func (c Contract) transactions() map[string]entry {
 }
 
 // kinds names every kind of proposal.
-func kinds() governance.Kinds {
+func (c Contract) kinds() governance.Kinds {
 	return governance.Kinds{
 		"admit":              membership.Admit,
 		"suspend":            membership.Moving("suspend"),
 		"reinstate":          membership.Moving("reinstate"),
 		"remove":             membership.Moving("remove"),
 		"set_parameters":     governance.SetParameters,
-		"set_rules_version":  governance.SetRulesVersion,
+		"set_rules_version":  governance.SetRulesVersion(c.latest()),
 		"register_plan":      round.RegisterPlan,
 		"retire_plan":        round.RetirePlan,
 		"start_training":     round.StartTraining,
@@ -65,12 +65,12 @@ func kinds() governance.Kinds {
 	}
 }
 
-func propose(s ledger.State, env ledger.Env, req governance.ProposeRequest) (governance.ProposalResponse, ledger.Event, error) {
-	return governance.Propose(s, env, kinds(), req)
+func (c Contract) propose(s ledger.State, env ledger.Env, req governance.ProposeRequest) (governance.ProposalResponse, ledger.Event, error) {
+	return governance.Propose(s, env, c.kinds(), req)
 }
 
-func vote(s ledger.State, env ledger.Env, req governance.VoteRequest) (governance.ProposalResponse, ledger.Event, error) {
-	return governance.Vote(s, env, kinds(), req)
+func (c Contract) vote(s ledger.State, env ledger.Env, req governance.VoteRequest) (governance.ProposalResponse, ledger.Event, error) {
+	return governance.Vote(s, env, c.kinds(), req)
 }
 
 func (c Contract) found(s ledger.State, env ledger.Env, req governance.FoundRequest) (governance.Federation, ledger.Event, error) {
@@ -90,7 +90,7 @@ func (c Contract) proposeAggregate(s ledger.State, env ledger.Env, req round.Agg
 }
 
 func (c Contract) reportFault(s ledger.State, env ledger.Env, req round.FaultRequest) (round.Response, ledger.Event, error) {
-	return round.ReportFault(s, env, c.Verifier, openSigned(env.Channel), req)
+	return round.ReportFault(s, env, c.Verifier, openSigned(env), req)
 }
 
 // SettleRequest is the argument of Settle.

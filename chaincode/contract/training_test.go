@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"fedledger/chaincode/contract/contracttest"
@@ -254,4 +255,23 @@ func TestTooFewCandidatesOpenNoRound(t *testing.T) {
 	f := training(4, `{}`)
 	agree(t, f, "suspend", object{"participant": contracttest.ID(1)})
 	refused(t, f, contracttest.Node(0), "OpenRound", object{"training": "tumour"}, errcode.TooFewCandidates)
+}
+
+// TestT24ATrainingThatEndorsersCouldNotVerifyInTimeDoesNotStart votes on a plan whose verification costs too much, so that
+// no round is left in Attest without a way out.
+func TestT24ATrainingThatEndorsersCouldNotVerifyInTimeDoesNotStart(t *testing.T) {
+	f := contracttest.New(9, `{"max_update_bytes":1073741824,"verification_ms":10000}`)
+	f.Ready(1, 9)
+	large := strings.Replace(contracttest.Layout, `"slots":3,"path":[],"shape":[3]`, `"slots":200000000,"path":[],"shape":[200000000]`, 1)
+	agree(t, f, "register_plan", object{
+		"plan": contracttest.Digest("large"), "name": "large", "layout": json.RawMessage(large),
+		"initial_state": contracttest.Digest("s"), "schema": contracttest.Digest("schema"),
+	})
+	start := object{"training": "large", "plan": contracttest.Digest("large"), "rounds": 5, "cohort": 9}
+	equal(t, errcode.LimitExceeded, errcode.Of(f.Agree("start_training", start)))
+	agree(t, f, "set_parameters", object{"parameters": object{"verification_ms": 60_000}})
+	agree(t, f, "start_training", start)
+	agree(t, f, "set_parameters", object{"parameters": object{"verification_ms": 10_000}})
+	refused(t, f, contracttest.Node(0), "OpenRound", object{"training": "large"}, errcode.LimitExceeded)
+	f.Open("tumour", options{}).Finish()
 }

@@ -22,6 +22,8 @@ type Parameters struct {
 	MinimumRows                 uint64 `json:"minimum_rows"`
 	CountBucket                 uint64 `json:"count_bucket"`
 	MaxUpdateBytes              uint64 `json:"max_update_bytes"`
+	VerificationMS              int64  `json:"verification_ms"`
+	TimeWindowMS                int64  `json:"time_window_ms"`
 	KeysMS                      int64  `json:"keys_ms"`
 	SharesMS                    int64  `json:"shares_ms"`
 	UpdatesMS                   int64  `json:"updates_ms"`
@@ -45,11 +47,12 @@ type Parameters struct {
 // ModeSecureSum is the one implemented way to aggregate.
 const ModeSecureSum = "secure_sum"
 
-// Defaults are the parameters that a definition does not name; durations suit a demonstration.
+// Defaults are the parameters that a definition does not name. Durations suit a demonstration, which names no time window;
+// a consortium names that of its peers, and then no phase is shorter than three of them.
 func Defaults() Parameters {
 	return Parameters{
 		CohortMin: 4, MaxCohort: 100, SurvivorMin: 3, SurvivorDifferenceMin: 3, ShareLimitPPM: 700_000,
-		ParticipantsPerOrganisation: 1, EpochRounds: 5, MinimumRows: 1, CountBucket: 1, MaxUpdateBytes: 64 << 20,
+		ParticipantsPerOrganisation: 1, EpochRounds: 5, MinimumRows: 1, CountBucket: 1, MaxUpdateBytes: 64 << 20, VerificationMS: 600_000,
 		KeysMS: 8_000, SharesMS: 8_000, UpdatesMS: 30_000, UnmaskMS: 8_000, AttestMS: 15_000, AggregatorLeaseMS: 10_000,
 		ProposalMS: 7 * 24 * 3_600_000, VoteThresholdPPM: 500_000,
 		FoundingGrant: 10_000_000, TreasuryGrant: 1_000_000_000, RoundBudget: 1_000_000, MinimumStake: 1_000_000,
@@ -68,6 +71,7 @@ type bound struct {
 // voted away.
 func (p Parameters) Check() error {
 	const ppm, longest, tokens = 1_000_000, 365 * 24 * 3_600_000, 1 << 53
+	shortest := max(1, 3*uint64(p.TimeWindowMS)) // who opens a phase and who ends it may be a window off each: one is left
 	bounds := []bound{
 		{"cohort_min", p.CohortMin, 4, p.MaxCohort},
 		{"max_cohort", p.MaxCohort, 4, 100},
@@ -80,11 +84,13 @@ func (p Parameters) Check() error {
 		{"minimum_rows", p.MinimumRows, 1, 1 << 40},
 		{"count_bucket", p.CountBucket, 1, 1 << 40},
 		{"max_update_bytes", p.MaxUpdateBytes, 16, 1 << 32},
-		{"keys_ms", uint64(p.KeysMS), 1, longest},
-		{"shares_ms", uint64(p.SharesMS), 1, longest},
-		{"updates_ms", uint64(p.UpdatesMS), 1, longest},
-		{"unmask_ms", uint64(p.UnmaskMS), 1, longest},
-		{"attest_ms", uint64(p.AttestMS), 1, longest},
+		{"verification_ms", uint64(p.VerificationMS), 1_000, longest},
+		{"time_window_ms", uint64(p.TimeWindowMS), 0, 3_600_000},
+		{"keys_ms", uint64(p.KeysMS), shortest, longest},
+		{"shares_ms", uint64(p.SharesMS), shortest, longest},
+		{"updates_ms", uint64(p.UpdatesMS), shortest, longest},
+		{"unmask_ms", uint64(p.UnmaskMS), shortest, longest},
+		{"attest_ms", uint64(p.AttestMS), shortest, longest},
 		{"aggregator_lease_ms", uint64(p.AggregatorLeaseMS), 1, longest},
 		{"proposal_ms", uint64(p.ProposalMS), 1, longest},
 		{"vote_threshold_ppm", p.VoteThresholdPPM, ppm / 2, ppm - 1},

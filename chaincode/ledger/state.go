@@ -40,7 +40,9 @@ type Env struct {
 	TxID    string
 	TimeMS  int64 // the transaction's timestamp, held honest by the peers' time window
 	Channel string
-	Caller  Caller
+	// Chaincode is the name under which the channel knows this contract.
+	Chaincode string
+	Caller    Caller
 }
 
 // Role is what the caller's certificate says in its organisational unit.

@@ -31,7 +31,8 @@ const (
 	FlagRefusal  = "refused-payload"
 )
 
-// Blame keeps a participant out of the epoch's further cohorts. Proven says that the ledger's own records prove it.
+// Blame keeps a participant out of the epoch's further cohorts while others make one. Proven says that the ledger's own
+// records prove it: then the participant does not count in differences from what the attempt froze.
 type Blame struct {
 	Ref
 	Reason string `json:"reason"`
@@ -85,7 +86,7 @@ func (t *turn) blame(reason errcode.Code) error {
 		if !proven && t.accused[id] <= len(t.round.Cohort)-t.round.Threshold {
 			continue // so few could not stop a whole cohort by silence either: the attempt is void, nobody is kept out
 		}
-		key := ledger.Key("blame", t.round.Training, ledger.Number(t.round.Epoch), id)
+		key := ledger.Key("blame", t.round.Training, ledger.Number(t.round.Epoch), id, ledger.Number(t.round.Round), ledger.Number(t.round.Attempt))
 		if err := ledger.Store(t.state, key, Blame{t.round.Ref, string(reason), proven}); err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package round
 
 import (
-	"slices"
-
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
@@ -109,6 +107,9 @@ func fix(s ledger.State, env ledger.Env, training Training, plan Plan) (Round, e
 	if err != nil {
 		return Round{}, err
 	}
+	if err := checkCost(plan, len(cohort), parameters); err != nil {
+		return Round{}, err
+	}
 	if err := rewards.Reserve(s, training.Training, training.Round, parameters.RoundBudget); err != nil {
 		return Round{}, err
 	}
@@ -141,7 +142,9 @@ func session(channel string, round Round) string {
 
 func bytes32(text string) [32]byte { return [32]byte(ledger.Bytes(text)) }
 
-// draw takes the cohort from the epoch's draw: the first in its order that are still active and not blamed in this epoch.
+// draw takes the cohort from the epoch's draw: the first in its order that are active and not blamed in this epoch. Where
+// those are too few, as many of the blamed as it takes come back, so that blame alone never ends a small training: they
+// are slashed for every fault, and a vote can remove them.
 func draw(s ledger.State, training Training, parameters governance.Parameters) ([]Member, error) {
 	record, err := selection.Drawn(s, training.Training, training.Epoch, training.Beacon)
 	if err != nil {
@@ -151,14 +154,19 @@ func draw(s ledger.State, training Training, parameters governance.Parameters) (
 	if err != nil {
 		return nil, err
 	}
-	eligible, err := selection.Eligible(s, record, func(name string) bool { return slices.Contains(blamed, name) })
+	free, back, err := selection.Eligible(s, record, blamed)
 	if err != nil {
 		return nil, err
 	}
-	cohort, err := selection.Cohort(eligible, selection.Limits{
+	limits := selection.Limits{
 		Size: int(training.Cohort), Min: int(parameters.CohortMin), SurvivorMin: int(parameters.SurvivorMin),
 		PerOrganisation: int(parameters.ParticipantsPerOrganisation), Threshold: secagg.Threshold,
-	})
+	}
+	cohort, err := selection.Cohort(free, limits)
+	if err != nil && len(back) > 0 {
+		limits.Size = limits.Min
+		cohort, err = selection.Cohort(append(free, back...), limits)
+	}
 	if err != nil {
 		return nil, err
 	}

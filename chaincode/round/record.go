@@ -3,6 +3,7 @@
 package round
 
 import (
+	"encoding/json"
 	"slices"
 
 	"fedledger/chaincode/errcode"
@@ -165,14 +166,25 @@ func load(s ledger.State, ref Ref) (Round, Status, error) {
 	if err == nil && !found {
 		err = errcode.New(errcode.UnknownRound, "%s has no round %d, attempt %d", ref.Training, ref.Round, ref.Attempt)
 	}
-	if err == nil {
-		err = governance.CheckRules(round.Rules)
-	}
 	if err != nil {
 		return round, Status{}, err
 	}
 	status, _, err := ledger.Load[Status](s, ref.key("phase"))
 	return round, status, err
+}
+
+// RulesOf returns the version of the rules under which the attempt that an argument names was opened, or the one in force
+// where it names none.
+func RulesOf(s ledger.State, argument []byte, inForce uint64) (uint64, error) {
+	var ref Ref
+	if json.Unmarshal(argument, &ref) != nil || ref.check() != nil {
+		return inForce, nil
+	}
+	round, found, err := ledger.Load[Round](s, ref.key("round"))
+	if err != nil || !found {
+		return inForce, err
+	}
+	return round.Rules, nil
 }
 
 // inPhase loads a round that must be in this phase. Reading the phase is what kills a transaction that commits late.

@@ -117,6 +117,9 @@ func checkStart(s ledger.State, req startBody) (Plan, governance.Parameters, err
 	if err == nil && layout.CheckCohort(int(req.Cohort)) != nil {
 		err = errcode.New(errcode.BadLayout, "%v", layout.CheckCohort(int(req.Cohort)))
 	}
+	if err == nil {
+		err = checkCost(plan, int(req.Cohort), parameters)
+	}
 	return plan, parameters, err
 }
 

@@ -5,7 +5,9 @@ import (
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/secagg"
 )
 
 // Verifier is what an endorser recomputes from blobs. For the same arguments every endorser accepts or has an error that
@@ -85,6 +87,28 @@ func faultRefusal(fault *aggregate.Fault) error {
 		return errcode.New(errcode.BadUpdate, "%v", fault)
 	}
 	return errcode.New(errcode.InputRefused, "%v", fault)
+}
+
+// checkCost refuses a cohort whose worst case, with the most dropouts that a round survives, costs endorsers more than the
+// consortium agreed to. It is held before a round opens, so that no frozen one is left without a way to its end.
+func checkCost(plan Plan, cohort int, parameters governance.Parameters) error {
+	layout, err := parseLayout(plan.Layout)
+	if err != nil {
+		return err
+	}
+	threshold, worst := secagg.Threshold(cohort), int64(0)
+	for survivors := max(threshold, int(parameters.SurvivorMin)); survivors <= cohort; survivors++ {
+		in := aggregate.Inputs{Threshold: threshold, Layout: layout, Cohort: make([]aggregate.Participant, cohort)}
+		for place := range in.Cohort {
+			in.Cohort[place].Shared, in.Cohort[place].Survivor = true, place < survivors
+		}
+		worst = max(worst, in.Cost().Milliseconds())
+	}
+	if worst > parameters.VerificationMS {
+		return errcode.New(errcode.LimitExceeded, "verifying %d updates of %d bytes may take %d ms, verification_ms is %d: "+
+			"vote it up, or train a smaller plan or cohort", cohort, layout.Bytes(), worst, parameters.VerificationMS)
+	}
+	return nil
 }
 
 func roundLayout(s ledger.State, round Round) (aggregate.Layout, error) {

@@ -25,8 +25,8 @@ func Cohort(order []Candidate, limits Limits) ([]Candidate, error) {
 			return cohort, nil
 		}
 	}
-	return nil, errcode.New(errcode.TooFewCandidates, "%d eligible participants make no cohort of %d to %d",
-		len(order), limits.Min, limits.Size)
+	return nil, errcode.New(errcode.TooFewCandidates, "%d eligible participants make no cohort of %d to %d: admit or reinstate some; "+
+		"a vote to roll back to the head begins an epoch with new candidates", len(order), limits.Min, limits.Size)
 }
 
 func take(order []Candidate, n, most int) []Candidate {

@@ -1,6 +1,8 @@
 package selection
 
 import (
+	"slices"
+
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
@@ -99,23 +101,25 @@ func LoadDraw(s ledger.State, training string, epoch uint64) (DrawRecord, bool, 
 	return ledger.Load[DrawRecord](s, drawKey(training, epoch))
 }
 
-// Eligible returns the draw's candidates in its order, without those that are suspended, removed or excluded now.
-func Eligible(s ledger.State, record DrawRecord, excluded func(participant string) bool) ([]Candidate, error) {
+// Eligible returns the draw's candidates in its order, without those that are suspended or removed now: apart, those
+// that are blamed.
+func Eligible(s ledger.State, record DrawRecord, blamed []string) (free, back []Candidate, err error) {
 	byName := map[string]Candidate{}
 	for _, candidate := range record.Candidates {
 		byName[candidate.Participant] = candidate
 	}
-	eligible := []Candidate{}
 	for _, name := range record.Order {
 		active, err := isActive(s, name)
-		if err != nil {
-			return nil, err
-		}
-		if active && !excluded(name) {
-			eligible = append(eligible, byName[name])
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case active && slices.Contains(blamed, name):
+			back = append(back, byName[name])
+		case active:
+			free = append(free, byName[name])
 		}
 	}
-	return eligible, nil
+	return free, back, nil
 }
 
 func isActive(s ledger.State, name string) (bool, error) {

@@ -122,7 +122,7 @@ func TestReplayGivesTheWritesAndTheEventOfEachTransactionAndKeepsTheState(t *tes
 	if text, _ := answers[1]["error"].(string); !strings.HasPrefix(text, "FL0101") {
 		t.Fatal(answers[1])
 	}
-	if answers[2]["error"] != nil || len(answers[2]["writes"].([]any)) != 2 {
+	if answers[2]["error"] != nil || len(answers[2]["writes"].([]any)) != 3 {
 		t.Fatal(answers[2])
 	}
 	result, _ := base64.StdEncoding.DecodeString(answers[3]["result"].(string))

@@ -30,6 +30,7 @@ type line struct {
 	TimestampMS int64    `json:"timestamp_ms"`
 	Creator     *creator `json:"creator"`
 	Channel     string   `json:"channel"`
+	Chaincode   string   `json:"chaincode"`
 	Args        []string `json:"args"`
 	Block       uint64   `json:"block"`
 	Index       int      `json:"index"`
@@ -108,7 +109,7 @@ func (s *session) execute(next line) (*ledger.Tx, []byte, ledger.Event, error) {
 	if err != nil {
 		return tx, nil, ledger.Event{}, err
 	}
-	env := ledger.Env{TxID: next.TxID, TimeMS: next.TimestampMS, Channel: next.Channel}
+	env := ledger.Env{TxID: next.TxID, TimeMS: next.TimestampMS, Channel: next.Channel, Chaincode: next.Chaincode}
 	if next.Creator != nil {
 		if env.Caller, _, err = contract.CallerFrom(next.Creator.MSPID, []byte(next.Creator.CertPEM)); err != nil {
 			return tx, nil, ledger.Event{}, err

@@ -15,8 +15,11 @@ import (
 	"fedledger/chaincode/round"
 )
 
-// Channel is the channel of every test.
-const Channel = "fedchannel"
+// The channel and the chaincode's name in every test.
+const (
+	Channel   = "fedchannel"
+	Chaincode = "fedledger"
+)
 
 // Federation is a consortium under test.
 type Federation struct {
@@ -96,7 +99,7 @@ func (f *Federation) Prepare(caller ledger.Caller, function string, argument any
 		}
 	}
 	f.count++
-	env := ledger.Env{TxID: fmt.Sprintf("tx%04d", f.count), TimeMS: f.TimeMS, Channel: Channel, Caller: caller}
+	env := ledger.Env{TxID: fmt.Sprintf("tx%04d", f.count), TimeMS: f.TimeMS, Channel: Channel, Chaincode: Chaincode, Caller: caller}
 	tx := f.State.Begin()
 	response, event, err := f.Contract.Execute(tx, env, function, raw)
 	return tx, Entry{env, function, raw, response, event, tx.Writes()}, err

@@ -1,0 +1,18 @@
+package contract
+
+import "fedledger/chaincode/ledger"
+
+// WithSecondVersion returns a build that also holds a version 2 of the rules, in which PublishKeys has another event.
+func WithSecondVersion(c Contract) Contract {
+	c.later = append(c.later, func(c Contract) map[string]entry {
+		table := c.table()
+		first := table["PublishKeys"]
+		table["PublishKeys"] = entry{false, func(s ledger.State, env ledger.Env, argument []byte) (any, ledger.Event, error) {
+			response, event, err := first.handle(s, env, argument)
+			event.Name = "KeysPublishedAnew"
+			return response, event, err
+		}}
+		return table
+	})
+	return c
+}

@@ -16,10 +16,11 @@ from typing import Any
 from fabric_protos.common import common_pb2
 
 from audit.blobs import PREFIX, gather
+from audit.envelope import ENDORSER_TRANSACTION, parse_action, parse_transaction
 from audit.fetch import FetchError, block_path, read_blocks
 from audit.state import State
 from audit.story import round_of
-from audit.wire import ENDORSER_TRANSACTION, WireError, header_hash, parse_action, parse_transaction
+from audit.wire import WireError, header_hash
 
 MANIFEST = "manifest.json"
 INSTRUCTIONS = """How to check this bundle

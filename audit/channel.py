@@ -13,7 +13,8 @@ from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2
 from fabric_protos.msp import msp_config_pb2
 from fabric_protos.orderer import configuration_pb2 as orderer_configuration_pb2
 
-from audit.msp import Identity, Msp, MspSet
+from audit.envelope import Transaction
+from audit.msp import Identity, IdentityError, Msp, MspSet
 from audit.policy import ChannelPolicies, SignedBytes, valid_signers
 from audit.wire import WireError, decode
 
@@ -34,16 +35,41 @@ class ChannelConfig:
 
     @cached_property
     def msps(self) -> MspSet:
-        """The MSPs of all organisations of the channel, orderers included."""
+        """The MSPs of all organisations of the channel, orderers included; raises WireError where two share an id."""
         msps: dict[str, Msp] = {}
-        for section in ("Application", "Orderer"):
-            for organisation in self.config.channel_group.groups[section].groups.values():
-                if "MSP" not in organisation.values:
-                    continue
-                wrapper = decode(msp_config_pb2.MSPConfig, organisation.values["MSP"].value, "MSP configuration")
-                msp = Msp.from_config(wrapper.config)
-                msps[msp.msp_id] = msp
+        read: dict[str, bytes] = {}
+        for raw in self._organisations.values():
+            msp = Msp.from_config(raw)
+            if read.setdefault(msp.msp_id, raw) != raw:
+                raise WireError(f"two organisations call themselves {msp.msp_id!r}")
+            msps[msp.msp_id] = msp
         return MspSet(msps)
+
+    @cached_property
+    def _organisations(self) -> dict[tuple[str, str], bytes]:
+        """Each organisation's FabricMSPConfig, by section and the group's name."""
+        found = {}
+        for section in ("Application", "Orderer"):
+            for name, group in self._section(section).groups.items():
+                if "MSP" in group.values:
+                    wrapper = decode(msp_config_pb2.MSPConfig, group.values["MSP"].value, "MSP configuration")
+                    found[section, name] = wrapper.config
+        return found
+
+    @cached_property
+    def msp_ids(self) -> dict[tuple[str, str], str]:
+        """Each organisation's MSP id, by section and the group's name."""
+        kind = msp_config_pb2.FabricMSPConfig
+        return {place: decode(kind, raw, "MSP configuration").name for place, raw in self._organisations.items()}
+
+    def _section(self, name: str) -> configtx_pb2.ConfigGroup:
+        # Asking a map for a message that is not there would put it there.
+        groups = self.config.channel_group.groups
+        return groups[name] if name in groups else configtx_pb2.ConfigGroup()
+
+    def _orderer_value(self, name: str) -> bytes:
+        values = self._section("Orderer").values
+        return values[name].value if name in values else b""
 
     @cached_property
     def policies(self) -> ChannelPolicies:
@@ -53,25 +79,18 @@ class ChannelConfig:
     @cached_property
     def application_organisations(self) -> dict[str, str]:
         """The application organisations, from MSP id to the group's name."""
-        found = {}
-        for name, group in self.config.channel_group.groups["Application"].groups.items():
-            wrapper = decode(msp_config_pb2.MSPConfig, group.values["MSP"].value, "MSP configuration")
-            found[decode(msp_config_pb2.FabricMSPConfig, wrapper.config, "MSP configuration").name] = name
-        return found
+        return {msp_id: name for (section, name), msp_id in self.msp_ids.items() if section == "Application"}
 
     @cached_property
     def consensus(self) -> str:
         """The kind of ordering, "BFT", "etcdraft" or another name that the configuration gives."""
-        values = self.config.channel_group.groups["Orderer"].values
-        raw = values["ConsensusType"].value if "ConsensusType" in values else b""
+        raw = self._orderer_value("ConsensusType")
         return str(decode(orderer_configuration_pb2.ConsensusType, raw, "consensus type").type)
 
     @cached_property
     def consenters(self) -> dict[int, tuple[str, bytes]]:
         """The BFT consenters, from id to MSP id and certificate."""
-        values = self.config.channel_group.groups["Orderer"].values
-        raw = values["Orderers"].value if "Orderers" in values else b""
-        orderers = decode(configuration_pb2.Orderers, raw, "orderers")
+        orderers = decode(configuration_pb2.Orderers, self._orderer_value("Orderers"), "orderers")
         return {c.id: (c.msp_id, c.identity) for c in orderers.consenter_mapping}
 
     @property
@@ -83,6 +102,16 @@ class ChannelConfig:
 def parse_config(data: bytes) -> configtx_pb2.ConfigEnvelope:
     """Parse the payload of a config transaction; raises WireError."""
     return decode(configtx_pb2.ConfigEnvelope, data, "config envelope")
+
+
+def check_wrapping(current: ChannelConfig, transaction: Transaction) -> None:
+    """Check that somebody of the channel signed a config transaction for this channel; raises ConfigError."""
+    if transaction.channel != current.channel:
+        raise ConfigError(f"the configuration is for channel {transaction.channel!r}")
+    try:
+        current.msps.identity(transaction.creator).verify(transaction.envelope.signature, transaction.envelope.payload)
+    except IdentityError as error:
+        raise ConfigError(f"nobody of the channel signed the configuration: {error}") from error
 
 
 def authorised_update(current: ChannelConfig, envelope: configtx_pb2.ConfigEnvelope) -> ChannelConfig:
@@ -107,8 +136,19 @@ def authorised_update(current: ChannelConfig, envelope: configtx_pb2.ConfigEnvel
     signers = valid_signers(current.msps, signed)
     for path, element in delta.items():
         _check_change(current, present.get(path), path, element, signers)
-    _check_result({**present, **delta}, envelope)
-    return ChannelConfig(current.channel, envelope.config)
+    _check_result({**present, **delta}, delta, envelope)
+    updated = ChannelConfig(current.channel, envelope.config)
+    _check_organisations(current, updated)
+    return updated
+
+
+def _check_organisations(current: ChannelConfig, updated: ChannelConfig) -> None:
+    """Check that nobody took another's MSP id: policies name ids, and each organisation writes its own MSP."""
+    for (section, name), msp_id in updated.msp_ids.items():
+        before = current.msp_ids.get((section, name), msp_id)
+        if before != msp_id:
+            raise ConfigError(f"the {section} organisation {name!r} goes from the MSP id {before!r} to {msp_id!r}")
+    _ = updated.msps
 
 
 def _delta(present: dict[str, Element], read: dict[str, Element], write: dict[str, Element]) -> dict[str, Element]:
@@ -143,9 +183,13 @@ def _policy_path(path: str, element: Element) -> str:
     return f"{group}/{element.mod_policy}"
 
 
-def _check_result(expected: dict[str, Element], envelope: configtx_pb2.ConfigEnvelope) -> None:
+def _check_result(
+    expected: dict[str, Element], delta: dict[str, Element], envelope: configtx_pb2.ConfigEnvelope
+) -> None:
     result = dict(_elements(envelope.config.channel_group))
     kept = _reachable(expected)
+    if not delta.keys() <= kept.keys():
+        raise ConfigError(f"the update adds {min(delta.keys() - kept.keys())} to a group that it does not change")
     if result.keys() != kept.keys():
         raise ConfigError(f"the block's configuration differs from the update's at {min(result.keys() ^ kept.keys())}")
     for path, element in result.items():
@@ -182,6 +226,8 @@ def _same(one: Element, other: Element) -> bool:
 
 def _elements(group: configtx_pb2.ConfigGroup, path: str = "/Channel") -> Iterator[tuple[str, Element]]:
     """Yield every element of a configuration tree with a path such as "value:/Channel/Orderer/BatchSize"."""
+    if any("/" in name for names in (group.groups, group.values, group.policies) for name in names):
+        raise WireError(f"a name below {path} holds a slash")
     yield f"group:{path}", group
     for name in sorted(group.values):
         yield f"value:{path}/{name}", group.values[name]

@@ -1,6 +1,5 @@
 """A block's endorser transactions: their codes recomputed, their writes applied, their rules run again."""
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -8,12 +7,13 @@ from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.channel import ChannelConfig
+from audit.envelope import Action
 from audit.mvcc import read_conflict
 from audit.replay import Replayer, differences, foreign_writes, proposes
 from audit.state import State
 from audit.transactions import Checked, check_transaction
 from audit.verdict import Record, Rule
-from audit.wire import Action
+from audit.wire import read_json
 
 VALID = codes.VALID
 MOST_BREACHES = 100
@@ -121,7 +121,7 @@ class Execution:
         """Note which attempt's sum was made again from its masked updates, and what was not."""
         where = _attempt(action)
         if proposes(action) and "aggregate" in (answer.get("checked") or []) and not answer.get("error"):
-            digest = json.loads(action.arguments[1])["aggregate"]
+            digest = read_json(action.arguments[1])["aggregate"]
             self._state.note("recomputed", Rule.AGGREGATE.value, number, txid, f"{where}/{digest}")
         for what in answer.get("unchecked") or []:
             if what == "update":
@@ -134,7 +134,7 @@ class Execution:
 def _attempt(action: Action) -> str:
     """Name the attempt that a transaction is about, as "training/round/attempt", "" where it names none."""
     try:
-        argument = dict(json.loads(action.arguments[1]))
+        argument = dict(read_json(action.arguments[1]))
     except (ValueError, TypeError, IndexError):
         return ""
     return "/".join(str(argument.get(name, "")) for name in ("training", "round", "attempt"))

@@ -7,22 +7,16 @@ block is validated, so it is no reason here to call a transaction invalid; `expi
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import NameOID
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import ExtensionOID, NameOID
 from fabric_protos.msp import identities_pb2, msp_config_pb2, msp_principal_pb2
 
+from audit.signature import SignatureError, check_signature
 from audit.wire import WireError, decode
 
-ECDSA_SHA256 = ec.ECDSA(SHA256())
-HALF_ORDER = {
-    "secp256r1": 0x7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A8,
-    "secp384r1": 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFE3B1A6C0FA1B96EFAC0D06D9245853BD76760CB5666294B9,
-}
-"""Half of each curve's order: Fabric takes no signature whose s lies above it."""
 MOST_CACHED = 10_000
 """Certificates remembered, so that memory is bounded whatever a chain holds."""
 ROLES = {
@@ -47,22 +41,17 @@ class Identity:
     units: frozenset[str]
     roles: frozenset[str]
 
+    @cached_property
+    def key(self) -> tuple[str, bytes]:
+        """What tells identities apart: the same content with another text or signature around it is no other one."""
+        return self.msp_id, self.certificate.tbs_certificate_bytes
+
     def verify(self, signature: bytes, message: bytes) -> None:
         """Check a signature over `message`; raises IdentityError."""
         try:
-            key = self.certificate.public_key()
-            if isinstance(key, ed25519.Ed25519PublicKey):
-                key.verify(signature, message)
-            elif isinstance(key, ec.EllipticCurvePublicKey):
-                if utils.decode_dss_signature(signature)[1] > HALF_ORDER.get(key.curve.name, 0):
-                    raise IdentityError(f"signature by {self.msp_id} is not in its canonical (low-S) form")
-                key.verify(signature, message, ECDSA_SHA256)
-            else:
-                raise IdentityError(f"{self.msp_id}'s key is of an unsupported kind")
-        except (InvalidSignature, ValueError, UnsupportedAlgorithm) as error:
-            if isinstance(error, IdentityError):
-                raise
-            raise IdentityError(f"signature by {self.msp_id} does not verify") from error
+            check_signature(self.certificate.public_key(), signature, message)
+        except SignatureError as error:
+            raise IdentityError(f"a signature by {self.msp_id} does not hold: {error}") from error
 
     def expired_at(self, when_ms: int) -> bool:
         """Whether the certificate was outside its validity at a time in Unix milliseconds."""
@@ -73,39 +62,56 @@ class Identity:
         return not self.certificate.not_valid_before_utc <= moment <= self.certificate.not_valid_after_utc
 
 
+@dataclass(frozen=True)
+class Unit:
+    """An organisational unit that an MSP knows; `issuer` is the one authority that may give it, None for any."""
+
+    name: str
+    issuer: x509.Certificate | None
+
+    @classmethod
+    def of(cls, config: msp_config_pb2.FabricOUIdentifier) -> "Unit":
+        """Read a unit of a channel's configuration."""
+        issuer = x509.load_pem_x509_certificate(config.certificate) if config.certificate else None
+        return cls(config.organizational_unit_identifier, issuer)
+
+    def given_by(self, issuer: x509.Certificate) -> bool:
+        """Whether an authority may give the unit."""
+        return self.issuer in {None, issuer}
+
+
 @dataclass
 class Msp:
-    """One organisation's authorities, revocations and role names; identities are cached by their bytes."""
+    """One organisation's authorities, revocations and role names; identities are cached by their bytes.
+
+    `roles` is None where node OUs are off; of the units `needed`, where there are any, each certificate carries one.
+    """
 
     msp_id: str
     roots: list[x509.Certificate]
     intermediates: list[x509.Certificate]
     revocations: list[x509.CertificateRevocationList]
-    admins: frozenset[bytes]
-    role_units: dict[str, str]
+    admins: frozenset[x509.Certificate]
+    roles: dict[str, Unit] | None
+    needed: list[Unit]
     cache: dict[bytes, Identity | IdentityError] = field(default_factory=dict)
 
     @classmethod
     def from_config(cls, raw: bytes) -> "Msp":
         """Build an MSP from the FabricMSPConfig bytes of a channel's configuration; raises WireError."""
         config = decode(msp_config_pb2.FabricMSPConfig, raw, "MSP configuration")
-        ous = config.fabric_node_ous
-        units = {
-            role: getattr(ous, f"{role}_ou_identifier").organizational_unit_identifier
-            for role in ("client", "peer", "admin", "orderer")
-            if ous.enable and ous.HasField(f"{role}_ou_identifier")
-        }
         try:
             return cls(
                 msp_id=config.name,
                 roots=[x509.load_pem_x509_certificate(pem) for pem in config.root_certs],
                 intermediates=[x509.load_pem_x509_certificate(pem) for pem in config.intermediate_certs],
                 revocations=[_load_crl(crl) for crl in config.revocation_list],
-                admins=frozenset(_der(pem) for pem in config.admins),
-                role_units=units,
+                admins=frozenset(x509.load_pem_x509_certificate(pem) for pem in config.admins),
+                roles=_roles(config.fabric_node_ous),
+                needed=[Unit.of(unit) for unit in config.organizational_unit_identifiers],
             )
-        except ValueError as error:
-            raise WireError(f"MSP {config.name} holds a certificate or list that does not parse") from error
+        except Exception as error:  # whatever a parser raises on bytes that others wrote
+            raise WireError(f"MSP {config.name!r} holds a certificate or list that does not parse") from error
 
     def identity(self, pem: bytes) -> Identity:
         """Return the valid identity behind a PEM certificate; raises IdentityError."""
@@ -115,7 +121,7 @@ class Msp:
                 known = self._validate(pem)
             except IdentityError as error:
                 known = error
-            except (ValueError, TypeError, UnsupportedAlgorithm):
+            except Exception:  # noqa: BLE001 - whatever a parser raises on bytes that others wrote
                 known = IdentityError(f"{self.msp_id}: the certificate does not parse")
             if len(self.cache) >= MOST_CACHED:
                 self.cache.clear()
@@ -125,32 +131,38 @@ class Msp:
         return known
 
     def _validate(self, pem: bytes) -> Identity:
-        try:
-            certificate = x509.load_pem_x509_certificate(pem)
-        except ValueError as error:
-            raise IdentityError(f"{self.msp_id}: the certificate does not parse") from error
-        self._check_revocation(certificate, self._issuer(certificate))
+        certificate = x509.load_pem_x509_certificate(pem)
+        self._check_extensions(certificate)
+        certificate.public_key()  # raises where its kind is unknown
+        chain = self._chain(certificate)
+        for issued, issuer in zip((certificate, *chain), chain, strict=False):
+            self._check_revocation(issued, issuer)
         names = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-        units = frozenset(str(name.value) for name in names)
-        roles = {role for role, unit in self.role_units.items() if unit in units}
-        if self.role_units and len(roles) != 1:
-            raise IdentityError(f"{self.msp_id}: a certificate has one role, this one {sorted(roles) or 'none'}")
-        if _der(pem) in self.admins:
-            roles.add("admin")
-        return Identity(self.msp_id, certificate, pem, units, frozenset(roles))
+        units = [str(name.value) for name in names]
+        self._check_needed(units, chain[0])
+        roles = self._roles(units, chain[0])
+        if certificate in self.admins:
+            roles = roles | {"admin"}
+        return Identity(self.msp_id, certificate, pem, frozenset(units), roles)
 
-    def _issuer(self, certificate: x509.Certificate) -> x509.Certificate:
-        for authority in (*self.intermediates, *self.roots):
-            if authority.subject != certificate.issuer:
-                continue
-            try:
-                certificate.verify_directly_issued_by(authority)
-            except (InvalidSignature, ValueError, TypeError):
-                continue
-            if authority in self.intermediates:
-                self._check_revocation(authority, self._issuer(authority))
-            return authority
-        raise IdentityError(f"{self.msp_id}: none of the organisation's authorities issued the certificate")
+    def _check_extensions(self, certificate: x509.Certificate) -> None:
+        for extension in certificate.extensions:
+            if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
+                raise IdentityError(f"{self.msp_id}: an authority's certificate is nobody's identity")
+            if extension.critical and extension.oid not in UNDERSTOOD:
+                raise IdentityError(f"{self.msp_id}: the certificate has a critical extension that is not understood")
+
+    def _chain(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        """Return the authorities above a certificate, its issuer first, a root last; each stands in it once."""
+        chain: list[x509.Certificate] = []
+        while not chain or chain[-1] not in self.roots:
+            below = chain[-1] if chain else certificate
+            above = (a for a in (*self.roots, *self.intermediates) if a not in chain and _issued(a, below))
+            issuer = next(above, None)
+            if issuer is None:
+                raise IdentityError(f"{self.msp_id}: none of the organisation's authorities issued the certificate")
+            chain.append(issuer)
+        return chain
 
     def _check_revocation(self, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
         for crl in self.revocations:
@@ -160,16 +172,54 @@ class Msp:
             if crl.issuer == issuer.subject and crl.is_signature_valid(key):  # type: ignore[arg-type]
                 raise IdentityError(f"{self.msp_id}: the certificate is revoked")
 
+    def _check_needed(self, units: list[str], issuer: x509.Certificate) -> None:
+        if self.needed and not any(unit.name in units and unit.given_by(issuer) for unit in self.needed):
+            raise IdentityError(f"{self.msp_id}: the certificate has none of the units that the organisation asks for")
+
+    def _roles(self, units: list[str], issuer: x509.Certificate) -> frozenset[str]:
+        if self.roles is None:
+            return frozenset()
+        means = {unit.name: unit for unit in self.roles.values()}
+        marks = [means[unit] for unit in units if unit in means]
+        if len(marks) != 1 or not marks[0].given_by(issuer):
+            raise IdentityError(f"{self.msp_id}: a certificate has one role from its authority, this one {len(marks)}")
+        return frozenset(role for role, unit in self.roles.items() if unit.name == marks[0].name)
+
+
+UNDERSTOOD = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.CERTIFICATE_POLICIES,
+    }
+)
+"""Critical extensions that Go's crypto/x509 handles; any other makes it refuse the certificate."""
+
+
+def _roles(ous: msp_config_pb2.FabricNodeOUs) -> dict[str, Unit] | None:
+    """Return the unit that stands for each role, None where node OUs are off."""
+    if not ous.enable:
+        return None
+    named = {role: f"{role}_ou_identifier" for role in ROLES.values()}
+    return {role: Unit.of(getattr(ous, name)) for role, name in named.items() if ous.HasField(name)}
+
+
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    if authority.subject != certificate.issuer:
+        return False
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
 
 def _load_crl(raw: bytes) -> x509.CertificateRevocationList:
     load = x509.load_pem_x509_crl if raw.lstrip().startswith(b"-----") else x509.load_der_x509_crl
     return load(raw)
-
-
-def _der(pem: bytes) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
-    return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
 
 
 @dataclass
@@ -188,21 +238,3 @@ class MspSet:
         if msp is None:
             raise IdentityError(f"no organisation of the channel has the MSP id {message.mspid!r}")
         return msp.identity(message.id_bytes)
-
-    def satisfies(self, identity: Identity, principal: msp_principal_pb2.MSPPrincipal) -> bool:
-        """Whether an identity is what a policy's principal asks for; unknown kinds of principal raise WireError."""
-        kind = principal.principal_classification
-        if kind == msp_principal_pb2.MSPPrincipal.ROLE:
-            role = decode(msp_principal_pb2.MSPRole, principal.principal, "role")
-            if role.msp_identifier != identity.msp_id:
-                return False
-            return role.role == msp_principal_pb2.MSPRole.MEMBER or ROLES.get(role.role) in identity.roles
-        if kind == msp_principal_pb2.MSPPrincipal.IDENTITY:
-            try:
-                return self.identity(principal.principal).certificate == identity.certificate
-            except IdentityError:
-                return False
-        if kind == msp_principal_pb2.MSPPrincipal.ORGANIZATION_UNIT:
-            unit = decode(msp_principal_pb2.OrganizationUnit, principal.principal, "organisation unit")
-            return unit.msp_identifier == identity.msp_id and unit.organizational_unit_identifier in identity.units
-        raise WireError(f"principals of kind {kind} are not supported")

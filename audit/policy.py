@@ -11,7 +11,7 @@ from fabric_protos.common import configtx_pb2, policies_pb2
 from fabric_protos.msp import msp_principal_pb2
 from fabric_protos.peer import policy_pb2
 
-from audit.msp import Identity, IdentityError, MspSet
+from audit.msp import ROLES, Identity, IdentityError, MspSet
 from audit.wire import WireError, decode
 
 APPLICATION_ENDORSEMENT = "/Channel/Application/Endorsement"
@@ -34,14 +34,32 @@ def valid_signers(msps: MspSet, signed: Sequence[SignedBytes]) -> list[Identity]
     for item in signed:
         try:
             identity = msps.identity(item.identity)
-            if (identity.msp_id, identity.pem) in seen:
-                continue
-            identity.verify(item.signature, item.message)
+            if identity.key not in seen:
+                identity.verify(item.signature, item.message)
+                seen.add(identity.key)
+                signers.append(identity)
         except IdentityError:
             continue
-        seen.add((identity.msp_id, identity.pem))
-        signers.append(identity)
     return signers
+
+
+def satisfies(msps: MspSet, identity: Identity, principal: msp_principal_pb2.MSPPrincipal) -> bool:
+    """Whether an identity is what a policy's principal asks for; unknown kinds of principal raise WireError."""
+    kind = principal.principal_classification
+    if kind == msp_principal_pb2.MSPPrincipal.ROLE:
+        role = decode(msp_principal_pb2.MSPRole, principal.principal, "role")
+        if role.msp_identifier != identity.msp_id:
+            return False
+        return role.role == msp_principal_pb2.MSPRole.MEMBER or ROLES.get(role.role) in identity.roles
+    if kind == msp_principal_pb2.MSPPrincipal.IDENTITY:
+        try:
+            return msps.identity(principal.principal).key == identity.key
+        except IdentityError:
+            return False
+    if kind == msp_principal_pb2.MSPPrincipal.ORGANIZATION_UNIT:
+        unit = decode(msp_principal_pb2.OrganizationUnit, principal.principal, "organisation unit")
+        return unit.msp_identifier == identity.msp_id and unit.organizational_unit_identifier in identity.units
+    raise WireError(f"principals of kind {kind} are not supported")
 
 
 def signature_policy_holds(
@@ -64,7 +82,7 @@ def _rule_holds(
         if not 0 <= rule.signed_by < len(principals):
             raise WireError(f"a policy refers to principal {rule.signed_by} of {len(principals)}")
         for position, signer in enumerate(signers):
-            if not used[position] and msps.satisfies(signer, principals[rule.signed_by]):
+            if not used[position] and satisfies(msps, signer, principals[rule.signed_by]):
                 used[position] = True
                 return True
         return False

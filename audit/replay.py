@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from audit.envelope import Action, Transaction
 from audit.msp import Identity
 from audit.verdict import Rule
-from audit.wire import Action, Transaction
 from network.errors import FedledgerError
 
 
@@ -49,6 +49,7 @@ class Replayer:
                 "txid": transaction.txid,
                 "timestamp_ms": transaction.timestamp_ms,
                 "channel": transaction.channel,
+                "chaincode": action.chaincode,
                 **place,
             },
             (creator.msp_id, creator.pem),
@@ -143,15 +144,14 @@ def foreign_writes(action: Action, chaincode: str) -> str:
     The rules write their own public keys and nothing else, and nobody but they writes there. Endorsements alone do not
     tell: whoever can satisfy a policy can write into its namespace from a transaction of any other chaincode.
     """
-    public = {ns for ns, rwset in action.rwsets if rwset.writes or rwset.metadata_writes}
-    private = {ns for ns, _, hashed in action.hashed_rwsets if hashed.hashed_writes or hashed.metadata_writes}
-    special = {ns for ns, rwset in action.rwsets if rwset.metadata_writes} | private
+    touched = action.touched
     if action.chaincode != chaincode:
-        return f"{action.chaincode!r} writes into {chaincode}" if chaincode in public | private else ""
-    others = sorted((public | private) - {chaincode})
+        return f"{action.chaincode!r} writes into {chaincode}" if chaincode in touched.namespaces else ""
+    others = sorted(touched.namespaces - {chaincode})
     if others:
         return f"{chaincode} writes into {others[0]!r}"
-    return f"{chaincode} writes private data or keys' policies" if chaincode in special else ""
+    special = touched.collections or touched.marked
+    return f"{chaincode} writes private data or keys' policies" if special else ""
 
 
 def _writes(action: Action, chaincode: str) -> Iterator[tuple[str, str | None]]:

@@ -1,6 +1,5 @@
 """What happened on a channel, told from the state that replay re-derived: plain values for pages and machines."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from audit.lifecycle import definition
 from audit.replay import Replayer, ReplayError
 from audit.state import State
+from audit.wire import WireError, read_json
 
 PAGE = 100
 ACCOUNTS = ("treasury",)
@@ -39,8 +39,8 @@ class Reader:
 def payload_of(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event's payload, empty where it is none of the contract's: colluding endorsers can write anything."""
     try:
-        payload = json.loads(event["payload"])
-    except ValueError:
+        payload = read_json(event["payload"])
+    except WireError:
         return {}
     return payload if isinstance(payload, dict) else {}
 

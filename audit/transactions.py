@@ -11,11 +11,12 @@ from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.channel import ChannelConfig
+from audit.envelope import ENDORSER_TRANSACTION, Action, Transaction, parse_action, parse_transaction
 from audit.lifecycle import UndefinedError, collection_policy, header_chaincode, policy_for
 from audit.msp import Identity, IdentityError
 from audit.policy import SignedBytes, application_policy_holds, valid_signers
 from audit.state import State
-from audit.wire import ENDORSER_TRANSACTION, Action, Transaction, WireError, parse_action, parse_transaction
+from audit.wire import WireError
 
 
 @dataclass
@@ -111,8 +112,7 @@ def _dispatch(state: State, config: ChannelConfig, checked: Checked) -> Failure:
             return failure
     signed = [SignedBytes(e.endorser, action.response_payload + e.endorser, e.signature) for e in action.endorsements]
     checked.endorsers = valid_signers(config.msps, signed)
-    written = {ns for ns, _ in action.rwsets if _writes(action, ns)} | {action.chaincode}
-    for ns in sorted(written):
+    for ns in sorted(action.touched.namespaces | {action.chaincode}):
         failure = _endorsed(state, config, checked, ns)
         if failure is not None:
             return failure
@@ -140,34 +140,28 @@ def _namespaces(checked: Checked) -> Failure:
     assert checked.action is not None
     try:
         names = [ns for ns, _ in checked.action.rwsets]
-        _ = checked.action.hashed_rwsets
+        collections = [collection for _, collection, _ in checked.action.hashed_rwsets]
     except WireError as error:
         return codes.BAD_RWSET, str(error)
+    if "" in collections:
+        return codes.INVALID_CHAINCODE, "a collection has no name"
     if len(set(names)) != len(names):
         return codes.ILLEGAL_WRITESET, "a namespace appears twice"
     return None
-
-
-def _writes(action: Action, ns: str) -> bool:
-    public = any(name == ns and (rwset.writes or rwset.metadata_writes) for name, rwset in action.rwsets)
-    return public or any(
-        name == ns and (hashed.hashed_writes or hashed.metadata_writes) for name, _, hashed in action.hashed_rwsets
-    )
 
 
 def _endorsed(state: State, config: ChannelConfig, checked: Checked, ns: str) -> Failure:
     """Check the policies that a namespace's writes call for: its own, or those of the collections written."""
     action = checked.action
     assert action is not None
-    if any(name == ns and rwset.metadata_writes for name, rwset in action.rwsets):
+    if ns in action.touched.marked:
         checked.unchecked = f"{ns} sets endorsement policies for single keys, which the audit does not evaluate"
-    collections = [c for name, c, hashed in action.hashed_rwsets if name == ns and hashed.hashed_writes]
-    public = any(name == ns and rwset.writes for name, rwset in action.rwsets)
+    collections = sorted(c for name, c in action.touched.collections if name == ns)
     lookups: list[Callable[[], bytes]] = [
         lambda c=coll: collection_policy(state, config, ns, c)  # type: ignore[misc]
         for coll in collections
     ]
-    if public or not collections:
+    if ns in action.touched.public or not collections:
         lookups.append(lambda: policy_for(state, config, ns))
     for lookup in lookups:
         try:

@@ -3,24 +3,15 @@
 from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
-from audit.channel import ChannelConfig, ConfigError, authorised_update, genesis_config, parse_config
+from audit.channel import ChannelConfig, ConfigError, authorised_update, check_wrapping, genesis_config, parse_config
 from audit.commit import commit_hash
+from audit.envelope import config_payload, is_config_block, parse_transaction
 from audit.execute import Execution
 from audit.orderers import OrdererError, check_signatures, last_config
 from audit.replay import Replayer
 from audit.state import State
 from audit.verdict import Finding, Record, Rule, Verdict
-from audit.wire import (
-    COMMIT_HASH,
-    WireError,
-    config_payload,
-    data_hash,
-    header_hash,
-    is_config_block,
-    metadata,
-    parse_transaction,
-    recorded_flags,
-)
+from audit.wire import COMMIT_HASH, WireError, check_envelopes, data_hash, header_hash, metadata, recorded_flags
 
 VALID = codes.VALID
 CHECKPOINT_EVERY = 200
@@ -41,7 +32,7 @@ class Auditor:
     def __init__(
         self, state: State, *, chaincode: str = "fedledger", pinned: str | None = None, replayer: Replayer | None = None
     ) -> None:
-        self._state, self._pinned = state, pinned
+        self._state, self._pinned = state, pinned.lower() if pinned is not None else None
         self.record = Record(state)
         self._execution = Execution(state, self.record, chaincode, replayer)
         self.height: int = state.recall("height", 0)
@@ -98,14 +89,19 @@ class Auditor:
             raise ChainError(Rule.PREVIOUS_HASH, f"block {number} does not name the hash of block {number - 1}")
         if block.header.data_hash != data_hash(block.data):
             raise ChainError(Rule.DATA_HASH, "the transactions are not those that the header was made for")
+        try:
+            check_envelopes(block)
+        except WireError as error:
+            raise ChainError(Rule.DATA_HASH, f"the transactions were joined or cut: {error}") from error
         for rule in (Rule.ORDER, Rule.PREVIOUS_HASH, Rule.DATA_HASH):
             self.record.hold(rule)
 
     def _genesis(self, block: common_pb2.Block) -> None:
-        if not block.data.data:
-            raise WireError("the genesis block is empty")
+        found = header_hash(block.header).hex()
+        if self._pinned not in {None, found}:
+            raise ChainError(Rule.GENESIS, f"the genesis block's hash is {found}, not the pinned {self._pinned}")
         self._config = genesis_config(block.data.data[0])
-        self._state.remember("genesis_hash", header_hash(block.header).hex())
+        self._state.remember("genesis_hash", found)
         self._state.remember("config", [self._config.channel, config_payload(block).hex()])
         self._state.finish_block(0, [])
 
@@ -114,9 +110,10 @@ class Auditor:
         number = block.header.number
         try:
             check_signatures(self._config, block)
-            self.record.hold(Rule.ORDERER_SIGNATURES)
         except OrdererError as error:
-            self.record.fail(Rule.ORDERER_SIGNATURES, number, str(error))
+            # Whoever made it, it is no block of this channel: nothing in it is looked at.
+            raise ChainError(Rule.ORDERER_SIGNATURES, str(error)) from error
+        self.record.hold(Rule.ORDERER_SIGNATURES)
         expected = number if is_config_block(block) else self._config_block
         if last_config(block) == expected:
             self.record.hold(Rule.LAST_CONFIG)
@@ -127,7 +124,12 @@ class Auditor:
         number = block.header.number
         recorded = recorded_flags(block)
         if is_config_block(block):
-            computed, ids = bytes([self._configure(block)]), []
+            self._configure(block)
+            computed, ids = bytes([VALID]), list[str]()
+            if recorded[:1] == computed:
+                self.record.hold(Rule.VALIDATION_CODE)
+            else:
+                self.record.fail(Rule.VALIDATION_CODE, number, "a configuration is not recorded as valid")
         else:
             assert self._config is not None
             checked = self._execution.block(self._config, block)
@@ -141,12 +143,14 @@ class Auditor:
         self._state.finish_block(number, ids)
         self._transactions += len(block.data.data)
 
-    def _configure(self, block: common_pb2.Block) -> int:
+    def _configure(self, block: common_pb2.Block) -> None:
         """Check a config block against the configuration before it; from here on the new one is in force."""
         assert self._config is not None
         number = block.header.number
-        envelope = parse_config(parse_transaction(0, block.data.data[0]).data)
+        transaction = parse_transaction(0, block.data.data[0])
+        envelope = parse_config(transaction.data)
         try:
+            check_wrapping(self._config, transaction)
             self._config = authorised_update(self._config, envelope)
             self.record.hold(Rule.CONFIG_UPDATE)
         except ConfigError as error:
@@ -154,7 +158,6 @@ class Auditor:
             self._config = ChannelConfig(self._config.channel, envelope.config)
         self._config_block = number
         self._state.remember("config", [self._config.channel, config_payload(block).hex()])
-        return int(VALID)
 
     def _check_commit_hash(self, block: common_pb2.Block, flags: bytes) -> None:
         number = block.header.number
@@ -205,7 +208,7 @@ class Auditor:
             verdict.unchecked_rule(
                 Rule.GENESIS, f"no genesis hash was pinned; this chain's is {verdict.genesis_hash}", 0
             )
-        elif verdict.genesis_hash != self._pinned.lower():
+        elif verdict.genesis_hash != self._pinned:
             text = f"the genesis block's hash is {verdict.genesis_hash}, not the pinned {self._pinned}"
             verdict.failures.insert(0, Finding(Rule.GENESIS.value, 0, "", text))
         else:

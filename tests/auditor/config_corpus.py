@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from fabric_protos.common import common_pb2, configtx_pb2
 
+from audit.envelope import is_config_block
 from audit.verdict import Rule
-from audit.wire import is_config_block
 from tests.auditor.corpus import KINDS, Expected, Ledger, kind
 from tests.auditor.forge import Chain, reseal
 

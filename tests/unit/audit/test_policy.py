@@ -10,12 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from fabric_protos.common import policies_pb2
 from fabric_protos.msp import identities_pb2, msp_config_pb2, msp_principal_pb2
 
-from audit.msp import HALF_ORDER, IdentityError, Msp, MspSet
+from audit.msp import IdentityError, Msp, MspSet
 from audit.policy import SignedBytes, signature_policy_holds, valid_signers
+from audit.signature import ORDERS
 from network.authority import Authority, Subject
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-P384_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 
 
 class Organisation:
@@ -84,8 +84,9 @@ def out_of(n: int, *roles: tuple[str, int]) -> policies_pb2.SignaturePolicyEnvel
 PEER, ADMIN, MEMBER = msp_principal_pb2.MSPRole.PEER, msp_principal_pb2.MSPRole.ADMIN, msp_principal_pb2.MSPRole.MEMBER
 
 
-def test_half_orders_are_those_of_the_curves() -> None:
-    assert HALF_ORDER == {"secp256r1": P256_ORDER // 2, "secp384r1": P384_ORDER // 2}
+def test_orders_are_those_of_the_curves() -> None:
+    curves = (ec.SECP224R1(), ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1())
+    assert {curve.name: curve.group_order for curve in curves} == ORDERS
 
 
 def test_two_of_three_organisations_peers_satisfy_two_out_of_three(

@@ -84,14 +84,18 @@ class Acts:
             log.info("done already", attempt=view.name, duty=type(effect).__name__, code=error.code)
             return False
 
-    async def open_first(self, training: Training) -> bool:
-        """Open a training's first round."""
+    async def open(self, training: Training) -> bool:
+        """Draw the next cohort; return whether this node did."""
         try:
-            await self._context.ledger.submit("OpenRound", training=training.training)
+            return await self._context.ledger.move("OpenRound", training=training.training)
         except LedgerError as error:
             if error.code not in DONE_ALREADY:
                 raise
-        return True
+            return False
+
+    def settled(self, training: str, number: int) -> None:
+        """Note that a round's rewards are folded."""
+        self._settled.add((training, number))
 
     def own(self, view: Round, training: Training) -> Own:
         """Return the node's side of an attempt."""
@@ -151,12 +155,10 @@ class Acts:
         return True
 
     async def _advance(self, view: Round, _: Training, __: Effect) -> bool:
-        answer = await self._context.ledger.submit("Advance", **view.ref)
-        return bool(answer.get("moved"))
+        return await self._context.ledger.move("Advance", **view.ref)
 
     async def _open(self, _: Round, training: Training, __: Effect) -> bool:
-        await self._context.ledger.submit("OpenRound", training=training.training)
-        return True
+        return await self.open(training)
 
     async def _settle(self, view: Round, _: Training, __: Effect) -> bool:
         for number in (view.round - 1, view.round):
@@ -168,7 +170,7 @@ class Acts:
         return False
 
     async def _settle_later(self, training: str, number: int) -> None:
-        """Settle beside the next round: nothing in a round depends on it."""
+        """Settle beside the next round: nothing in a round depends on it, and before, it would delay its opening."""
         for _ in range(SETTLE_ATTEMPTS):
             try:
                 await self._context.ledger.submit("Settle", training=training, round=number)

@@ -30,6 +30,7 @@ KEYS: Final = "keys"
 SHARES: Final = "shares"
 MASKED: Final = "masked"
 REVEAL: Final = "reveal"
+ALREADY_DONE: Final = "FL0410"
 SEAL_PATIENCE_S: Final = 5.0
 """How long to wait for sealed shares that the ledger names: without some the others' shares still rebuild."""
 T = TypeVar("T")
@@ -55,7 +56,11 @@ class SecaggJournal:
 
 @dataclass
 class Attempt:
-    """One attempt with its participant; messages are fed once a process, in the protocol's order."""
+    """One attempt with its participant; messages are fed once a process, in the protocol's order.
+
+    Attributes:
+        uncommitted: The update is surely not on the ledger, so that it may be missing among the survivors.
+    """
 
     context: Context
     known: Knowledge
@@ -64,6 +69,7 @@ class Attempt:
     records: AttemptJournal
     placing: Placing
     stage: int = 0
+    uncommitted: bool = False
 
     @classmethod
     async def open(cls, context: Context, view: Round, records: AttemptJournal) -> "Attempt":
@@ -109,8 +115,14 @@ class Attempt:
     async def commit_update(self, view: Round, vector: bytes, examples: int) -> None:
         """Mask the vector, or take the masked blob of before a crash, place it with enough members and commit it."""
         await self._shares_fixed(view)
+        self.uncommitted |= self.records.get(MASKED) is None
         blob, digest = await self._masked(view, vector)
-        await self.placing.commit(view, blob, digest, examples)
+        bucket = self.known.count_bucket
+        try:
+            await self.placing.commit(view, blob, digest, -(-examples // bucket) * bucket)
+        except LedgerError as error:
+            self.uncommitted = error.code.startswith("FL0") and error.code != ALREADY_DONE
+            raise
         self.participant.receive(m.UpdateCommitted(bytes.fromhex(digest)))
 
     async def reveal(self, view: Round) -> None:
@@ -123,8 +135,9 @@ class Attempt:
         refusals.check_reveal(view, self.known)
         refusals.check_unchanged(view, knowledge.frozen_as(self.context, view))
         await self.context.witnesses.confirm(view)
-        if self.context.me in view.updates:
-            self.participant.receive(m.UpdateCommitted(bytes.fromhex(view.updates[self.context.me].digest)))
+        masked = self.records.get(MASKED)
+        if masked is not None and not self.uncommitted:  # also where a crash left it open: the view may lie
+            self.participant.receive(m.UpdateCommitted(masked))
         lifted = view.lifted and self.context.config.policy.accept_lifted
         fixed = m.SurvivorsFixed(
             updates={name: bytes.fromhex(update.digest) for name, update in view.updates.items()},

@@ -51,7 +51,7 @@ class Attempts:
             done,
             dropped,
             training.running,
-            trained=context.workshop.trained(view.name, view.plan, view.base_state),
+            trained=context.workshop.trained(view),
             ready=context.workshop.ready(view.plan),
             majority=majority,
             voters=voters,
@@ -59,7 +59,7 @@ class Attempts:
 
     def train(self, view: Round) -> None:
         """Start client work in the background, once an attempt."""
-        self._context.workshop.start(view.name, view.plan, view.base_state)
+        self._context.workshop.start(view)
 
     async def publish_keys(self, view: Round) -> None:
         """See Attempt.publish_keys; keys that somebody else published first, having seen ours, are drawn anew."""
@@ -78,9 +78,8 @@ class Attempts:
     async def commit_update(self, view: Round) -> None:
         """Mask and commit what the client work gave; it has ended, so that no other duty waits for it."""
         attempt = await self._attempt(view)
-        work: WorkResult = await self._context.workshop.start(view.name, view.plan, view.base_state)
-        bucket = int((await self._context.ledger.parameters())["count_bucket"])
-        await attempt.commit_update(view, work.vector, -(-work.examples // bucket) * bucket)
+        work: WorkResult = await self._context.workshop.start(view)
+        await attempt.commit_update(view, work.vector, work.examples)
         log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
 
     async def reveal(self, view: Round) -> None:

@@ -1,10 +1,11 @@
 """What a node knows of a training from its own deeds and from what a majority attested, for `refusals` to judge by."""
 
+import asyncio
 from typing import Any
 
 from fl_node.context import Context
 from fl_node.errors import RefusalError
-from fl_node.refusals import Knowledge
+from fl_node.refusals import SHARE_LIMIT_MOST_PPM, Knowledge
 from fl_node.views import Round
 
 
@@ -14,20 +15,22 @@ async def gather(context: Context, view: Round) -> Knowledge:
     Raises:
         RefusalError: FL4301, the organisation's own policy does not accept the plan.
     """
-    training = await context.ledger.training(view.training)
+    ledger = context.ledger
+    training, parameters, records = await asyncio.gather(
+        ledger.training(view.training), ledger.parameters(), ledger.everything("ListParticipants")
+    )
     accepted = context.config.policy.plans
     if accepted and training.plan not in accepted:
         raise RefusalError("FL4301", "the organisation does not accept this plan", where=training.plan)
     runner = await context.workshop.runner(training.plan)
-    parameters = await context.ledger.parameters()
-    records = await context.ledger.everything("ListParticipants")
     return Knowledge(
         plan=training.plan,
         layout_digest=runner.manifest.layout_digest,
         base_states=await _base_states(context, view, runner.manifest.initial_state),
         organisations={record["participant"]: record["msp_id"] for record in records},
         survivor_difference_min=int(parameters["survivor_difference_min"]),
-        share_limit_ppm=int(parameters["share_limit_ppm"]),
+        share_limit_ppm=min(int(parameters["share_limit_ppm"]), SHARE_LIMIT_MOST_PPM),
+        count_bucket=int(parameters["count_bucket"]),
     )
 
 

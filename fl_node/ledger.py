@@ -4,20 +4,21 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 from fl_node.canonical import canonical_json
 from fl_node.egress import EgressLog
 from fl_node.errors import NodeError
 from fl_node.views import Participant, Plan, Reveal, Round, Training
-from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, Signer, connect
+from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, Signer, ValidationCode, connect
 from gateway.errors import ConnectError, GatewayError
 from network.connection import Profile
 
 RETRYABLE: Final = ("FL0501", "FL0901", "FL0902")
 """A blob that is still on its way, a verification under way, an internal hiccup: the same proposal may pass later."""
 IMPATIENT_ATTEMPTS: Final = 3
+OVERTAKEN: Final = (ValidationCode.MVCC_READ_CONFLICT, ValidationCode.PHANTOM_READ_CONFLICT)
 COMMIT_ALARM_S: Final = 45.0
 PAGE: Final = 50
 
@@ -43,6 +44,7 @@ class Ledger:
         self.network = gateway.network(profile.channel)
         self._contract: Contract = self.network.contract(profile.chaincode)
         self._egress = egress
+        self._plans: dict[str, Plan] = {}
 
     async def query(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
         """Ask a peer (of the given organisations, else of `answering`) and return the decoded answer.
@@ -69,7 +71,7 @@ class Ledger:
         argument = canonical_json(arguments)
         if self._egress:
             self._egress.transaction(function, argument)
-        try:
+        with _explaining(function):
             async with asyncio.timeout(COMMIT_ALARM_S):
                 raw = await self._contract.submit(
                     function,
@@ -77,14 +79,28 @@ class Ledger:
                     endorsing_organizations=organisations or None,
                     retry=True if patient else RetryPolicy(attempts=IMPATIENT_ATTEMPTS),
                 )
-        except GatewayError as error:
-            raise explained(error, function) from None
-        except TimeoutError:
-            hint = "Look at the orderers; this may be censorship (threats T25)."
-            raise LedgerError(
-                "FL4401", f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint
-            ) from None
         return json.loads(raw) if raw else {}
+
+    async def move(self, function: str, **arguments: Any) -> bool:
+        """Commit what any node may, unless its endorsers see nothing to move; tell whether this transaction moved it.
+
+        One that another's overtook is not repeated: the ledger has moved on.
+
+        Raises:
+            LedgerError: as `submit`.
+        """
+        argument = canonical_json(arguments)
+        if self._egress:
+            self._egress.transaction(function, argument)
+        with _explaining(function):
+            async with asyncio.timeout(COMMIT_ALARM_S):
+                transaction = await self._contract.proposal(function, argument).endorse()
+                if json.loads(transaction.result).get("moved") is False:
+                    return False
+                status = await (await transaction.submit()).status()
+        if not status.successful and status.code not in OVERTAKEN:
+            raise LedgerError("FL4005", f"committed as {status.code.name}", where=function)
+        return status.successful
 
     async def refused(self, function: str, **arguments: Any) -> tuple[LedgerError | None, dict[str, str]]:
         """Ask for endorsement only; return the refusal, None if there was none, and the signed payload as evidence."""
@@ -140,8 +156,10 @@ class Ledger:
         return [Training.model_validate(item) for item in await self.everything("ListTrainings")]
 
     async def plan(self, plan: str) -> Plan:
-        """Return a registered plan."""
-        return Plan.model_validate(await self.query("GetPlan", plan=plan))
+        """Return a registered plan, which never changes."""
+        if plan not in self._plans:
+            self._plans[plan] = Plan.model_validate(await self.query("GetPlan", plan=plan))
+        return self._plans[plan]
 
     async def participant(self, participant: str) -> Participant:
         """Return a participant's record."""
@@ -151,6 +169,18 @@ class Ledger:
         """Return the federation's parameters."""
         answer = await self.query("GetParameters")
         return dict(answer.get("parameters", answer))
+
+
+@contextlib.contextmanager
+def _explaining(function: str) -> Iterator[None]:
+    """Raise what goes wrong with a transaction as ours; no block for too long is an alarm."""
+    try:
+        yield
+    except GatewayError as error:
+        raise explained(error, function) from None
+    except TimeoutError:
+        hint = "Look at the orderers; this may be censorship (threats T25)."
+        raise LedgerError("FL4401", f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint) from None
 
 
 @contextlib.asynccontextmanager

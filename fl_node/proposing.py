@@ -11,7 +11,7 @@ import structlog
 
 from fl_node import knowledge
 from fl_node.blobstore import About
-from fl_node.context import Context
+from fl_node.context import Context, now_ms
 from fl_node.errors import NodeError
 from fl_node.ledger import LedgerError
 from fl_node.plan.errors import PlanError
@@ -25,6 +25,7 @@ VERIFYING: Final = "FL0901"
 DECIMALS: Final = 9
 METRIC_TOLERANCE: Final = 1e-6
 PATIENCE_S: Final = 120.0
+PATIENCE_LEAST_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Result:
 
 
 class Proposing:
-    """Proposes and attests; computes each state once."""
+    """Proposes and attests; computes each state once, and keeps the last of each training."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._results: dict[tuple[str, str], Result] = {}
+        self._results: dict[str, tuple[tuple[str, str], Result]] = {}
 
     async def propose(self, view: Round, training: Training) -> None:
         """Publish the sum and the next state, warmed up at every member first where verifying takes long."""
@@ -72,7 +73,8 @@ class Proposing:
     async def attest(self, view: Round, proposal: Proposal) -> None:
         """Recompute the next state from the last and say whether the proposed one follows."""
         mirror = self._context.mirror
-        async with asyncio.timeout(PATIENCE_S):
+        patience = (view.deadline_ms - now_ms()) / 1000  # after that another may propose
+        async with asyncio.timeout(min(max(patience, PATIENCE_LEAST_S), PATIENCE_S)):
             aggregate, proposed = await mirror.get_all(
                 [(proposal.aggregate, proposal.proposer), (proposal.state, proposal.proposer)]
             )
@@ -110,12 +112,13 @@ class Proposing:
 
     async def _next_state(self, view: Round, digest: str, aggregate: bytes) -> Result:
         key = (view.base_state, digest)
-        if key not in self._results:
+        known, result = self._results.get(view.training, (None, None))
+        if result is None or known != key:
             base = await self._context.workshop.state(view.plan, view.base_state)
             update = await self._context.workshop.update(view.plan, base, aggregate, len(view.survivors))
-            self._results.clear()
-            self._results[key] = Result(update.state, update.metrics)
-        return self._results[key]
+            result = Result(update.state, update.metrics)
+            self._results[view.training] = key, result
+        return result
 
     async def _publish(self, data: bytes) -> str:
         digest = self._context.store.put(data, About(self._context.config.organisation))

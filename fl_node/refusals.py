@@ -12,6 +12,8 @@ from fl_node.errors import RefusalError
 from fl_node.views import Phase, Round
 
 PPM: Final = 1_000_000
+SHARE_LIMIT_MOST_PPM: Final = 900_000
+"""No vote makes a node reveal where one survivor declares more: its own update would all but lie open (T28)."""
 ORDER: Final[tuple[Phase, ...]] = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
 
 
@@ -26,6 +28,7 @@ class Knowledge:
         organisations: Participant → MSP id, from the vetted records.
         survivor_difference_min: By how many survivors two sets on one base state must differ.
         share_limit_ppm: The largest part of the examples one survivor may declare, in millionths.
+        count_bucket: What declared examples are rounded up to a multiple of.
     """
 
     plan: str
@@ -34,6 +37,7 @@ class Knowledge:
     organisations: Mapping[str, str]
     survivor_difference_min: int = 3
     share_limit_ppm: int = 700_000
+    count_bucket: int = 1
 
 
 def check_opening(view: Round, known: Knowledge) -> None:

@@ -1,7 +1,7 @@
 """What a node has to do next, as a pure function of what the ledger says and what the node has done (architecture §7).
 
-No clock, no network, no files: `duty` is given the time and answers with effects; `daemon.py` carries them out and asks
-again with the ledger's new word. So a restart at any point continues where the ledger and the journal stand.
+No clock, no network, no files: `duty` is given the time and answers with effects; `attending.py` has them carried out
+and asks again with the ledger's new word. So a restart at any point continues where the ledger and the journal stand.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,10 @@ from typing import Final
 
 from fl_node.views import OVER, Phase, Round
 
-TURN_MS: Final = 400
-"""How much longer each next node in the elected order waits before it does what any one of them may do."""
+TURN_MS: Final = 1000
+"""How much longer each next node in the elected order waits before it does what any may do: longer than that takes."""
+LATEST_MS: Final = 3000
+"""How long before a deadline a node that is not ready to train says at last that it takes part."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Own:
         dropped: The node has dropped out of this attempt; it still moves phases, holds blobs and attests.
         running: The training has rounds to come.
         trained: Its client work for the attempt has ended.
-        ready: It can compute the plan's update without waiting for a framework to start.
+        ready: The plan's framework has started.
         ripe_ms: For how long the node has seen that the phase can move on.
-        majority: How many organisations' attestations make a result final.
+        majority: How many attestations make a result final.
         voters: How many organisations may attest.
     """
 
@@ -146,9 +148,24 @@ def ripe(view: Round, own: Own, now_ms: int) -> bool:
 
 def decided(view: Round, own: Own) -> bool:
     """Tell whether a majority agrees to the proposal, or no longer can."""
+    return _undecided(view, own) <= 0
+
+
+def _undecided(view: Round, own: Own) -> int:
+    """Return how many attestations the proposal's fate still takes at least."""
     agree = sum(attestation.agree for attestation in view.attestations.values())
     disagree = len(view.attestations) - agree
-    return agree >= own.majority or own.voters - disagree < own.majority
+    return min(own.majority - agree, own.voters - own.majority + 1 - disagree)
+
+
+def lacking(view: Round, own: Own) -> int:
+    """Return how many more records it takes at least until the phase can move on before its deadline; 0: none."""
+    return max(0, _undecided(view, own)) if view.proposal is not None else len(awaited(view))
+
+
+def finished(view: Round, own: Own) -> bool:
+    """Tell whether the training has no more rounds and this node's turn to settle the last has come and gone."""
+    return view.phase in OVER and not own.running and own.ripe_ms >= turn(view, own) * TURN_MS
 
 
 def turn(view: Round, own: Own) -> int:
@@ -165,16 +182,22 @@ def awaited(view: Round) -> tuple[str, ...]:
     return tuple(p for p in expected if p not in arrived)
 
 
-def _keys(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+def _keys(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.cohort:
         return ()
-    return (Train(),) if own.participant in view.keys else (PublishKeys(), Train())
+    published = own.participant in view.keys or _gathers_time(view, own, now_ms)
+    return (Train(),) if published else (Train(), PublishKeys())
 
 
-def _shares(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+def _shares(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u1:
         return ()
-    return () if own.participant in view.shares else (CommitShares(),)
+    return () if own.participant in view.shares or _gathers_time(view, own, now_ms) else (CommitShares(),)
+
+
+def _gathers_time(view: Round, own: Own, now_ms: int) -> bool:
+    """Tell whether the framework is still starting and may take its time: the phases before Updates wait as well."""
+    return not own.ready and now_ms < view.deadline_ms - LATEST_MS
 
 
 def _updates(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
@@ -205,7 +228,7 @@ def _over(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
     if own.ripe_ms < turn(view, own) * TURN_MS:
         return ()
     settle: tuple[Effect, ...] = (Settle(),) if view.phase == "Final" else ()
-    return (*settle, OpenRound()) if own.running else settle
+    return (OpenRound(), *settle) if own.running else settle
 
 
 PHASES: Final[dict[Phase, Callable[[Round, Own, int], tuple[Effect, ...]]]] = {

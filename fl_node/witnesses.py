@@ -5,6 +5,7 @@ other organisation's peer is asked over a connection of its own, which that orga
 """
 
 import asyncio
+import random
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +20,8 @@ from network.topology import Consortium, Organisation
 
 log = structlog.get_logger("witnesses")
 ANSWER_S: Final = 5.0
+SLOW_S: Final = 0.25
+"""After so long without an answer another is asked as well."""
 PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4)
 """Between questions: a peer that is one block behind confirms a moment later."""
 
@@ -52,18 +55,26 @@ class Witnesses:
             await ledger.gateway.close()
 
     async def _asked(self, view: Round) -> bool:
+        """Ask as many as must confirm, drawn by lot, and one more for each that does not or takes its time."""
         answers: dict[str, Round | None] = {}
-        tasks = [asyncio.create_task(self._answer(organisation, view)) for organisation in self._others]
+        unasked = random.sample(self._others, len(self._others))
+        pending: set[asyncio.Task[tuple[str, Round | None]]] = set()
+        wanted = max(1, self.faulty)
         try:
-            for answered in asyncio.as_completed(tasks):
-                answers.update([await answered])
+            while unasked or pending:
+                asked, unasked = unasked[:wanted], unasked[wanted:]
+                pending |= {asyncio.create_task(self._answer(organisation, view)) for organisation in asked}
+                slow, until = (SLOW_S, asyncio.ALL_COMPLETED) if unasked else (None, asyncio.FIRST_COMPLETED)
+                done, pending = await asyncio.wait(pending, timeout=slow, return_when=until)
+                answers.update(task.result() for task in done)
                 if refusals.check_agreement(view, answers, self.faulty):
                     return True
-            return refusals.check_agreement(view, answers, self.faulty)
+                wanted = 1
+            return False
         finally:
-            for task in tasks:
+            for task in pending:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*pending, return_exceptions=True)
 
     async def _answer(self, organisation: Organisation, view: Round) -> tuple[str, Round | None]:
         msp = organisation.msp_id

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fl_node.session import (
+    LATEST_MS,
     TURN_MS,
     Advance,
     Attest,
@@ -20,6 +21,8 @@ from fl_node.session import (
     Settle,
     Train,
     duty,
+    finished,
+    lacking,
     turn,
 )
 from fl_node.views import Round
@@ -61,7 +64,7 @@ def attested(agree: int, disagree: int = 0) -> dict[str, Any]:
 
 
 def test_a_drawn_participant_publishes_keys_and_starts_training():
-    assert duty(view("Keys"), ME, 0) == (PublishKeys(), Train())
+    assert duty(view("Keys"), ME, 0) == (Train(), PublishKeys())
 
 
 def test_one_who_is_not_in_the_cohort_publishes_nothing():
@@ -171,7 +174,32 @@ def test_two_refutations_of_four_end_the_phase_and_one_does_not():
 
 def test_a_final_round_is_settled_and_the_next_opened_while_the_training_runs():
     own = replace(ME, ripe_ms=TURN_MS)
-    assert duty(view("Final", **updated(*NAMES)), own, 0) == (Settle(), OpenRound())
+    assert duty(view("Final", **updated(*NAMES)), own, 0) == (OpenRound(), Settle())
     assert duty(view("Final", **updated(*NAMES)), replace(own, running=False), 0) == (Settle(),)
     assert duty(view("Void", **keys("a")), own, 0) == (OpenRound(),)
     assert duty(view("Void", **keys("a")), replace(own, ripe_ms=0), 0) == ()
+
+
+def test_a_node_whose_framework_is_still_starting_takes_part_at_the_last_moment_of_the_phases_before_updates():
+    own = replace(ME, ready=False, done=frozenset({"keys"}))
+    last = DEADLINE - LATEST_MS
+    assert duty(view("Keys"), own, last - 1) == (Train(),)
+    assert duty(view("Keys"), own, last) == (Train(), PublishKeys())
+    assert duty(view("Shares", **keys(*NAMES)), own, last - 1) == ()
+    assert duty(view("Shares", **keys(*NAMES)), own, last) == (CommitShares(),)
+
+
+def test_a_phase_lacks_the_records_that_are_awaited_and_a_proposal_those_that_decide_it():
+    assert lacking(view("Keys", **keys("a")), ME) == 3
+    assert lacking(view("Unmask", **updated(*NAMES), revealed=("a", "b")), ME) == 2
+    assert lacking(view("Attest", **updated(*NAMES)), ME) == 0
+    proposed = {**updated(*NAMES), "proposal": PROPOSAL}
+    assert [lacking(view("Attest", **proposed, attestations=attested(*votes)), ME) for votes in
+            ((0, 0), (1, 0), (2, 0), (3, 0), (2, 1), (1, 2))] == [2, 2, 1, 0, 1, 0]  # fmt: skip
+
+
+def test_a_training_is_finished_for_a_node_once_its_turn_to_settle_the_last_round_has_passed():
+    last = view("Final", **updated(*NAMES))
+    assert not finished(last, replace(ME, running=False, ripe_ms=TURN_MS - 1))
+    assert finished(last, replace(ME, running=False, ripe_ms=TURN_MS))
+    assert not finished(last, replace(ME, ripe_ms=TURN_MS))

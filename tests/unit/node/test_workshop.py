@@ -1,5 +1,6 @@
 """Client work beside the loop: started once an attempt, said to have ended, never waited for."""
 
+import asyncio
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +11,13 @@ import pytest
 from fl_node.mirror import Mirror
 from fl_node.plan.errors import DataError, data_error
 from fl_node.plan.runtime import WorkResult
+from fl_node.views import Round
 from fl_node.workshop import PlanRunner, Workshop
+from tests.unit.node.test_refusals import ROUND
 
-ATTEMPT = ("t/1/1", "plan", "base")
+
+def attempt(training: str = "t", number: int = 1) -> Round:
+    return ROUND.model_copy(update={"training": training, "attempt": number, "plan": "plan", "base_state": "base"})
 
 
 class Runner:
@@ -20,7 +25,7 @@ class Runner:
 
     def __init__(self, problem: Exception | None = None) -> None:
         self.manifest = SimpleNamespace(initial_state="base")
-        self.go = threading.Event()
+        self.go, self.began = threading.Event(), threading.Event()
         self.problem = problem
         self.works = 0
 
@@ -32,6 +37,7 @@ class Runner:
 
     def work(self, *_: Any) -> WorkResult:
         self.works += 1
+        self.began.set()
         self.go.wait(10)
         if self.problem:
             raise self.problem
@@ -59,12 +65,27 @@ async def test_work_is_started_once_an_attempt_and_tells_when_it_has_ended(tmp_p
     runner, told = Runner(), []
     made = workshop(tmp_path, runner)
     made.on_trained = lambda: told.append(True)
-    task = made.start(*ATTEMPT)
-    assert (made.start(*ATTEMPT) is task, made.trained(*ATTEMPT)) == (True, False)
+    task = made.start(attempt())
+    assert (made.start(attempt()) is task, made.trained(attempt())) == (True, False)
     runner.go.set()
     assert (await task).examples == 3
-    assert (made.trained(*ATTEMPT), told, runner.works) == (True, [True], 1)
-    assert not made.trained("t/1/2", "plan", "base")
+    assert (made.trained(attempt()), told, runner.works) == (True, [True], 1)
+    assert not made.trained(attempt(number=2))
+    await made.close()
+
+
+async def test_two_trainings_are_served_in_turn_and_a_new_attempt_takes_only_its_own_training_s_place(tmp_path: Path):
+    runner = Runner()
+    made = workshop(tmp_path, runner)
+    first, other = made.start(attempt("a")), made.start(attempt("b"))
+    await asyncio.to_thread(runner.began.wait, 5)
+    await asyncio.sleep(0.05)
+    assert runner.works == 1
+    again = made.start(attempt("b", 2))
+    runner.go.set()
+    assert [(await task).examples for task in (first, again)] == [3, 3]
+    assert (other.cancelled(), runner.works) == (True, 2)
+    assert [made.trained(attempt(*which)) for which in (("a", 1), ("b", 1), ("b", 2))] == [True, False, True]
     await made.close()
 
 
@@ -72,10 +93,10 @@ async def test_work_that_fails_has_ended_too_and_its_reason_is_raised_where_it_i
     runner = Runner(data_error("FL3107", "an unknown label", "data.csv"))
     runner.go.set()
     made = workshop(tmp_path, runner)
-    task = made.start(*ATTEMPT)
+    task = made.start(attempt())
     with pytest.raises(Exception, match="FL3107"):
         await task
-    assert made.trained(*ATTEMPT)
+    assert made.trained(attempt())
     await made.close()
 
 

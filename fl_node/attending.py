@@ -1,0 +1,204 @@
+"""One training at this node: read its newest attempt → duty → act, then sleep until there may be more to do."""
+
+import asyncio
+import contextlib
+import random
+import time
+import traceback
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from fl_node.acts import Acts
+from fl_node.context import Context, now_ms
+from fl_node.errors import RefusalError
+from fl_node.plan.errors import DataError
+from fl_node.secagg.errors import Refusal
+from fl_node.session import TURN_MS, Effect, OpenRound, Own, Settle, Train, duty, finished, lacking, ripe, turn
+from fl_node.views import OVER, Round, Training
+from network.errors import FedledgerError
+
+log = structlog.get_logger("node")
+TICK_S: Final = 1.0
+"""How long an attendance sleeps at most: nothing depends on an event's arrival."""
+URGENT: Final = frozenset({"RoundOpened", "PhaseMoved", "AggregateProposed", "RoundFinal", "RoundVoid"})
+"""Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
+NEVER: Final = 1 << 30
+SHORTEST_SLEEP_S: Final = 0.02
+FIRST_PAUSE_MS: Final = 50
+LONGEST_PAUSE_MS: Final = 5000
+
+
+@dataclass
+class Seen:
+    """What is remembered of the newest attempt between two looks; all of it may be lost."""
+
+    attempt: str = ""
+    phase: str = ""
+    ripe_ms: int = 0
+    failures: int = 0
+    not_before_ms: int = 0
+
+
+@dataclass
+class Attendance:
+    """One training's duties, in a task of its own: what one training waits for delays no other.
+
+    Attributes:
+        context: What the node holds open.
+        acts: Carries out what is due, for all trainings.
+        training: The training as it was last read.
+        over: Nothing is left to do until the training's record changes.
+    """
+
+    context: Context
+    acts: Acts
+    training: Training
+    over: bool = False
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _began_ms: int = field(default_factory=now_ms)
+    _seen: Seen = field(default_factory=Seen)
+    _sleep_s: float = TICK_S
+    _heard: int = 0
+    _lacking: int = NEVER
+    _stopping: bool = False
+
+    async def run(self) -> None:
+        """Do the training's duties until it is over or the node stops."""
+        while not (self.over or self._stopping):
+            self._wake.clear()
+            self._heard, self._lacking, self._sleep_s = 0, NEVER, TICK_S
+            if not await self._look():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), max(self._sleep_s, SHORTEST_SLEEP_S))
+
+    def wake(self) -> None:
+        """Look again at once, or as soon as the look under way has ended."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the duty under way."""
+        self._stopping = True
+        self._wake.set()
+
+    def hear(self, event: str) -> None:
+        """Take note of an event of the training: look again once it can matter to this node."""
+        self._heard += 1
+        if event in URGENT or self._heard >= self._lacking:
+            self._wake.set()
+
+    async def _look(self) -> bool:
+        """Do what is due and return whether to look again at once; no error, foreseen or not, ends the attendance."""
+        try:
+            view = await self.context.ledger.round(self.training.training)
+            if view is None:
+                await self._begin()
+                return False
+            return await self._attend(view)
+        except Exception as error:  # noqa: BLE001  # an odd answer of somebody's must not end the node
+            report = reported(error)
+            self.context.health.problem = f"{self.training.training}: {report['message']}"
+            log.warning("a training cannot be attended", training=self.training.training, **report)
+            return False
+
+    async def _begin(self) -> None:
+        """Open the first round, the members one after the other in their order until one has."""
+        msps = [member.msp_id for member in self.context.consortium.members]
+        mine_ms = self._began_ms + msps.index(self.context.msp) * TURN_MS
+        if now_ms() >= mine_ms:
+            await self.acts.open(self.training)
+        else:
+            self._sleep_until(mine_ms)
+
+    async def _attend(self, view: Round) -> bool:
+        if view.name != self._seen.attempt:
+            await self.acts.end_missed(view)
+            self._seen = Seen(view.name)
+        own = self.acts.own(view, self.training)
+        self._notice(view, own)
+        if self._seen.not_before_ms > now_ms():
+            self._sleep_until(self._seen.not_before_ms)
+            return False
+        own = replace(own, ripe_ms=now_ms() - self._seen.ripe_ms)
+        left = [await self._try(view, effect) for effect in duty(view, own, now_ms())]
+        self.over = finished(view, own)
+        self._plan_sleep(view, own)
+        return any(left)
+
+    def _notice(self, view: Round, own: Own) -> None:
+        """Remember since when the attempt is in its phase, since when that can move on, and what it still lacks."""
+        now, seen = now_ms(), self._seen
+        if view.phase != seen.phase:
+            log.info("phase", attempt=view.name, phase=view.phase, void_reason=view.void_reason or None)
+            seen.phase, seen.ripe_ms, seen.failures, seen.not_before_ms = view.phase, now, 0, 0
+            if view.phase in OVER:
+                self.acts.ended(view)
+        if view.phase not in OVER and not ripe(view, own, now):
+            seen.ripe_ms = now
+        if turn(view, own) == 0:
+            self._lacking = lacking(view, own) or NEVER
+        if self._heard >= self._lacking:  # heard while the ledger answered
+            self._wake.set()
+        self.context.health.position = {"attempt": view.name, "phase": view.phase}
+        self.context.metrics.round.labels(view.training).set(view.round)
+        self.context.mirror.watch(view, self.context.me)
+
+    def _plan_sleep(self, view: Round, own: Own) -> None:
+        """Sleep no longer than until this node's own turn, the deadline or a turn to propose."""
+        now = now_ms()
+        moments = [view.deadline_ms, *(t.from_ms for t in view.turns if t.participant == own.participant)]
+        if view.phase in OVER or ripe(view, own, now):
+            moments.append(self._seen.ripe_ms + turn(view, own) * TURN_MS)
+        for moment in moments:
+            if moment > now:
+                self._sleep_until(moment)
+
+    def _sleep_until(self, moment_ms: int) -> None:
+        self._sleep_s = min(self._sleep_s, (moment_ms - now_ms()) / 1000 + SHORTEST_SLEEP_S)
+
+    async def _try(self, view: Round, effect: Effect) -> bool:
+        """Carry out one effect; what fails is tried again after a pause, what is refused ends the attempt.
+
+        Returns:
+            Whether the node's own side changed, so that no event will tell of it.
+        """
+        name = type(effect).__name__
+        began = time.monotonic()
+        outcome = "failed"
+        try:
+            moved = await self.acts.do(view, self.training, effect)
+            outcome = "done"
+            if not moved and not isinstance(effect, Train | Settle):
+                self._back_off()  # the ledger has moved on, or a peer that endorses lags behind ours
+                if isinstance(effect, OpenRound):
+                    self.training = await self.context.ledger.training(view.training)
+        except (RefusalError, Refusal, DataError) as error:
+            log.warning("refused", attempt=view.name, duty=name, **error.as_json())
+            self.acts.drop(view, error.code)
+            outcome = "refused"
+        except Exception as error:  # noqa: BLE001  # see _look
+            self._back_off()
+            report = reported(error)
+            self.context.health.problem = f"{name}: {report['message']}"
+            log.warning("will try again", attempt=view.name, duty=name, failures=self._seen.failures, **report)
+        self.context.metrics.effects.labels(name, outcome).inc()
+        self.context.metrics.seconds.labels(name).observe(time.monotonic() - began)
+        return outcome == "refused"
+
+    def _back_off(self) -> None:
+        self._seen.failures += 1
+        pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._seen.failures)
+        self._seen.not_before_ms = now_ms() + int(pause * (0.5 + random.random()))  # noqa: S311  # spreads retries
+        self._sleep_until(self._seen.not_before_ms)
+
+
+def reported(error: Exception) -> dict[str, Any]:
+    """Return an error for the log; of one that nobody foresaw only type and place, for its text may hold a secret."""
+    if isinstance(error, FedledgerError):
+        return error.as_json()
+    if isinstance(error, TimeoutError):
+        return {"message": "timed out"}
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return {"code": "FL4010", "message": f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"}

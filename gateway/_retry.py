@@ -25,6 +25,9 @@ _REFUSED = frozenset(
 _CONFLICTS = frozenset({ValidationCode.MVCC_READ_CONFLICT, ValidationCode.PHANTOM_READ_CONFLICT})
 # How a gateway begins the detail of a peer whose chaincode answered with an error status (fabric, apiutils.go).
 _CHAINCODE_REFUSAL = "chaincode response "
+# What a gateway whose peer has just started answers until gossip has found the other organisations' peers (fabric,
+# discovery/endorsement/endorsement.go and gateway/registry.go); with other reasons FAILED_PRECONDITION is final.
+_NO_ROUTE_YET = ("no peer combination can satisfy the endorsement policy", "due to unavailability of peers")
 
 
 class Verdict(Enum):
@@ -94,7 +97,7 @@ def after_proposal(error: EndorseError | EvaluateError, policy: RetryPolicy, msp
         return Verdict.STOP
     if error.code is StatusCode.ABORTED:
         return again
-    return Verdict.PROPOSE_AGAIN if error.code in _TRANSIENT else Verdict.STOP
+    return Verdict.PROPOSE_AGAIN if error.code in _TRANSIENT or _is_unrouted(error) else Verdict.STOP
 
 
 def after_submit(error: SubmitError) -> Verdict:
@@ -129,6 +132,10 @@ def is_forbidden(error: GatewayError) -> bool:
 def is_transient(code: StatusCode) -> bool:
     """Return whether a broken stream is worth opening again."""
     return code not in _REFUSED or code is StatusCode.ABORTED
+
+
+def _is_unrouted(error: GatewayError) -> bool:
+    return error.code is StatusCode.FAILED_PRECONDITION and any(reason in error.message for reason in _NO_ROUTE_YET)
 
 
 def _only_own(error: GatewayError, policy: RetryPolicy, msp_id: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import grpc
 
+from network.devnet import lifecycle
 from network.devnet import protos as p
 from network.devnet.channel import ENDORSEMENT, Channel
 from network.devnet.committer import Committer
@@ -74,25 +75,30 @@ class Gateway:
             self._layouts = channel, layouts(policy, {node.msp_id for node in channel.peers})
         return self._layouts[1]
 
-    def _endorsers(self, chaincode: str) -> dict[str, EndorserClient]:
-        """Return the peers that run a chaincode, by organisation."""
-        everyone = self._all()
-        if chaincode in SYSTEM:
+    def _endorsers(self, proposal: Proposal) -> dict[str, EndorserClient]:
+        """Return the peers that run a proposal's chaincode on its channel, by organisation."""
+        everyone = self._all() if proposal.channel.channel_id == self._committer.channel.name else {}
+        if proposal.chaincode in SYSTEM:
             return everyone
+        sequence = lifecycle.field_key(proposal.chaincode, "Sequence")
+        if self._committer.store.current.version(lifecycle.NAMESPACE, sequence) is None:
+            return {}
         running = frozenset[str]().union(*self._chaincode_layouts())
         return {name: client for name, client in everyone.items() if name in running}
 
     async def evaluate(self, request: Any) -> Any:
         """Ask one peer, the own one first, and return its result."""
         proposal = _open(request.proposed_transaction, "failed to unpack transaction proposal: ")
-        available = self._endorsers(proposal.chaincode)
+        channel = proposal.channel.channel_id
+        if channel != self._committer.channel.name:
+            raise CallError(Code.UNAVAILABLE, f"failed to get config for channel [{channel}]: no such channel")
+        available = self._endorsers(proposal)
         targets = list(request.target_organizations) or sorted(available)
         if proposal.payload.TransientMap and not request.target_organizations:
             targets = [self._local.msp_id]
         chosen = [available[name] for name in targets if name in available]
         chosen.sort(key=lambda client: client is not self._local)
         if not chosen:
-            channel = proposal.channel.channel_id
             message = f"no peers available to evaluate chaincode {proposal.chaincode} in channel {channel}"
             raise CallError(Code.FAILED_PRECONDITION, message)
         return await self._first_answer(chosen, request.proposed_transaction)
@@ -119,7 +125,7 @@ class Gateway:
             raise CallError(Code.INVALID_ARGUMENT, "the proposed transaction must contain a signed proposal")
         signed = request.proposed_transaction
         proposal = _open(signed, "")
-        available = self._endorsers(proposal.chaincode)
+        available = self._endorsers(proposal)
         plan = await self._plan(request, proposal, available)
         while (endorsements := plan.complete()) is None:
             wanted = plan.next()
@@ -139,7 +145,11 @@ class Gateway:
             return Plan([frozenset(wanted)])
         plan = Plan([layout for layout in self._chaincode_layouts() if layout <= available.keys()])
         if not plan.layouts:
-            message = "no combination of peers can be derived which satisfy the endorsement policy"
+            chaincode, channel = proposal.chaincode, proposal.channel.channel_id
+            message = (
+                "no combination of peers can be derived which satisfy the endorsement policy: "
+                f"No metadata was found for chaincode {chaincode} in channel {channel}"
+            )
             raise CallError(Code.FAILED_PRECONDITION, message)
         if self._local.msp_id not in available:
             if proposal.payload.TransientMap:

@@ -195,8 +195,11 @@ async def test_an_unknown_chaincode_is_a_clear_error(ledger: Ledger):
             await unknown.evaluate("Get", "key", retry=False)
         with pytest.raises(EndorseError) as endorsed:
             await unknown.submit("Put", "key", "value", retry=False)
-    assert "nosuch" in str(evaluated.value)
-    assert "nosuch" in str(endorsed.value)
+        with pytest.raises(EndorseError) as named:
+            await unknown.submit("Put", "key", "value", endorsing_organizations=ledger.msp_ids, retry=False)
+    assert ("nosuch" in str(evaluated.value), evaluated.value.code) == (True, StatusCode.FAILED_PRECONDITION)
+    assert ("nosuch" in str(endorsed.value), endorsed.value.code) == (True, StatusCode.FAILED_PRECONDITION)
+    assert named.value.code is StatusCode.UNAVAILABLE
 
 
 async def test_an_unknown_channel_is_a_clear_error(ledger: Ledger):
@@ -204,7 +207,10 @@ async def test_an_unknown_channel_is_a_clear_error(ledger: Ledger):
         unknown = gateway.network("nosuchchannel").contract(ledger.consortium.chaincode.name)
         with pytest.raises(EvaluateError) as caught:
             await unknown.evaluate("Get", "key", retry=False)
-    assert "nosuchchannel" in str(caught.value)
+        with pytest.raises(EndorseError) as endorsed:
+            await unknown.submit("Put", "key", "value", retry=False)
+    assert ("nosuchchannel" in str(caught.value), caught.value.code) == (True, StatusCode.UNAVAILABLE)
+    assert endorsed.value.code is StatusCode.FAILED_PRECONDITION
 
 
 def texts(error: EndorseError | EvaluateError) -> list[str]:

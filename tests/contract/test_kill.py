@@ -183,6 +183,17 @@ async def test_everything_killed_at_once_comes_back_with_what_was_committed(own_
     await assert_nothing_lost_or_doubled(own_ledger, load)
 
 
+async def test_a_submit_right_after_all_peers_restarted_waits_for_them_to_find_each_other(own_ledger: Ledger, key: str):
+    peers = [f"peer-{o.name}" for o in own_ledger.consortium.peer_organisations]
+    for name in peers:
+        await asyncio.to_thread(own_ledger.kill, name)
+    for name in peers:
+        await asyncio.to_thread(own_ledger.start, name)
+    async with own_ledger.contract() as contract:
+        await contract.submit("Put", key, "value")
+        assert await contract.evaluate("Get", key) == b"value"
+
+
 async def test_the_regulators_peer_killed_and_restarted_has_every_block(own_ledger: Ledger, key: str):
     async with own_ledger.contract() as contract, loaded(contract, key) as load:
         await kill_and_restart(own_ledger, "peer-regulator")

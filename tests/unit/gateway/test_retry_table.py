@@ -144,6 +144,28 @@ def test_failed_precondition_at_endorse_stops():
     assert Verdict.STOP is after_proposal(endorse_error(StatusCode.FAILED_PRECONDITION), RetryPolicy(), OWN)
 
 
+@pytest.mark.parametrize(
+    ("reason", "verdict"),
+    [
+        ("no peer combination can satisfy the endorsement policy", Verdict.PROPOSE_AGAIN),
+        ("No metadata was found for chaincode nosuch in channel fedchannel", Verdict.STOP),
+    ],
+)
+def test_peers_that_have_not_found_each_other_yet_are_waited_for_and_an_unknown_chaincode_is_not(reason, verdict):
+    message = f"no combination of peers can be derived which satisfy the endorsement policy: {reason}"
+    error = EndorseError(message, code=StatusCode.FAILED_PRECONDITION)
+    assert verdict is after_proposal(error, RetryPolicy(), OWN)
+
+
+def test_waiting_for_peers_to_find_each_other_is_bounded():
+    message = "no combination of peers …: no peer combination can satisfy the endorsement policy"
+    error = EndorseError(message, code=StatusCode.FAILED_PRECONDITION)
+    clock = Clock()
+    with pytest.raises(EndorseError):
+        converse(submission(clock=clock).committed(), *[(Propose, error)] * 10, clock=clock)
+    assert 10 < clock.now < 25
+
+
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED])
 def test_peers_that_are_down_at_endorse_get_a_new_proposal(code):
     flow = submission().committed()

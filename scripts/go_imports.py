@@ -20,7 +20,7 @@ IMPURE = (
     "syscall",
     "unsafe",
 )
-FABRIC_EDGE = ("shim", "contract", "ledger", "cmd/conformance", ".")
+FABRIC_EDGE = ("shim", "contract", "ledger", "cmd/conformance", "cmd/dishonest", ".")
 ALLOWED_OUTSIDE = ("google.golang.org/grpc", "google.golang.org/protobuf", MODULE)
 
 

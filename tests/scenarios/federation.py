@@ -159,6 +159,13 @@ class Federation:
         )
         await self.agree("admit", participant=member)
 
+    async def ready(self, rounds: int) -> None:
+        """Found the federation, admit every member's participant and start the training "tumour"."""
+        await self.found()
+        for member in self.members:
+            await self.admit(member)
+        await self.start("tumour", rounds)
+
     async def start(self, training: str, rounds: int) -> None:
         """Register the plan and start a training."""
         await self.agree(

@@ -12,10 +12,7 @@ from tests.scenarios.rounds import Attempt, vectors
 
 async def test_a_federation_lives_from_founding_to_roll_back(federation: Federation) -> None:
     members = federation.members
-    await federation.found()
-    for member in members:
-        await federation.admit(member)
-    await federation.start("tumour", rounds=3)
+    await federation.ready(rounds=3)
 
     await _round(federation)
     second = await _round(federation, absent=[members[3]])
@@ -35,11 +32,7 @@ async def test_a_federation_lives_from_founding_to_roll_back(federation: Federat
 
 
 async def test_one_changed_bit_is_refused_by_every_honest_endorser(federation: Federation) -> None:
-    members = federation.members
-    await federation.found()
-    for member in members:
-        await federation.admit(member)
-    await federation.start("tumour", rounds=1)
+    await federation.ready(rounds=1)
     attempt = await Attempt.open(federation, "tumour")
     await attempt.keys_and_shares()
     await _blob_refusals(attempt)

@@ -3,13 +3,13 @@
     python benchmarks/aggregate.py [--case COHORT,SLOTS,DROPOUTS]... [--repeat K]
 
 Prints one JSON object. The endorser's own Go code is built and run (aggregatebench), from files in the page cache, once
-with all cores and once with one. `seconds` is wall time, `cpu_seconds` what a busy machine disturbs least; medians.
+with all cores and once with one. `seconds` is wall time, `cpu_seconds` what a busy machine disturbs less; each is the
+best of K repetitions, for SHA-256 as for the verification. `load` is the machine's at the start.
 """
 
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,33 +31,24 @@ def run(binary: Path, *arguments: str, cores: int | None = None) -> dict[str, An
     return json.loads(output.stdout) if output.stdout else {}
 
 
-def medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: statistics.median(one[name] for one in runs) for name in runs[0]}
-
-
-def measure(binary: Path, case: str, repeat: int) -> dict[str, Any]:
-    cohort, slots, dropouts = (int(number) for number in case.split(","))
+def measure(binary: Path, case: str, repeat: str) -> dict[str, Any]:
+    cohort, slots, dropouts = case.split(",")
+    figures: dict[str, Any] = {"cohort": int(cohort), "slots": int(slots), "dropouts": int(dropouts)}
+    figures |= {"goal": GOALS.get(case), "load": os.getloadavg()[0]}
     with tempfile.TemporaryDirectory() as folder:
-        run(binary, "prepare", folder, str(cohort), str(slots), str(dropouts))
-        run(binary, "hash", folder)  # warms the page cache
-        hashed, all_cores, one_core = [], [], []
-        for _ in range(repeat):
-            hashed.append(run(binary, "hash", folder, cores=1))
-            all_cores.append(run(binary, "verify", folder))
-            one_core.append(run(binary, "verify", folder, cores=1))
-    sha = medians(hashed)
-    figures = {"cohort": cohort, "slots": slots, "dropouts": dropouts, "goal": GOALS.get(case), "sha256": sha}
-    for name, runs in (("all_cores", all_cores), ("one_core", one_core)):
-        figures[name] = medians(runs)
-        figures[name]["ratio_to_sha256"] = figures[name]["seconds"] / sha["seconds"]
-        figures[name]["cpu_ratio_to_sha256"] = figures[name]["cpu_seconds"] / sha["cpu_seconds"]
+        run(binary, "prepare", folder, cohort, slots, dropouts)
+        figures["sha256"] = sha = run(binary, "hash", folder, repeat, cores=1)
+        for name, cores in (("all_cores", None), ("one_core", 1)):
+            figures[name] = verified = run(binary, "verify", folder, repeat, cores=cores)
+            verified["ratio_to_sha256"] = verified["seconds"] / sha["seconds"]
+            verified["cpu_ratio_to_sha256"] = verified["cpu_seconds"] / sha["cpu_seconds"]
     return figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", action="append", help=f"COHORT,SLOTS,DROPOUTS (default {' '.join(CASES)})")
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", default="15")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder) / "aggregatebench"

@@ -17,11 +17,15 @@ var zeros [chunkBytes]byte
 // Keystream writes the bytes of AES-256-CTR (NIST SP 800-38A) from a byte offset, a multiple of 16, into out,
 // at most a chunk. The counter block starts at zero and counts as one 128-bit big-endian integer.
 func Keystream(out []byte, key [32]byte, offset int) {
+	keystream(key, offset).XORKeyStream(out, zeros[:len(out)])
+}
+
+func keystream(key [32]byte, offset int) cipher.Stream {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic("aggregate: internal error: AES-256 takes 32 bytes")
 	}
 	var counter [aes.BlockSize]byte
 	binary.BigEndian.PutUint64(counter[8:], uint64(offset/aes.BlockSize))
-	cipher.NewCTR(block, counter[:]).XORKeyStream(out, zeros[:len(out)])
+	return cipher.NewCTR(block, counter[:])
 }

@@ -58,11 +58,11 @@ func check[W uint32 | uint64](data []W, span span, survivors uint64) bool {
 	if span.Kind == "one" {
 		least = most
 	}
-	bad := false
+	low, high := most, least
 	for _, word := range data {
-		bad = bad || word > most || word < least
+		low, high = min(low, word), max(high, word)
 	}
-	return bad
+	return low < least || high > most
 }
 
 func (r *ranges) countSlot(chunk words, span span, from, wide int) {

@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"crypto/cipher"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -9,8 +10,9 @@ import (
 	"sync"
 )
 
-// chunkBytes is how much of each vector is in memory at a time: buffers of this size stay in a core's own cache.
-const chunkBytes = 256 << 10
+// chunkBytes is how much of each vector is in memory at a time: a chunk of an update, of a keystream and of the sum stay
+// together in a core's own cache.
+const chunkBytes = 128 << 10
 
 // maxWorkers bounds the cores that one verification takes.
 const maxWorkers = 4
@@ -19,7 +21,7 @@ const maxWorkers = 4
 // committed.
 type update struct {
 	participant Participant
-	selfKey     [32]byte
+	selfMask    cipher.Stream
 	reader      io.ReadCloser
 	hash        hash.Hash
 	form        *form
@@ -53,7 +55,8 @@ func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
 			s.close()
 			return nil, fmt.Errorf("%w: update of %s", ErrBlob, participant.ID)
 		}
-		s.updates = append(s.updates, &update{participant, in.selfKey(known, i), reader, sha256.New(), newForm(in.Layout)})
+		selfMask := keystream(in.selfKey(known, i), 0)
+		s.updates = append(s.updates, &update{participant, selfMask, reader, sha256.New(), newForm(in.Layout)})
 	}
 	size := min(chunkBytes, in.Layout.Bytes())
 	for range min(runtime.GOMAXPROCS(0), maxWorkers, len(s.updates)) {
@@ -109,7 +112,7 @@ func (w *worker) chunk(s *summer, i, start, end, boundary int) {
 		}
 		_, _ = update.hash.Write(data)
 		update.form.check(data, start)
-		Keystream(stream, update.selfKey, start)
+		update.selfMask.XORKeyStream(stream, zeros[:len(stream)])
 		sum.unmask(data, stream)
 	}
 	for m := i; m < len(s.masks); m += len(s.workers) {

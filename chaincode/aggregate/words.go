@@ -56,19 +56,34 @@ func (w words) merge(other words) {
 
 // bytes writes the words little-endian into out.
 func (w words) bytes(out []byte) {
-	for i, word := range w.wide {
-		binary.LittleEndian.PutUint64(out[8*i:], word)
-	}
-	out = out[8*len(w.wide):]
-	for i, word := range w.narrow {
-		binary.LittleEndian.PutUint32(out[4*i:], word)
-	}
+	put64(out[:8*len(w.wide)], w.wide)
+	put32(out[8*len(w.wide):], w.narrow)
 }
 
-// The loops below take eight or four words a turn through array pointers, which spares a bounds check per word: adding
+// The loops below take several words a turn through array pointers, which spares a bounds check per word: adding
 // must stay far cheaper than hashing the same bytes. Chunks are multiples of 16 bytes; the tails take what is left.
 
 var little = binary.LittleEndian
+
+func put32(out []byte, words []uint32) {
+	for len(words) >= 4 && len(out) >= 16 {
+		o, w := (*[16]byte)(out), (*[4]uint32)(words)
+		little.PutUint32(o[0:], w[0])
+		little.PutUint32(o[4:], w[1])
+		little.PutUint32(o[8:], w[2])
+		little.PutUint32(o[12:], w[3])
+		out, words = out[16:], words[4:]
+	}
+	for i, word := range words {
+		little.PutUint32(out[4*i:], word)
+	}
+}
+
+func put64(out []byte, words []uint64) {
+	for i, word := range words {
+		little.PutUint64(out[8*i:], word)
+	}
+}
 
 func add32(sum []uint32, data []byte) {
 	for len(sum) >= 8 && len(data) >= 32 {
@@ -135,8 +150,8 @@ func subtract64(sum []uint64, data []byte) {
 }
 
 func unmask32(sum []uint32, data, mask []byte) {
-	for len(sum) >= 8 && len(data) >= 32 && len(mask) >= 32 {
-		s, d, m := (*[8]uint32)(sum), (*[32]byte)(data), (*[32]byte)(mask)
+	for len(sum) >= 16 && len(data) >= 64 && len(mask) >= 64 {
+		s, d, m := (*[16]uint32)(sum), (*[64]byte)(data), (*[64]byte)(mask)
 		s[0] += little.Uint32(d[0:]) - little.Uint32(m[0:])
 		s[1] += little.Uint32(d[4:]) - little.Uint32(m[4:])
 		s[2] += little.Uint32(d[8:]) - little.Uint32(m[8:])
@@ -145,7 +160,15 @@ func unmask32(sum []uint32, data, mask []byte) {
 		s[5] += little.Uint32(d[20:]) - little.Uint32(m[20:])
 		s[6] += little.Uint32(d[24:]) - little.Uint32(m[24:])
 		s[7] += little.Uint32(d[28:]) - little.Uint32(m[28:])
-		sum, data, mask = sum[8:], data[32:], mask[32:]
+		s[8] += little.Uint32(d[32:]) - little.Uint32(m[32:])
+		s[9] += little.Uint32(d[36:]) - little.Uint32(m[36:])
+		s[10] += little.Uint32(d[40:]) - little.Uint32(m[40:])
+		s[11] += little.Uint32(d[44:]) - little.Uint32(m[44:])
+		s[12] += little.Uint32(d[48:]) - little.Uint32(m[48:])
+		s[13] += little.Uint32(d[52:]) - little.Uint32(m[52:])
+		s[14] += little.Uint32(d[56:]) - little.Uint32(m[56:])
+		s[15] += little.Uint32(d[60:]) - little.Uint32(m[60:])
+		sum, data, mask = sum[16:], data[64:], mask[64:]
 	}
 	for i := range sum {
 		sum[i] += little.Uint32(data[4*i:]) - little.Uint32(mask[4*i:])

@@ -8,6 +8,7 @@ constants, and the schema's digest stays what participants were vetted with.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -35,35 +36,14 @@ def statistics_plan(name: str, schema: Schema, *, cohort_max: int = 8) -> PlanSo
     """
     lows, widths = _ranges(schema)
     features = tff.SequenceType(tff.TensorType(np.float32, [None, schema.width]))
-    size = schema.width
-    sums = OrderedDict(first=np.zeros(size), second=np.zeros(size))
-
-    def add(totals: Any, batch: Any) -> Any:
-        units = (tf.cast(batch, tf.float64) - lows) / widths
-        rows = tf.shape(batch, out_type=tf.int64)[0]
-        return totals[0] + rows, totals[1] + tf.reduce_sum(units, 0), totals[2] + tf.reduce_sum(units * units, 0)
+    work = tff.tensorflow.computation(_sums(lows, widths), features)
+    finish = tff.tensorflow.computation(_moments(lows, widths), work.type_signature.result)
+    bits = OrderedDict(count=ROW_BITS, value=OrderedDict.fromkeys(("first", "second"), ROW_BITS + UNIT_BITS))
 
     @tff.tensorflow.computation
     def start() -> Any:
-        zeros = tf.zeros([size], tf.float64)
+        zeros = tf.zeros([schema.width], tf.float64)
         return OrderedDict(count=tf.constant(0, tf.int64), mean=zeros, deviation=zeros)
-
-    @tff.tensorflow.computation(features)
-    def work(batches: Any) -> Any:
-        initial = (tf.constant(0, tf.int64), *(tf.constant(part) for part in sums.values()))
-        rows, first, second = batches.reduce(initial, add)
-        value = OrderedDict(first=_fixed(first), second=_fixed(second))
-        return OrderedDict(count=rows, value=value)
-
-    @tff.tensorflow.computation(work.type_signature.result)
-    def finish(summed: Any) -> Any:
-        count = tf.cast(summed["count"], tf.float64)
-        mean, square = (
-            tf.math.divide_no_nan(tf.cast(summed["value"][name], tf.float64) / 2.0**UNIT_BITS, count) for name in sums
-        )
-        deviation = tf.sqrt(tf.maximum(square - mean * mean, 0.0))
-        state = OrderedDict(count=summed["count"], mean=lows + mean * widths, deviation=deviation * widths)
-        return state, OrderedDict(count=summed["count"])
 
     @tff.federated_computation
     def initialize() -> Any:
@@ -74,12 +54,44 @@ def statistics_plan(name: str, schema: Schema, *, cohort_max: int = 8) -> PlanSo
     )
     def next_fn(state: Any, rows: Any) -> Any:
         del state
-        bits = OrderedDict(count=ROW_BITS, value=OrderedDict.fromkeys(sums, ROW_BITS + UNIT_BITS))
         result = tff.federated_map(finish, tff.federated_secure_sum_bitwidth(tff.federated_map(work, rows), bits))
         return result[0], result[1]
 
     batching = Batching(batch=256, epochs=1, holdout_percent=0)
     return PlanSource(name, tff.templates.IterativeProcess(initialize, next_fn), schema, batching, cohort_max)
+
+
+def _sums(lows: Any, widths: Any) -> Callable[[Any], Any]:
+    """A participant's rows, and per feature the sums of its values and their squares, in fixed point."""
+    zeros = np.zeros(len(lows))
+
+    def add(totals: Any, batch: Any) -> Any:
+        units = (tf.cast(batch, tf.float64) - lows) / widths
+        rows = tf.shape(batch, out_type=tf.int64)[0]
+        return totals[0] + rows, totals[1] + tf.reduce_sum(units, 0), totals[2] + tf.reduce_sum(units * units, 0)
+
+    def work(batches: Any) -> Any:
+        initial = (tf.constant(0, tf.int64), tf.constant(zeros), tf.constant(zeros))
+        rows, first, second = batches.reduce(initial, add)
+        return OrderedDict(count=rows, value=OrderedDict(first=_fixed(first), second=_fixed(second)))
+
+    return work
+
+
+def _moments(lows: Any, widths: Any) -> Callable[[Any], Any]:
+    """From everybody's sums to the state, count, mean and deviation, and the count as metric."""
+
+    def finish(summed: Any) -> Any:
+        count = tf.cast(summed["count"], tf.float64)
+        mean, square = (
+            tf.math.divide_no_nan(tf.cast(summed["value"][name], tf.float64) / 2.0**UNIT_BITS, count)
+            for name in ("first", "second")
+        )
+        deviation = tf.sqrt(tf.maximum(square - mean * mean, 0.0))
+        state = OrderedDict(count=summed["count"], mean=lows + mean * widths, deviation=deviation * widths)
+        return state, OrderedDict(count=summed["count"])
+
+    return finish
 
 
 def _fixed(total: Any) -> Any:

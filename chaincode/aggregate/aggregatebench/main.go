@@ -1,10 +1,11 @@
 // Command aggregatebench measures what an endorser does for an aggregate, for benchmarks/aggregate.py.
 //
 //	aggregatebench prepare DIR COHORT SLOTS DROPOUTS   plays a round; writes its blobs and inputs
-//	aggregatebench verify DIR                          verifies it once, from files, and prints its figures as JSON
-//	aggregatebench hash DIR                            hashes the same files with SHA-256 in one goroutine
+//	aggregatebench verify DIR REPEAT                   verifies it from files and prints its figures as JSON
+//	aggregatebench hash DIR REPEAT                     hashes the same files with SHA-256 in one goroutine
 //
-// Each figure comes from a process of its own, so that the peak of its memory is its own.
+// Each figure comes from a process of its own, so that the peak of its memory is its own. Times are the best of the
+// repetitions: the rest is what else the machine does, and a process's first faults.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -26,7 +28,10 @@ import (
 	"fedledger/chaincode/aggregate/aggregatetest"
 )
 
-const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS | verify DIR | hash DIR"
+// patience is the time after which nothing is repeated any more.
+const patience = 5 * time.Second
+
+const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS | verify DIR REPEAT | hash DIR REPEAT"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -39,10 +44,10 @@ func run(arguments []string) error {
 	switch {
 	case len(arguments) == 5 && arguments[0] == "prepare":
 		return prepare(arguments[1], arguments[2:])
-	case len(arguments) == 2 && arguments[0] == "verify":
-		return measure(arguments[1], verify)
-	case len(arguments) == 2 && arguments[0] == "hash":
-		return measure(arguments[1], hash)
+	case len(arguments) == 3 && arguments[0] == "verify":
+		return measure(arguments[1], arguments[2], verify)
+	case len(arguments) == 3 && arguments[0] == "hash":
+		return measure(arguments[1], arguments[2], hash)
 	default:
 		return fmt.Errorf("%s", usage)
 	}
@@ -111,8 +116,12 @@ func hash(folder string, in aggregate.Inputs) error {
 	return nil
 }
 
-// measure runs the work once and prints wall and CPU seconds, the estimate, and the peak of resident memory.
-func measure(folder string, work func(string, aggregate.Inputs) error) error {
+// measure repeats the work and prints its best wall and CPU seconds, the estimate, and the peak of resident memory.
+func measure(folder, repeat string, work func(string, aggregate.Inputs) error) error {
+	times, err := strconv.Atoi(repeat)
+	if err != nil {
+		return err
+	}
 	file, err := os.Open(filepath.Join(folder, "inputs"))
 	if err != nil {
 		return err
@@ -121,14 +130,17 @@ func measure(folder string, work func(string, aggregate.Inputs) error) error {
 	if err := gob.NewDecoder(file).Decode(&in); err != nil {
 		return err
 	}
-	runtime.GC()
-	before, start := cpu(), time.Now()
-	if err := work(folder, in); err != nil {
-		return err
+	bestWall, bestCPU := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
+	for end := time.Now().Add(patience); times > 0 && time.Now().Before(end); times-- {
+		runtime.GC()
+		before, start := cpu(), time.Now()
+		if err := work(folder, in); err != nil {
+			return err
+		}
+		bestWall, bestCPU = min(bestWall, time.Since(start)), min(bestCPU, cpu()-before)
 	}
-	wall := time.Since(start)
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"seconds": wall.Seconds(), "cpu_seconds": (cpu() - before).Seconds(), "estimated_seconds": in.Cost().Seconds(),
+		"seconds": bestWall.Seconds(), "cpu_seconds": bestCPU.Seconds(), "estimated_seconds": in.Cost().Seconds(),
 		"peak_bytes": peak(), "cores": runtime.GOMAXPROCS(0),
 	})
 }

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from network.allotment import DEFAULT_BASE_PORT, allot
 from network.errors import NetworkError
 from network.places import Location, PlacedYaml
+from network.roles import Roles
 
 DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
 Role = Literal["member", "regulator", "orderer"]
@@ -89,7 +90,7 @@ class Federation(_Model):
     parameters: dict[str, int | str] = Field(default_factory=dict)
 
 
-class Consortium(_Model):
+class Consortium(Roles, _Model):
     """Organisations, channel, chaincode and policies, with every port allotted."""
 
     name: Name = "fedledger"
@@ -114,43 +115,6 @@ class Consortium(_Model):
         for location, message in _problems(self):
             raise PydanticCustomError("consortium", "{message}", {"message": message, "at": location})
         return self
-
-    @property
-    def members(self) -> tuple[Organisation, ...]:
-        """Return the organisations that endorse, write and train, in the definition's order."""
-        return tuple(o for o in self.organisations if o.role == "member")
-
-    @property
-    def regulators(self) -> tuple[Organisation, ...]:
-        """Return the organisations that only read."""
-        return tuple(o for o in self.organisations if o.role == "regulator")
-
-    @property
-    def peer_organisations(self) -> tuple[Organisation, ...]:
-        """Return members and regulators in the definition's order."""
-        return tuple(o for o in self.organisations if o.role != "orderer")
-
-    @property
-    def orderer_org(self) -> Organisation:
-        """Return the ordering organisation."""
-        return next(o for o in self.organisations if o.role == "orderer")
-
-    @property
-    def threshold(self) -> int:
-        """Return how many members must endorse."""
-        return self.majority if self.endorsement == "majority" else self.endorsement
-
-    @property
-    def majority(self) -> int:
-        """Return how many members govern."""
-        return len(self.members) // 2 + 1
-
-    def organisation(self, name: str) -> Organisation:
-        """Return the organisation of that name; KeyError if there is none."""
-        for organisation in self.organisations:
-            if organisation.name == name:
-                return organisation
-        raise KeyError(name)
 
     def ports(self) -> Iterator[tuple[Location, str, int]]:
         """Yield (place in the definition, host, port) of every port that a process listens on."""

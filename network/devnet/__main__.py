@@ -7,18 +7,22 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fabric_protos.orderer import ab_pb2_grpc
 
+from network.checked import read_checked
 from network.devnet.log import Log
 from network.devnet.orderer import Orderer, OrdererService
 from network.devnet.peer import Peer
 from network.devnet.transport import listen, new_server
 from network.errors import FedledgerError
-from network.topology import Consortium, load_consortium
+
+if TYPE_CHECKING:
+    from network.topology import Consortium
 
 
-async def run_orderer(consortium: Consortium, run: Path) -> None:
+async def run_orderer(consortium: "Consortium", run: Path) -> None:
     """Order until asked to stop."""
     organisation = consortium.orderer_org
     node = organisation.orderers[0]
@@ -34,7 +38,7 @@ async def run_orderer(consortium: Consortium, run: Path) -> None:
     await server.stop(0.2)
 
 
-async def run_peer(consortium: Consortium, run: Path, organisation_name: str) -> None:
+async def run_peer(consortium: "Consortium", run: Path, organisation_name: str) -> None:
     """Be a peer until asked to stop."""
     organisation = consortium.organisation(organisation_name)
     log = Log(f"peer-{organisation.name}")
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--org", required=True, help="the organisation's name")
     options = parser.parse_args(arguments)
     try:
-        consortium = load_consortium(options.run / "consortium.yaml")
+        consortium = read_checked(options.run / "consortium.yaml")
         if options.kind == "orderer":
             asyncio.run(run_orderer(consortium, options.run))
         else:

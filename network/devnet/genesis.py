@@ -4,10 +4,12 @@ Source of the layout: internal/configtxgen/encoder/encoder.go. Policies are thos
 write and endorse, the regulator reads, a majority of the members' administrators governs.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,7 +18,9 @@ from network.devnet.blocks import new_block
 from network.devnet.envelopes import TRANSACTIONS_FILTER, channel_header
 from network.devnet.msp import ROLES
 from network.devnet.policy import implicit_policy, role_principal, signature_policy
-from network.topology import Consortium, Organisation
+
+if TYPE_CHECKING:
+    from network.topology import Consortium, Organisation
 
 ADMINS = "Admins"
 MAX_MESSAGES = 100

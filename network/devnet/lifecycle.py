@@ -5,10 +5,12 @@ comes from the consortium's file and is committed in block 1, created by a membe
 peers of a majority of the members. All their keys lie in the run folder.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from network.devnet import protos as p
 from network.devnet.channel import ENDORSEMENT
@@ -16,7 +18,9 @@ from network.devnet.envelopes import channel_header, proposal_hash, strip_transi
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Snapshot
-from network.topology import Chaincode, Consortium
+
+if TYPE_CHECKING:
+    from network.topology import Chaincode, Consortium
 
 NAMESPACE = "_lifecycle"
 SYSTEM_VERSION = "syscc"

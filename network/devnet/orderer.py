@@ -1,9 +1,11 @@
 """The ordering service: admits what writers sign, cuts and signs blocks, streams them. One process, no consensus."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fabric_protos.orderer import ab_pb2_grpc
 
@@ -17,7 +19,9 @@ from network.devnet.msp import IdentityError
 from network.devnet.policy import PolicyError
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
-from network.topology import Consortium
+
+if TYPE_CHECKING:
+    from network.topology import Consortium
 
 CONSENTER = 1
 DELIVER_WINDOW_S = 900.0

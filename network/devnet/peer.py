@@ -1,9 +1,11 @@
 """One organisation's peer: ledger, endorser, gateway and block streams behind one port."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from fabric_protos.gateway import gateway_pb2_grpc
@@ -22,7 +24,9 @@ from network.devnet.gateway_events import GatewayEvents
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.devnet.transport import CallError, dial
-from network.topology import Consortium, Organisation
+
+if TYPE_CHECKING:
+    from network.topology import Consortium, Organisation
 
 FIRST_BLOCKS = 2  # configuration and chaincode definition
 

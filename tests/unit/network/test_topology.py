@@ -1,8 +1,11 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from network.checked import read_checked
 from network.errors import NetworkError
 from network.topology import DEFAULT_DEFINITION, dump_consortium, load_consortium
 
@@ -116,3 +119,30 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_the_default_definition_lies_beside_the_code():
     assert DEFAULT_DEFINITION.name == "consortium.yaml"
+
+
+def test_a_checked_definition_reads_the_same_without_the_classes_that_check(tmp_path):
+    checked = load_consortium()
+    (tmp_path / "consortium.yaml").write_text(dump_consortium(checked))
+    plain = read_checked(tmp_path / "consortium.yaml")
+
+    def shown(consortium):
+        nodes = [
+            (n.name, n.address, *(value for field, value in vars(n).items() if "port" in field))
+            for o in consortium.organisations
+            for n in (*o.peers, *o.orderers)
+        ]
+        organisations = [(o.name, o.msp_id, o.role, o.host, o.blob_port) for o in consortium.organisations]
+        names = [[o.name for o in group] for group in (consortium.members, consortium.regulators)]
+        rules = (consortium.channel, consortium.threshold, consortium.batch_interval_ms, consortium.time_window_s)
+        own = (consortium.chaincode.name, consortium.chaincode.version, consortium.federation.parameters)
+        return nodes, organisations, names, rules, own, consortium.organisation("hospital-b").peer.address
+
+    assert shown(checked) == shown(plain)
+
+
+def test_a_devnet_process_does_not_load_what_checks_definitions():
+    heavy = "[name for name in ('pydantic', 'rich', 'typer', 'network.topology') if name in sys.modules]"
+    program = f"import sys, network.devnet.__main__; print({heavy})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert "[]" == done.stdout.strip()

@@ -1,0 +1,53 @@
+"""Who does what in a consortium, whichever way its definition was read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from network.topology import Organisation
+
+
+class Roles:
+    """The organisations of a consortium by their roles; `organisations` and `endorsement` come from the definition."""
+
+    if TYPE_CHECKING:
+        organisations: tuple[Organisation, ...]
+        endorsement: Any
+
+    @property
+    def members(self) -> tuple[Organisation, ...]:
+        """Return the organisations that endorse, write and train, in the definition's order."""
+        return tuple(o for o in self.organisations if o.role == "member")
+
+    @property
+    def regulators(self) -> tuple[Organisation, ...]:
+        """Return the organisations that only read."""
+        return tuple(o for o in self.organisations if o.role == "regulator")
+
+    @property
+    def peer_organisations(self) -> tuple[Organisation, ...]:
+        """Return members and regulators in the definition's order."""
+        return tuple(o for o in self.organisations if o.role != "orderer")
+
+    @property
+    def orderer_org(self) -> Organisation:
+        """Return the ordering organisation."""
+        return next(o for o in self.organisations if o.role == "orderer")
+
+    @property
+    def threshold(self) -> int:
+        """Return how many members must endorse."""
+        return self.majority if self.endorsement == "majority" else int(self.endorsement)
+
+    @property
+    def majority(self) -> int:
+        """Return how many members govern."""
+        return len(self.members) // 2 + 1
+
+    def organisation(self, name: str) -> Organisation:
+        """Return the organisation of that name; KeyError if there is none."""
+        for organisation in self.organisations:
+            if organisation.name == name:
+                return organisation
+        raise KeyError(name)

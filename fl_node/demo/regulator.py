@@ -30,13 +30,18 @@ async def look(run: Path) -> dict[str, Any]:
 
 
 async def audit(run: Path) -> dict[str, Any]:
-    """Fetch every block from the regulator's peer and verify the whole history from blocks alone."""
+    """Fetch every block from the regulator's peer, verify it all from blocks alone, compare with other peers' ends."""
     folder = run / "audit"
     fetched = await _command("fetch", "--run", str(run), "--out", str(folder))
     if "error" in fetched:
         return fetched
-    member = consortium_of(run).members[0].name
-    return await _command("verify", "--blocks", str(folder), "--blobs", str(run / "blobs" / member))
+    return await _command("verify", "--online", *audit_options(run))
+
+
+def audit_options(run: Path) -> tuple[str, ...]:
+    """Return what the audit's commands must know of a demonstration."""
+    folder = run / "audit"
+    return ("--blocks", str(folder), "--blobs", str(run / "blobs"), "--state", f"{folder}.sqlite", "--run", str(run))
 
 
 async def _command(*arguments: str) -> dict[str, Any]:

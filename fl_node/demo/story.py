@@ -209,7 +209,8 @@ class Story:
             f"fedledger train status {TRAINING} --org hospital-a {run}",
             f"fedledger model export {TRAINING} --org hospital-a --out model {run}",
             f"fedledger node doctor --org hospital-a {run}",
-            f"fedledger audit verify --blocks {self.options.run / 'audit'}",
+            f"fedledger audit report --out report.html {' '.join(regulator.audit_options(self.options.run))}",
+            f"fedledger dashboard --blobs {self.options.run / 'blobs'} {run}",
         ):
             self.report.say(f"  {command}")
         if not self.options.keep:

@@ -137,8 +137,8 @@ func TestOneComplaintOfAThinnedCohortVoidsItAndKeepsNobodyOut(t *testing.T) {
 	next.Finish()
 }
 
-// TestOneOrganisationsSurvivorsLeaveThreeOthers has five participants, two of one organisation; one of the others drops out.
-func TestOneOrganisationsSurvivorsLeaveThreeOthers(t *testing.T) {
+// TestT10OneOrganisationsSurvivorsLeaveThreeOthers has five participants, two of one organisation; one of the others drops out.
+func TestT10OneOrganisationsSurvivorsLeaveThreeOthers(t *testing.T) {
 	f := contracttest.New(4, `{"participants_per_organisation":2}`)
 	f.Found()
 	for i, member := range []int{0, 1, 2, 3, 0} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"fedledger/chaincode/contract"
 	"fedledger/chaincode/contract/contracttest"
 	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/round"
 )
@@ -193,6 +195,43 @@ func TestTheErrorPageShowsEveryCode(t *testing.T) {
 		out += fmt.Sprintf("| %s | %s | %s | %s |\n", code, entry.Name, entry.Text, retry)
 	}
 	generated(t, "contract-errors.md", "codes", out)
+}
+
+// purposes says what each parameter is for.
+var purposes = map[string]string{
+	"cohort_min": "the smallest cohort that is drawn", "max_cohort": "the largest",
+	"survivor_min":                  "the fewest survivors that are summed; also without any one organisation that has several",
+	"survivor_difference_min":       "the smallest difference of two survivor sets on one base state, and what is flagged within an epoch",
+	"share_limit_ppm":               "the largest share of the declared examples that one survivor may hold",
+	"strict_differencing":           "1: a survivor set too like an earlier one of the epoch voids before any reveal",
+	"participants_per_organisation": "how many participants an organisation may have",
+	"epoch_rounds":                  "rounds that keep one draw; a training keeps the number that it was started with",
+	"minimum_rows":                  "the fewest rows of an applicant",
+	"count_bucket":                  "the granularity of declared example counts",
+	"max_update_bytes":              "the largest update of a plan",
+	"verification_ms":               "the longest estimated time that endorsers may need to verify a sum, with the most dropouts",
+	"time_window_ms":                "the peers' time window; no phase is shorter than three of it. 0: a demonstration, whose phases a skewed clock can cut",
+	"keys_ms":                       "how long the phase Keys waits for the missing", "shares_ms": "the same of Shares", "updates_ms": "of Updates",
+	"unmask_ms": "of Unmask", "attest_ms": "how long a proposed result waits for attestations",
+	"aggregator_lease_ms": "after how long the next survivor may propose too",
+	"proposal_ms":         "the longest life of a proposal", "vote_threshold_ppm": "more than this share of the active organisations decides",
+	"founding_grant": "tokens of each founder", "treasury_grant": "tokens of the treasury", "round_budget": "what a round pays",
+	"minimum_stake": "the least stake of an applicant, and what slashes are a part of", "stake_lock_ms": "how long the stake of a removed participant stays",
+	"transfer_ms": "how long an organisation waits between two moves of tokens", "slash_dropout_ppm": "of the minimum stake, for a dropout",
+	"slash_fault_ppm": "of the minimum stake, for a proven fault", "reputation_decay_ppm": "what the newest outcome weighs in a reputation",
+}
+
+func TestTheContractPageShowsEveryParameter(t *testing.T) {
+	bounds := governance.Defaults().Bounds()
+	equal(t, reflect.TypeFor[governance.Parameters]().NumField(), len(bounds)+1) // all but the mode
+	out := "| Parameter | Default | Range | What for |\n|---|---|---|---|\n"
+	for _, bound := range bounds {
+		if purposes[bound.Name] == "" {
+			t.Errorf("the page does not say what %s is for", bound.Name)
+		}
+		out += fmt.Sprintf("| %s | %d | %d to %d | %s |\n", bound.Name, bound.Value, bound.Low, bound.High, purposes[bound.Name])
+	}
+	generated(t, "contract.md", "parameters", out+"| mode | "+governance.ModeSecureSum+" | – | how updates are summed; the one way so far |\n")
 }
 
 func TestTheContractPageNamesEveryFunctionAndKind(t *testing.T) {

@@ -61,18 +61,19 @@ func Defaults() Parameters {
 	}
 }
 
-type bound struct {
-	name      string
-	value     uint64
-	low, high uint64
+// Bound is a parameter with its range.
+type Bound struct {
+	Name      string
+	Value     uint64
+	Low, High uint64
 }
 
-// Check refuses a parameter outside its range. The floors of secure aggregation (a cohort of 4, 3 survivors) cannot be
-// voted away.
-func (p Parameters) Check() error {
+// Bounds returns every parameter but the mode with its range, which may depend on others. The floors of secure aggregation
+// (a cohort of 4, 3 survivors) cannot be voted away.
+func (p Parameters) Bounds() []Bound {
 	const ppm, longest, tokens = 1_000_000, 365 * 24 * 3_600_000, 1 << 53
 	shortest := max(1, 3*uint64(p.TimeWindowMS)) // who opens a phase and who ends it may be a window off each: one is left
-	bounds := []bound{
+	return []Bound{
 		{"cohort_min", p.CohortMin, 4, p.MaxCohort},
 		{"max_cohort", p.MaxCohort, 4, 100},
 		{"survivor_min", p.SurvivorMin, 3, p.CohortMin},
@@ -104,9 +105,13 @@ func (p Parameters) Check() error {
 		{"slash_fault_ppm", p.SlashFaultPPM, 0, ppm},
 		{"reputation_decay_ppm", p.ReputationDecayPPM, 1, ppm},
 	}
-	for _, b := range bounds {
-		if b.value < b.low || b.value > b.high {
-			return errcode.New(errcode.BadParameter, "%s is %d, must be %d to %d", b.name, b.value, b.low, b.high)
+}
+
+// Check refuses a parameter outside its range.
+func (p Parameters) Check() error {
+	for _, b := range p.Bounds() {
+		if b.Value < b.Low || b.Value > b.High {
+			return errcode.New(errcode.BadParameter, "%s is %d, must be %d to %d", b.Name, b.Value, b.Low, b.High)
 		}
 	}
 	if p.Mode != ModeSecureSum {

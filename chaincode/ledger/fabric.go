@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"fedledger/chaincode/codec"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/shim"
@@ -9,6 +11,9 @@ import (
 // Stub is what the adapter needs of the peer's stub; shim.ChaincodeStubInterface has it.
 type Stub interface {
 	GetState(key string) ([]byte, error)
+	GetMultipleStates(keys ...string) ([][]byte, error)
+	StartWriteBatch()
+	FinishWriteBatch() error
 	PutState(key string, value []byte) error
 	DelState(key string) error
 	GetStateByPartialCompositeKey(objectType string, keys []string) (shim.StateQueryIteratorInterface, error)
@@ -18,28 +23,56 @@ type Stub interface {
 // Fabric is the state behind a peer's stub. Writes are held back until Flush, so that a refused transaction writes
 // nothing and the peer receives them sorted.
 type Fabric struct {
-	stub    Stub
-	overlay *overlay
+	stub      Stub
+	overlay   *overlay
+	committed map[string][]byte // what has been read: the peer would answer the same
 }
 
 var _ State = (*Fabric)(nil)
 
 // NewFabric adapts the stub of one transaction.
-func NewFabric(stub Stub) *Fabric { return &Fabric{stub, newOverlay()} }
+func NewFabric(stub Stub) *Fabric { return &Fabric{stub, newOverlay(), map[string][]byte{}} }
 
 // Get implements State.
 func (f *Fabric) Get(key string) ([]byte, error) {
 	if value, own := f.overlay.get(key); own {
 		return value, nil
 	}
+	if value, read := f.committed[key]; read {
+		return value, nil
+	}
 	value, err := f.stub.GetState(key)
 	if err != nil {
 		return nil, errcode.New(errcode.Internal, "the peer cannot read: %v", err)
 	}
+	return f.keep(key, value), nil
+}
+
+func (f *Fabric) keep(key string, value []byte) []byte {
 	if len(value) == 0 {
-		return nil, nil
+		value = nil
 	}
-	return value, nil
+	f.committed[key] = value
+	return value
+}
+
+// Ahead implements State.
+func (f *Fabric) Ahead(keys ...string) error {
+	unread := slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+		_, read := f.committed[key]
+		return read
+	})
+	if len(unread) < 2 {
+		return nil
+	}
+	values, err := f.stub.GetMultipleStates(unread...)
+	if err != nil {
+		return errcode.New(errcode.Internal, "the peer cannot read: %v", err)
+	}
+	for i, key := range unread {
+		f.keep(key, values[i])
+	}
+	return nil
 }
 
 // Put implements State.
@@ -69,10 +102,8 @@ func (f *Fabric) Range(prefix string) ([]Entry, error) {
 
 // Flush hands the writes and the transaction's one event to the peer.
 func (f *Fabric) Flush(event Event) error {
-	for _, write := range f.overlay.writes() {
-		if err := f.flush(write); err != nil {
-			return errcode.New(errcode.Internal, "the peer cannot write: %v", err)
-		}
+	if err := f.flushAll(); err != nil {
+		return errcode.New(errcode.Internal, "the peer cannot write: %v", err)
 	}
 	if event.Name == "" {
 		return nil
@@ -84,12 +115,19 @@ func (f *Fabric) Flush(event Event) error {
 	return f.stub.SetEvent(event.Name, payload)
 }
 
+func (f *Fabric) flushAll() error {
+	f.stub.StartWriteBatch()
+	for _, write := range f.overlay.writes() {
+		if err := f.flush(write); err != nil {
+			return err
+		}
+	}
+	return f.stub.FinishWriteBatch()
+}
+
 func (f *Fabric) flush(write Entry) error {
 	if write.Value == nil {
 		return f.stub.DelState(write.Key)
 	}
 	return f.stub.PutState(write.Key, write.Value)
 }
-
-// Written tells whether the transaction writes anything.
-func (f *Fabric) Written() bool { return len(f.overlay.values) > 0 }

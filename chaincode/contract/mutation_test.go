@@ -1,0 +1,136 @@
+package contract_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var mutations = flag.Bool("mutations", false, "take each rule away in turn and see that its test fails; takes minutes")
+
+// withoutRule takes one rule out of the source: text for text, each found exactly once.
+type withoutRule struct {
+	test, file string
+	change     []string
+}
+
+// rules names, for each threat that the contract answers, a rule and the test that fails without it.
+var rules = []withoutRule{
+	{"TestT01AnUpdateOfAnotherPlanOrBaseStateIsRefused", "round/commit.go", []string{"req.Plan != round.Plan || req.BaseState != round.BaseState", "false"}},
+	{"TestT02OneKindOfSecretIsRevealedOfEachParticipant", "round/reveal.go", []string{"share.Kind != string(kind)", "false"}},
+	{"TestT04KeysComeFromTheVettedCertificateOnly", "membership/key.go", []string{"bound.KeyHash != env.Caller.KeyHash", `bound.KeyHash == ""`}},
+	{"TestT05LowOrderAndRepeatedPublicKeysAreRefused", "round/commit.go", []string{"CheckPublicKey(ledger.Bytes(public)); err != nil", "CheckPublicKey(ledger.Bytes(public)); false"}},
+	{"TestT06AKeyOfAnEarlierAttemptIsRefusedInTheNext", "round/commit.go", []string{"err != nil || used {", "err != nil || used && false {"}},
+	{"TestT08TheFloorsOfSecureAggregationCannotBeVotedAway", "governance/parameters.go", []string{"p.CohortMin, 4,", "p.CohortMin, 1,"}},
+	{"TestT08TheFloorsOfSecureAggregationCannotBeVotedAway", "governance/parameters.go", []string{"p.SurvivorMin, 3,", "p.SurvivorMin, 1,"}},
+	{"TestT08TheFloorsOfSecureAggregationCannotBeVotedAway", "governance/parameters.go", []string{"p.SurvivorDifferenceMin, 3,", "p.SurvivorDifferenceMin, 1,"}},
+	{"TestT08TooFewSurvivorsVoidBeforeAnyReveal", "round/record.go", []string{"max(r.Threshold, int(r.Parameters.SurvivorMin))", "1"}},
+	{"TestT08TheThresholdIsTwoThirdsOfTheDrawnCohort", "round/open.go", []string{"Threshold: secagg.Threshold(len(cohort)),", "Threshold: 2,"}},
+	{"TestT10AnOrganisationHasSoManyParticipantsAndAVoteEach", "membership/participant.go", []string{"own >= parameters.ParticipantsPerOrganisation", "false"}},
+	{"TestT10NoOrganisationTakesAnothersCertificateKey", "membership/key.go", []string{`"key", participant.MSPID, keyHash`, `"key", keyHash`, `"key", mspID, keyHash`, `"key", keyHash`}},
+	{"TestT10OneOrganisationsSurvivorsLeaveThreeOthers", "round/freeze.go", []string{"own[msp] > 1 && len(", "own[msp] > 9 && len("}},
+	{"TestT11TheFirstBeaconIsCommittedByAllBeforeAnyIsRevealed", "governance/beacon.go", []string{"len(waiting.Missing) > 0", "false"}},
+	{"TestT11TheFirstBeaconIsCommittedByAllBeforeAnyIsRevealed", "governance/beacon.go", []string{"ledger.Hex(commitment[:]) != own.Commitment", "false"}},
+	{"TestT11AnEpochsInputsAreFixedBeforeTheFreezeThatSeedsIt", "round/open.go", []string{"	round, err := fix(", "	if err := selection.TakeSnapshot(s, env, training.Training, training.Epoch, plan.Schema); err != nil {\n\t\treturn Ref{}, none, err\n\t}\n\tround, err := fix(", "if training.Round == training.EpochEnd {", "if false {"}},
+	{"TestT11TheBeaconMovesOnWithEveryAttemptAndSeedsTheNextEpoch", "round/finish.go", []string{"t.status.Beacon = beaconAfterVoid(t.round)", "_ = beaconAfterVoid"}},
+	{"TestT12T13ASurvivorSetThatDiffersByOneOnTheSameBaseVoidsBeforeAnyReveal", "round/freeze.go", []string{"difference > 0 && difference <", "difference < 0 && difference <"}},
+	{"TestT12AnotherTrainingOnTheSameBaseIsHeldAgainstItToo", "round/freeze.go", []string{`ledger.List[Frozen](t.state, "base", t.round.BaseState)`, `ledger.List[Frozen](t.state, "base", t.round.BaseState, t.round.Training)`}},
+	{"TestT14TheSurvivorsAreEveryCommittedUpdate", "round/freeze.go", []string{"t.status.Survivors, t.status.DeadlineMS = t.arrived,", "t.status.Survivors, t.status.DeadlineMS = t.arrived[:3],"}},
+	{"TestT15AnUpdateIsRefusedWhereItsBlobIsMissingOrAltered", "round/commit.go", []string{"CheckUpdate(bytes32(req.Digest), layout); err != nil", "CheckUpdate(bytes32(req.Digest), layout); false"}},
+	{"TestT15AnUpdateIsRefusedWhereItsBlobIsMissingOrAltered", "round/commit.go", []string{"req.Length != round.UpdateBytes", "false"}},
+	{"TestT16AnyOtherAggregateOrCountIsRefused", "round/attest.go", []string{"VerifyAggregate(in, req.Examples); err != nil", "VerifyAggregate(in, req.Examples); false"}},
+	{"TestT16AnyOtherAggregateOrCountIsRefused", "round/verifier.go", []string{"result.HasRows && result.Rows != rows", "false"}},
+	{"TestT16AStateNeedsAMajorityOfOrganisations", "round/advance.go", []string{"return agree >= governance.Majority(voters), err", "return agree >= min(1, voters), err"}},
+	{"TestT17AShareThatItsDealerDidNotCommitToIsRefused", "round/reveal.go", []string{"status.U1, reveal); err != nil", "status.U1, reveal); false"}},
+	{"TestT17ABadDealerIsBlamedWithProofAndTheTrainingGoesOn", "round/unmask.go", []string{"return len(t.badNames) > 0, err", "return len(t.badNames) > 9, err"}},
+	{"TestT18GarbageVoidsWithProofAndTheTrainingGoesOn", "round/verifier.go", []string{"found.Kind == claimed.Kind && found.Participant == claimed.Participant", "found != nil"}},
+	{"TestT18AnHonestRoundCannotBeVoidedAsGarbage", "round/verifier.go", []string{`return errcode.New(errcode.NotProven, "the inputs do not prove it")`, "return nil"}},
+	{"TestT20ACountAboveTheVettedRowsOrOffTheGranularityIsRefused", "round/commit.go", []string{"examples > most ||", "false ||"}},
+	{"TestT20ACountAboveTheVettedRowsOrOffTheGranularityIsRefused", "round/commit.go", []string{"examples%bucket != 0", "false"}},
+	{"TestT20AFalseCountIsFlaggedAndPaidByVettedRowsAndNeverVoids", "round/finish.go", []string{"proposed.Examples >= low && proposed.Examples <= high", "low <= high"}},
+	{"TestT21ATransactionOfAnotherAttemptOrSentTwiceIsRefused", "round/record.go", []string{"if err == nil && raw != nil {", "if err == nil && raw != nil && false {"}},
+	{"TestT21ATransactionOfAnotherAttemptOrSentTwiceIsRefused", "round/record.go", []string{"err == nil && status.Phase != phase", "false"}},
+	{"TestT22ATransactionEndorsedBeforeThePhaseMovedDoesNotCommit", "round/commit.go", []string{"round, _, err := inPhase(s, req.Ref, PhaseKeys)", `round, _, err := ledger.Load[Round](s, req.Ref.key("round"))`}},
+	{"TestT22ParticipantsOfOnePhaseDoNotConflict", "round/commit.go", []string{`key := req.key("keys", id)`, `key := req.key("keys")`}},
+	{"TestT23ASenderWhoseClockIsBehindShortensNobodysPhase", "round/advance.go", []string{"env.TimeMS = max(env.TimeMS, began(round, status))", "_ = began"}},
+	{"TestT23NoPhaseIsShorterThanThreeTimeWindows", "governance/parameters.go", []string{"max(1, 3*uint64(p.TimeWindowMS))", "uint64(1)"}},
+	{"TestT24OnlyTheElectedAggregatorMakesEndorsersSum", "round/attest.go", []string{"turn.Participant == id && env.TimeMS >= turn.FromMS", "turn.Participant == id"}},
+	{"TestT24OnlyTheElectedAggregatorMakesEndorsersSum", "round/attest.go", []string{"	if status.Open {\n", "	if false {\n"}},
+	{"TestT24ATrainingThatEndorsersCouldNotVerifyInTimeDoesNotStart", "round/training.go", []string{"err = checkCost(plan, int(req.Cohort), parameters)", "_ = checkCost"}},
+	{"TestT24ATrainingThatEndorsersCouldNotVerifyInTimeDoesNotStart", "round/open.go", []string{"checkCost(plan, len(cohort), parameters); err != nil", "checkCost(plan, len(cohort), parameters); false"}},
+	{"TestT27ADropoutsExposureIsRecordedAndFlagged", "round/finish.go", []string{"t.flagExposures(); err != nil", "t.flagExposures(); false"}},
+	{"TestT27AStrictPolicyVoidsBeforeTheReveal", "round/freeze.go", []string{"t.round.Parameters.StrictDifferencing == 0", "true"}},
+	{"TestT28OneSurvivorWithNearlyAllExamplesVoidsBeforeAnyReveal", "round/freeze.go", []string{"return exceeds(largest, total, t.round.Parameters.ShareLimitPPM), nil", "return exceeds(largest, total, 1_000_000), nil"}},
+	{"TestT28AParticipantWithoutRowsIsNotAdmitted", "membership/profile.go", []string{"p.Rows < minimumRows ||", "false ||"}},
+}
+
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
+// TestTheThreatModelNamesTheTestOfEveryRule keeps the page's table.
+func TestTheThreatModelNamesTheTestOfEveryRule(t *testing.T) {
+	out := "| Threat | Rule in | Test that fails without it |\n|---|---|---|\n"
+	for _, rule := range rules {
+		threat := regexp.MustCompile(`^Test((?:T\d\d)+)`).FindStringSubmatch(rule.test)[1]
+		row := "| " + strings.ReplaceAll(threat[1:], "T", ", T") + " | `" + rule.file + "` | " + rule.test + " |\n"
+		if row = strings.Replace(row, "| ", "| T", 1); !strings.HasSuffix(out, row) {
+			out += row
+		}
+	}
+	generated(t, "threat-model.md", "tests", out)
+}
+
+// TestEveryRuleThatAnswersAThreatHasATestThatFailsWithoutIt builds the tests of threats with one rule taken away, once a rule.
+func TestEveryRuleThatAnswersAThreatHasATestThatFailsWithoutIt(t *testing.T) {
+	for _, rule := range rules {
+		overlay, ok := mutated(t, rule)
+		if !ok || !*mutations {
+			continue
+		}
+		out, err := exec.Command("go", "test", "-count=1", "-overlay", overlay, "-run", "^TestT[0-9]", ".").CombinedOutput()
+		names := []string{}
+		for _, found := range failed.FindAllSubmatch(out, -1) {
+			names = append(names, string(found[1]))
+		}
+		if err == nil || !slices.Contains(names, rule.test) {
+			t.Errorf("%s: without %q %s does not fail, but %v: %.400s", rule.file, rule.change[0], rule.test, names, out)
+			continue
+		}
+		t.Logf("%s without %q: %v", rule.file, rule.change[0], names)
+	}
+}
+
+// mutated writes the changed file, and an overlay that puts it in the place of the original.
+func mutated(t *testing.T, rule withoutRule) (string, bool) {
+	t.Helper()
+	path, err := filepath.Abs("../" + rule.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := string(raw)
+	for i := 0; i < len(rule.change); i += 2 {
+		if strings.Count(source, rule.change[i]) != 1 {
+			t.Errorf("%s: %q is not found exactly once", rule.file, rule.change[i])
+			return "", false
+		}
+		source = strings.Replace(source, rule.change[i], rule.change[i+1], 1)
+	}
+	folder := t.TempDir()
+	changed, overlay := filepath.Join(folder, "changed.go"), filepath.Join(folder, "overlay.json")
+	replace, _ := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+	for name, content := range map[string][]byte{changed: []byte(source), overlay: replace} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return overlay, true
+}

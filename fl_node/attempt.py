@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -15,12 +14,12 @@ from fl_node.context import Context
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal import AttemptJournal
 from fl_node.ledger import LedgerError
-from fl_node.mirror import SEALED_MOST
 from fl_node.placing import Placing
 from fl_node.refusals import Knowledge
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.participant import Participant
+from fl_node.secagg.seal import bundle_bytes
 from fl_node.secagg.session import Session
 from fl_node.unmasking import session_of
 from fl_node.views import Round, Shares
@@ -32,7 +31,7 @@ MASKED: Final = "masked"
 REVEAL: Final = "reveal"
 ALREADY_DONE: Final = "FL0410"
 SEAL_PATIENCE_S: Final = 5.0
-"""How long to wait for sealed shares that the ledger names: without some the others' shares still rebuild."""
+"""How long to wait for sealed bundles that the ledger names: without some the others' shares still rebuild."""
 T = TypeVar("T")
 
 
@@ -93,24 +92,23 @@ class Attempt:
         await self.context.ledger.submit("PublishKeys", **view.ref, seal_key=keys.seal.hex(), mask_key=keys.mask.hex())
 
     async def commit_shares(self, view: Round) -> None:
-        """Deal shares of both secrets, give each receiver its sealed message, commit to all of them.
+        """Deal shares of both secrets, place the sealed bundle with enough members, commit to all of it.
 
         Raises:
+            NodeError: FL4707, too few took the bundle.
             RefusalError: FL4305, our own peer shows other keys than the ledger's; what is sealed to them is given away.
         """
         await self.context.witnesses.confirm(view)
         out = self._keys_fixed(view)
-        (commitment,) = of(out, m.CommitShares)
+        (bundle,), (commitment,) = of(out, m.SealedBundle), of(out, m.CommitShares)
         self.records.record(SHARES, commitment.shares_root)
-        notes = chain([f"{view.name} {SHARES}"], repeat(""))  # one is enough to show, later, that shares were dealt
-        await asyncio.gather(*map(self._send_sealed, of(out, m.SealedShares), notes))
-        await self.context.ledger.submit(
-            "CommitShares",
-            **view.ref,
-            seed_commitment=commitment.seed_commitment.hex(),
-            shares_root=commitment.shares_root.hex(),
-            sealed=[{"to": to, "digest": digest.hex()} for to, digest in commitment.sealed.items()],
-        )
+        await self._keep(view, SHARES, bundle.blob)
+        shares = {
+            "seed_commitment": commitment.seed_commitment.hex(),
+            "shares_root": commitment.shares_root.hex(),
+            "sealed": commitment.sealed.hex(),
+        }
+        await self.placing.commit(view, "CommitShares", bundle.blob, shares["sealed"], **shares)
 
     async def commit_update(self, view: Round, vector: bytes, examples: int) -> None:
         """Mask the vector, or take the masked blob of before a crash, place it with enough members and commit it."""
@@ -118,8 +116,10 @@ class Attempt:
         self.uncommitted |= self.records.get(MASKED) is None
         blob, digest = await self._masked(view, vector)
         bucket = self.known.count_bucket
+        update = {"digest": digest, "length": len(blob), "examples": -(-examples // bucket) * bucket}
+        trained = {"plan": view.plan, "base_state": view.base_state}
         try:
-            await self.placing.commit(view, blob, digest, -(-examples // bucket) * bucket)
+            await self.placing.commit(view, "CommitUpdate", blob, digest, **update, **trained)
         except LedgerError as error:
             self.uncommitted = error.code.startswith("FL0") and error.code != ALREADY_DONE
             raise
@@ -182,14 +182,14 @@ class Attempt:
         async def fetch(dealer: str) -> tuple[str, bytes | None]:
             try:
                 async with asyncio.timeout(SEAL_PATIENCE_S):
-                    digest = view.shares[dealer].sealed[self.context.me]
-                    return dealer, await self.context.mirror.get(digest, dealer, SEALED_MOST)
+                    digest, length = view.shares[dealer].sealed, bundle_bytes(len(view.u1))
+                    return dealer, await self.context.mirror.get(digest, dealer, length)
             except (TimeoutError, NodeError):
                 return dealer, None
 
         for dealer, blob in await asyncio.gather(*(fetch(dealer) for dealer in dealers)):
             if blob is None:
-                log.warning("a sealed share is nowhere to be had", attempt=view.name, dealer=dealer)
+                log.warning("a sealed bundle is nowhere to be had", attempt=view.name, dealer=dealer)
                 continue
             for unusable in of(self.participant.receive(m.SealedReceived(dealer, blob)), m.UnusableShares):
                 log.warning("a sealed share is unusable", attempt=view.name, dealer=dealer, reason=unusable.reason)
@@ -207,24 +207,14 @@ class Attempt:
             return self.context.store.read(known.hex()), known.hex()
         (masked,) = of(await asyncio.to_thread(self.participant.receive, m.VectorReady(vector, known)), m.MaskedUpdate)
         self.records.record(MASKED, masked.digest)
-        about = About(self.context.config.organisation, note=f"{view.name} {MASKED}")
         blob = bytes(masked.blob)
-        await asyncio.to_thread(self.context.store.put, blob, about)
+        await self._keep(view, MASKED, blob)
         return blob, masked.digest.hex()
 
-    async def _send_sealed(self, sealed: m.SealedShares, note: str) -> None:
-        digest = self.context.store.put(sealed.blob, About(self.context.config.organisation, note=note))
-        organisation = self._organisation(sealed.to)
-        if organisation == self.context.config.organisation:
-            return
-        try:
-            await self.context.blobs.push(organisation, digest, sealed.blob, attempts=2)
-        except NodeError as error:
-            log.info("sealed share left for its receiver to fetch", to=sealed.to, **error.as_json())
-
-    def _organisation(self, participant: str) -> str:
-        msp = self.known.organisations[participant]
-        return next(o.name for o in self.context.consortium.members if o.msp_id == msp)
+    async def _keep(self, view: Round, kind: str, blob: bytes) -> None:
+        """Store an own blob with a note, which shows later what a journal restored from a backup has forgotten."""
+        about = About(self.context.config.organisation, note=f"{view.name} {kind}")
+        await asyncio.to_thread(self.context.store.put, blob, about)
 
 
 def of(out: Iterable[object], kind: type[T]) -> tuple[T, ...]:
@@ -236,5 +226,5 @@ def _commitment(shares: Shares) -> m.CommitShares:
     return m.CommitShares(
         bytes.fromhex(shares.seed_commitment),
         bytes.fromhex(shares.shares_root),
-        {to: bytes.fromhex(digest) for to, digest in shares.sealed.items()},
+        bytes.fromhex(shares.sealed),
     )

@@ -143,7 +143,7 @@ class Attendance:
             self._wake.set()
         self.context.health.position = {"attempt": view.name, "phase": view.phase}
         self.context.metrics.round.labels(view.training).set(view.round)
-        self.context.mirror.watch(view, self.context.me)
+        self.context.mirror.watch(view)
 
     def _plan_sleep(self, view: Round, own: Own) -> None:
         """Sleep no longer than until this node's own turn, the deadline or a turn to propose."""

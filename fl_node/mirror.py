@@ -11,12 +11,11 @@ from fl_node.blobclient import BlobClient
 from fl_node.blobstore import BlobStore
 from fl_node.errors import NodeError
 from fl_node.observe import Metrics
+from fl_node.secagg.seal import bundle_bytes
 from fl_node.views import OVER, Round
 
 log = structlog.get_logger("mirror")
 PAUSE_S: Final = 0.5
-SEALED_MOST: Final = 4096
-"""Bytes of a sealed message: two shares and an audit path take less than a quarter of it."""
 
 
 class Mirror:
@@ -31,8 +30,8 @@ class Mirror:
         self._named: dict[str, set[str]] = {}
         self._bases: dict[str, str] = {}
 
-    def watch(self, view: Round, receiver: str) -> None:
-        """Start pulling what an attempt names and the store lacks: updates, seals for the receiver, the proposal."""
+    def watch(self, view: Round) -> None:
+        """Start pulling what an attempt names and the store lacks: sealed bundles, updates, the proposal."""
         if view.phase in OVER:
             return
         if self._bases.get(view.training) != view.base_state:
@@ -40,8 +39,7 @@ class Mirror:
             self.keep(view.base_state)
         most = self.store.limits.blob
         for dealer, shares in view.shares.items():
-            if digest := shares.sealed.get(receiver):
-                self._start(view, digest, dealer, SEALED_MOST)
+            self._start(view, shares.sealed, dealer, bundle_bytes(len(view.u1)))
         for owner, update in view.updates.items():
             self._start(view, update.digest, owner, min(update.length, most))
         if view.proposal:
@@ -69,7 +67,7 @@ class Mirror:
     def retain(self, view: Round, retention_ms: int) -> None:
         """Let the masked blobs of an attempt that is over expire after the audit's window; digests stay.
 
-        Sealed shares and refused proposals that nobody gave are no longer waited for: they may never have been.
+        Sealed bundles and refused proposals that nobody gave are no longer waited for: they may never have been.
         """
         kept = {update.digest for update in view.updates.values()}
         if view.phase == "Final" and view.proposal:
@@ -79,7 +77,7 @@ class Mirror:
             if task := self._tasks.get(digest):
                 task.cancel()
         until = time.time_ns() // 1_000_000 + retention_ms
-        sealed = [digest for shares in view.shares.values() for digest in shares.sealed.values()]
+        sealed = (shares.sealed for shares in view.shares.values())
         for digest in (*sealed, *(update.digest for update in view.updates.values())):
             self.store.expire(digest, until)
 

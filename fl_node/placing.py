@@ -1,8 +1,8 @@
-"""Places a masked update with as many members as must endorse it, and has those that hold it endorse it."""
+"""Places a blob with as many members as must endorse its commitment, and has those that hold it endorse it."""
 
 import random
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fl_node.bindings import Binding
 from fl_node.blobclient import BlobClient
@@ -25,37 +25,29 @@ class Around(Protocol):
 
 @dataclass
 class Placing:
-    """One update's way to the ledger.
+    """The way of an attempt's blobs, sealed bundle and masked update, to the ledger.
 
     Attributes:
-        declined: An endorser has declined it once: from then on all who hold it are waited for, to choose among.
+        declined: An endorser has declined once: from then on all who hold a blob are waited for, to choose among.
     """
 
     context: Around
     declined: bool = False
 
-    async def commit(self, view: Round, blob: bytes, digest: str, examples: int) -> None:
-        """Push a masked update to enough members and commit its digest.
+    async def commit(self, view: Round, function: str, blob: bytes, digest: str, /, **arguments: Any) -> None:
+        """Push a blob to enough members and submit the transaction that commits to its digest.
 
         Raises:
             NodeError: FL4707, too few took it; LedgerError: it was not endorsed or not committed.
-            RefusalError: FL4203, this node has masked another vector in this attempt and does not know it any more.
+            RefusalError: FL4203, this node sealed or masked something else in this attempt and has forgotten it.
         """
         context = self.context
         everyone = context.blobs.urls if self.declined else ()
-        binding = Binding(f"{view.name}/{context.config.name}", digest, context.journal.mark)
+        binding = Binding(f"{view.name}/{context.config.name}/{function.lower()}", digest, context.journal.mark)
         holders = await context.blobs.spread(digest, blob, context.consortium.threshold, everyone, binding)
         try:
             await context.ledger.submit(
-                "CommitUpdate",
-                organisations=self.endorsers(holders),
-                patient=False,
-                **view.ref,
-                digest=digest,
-                length=len(blob),
-                examples=examples,
-                plan=view.plan,
-                base_state=view.base_state,
+                function, organisations=self.endorsers(holders), patient=False, **view.ref, **arguments
             )
         except LedgerError:
             self.declined = True

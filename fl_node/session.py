@@ -61,7 +61,7 @@ class PublishKeys(Effect):
 
 @dataclass(frozen=True)
 class CommitShares(Effect):
-    """Share the secrets, or take the journal's sealed messages, push them and commit to them."""
+    """Share the secrets, or take the journal's sealed bundle, push it and commit to it."""
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ class Keys(View):
 
 
 class Shares(View):
-    """A participant's commitments of the Shares phase; `sealed` maps receiver → digest of the sealed message."""
+    """A participant's commitments of the Shares phase; `sealed` is the digest of its sealed bundle."""
 
     seed_commitment: Digest
     shares_root: Digest
-    sealed: dict[str, Digest] = Field(default_factory=dict)
+    sealed: Digest
 
 
 class Update(View):

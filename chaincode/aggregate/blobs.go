@@ -24,6 +24,28 @@ func (f Folder) Open(digest Digest) (io.ReadCloser, error) {
 	return os.Open(filepath.Join(string(f), name[:2], name))
 }
 
+// ErrLength says that a blob has another length than its kind.
+var ErrLength = errors.New("aggregate: another length")
+
+// CheckBlob says whether a short blob of this length lies here unaltered. It fails with ErrBlob or ErrLength.
+func CheckBlob(blobs Blobs, digest Digest, length int) error {
+	reader, err := blobs.Open(digest)
+	if err != nil {
+		return fmt.Errorf("%w: %x", ErrBlob, digest)
+	}
+	defer func() { _ = reader.Close() }()
+	blob, err := io.ReadAll(io.LimitReader(reader, int64(length)+1))
+	switch {
+	case err == nil && len(blob) > length:
+		return fmt.Errorf("%w: more than %d bytes", ErrLength, length)
+	case err != nil || sha256.Sum256(blob) != digest:
+		return fmt.Errorf("%w: %x is altered", ErrBlob, digest)
+	case len(blob) < length:
+		return fmt.Errorf("%w: %d bytes of %d", ErrLength, len(blob), length)
+	}
+	return nil
+}
+
 // CheckUpdate says whether a masked update lies here unaltered and has the layout's length and form. It fails with
 // ErrBlob where the blob is missing or altered and with *Fault (FaultUpdate) where its sender broke the form.
 func CheckUpdate(blobs Blobs, digest Digest, layout Layout) error {

@@ -85,7 +85,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"phase", "OpenRound, Advance, ProposeAggregate, ReportFault, votes", "where the attempt stands and what its phases froze"},
 	{"keys", "PublishKeys", "a member's public keys"},
 	{"public-key", "PublishKeys", "where a public key was used: never again"},
-	{"shares", "CommitShares", "a dealer's commitments and the digests of its sealed shares"},
+	{"shares", "CommitShares", "a dealer's commitments and the digest of its sealed bundle"},
 	{"complaint", "ReportFault", "a member cannot open a dealer's sealed share"},
 	{"update", "CommitUpdate", "the digest of a masked update"},
 	{"frozen", "Advance", "a survivor set, by epoch"},

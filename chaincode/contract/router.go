@@ -31,7 +31,7 @@ func (c Contract) transactions() map[string]entry {
 
 		"OpenRound":        transaction(round.OpenRound),
 		"PublishKeys":      transaction(round.PublishKeys),
-		"CommitShares":     transaction(round.CommitShares),
+		"CommitShares":     transaction(c.commitShares),
 		"CommitUpdate":     transaction(c.commitUpdate),
 		"Advance":          transaction(round.Advance),
 		"RevealShares":     transaction(round.RevealShares),
@@ -79,6 +79,10 @@ func (c Contract) found(s ledger.State, env ledger.Env, req governance.FoundRequ
 		return federation, event, err
 	}
 	return federation, event, rewards.MintFounding(s)
+}
+
+func (c Contract) commitShares(s ledger.State, env ledger.Env, req round.SharesRequest) (round.Response, ledger.Event, error) {
+	return round.CommitShares(s, env, c.Verifier, req)
 }
 
 func (c Contract) commitUpdate(s ledger.State, env ledger.Env, req round.UpdateRequest) (round.Response, ledger.Event, error) {

@@ -11,6 +11,7 @@ import (
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/round"
+	"fedledger/chaincode/secagg"
 	"fedledger/chaincode/selection"
 )
 
@@ -179,15 +180,21 @@ func TestMetricsAreBoundedPlainDecimals(t *testing.T) {
 	f.Must(p.Aggregator(), "ProposeAggregate", changed(p.Proposal(), "metrics", object{"loss": "-1.5e-7", "eval/accuracy": "0.98"}), nil)
 }
 
-func TestSharesAreForExactlyTheOtherMembersWithKeys(t *testing.T) {
+func TestT15SealedMessagesThatAreCommittedToCannotBeWithheld(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseShares)
-	shares := p.Shares(0)
-	sealed := shares["sealed"].([]object)
-	refused(t, f, p.Node(0), "CommitShares", changed(p.Shares(0), "sealed", sealed[:2]), errcode.WrongReceivers)
-	swapped := []object{sealed[1], sealed[0], sealed[2]}
-	refused(t, f, p.Node(0), "CommitShares", changed(p.Shares(0), "sealed", swapped), errcode.WrongReceivers)
+	missing := changed(p.Shares(0), "sealed", contracttest.Digest("nowhere"))
+	refused(t, f, p.Node(0), "CommitShares", missing, errcode.BlobMissing)
+	for _, length := range []int{0, secagg.BundleBytes(4) - 1, secagg.BundleBytes(4) + 1, secagg.BundleBytes(5)} {
+		digest := f.Blobs.Put(make([]byte, length))
+		other := changed(p.Shares(0), "sealed", ledger.Hex(digest[:]))
+		refused(t, f, p.Node(0), "CommitShares", other, errcode.WrongBundle)
+	}
+	digest := f.Blobs.Put(make([]byte, secagg.BundleBytes(4)))
+	f.Blobs[digest][0] ^= 1
+	refused(t, f, p.Node(0), "CommitShares", changed(p.Shares(0), "sealed", ledger.Hex(digest[:])), errcode.BlobMissing)
+	refused(t, f, p.Node(0), "CommitShares", changed(p.Shares(0), "sealed", "x"), errcode.BadArgument)
 	refused(t, f, p.Node(0), "CommitShares", changed(p.Shares(0), "shares_root", "x"), errcode.BadArgument)
 	refused(t, f, p.Node(0), "RevealShares", p.With(object{"shares": []object{}}), errcode.WrongPhase)
 }

@@ -51,7 +51,7 @@ const (
 	NotInCohort         Code = "FL0411"
 	KeyReused           Code = "FL0412"
 	WeakKey             Code = "FL0413"
-	WrongReceivers      Code = "FL0414"
+	WrongBundle         Code = "FL0414"
 	WrongBase           Code = "FL0415"
 	WrongLength         Code = "FL0416"
 	CountRefused        Code = "FL0417"

@@ -1,8 +1,6 @@
 package round
 
 import (
-	"slices"
-
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
@@ -85,8 +83,9 @@ type SharesRequest struct {
 	Shares
 }
 
-// CommitShares records a dealer's commitments and the digests of its sealed messages to every other member of U1.
-func CommitShares(s ledger.State, env ledger.Env, req SharesRequest) (Response, ledger.Event, error) {
+// CommitShares records a dealer's commitments and the digest of its sealed bundle. An endorser whose organisation does not
+// hold the bundle refuses, so that no dealer can commit to sealed messages and withhold them (T15, T17).
+func CommitShares(s ledger.State, env ledger.Env, verifier Verifier, req SharesRequest) (Response, ledger.Event, error) {
 	_, status, err := inPhase(s, req.Ref, PhaseShares)
 	if err != nil {
 		return Response{}, ledger.Event{}, err
@@ -99,27 +98,15 @@ func CommitShares(s ledger.State, env ledger.Env, req SharesRequest) (Response, 
 	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	if err := checkShares(req.Shares, without(status.U1, []string{id})); err != nil {
+	given := req.Shares
+	err = ledger.Digests("seed_commitment", given.SeedCommitment, "shares_root", given.SharesRoot, "sealed", given.Sealed)
+	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	return Response{req.Ref, PhaseShares}, happened("SharesCommitted", req.Ref, PhaseShares), ledger.Store(s, key, req.Shares)
-}
-
-func checkShares(shares Shares, receivers []string) error {
-	if err := ledger.Digests("seed_commitment", shares.SeedCommitment, "shares_root", shares.SharesRoot); err != nil {
-		return err
+	if err := verifier.CheckSealed(bytes32(given.Sealed), len(status.U1)); err != nil {
+		return Response{}, ledger.Event{}, err
 	}
-	named := []string{}
-	for _, sealed := range shares.Sealed {
-		if err := ledger.CheckDigest("sealed digest", sealed.Digest); err != nil {
-			return err
-		}
-		named = append(named, sealed.To)
-	}
-	if !slices.Equal(receivers, named) {
-		return errcode.New(errcode.WrongReceivers, "sealed must name %v, in this order", receivers)
-	}
-	return nil
+	return Response{req.Ref, PhaseShares}, happened("SharesCommitted", req.Ref, PhaseShares), ledger.Store(s, key, given)
 }
 
 // UpdateRequest is the argument of CommitUpdate.

@@ -109,17 +109,11 @@ type Keys struct {
 	MaskKey string `json:"mask_key"`
 }
 
-// Shares are a member's commitments to its seed and to all shares that it dealt.
+// Shares are a member's commitments to its seed and to all shares that it dealt, and the digest of its sealed bundle.
 type Shares struct {
-	SeedCommitment string   `json:"seed_commitment"`
-	SharesRoot     string   `json:"shares_root"`
-	Sealed         []Sealed `json:"sealed"`
-}
-
-// Sealed names a sealed message by the digest of its blob.
-type Sealed struct {
-	To     string `json:"to"`
-	Digest string `json:"digest"`
+	SeedCommitment string `json:"seed_commitment"`
+	SharesRoot     string `json:"shares_root"`
+	Sealed         string `json:"sealed"`
 }
 
 // Update is a member's masked update.

@@ -13,6 +13,8 @@ import (
 // Verifier is what an endorser recomputes from blobs. For the same arguments every endorser accepts or has an error that
 // keeps it from endorsing; none comes to another result.
 type Verifier interface {
+	// CheckSealed accepts a sealed bundle that lies here unaltered and has the length of one among so many members.
+	CheckSealed(digest aggregate.Digest, members int) error
 	// CheckUpdate accepts a masked update that lies here unaltered and in the layout's form.
 	CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error
 	// VerifyAggregate accepts inputs whose proposed aggregate is the survivors' sum and whose rows are the counted total.
@@ -28,6 +30,16 @@ type Recompute struct {
 }
 
 var _ Verifier = Recompute{}
+
+// CheckSealed implements Verifier.
+func (r Recompute) CheckSealed(digest aggregate.Digest, members int) error {
+	length := secagg.BundleBytes(members)
+	err := aggregate.CheckBlob(r.Blobs, digest, length)
+	if errors.Is(err, aggregate.ErrLength) {
+		return errcode.New(errcode.WrongBundle, "the sealed bundle of one of %d members has %d bytes", members, length)
+	}
+	return refusal(err)
+}
 
 // CheckUpdate implements Verifier.
 func (r Recompute) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error {

@@ -26,7 +26,7 @@ type View struct {
 	Aggregators  []string               `json:"aggregators"`
 	Turns        []ProposerTurn         `json:"turns"`
 	Keys         map[string]Keys        `json:"keys"`
-	Shares       map[string]SharesView  `json:"shares"`
+	Shares       map[string]Shares      `json:"shares"`
 	Updates      map[string]Update      `json:"updates"`
 	U1           []string               `json:"u1"`
 	U2           []string               `json:"u2"`
@@ -43,13 +43,6 @@ type View struct {
 	Lifted       bool                   `json:"lifted"`
 	Rules        uint64                 `json:"rules"`
 	Mode         string                 `json:"mode"`
-}
-
-// SharesView is a member's commitments with the sealed messages' digests by receiver.
-type SharesView struct {
-	SeedCommitment string            `json:"seed_commitment"`
-	SharesRoot     string            `json:"shares_root"`
-	Sealed         map[string]string `json:"sealed"`
 }
 
 // FrozenView is a survivor set frozen on the same base state, with those blamed with proof: what a node needs to check the
@@ -134,16 +127,10 @@ func (v *View) froze(round Round, status Status) {
 }
 
 func (v *View) said(round Round, found evidence) {
-	v.Keys, v.Updates, v.Shares = map[string]Keys{}, map[string]Update{}, map[string]SharesView{}
+	v.Keys, v.Updates, v.Shares = map[string]Keys{}, map[string]Update{}, map[string]Shares{}
 	maps.Copy(v.Keys, found.keys)
 	maps.Copy(v.Updates, found.updates)
-	for id, shares := range found.shares { // any order: into a map
-		sealed := map[string]string{}
-		for _, message := range shares.Sealed {
-			sealed[message.To] = message.Digest
-		}
-		v.Shares[id] = SharesView{shares.SeedCommitment, shares.SharesRoot, sealed}
-	}
+	maps.Copy(v.Shares, found.shares)
 	v.Revealed = present(round.Names(), found.reveals)
 }
 

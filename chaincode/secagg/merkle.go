@@ -36,6 +36,17 @@ func VerifyPath(root Digest, index, size int, leaf []byte, path []Digest) error 
 	return nil
 }
 
+// pathLength is how many hashes the audit path of a leaf has.
+func pathLength(index, size int) int {
+	length := 0
+	for last := size - 1; last > 0; index, last = index>>1, last>>1 {
+		if index&1 == 1 || index != last {
+			length++
+		}
+	}
+	return length
+}
+
 func parent(left, right Digest) Digest {
 	buffer := make([]byte, 0, 65)
 	buffer = append(append(append(buffer, 1), left[:]...), right[:]...)

@@ -141,7 +141,7 @@ func FuzzOpenShares(f *testing.F) {
 		for i := range key {
 			key[i], session[i] = byte(random.Uint32()), byte(random.Uint32())
 		}
-		if _, err := secagg.OpenShares(session, "a", "b", key, sealed); !errors.Is(err, secagg.ErrSealed) {
+		if _, err := secagg.OpenShares(session, "a", "b", key, sealed, 1, 2); !errors.Is(err, secagg.ErrSealed) {
 			t.Fatalf("expected %v, got %v", secagg.ErrSealed, err)
 		}
 	})

@@ -1,10 +1,12 @@
 package secagg_test
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"fedledger/chaincode/secagg"
@@ -183,8 +185,9 @@ func TestSealedSharesFollowTheirVectors(t *testing.T) {
 		Name, Expect, From, To           string
 		Session, Key, Sealed, Mask, Seed raw
 		Path                             []raw
+		Place, Members                   int
 	}](t, "sealed") {
-		dealt, err := secagg.OpenShares(fixed(t, c.Session), c.From, c.To, fixed(t, c.Key), c.Sealed)
+		dealt, err := secagg.OpenShares(fixed(t, c.Session), c.From, c.To, fixed(t, c.Key), c.Sealed, c.Place, c.Members)
 		expect(t, c.Name, c.Expect, err)
 		if err != nil {
 			continue
@@ -192,10 +195,44 @@ func TestSealedSharesFollowTheirVectors(t *testing.T) {
 		if dealt.Mask != [secagg.ShareBytes]byte(c.Mask) || dealt.Seed != [secagg.ShareBytes]byte(c.Seed) {
 			t.Errorf("%s: other shares", c.Name)
 		}
-		for i, node := range digests(t, c.Path) {
-			if dealt.Path[i] != node {
-				t.Errorf("%s: another path", c.Name)
+		if !slices.Equal(digests(t, c.Path), dealt.Path) {
+			t.Errorf("%s: another path", c.Name)
+		}
+	}
+}
+
+func TestBundlesFollowTheirVectors(t *testing.T) {
+	for _, c := range read[struct {
+		Name, Dealer          string
+		Session, Root, Bundle raw
+		Members               []string
+		Keys                  map[string]struct{ Secret, Public raw }
+	}](t, "bundle") {
+		n := len(c.Members)
+		if secagg.BundleBytes(n) != len(c.Bundle) {
+			t.Fatalf("%s: expected %d bytes, got %d", c.Name, secagg.BundleBytes(n), len(c.Bundle))
+		}
+		session, rest := fixed(t, c.Session), c.Bundle
+		dealer := secagg.Peer{ID: c.Dealer, Key: fixed(t, c.Keys[c.Dealer].Public)}
+		for place, name := range c.Members {
+			if name == c.Dealer {
+				continue
 			}
+			own := secagg.Peer{ID: name, Key: fixed(t, c.Keys[name].Public)}
+			key, err := secagg.ShareKey(session, dealer, own, secagg.Private(fixed(t, c.Keys[name].Secret)), dealer.Key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sealed := rest[:secagg.SealedBytes(n)]
+			rest = rest[len(sealed):]
+			dealt, err := secagg.OpenShares(session, c.Dealer, name, key, sealed, place, n)
+			if err != nil {
+				t.Fatal(c.Name, err)
+			}
+			leaf := secagg.ShareLeaf(session, c.Dealer, name, secagg.KindSeed, dealt.Seed)
+			proof := append([]secagg.Digest{sha256.Sum256(append([]byte{0}, leaf[:]...))}, dealt.Path...)
+			reveal := secagg.Reveal{Dealer: c.Dealer, Receiver: name, Kind: secagg.KindMask, Value: dealt.Mask, Proof: proof}
+			expect(t, c.Name, "success", secagg.CheckReveal(session, fixed(t, c.Root), c.Members, reveal))
 		}
 	}
 }

@@ -6,7 +6,7 @@ from fl_node.secagg.errors import BAD_KEY, SecaggError
 from fl_node.secagg.keys import PublicKeys, check_public_key, pair_key, seed_commitment, self_key, share_key
 from fl_node.secagg.masks import Mask
 from fl_node.secagg.records import Dealing, Secrets, keys_digest
-from fl_node.secagg.seal import seal, unseal
+from fl_node.secagg.seal import part, seal, unseal
 from fl_node.secagg.session import Session
 from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import KINDS, Dealt, check_share, deal, proof
@@ -34,38 +34,38 @@ def deal_sealed(
         entropy: Source of the polynomials.
     """
     root, dealt = deal(session, own, tuple(keys), secrets.mask.secret, secrets.seed, entropy)
-    sealed = {}
+    bundle = bytearray()
     for to, public in keys.items():
         if to != own:
-            ends = (own, secrets.seal.public), (to, public.seal)
-            key = share_key(session.digest, secrets.seal, public.seal, *ends)
-            sealed[to] = seal(session.digest, own, to, key, dealt[to])
+            key = share_key(session.digest, secrets.seal, public.seal, (own, secrets.seal.public), (to, public.seal))
+            bundle += seal(session.digest, (own, to), key, dealt[to], len(keys))
     commitment = seed_commitment(session.digest, own, secrets.seed)
-    return Dealing(keys_digest(keys), commitment, root, dealt[own], sealed)
+    return Dealing(keys_digest(keys), commitment, root, dealt[own], bytes(bundle))
 
 
 def open_sealed(
     session: Session, own: str, secrets: Secrets, keys: Mapping[str, PublicKeys], message: tuple[str, bytes, bytes]
 ) -> Dealt:
-    """Opens a dealer's message and checks both shares against its root.
+    """Opens a dealer's message out of its bundle and checks both shares against its root.
 
     Args:
         session: The attempt.
         own: The receiver.
         secrets: Its secrets.
         keys: Public keys of U1, in cohort order.
-        message: Dealer, its committed root, the sealed blob.
+        message: Dealer, its committed root, its sealed bundle.
 
     Raises:
         SecaggError: The message cannot be used (FL4102, FL4103, FL4114).
     """
-    dealer, root, blob = message
-    public = keys[dealer].seal
+    dealer, root, bundle = message
+    public, members = keys[dealer].seal, tuple(keys)
     key = share_key(session.digest, secrets.seal, public, (dealer, public), (own, secrets.seal.public))
-    dealt = unseal(session.digest, dealer, own, key, blob)
+    sealed = part(bundle, members, dealer, own)
+    dealt = unseal(session.digest, (dealer, own), key, sealed, (members.index(own), len(members)))
     for kind in KINDS:
         path = proof(session, dealer, own, kind, dealt)
-        check_share(session, root, tuple(keys), (dealer, own, kind, dealt.value(kind)), path)
+        check_share(session, root, members, (dealer, own, kind, dealt.value(kind)), path)
     return dealt
 
 

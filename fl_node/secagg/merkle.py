@@ -43,6 +43,15 @@ class Tree:
         return tuple(path)
 
 
+def path_length(index: int, size: int) -> int:
+    """Returns how many hashes the audit path of a leaf has."""
+    length, last = 0, size - 1
+    while last:
+        length += index & 1 or index != last
+        index, last = index >> 1, last >> 1
+    return length
+
+
 def verify_path(root: bytes, index: int, size: int, leaf: bytes, path: Sequence[bytes]) -> None:
     """Checks an audit path (RFC 9162 §2.1.3.2).
 

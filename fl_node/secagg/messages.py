@@ -2,7 +2,7 @@
 
 In, by phase of the round           Out
 Keys      RoundOpened               PublishKeys
-Shares    KeysFixed                 SealedShares (a blob for each other member), then CommitShares
+Shares    KeysFixed                 SealedBundle (a blob for all other members), then CommitShares
 Updates   SharesFixed               -
           SealedReceived            nothing, or UnusableShares
           VectorReady               MaskedUpdate
@@ -49,21 +49,19 @@ class KeysFixed:
 
 
 @dataclass(frozen=True)
-class SealedShares:
-    """Store this blob where its receiver can fetch it."""
+class SealedBundle:
+    """Store this blob with a majority, then commit its digest; every receiver fetches it."""
 
-    to: str
     blob: bytes = field(repr=False)
-    digest: bytes
 
 
 @dataclass(frozen=True)
 class CommitShares:
-    """Commit to the seed and the shares; `sealed` maps every other member of U1, in cohort order, to its blob."""
+    """Commit to the seed and the shares; `sealed` is the digest of the sealed bundle."""
 
     seed_commitment: bytes
     shares_root: bytes
-    sealed: Mapping[str, bytes]
+    sealed: bytes
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class SharesFixed:
 
 @dataclass(frozen=True)
 class SealedReceived:
-    """A dealer's sealed message to this participant, as fetched."""
+    """A dealer's sealed bundle, as fetched."""
 
     dealer: str
     blob: bytes = field(repr=False)
@@ -168,4 +166,4 @@ Incoming = (
     | SurvivorsFixed
     | AttemptEnded
 )
-Outgoing = PublishKeys | SealedShares | CommitShares | UnusableShares | MaskedUpdate | RevealShares
+Outgoing = PublishKeys | SealedBundle | CommitShares | UnusableShares | MaskedUpdate | RevealShares

@@ -109,9 +109,7 @@ class Participant:
         check_keys(message.keys)
         self._keys = {name: message.keys[name] for name in members}
         self._dealing = self._load_dealing(session, secrets)
-        commitment = self._dealing.commitment
-        blobs = [m.SealedShares(to, blob, commitment.sealed[to]) for to, blob in self._dealing.sealed.items()]
-        return [*blobs, commitment]
+        return [m.SealedBundle(self._dealing.bundle), self._dealing.commitment]
 
     def _load_dealing(self, session: Session, secrets: Secrets) -> Dealing:
         raw = self._read("dealing")
@@ -149,7 +147,7 @@ class Participant:
         commitment = self._commitments.get(message.dealer)
         if commitment is None or message.dealer == self._own:
             raise SecaggError(OUT_OF_ORDER, "no shares of this dealer are committed", where=message.dealer)
-        if commitment.sealed.get(self._own) != hashlib.sha256(message.blob).digest():
+        if commitment.sealed != hashlib.sha256(message.blob).digest():
             raise SecaggError(BAD_BLOB, "the blob is not the one that the dealer committed to", where=message.dealer)
         sealed = (message.dealer, commitment.shares_root, message.blob)
         try:

@@ -42,19 +42,19 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Dealing:
-    """What was dealt: kept so that a sealed message is only ever resent byte for byte.
+    """What was dealt: kept so that a sealed bundle is only ever resent byte for byte.
 
     Attributes:
         keys: Digest of the keys of U1 that it was dealt for.
         own: The dealer's own shares.
-        sealed: Blob for each other member, in cohort order.
+        bundle: The sealed messages for all other members, in cohort order.
     """
 
     keys: bytes
     seed_commitment: bytes
     shares_root: bytes
     own: Dealt
-    sealed: Mapping[str, bytes] = field(repr=False)
+    bundle: bytes = field(repr=False)
 
     @classmethod
     def decode(cls, raw: bytes) -> "Dealing":
@@ -64,7 +64,7 @@ class Dealing:
         path = tuple(bytes.fromhex(node) for node in own["path"])
         dealt = Dealt(bytes.fromhex(own["mask"]), bytes.fromhex(own["seed"]), path)
         keys, seed, root = (bytes.fromhex(fields[name]) for name in ("keys", "seed_commitment", "shares_root"))
-        return cls(keys, seed, root, dealt, {to: bytes.fromhex(blob) for to, blob in fields["sealed"]})
+        return cls(keys, seed, root, dealt, bytes.fromhex(fields["bundle"]))
 
     def encode(self) -> bytes:
         """Writes the record."""
@@ -75,15 +75,14 @@ class Dealing:
                 "seed_commitment": self.seed_commitment.hex(),
                 "shares_root": self.shares_root.hex(),
                 "own": own,
-                "sealed": [[to, blob.hex()] for to, blob in self.sealed.items()],
+                "bundle": self.bundle.hex(),
             }
         )
 
     @property
     def commitment(self) -> CommitShares:
         """What the ledger shall hold of it."""
-        digests = {to: hashlib.sha256(blob).digest() for to, blob in self.sealed.items()}
-        return CommitShares(self.seed_commitment, self.shares_root, digests)
+        return CommitShares(self.seed_commitment, self.shares_root, hashlib.sha256(self.bundle).digest())
 
 
 @dataclass(frozen=True)

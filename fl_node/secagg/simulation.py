@@ -4,6 +4,7 @@ Every participant is the real one; only ledger and blob stores are dictionaries.
 with anything done to the public state between them, or all at once by `simulate`.
 """
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -74,8 +75,8 @@ class Simulation:
         """Runs phase Shares."""
         for name in self._present(self.keys, absent):
             for message in self.participants[name].receive(m.KeysFixed(dict(self.keys))):
-                if isinstance(message, m.SealedShares):
-                    self.blobs[message.digest] = message.blob
+                if isinstance(message, m.SealedBundle):
+                    self.blobs[hashlib.sha256(message.blob).digest()] = message.blob
                 elif isinstance(message, m.CommitShares):
                     self.commitments[name] = message
 
@@ -96,7 +97,7 @@ class Simulation:
         answers = participant.receive(m.SharesFixed(dict(self.commitments)))
         for dealer, commitment in self.commitments.items():
             if dealer != name:
-                answers += participant.receive(m.SealedReceived(dealer, self.blobs[commitment.sealed[name]]))
+                answers += participant.receive(m.SealedReceived(dealer, self.blobs[commitment.sealed]))
         return answers
 
     def reveal(self, absent: Collection[str] = (), **changes: object) -> None:

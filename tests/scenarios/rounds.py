@@ -75,12 +75,13 @@ class Attempt:
 
     async def _commit(self, name: str) -> None:
         shares = self.simulation.commitments[name]
+        self.federation.put_blob(self.simulation.blobs[shares.sealed], self.federation.members)
         await self.by_node(
             "CommitShares",
             name,
             seed_commitment=shares.seed_commitment.hex(),
             shares_root=shares.shares_root.hex(),
-            sealed=[{"to": to, "digest": blob.hex()} for to, blob in shares.sealed.items()],
+            sealed=shares.sealed.hex(),
         )
 
     async def updates(self, absent: Collection[str] = ()) -> None:

@@ -25,6 +25,7 @@ VECTORS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "merkle": secagg_cases.merkle_cases,
     "keys": secagg_cases.key_cases,
     "sealed": secagg_cases.sealed_cases,
+    "bundle": secagg_cases.bundle_cases,
     "reveal": secagg_cases.reveal_cases,
     "layout": vector_cases.layout_cases,
     "cohort": vector_cases.cohort_cases,

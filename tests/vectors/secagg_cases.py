@@ -1,16 +1,19 @@
 """Cases for the steps of secure aggregation that are not about vectors of slots."""
 
+from dataclasses import replace
 from typing import Any
 
 from fixed import Fixed
 
+from fl_node.secagg.dealing import deal_sealed
 from fl_node.secagg.keys import FIELD_PRIME, KeyPair, pair_key, seed_commitment, self_key, share_key
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.merkle import Tree
+from fl_node.secagg.records import Secrets
 from fl_node.secagg.seal import seal
 from fl_node.secagg.session import Session, threshold
 from fl_node.secagg.shamir import PRIME, SHARE_BYTES, split
-from fl_node.secagg.shares import KINDS, Kind, deal, proof
+from fl_node.secagg.shares import KINDS, Dealt, Kind, deal, proof
 from fl_node.secagg.simulation import session_of
 
 Case = dict[str, Any]
@@ -138,10 +141,11 @@ def sealed_cases() -> list[Case]:
     entropy, one = Fixed("sealed"), _session()
     key = entropy(32)
     _, dealt = deal(one, "hospital-000", one.cohort, entropy(32), entropy(32), entropy)
-    content = dealt["hospital-003"]
-    ends = ("hospital-000", "hospital-003")
-    blob = seal(one.digest, *ends, key, content)
+    content = dealt["hospital-004"]
+    ends = ("hospital-000", "hospital-004")
+    blob = seal(one.digest, ends, key, content, len(one.cohort))
     base = {"session": one.digest.hex(), "from": ends[0], "to": ends[1], "key": key.hex(), "sealed": blob.hex()}
+    base |= {"place": 4, "members": len(one.cohort)}
     path = [node.hex() for node in content.path]
     opened = {"mask": content.mask.hex(), "seed": content.seed.hex(), "path": path}
     spoiled = {
@@ -151,9 +155,32 @@ def sealed_cases() -> list[Case]:
         "one bit changed": {"sealed": (blob[:-1] + bytes([blob[-1] ^ 1])).hex()},
         "cut short": {"sealed": blob[:-1].hex()},
         "empty": {"sealed": ""},
+        "another number of members": {"members": 9},
+        "padded with other than zeros": {"sealed": _sealed_with(one.digest, ends, key, content, b"\x01" * 32).hex()},
     }
     good = {"name": "a sealed message", "expect": "success", **base, **opened}
     return [good, *(base | {"name": name, "expect": "bad-seal"} | change for name, change in spoiled.items())]
+
+
+def _sealed_with(session: bytes, ends: tuple[str, str], key: bytes, content: Dealt, padding: bytes) -> bytes:
+    return seal(session, ends, key, replace(content, path=(*content.path, padding)), 5)
+
+
+def bundle_cases() -> list[Case]:
+    """Whole bundles, each of which every receiver opens its part of: powers of two and their neighbours."""
+    cases = []
+    for members in (3, 4, 5, 8, 9):
+        entropy, one = Fixed(f"bundle {members}"), _session(members)
+        secrets = {name: Secrets.fresh(entropy) for name in one.cohort}
+        dealer = one.cohort[1]
+        keys = {name: own.public for name, own in secrets.items()}
+        dealing = deal_sealed(one, dealer, secrets[dealer], keys, entropy)
+        seals = {name: own.seal for name, own in secrets.items()}
+        pairs = {name: {"secret": pair.secret.hex(), "public": pair.public.hex()} for name, pair in seals.items()}
+        case = {"name": f"{members} members", "expect": "success", "session": one.digest.hex(), "dealer": dealer}
+        case |= {"members": list(one.cohort), "keys": pairs}
+        cases.append(case | {"root": dealing.shares_root.hex(), "bundle": dealing.bundle.hex()})
+    return cases
 
 
 def reveal_cases() -> list[Case]:

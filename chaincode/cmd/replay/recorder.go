@@ -44,6 +44,11 @@ func (r *recorder) note(what string, check func(round.Verifier) error) error {
 	return err
 }
 
+// CheckSealed implements round.Verifier.
+func (r *recorder) CheckSealed(digest aggregate.Digest, members int) error {
+	return r.note("sealed", func(v round.Verifier) error { return v.CheckSealed(digest, members) })
+}
+
 // CheckUpdate implements round.Verifier.
 func (r *recorder) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error {
 	return r.note("update", func(v round.Verifier) error { return v.CheckUpdate(digest, layout) })

@@ -2,6 +2,7 @@ package contracttest
 
 import (
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/secagg"
 )
 
 // Keys is the argument of PublishKeys.
@@ -10,16 +11,15 @@ func (p *Played) Keys(place int) Map {
 	return p.With(Map{"seal_key": ledger.Hex(m.SealKey[:]), "mask_key": ledger.Hex(m.MaskKey[:])})
 }
 
-// Shares is the argument of CommitShares.
+// Shares is the argument of CommitShares; it puts a sealed bundle of the right length, which nobody opens.
 func (p *Played) Shares(place int) Map {
-	m, sealed := p.Members[place], []Map{}
-	for other, peer := range p.Members {
-		if other != place {
-			sealed = append(sealed, Map{"to": peer.ID, "digest": Digest(m.ID + peer.ID)})
-		}
-	}
+	m := p.Members[place]
+	bundle := make([]byte, secagg.BundleBytes(len(p.Members)))
+	copy(bundle, m.ID)
+	sealed := p.f.Blobs.Put(bundle)
 	return p.With(Map{
-		"seed_commitment": ledger.Hex(m.SeedCommitment[:]), "shares_root": ledger.Hex(m.SharesRoot[:]), "sealed": sealed,
+		"seed_commitment": ledger.Hex(m.SeedCommitment[:]), "shares_root": ledger.Hex(m.SharesRoot[:]),
+		"sealed": ledger.Hex(sealed[:]),
 	})
 }
 

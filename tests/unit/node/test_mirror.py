@@ -11,8 +11,9 @@ from fl_node.blobstore import BlobStore
 from fl_node.context import Context
 from fl_node.errors import NodeError
 from fl_node.journal import Journal
-from fl_node.mirror import SEALED_MOST, Mirror
+from fl_node.mirror import Mirror
 from fl_node.observe import Metrics
+from fl_node.secagg.seal import bundle_bytes
 from fl_node.views import Round
 from tests.unit.node.test_refusals import ROUND
 
@@ -33,16 +34,16 @@ class Nowhere:
 
 def view(phase: str) -> Round:
     proposal = {"number": 1, "proposer": "b", "aggregate": AGGREGATE, "state": STATE}
-    shares = {"b": {"seed_commitment": "5" * 64, "shares_root": "5" * 64, "sealed": {"a": SEALED}}}
+    shares = {"b": {"seed_commitment": "5" * 64, "shares_root": "5" * 64, "sealed": SEALED}}
     updates = {"b": {"digest": UPDATE, "length": 16, "examples": 1}}
-    changes = {"phase": phase, "proposal": proposal, "shares": shares, "updates": updates}
+    changes = {"phase": phase, "proposal": proposal, "shares": shares, "updates": updates, "u1": ROUND.cohort}
     return Round.model_validate(ROUND.model_dump() | changes)
 
 
 async def pulled_after(folder: Path, end: str) -> tuple[dict[str, int | None], set[str]]:
     client = Nowhere()
     mirror = Mirror(BlobStore(folder), cast("BlobClient", client), "hospital-a", Metrics())
-    mirror.watch(view("Attest"), "a")
+    mirror.watch(view("Attest"))
     await asyncio.sleep(0.01)
     mirror.retain(view(end), 1000)
     await asyncio.sleep(0.01)
@@ -54,7 +55,7 @@ async def pulled_after(folder: Path, end: str) -> tuple[dict[str, int | None], s
 async def test_a_blob_may_have_no_more_bytes_than_its_kind(tmp_path: Path):
     most, _ = await pulled_after(tmp_path, "Void")
     whole = BlobStore(tmp_path).limits.blob
-    assert most == {SEALED: SEALED_MOST, UPDATE: 16, AGGREGATE: whole, STATE: whole}
+    assert most == {SEALED: bundle_bytes(len(ROUND.cohort)), UPDATE: 16, AGGREGATE: whole, STATE: whole}
 
 
 async def test_blobs_that_may_never_have_been_are_not_waited_for_once_the_attempt_is_over(tmp_path: Path):

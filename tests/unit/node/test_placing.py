@@ -1,4 +1,4 @@
-"""An update reaches the ledger although a member that says it holds the blob does not endorse."""
+"""A blob's digest reaches the ledger although a member that says it holds the blob does not endorse."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +23,7 @@ class World:
         self.asked: list[tuple[str, ...]] = []
 
     async def spread(self, _: str, __: bytes, needed: int, preferred: Any, binding: Binding) -> list[str]:
-        assert (binding.deed, binding.digest) == (f"{ROUND.name}/hospital-c", DIGEST)
+        assert (binding.deed, binding.digest) == (f"{ROUND.name}/hospital-c/commitupdate", DIGEST)
         return ["hospital-a", "hospital-b", "hospital-c", *(["hospital-d"] if preferred else [])][: needed + 1]
 
     async def submit(self, function: str, *, organisations: tuple[str, ...], **_: Any) -> None:
@@ -37,7 +37,7 @@ async def test_t15_a_member_that_holds_a_blob_and_does_not_endorse_stops_no_upda
     placing = Placing(world)  # type: ignore[arg-type]
     for _ in range(100):  # each try leaves the liar out with a chance of a third
         try:
-            await placing.commit(ROUND, b"masked", DIGEST, 10)
+            await placing.commit(ROUND, "CommitUpdate", b"masked", DIGEST, digest=DIGEST)
         except LedgerError:
             continue
         break

@@ -31,7 +31,7 @@ NAMES = ("a", "b", "c", "d")
 DIGEST = "ab" * 32
 DEADLINE = 10_000
 KEYS = {"seal_key": DIGEST, "mask_key": DIGEST}
-SHARES = {"seed_commitment": DIGEST, "shares_root": DIGEST, "sealed": {}}
+SHARES = {"seed_commitment": DIGEST, "shares_root": DIGEST, "sealed": DIGEST}
 UPDATE = {"digest": DIGEST, "length": 16, "examples": 10}
 PROPOSAL = {"number": 1, "proposer": "b", "aggregate": DIGEST, "state": DIGEST}
 ME = Own("a", "AMSP", majority=3, voters=4)

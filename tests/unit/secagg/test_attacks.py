@@ -26,7 +26,7 @@ def test_t4_a_substituted_key_gives_shares_that_no_one_can_use():
     middle = KeyPair.of(b"\x07" * 32)
     shown = world.run.keys | {"hospital-001": replace(world.run.keys["hospital-001"], seal=middle.public)}
     dealt = world.me.receive(m.KeysFixed(shown))
-    blob = next(one for one in dealt if isinstance(one, m.SealedShares) and one.to == "hospital-001")
+    blob = next(one for one in dealt if isinstance(one, m.SealedBundle))
     victim = world.run.participants["hospital-001"]
     refused(errors.UNKNOWN_OWN, victim, m.KeysFixed(shown))
     victim.receive(m.KeysFixed(world.run.keys))

@@ -24,7 +24,7 @@ def test_t17_shares_that_do_not_open_are_reported_and_the_sum_stays_exact():
     world.run.commit_shares()
     dealer = "hospital-003"
     dealing = Dealing.decode(world.journals[dealer].read(f"{world.session.digest.hex()}/dealing") or b"")
-    dishonest(world, dealer, replace(dealing, sealed=dealing.sealed | {ME: b"garbage"}))
+    dishonest(world, dealer, replace(dealing, bundle=b"garbage" + dealing.bundle[7:]))
     world.run.participants[dealer] = Participant(dealer, world.journals[dealer])
     world.run.participants[dealer].receive(m.RoundOpened(world.session, world.session.digest))
     world.run.commit_shares()
@@ -47,7 +47,7 @@ def test_t17_a_share_that_is_not_under_the_root_is_unusable():
     me.receive(m.RoundOpened(world.session, world.session.digest))
     me.receive(m.KeysFixed(world.run.keys))
     me.receive(m.SharesFixed(world.run.commitments | {"hospital-003": replace(commitment, shares_root=bytes(32))}))
-    answer = me.receive(m.SealedReceived("hospital-003", world.run.blobs[commitment.sealed[ME]]))
+    answer = me.receive(m.SealedReceived("hospital-003", world.run.blobs[commitment.sealed]))
     assert isinstance(answer[0], m.UnusableShares)
     assert errors.BAD_PROOF in answer[0].reason
 
@@ -138,6 +138,6 @@ def test_an_update_that_breaks_the_form_is_its_senders_fault():
 
 def test_t21_a_sealed_message_of_another_attempt_does_not_open():
     first, second = World().until_shares(), World(attempt=2).until_shares()
-    old = first.run.blobs[first.run.commitments["hospital-001"].sealed[ME]]
+    old = first.run.blobs[first.run.commitments["hospital-001"].sealed]
     second.me.receive(m.SharesFixed(second.run.commitments))
     refused(errors.BAD_BLOB, second.me, m.SealedReceived("hospital-001", old))

@@ -16,10 +16,10 @@ from fl_node.secagg.keys import KeyPair, check_public_key, pair_key, seed_commit
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import keystream
 from fl_node.secagg.merkle import Tree, verify_path
-from fl_node.secagg.seal import seal, unseal
+from fl_node.secagg.seal import bundle_bytes, part, seal, unseal
 from fl_node.secagg.session import Session, threshold
 from fl_node.secagg.shamir import rebuild
-from fl_node.secagg.shares import Dealt, check_share
+from fl_node.secagg.shares import KINDS, Dealt, check_share, proof
 from fl_node.secagg.simulation import session_of
 from fl_node.secagg.unmask import Revealed, unmask, verify
 
@@ -141,13 +141,31 @@ def test_derived_keys_follow_their_vectors(case: Case):
 @pytest.mark.parametrize("case", cases("sealed"))
 def test_sealed_shares_follow_their_vectors(case: Case):
     session, key, sealed = unhex(case["session"], case["key"], case["sealed"])
+    ends, at = (case["from"], case["to"]), (case["place"], case["members"])
     if case["expect"] != "success":
         with refuses(case):
-            unseal(session, case["from"], case["to"], key, sealed)
+            unseal(session, ends, key, sealed, at)
         return
     dealt = Dealt(*unhex(case["mask"], case["seed"]), tuple(unhex(*case["path"])))
-    assert dealt == unseal(session, case["from"], case["to"], key, sealed)
-    assert sealed == seal(session, case["from"], case["to"], key, dealt)
+    assert dealt == unseal(session, ends, key, sealed, at)
+    assert sealed == seal(session, ends, key, dealt, at[1])
+
+
+@pytest.mark.parametrize("case", cases("bundle"))
+def test_bundles_follow_their_vectors(case: Case):
+    members, dealer = tuple(case["members"]), case["dealer"]
+    session, root, bundle = unhex(case["session"], case["root"], case["bundle"])
+    assert bundle_bytes(len(members)) == len(bundle)
+    for place, name in enumerate(members):
+        if name == dealer:
+            continue
+        own = KeyPair.of(bytes.fromhex(case["keys"][name]["secret"]))
+        public = bytes.fromhex(case["keys"][dealer]["public"])
+        key = share_key(session, own, public, (dealer, public), (name, own.public))
+        dealt = unseal(session, (dealer, name), key, part(bundle, members, dealer, name), (place, len(members)))
+        for kind in KINDS:
+            share = (dealer, name, kind, dealt.value(kind))
+            check_share(_Digest(session), root, members, share, proof(_Digest(session), dealer, name, kind, dealt))
 
 
 @pytest.mark.parametrize("case", cases("reveal"))

@@ -56,6 +56,15 @@ func (s *stub) GetTxTimestamp() (*timestamppb.Timestamp, error) {
 	return timestamppb.New(time.UnixMilli(1_000_000)), nil
 }
 func (s *stub) GetState(key string) ([]byte, error) { return s.committed.Get(key) }
+func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		values[i], _ = s.committed.Get(key)
+	}
+	return values, nil
+}
+func (s *stub) StartWriteBatch()        {}
+func (s *stub) FinishWriteBatch() error { return nil }
 func (s *stub) PutState(key string, value []byte) error {
 	s.writes = append(s.writes, ledger.Entry{Key: key, Value: value})
 	return nil

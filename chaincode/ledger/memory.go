@@ -138,6 +138,9 @@ func (t *Tx) Put(key string, value []byte) error { return t.overlay.put(key, val
 // Del implements State.
 func (t *Tx) Del(key string) error { return t.overlay.put(key, nil) }
 
+// Ahead implements State.
+func (t *Tx) Ahead(...string) error { return nil }
+
 // Range implements State.
 func (t *Tx) Range(prefix string) ([]Entry, error) {
 	t.ranges[prefix] = t.base.versionsUnder(prefix)

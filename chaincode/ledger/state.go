@@ -19,6 +19,8 @@ type State interface {
 	Put(key string, value []byte) error
 	// Del removes key.
 	Del(key string) error
+	// Ahead names keys that will be read, so that they come in one message; it changes no transaction's reads.
+	Ahead(keys ...string) error
 	// Range returns the entries whose keys start with prefix (from Key), sorted by key.
 	Range(prefix string) ([]Entry, error)
 }

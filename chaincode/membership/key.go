@@ -76,6 +76,9 @@ func OwnerOf(s ledger.State, mspID, keyHash string) (string, error) {
 
 // Caller returns the active participant that the caller's certificate key is bound to (T4, T10).
 func Caller(s ledger.State, env ledger.Env) (Participant, error) {
+	if err := s.Ahead(ledger.Key("organisation", env.Caller.MSPID), ledger.Key("key", env.Caller.MSPID, env.Caller.KeyHash)); err != nil {
+		return Participant{}, err
+	}
 	if err := governance.CheckMember(s, env); err != nil {
 		return Participant{}, err
 	}
@@ -85,6 +88,9 @@ func Caller(s ledger.State, env ledger.Env) (Participant, error) {
 	}
 	if owner == "" {
 		return Participant{}, errcode.New(errcode.NotAParticipant, "Apply with this certificate's key hash first")
+	}
+	if err := s.Ahead(participantKey(owner), bindingKey(owner)); err != nil {
+		return Participant{}, err
 	}
 	participant, err := Load(s, owner)
 	if err != nil {

@@ -50,9 +50,11 @@ func (score Score) Fold(outcome string, decay uint64) Score {
 	return score
 }
 
+func scoreKey(participant string) string { return ledger.Key("score", participant) }
+
 // LoadScore reads a participant's score; newcomers start in the middle.
 func LoadScore(s ledger.State, participant string) (Score, error) {
-	score, found, err := ledger.Load[Score](s, ledger.Key("score", participant))
+	score, found, err := ledger.Load[Score](s, scoreKey(participant))
 	if err == nil && !found {
 		return Score{Reputation: ppm / 2, Availability: ppm}, nil
 	}
@@ -138,13 +140,20 @@ func foldOutcomes(s ledger.State, settlement *Settlement, decay uint64) error {
 	if err != nil {
 		return err
 	}
+	keys := []string{}
+	for _, item := range outcomes {
+		keys = append(keys, scoreKey(item.Parts[3]), stakeKey(item.Parts[3]))
+	}
+	if err := s.Ahead(keys...); err != nil {
+		return err
+	}
 	for _, item := range outcomes {
 		participant := item.Parts[3]
 		score, err := LoadScore(s, participant)
 		if err != nil {
 			return err
 		}
-		if err := ledger.Store(s, ledger.Key("score", participant), score.Fold(item.Record.Outcome, decay)); err != nil {
+		if err := ledger.Store(s, scoreKey(participant), score.Fold(item.Record.Outcome, decay)); err != nil {
 			return err
 		}
 		staked, err := StakeOf(s, participant)

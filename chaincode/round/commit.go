@@ -35,7 +35,13 @@ func PublishKeys(s ledger.State, env ledger.Env, req KeysRequest) (Response, led
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
+	if err := ledger.Digests("seal_key", req.SealKey, "mask_key", req.MaskKey); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
 	key := req.key("keys", id)
+	if err := s.Ahead(key, ledger.Key("public-key", req.SealKey), ledger.Key("public-key", req.MaskKey)); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
 	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
@@ -56,9 +62,6 @@ type PublicKeyUse struct {
 
 // claimPublicKey refuses weak keys and any key ever published before, so that no mask is used twice (T5, T6).
 func claimPublicKey(s ledger.State, ref Ref, id, public string) error {
-	if err := ledger.CheckDigest("public key", public); err != nil {
-		return err
-	}
 	if err := secagg.CheckPublicKey(ledger.Bytes(public)); err != nil {
 		return errcode.New(errcode.WeakKey, "%v", err)
 	}

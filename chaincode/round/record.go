@@ -156,6 +156,9 @@ func load(s ledger.State, ref Ref) (Round, Status, error) {
 	if err := ref.check(); err != nil {
 		return Round{}, Status{}, err
 	}
+	if err := s.Ahead(ref.key("round"), ref.key("phase")); err != nil {
+		return Round{}, Status{}, err
+	}
 	round, found, err := ledger.Load[Round](s, ref.key("round"))
 	if err == nil && !found {
 		err = errcode.New(errcode.UnknownRound, "%s has no round %d, attempt %d", ref.Training, ref.Round, ref.Attempt)

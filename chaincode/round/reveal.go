@@ -55,12 +55,17 @@ func checkReveals(s ledger.State, round Round, status Status, receiver string, s
 	if len(shares) == 0 {
 		return errcode.New(errcode.WrongDealers, "no shares")
 	}
-	seen := []string{}
+	seen, keys := []string{}, []string{}
 	for _, share := range shares {
 		if !slices.Contains(status.U2, share.Dealer) || slices.Contains(seen, share.Dealer) {
 			return errcode.New(errcode.WrongDealers, "dealer %.40q: each of %v at most once", share.Dealer, status.U2)
 		}
-		seen = append(seen, share.Dealer)
+		seen, keys = append(seen, share.Dealer), append(keys, round.key("shares", share.Dealer))
+	}
+	if err := s.Ahead(keys...); err != nil {
+		return err
+	}
+	for _, share := range shares {
 		if err := checkReveal(s, round, status, receiver, share); err != nil {
 			return err
 		}

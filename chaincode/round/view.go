@@ -1,6 +1,7 @@
 package round
 
 import (
+	"errors"
 	"maps"
 
 	"fedledger/chaincode/errcode"
@@ -90,7 +91,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 	}
 	view := fixed(round)
 	view.froze(round, status)
-	evidence, err := loadEvidence(s, round)
+	evidence, err := saidBy(s, round)
 	if err != nil {
 		return view, err
 	}
@@ -124,6 +125,35 @@ func (v *View) froze(round Round, status Status) {
 	if status.Phase == PhaseAttest {
 		v.Aggregators = aggregators(round, status)
 	}
+}
+
+// saidBy is loadEvidence by the members' keys, in one message: a query needs no protection against records to come.
+func saidBy(s ledger.State, round Round) (found evidence, err error) {
+	keys := []string{}
+	for _, member := range round.Names() {
+		keys = append(keys, round.key("keys", member), round.key("shares", member), round.key("update", member), round.key("reveal", member))
+	}
+	if err := s.Ahead(keys...); err != nil {
+		return found, err
+	}
+	found = evidence{map[string]Keys{}, map[string]Shares{}, map[string]Update{}, map[string]Reveal{}}
+	for _, member := range round.Names() {
+		err := errors.Join(
+			keep(s, round, "keys", member, found.keys), keep(s, round, "shares", member, found.shares),
+			keep(s, round, "update", member, found.updates), keep(s, round, "reveal", member, found.reveals))
+		if err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+func keep[T any](s ledger.State, round Round, kind, member string, records map[string]T) error {
+	record, found, err := ledger.Load[T](s, round.key(kind, member))
+	if found {
+		records[member] = record
+	}
+	return err
 }
 
 func (v *View) said(round Round, found evidence) {

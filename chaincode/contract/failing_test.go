@@ -1,9 +1,12 @@
 package contract_test
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
+	"fedledger/chaincode/contract"
 	"fedledger/chaincode/contract/contracttest"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
@@ -59,6 +62,9 @@ func history() *contracttest.Federation {
 	f := contracttest.New(5, `{"epoch_rounds":2,"transfer_ms":0}`)
 	f.Ready(9, 4)
 	f.Open("tumour", options{Dropouts: []int{3}}).Finish()
+	garbage := f.Open("tumour", options{Values: garbage})
+	garbage.To(round.PhaseAttest)
+	f.Must(garbage.Node(0), "ReportFault", garbage.With(object{"kind": "garbage", "accused": "", "evidence": object{}}), nil)
 	lied := f.Open("tumour", options{})
 	lied.To(round.PhaseAttest)
 	f.Must(lied.Aggregator(), "ProposeAggregate", changed(lied.Proposal(), "state", contracttest.Digest("lie")), nil)
@@ -95,6 +101,24 @@ func history() *contracttest.Federation {
 		}
 	}
 	return f
+}
+
+func TestTheHistoryHoldsEveryTransactionAndEveryKindOfProposal(t *testing.T) {
+	f := history()
+	sent := map[string]bool{}
+	for _, entry := range f.Log {
+		sent[entry.Function] = true
+		var propose struct{ Kind string }
+		if json.Unmarshal(entry.Argument, &propose) == nil {
+			sent[propose.Kind] = true
+		}
+	}
+	transactions, _ := f.Contract.Functions()
+	for _, name := range slices.Concat(transactions, contract.Kinds()) {
+		if !sent[name] {
+			t.Errorf("the history holds no %s", name)
+		}
+	}
 }
 
 // replayed runs the log of a federation again on an empty state and hands each entry to check before it commits.

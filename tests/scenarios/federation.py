@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -112,6 +113,18 @@ class Federation:
                 else:
                     raise AssertionError(f"{function} was not refused")
                 await asyncio.sleep(0.2)
+
+    async def refused_by_all(self, function: str, *, by: str, user: str = "node", **arguments: Any) -> set[str | None]:
+        """Ask each member's own peer to endorse a transaction; return the codes with which they refuse it."""
+        contract, codes = self.contracts[by, user], set()
+        for member in self.members:
+            proposal = contract.proposal(
+                function, canonical_json(arguments), endorsing_organizations=[self.msp(member)]
+            )
+            with pytest.raises(EndorseError) as refusal:
+                await proposal.endorse()
+            codes.add(refusal.value.chaincode_code)
+        return codes
 
     async def query(self, function: str, *, by: str = "", user: str = "admin", **arguments: Any) -> Any:
         """Evaluate a query."""

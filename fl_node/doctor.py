@@ -115,13 +115,10 @@ def check_disk(config: NodeConfig) -> str:
             raise NodeError(
                 "FL4007", f"cannot write: {error.strerror}", where=str(folder), hint="Give the node this folder."
             ) from None
-    free = shutil.disk_usage(config.blobs).free
-    if free < config.limits.reserve:
-        raise NodeError(
-            "FL4007",
-            f"{free >> 20} MB free, {config.limits.reserve >> 20} MB are kept in reserve",
-            hint="Free some space.",
-        )
+        free = shutil.disk_usage(folder).free
+        if free < config.limits.reserve:
+            text = f"{free >> 20} MB free, {config.limits.reserve >> 20} MB are kept in reserve"
+            raise NodeError("FL4007", text, where=str(folder), hint="Free some space, or give --reserve-mb.")
     return f"{free >> 30} GB free"
 
 
@@ -202,6 +199,9 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
     plans = sorted({training.plan for training in await ledger.trainings() if training.running})
     rows = 0
     for plan in plans:
+        if config.policy.plans and plan not in config.policy.plans:
+            hint = "Consent to it with --plan, or let the node sit this training out."
+            raise NodeError("FL4301", "a plan in training is none that you consent to", where=plan, hint=hint)
         path = BlobStore(config.blobs).path(plan)
         if not path.exists():
             hint = "A running node pulls it; otherwise ask who registered it."

@@ -230,4 +230,7 @@ def explained(error: GatewayError, function: str) -> LedgerError:
     if "access denied" in said:
         hint = "It is revoked, expired or unknown: issue a new one with `fedledger identity add`, then RotateKey."
         return LedgerError("FL4003", f"the channel refuses this certificate: {said}", where=function, hint=hint)
+    if "incorrect timestamp" in said:
+        hint = "Set the clock (for example with chrony)."
+        return LedgerError("FL4004", f"peers do not accept this machine's time: {said}", where=function, hint=hint)
     return LedgerError("FL4005", f"{error.stage}: {said}", where=function)

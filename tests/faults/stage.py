@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,10 +37,13 @@ class Nodes:
     run: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, **environment: str) -> None:
-        data = self.run / f"{name}.number"
-        data.write_text(str(NAMES.index(name) + 1))
-        command = [sys.executable, "-m", "tests.faults.synthetic", str(self.run), name, str(data)]
+    def data(self, name: str) -> Path:
+        return self.run / f"{name}.csv"
+
+    def start(self, name: str, run: Path | None = None, rows: Sequence[object] = (), **environment: str) -> None:
+        rows = rows or [NAMES.index(name) + 1] * synthetic.ROWS
+        self.data(name).write_text("\n".join(["number", *map(str, rows)]) + "\n")
+        command = [sys.executable, "-m", "tests.faults.synthetic", str(run or self.run), name, str(self.data(name))]
         with (self.run / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}

@@ -1,30 +1,35 @@
 """A plan without a framework: sums of small integers, so that what a round costs beside training can be seen.
 
-`python tests/faults/synthetic.py RUN ORG DATA` runs a node with it; DATA is a file that holds one number.
+`python tests/faults/synthetic.py RUN ORG DATA` runs a node with it; DATA is a table with one column, `number`.
 """
 
 import asyncio
 import hashlib
-import json
 import os
 import sys
+import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from fl_node.canonical import canonical_json
-from fl_node.config import NodeConfig
+from fl_node import doctor
+from fl_node.config import NodeConfig, Policy
+from fl_node.data.examples import load_examples
+from fl_node.data.schema import Column, Schema
 from fl_node.observe import configure_logs
+from fl_node.plan.container import load_plan, pack_plan
 from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import Layout
+from fl_node.plan.manifest import Batching, Manifest
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
 from fl_node.running import run_node
+from network.errors import FedledgerError
 
 SLOTS = 64
 ROWS = 10
-SCHEMA = hashlib.sha256(b"one number").hexdigest()
+COLUMNS = Schema(columns=(Column(name="number", type="integer", minimum="0", maximum="9"),))
+SCHEMA = COLUMNS.digest()
 LAYOUT = Layout.model_validate(
     {
         "segments": [
@@ -44,8 +49,23 @@ def initial_of(name: str) -> bytes:
 
 
 def plan_of(name: str) -> bytes:
-    """Return a plan file."""
-    return canonical_json({"layout": LAYOUT.model_dump(mode="json"), "initial": initial_of(name).hex()})
+    """Return a plan file: a real one, whose computations nobody runs."""
+    files = {"initial.state": initial_of(name), **{f"{part}.pb": b"none" for part in ("prepare", "update", "work")}}
+    manifest = Manifest(
+        name=name,
+        framework_version="none",
+        cohort_max=4,
+        layout=LAYOUT,
+        layout_digest=LAYOUT.digest(),
+        schema=COLUMNS,
+        schema_digest=SCHEMA,
+        batching=Batching(batch=1, epochs=1, holdout_percent=0),
+        evaluation=False,
+        metrics=("mean",),
+        state=(),
+        files={entry: hashlib.sha256(content).hexdigest() for entry, content in files.items()},
+    )
+    return pack_plan(manifest, files)
 
 
 def registration(name: str) -> dict[str, Any]:
@@ -63,14 +83,9 @@ class SyntheticRunner:
     """The node's interface to a plan, over plain arithmetic."""
 
     def __init__(self, path: Path, digest: str) -> None:
-        raw = path.read_bytes()
-        if hashlib.sha256(raw).hexdigest() != digest:
-            raise plan_error("FL3002", "another plan")
-        described = json.loads(raw)
-        self._initial = bytes.fromhex(described["initial"])
-        layout = Layout.model_validate(described["layout"])
-        initial = hashlib.sha256(self._initial).hexdigest()
-        self.manifest = SimpleNamespace(layout=layout, layout_digest=layout.digest(), initial_state=initial)
+        plan = load_plan(path, digest)
+        self._initial = plan.initial_state
+        self.manifest = plan.manifest
 
     def initialize(self) -> bytes:
         return self._initial
@@ -79,8 +94,8 @@ class SyntheticRunner:
         assert state
 
     def work(self, state: bytes, data: DataSource) -> WorkResult:
-        number = int(data.path.read_text())
-        values = np.full(SLOTS, number + state[0], dtype=np.int32)
+        rows, _ = load_examples(data.path, COLUMNS, 0)
+        values = np.full(SLOTS, int(rows.features[0, 0]) + state[0], dtype=np.int32)
         vector = self.manifest.layout.pack([np.array([ROWS], dtype=np.int64), values])
         return WorkResult(vector, ROWS, {}, 0.0)
 
@@ -109,8 +124,29 @@ class Liar(SyntheticRunner):
         return UpdateResult(hashlib.sha256(honest.state).digest() * 2, honest.metrics, 0.0)
 
 
-if __name__ == "__main__":
-    run, org, data = sys.argv[1:]
+def set_clock(path: Path) -> None:
+    """Let this process's clock be off by as many seconds as the file says, whenever it is read."""
+    right = time.time_ns
+
+    def off_ns() -> int:
+        return right() + int(path.read_text()) * 10**9
+
+    time.time_ns = off_ns
+    time.time = lambda: off_ns() / 1e9
+    doctor.wall_clock = time.time
+
+
+def main(run: str, org: str, data: str) -> None:
     opener = Liar if os.environ.get("LIAR") else SyntheticRunner
+    if clock := os.environ.get("CLOCK"):
+        set_clock(Path(clock))
+    policy = Policy(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
     configure_logs()
-    asyncio.run(run_node(NodeConfig(Path(run), org, Path(data)), opener))
+    try:
+        asyncio.run(run_node(NodeConfig(Path(run), org, Path(data), policy=policy), opener))
+    except FedledgerError as error:  # as `fedledger node run` does
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,21 +1,13 @@
 """Nodes killed, restored, doubled and lying: every round ends, nothing is revealed twice, the next round works."""
 
-import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fl_node.config import NodeConfig
 from fl_node.demo.federation import opened
-from fl_node.doctor import examine
-from fl_node.ledger import LedgerError, open_ledger
-from fl_node.running import run_node
 from fl_node.views import OVER, Round
-from network.connection import consortium_of, profile
-from network.revocation import revoke
-from network.roster import add
 from tests.faults import synthetic
 from tests.faults.stage import NAMES, ROOT, Nodes, ended, start, until
 
@@ -128,7 +120,7 @@ async def test_a_journal_restored_from_a_backup_makes_the_node_drop_out(run: Pat
 
 async def test_a_second_daemon_of_the_same_organisation_does_not_start(run: Path, nodes: Nodes):
     await nodes.ready()
-    command = [sys.executable, "-m", "tests.faults.synthetic", str(run), VICTIM, str(run / f"{VICTIM}.number")]
+    command = [sys.executable, "-m", "tests.faults.synthetic", str(run), VICTIM, str(nodes.data(VICTIM))]
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: ASYNC221
     assert second.returncode != 0
     assert "FL4009" in second.stderr
@@ -157,26 +149,5 @@ async def test_sigterm_ends_a_node_cleanly(run: Path, nodes: Nodes):
     await nodes.ready()
     assert nodes.stop(VICTIM) == 0
     assert nodes.logged(VICTIM, "stopped")
-    nodes.start(VICTIM)
-    await nodes.ready(VICTIM)
-
-
-async def test_a_revoked_certificate_is_refused_by_the_channel_and_by_the_node_itself(run: Path, nodes: Nodes):
-    await nodes.ready()
-    consortium = consortium_of(run)
-    await asyncio.to_thread(add, consortium, run, VICTIM, "spare", "node")
-    config = NodeConfig(run, VICTIM, None, participant="spare", user="spare")
-    async with open_ledger(profile(run, VICTIM, "spare")) as ledger:
-        assert await ledger.trainings()
-    await asyncio.to_thread(revoke, consortium, run, VICTIM, "spare")
-    async with open_ledger(profile(run, VICTIM, "spare")) as ledger:
-        with pytest.raises(LedgerError, match="FL4003"):
-            await ledger.trainings()
-    findings = {finding.check: finding.code async for finding in examine(config)}
-    assert findings["participant"] == "FL4003"
-    nodes.stop(VICTIM)
-    with pytest.raises(LedgerError) as caught:
-        await run_node(config)
-    assert (caught.value.code, bool(caught.value.hint)) == ("FL4003", True)
     nodes.start(VICTIM)
     await nodes.ready(VICTIM)

@@ -18,10 +18,12 @@ from audit.run import Options
 from network.connection import profile
 from tests.auditor.browser import OVERFLOWS, SIZES, Browser, browser, program, until
 from tests.auditor.corpus import Ledger
+from tests.ports import free_ports
 from tests.scenarios.federation import Federation
 
 pytestmark = pytest.mark.skipif(program() is None, reason="no Chromium: apt-get install chromium")
-PORT, DEBUG_PORT = 19700, 19710
+PORT = free_ports()
+DEBUG_PORT = PORT + 1
 ADDRESS = f"http://127.0.0.1:{PORT}"
 PAGES = (
     "",

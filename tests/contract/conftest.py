@@ -9,9 +9,6 @@ import pytest
 from gateway import Contract
 from tests.contract.harness.ledger import FABRIC_PROGRAMS, Ledger, fabric_program, opened, running
 
-SHARED_PORTS = range(25000, 25500, 100)
-OWN_PORTS = range(25500, 26000, 100)
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--network", "devnet") != "fabric":
@@ -37,14 +34,14 @@ def ledger(pytestconfig: pytest.Config, kind: str, tmp_path_factory: pytest.Temp
     if given:
         yield opened(given)
         return
-    with running(tmp_path_factory.mktemp("shared") / "run", kind, SHARED_PORTS) as network:
+    with running(tmp_path_factory.mktemp("shared") / "run", kind) as network:
         yield network
 
 
 @pytest.fixture(scope="module")
 def own_ledger(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A network for the cases of one file that kill its processes; each starts them again."""
-    with running(tmp_path_factory.mktemp("own") / "run", kind, OWN_PORTS) as network:
+    with running(tmp_path_factory.mktemp("own") / "run", kind) as network:
         yield network
 
 

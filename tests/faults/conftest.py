@@ -1,7 +1,6 @@
 """One network for all fault tests, and four nodes."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from fl_node.demo.federation import opened
 from network.bringup import Request, down, up
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes, found
+from tests.ports import free_ports
 
-BASE_PORT = int(os.environ.get("FEDLEDGER_BASE_PORT", "31500"))
 TIMES = {
     "keys_ms": 8000,
     "shares_ms": 8000,
@@ -35,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
     definition = folder / "definition.yaml"
     definition.write_text(yaml.safe_dump(raw))
     kind = request.config.getoption("--network")
-    up(Request(folder / "run", kind, definition, BASE_PORT), lambda _: None)
+    up(Request(folder / "run", kind, definition, free_ports()), lambda _: None)
     yield folder / "run"
     down(folder / "run")
 

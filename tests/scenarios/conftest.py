@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from network import bringup
+from tests.ports import free_ports
 from tests.scenarios.federation import Federation
 
-BASE_PORT = 29000
 CONSORTIUM = Path(__file__).resolve().parents[2] / "network" / "consortium.yaml"
 PARAMETERS = {
     "keys_ms": 6000,
@@ -43,7 +43,7 @@ def _running(run: Path, kind: str) -> Iterator[Path]:
     path = run.parent / "consortium.yaml"
     path.write_text(json.dumps(definition))
     try:
-        bringup.up(bringup.Request(run, kind, definition=path, base_port=BASE_PORT), lambda _: None)  # type: ignore[arg-type]
+        bringup.up(bringup.Request(run, kind, definition=path, base_port=free_ports()), lambda _: None)  # type: ignore[arg-type]
         yield run
     finally:
         bringup.down(run)

@@ -12,15 +12,15 @@ import pytest
 from fl_node.demo.options import Drop, Options
 from fl_node.errors import NodeError
 from network import processes
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE_PORT = 32300
 
 
 def run_story(folder: Path, *options: str, network: str = "devnet") -> dict[str, Any]:
     """Run scripts/run to its end and return what it wrote."""
     report = folder / "report.json"
-    command = [str(ROOT / "scripts" / "run"), "--run", str(folder / "run"), "--base-port", str(BASE_PORT)]
+    command = [str(ROOT / "scripts" / "run"), "--run", str(folder / "run"), "--base-port", str(free_ports())]
     command += ["--json", str(report), *options, *(["--fabric"] if network == "fabric" else [])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=850, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]

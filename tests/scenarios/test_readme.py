@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {"scripts/test": "this test is part of it", "scripts/run": "see test_demo.py"}
-BASE_PORT = 32000
 
 
 def blocks() -> list[str]:
@@ -31,7 +32,7 @@ def test_the_way_by_hand_leads_to_an_audited_model(tmp_path: Path):
     for name in ("scripts", "fl_node", "network", "chaincode"):
         (tmp_path / name).symlink_to(ROOT / name)
     script = "\n".join(block for block in blocks() if block.strip() not in ELSEWHERE)
-    script = script.replace("scripts/up\n", f"fedledger network up --base-port {BASE_PORT}\n")
+    script = script.replace("scripts/up\n", f"fedledger network up --base-port {free_ports()}\n")
     script = script.replace("scripts/down\n", "fedledger network down\n").replace(".fedledger/", "$FEDLEDGER_RUN/")
     environment = {
         **os.environ,

@@ -14,12 +14,11 @@ from gateway.errors import EndorseError
 from network import bringup
 from network.connection import Profile, consortium_of, network_kind, profile
 from network.plan import Plan
-from network.processes import answers
 from network.topology import Consortium
+from tests.ports import free_ports
 
 CONTRACT = "./cmd/conformance"
 CATCH_UP_S = 10
-NETWORK_PORTS = 100
 FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen", "osnadmin")
 
 
@@ -106,9 +105,9 @@ class Ledger:
 
 
 @contextmanager
-def running(run: Path, kind: str, ports: range) -> Iterator[Ledger]:
-    """Bring up a network for the time of a session or case on ports of a range, and take it down after."""
-    request = bringup.Request(run, kind, base_port=_free(ports), chaincode=CONTRACT)  # type: ignore[arg-type]
+def running(run: Path, kind: str) -> Iterator[Ledger]:
+    """Bring up a network for the time of a session or case, and take it down after."""
+    request = bringup.Request(run, kind, base_port=free_ports(), chaincode=CONTRACT)  # type: ignore[arg-type]
     try:
         bringup.up(request, lambda _: None)
         yield opened(run)
@@ -119,14 +118,6 @@ def running(run: Path, kind: str, ports: range) -> Iterator[Ledger]:
 def opened(run: Path) -> Ledger:
     """The network that is up in a run folder."""
     return Ledger(run, network_kind(run), consortium_of(run))
-
-
-def _free(ports: range) -> int:
-    """The first port of a range behind which nothing listens as far as a network reaches; another suite may run."""
-    for base in ports:
-        if not any(answers("127.0.0.1", port) for port in range(base, base + NETWORK_PORTS)):
-            return base
-    raise AssertionError(f"no free ports from {ports.start} to {ports.stop}")
 
 
 async def endorse(contract: Contract, function: str, *arguments: str, **options: Any) -> Transaction:

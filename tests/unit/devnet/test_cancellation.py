@@ -10,6 +10,7 @@ from gateway import Endpoint, Identity, Signer, connect
 from network.bringup import Request, down, up
 from network.connection import profile
 from network.processes import log_path
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.slow
 async def test_clients_that_give_up_disturb_nobody(tmp_path):
     run = tmp_path / "run"
     try:
-        up(Request(run, "devnet", base_port=23400, chaincode="./cmd/conformance"), lambda _: None)
+        up(Request(run, "devnet", base_port=free_ports(), chaincode="./cmd/conformance"), lambda _: None)
         user = profile(run, "hospital-a")
         endpoints = [Endpoint(address, root_certificates=root) for address, root in user.peers]
         async with connect(endpoints, Identity(user.msp_id, user.cert_pem), Signer.from_pem(user.key_pem)) as gateway:

@@ -16,6 +16,7 @@ from network.devnet import protos as p
 from network.devnet_plan import devnet_plan
 from network.places import PlacedYaml
 from network.topology import dump_consortium, parse_consortium
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 CONTRACT = "./cmd/conformance"
@@ -63,7 +64,7 @@ def start_newcomer(run, wider, program):
 async def test_a_new_organisation_catches_up_submits_and_endorses(tmp_path):
     run = tmp_path / "run"
     try:
-        outcome = up(Request(run, "devnet", base_port=23600, chaincode=CONTRACT), lambda _: None)
+        outcome = up(Request(run, "devnet", base_port=free_ports(), chaincode=CONTRACT), lambda _: None)
         program = Path(outcome.plan.process("chaincode-hospital-a").command[0])
         wider = widened(run)
         await admit(run, wider)

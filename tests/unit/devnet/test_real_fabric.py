@@ -23,6 +23,7 @@ from network.fabric.binaries import find_binaries
 from network.fabric.configuration import peer_configuration
 from network.processes import stop
 from network.revocation import revoke
+from tests.ports import free_ports
 from tests.unit.devnet.harness import QuietLog
 
 pytestmark = [pytest.mark.fabric, pytest.mark.slow]
@@ -83,7 +84,7 @@ async def blocks_of(run, organisation, height=None):
 async def test_a_real_peer_joins_devnets_channel_and_ends_with_the_same_bytes(binaries, tmp_path):
     run = tmp_path / "run"
     try:
-        up(Request(run, "devnet", base_port=23700, chaincode=CONTRACT), lambda _: None)
+        up(Request(run, "devnet", base_port=free_ports(), chaincode=CONTRACT), lambda _: None)
         consortium = consortium_of(run)
         await make_history(run)
         await asyncio.to_thread(revoke, consortium, run, "hospital-b", "client")
@@ -136,7 +137,7 @@ def join(binaries, environment, run, name):
 async def test_devnets_ledger_judges_real_blocks_as_real_peers_did(binaries, tmp_path):
     run = tmp_path / "run"
     try:
-        up(Request(run, "fabric", base_port=23800, chaincode=CONTRACT), lambda _: None)
+        up(Request(run, "fabric", base_port=free_ports(), chaincode=CONTRACT), lambda _: None)
         consortium = consortium_of(run)
         await make_history(run)
         await asyncio.to_thread(revoke, consortium, run, "hospital-b", "client")

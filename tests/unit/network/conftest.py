@@ -9,8 +9,8 @@ import pytest
 from gateway import Contract, Endpoint, Identity, Signer, connect
 from network.bringup import Request, down, up
 from network.connection import profile
+from tests.ports import free_ports
 
-PORTS = {"devnet": 21500, "fabric": 21700}
 HAS_FABRIC = shutil.which("peer", path=os.environ.get("FABRIC_BIN") or os.environ.get("PATH")) is not None
 FABRIC = pytest.param(
     "fabric",
@@ -39,7 +39,7 @@ async def contract_of(run: Path, organisation: str, user: str = "client") -> Asy
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """A network of the default consortium with the conformance chaincode, one for all tests of a module."""
     run = tmp_path_factory.mktemp(request.param) / "run"
-    request_up = Request(run, request.param, base_port=PORTS[request.param], chaincode="./cmd/conformance")
+    request_up = Request(run, request.param, base_port=free_ports(), chaincode="./cmd/conformance")
     outcome = up(request_up, quiet)
     yield outcome, run
     down(run)

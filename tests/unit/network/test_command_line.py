@@ -15,13 +15,14 @@ from network.cli import identity, network
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
 from network.topology import load_consortium
+from tests.ports import free_ports
 
 app = typer.Typer()
 app.add_typer(network, name="network")
 app.add_typer(identity, name="identity")
 
 DEFINITION = {
-    "base_port": 21800,
+    "base_port": free_ports(),
     "organisations": [{"name": "orderer", "role": "orderer"}]
     + [{"name": f"hospital-{letter}", "role": "member"} for letter in "abc"],
 }
@@ -137,6 +138,7 @@ from pathlib import Path
 from network import runfolder
 from network.errors import NetworkError
 from network.topology import load_consortium
+from tests.ports import free_ports
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
     runfolder.prepare(Path(sys.argv[1]), load_consortium(Path(sys.argv[2])))

@@ -14,6 +14,7 @@ from network.plan import Plan
 from network.revocation import revoke
 from network.roster import add
 from network.topology import DEFAULT_DEFINITION
+from tests.ports import free_ports
 from tests.unit.network.conftest import FABRIC, contract_of, quiet
 
 MEGABYTE = 1 << 20
@@ -107,7 +108,7 @@ def test_a_taken_port_stops_up_before_anything_starts(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         definition = yaml.safe_load(DEFAULT_DEFINITION.read_text())
-        definition["base_port"] = 21900
+        definition["base_port"] = free_ports()
         definition["organisations"][3]["peers"] = [{"port": port}]
         path = tmp_path / "consortium.yaml"
         path.write_text(yaml.safe_dump(definition))
@@ -118,7 +119,7 @@ def test_a_taken_port_stops_up_before_anything_starts(tmp_path):
 
 def test_a_failed_up_leaves_no_process(tmp_path):
     run = tmp_path / "run"
-    request = Request(run, base_port=21900, chaincode="./cmd/conformance")
+    request = Request(run, base_port=free_ports(), chaincode="./cmd/conformance")
     certificate = run / "identities" / "hospital-b" / "peers" / "peer0" / "tls" / "server.crt"
     certificate.parent.mkdir(parents=True)
     certificate.write_text("not a certificate")
@@ -132,7 +133,7 @@ async def test_two_networks_live_side_by_side(running, tmp_path):
     _, run = running
     other = tmp_path / "other"
     try:
-        up(Request(other, base_port=21900, chaincode="./cmd/conformance"), quiet)
+        up(Request(other, base_port=free_ports(), chaincode="./cmd/conformance"), quiet)
         async with contract_of(other, "hospital-a") as there, contract_of(run, "hospital-a") as here:
             await there.submit("Put", "side", "other")
             assert await here.evaluate("Get", "side") == b""

@@ -1,13 +1,15 @@
 """One view of the blob folders that several organisations gave, for the rules to read."""
 
+import re
 from collections.abc import Iterator, Sequence
 from hashlib import file_digest
 from pathlib import Path
+from typing import TypeGuard
 
 from audit.fetch import FetchError
 
 PREFIX = 2
-DIGEST = 64
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def gather(folders: Sequence[Path], into: Path) -> Path | None:
@@ -30,13 +32,22 @@ def gather(folders: Sequence[Path], into: Path) -> Path | None:
     return into
 
 
+def is_digest(name: object) -> TypeGuard[str]:
+    """Whether something is a blob's name and nothing else, such as a path that leads elsewhere."""
+    return isinstance(name, str) and DIGEST.fullmatch(name) is not None
+
+
 def _blobs(folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield the blobs' files; what is no plain file could keep its reader waiting for ever."""
     for folder in folders:
         for pattern in ("??/*", "*/??/*"):
-            yield from (path for path in folder.glob(pattern) if len(path.name) == DIGEST)
+            yield from (path for path in folder.glob(pattern) if is_digest(path.name) and path.is_file())
 
 
 def _whole(path: Path) -> bool:
-    """Whether a blob is what its name says: another organisation may hold a whole copy of an altered one."""
-    with path.open("rb") as raw:
-        return file_digest(raw, "sha256").hexdigest() == path.name
+    """Whether a blob can be read and is what its name says: another folder may hold a whole copy of an altered one."""
+    try:
+        with path.open("rb") as raw:
+            return file_digest(raw, "sha256").hexdigest() == path.name
+    except OSError:
+        return False

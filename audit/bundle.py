@@ -5,24 +5,32 @@ cannot: whether blocks follow that the bundle does not hold, and sums whose mask
 """
 
 import json
+import lzma
+import re
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 from fabric_protos.common import common_pb2
 
-from audit.blobs import PREFIX, gather
+from audit.blobs import PREFIX, gather, is_digest
 from audit.envelope import ENDORSER_TRANSACTION, parse_action, parse_transaction
-from audit.fetch import FetchError, block_path, read_blocks
+from audit.fetch import MOST_BYTES, FetchError, block_path, read_blocks
 from audit.state import State
 from audit.story import round_of
-from audit.wire import WireError, header_hash
+from audit.verdict import Rule, Verdict
+from audit.wire import header_hash, read_json
 
 MANIFEST = "manifest.json"
+NAMES = re.compile(r"README\.txt|blocks/\d{6}/\d{9,20}\.block|blobs/[0-9a-f]{2}/[0-9a-f]{64}", re.ASCII)
+"""What a bundle may hold: anything else, such as a state of the audit, would be believed where it must not."""
+PIECE = 1 << 20
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 INSTRUCTIONS = """How to check this bundle
 ========================
 1. Ask two or more organisations of the consortium for the hash of the channel's genesis block, each by itself.
@@ -74,17 +82,21 @@ def export(folder: Path, last: int, out: Path, *, blobs: Sequence[Path] = (), sh
 
 
 def _updates(block: common_pb2.Block) -> Iterator[str]:
-    """Yield the digests of the masked updates that a block's transactions commit to, valid or not."""
+    """Yield the digests of the masked updates that a block's transactions commit to, valid or not.
+
+    Anybody may write anything there: what is no digest is a path that leads out of the blobs' folder.
+    """
     for index, raw in enumerate(block.data.data):
         try:
             transaction = parse_transaction(index, raw)
             if transaction.kind != ENDORSER_TRANSACTION:
                 continue
             function, *rest = parse_action(transaction).arguments
-            if function == b"CommitUpdate":
-                yield str(json.loads(rest[0])["digest"])
-        except (WireError, ValueError, KeyError, IndexError, TypeError):
+            digest = read_json(rest[0])["digest"] if function == b"CommitUpdate" else None
+        except (ValueError, LookupError, TypeError):
             continue
+        if is_digest(digest):
+            yield digest
 
 
 def _add_blobs(
@@ -104,24 +116,55 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
     """Unpack a bundle, checking every file against its manifest; raises FetchError (FL5112, FL5113)."""
     try:
         with zipfile.ZipFile(path) as bundle:
-            manifest: dict[str, Any] = json.loads(bundle.read(MANIFEST))
-            for name, digest in manifest["files"].items():
-                target = (folder / name).resolve()
-                if not target.is_relative_to(folder.resolve()):
-                    raise FetchError("FL5112", f"the bundle names a file outside itself: {name}", where=str(path))
-                raw = bundle.read(name)
-                if sha256(raw).hexdigest() != digest:
-                    raise FetchError("FL5112", f"{name} is not the file that the manifest names", where=str(path))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(raw)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, TypeError, AttributeError) as error:
+            manifest = _manifest(bundle)
+            for name, digest in () if manifest["short"] else manifest["files"].items():
+                _extract(bundle, name, digest, folder)
+    except (OSError, LookupError, ValueError, TypeError, RuntimeError, EOFError, *ZIP_ERRORS) as error:
         raise FetchError(
             "FL5112", f"the bundle is damaged: {error}", where=str(path), hint="ask for it again"
         ) from error
-    if manifest.get("short"):
+    if manifest["short"]:
         text = "the bundle is of the short form: it fixes hashes of blocks and shows no vote, no signature and no sum"
         raise FetchError("FL5113", text, where=str(path), hint="Ask for the long form and compare its block hashes.")
     return manifest
+
+
+def _manifest(bundle: zipfile.ZipFile) -> dict[str, Any]:
+    """Read what a bundle says of itself; raises ValueError where it is no manifest."""
+    if bundle.getinfo(MANIFEST).file_size > MOST_BYTES:
+        raise ValueError("its manifest is too large")
+    manifest = read_json(bundle.read(MANIFEST))
+    wanted = {"files": dict, "block_hashes": list, "last_block": int, "short": bool}
+    if any(not isinstance(manifest[name], kind) for name, kind in wanted.items()):
+        raise ValueError("its manifest does not say what it holds")
+    return dict(manifest)
+
+
+def _extract(bundle: zipfile.ZipFile, name: str, digest: str, folder: Path) -> None:
+    """Write one file of a bundle, which must be of a kind that a bundle holds; raises ValueError."""
+    if not NAMES.fullmatch(name):
+        raise ValueError(f"it holds {name!r}, which is neither a block nor a blob")
+    if bundle.getinfo(name).file_size > disk_usage(folder).free:
+        raise ValueError(f"{name} is larger than what the disk has left")
+    target, seen = folder / name, sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with bundle.open(name) as source, target.open("wb") as out:
+        while piece := source.read(PIECE):
+            seen.update(piece)
+            out.write(piece)
+    if seen.hexdigest() != digest:
+        raise ValueError(f"{name} is not the file that the manifest names")
+
+
+def check_whole(verdict: Verdict, manifest: dict[str, Any]) -> None:
+    """Say whether the blocks verified are those that a bundle promises."""
+    last = manifest["last_block"]
+    if verdict.height - 1 == last and manifest["block_hashes"][-1:] == [verdict.last_hash]:
+        verdict.held_rule(Rule.BUNDLE)
+    else:
+        verdict.failed_rule(
+            Rule.BUNDLE, f"the bundle promises blocks up to {last} and holds {verdict.height} that hold"
+        )
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -3,10 +3,13 @@
 import io
 from typing import Any
 
+from audit.text import visible
+
 INK = "#7a7f87"
 """A grey that is legible on white and on near-black, since one drawing serves both."""
 COLOURS = ("#2f7de1", "#d9822b", "#2a9d6f", "#c2415b", "#8a63d2", "#5d8a00")
 WIDTH, HEIGHT = 7.2, 2.6
+LARGEST = 1e30
 
 
 def metric_chart(training: dict[str, Any]) -> str:
@@ -16,7 +19,9 @@ def metric_chart(training: dict[str, Any]) -> str:
         if step["phase"] != "Final":
             continue
         for name, value in sorted(step["proposal"]["metrics"].items()):
-            series.setdefault(name, []).append((step["round"], float(value)))
+            # One aggregator publishes them: a value that no axis can hold is left to the table.
+            if abs(float(value)) <= LARGEST:
+                series.setdefault(visible(name), []).append((step["round"], float(value)))
     return _lines(series, "metrics of Final rounds") if series else ""
 
 
@@ -37,7 +42,7 @@ def reputation_chart(participants: list[dict[str, Any]]) -> str:
     if not participants:
         return ""
     figure, axes = _figure("reputation, %")
-    names = [p["participant"] for p in participants]
+    names = [visible(p["participant"]) for p in participants]
     axes.barh(names, [p["score"]["reputation_ppm"] / 10_000 for p in participants], color=COLOURS[0])
     axes.set_xlim(0, 100)
     axes.invert_yaxis()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from audit.dashboard.cli import dashboard
 from audit.options import (
@@ -25,6 +26,7 @@ from audit.options import (
 )
 from audit.replay import Replayer
 from audit.state import State
+from audit.text import visible
 from audit.verdict import Finding, Verdict
 from network.console import Json, emit_json, err, explained, note, out
 
@@ -81,14 +83,15 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check blocks offline: hashes, signatures, policies, validation codes, rules, aggregates, lineage."""
-    from audit.bundle import unpack
-    from audit.run import Options, verify_folder
+    from audit.bundle import check_whole, unpack
+    from audit.run import Options, audited
 
     with (
         explained(as_json=as_json),
         tempfile.TemporaryDirectory() as scratch,
         Progress(console=err, disable=as_json) as bar,
     ):
+        manifest = None
         if bundle is not None:
             manifest = unpack(bundle, Path(scratch))
             note(f"{bundle}: blocks 0 to {manifest['last_block']}")
@@ -96,11 +99,15 @@ def verify(
             blobs = [*(blobs or []), *([blocks / "blobs"] if (blocks / "blobs").is_dir() else [])]
         task = bar.add_task("blocks", total=None)
         options = Options(chaincode=chaincode, genesis=genesis, blobs=tuple(blobs or ()), replay=replay, fresh=fresh)
-        verdict = verify_folder(
-            blocks, state, options, progress=lambda height, total: bar.update(task, completed=height, total=total)
-        )
-        if online:
-            compare(verdict, run, org, user)
+
+        def finish(verdict: Verdict, book: State, _replayer: Replayer | None) -> Verdict:
+            if manifest is not None:
+                check_whole(verdict, manifest)
+            if online:
+                compare(verdict, book, run, org, user)
+            return verdict
+
+        verdict = audited(blocks, state, options, lambda n, total: bar.update(task, completed=n, total=total), finish)
     if as_json:
         emit_json(verdict.as_json())
     else:
@@ -137,7 +144,7 @@ def report(
         def finish(verdict: Verdict, book: State, replayer: Replayer | None) -> Verdict:
             assert replayer is not None
             if online:
-                compare(verdict, run, org, user)
+                compare(verdict, book, run, org, user)
             write(page, tell(Reader(replayer, verdict.channel, chaincode), book), verdict)
             return verdict
 
@@ -145,7 +152,7 @@ def report(
     if as_json:
         emit_json({"report": str(page), "verdict": verdict.as_json()})
     else:
-        out.print(f"{page}: {verdict.height} blocks, {'OK' if verdict.ok else 'FAILED'}")
+        out.print(f"{page}: {verdict.height} blocks, {verdict.word}", markup=False)
     if not verdict.ok:
         raise typer.Exit(EXIT_FAILED)
 
@@ -179,12 +186,16 @@ def export(
             out.print("The short form fixes the blocks' hashes. It shows no vote, no signature and no sum.")
 
 
-def compare(verdict: Verdict, run: Path, org: str, user: str) -> None:
+def compare(verdict: Verdict, state: State, run: Path, org: str, user: str) -> None:
     """Compare a chain's end with other organisations' peers."""
+    from audit.verify import recall_config
     from audit.witness import ask, judge
     from network.connection import consortium_of, profile
 
-    witnesses = asyncio.run(ask(profile(run, org, user), consortium_of(run), verdict.height))
+    config = recall_config(state)
+    if config is None:
+        return
+    witnesses = asyncio.run(ask(profile(run, org, user), consortium_of(run), config, verdict))
     judge(verdict, witnesses, org)
 
 
@@ -192,9 +203,8 @@ def show(verdict: Verdict) -> None:
     """Print a verdict for people: what holds, what fails, what was not checked."""
     from audit.verdict import TITLES, Rule
 
-    table = Table(
-        "rule", "", "held", title=f"{verdict.channel}: {verdict.height} blocks, {verdict.transactions} transactions"
-    )
+    about = Text(f"{visible(verdict.channel)}: {verdict.height} blocks, {verdict.transactions} transactions")
+    table = Table("rule", "", "held", title=about)
     for rule in Rule:
         failed = sum(f.code == rule.value for f in (*verdict.failures, *verdict.warnings))
         if rule.value in verdict.held or failed:
@@ -207,7 +217,8 @@ def show(verdict: Verdict) -> None:
         ("Not checked", verdict.unchecked, "cyan"),
     ):
         _show_findings(title, findings, colour)
-    out.print("Verdict: [green]OK[/green]" if verdict.ok else "Verdict: [red]FAILED[/red]")
+    colour = "red" if not verdict.ok else "yellow" if verdict.unchecked else "green"
+    out.print(f"Verdict: [{colour}]{verdict.word}[/{colour}]")
 
 
 def _show_findings(title: str, findings: list[Finding], colour: str) -> None:
@@ -216,7 +227,7 @@ def _show_findings(title: str, findings: list[Finding], colour: str) -> None:
     out.print(f"[{colour}]{title} ({len(findings)})[/{colour}]")
     for finding in findings[:MOST_SHOWN]:
         place = f"block {finding.block}" if finding.block >= 0 else "chain"
-        txid = f", transaction {finding.txid[:16]}" if finding.txid else ""
-        out.print(f"  {finding.code} {place}{txid}: {finding.text}", markup=False, highlight=False)
+        txid = f", transaction {visible(finding.txid[:16])}" if finding.txid else ""
+        out.print(f"  {finding.code} {place}{txid}: {visible(finding.text)}", markup=False, highlight=False)
     if len(findings) > MOST_SHOWN:
         out.print(f"  … and {len(findings) - MOST_SHOWN} more; --json shows all")

@@ -19,6 +19,9 @@ VALID = codes.VALID
 MOST_BREACHES = 100
 """Breaches after which the rules are not run any more: each makes the replay start anew from the chain's state."""
 
+UNSEEN = {"update": "masked updates", "sealed": "bundles of sealed shares"}
+"""What an endorser must hold when it is committed to, and an audit may come too late to see."""
+
 
 class Execution:
     """Runs blocks of endorser transactions against the re-derived state."""
@@ -124,8 +127,8 @@ class Execution:
             digest = read_json(action.arguments[1])["aggregate"]
             self._state.note("recomputed", Rule.AGGREGATE.value, number, txid, f"{where}/{digest}")
         for what in answer.get("unchecked") or []:
-            if what == "update":
-                self._state.remember("unseen_updates", self._state.recall("unseen_updates", 0) + 1)
+            if what in UNSEEN:
+                self._state.remember(f"unseen_{what}", self._state.recall(f"unseen_{what}", 0) + 1)
             elif what == "fault":
                 text = f"the fault that {where} ended with was not proven again: its masked updates are not at hand"
                 self._record.skip(Rule.AGGREGATE, number, text, txid)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fabric_protos.common import common_pb2
 
+from audit.text import visible
 from audit.wire import WireError, decode, header_hash
 from gateway import Endpoint, EventStream, Identity, Signer, connect
 from gateway.errors import GatewayError
@@ -18,6 +19,8 @@ from network.connection import Profile
 from network.errors import FedledgerError
 
 SUFFIX = ".block"
+MOST_BYTES = 128 << 20
+"""Above what Fabric's peers and orderers send one another (100 MB)."""
 FIRST_SECONDS = 15.0
 """How long a peer may take for the first block asked for, which it must have."""
 QUIET_SECONDS = 2.0
@@ -33,26 +36,35 @@ def block_path(folder: Path, number: int) -> Path:
     return folder / "blocks" / f"{number // 1000:06d}" / f"{number:09d}{SUFFIX}"
 
 
+def stored_blocks(folder: Path) -> list[int]:
+    """Return the numbers of the blocks in a folder, ascending; files of other names are none of them."""
+    paths = (folder / "blocks").glob(f"*/*{SUFFIX}")
+    numbered = [(path, int(path.stem)) for path in paths if path.stem.isascii() and path.stem.isdecimal()]
+    return sorted(number for path, number in numbered if path == block_path(folder, number))
+
+
 def fetched_height(folder: Path) -> int:
     """Return how many blocks from genesis on are there without a gap."""
-    numbers = {int(path.stem) for path in (folder / "blocks").glob(f"*/*{SUFFIX}")}
-    height = 0
-    while height in numbers:
-        height += 1
-    return height
+    return next((place for place, number in enumerate([*stored_blocks(folder), -1]) if place != number), 0)
+
+
+def read_block(folder: Path, number: int) -> common_pb2.Block:
+    """Read one block's file; raises FetchError (FL5101) where it holds none."""
+    path = block_path(folder, number)
+    try:
+        # Anything but a plain file could keep its reader waiting for ever.
+        raw = path.read_bytes() if path.is_file() and path.stat().st_size <= MOST_BYTES else b"\xff"
+        return decode(common_pb2.Block, raw, "block file")
+    except (WireError, OSError) as error:
+        text = f"the file does not hold a block: {error}"
+        raise FetchError("FL5101", text, where=str(path), hint="fetch it again") from error
 
 
 def read_blocks(folder: Path, start: int = 0) -> Iterator[common_pb2.Block]:
     """Yield the blocks on disk in the order of their names, from `start` on; raises FetchError for a broken file."""
-    for path in sorted((folder / "blocks").glob(f"*/*{SUFFIX}")):
-        if int(path.stem) < start:
-            continue
-        try:
-            yield decode(common_pb2.Block, path.read_bytes(), "block file")
-        except WireError as error:
-            raise FetchError(
-                "FL5101", "the file does not hold a block", where=str(path), hint="fetch it again"
-            ) from error
+    for number in stored_blocks(folder):
+        if number >= start:
+            yield read_block(folder, number)
 
 
 def store_block(folder: Path, block: common_pb2.Block) -> None:
@@ -85,37 +97,42 @@ async def fetch(profile: Profile, folder: Path, progress: Callable[[int], None] 
                 async with asyncio.timeout(FIRST_SECONDS):
                     first = await anext(stream)
                 _continues(folder, first, height, where)
-                if first.header.number >= height:
+                if not height:
                     store_block(folder, first)
-                return await _store_rest(stream, int(first.header.number) + 1, folder, progress)
+                return await _store_rest(stream, first, folder, progress)
             finally:
                 await stream.aclose()
     except (GatewayError, TimeoutError, StopAsyncIteration) as error:
-        text = f"the peer gave no block within {FIRST_SECONDS:g} s" if not str(error) else str(error)
+        text = f"the peer gave no block within {FIRST_SECONDS:g} s" if not str(error) else visible(str(error))
         raise FetchError("FL5105", text, where=where, hint="Is the network up?") from error
 
 
 def _continues(folder: Path, first: common_pb2.Block, height: int, where: str) -> None:
-    """Check that the peer's block is the folder's own last one; raises FetchError (FL5106)."""
-    if not height:
-        return
-    last = next(read_blocks(folder, start=height - 1))
-    if header_hash(last.header) != header_hash(first.header):
+    """Check that the peer's block is the folder's own last one, or the genesis block; raises FetchError (FL5106)."""
+    if height and header_hash(read_block(folder, height - 1).header) != header_hash(first.header):
         text = f"the peer holds another block {height - 1} than the one fetched before"
-        raise FetchError(
-            "FL5106", text, where=where, hint="Verify what was fetched; another network needs another folder."
-        )
+        hint = "Verify what was fetched; another network needs another folder."
+        raise FetchError("FL5106", text, where=where, hint=hint)
+    if not height and first.header.number:
+        raise FetchError("FL5106", f"the peer gave block {first.header.number} for the genesis block", where=where)
 
 
 async def _store_rest(
-    stream: EventStream[common_pb2.Block], height: int, folder: Path, progress: Callable[[int], None]
+    stream: EventStream[common_pb2.Block],
+    last: common_pb2.Block,
+    folder: Path,
+    progress: Callable[[int], None],
 ) -> int:
-    """Store every block from `height` on until the stream falls silent; returns the height reached."""
+    """Store every block that follows `last` until the stream falls silent; returns the height reached."""
     while True:
+        height = int(last.header.number) + 1
         progress(height)
         try:
             block = await asyncio.wait_for(anext(stream), QUIET_SECONDS)
         except (TimeoutError, StopAsyncIteration):
             return height
+        if block.header.number != height or block.header.previous_hash != header_hash(last.header):
+            text = f"the peer gave a block that does not follow block {height - 1}"
+            raise FetchError("FL5106", text, where=str(folder), hint="Compare with another organisation's peer.")
         store_block(folder, block)
-        height = int(block.header.number) + 1
+        last = block

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from audit.execute import UNSEEN
 from audit.state import State
 from audit.story import Reader, lineage_breaks, round_of, training_story
 from audit.verdict import Rule, Verdict
 
 
 def check_models(verdict: Verdict, state: State, reader: Reader) -> None:
-    """Add to a verdict what holds of each training's models; a channel without a federation has none."""
+    """Add to a verdict what holds of each training's models."""
     if not any(event["name"] == "Founded" for event in state.events()):
+        text = f"{reader.chaincode} founded no federation in these blocks: there was no vote, sum or model to check"
+        verdict.unchecked_rule(Rule.LINEAGE, text)
         return
     plans = {plan["plan"]: plan for plan in reader.items("ListPlans")}
     recomputed = {text for _, _, _, text in state.notes("recomputed")}
@@ -19,9 +22,10 @@ def check_models(verdict: Verdict, state: State, reader: Reader) -> None:
         training = training_story(reader, entry)
         check_lineage(verdict, training, plans)
         check_sums(verdict, training, recomputed, blocks)
-    unseen = state.recall("unseen_updates", 0)
-    if unseen:
-        verdict.unchecked_rule(Rule.AGGREGATE, f"{unseen} masked updates were not at hand when committed to")
+    for what, name in UNSEEN.items():
+        unseen = state.recall(f"unseen_{what}", 0)
+        if unseen:
+            verdict.unchecked_rule(Rule.AGGREGATE, f"{unseen} {name} were not at hand when committed to")
 
 
 def check_lineage(verdict: Verdict, training: dict[str, Any], plans: Mapping[str, Any]) -> None:

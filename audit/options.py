@@ -9,7 +9,11 @@ DEFAULT_RUN = Path(__file__).resolve().parent.parent / ".fedledger"
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Blocks = Annotated[Path, typer.Option("--blocks", help="The folder of fetched blocks.")]
 Work = Annotated[
-    Path | None, typer.Option("--state", help="Where the audit keeps its state; default in the blocks' folder.")
+    Path | None,
+    typer.Option(
+        "--state",
+        help="Where the audit keeps its state; default below XDG_STATE_HOME, one file for each folder of blocks.",
+    ),
 ]
 Blobs = Annotated[
     list[Path] | None,

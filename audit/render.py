@@ -10,6 +10,7 @@ import jinja2
 
 from audit import view
 from audit.charts import metric_chart, survivor_chart
+from audit.text import visible
 from audit.verdict import BEYOND, TITLES, Finding, Rule, Verdict
 
 PAGES = Path(__file__).resolve().parent / "pages"
@@ -24,6 +25,8 @@ def environment(url: Url) -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(PAGES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        # What is no markup of a template's own is text that others wrote.
+        finalize=lambda value: visible(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -110,6 +113,7 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as a page shows it."""
     return {
         "ok": verdict.ok,
+        "word": verdict.word,
         "height": verdict.height,
         "transactions": verdict.transactions,
         "genesis_hash": verdict.genesis_hash,

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from audit.ai_act import AI_ACT
 from audit.charts import reputation_chart
 from audit.render import PAGES, anchor, data_url, environment, verdict_view
@@ -26,7 +28,7 @@ def render(story: dict[str, Any], verdict: Verdict) -> str:
     return templates.get_template("report.html").render(
         story=story,
         verdict=verdict_view(verdict),
-        style=(PAGES / "static" / "style.css").read_text(),
+        style=Markup((PAGES / "static" / "style.css").read_text()),  # noqa: S704 - this project's own file
         sections=[("main", "Verdict"), *(FOUNDED if founded else ()), *ALWAYS],
         shares=contributions(story) if founded else [],
         exposed=exposures(story) if founded else [],

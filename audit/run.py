@@ -1,22 +1,29 @@
 """One run of the audit over a folder of blocks, going on where the last one ended."""
 
+import os
+import sqlite3
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from audit.blobs import gather
-from audit.fetch import FetchError, fetched_height, read_blocks
+from audit.fetch import FetchError, fetched_height, read_block, read_blocks, stored_blocks
 from audit.models import check_models
 from audit.replay import Replayer, ReplayError
 from audit.state import State
 from audit.story import Reader
 from audit.verdict import Rule, Verdict
 from audit.verify import Auditor
+from audit.wire import header_hash
 
 REPLAY_PACKAGE = "./cmd/replay"
+CHECKPOINT_VERSION = 2
+"""Raised whenever the audit learns to check more: what an earlier version passed is looked at again."""
+NAME_LENGTH = 32
 Progress = Callable[[int, int], None]
 Answer = TypeVar("Answer")
 
@@ -33,8 +40,10 @@ class Options:
 
 
 def state_path(folder: Path, path: Path | None) -> Path:
-    """Return where the audit of a folder of blocks keeps its state."""
-    return path or folder / "audit.sqlite"
+    """Return where the audit of a folder of blocks keeps its state: never in the folder, which others may have made."""
+    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    name = sha256(str(folder.resolve()).encode()).hexdigest()[:NAME_LENGTH]
+    return path or home / "fedledger" / "audit" / f"{name}.sqlite"
 
 
 def open_state(folder: Path, path: Path | None) -> State:
@@ -44,7 +53,42 @@ def open_state(folder: Path, path: Path | None) -> State:
         raise FetchError(
             "FL5102", "these blocks were not audited yet", where=str(where), hint="Run audit verify first."
         )
-    return State(where)
+    with _state_errors(where):
+        return State(where)
+
+
+def resume(folder: Path, path: Path | None, options: Options) -> State:
+    """Open the state of an earlier run, or an empty one where that run saw other blocks or asked for less."""
+    where = state_path(folder, path)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    if not options.fresh and where.exists():
+        state = State(where)
+        if _fits(state, folder, options):
+            return state
+        state.close()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{where}{suffix}").unlink(missing_ok=True)
+    state = State(where)
+    state.remember("made_for", _purpose(options))
+    return state
+
+
+def _purpose(options: Options) -> list[object]:
+    return [CHECKPOINT_VERSION, options.chaincode, options.replay]
+
+
+def _fits(state: State, folder: Path, options: Options) -> bool:
+    """Whether a state was made from the folder's blocks, by the first and the last, and for what is asked now."""
+    version, chaincode, replayed = state.recall("made_for", [0, "", False])
+    if (version, chaincode) != (CHECKPOINT_VERSION, options.chaincode) or (options.replay and not replayed):
+        return False
+    height, wanted = state.recall("height", 0), {}
+    if height:
+        wanted = {0: state.recall("genesis_hash"), height - 1: state.recall("last_hash")}
+    try:
+        return all(header_hash(read_block(folder, number).header).hex() == found for number, found in wanted.items())
+    except FetchError:
+        return False
 
 
 def verify_folder(
@@ -65,15 +109,13 @@ def audited(
 
     Raises:
         FetchError: FL5103 where there are no blocks, FL5101 where a file holds none; what was read until then is kept.
+            FL5107 where the state of an earlier run is damaged or in use.
     """
-    if not any((folder / "blocks").glob("*/*")):
+    if not stored_blocks(folder):
         raise FetchError("FL5103", "there are no blocks", where=str(folder), hint="Run audit fetch first.")
-    where = state_path(folder, path)
-    if options.fresh:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{where}{suffix}").unlink(missing_ok=True)
     with ExitStack() as stack:
-        state = State(where)
+        stack.enter_context(_state_errors(state_path(folder, path)))
+        state = resume(folder, path, options)
         stack.callback(state.close)
         replayer = None
         if options.replay:
@@ -82,6 +124,16 @@ def audited(
         auditor = Auditor(state, chaincode=options.chaincode, pinned=options.genesis, replayer=replayer)
         read(auditor, folder, progress)
         return then(complete(auditor, state, replayer), state, replayer)
+
+
+@contextmanager
+def _state_errors(where: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = f"the state of an earlier audit cannot be used: {error}"
+        hint = "Another audit of these blocks may be running; else start anew with --fresh."
+        raise FetchError("FL5107", text, where=str(where), hint=hint) from error
 
 
 def read(auditor: Auditor, folder: Path, progress: Progress = lambda _a, _b: None) -> None:
@@ -110,13 +162,14 @@ def complete(auditor: Auditor, state: State, replayer: Replayer | None) -> Verdi
     verdict = auditor.verdict()
     if replayer is not None:
         try:
-            check_models(verdict, state, Reader(replayer, verdict.channel))
+            check_models(verdict, state, Reader(replayer, verdict.channel, auditor.chaincode))
         except (ReplayError, LookupError, TypeError, ValueError) as error:
             # The rules cannot read what others than they have written; the failures above say who wrote it where.
             verdict.unchecked_rule(Rule.LINEAGE, f"the models cannot be followed in the state committed: {error}")
     last = state.recall("rules_not_run")
     if replayer is None or last is not None:
-        text = "the rules were not run again" if last is None else f"the rules were not run on all blocks up to {last}"
+        which = "on any block" if last is None else f"on all blocks up to {last}"
+        text = f"the rules were not run again {which}: no vote, draw, reward, sum or model in them was checked"
         verdict.unchecked_rule(Rule.REPLAY_WRITES, text)
     text = "whether later blocks exist: compare height and last hash with other organisations, online"
     verdict.unchecked_rule(Rule.HEIGHT, text)

@@ -105,10 +105,19 @@ class Verdict:
         """Whether nothing failed; read `unchecked` before believing it."""
         return not self.failures
 
+    @property
+    def word(self) -> str:
+        """The verdict in short; it never says OK alone where something was left unchecked."""
+        if not self.ok:
+            return "FAILED"
+        left = len(self.unchecked)
+        return f"OK, with {left} thing{'s' if left != 1 else ''} not checked" if left else "OK"
+
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as plain values for machines."""
         return {
             "ok": self.ok,
+            "verdict": self.word,
             "channel": self.channel,
             "height": self.height,
             "transactions": self.transactions,

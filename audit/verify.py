@@ -26,6 +26,14 @@ class ChainError(ValueError):
         self.rule = rule
 
 
+def recall_config(state: State) -> ChannelConfig | None:
+    """Return the channel's configuration as an audit's state holds it, None before the first block."""
+    raw = state.recall("config")
+    if raw is None:
+        return None
+    return ChannelConfig(raw[0], parse_config(bytes.fromhex(raw[1])).config)
+
+
 class Auditor:
     """Checks a chain block by block; the state file remembers where it stands."""
 
@@ -34,21 +42,16 @@ class Auditor:
     ) -> None:
         self._state, self._pinned = state, pinned.lower() if pinned is not None else None
         self.record = Record(state)
+        self.chaincode = chaincode
         self._execution = Execution(state, self.record, chaincode, replayer)
         self.height: int = state.recall("height", 0)
         self._previous = bytes.fromhex(state.recall("last_hash", ""))
         self._commit = bytes.fromhex(state.recall("commit_hash", ""))
         self._transactions: int = state.recall("transactions", 0)
         self._config_block: int = state.recall("config_block", 0)
-        self._config = self._recall_config()
+        self._config = recall_config(state)
         self.broken = False
         state.forget("stop")
-
-    def _recall_config(self) -> ChannelConfig | None:
-        raw = self._state.recall("config")
-        if raw is None:
-            return None
-        return ChannelConfig(raw[0], parse_config(bytes.fromhex(raw[1])).config)
 
     @property
     def config(self) -> ChannelConfig:

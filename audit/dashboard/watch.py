@@ -1,6 +1,7 @@
 """One's own peer watched: its new blocks fetched, verified and replayed, and what they tell kept for the pages."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from audit.blobs import gather
 from audit.fetch import fetch
 from audit.render import verdict_view
 from audit.replay import Replayer
-from audit.run import Options, complete, read, start_replay, state_path
+from audit.run import Options, complete, read, resume, start_replay
 from audit.state import State
 from audit.story import Reader, tell
 from audit.verdict import Verdict
@@ -41,17 +42,15 @@ class Snapshot:
 
     @property
     def word(self) -> str:
-        """The verdict in a word."""
-        if self.verdict["failures"]:
-            return "FAILED"
-        return "OK" if self.verdict["height"] else "nothing read yet"
+        """The verdict in short."""
+        return str(self.verdict["word"]) if self.verdict["height"] or self.verdict["failures"] else "nothing read yet"
 
 
 async def _problem(work: Awaitable[object]) -> str:
     """Wait for work and return what went wrong with it, "" for nothing."""
     try:
         await work
-    except (FedledgerError, OSError) as error:
+    except (FedledgerError, OSError, sqlite3.Error) as error:
         return str(error)
     return ""
 
@@ -100,7 +99,7 @@ class Watcher:
     def _open(self) -> tuple[Auditor, State, Replayer]:
         if self._state is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._state = State(state_path(self._folder, None))
+            self._state = resume(self._folder, None, self._options)
         if self._replayer is None:
             blobs = gather(self._options.blobs, Path(self._scratch.name))
             self._replayer = start_replay(self._state, self._options.chaincode, blobs)

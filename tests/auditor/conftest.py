@@ -17,13 +17,18 @@ from network.identities import identities_of
 from network.revocation import revoke
 from tests.auditor.corpus import Ledger
 from tests.auditor.forge import Key
+from tests.ports import free_ports
 from tests.scenarios.conftest import CONSORTIUM, PARAMETERS
 from tests.scenarios.federation import Federation
 from tests.scenarios.rounds import Attempt
 
-PORT = 19000
-FEDERATION_PORT = 19200
 QUICK = PARAMETERS | {"epoch_rounds": 2}
+
+
+@pytest.fixture(autouse=True)
+def _state_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What an audit remembers of a folder lies outside of it; each test starts without memories."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 async def _traffic(run: Path) -> None:
@@ -51,7 +56,9 @@ async def _compete(contract: Contract, part: int) -> None:
 @pytest.fixture(scope="package")
 def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     run, blocks = tmp_path_factory.mktemp("audit") / "run", tmp_path_factory.mktemp("blocks")
-    outcome = up(Request(run, pytestconfig.getoption("--network"), None, PORT, "./cmd/conformance"), lambda _: None)
+    outcome = up(
+        Request(run, pytestconfig.getoption("--network"), None, free_ports(), "./cmd/conformance"), lambda _: None
+    )
     assert outcome.started
     try:
         asyncio.run(_traffic(run))
@@ -75,7 +82,7 @@ def federation_ledger(pytestconfig: pytest.Config, tmp_path_factory: pytest.Temp
     (folder / "consortium.yaml").write_text(json.dumps(definition))
     kind = pytestconfig.getoption("--network")
     try:
-        up(Request(folder / "run", kind, folder / "consortium.yaml", FEDERATION_PORT), lambda _: None)
+        up(Request(folder / "run", kind, folder / "consortium.yaml", free_ports()), lambda _: None)
         asyncio.run(_live(folder / "run"))
         asyncio.run(fetch(profile(folder / "run", "regulator", "client"), folder / "blocks"))
         yield open_ledger(folder / "run", folder / "blocks")

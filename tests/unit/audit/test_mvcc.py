@@ -98,3 +98,11 @@ def test_a_summary_never_has_more_hashes_than_its_degree(count: int, degree: int
     if count > degree:
         changed = [*found[:-1], (found[-1][0], (2, 0))]
         assert (level, hashes) != range_summary(changed, degree)
+
+
+@pytest.mark.parametrize("degree", [0, 1])
+def test_a_range_summary_of_a_degree_that_no_peer_takes_does_not_hold_and_ends(state: State, degree: int) -> None:
+    query = kv_rwset_pb2.RangeQueryInfo(start_key="a", end_key="z", itr_exhausted=True)
+    query.reads_merkle_hashes.max_degree = degree
+    query.reads_merkle_hashes.max_level = 1
+    assert read_conflict(state, action(kv_rwset_pb2.KVRWSet(range_queries_info=[query]))) == PHANTOM_READ_CONFLICT

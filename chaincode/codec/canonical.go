@@ -7,7 +7,7 @@ import (
 )
 
 // Canonical encodes v as canonical JSON: keys in code point order, no white space, only `"`, `\` and control characters
-// escaped, 64-bit integers only. It refuses what DecodeStrict refuses. A []byte is encoded as encoding/json does
+// escaped, 64-bit integers only. It refuses what DecodeStrict refuses, but for texts up to MaxAnswer. A []byte is encoded as encoding/json does
 // (base64); pass json.RawMessage to bring JSON text into canonical form. Go strings must be valid UTF-8: those that
 // came through DecodeStrict are.
 func Canonical(v any) ([]byte, error) {
@@ -15,7 +15,7 @@ func Canonical(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrType, err)
 	}
-	tree, err := parse(raw)
+	tree, err := parse(raw, MaxAnswer)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"fedledger/chaincode/codec"
@@ -117,6 +118,15 @@ func TestDecodeStrictRefusesTextOverTheLimit(t *testing.T) {
 	var v any
 	text := append(append([]byte{'"'}, bytes.Repeat([]byte("a"), codec.MaxBytes)...), '"')
 	if err := codec.DecodeStrict(text, &v); !errors.Is(err, codec.ErrSize) {
+		t.Fatalf("expected %v, got %v", codec.ErrSize, err)
+	}
+}
+
+func TestCanonicalWritesAnswersLongerThanArgumentsUpToItsOwnLimit(t *testing.T) {
+	if _, err := codec.Canonical(strings.Repeat("a", codec.MaxBytes)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codec.Canonical(strings.Repeat("a", codec.MaxAnswer)); !errors.Is(err, codec.ErrSize) {
 		t.Fatalf("expected %v, got %v", codec.ErrSize, err)
 	}
 }

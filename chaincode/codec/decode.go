@@ -11,6 +11,8 @@ import (
 const (
 	// MaxBytes is the longest JSON that DecodeStrict reads.
 	MaxBytes = 1 << 20
+	// MaxAnswer is the longest JSON that Canonical writes: the reveals of a hundred members fit.
+	MaxAnswer = 4 << 20
 	// MaxDepth is the deepest nesting of arrays and objects.
 	MaxDepth = 16
 )
@@ -19,7 +21,7 @@ const (
 // letter for letter, duplicate keys, numbers that are no 64-bit integers, null for a value that cannot be absent, bad
 // UTF-8, half surrogate pairs, and inputs over MaxBytes or MaxDepth. Each refusal wraps one of this package's errors.
 func DecodeStrict(raw []byte, v any) error {
-	tree, err := parse(raw)
+	tree, err := parse(raw, MaxBytes)
 	if err != nil {
 		return err
 	}
@@ -33,10 +35,10 @@ func DecodeStrict(raw []byte, v any) error {
 }
 
 // parse reads raw into maps, slices, strings, json.Number, bool and nil.
-func parse(raw []byte) (any, error) {
+func parse(raw []byte, most int) (any, error) {
 	switch {
-	case len(raw) > MaxBytes:
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrSize, len(raw), MaxBytes)
+	case len(raw) > most:
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrSize, len(raw), most)
 	case !utf8.Valid(raw):
 		return nil, fmt.Errorf("%w: invalid UTF-8", ErrText)
 	case nesting(raw) > MaxDepth:

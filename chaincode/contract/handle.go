@@ -50,11 +50,12 @@ func decode(argument []byte, into any) error {
 }
 
 const (
-	defaultPage = 50
-	maxPage     = 200
+	defaultPage  = 50
+	maxPage      = 200
+	maxPageBytes = 1 << 20
 )
 
-// Page asks for part of a list: up to page_size items after the bookmark of the last page.
+// Page asks for part of a list: up to page_size items, and no more than fit a page, after the bookmark of the last one.
 type Page struct {
 	PageSize int    `json:"page_size"`
 	Bookmark string `json:"bookmark"`
@@ -75,13 +76,18 @@ func list[T any](all []T, page Page, name func(T) string) (Listing[T], error) {
 	if size < 0 || size > maxPage {
 		return Listing[T]{}, errcode.New(errcode.LimitExceeded, "page_size must be 1 to %d", maxPage)
 	}
-	listing := Listing[T]{Items: []T{}}
+	listing, bytes := Listing[T]{Items: []T{}}, 0
 	for _, item := range all {
 		if name(item) <= page.Bookmark {
 			continue
 		}
-		if len(listing.Items) == size {
-			listing.Bookmark = name(listing.Items[size-1])
+		raw, err := codec.Canonical(item)
+		if err != nil {
+			return listing, err
+		}
+		bytes += len(raw)
+		if held := len(listing.Items); held == size || held > 0 && bytes > maxPageBytes {
+			listing.Bookmark = name(listing.Items[held-1])
 			break
 		}
 		listing.Items = append(listing.Items, item)

@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"fedledger/chaincode/contract/contracttest"
@@ -117,4 +118,43 @@ func TestARoundsRecordsOfTenParticipantsStaySmall(t *testing.T) {
 			t.Fatalf("the %s record has %d bytes", kind, size)
 		}
 	}
+}
+
+func TestAPageEndsWhereItsBytesDo(t *testing.T) {
+	f := contracttest.New(4, `{}`)
+	f.Found()
+	long := strings.Repeat("x", 250_000)
+	for range 9 {
+		f.Must(contracttest.Admin(0), "Propose", proposal("set_parameters", object{"x": long}), nil)
+	}
+	seen, bookmark, pages := 0, "", 0
+	for {
+		var page struct {
+			Items    []struct{ Proposal string }
+			Bookmark string
+		}
+		f.Query("ListProposals", object{"bookmark": bookmark}, &page)
+		seen, bookmark, pages = seen+len(page.Items), page.Bookmark, pages+1
+		if bookmark == "" {
+			break
+		}
+	}
+	equal(t, 9, seen)
+	equal(t, 3, pages)
+}
+
+func TestALineageIsPaged(t *testing.T) {
+	f := training(4, `{}`)
+	for range 3 {
+		f.Open("tumour", options{}).Finish()
+	}
+	var page struct {
+		Steps    []struct{ Round int }
+		Bookmark string
+	}
+	f.Query("GetLineage", object{"training": "tumour", "page_size": 2}, &page)
+	equal(t, 2, len(page.Steps))
+	f.Query("GetLineage", object{"training": "tumour", "page_size": 2, "bookmark": page.Bookmark}, &page)
+	equal(t, 3, page.Steps[0].Round)
+	equal(t, "", page.Bookmark)
 }

@@ -38,8 +38,20 @@ func listTrainings(s ledger.State, page Page) (Listing[round.TrainingView], erro
 	return list(all, page, func(t round.TrainingView) string { return t.Training.Training })
 }
 
-func getLineage(s ledger.State, req trainingRequest) (round.Lineage, error) {
-	return round.GetLineage(s, req.Training)
+type lineageView struct {
+	round.Lineage
+	Bookmark string `json:"bookmark"`
+}
+
+// getLineage returns the whole lineage, or a page of it where the request names a page_size.
+func getLineage(s ledger.State, req roundsRequest) (lineageView, error) {
+	lineage, err := round.GetLineage(s, req.Training)
+	if err != nil || req.PageSize == 0 {
+		return lineageView{lineage, ""}, err
+	}
+	page, err := list(lineage.Steps, req.Page, func(step round.Step) string { return ledger.Number(step.Round) })
+	lineage.Steps = page.Items
+	return lineageView{lineage, page.Bookmark}, err
 }
 
 type roundsRequest struct {

@@ -3,6 +3,7 @@ package round
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
@@ -164,7 +165,7 @@ func (v *View) said(round Round, found evidence) {
 	v.Revealed = present(round.Names(), found.reveals)
 }
 
-// readSets adds the survivor sets frozen on the same base state by other attempts, and this one's exposures.
+// readSets adds the different survivor sets frozen on the same base state by other attempts, and this one's exposures.
 func (v *View) readSets(s ledger.State, round Round, status Status) error {
 	sets, err := ledger.List[Frozen](s, "base", round.BaseState)
 	if err != nil {
@@ -180,7 +181,11 @@ func (v *View) readSets(s ledger.State, round Round, status Status) error {
 		if err != nil {
 			return err
 		}
-		v.Frozen = append(v.Frozen, FrozenView{item.Record.Ref, item.Record.Survivors, blamed})
+		if !slices.ContainsFunc(v.Frozen, func(seen FrozenView) bool {
+			return slices.Equal(seen.Survivors, item.Record.Survivors) && slices.Equal(seen.Blamed, blamed)
+		}) {
+			v.Frozen = append(v.Frozen, FrozenView{item.Record.Ref, item.Record.Survivors, blamed})
+		}
 	}
 	return nil
 }

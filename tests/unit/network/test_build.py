@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from network.build import build_chaincode, source_digest
+from network.build import build_chaincode, find_go, source_digest
 from network.errors import NetworkError
 
 MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("one") }\n'
@@ -64,11 +64,30 @@ def test_what_does_not_compile_is_shown_and_leaves_nothing(sources, tmp_path):
     assert list((tmp_path / "build").iterdir()) == []
 
 
-def test_without_go_the_error_says_what_to_do(sources, tmp_path, monkeypatch):
-    old = tmp_path / "go"
-    old.write_text("#!/bin/sh\necho go version go1.19.1 linux/amd64\n")
-    old.chmod(0o755)
-    monkeypatch.setattr("network.build.shutil.which", lambda _: str(old))
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("#!/bin/sh\necho go version go1.19.1 linux/amd64\n", "answers: go version go1.19.1 linux/amd64"),
+        ("#!/bin/sh\necho cannot find GOROOT >&2; exit 2\n", "answers: cannot find GOROOT"),
+        ("#!/no/such/interpreter\n", "No such file or directory"),
+    ],
+)
+def test_without_a_go_that_works_the_error_says_why_and_what_to_do(sources, tmp_path, monkeypatch, program, reason):
+    go = tmp_path / "go"
+    go.write_text(program)
+    go.chmod(0o755)
+    monkeypatch.setattr("network.build.shutil.which", lambda _: str(go))
     monkeypatch.setattr("network.build.FALLBACKS", ())
-    with pytest.raises(NetworkError, match=r"FL1040: there is no Go 1.25 or later\. Install Go"):
+    with pytest.raises(NetworkError, match=rf"FL1040: there is no Go 1.25 or later; .*{reason}.*\. Install Go"):
         build_chaincode(".", sources, tmp_path / "build")
+
+
+def test_a_go_that_does_not_work_is_passed_over(tmp_path, monkeypatch):
+    broken, working = tmp_path / "broken", tmp_path / "working"
+    broken.write_text("#!/bin/sh\nexit 2\n")
+    working.write_text("#!/bin/sh\necho go version go1.26.1 linux/amd64\n")
+    for program in (broken, working):
+        program.chmod(0o755)
+    monkeypatch.setattr("network.build.shutil.which", lambda _: str(broken))
+    monkeypatch.setattr("network.build.FALLBACKS", (str(working),))
+    assert find_go() == str(working)

@@ -62,9 +62,7 @@ func history() *contracttest.Federation {
 	f := contracttest.New(5, `{"epoch_rounds":2,"transfer_ms":0}`)
 	f.Ready(9, 4)
 	f.Open("tumour", options{Dropouts: []int{3}}).Finish()
-	garbage := f.Open("tumour", options{Values: garbage})
-	garbage.To(round.PhaseAttest)
-	f.Must(garbage.Node(0), "ReportFault", garbage.With(object{"kind": "garbage", "accused": "", "evidence": object{}}), nil)
+	voidGarbage(f)
 	lied := f.Open("tumour", options{})
 	lied.To(round.PhaseAttest)
 	f.Must(lied.Aggregator(), "ProposeAggregate", changed(lied.Proposal(), "state", contracttest.Digest("lie")), nil)
@@ -101,6 +99,12 @@ func history() *contracttest.Federation {
 		}
 	}
 	return f
+}
+
+func voidGarbage(f *contracttest.Federation) {
+	p := f.Open("tumour", options{Values: garbage})
+	p.To(round.PhaseAttest)
+	f.Must(p.Node(0), "ReportFault", p.With(object{"kind": "garbage", "accused": "", "evidence": object{}}), nil)
 }
 
 func TestTheHistoryHoldsEveryTransactionAndEveryKindOfProposal(t *testing.T) {

@@ -3,6 +3,7 @@ package contract_test
 import (
 	"slices"
 
+	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/contract/contracttest"
 	"fedledger/chaincode/round"
 )
@@ -26,4 +27,12 @@ func rewarded(f *contracttest.Federation, number int) map[string]uint64 {
 		amounts[item.Participant] = item.Amount
 	}
 	return amounts
+}
+
+// garbage is what a round sums whose third member put 77 where each puts 1.
+func garbage(place int, segment aggregate.Segment, _ uint64) uint64 {
+	if place == 2 && segment.Kind == "one" {
+		return 77
+	}
+	return 1
 }

@@ -247,14 +247,6 @@ func TestT17ABadDealerIsBlamedWithProofAndTheTrainingGoesOn(t *testing.T) {
 	equal(t, uint64(1), bad.Faults)
 }
 
-// garbage is what a round sums whose third member put 77 where each puts 1.
-func garbage(place int, segment aggregate.Segment, _ uint64) uint64 {
-	if place == 2 && segment.Kind == "one" {
-		return 77
-	}
-	return 1
-}
-
 func TestT18GarbageVoidsWithProofAndTheTrainingGoesOn(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{Values: garbage})

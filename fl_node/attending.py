@@ -16,15 +16,13 @@ from fl_node.context import Context, now_ms
 from fl_node.errors import RefusalError
 from fl_node.plan.errors import DataError
 from fl_node.secagg.errors import Refusal
-from fl_node.session import TURN_MS, Effect, OpenRound, Own, Settle, Train, duty, finished, lacking, ripe, turn
+from fl_node.session import TURN_MS, URGENT, Effect, OpenRound, Own, Settle, Train, duty, finished, lacking, ripe, turn
 from fl_node.views import OVER, Round, Training
 from network.errors import FedledgerError
 
 log = structlog.get_logger("node")
 TICK_S: Final = 1.0
 """How long an attendance sleeps at most: nothing depends on an event's arrival."""
-URGENT: Final = frozenset({"RoundOpened", "PhaseMoved", "AggregateProposed", "RoundFinal", "RoundVoid"})
-"""Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
 NEVER: Final = 1 << 30
 SHORTEST_SLEEP_S: Final = 0.02
 FIRST_PAUSE_MS: Final = 50
@@ -87,6 +85,11 @@ class Attendance:
         """Take note of an event of the training: look again once it can matter to this node."""
         self._heard += 1
         if event in URGENT or self._heard >= self._lacking:
+            self._wake.set()
+
+    def hear_trained(self) -> None:
+        """Take note that client work has ended; before Updates nothing waits for it."""
+        if self._seen.phase == "Updates":
             self._wake.set()
 
     async def _look(self) -> bool:

@@ -1,7 +1,8 @@
 """Everything a node holds open while it runs."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from fl_node.blobclient import BlobClient
 from fl_node.blobstore import BlobStore
@@ -17,7 +18,11 @@ from network.topology import Consortium
 
 @dataclass
 class Context:
-    """The node's connections, files and figures, opened by `daemon.opened`."""
+    """The node's connections, files and figures, opened by `running.opened`.
+
+    Attributes:
+        voted: What only votes change, as it was last read; `daemon` empties it when it hears of one.
+    """
 
     config: NodeConfig
     consortium: Consortium
@@ -30,6 +35,7 @@ class Context:
     journal: Journal
     metrics: Metrics
     health: Health
+    voted: dict[str, Any] = field(default_factory=dict)
 
     @property
     def me(self) -> str:

@@ -38,7 +38,7 @@ class Node:
 
     def __post_init__(self) -> None:
         self._acts = Acts(self.context)
-        self.context.workshop.on_trained = self._wake_all
+        self.context.workshop.on_trained = self._trained
 
     def stop(self) -> None:
         """End after the duties under way."""
@@ -70,6 +70,7 @@ class Node:
 
     async def _survey(self) -> bool:
         """Attend to trainings that are new or have changed, start new plans; tell whether the ledger answered."""
+        self.context.voted.clear()
         try:
             for training in await self.context.ledger.trainings():
                 known = self._attended.get(training.training)
@@ -108,6 +109,10 @@ class Node:
             log.info("plan is ready", plan=plan)
         self._wake_all()
 
+    def _trained(self, training: str) -> None:
+        if attendance := self._attended.get(training):
+            attendance.hear_trained()
+
     def _wake_all(self) -> None:
         for attendance in self._attended.values():
             attendance.wake()
@@ -130,6 +135,7 @@ class Node:
         if name == "RoundSettled":
             self._acts.settled(about["training"], about["round"])
         if name == RESHAPING:
+            self.context.voted.clear()
             self._wake.set()
         if attendance is not None and not attendance.over:
             attendance.hear(name)

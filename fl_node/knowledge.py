@@ -1,6 +1,7 @@
 """What a node knows of a training from its own deeds and from what a majority attested, for `refusals` to judge by."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fl_node.context import Context
@@ -17,7 +18,9 @@ async def gather(context: Context, view: Round) -> Knowledge:
     """
     ledger = context.ledger
     training, parameters, records = await asyncio.gather(
-        ledger.training(view.training), ledger.parameters(), ledger.everything("ListParticipants")
+        _voted(context, f"training {view.training}", lambda: ledger.training(view.training)),
+        _voted(context, "parameters", ledger.parameters),
+        _voted(context, "participants", lambda: ledger.everything("ListParticipants")),
     )
     accepted = context.config.policy.plans
     if accepted and training.plan not in accepted:
@@ -32,6 +35,12 @@ async def gather(context: Context, view: Round) -> Knowledge:
         share_limit_ppm=min(int(parameters["share_limit_ppm"]), SHARE_LIMIT_MOST_PPM),
         count_bucket=int(parameters["count_bucket"]),
     )
+
+
+async def _voted(context: Context, what: str, read: Callable[[], Awaitable[Any]]) -> Any:
+    if what not in context.voted:
+        context.voted[what] = await read()
+    return context.voted[what]
 
 
 def attested(context: Context, training: str, state: str) -> None:

@@ -50,14 +50,15 @@ class Proposing:
         except Fault as fault:
             await self._report(view, fault)
             return
-        digest = await self._publish(aggregate)
+        digest = hashlib.sha256(aggregate).hexdigest()
         result = await self._next_state(view, digest, aggregate)
+        _, state = await asyncio.gather(self._publish(aggregate), self._publish(result.state))
         runner = await self._context.workshop.runner(view.plan)
         counted = runner.manifest.layout.count is not None
         argument = {
             **view.ref,
             "aggregate": digest,
-            "state": await self._publish(result.state),
+            "state": state,
             "metrics": {name: decimal(value) for name, value in result.metrics.items()},
             "examples": runner.manifest.layout.rows(aggregate) if counted else 0,
         }

@@ -12,8 +12,10 @@ from fl_node.views import OVER, Phase, Round
 
 TURN_MS: Final = 1000
 """How much longer each next node in the elected order waits before it does what any may do: longer than that takes."""
+URGENT: Final = frozenset({"RoundOpened", "PhaseMoved", "AggregateProposed", "RoundFinal", "RoundVoid"})
+"""Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
 LATEST_MS: Final = 3000
-"""How long before a deadline a node that is not ready to train says at last that it takes part."""
+"""How long before a deadline a node that is not ready to train takes part at last."""
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,7 @@ def turn(view: Round, own: Own) -> int:
 
 def awaited(view: Round) -> tuple[str, ...]:
     """Return the participants that the phase still waits for, in cohort order."""
-    if view.phase not in EXPECTED:
-        return ()
-    expected, arrived = EXPECTED[view.phase](view)
+    expected, arrived = EXPECTED[view.phase](view) if view.phase in EXPECTED else ((), ())
     return tuple(p for p in expected if p not in arrived)
 
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fl_node.ledger import Ledger
+from fl_node.session import URGENT
 from fl_node.views import OVER, Round
 from gateway.errors import GatewayError
 
 TICK_S: Final = 1.0
+GATHER_S: Final = 0.2
+"""How long events that move nothing are gathered before the ledger is read for them."""
 
 
 @dataclass
@@ -85,23 +88,27 @@ async def watch(ledger: Ledger, training: str) -> AsyncIterator[Progress]:
 
 
 async def changes(ledger: Ledger) -> AsyncIterator[None]:
-    """Yield at once, then after every event of the contract and at least every second."""
-    woken = asyncio.Event()
+    """Yield at once, then after every event that moves a round, soon after any other, and at least every second."""
+    woken, moved = asyncio.Event(), asyncio.Event()
 
     async def listen() -> None:
         while True:
             with contextlib.suppress(GatewayError):
-                async for _ in ledger.network.chaincode_events(ledger.profile.chaincode):
+                async for event in ledger.network.chaincode_events(ledger.profile.chaincode):
                     woken.set()
+                    if event.name in URGENT:
+                        moved.set()
             await asyncio.sleep(TICK_S)
 
     listener = asyncio.create_task(listen())
     try:
         while True:
+            woken.clear()
+            moved.clear()
             yield
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), TICK_S)
-            woken.clear()
+                await asyncio.wait_for(moved.wait(), GATHER_S)
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)

@@ -71,7 +71,7 @@ class Workshop:
         self._lock = asyncio.Lock()
         self._warm: set[str] = set()
         self._unfit: set[str] = set()
-        self.on_trained: Callable[[], None] = lambda: None
+        self.on_trained: Callable[[str], None] = lambda _: None
         self._turn = asyncio.Lock()
         self._work: dict[str, Work] = {}
 
@@ -105,7 +105,7 @@ class Workshop:
         if known is None or known.attempt != view.name:
             self._drop(view.training)
             task = asyncio.create_task(self._train(view.plan, view.base_state))
-            task.add_done_callback(lambda _: self.on_trained())
+            task.add_done_callback(lambda _: self.on_trained(view.training))
             known = self._work[view.training] = Work(view.name, task)
         return known.task
 

@@ -104,9 +104,13 @@ func LoadDraw(s ledger.State, training string, epoch uint64) (DrawRecord, bool, 
 // Eligible returns the draw's candidates in its order, without those that are suspended or removed now: apart, those
 // that are blamed.
 func Eligible(s ledger.State, record DrawRecord, blamed []string) (free, back []Candidate, err error) {
-	byName := map[string]Candidate{}
+	byName, keys := map[string]Candidate{}, []string{}
 	for _, candidate := range record.Candidates {
 		byName[candidate.Participant] = candidate
+		keys = append(keys, ledger.Key("participant", candidate.Participant), ledger.Key("organisation", candidate.MSPID))
+	}
+	if err := s.Ahead(keys...); err != nil {
+		return nil, nil, err
 	}
 	for _, name := range record.Order {
 		active, err := isActive(s, name)

@@ -63,6 +63,7 @@ async def running(ledger: Ledger) -> AsyncIterator[Node]:
         config=SimpleNamespace(organisation="hospital-a"),
         consortium=SimpleNamespace(members=[SimpleNamespace(msp_id="AMSP")]),
         msp="AMSP",
+        voted={},
         health=Health(),
         workshop=SimpleNamespace(on_trained=None),
     )

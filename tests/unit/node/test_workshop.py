@@ -64,12 +64,12 @@ def workshop(folder: Path, runner: Runner) -> Workshop:
 async def test_work_is_started_once_an_attempt_and_tells_when_it_has_ended(tmp_path: Path):
     runner, told = Runner(), []
     made = workshop(tmp_path, runner)
-    made.on_trained = lambda: told.append(True)
+    made.on_trained = told.append
     task = made.start(attempt())
     assert (made.start(attempt()) is task, made.trained(attempt())) == (True, False)
     runner.go.set()
     assert (await task).examples == 3
-    assert (made.trained(attempt()), told, runner.works) == (True, [True], 1)
+    assert (made.trained(attempt()), told, runner.works) == (True, ["t"], 1)
     assert not made.trained(attempt(number=2))
     await made.close()
 

@@ -43,6 +43,7 @@ def test_sums_without_their_updates_are_named_as_not_recomputed(federation_ledge
     assert texts == [
         "the sum of tumour/1/1 was not recomputed: its masked updates are not at hand",
         "4 masked updates were not at hand when committed to",
+        "4 bundles of sealed shares were not at hand when committed to",
     ]
 
 

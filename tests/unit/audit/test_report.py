@@ -12,7 +12,7 @@ from audit.story import lineage_breaks
 from audit.verdict import Rule, Verdict
 from audit.view import contributions, exposures, lineage_graph, round_rows
 
-HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">"\'$\\frac{1}{0}$'
+HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">"\'$\\frac{1}{0}$\x1b[2J\u202eKO'
 
 
 class Elements(HTMLParser):
@@ -78,7 +78,9 @@ def test_what_a_ledger_says_stays_text(story: dict[str, Any]) -> None:
                 one["proposal"]["metrics"] = {HOSTILE: "0.5", "$loss$": "0.25"}
     verdict = _verdict()
     verdict.failed_rule(Rule.LINEAGE, HOSTILE)
-    elements = _elements(render(hostile, verdict))
+    page = render(hostile, verdict)
+    assert [c for c in page if not c.isprintable() and c != "\n"] == []
+    elements = _elements(page)
     assert not [tag for tag, _ in elements if tag == "script"]
     assert not [attributes for _, attributes in elements if any(name.startswith("on") for name in attributes)]
     assert {attributes["src"][:5] for tag, attributes in elements if tag == "img" and attributes["src"]} == {"data:"}

@@ -5,6 +5,8 @@ import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from fl_node.canonical import canonical_json
@@ -21,6 +23,7 @@ IMPATIENT_ATTEMPTS: Final = 3
 OVERTAKEN: Final = (ValidationCode.MVCC_READ_CONFLICT, ValidationCode.PHANTOM_READ_CONFLICT)
 COMMIT_ALARM_S: Final = 45.0
 PAGE: Final = 50
+CODES: Final = Path(__file__).resolve().parents[1] / "chaincode" / "errcode" / "catalogue.json"
 
 
 class LedgerError(NodeError):
@@ -219,13 +222,26 @@ def gateway_of(profile: Profile) -> Gateway:
     return connect(endpoints, identity, signer, retry=RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE))
 
 
+@cache
+def _catalogue() -> dict[str, dict[str, Any]]:
+    try:
+        return dict(json.loads(CODES.read_bytes()))
+    except OSError:
+        return {}
+
+
+def meaning(code: str) -> str:
+    """Return what one of the chaincode's codes means; empty where its catalogue is not beside this package."""
+    return str(_catalogue().get(code, {}).get("text", ""))
+
+
 def explained(error: GatewayError, function: str) -> LedgerError:
     """Return a gateway's error as ours, with the chaincode's own sentence where there is one."""
     texts = [*(detail.message for detail in error.details), error.message]
     code = error.chaincode_code
     if code:
         sentence = next(text for text in texts if code in text)
-        return LedgerError(code, sentence.split(f"{code}: ", 1)[-1], where=function)
+        return LedgerError(code, sentence.split(f"{code}: ", 1)[-1], where=function, hint=meaning(code))
     said = "; ".join(dict.fromkeys(texts))
     if "access denied" in said:
         hint = "It is revoked, expired or unknown: issue a new one with `fedledger identity add`, then RotateKey."

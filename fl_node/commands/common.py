@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -44,6 +45,7 @@ QuotaGb = Annotated[float, typer.Option("--quota-gb", min=0.001, help="What each
 ReserveMb = Annotated[int, typer.Option("--reserve-mb", min=1, help="What stays free on the disk.")]
 UnnamedDays = Annotated[float, typer.Option("--unnamed-days", min=0.01, help="How long unnamed blobs stay.")]
 SHORT: Final = 16
+YEAR_MS: Final = 365 * DAY_MS
 T = TypeVar("T")
 
 
@@ -77,7 +79,7 @@ def show(value: Any, *, as_json: bool, title: str = "", columns: Sequence[str] =
     if isinstance(value, dict):
         table = Table("", "", title=title or None, show_header=False)
         for key, item in value.items():
-            table.add_row(key, _text(item))
+            table.add_row(key, _moment(item) if key.endswith("_ms") else _text(item))
     else:
         names = list(columns or (value[0] if value else ["nothing yet"]))
         table = Table(*names, title=title or None)
@@ -92,6 +94,13 @@ def integer(text: str, what: str) -> int:
         return int(text)
     except ValueError:
         raise NodeError("FL4001", f"{what} is a whole number, not {text!r}") from None
+
+
+def _moment(value: Any) -> str:
+    """Return milliseconds since 1970 as a time; a duration as it is."""
+    if not isinstance(value, int) or value < YEAR_MS:
+        return _text(value)
+    return datetime.fromtimestamp(value / 1000, UTC).isoformat(" ", "seconds")
 
 
 def _text(value: Any) -> str:

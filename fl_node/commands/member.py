@@ -55,7 +55,10 @@ def list_(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json
     """List participants with their profile, stake and status."""
     with explained(as_json=as_json):
         found = ask(run, org, user, lambda ledger: ledger.everything("ListParticipants"))
-        show(found, as_json=as_json, title="Participants", columns=("participant", "msp", "status", "stake", "profile"))
+        if not as_json:
+            found = [item | {key: item["profile"][key] for key in ("rows", "labels")} for item in found]
+        columns = ("participant", "msp_id", "status", "rows", "labels", "stake")
+        show(found, as_json=as_json, title="Participants", columns=columns)
 
 
 @member.command("show")

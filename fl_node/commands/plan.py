@@ -40,6 +40,14 @@ def register(
         show({"plan": body["plan"], **answer}, as_json=as_json, title=f"Proposed: plan {body['name']}")
 
 
+@plan.command("list")
+def list_(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
+    """List the plans that the consortium has registered."""
+    with explained(as_json=as_json):
+        found = ask(run, org, user, lambda ledger: ledger.everything("ListPlans"))
+        show(found, as_json=as_json, title="Plans", columns=("name", "plan", "initial_state", "schema", "retired"))
+
+
 def registration(file: Path) -> dict[str, Any]:
     """Return the body of a `register_plan` proposal.
 

@@ -59,8 +59,19 @@ def vote(
 def list_(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
     """List proposals with their votes and status."""
     with explained(as_json=as_json):
-        found = ask(run, org, user, lambda ledger: ledger.everything("ListProposals"))
-        show(found, as_json=as_json, title="Proposals", columns=("proposal", "kind", "body", "votes", "status"))
+        found = ask(run, org, user, listed)
+        if not as_json:
+            found = [item | {"about": _about(item["body"]), "votes": _votes(item["votes"])} for item in found]
+        show(found, as_json=as_json, title="Proposals", columns=("proposal", "kind", "about", "votes", "status"))
+
+
+async def listed(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return all proposals, oldest first, with the votes of those that are open."""
+    found = sorted(await ledger.everything("ListProposals"), key=lambda item: int(item["created_ms"]))
+    open_ones = [item for item in found if item["status"] == "open"]
+    records = await asyncio.gather(*(ledger.query("GetProposal", proposal=item["proposal"]) for item in open_ones))
+    votes = {record["proposal"]: record["votes"] for record in records}
+    return [item | {"votes": votes.get(item["proposal"], {})} for item in found]
 
 
 async def propose(ledger: Ledger, kind: str, body: dict[str, Any], reason: str = "", days: float = 7) -> dict[str, Any]:
@@ -107,6 +118,15 @@ async def _whole(ledger: Ledger, text: str) -> str:
     if len(matching) != 1:
         raise NodeError("FL4001", f"{len(matching)} open proposals are named by {text!r}", hint="See `proposal list`.")
     return str(matching[0])
+
+
+def _about(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a proposal's body without what would fill a page: it stands in `plan inspect`."""
+    return {key: value for key, value in body.items() if key not in {"layout", "initial_state", "schema"}}
+
+
+def _votes(votes: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {msp: "yes" if vote["approve"] else "no" for msp, vote in votes.items()}
 
 
 def _named(item: dict[str, Any], text: str) -> bool:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, emit_json, explained, out, show
 from fl_node.commands.proposal import propose
+from fl_node.errors import NodeError
 from fl_node.ledger import Ledger
 from fl_node.watching import Progress
 from fl_node.watching import watch as watch_training
@@ -19,7 +20,7 @@ Name = Annotated[str, typer.Argument(metavar="TRAINING", help="The training's id
 @train.command()
 def start(
     training: Name,
-    plan: Annotated[str, typer.Option(help="Digest of a registered plan.")],
+    plan: Annotated[str, typer.Option(help="A registered plan: its name, its digest, or the digest's beginning.")],
     org: Org,
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds.")] = 5,
     cohort: Annotated[int, typer.Option(min=4, help="How many participants a round draws.")] = 4,
@@ -29,9 +30,13 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Propose a training; it starts when enough organisations have voted yes."""
-    body = {"training": training, "plan": plan, "rounds": rounds, "cohort": cohort}
+
+    async def work(ledger: Ledger) -> dict[str, Any]:
+        body = {"training": training, "plan": await registered(ledger, plan), "rounds": rounds, "cohort": cohort}
+        return body | await propose(ledger, "start_training", body, days=days)
+
     with explained(as_json=as_json):
-        answer = ask(run, org, user, lambda ledger: propose(ledger, "start_training", body, days=days))
+        answer = ask(run, org, user, work)
         show(answer, as_json=as_json, title=f"Proposed: training {training}")
 
 
@@ -81,6 +86,19 @@ def watch(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "client
 
     with explained(as_json=as_json):
         ask(run, org, user, work)
+
+
+async def registered(ledger: Ledger, text: str) -> str:
+    """Return the digest of the one registered plan that a text names.
+
+    Raises:
+        NodeError: FL4001, it names none or several.
+    """
+    plans = [item for item in await ledger.everything("ListPlans") if not item["retired"]]
+    found = [item["plan"] for item in plans if item["plan"].startswith(text) or item["name"] == text]
+    if len(found) != 1:
+        raise NodeError("FL4001", f"{len(found)} registered plans are named by {text!r}", hint="See `plan list`.")
+    return str(found[0])
 
 
 def table_of(seen: dict[str, Progress]) -> Table:

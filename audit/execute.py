@@ -1,5 +1,6 @@
 """A block's endorser transactions: their codes recomputed, their writes applied, their rules run again."""
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -8,12 +9,13 @@ from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.channel import ChannelConfig
 from audit.envelope import Action
+from audit.lifecycle import UndefinedError, approved_by, defines, definition
 from audit.mvcc import read_conflict
 from audit.replay import Replayer, differences, foreign_writes, proposes
 from audit.state import State
 from audit.transactions import Checked, check_transaction
 from audit.verdict import Record, Rule
-from audit.wire import read_json
+from audit.wire import WireError, read_json
 
 VALID = codes.VALID
 MOST_BREACHES = 100
@@ -61,6 +63,25 @@ class Execution:
             self._state.event(version, checked.txid, transaction.timestamp_ms, who, event.event_name, event.payload)
         if checked.unchecked:
             self._record.skip(Rule.VALIDATION_CODE, number, checked.unchecked, transaction.txid)
+
+    def definitions(self, config: ChannelConfig, number: int, checked: list[Checked]) -> None:
+        """Note each definition of the chaincode that a finished block put in force, and who had approved it."""
+        for one in checked:
+            if one.code != VALID or one.action is None or not defines(one.action, self._chaincode):
+                continue
+            try:
+                approved = approved_by(self._state, config, self._chaincode)
+            except (UndefinedError, WireError):
+                approved = []
+            endorsed = sorted({endorser.msp_id for endorser in one.endorsers})
+            facts = {**definition(self._state, self._chaincode), "endorsed": endorsed, "approved": approved}
+            self._state.note("definition", Rule.DEFINITION.value, number, one.txid, json.dumps(facts))
+            alone = sorted(set(endorsed) - set(approved))
+            if not alone:
+                self._record.hold(Rule.DEFINITION)
+            elif approved:  # an embedded network keeps no approvals at all; the report shows it
+                text = f"{', '.join(alone)} endorsed a definition of {self._chaincode} without approving it"
+                self._record.fail(Rule.DEFINITION, number, text, one.txid)
 
     def compare(self, number: int, checked: list[Checked], recorded: bytes) -> None:
         """Compare the recomputed codes with those that the peer recorded."""

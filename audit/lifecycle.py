@@ -1,9 +1,12 @@
 """Which endorsement policy guards a namespace, read from the `_lifecycle` writes that are in force."""
 
+from hashlib import sha256
+
 from fabric_protos.peer import collection_pb2, policy_pb2, proposal_pb2
 from fabric_protos.peer.lifecycle import chaincode_definition_pb2, db_pb2
 
 from audit.channel import ChannelConfig
+from audit.envelope import Action
 from audit.policy import LIFECYCLE_ENDORSEMENT
 from audit.state import State
 from audit.wire import WireError, decode
@@ -11,6 +14,8 @@ from audit.wire import WireError, decode
 LIFECYCLE = "_lifecycle"
 IMPLICIT_PREFIX = "_implicit_org_"
 DEFINITION = "ChaincodeDefinition"
+PARAMETERS = ("EndorsementInfo", "ValidationInfo", "Collections")
+"""The fields of a definition that an organisation approves."""
 
 
 class UndefinedError(ValueError):
@@ -48,6 +53,32 @@ def _validation_parameter(state: State, chaincode: str) -> bytes:
     if validation.validation_plugin != "vscc":
         raise UndefinedError(f"{chaincode} is validated by the plugin {validation.validation_plugin!r}")
     return bytes(validation.validation_parameter)
+
+
+def approved_by(state: State, config: ChannelConfig, chaincode: str) -> list[str]:
+    """Return the organisations that approved the definition in force as it stands; raises UndefinedError.
+
+    An approval lies in the organisation's own collection, of which the ledger holds hashes: they must be those of the
+    committed fields (Fabric: core/chaincode/lifecycle, CheckCommitReadiness).
+    """
+    sequence = _data(state, chaincode, "Sequence").Int64
+    agreed = []
+    for msp_id in sorted(config.application_organisations):
+        for name in PARAMETERS:
+            public = state.get((LIFECYCLE, "", f"namespaces/fields/{chaincode}/{name}".encode()))
+            key = sha256(f"namespaces/fields/{chaincode}#{sequence}/{name}".encode()).digest()
+            private = state.get((LIFECYCLE, IMPLICIT_PREFIX + msp_id, key))
+            if public is None or private is None or private[0] != sha256(public[0]).digest():
+                break
+        else:
+            agreed.append(msp_id)
+    return agreed
+
+
+def defines(action: Action, chaincode: str) -> bool:
+    """Whether an action commits a definition of a chaincode."""
+    key = f"namespaces/fields/{chaincode}/Sequence"
+    return any(ns == LIFECYCLE and any(w.key == key for w in rwset.writes) for ns, rwset in action.rwsets)
 
 
 def definition(state: State, chaincode: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from fabric_protos.msp import identities_pb2, msp_config_pb2, msp_principal_pb2
 
 from audit.signature import SignatureError, check_signature
-from audit.wire import WireError, decode
+from audit.wire import WireError, decode, first_block
 
 MOST_CACHED = 10_000
 """Certificates remembered, so that memory is bounded whatever a chain holds."""
@@ -131,7 +131,7 @@ class Msp:
         return known
 
     def _validate(self, pem: bytes) -> Identity:
-        certificate = x509.load_pem_x509_certificate(pem)
+        certificate = x509.load_der_x509_certificate(first_block(pem))
         self._check_extensions(certificate)
         certificate.public_key()  # raises where its kind is unknown
         chain = self._chain(certificate)

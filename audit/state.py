@@ -21,8 +21,6 @@ create table if not exists events(
   block integer, tx integer, txid text, time_ms integer, msp text, name text, payload text, primary key(block, tx));
 create table if not exists notes(kind text, code text, block integer, txid text, text text);
 """
-MOST_BLOCK, MOST_TEXT = (1 << 63) - 1, 1000
-"""A finding's largest block number and longest text: a block may claim any number, a name may have any length."""
 Cell = tuple[bytes, Version]
 Write = tuple[bytes | None, Version]
 """A value, None for a deletion, and the version that it was written at."""
@@ -103,9 +101,8 @@ class State:
         return default if row is None else json.loads(row[0])
 
     def note(self, kind: str, code: str, block: int, txid: str, text: str) -> None:
-        """Keep a finding, so that a later run's verdict still holds it; whoever writes into it fills no disk."""
-        row = (kind, code, min(block, MOST_BLOCK), txid[:MOST_TEXT], text[:MOST_TEXT])
-        self._db.execute("insert into notes values(?,?,?,?,?)", row)
+        """Keep a finding, so that a later run's verdict still holds it."""
+        self._db.execute("insert into notes values(?,?,?,?,?)", (kind, code, block, txid, text))
 
     def forget(self, kind: str) -> None:
         """Drop the findings of a kind."""

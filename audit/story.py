@@ -1,5 +1,6 @@
 """What happened on a channel, told from the state that replay re-derived: plain values for pages and machines."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,9 @@ def _tell(reader: Reader, state: State, events: list[dict[str, Any]]) -> dict[st
         "founded": True,
         "recomputed": recomputed,
         "chaincode": definition(state, reader.chaincode),
+        "definitions": [
+            {"block": block, "txid": txid, **json.loads(text)} for _, block, txid, text in state.notes("definition")
+        ],
         "federation": reader.get("GetFederation"),
         "parameters": reader.get("GetParameters"),
         "organisations": organisations,

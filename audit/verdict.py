@@ -20,6 +20,7 @@ class Rule(StrEnum):
     CONFIG_UPDATE = "FL5020"
     VALIDATION_CODE = "FL5030"
     COMMIT_HASH = "FL5031"
+    DEFINITION = "FL5032"
     REPLAY_WRITES = "FL5040"
     REPLAY_REFUSED = "FL5041"
     REPLAY_EVENT = "FL5042"
@@ -41,6 +42,7 @@ TITLES = {
     Rule.CONFIG_UPDATE: "each change of configuration was authorised",
     Rule.VALIDATION_CODE: "recorded validation codes are those recomputed",
     Rule.COMMIT_HASH: "the peer's commit hashes follow from the writes",
+    Rule.DEFINITION: "who endorsed the chaincode's definition had approved it",
     Rule.REPLAY_WRITES: "the rules give the writes that were committed",
     Rule.REPLAY_REFUSED: "the rules accept every valid transaction",
     Rule.REPLAY_EVENT: "the rules give the events that were committed",
@@ -56,6 +58,7 @@ BEYOND = (
     "Metrics are what the aggregator published and a majority of organisations let stand.",
 )
 """What no audit of the ledger can show, whatever it is given."""
+MOST_BLOCK, MOST_TEXT = (1 << 63) - 1, 1000
 WARNINGS = frozenset({Rule.EXPIRED})
 """Rules whose breach is worth saying but proves no fraud: Fabric itself does not check them at validation."""
 
@@ -146,15 +149,19 @@ class Record:
 
     def fail(self, rule: Rule, block: int, text: str, txid: str = "") -> None:
         """Record a breach of a rule at its place."""
-        self._state.note("warning" if rule in WARNINGS else "failure", rule.value, block, txid, text)
+        self._note("warning" if rule in WARNINGS else "failure", rule, block, text, txid)
 
     def stop(self, rule: Rule, block: int, text: str) -> None:
         """Record why the audit cannot go on; the next run tries again."""
-        self._state.note("stop", rule.value, block, "", text)
+        self._note("stop", rule, block, text, "")
 
     def skip(self, rule: Rule, block: int, text: str, txid: str = "") -> None:
         """Record that a rule could not be checked, and why."""
-        self._state.note("unchecked", rule.value, block, txid, text)
+        self._note("unchecked", rule, block, text, txid)
+
+    def _note(self, kind: str, rule: Rule, block: int, text: str, txid: str) -> None:
+        # A block may claim any number, and what a finding quotes may have any length.
+        self._state.note(kind, rule.value, min(block, MOST_BLOCK), txid[:MOST_TEXT], text[:MOST_TEXT])
 
     def save(self) -> None:
         """Put the counts where the next checkpoint keeps them."""

@@ -10,6 +10,7 @@ from audit.execute import Execution
 from audit.orderers import OrdererError, check_signatures, last_config
 from audit.replay import Replayer
 from audit.state import State
+from audit.transactions import Checked
 from audit.verdict import Finding, Record, Rule, Verdict
 from audit.wire import COMMIT_HASH, WireError, check_envelopes, data_hash, header_hash, metadata, recorded_flags
 
@@ -128,6 +129,7 @@ class Auditor:
         recorded = recorded_flags(block)
         if is_config_block(block):
             self._configure(block)
+            checked: list[Checked] = []
             computed, ids = bytes([VALID]), list[str]()
             if recorded[:1] == computed:
                 self.record.hold(Rule.VALIDATION_CODE)
@@ -144,6 +146,7 @@ class Auditor:
             self.record.fail(Rule.VALIDATION_CODE, number, text)
         self._check_commit_hash(block, computed)
         self._state.finish_block(number, ids)
+        self._execution.definitions(self.config, number, checked)
         self._transactions += len(block.data.data)
 
     def _configure(self, block: common_pb2.Block) -> None:

@@ -5,6 +5,7 @@ data hash; the data hash covers the joined envelopes.
 """
 
 import json
+from base64 import b64decode
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 SIGNATURES, LAST_CONFIG, TRANSACTIONS_FILTER, ORDERER, COMMIT_HASH = range(5)
 DER_LONG_FORM = 0x80
+BEGIN = b"-----BEGIN "
 Version = tuple[int, int]
 """The block number and the transaction's index that wrote a key."""
 
@@ -63,6 +65,20 @@ def read_json(raw: bytes | str) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise WireError("it is not JSON") from error
+
+
+def first_block(pem: bytes) -> bytes:
+    """Return the content of the first PEM block, whatever it calls itself; raises ValueError.
+
+    Fabric's peers and the rules take that one (Go: pem.Decode). Whoever takes another sees another creator than they.
+    """
+    start = pem.find(BEGIN)
+    line = pem.find(b"\n", start)
+    label = pem[start + len(BEGIN) : line].rstrip()
+    end = pem.find(b"\n-----END " + label, line)
+    if start < 0 or pem[start - 1 : start] not in {b"", b"\n"} or line < 0 or end < 0 or not label.endswith(b"-----"):
+        raise ValueError("it is not PEM")
+    return b64decode(b"".join(pem[line:end].split()), validate=True)
 
 
 def metadata(block: common_pb2.Block, index: int) -> common_pb2.Metadata:

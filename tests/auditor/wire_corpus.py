@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from fabric_protos.common import common_pb2
 
-from audit.envelope import is_config_block
+from audit.envelope import is_config_block, parse_action, parse_transaction
 from audit.verdict import Rule
 from audit.wire import COMMIT_HASH, TRANSACTIONS_FILTER
 from tests.auditor.corpus import KINDS, Expected, Ledger, kind, middle, replace, written
@@ -125,9 +125,11 @@ def _high(ledger: Ledger, chain: Chain) -> Expected:
 
 @kind("a chaincode's definition written anew by a minority")
 def _definition(ledger: Ledger, chain: Chain) -> Expected:
-    number = next(b.header.number for b in chain[1:] if not is_config_block(b))
-    while Opened.of(chain[number].data.data[0]).result.chaincode_id.name != "_lifecycle":
-        number += 1
+    def commits(block: common_pb2.Block) -> bool:
+        action = parse_action(parse_transaction(0, block.data.data[0]))
+        return action.arguments[0] == b"CommitChaincodeDefinition"
+
+    number = next(b.header.number for b in chain[1:] if not is_config_block(b) and commits(b))
     opened = Opened.of(chain[number].data.data[0])
     opened.endorse([ledger.peer("hospital-a"), ledger.peer("hospital-b")])
     replace(ledger, chain, (number, 0), opened.close(ledger.creator(opened)))

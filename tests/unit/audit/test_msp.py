@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2, policies_pb2
-from fabric_protos.msp import msp_config_pb2, msp_principal_pb2
+from fabric_protos.msp import identities_pb2, msp_config_pb2, msp_principal_pb2
 from fabric_protos.orderer import configuration_pb2 as orderer_configuration_pb2
 
 from audit.channel import ChannelConfig
@@ -63,11 +63,22 @@ def test_one_certificate_written_in_two_ways_counts_once(one: Organisation) -> N
     msps = MspSet({one.name: one.msp()})
     peer = one.member("peer0", "peer")
     key = (one.folder / "peer0.key").read_bytes()
-    again = Member(one.name, b"a copy\n" + peer.pem, key)
+    again = Member(one.name, peer.pem, key)
+    pem = b"a copy\n" + peer.pem.replace(b"\n-----END", b"\n \n-----END").replace(b"CERTIFICATE", b"COPY")
+    again.identity = identities_pb2.SerializedIdentity(mspid=one.name, id_bytes=pem).SerializeToString()
     signed = [peer.sign(b"m"), again.sign(b"m")]
     assert signed[0].identity != signed[1].identity
     policy = out_of(2, (one.name, PEER), (one.name, MEMBER))
     assert not signature_policy_holds(msps, policy, valid_signers(msps, signed))
+
+
+def test_of_two_certificates_the_first_counts_as_for_peers_and_rules(one: Organisation) -> None:
+    peer, admin, msp = one.member("peer0", "peer"), one.member("admin", "admin"), one.msp()
+    assert msp.identity(peer.pem.replace(b"CERTIFICATE", b"OTHER") + admin.pem).roles == {"peer"}
+    assert msp.identity(admin.pem + peer.pem).roles == {"admin"}
+    for text in (b"", b"-----BEGIN ", b"-----BEGIN X-----", b"x" + peer.pem, peer.pem.replace(b"END", b"EnD")):
+        with pytest.raises(IdentityError, match="does not parse"):
+            msp.identity(text)
 
 
 def test_an_authority_is_no_identity(one: Organisation) -> None:

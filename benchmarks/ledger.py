@@ -90,8 +90,8 @@ def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
     start_up = time.monotonic() - began
     kinds = {"gateway (Python)": [sys.executable, str(CLIENTS / "client.py")]}
     environment = dict(os.environ)
-    if official := official_client():
-        kinds[f"fabric-gateway {official} (Node)"] = [*official.node_command("node"), str(CLIENTS / "client.cjs")]
+    if version := official_client():
+        kinds[f"fabric-gateway {version} (Node)"] = [*official.node_command("node"), str(CLIENTS / "client.cjs")]
         environment["NODE_PATH"] = str(NODE / "node_modules")
     figures = []
     for clients in options.clients:
@@ -112,7 +112,7 @@ def measure(run: Path, options: argparse.Namespace) -> dict[str, Any]:
         "memory_mb": {state.name: round((state.memory or 0) / 2**20, 1) for state in states},
         "figures": [asdict(each) for each in figures],
         "ratios": ratios(figures),
-        "node_client": official or "skipped: no Node, or its package could not be installed",
+        "node_client": version or "skipped: no Node, or its package could not be installed",
     }
 
 

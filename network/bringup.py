@@ -49,13 +49,13 @@ def up(request: Request, report: Report) -> Outcome:
             definition, build, identities and processes raise. Processes started by a failed call are stopped again.
     """
     began = time.monotonic()
-    report = _timed(report, began)
+    report = timed(report, began)
     consortium = _resolve(request)
     with runfolder.locked(request.run):
         _require_down(request.run, request.kind)
         report("building the chaincode")
         program = build_chaincode(consortium.chaincode.package)
-        plan = _plan(request, consortium, program)
+        plan = plan_of(request.kind, consortium, request.run, program)
         _require_free_ports(request.run, plan)
         report("creating identities")
         runfolder.prepare(request.run, consortium)
@@ -92,7 +92,8 @@ def stop_one(run: Path, name: str, *, kill: bool = False) -> bool:
     return processes.stop(run, Plan.read(run).process(name).name, kill=kill)
 
 
-def _timed(report: Report, began: float) -> Report:
+def timed(report: Report, began: float) -> Report:
+    """Return a report that also says how long it has been since a moment."""
     return lambda text: report(f"{time.monotonic() - began:5.1f} s  {text}")
 
 
@@ -140,12 +141,13 @@ def _require_free_ports(run: Path, plan: Plan) -> None:
             processes.require_free_ports(process)
 
 
-def _plan(request: Request, consortium: Consortium, program: Path) -> Plan:
-    if request.kind == "devnet":
-        return devnet_plan(consortium, request.run, program)
+def plan_of(kind: Kind, consortium: Consortium, run: Path, program: Path) -> Plan:
+    """Return the processes of a consortium on a kind of network."""
+    if kind == "devnet":
+        return devnet_plan(consortium, run, program)
     from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
 
-    return fabric_plan(consortium, request.run, program)
+    return fabric_plan(consortium, run, program)
 
 
 def _render(consortium: Consortium, run: Path) -> None:

@@ -129,6 +129,24 @@ def stop(
     _say({"name": name, "ran": ran}, f"{name} {'is stopped' if ran else 'did not run'}", as_json=as_json)
 
 
+@network.command("add-organisation")
+def add_organisation(
+    org: Org,
+    run: Run = DEFAULT_RUN,
+    role: Annotated[str, typer.Option(help="member or regulator.")] = "member",
+    host: Annotated[str, typer.Option(help="Where its processes run.")] = "127.0.0.1",
+    as_json: Json = False,
+) -> None:
+    """Add an organisation to the running channel and start its processes; the others stay as they are."""
+    from network.joining import Newcomer
+    from network.joining import add_organisation as add
+
+    with explained(as_json=as_json):
+        outcome = add(run, Newcomer(org, role, host), (lambda _: None) if as_json else note)  # type: ignore[arg-type]
+    value = {"organisation": org, "started": outcome.started, "seconds": round(outcome.seconds, 3)}
+    _say(value, f"{org} is part of the channel: {', '.join(outcome.started) or 'it was already'}", as_json=as_json)
+
+
 def _kind(run: Path) -> str:
     from network.plan import Plan
 

@@ -36,7 +36,10 @@ class Admin:
     def approve(self) -> None:
         """Approve the chaincode definition for the organisation, unless it has."""
         arguments = ["--package-id", package_id(self.consortium), *self._definition(), *self._orderer()]
-        self._peer("lifecycle", "chaincode", "approveformyorg", *arguments, done=("unchanged content",))
+        chaincode = self.consortium.chaincode
+        # Had another definition been approved, the sentence would go on "with different parameters".
+        committed = f"redefine the current committed sequence ({chaincode.sequence}) for namespace {chaincode.name}\n"
+        self._peer("lifecycle", "chaincode", "approveformyorg", *arguments, done=("unchanged content", committed))
 
     def commit(self) -> None:
         """Commit the chaincode definition that a majority approved."""

@@ -40,6 +40,23 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
     finish(_routes(run, consortium))
 
 
+def join_channel(run: Path, consortium: Consortium, organisation: str, report: Callable[[str], None]) -> None:
+    """Let a newcomer's peer into a channel that is already formed and knows it; what of it has been done stays.
+
+    Raises:
+        NetworkError: as form_channel.
+    """
+    report("joining the channel")
+    admin = Admin(consortium, run, consortium.organisation(organisation))
+    admin.join()
+    if admin.organisation.role == "member":
+        report("installing and approving the chaincode")
+        admin.install()
+        admin.approve()
+    report("waiting for the gateways")
+    finish(_routes(run, consortium))
+
+
 async def _routes(run: Path, consortium: Consortium) -> None:
     deadline = time.monotonic() + ROUTES_S
     await asyncio.gather(*(_gateway_routes(run, consortium, o.name, deadline) for o in consortium.peer_organisations))

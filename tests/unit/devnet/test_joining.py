@@ -1,86 +1,86 @@
-"""An organisation joins a running network: real processes, from the vote to its first endorsement."""
+"""An organisation joins a running network: real processes, from the change of the channel to its first endorsement."""
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from gateway import Endpoint, Identity, Signer, connect
-from network import identities, processes
+from gateway.errors import GatewayError
+from network import processes
 from network.bringup import Request, down, up
-from network.channel_admin import ChannelAdmin
-from network.config_update import compute_update
 from network.connection import consortium_of, profile
-from network.devnet import genesis
-from network.devnet import protos as p
-from network.devnet_plan import devnet_plan
-from network.places import PlacedYaml
-from network.topology import dump_consortium, parse_consortium
+from network.errors import NetworkError
+from network.joining import Newcomer, add_organisation
+from network.plan import Plan
+from tests.contract.harness.ledger import FABRIC_PROGRAMS, fabric_program
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 CONTRACT = "./cmd/conformance"
+FABRIC = pytest.param(
+    "fabric",
+    marks=[
+        pytest.mark.fabric,
+        pytest.mark.skipif(not all(map(fabric_program, FABRIC_PROGRAMS)), reason="no Fabric binaries"),
+    ],
+)
 
 
-def widened(run: Path):
-    """Return the run's consortium with one hospital more, its identities made."""
-    document = PlacedYaml.read(run / "consortium.yaml")
-    document.value["organisations"].append({"name": "hospital-e", "role": "member"})
-    consortium = parse_consortium(document)
-    identities.create(consortium, run)
-    return consortium
+def quiet(_: str) -> None:
+    pass
 
 
-async def admit(run, wider):
-    """Add the new hospital to the channel with the signatures of a majority of the members' admins."""
-    admin = ChannelAdmin.of(profile(run, "hospital-a", "admin"))
-    try:
-        config = await admin.config()
-        changed = p.configtx.Config()
-        changed.CopyFrom(config)
-        application = changed.channel_group.groups["Application"]
-        newcomer = wider.organisation("hospital-e")
-        application.groups[newcomer.msp_id].CopyFrom(genesis.organisation_group(newcomer, run / "identities"))
-        members = [member.msp_id for member in wider.members]
-        for name, policy in genesis.application_policies(members, wider.threshold).items():
-            application.policies[name].policy.CopyFrom(policy)
-        update = compute_update(wider.channel, config.channel_group, changed.channel_group)
-        signers = [profile(run, name, "admin") for name in ("hospital-a", "hospital-b", "hospital-c")]
-        await admin.submit(update, signers, config.sequence)
-    finally:
-        await admin.transport.close()
+def connected(run: Path, organisation: str):
+    user = profile(run, organisation)
+    endpoints = [Endpoint(address, root_certificates=root) for address, root in user.peers]
+    return connect(endpoints, Identity(user.msp_id, user.cert_pem), Signer.from_pem(user.key_pem))
 
 
-def start_newcomer(run, wider, program):
-    (run / "consortium.yaml").write_text(dump_consortium(wider))
-    (run / "blobs" / "hospital-e").mkdir()
-    plan = devnet_plan(wider, run, program)
-    for name in ("chaincode-hospital-e", "peer-hospital-e"):
-        processes.start(run, plan.process(name))
-        processes.wait_ready(run, plan.process(name))
-    plan.write(run)  # so that the network is taken down with the newcomer
+def others_keys(run: Path) -> dict[str, str]:
+    """Every key and certificate of those who were there before."""
+    folder = run / "identities"
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and "hospital-e" not in path.parts]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-async def test_a_new_organisation_catches_up_submits_and_endorses(tmp_path):
+def pids(run: Path) -> dict[str, int | None]:
+    return {p.name: processes.pid(run, p.name) for p in Plan.read(run).processes}
+
+
+@pytest.mark.parametrize("kind", ["devnet", FABRIC])
+async def test_a_new_organisation_catches_up_submits_and_endorses_and_the_others_are_left_alone(tmp_path, kind):
     run = tmp_path / "run"
     try:
-        outcome = up(Request(run, "devnet", base_port=free_ports(), chaincode=CONTRACT), lambda _: None)
-        program = Path(outcome.plan.process("chaincode-hospital-a").command[0])
-        wider = widened(run)
-        await admit(run, wider)
-        start_newcomer(run, wider, program)
-        user = profile(run, "hospital-e")
-        endpoints = [Endpoint(address, root_certificates=root) for address, root in user.peers]
-        async with connect(endpoints, Identity(user.msp_id, user.cert_pem), Signer.from_pem(user.key_pem)) as gateway:
-            contract = gateway.network(user.channel).contract(user.chaincode)
+        up(Request(run, kind, base_port=free_ports(), chaincode=CONTRACT), quiet)
+        keys, running = others_keys(run), pids(run)
+        async with connected(run, "hospital-a") as gateway:
+            await gateway.network("fedchannel").contract("fedledger").submit("Put", "before", "1")
+        outcome = await asyncio.to_thread(add_organisation, run, Newcomer("hospital-e"), quiet)
+        assert {"peer-hospital-e", "chaincode-hospital-e"} == set(outcome.started)
+        assert (keys, running) == (others_keys(run), {k: v for k, v in pids(run).items() if "hospital-e" not in k})
+        async with connected(run, "hospital-e") as gateway:
+            contract = gateway.network("fedchannel").contract("fedledger")
             await first_answer(contract)
+            assert b"1" == await contract.evaluate("Get", "before", endorsing_organizations=["HospitalEMSP"])
             named = ["HospitalEMSP", "HospitalAMSP", "HospitalBMSP"]
             assert b"1" == await contract.submit("Put", "k", "1", endorsing_organizations=named)
-            assert b"1" == await contract.evaluate("Get", "k")
             assert b"HospitalEMSP" == await contract.evaluate("ProcessMSP")
+        assert () == add_organisation(run, Newcomer("hospital-e"), quiet).started
+        await asyncio.to_thread(restart, run)
+        async with connected(run, "hospital-e") as gateway:
+            contract = gateway.network("fedchannel").contract("fedledger")
+            await first_answer(contract)
+            assert b"1" == await contract.evaluate("Get", "k")
     finally:
         down(run)
     assert consortium_of(run).organisation("hospital-e").role == "member"
+
+
+def restart(run: Path) -> None:
+    down(run)
+    up(Request(run, Plan.read(run).kind), quiet)
 
 
 async def first_answer(contract):
@@ -89,5 +89,25 @@ async def first_answer(contract):
         while True:
             try:
                 return await contract.evaluate("ProcessMSP")
-            except Exception:  # noqa: BLE001 - whatever is not up yet
+            except GatewayError:
                 await asyncio.sleep(0.2)
+
+
+def test_a_regulator_joins_and_runs_no_chaincode_and_a_name_that_is_taken_is_refused(tmp_path):
+    run = tmp_path / "run"
+    try:
+        up(Request(run, base_port=free_ports(), chaincode=CONTRACT), quiet)
+        outcome = add_organisation(run, Newcomer("auditors", "regulator"), quiet)
+        assert ("peer-auditors",) == outcome.started
+        with pytest.raises(NetworkError, match="FL1035: hospital-a is there already, as member"):
+            add_organisation(run, Newcomer("hospital-a", "regulator"), quiet)
+        with pytest.raises(NetworkError, match="FL1002"):
+            add_organisation(run, Newcomer("Not A Name"), quiet)
+        assert ["regulator", "auditors"] == [o.name for o in consortium_of(run).regulators]
+    finally:
+        down(run)
+
+
+def test_without_a_network_nothing_can_join(tmp_path):
+    with pytest.raises(NetworkError, match="FL1020"):
+        add_organisation(tmp_path / "run", Newcomer("hospital-e"), quiet)

@@ -1,0 +1,121 @@
+"""Adds an organisation to a running network: definition, identities, channel, processes; nothing else is touched.
+
+The channel decides: the admins of a majority of the members sign the change of its configuration. Whether the
+federation takes the newcomer in is another vote, of its own contract.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fabric_protos.common import configtx_pb2
+
+from network import identities, processes, runfolder
+from network.blocking import finish
+from network.bringup import READY_S, Outcome, Report, plan_of, timed
+from network.build import build_chaincode
+from network.channel_admin import ChannelAdmin
+from network.config_update import compute_update
+from network.connection import profile
+from network.devnet.genesis import application_policies, organisation_group
+from network.errors import NetworkError
+from network.places import PlacedYaml
+from network.plan import Plan
+from network.topology import Consortium, parse_consortium
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """The organisation to add."""
+
+    name: str
+    role: Literal["member", "regulator"] = "member"
+    host: str = "127.0.0.1"
+
+
+def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
+    """Add an organisation to the network of a run folder; what of it was done before stays.
+
+    Raises:
+        NetworkError: FL1020 without a network, FL1002 if the definition with it is no consortium, FL1023 if a port is
+            taken, FL1035 if it is there in another role, FL1060 to FL1062 if the channel cannot be changed now, and
+            what its processes raise. The same command goes on where a failed one ended.
+    """
+    began = time.monotonic()
+    report = timed(report, began)
+    with runfolder.locked(run):
+        present = Plan.read(run)
+        before = runfolder.brought_up(run)
+        consortium = _widened(run, newcomer)
+        plan = plan_of(present.kind, consortium, run, build_chaincode(consortium.chaincode.package))
+        own = [p for p in plan.processes if p.name in _process_names(newcomer) and processes.pid(run, p.name) is None]
+        for process in own:
+            processes.require_free_ports(process)
+        report("creating identities")
+        identities.identities_of(consortium, run, newcomer.name).create()
+        report("changing the channel")
+        finish(_admit(before or consortium, consortium, run, newcomer.name))
+        runfolder.prepare(run, consortium)
+        if present.kind == "fabric":
+            _render(consortium, run)
+        plan.write(run)
+        report(f"starting {len(own)} processes")
+        for process in own:
+            offset = processes.log_size(run, process.name)
+            processes.start(run, process)
+            processes.wait_ready(run, process, READY_S, offset)
+        if present.kind == "fabric":
+            _join(consortium, run, newcomer.name, report)
+    return Outcome(consortium, plan, tuple(p.name for p in own), time.monotonic() - began)
+
+
+def _process_names(newcomer: Newcomer) -> tuple[str, str]:
+    return f"chaincode-{newcomer.name}", f"peer-{newcomer.name}"
+
+
+def _widened(run: Path, newcomer: Newcomer) -> Consortium:
+    document = PlacedYaml.read(run / "consortium.yaml")
+    organisations: list[Any] = document.value["organisations"]
+    role = next((o["role"] for o in organisations if o["name"] == newcomer.name), None)
+    if role is None:
+        organisations.append({"name": newcomer.name, "role": newcomer.role, "host": newcomer.host})
+    elif role != newcomer.role:
+        message = f"{newcomer.name} is there already, as {role}"
+        raise NetworkError("FL1035", message, where=str(run / "consortium.yaml"), hint="Choose another name.")
+    return parse_consortium(document)
+
+
+async def _admit(before: Consortium, consortium: Consortium, run: Path, name: str) -> None:
+    """Put an organisation into the channel, and a new member into the policies of the members."""
+    newcomer = consortium.organisation(name)
+    governing = [member for member in before.members if member.name != name]
+    admin = ChannelAdmin.of(profile(run, governing[0].name, "admin"))
+    try:
+        config = await admin.config()
+        if newcomer.msp_id in config.channel_group.groups["Application"].groups:
+            return
+        changed = configtx_pb2.Config()
+        changed.CopyFrom(config)
+        application = changed.channel_group.groups["Application"]
+        application.groups[newcomer.msp_id].CopyFrom(organisation_group(newcomer, run / "identities"))
+        members = [member.msp_id for member in consortium.members]
+        for policy, value in application_policies(members, consortium.threshold).items():
+            application.policies[policy].policy.CopyFrom(value)
+        update = compute_update(consortium.channel, config.channel_group, changed.channel_group)
+        signers = [profile(run, member.name, "admin") for member in governing[: len(governing) // 2 + 1]]
+        await admin.submit(update, signers, config.sequence)
+    finally:
+        await admin.transport.close()
+
+
+def _render(consortium: Consortium, run: Path) -> None:
+    from network.fabric.plan import render  # noqa: PLC0415  only where it is asked for
+
+    render(consortium, run)
+
+
+def _join(consortium: Consortium, run: Path, name: str, report: Report) -> None:
+    from network.fabric.channel import join_channel  # noqa: PLC0415  only where it is asked for
+
+    join_channel(run, consortium, name, report)

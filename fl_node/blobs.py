@@ -87,7 +87,8 @@ class BlobService:
         size = self.store.size(digest)
         if size is None:
             arrived = self.store.arrived(digest, organisation)
-            return web.Response(status=404, headers={"Upload-Offset": str(arrived), **headers})
+            # Without a length the client closes the connection, and every upload would begin with a TLS handshake.
+            return web.Response(status=404, headers={"Content-Length": "0", "Upload-Offset": str(arrived), **headers})
         return web.Response(status=200, headers={"Content-Length": str(size), **headers})
 
     async def _bound(self, request: web.Request, organisation: str) -> dict[str, str]:

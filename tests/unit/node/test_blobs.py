@@ -317,3 +317,23 @@ def test_two_uploads_of_one_blob_do_not_mix(store: BlobStore):
     assert not store.append(DIGEST, 0, len(DATA), DATA[:half], About("hospital-b"))
     assert store.append(DIGEST, half, len(DATA), DATA[half:], About("hospital-b"))
     assert store.read(DIGEST) == DATA
+
+
+async def test_uploads_one_after_the_other_share_a_connection(
+    run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+):
+    made = []
+    create = aiohttp.TCPConnector._create_connection
+
+    async def counted(*arguments, **options):
+        made.append(1)
+        return await create(*arguments, **options)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", counted)
+    async with (
+        serving(run, consortium, store) as url,
+        BlobClient({OWNER: url}, client_context(run, "hospital-b")) as client,
+    ):
+        for data in (b"one", b"two", b"three"):
+            await client.push(OWNER, hashlib.sha256(data).hexdigest(), data)
+    assert len(made) == 1

@@ -102,6 +102,13 @@ def read_token(path: Path | None) -> str:
     return token
 
 
+def _is_loopback(address: str) -> bool:
+    try:
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False  # a name that leads who knows where
+
+
 def tls(address: str, token: str, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
     """Return the TLS context, None on this machine alone; raises DashboardError (FL5120) where others could listen."""
     if certificate and key:
@@ -110,8 +117,7 @@ def tls(address: str, token: str, certificate: Path | None, key: Path | None) ->
         context.load_cert_chain(certificate, key)
     else:
         context = None
-    local = address == "localhost" or ipaddress.ip_address(address).is_loopback
-    if not local and not (token and context):
+    if not _is_loopback(address) and not (token and context):
         text = "other machines may reach this address: it needs a token and TLS"
         hint = "Give --token-file, --tls-cert and --tls-key, or listen on 127.0.0.1."
         raise DashboardError("FL5120", text, where=address, hint=hint)

@@ -135,6 +135,8 @@ async def test_with_a_token_nothing_shows_before_it_is_given(story: dict[str, An
 def test_other_addresses_need_a_token_and_tls() -> None:
     assert tls("127.0.0.1", "", None, None) is None
     assert tls("::1", "", None, None) is None
+    with pytest.raises(DashboardError, match="FL5120"):
+        tls("a-name.example", "", None, None)
     for token in ("", TOKEN):
         with pytest.raises(DashboardError, match="FL5120"):
             tls("0.0.0.0", token, None, None)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from fl_node.errors import NodeError
+
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -34,10 +36,13 @@ class Abouts:
         return None
 
     def set(self, digest: str, about: About) -> None:
-        """Write what is known of a blob."""
+        """Write what is known of a blob; FL4007 where the disk refuses."""
         temporary = self._folder / f"{digest}.new"
-        temporary.write_text(json.dumps(asdict(about)))
-        temporary.replace(self._folder / digest)
+        try:
+            temporary.write_text(json.dumps(asdict(about)))
+            temporary.replace(self._folder / digest)
+        except OSError as error:
+            raise NodeError("FL4007", f"cannot write: {error.strerror}", where=str(temporary)) from None
 
     def arrived(self, digest: str, about: About) -> None:
         """Note that a blob was brought: the first to bring it stays its owner, the later end counts."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -112,9 +113,8 @@ def check_disk(config: NodeConfig) -> str:
             probe.write_bytes(b"x")
             probe.unlink()
         except OSError as error:
-            raise NodeError(
-                "FL4007", f"cannot write: {error.strerror}", where=str(folder), hint="Give the node this folder."
-            ) from None
+            hint = "Give the node this folder, or free some space."
+            raise NodeError("FL4007", f"cannot write: {error.strerror}", where=str(folder), hint=hint) from None
         free = shutil.disk_usage(folder).free
         if free < config.limits.reserve:
             text = f"{free >> 20} MB free, {config.limits.reserve >> 20} MB are kept in reserve"
@@ -144,15 +144,20 @@ async def check_clock(config: NodeConfig) -> str:
 
 
 async def check_blob_services(config: NodeConfig) -> str:
-    """Check that enough blob services answer for an update to be committed.
+    """Check that the own blob service runs or can, and that enough others answer for an update to be committed.
 
     Raises:
-        NodeError: FL4008, fewer than the endorsement policy needs.
+        NodeError: FL4008, something else holds the port, or fewer answer than the endorsement policy needs.
     """
     consortium = config.consortium
+    me = consortium.organisation(config.organisation)
     contexts = tls.calling(config.run, config.organisation, config.user)
-    urls = {o.name: f"https://{o.host}:{o.blob_port}" for o in consortium.members if o.name != config.organisation}
+    urls = {o.name: f"https://{o.host}:{o.blob_port}" for o in consortium.members}
     async with BlobClient(urls, contexts) as client:
+        if not await client.healthy(me.name) and not _is_free(me.host, me.blob_port or 0):
+            hint = "Free the port, or give the organisation another blob_port in the definition."
+            raise NodeError("FL4008", f"something else holds {me.host}:{me.blob_port}", hint=hint)
+        del urls[me.name]
         answers = await asyncio.gather(*(client.healthy(name) for name in urls))
     silent = [name for name, answer in zip(urls, answers, strict=True) if not answer]
     if len(urls) - len(silent) < consortium.threshold - 1:
@@ -219,6 +224,11 @@ async def _skew(url: str, context: ssl.SSLContext) -> float | None:
             return wall_clock() - parsedate_to_datetime(response.headers["Date"]).timestamp()
     except (aiohttp.ClientError, TimeoutError, OSError, KeyError, ValueError):
         return None
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) != 0
 
 
 def _checked(name: str, check: Callable[[], str]) -> Finding:

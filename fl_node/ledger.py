@@ -223,16 +223,12 @@ def gateway_of(profile: Profile) -> Gateway:
 
 
 @cache
-def _catalogue() -> dict[str, dict[str, Any]]:
-    try:
-        return dict(json.loads(CODES.read_bytes()))
-    except OSError:
-        return {}
-
-
 def meaning(code: str) -> str:
     """Return what one of the chaincode's codes means; empty where its catalogue is not beside this package."""
-    return str(_catalogue().get(code, {}).get("text", ""))
+    try:
+        return str(json.loads(CODES.read_bytes())[code]["text"])
+    except (OSError, KeyError):
+        return ""
 
 
 def explained(error: GatewayError, function: str) -> LedgerError:

@@ -1,5 +1,6 @@
 """The doctor: each thing that can be wrong is found, with a code and what to do."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -85,6 +86,15 @@ async def test_too_few_blob_services(config: NodeConfig, neighbour: None):
 async def test_no_blob_service_at_all(config: NodeConfig):
     with pytest.raises(NodeError) as caught:
         await doctor.check_blob_services(config)
+    assert code_of(caught) == "FL4008"
+
+
+async def test_a_port_that_something_else_holds(config: NodeConfig, neighbour: None, consortium: Consortium):
+    me = consortium.organisation(config.organisation)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), me.host, me.blob_port)
+    async with server:
+        with pytest.raises(NodeError, match="something else holds") as caught:
+            await doctor.check_blob_services(config)
     assert code_of(caught) == "FL4008"
 
 

@@ -1,0 +1,38 @@
+"""After everything that the tests before have done to it: the ledger's history holds, and nobody said too much."""
+
+from pathlib import Path
+
+import pytest
+
+from fl_node.demo import regulator
+from fl_node.demo.federation import opened
+from tests.faults.stage import Nodes, ended, start
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+async def test_no_participant_is_laid_open_in_any_attempt(run: Path, nodes: Nodes):
+    """Seed and mask key of one participant together would unmask its update."""
+    seen = 0
+    async with opened(run) as federation:
+        ledger = federation.first
+        await start(federation, "verdict", 1)
+        await ended(ledger, "verdict", 1)
+        for training in await ledger.trainings():
+            for record in await ledger.everything("ListRounds", training=training.training):
+                view = await ledger.round(training.training, record["round"], record["attempt"])
+                assert view
+                kinds: dict[str, set[str]] = {}
+                for shares in (await ledger.reveals(view)).values():
+                    for dealer, share in shares.items():
+                        kinds.setdefault(dealer, set()).add(share.kind)
+                assert all(len(found) == 1 for found in kinds.values()), view.name
+                assert {dealer for dealer, found in kinds.items() if "seed" in found} <= set(view.survivors)
+                assert {dealer for dealer, found in kinds.items() if "mask" in found}.isdisjoint(view.survivors)
+                seen += bool(kinds)
+    assert seen
+
+
+async def test_replay_agrees_with_what_was_committed(run: Path, nodes: Nodes):
+    verdict = await regulator.audit(run)
+    assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")

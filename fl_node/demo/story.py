@@ -204,13 +204,13 @@ class Story:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
         self.report.record["largest_child_mb"] = peak
         self.report.console.rule("[bold]Where to look next", align="left")
-        run = f"--run {self.options.run}"
         for command in (
-            f"fedledger train status {TRAINING} --org hospital-a {run}",
-            f"fedledger model export {TRAINING} --org hospital-a --out model {run}",
-            f"fedledger node doctor --org hospital-a {run}",
-            f"fedledger audit report --out report.html {' '.join(regulator.audit_options(self.options.run))}",
-            f"fedledger dashboard --blobs {self.options.run / 'blobs'} {run}",
+            f"export FEDLEDGER_RUN={self.options.run}",
+            f"fedledger train status {TRAINING} --org hospital-a",
+            f"fedledger model export {TRAINING} --org hospital-a --out model",
+            "fedledger node doctor --org hospital-a",
+            "fedledger audit report --blocks $FEDLEDGER_RUN/audit --blobs $FEDLEDGER_RUN/blobs --out report.html",
+            "fedledger dashboard --blobs $FEDLEDGER_RUN/blobs",
         ):
             self.report.say(f"  {command}")
         if not self.options.keep:

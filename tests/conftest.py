@@ -1,8 +1,12 @@
-"""What every kind of test shares: the choice of the network."""
+"""What every kind of test shares: the choice of the network, and no deadline for an example on a busy machine."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("fedledger", deadline=None)
+settings.load_profile("fedledger")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -45,6 +45,6 @@ def plan() -> PlanSource:
     """Describes the plan."""
     model = classifier(network, SCHEMA)
     quantisation = Quantisation(bits=18, clip="8", zero_above="20", weight_cap=4096)
-    process = fed_avg(model, quantisation, client_rate=0.05)
+    process = fed_avg(model, quantisation, client_rate=0.1)
     batching = Batching(batch=16, epochs=2, holdout_percent=20)
     return learning_plan("digits", process, model, SCHEMA, batching, quantisation, cohort_max=8)

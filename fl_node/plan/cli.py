@@ -1,5 +1,6 @@
 """The command `fedledger plan`: build, inspect and check plan files, and write the examples' data."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ import typer
 from rich.table import Table
 
 from fl_node.plan.container import Plan, load_plan
+from fl_node.plan.manifest import Manifest
 from network.console import Json, emit_json, explained, note, out
 
 app = typer.Typer(no_args_is_help=True, help="Compile, inspect and check what is trained.")
@@ -143,7 +145,20 @@ def summary(plan: Plan) -> dict[str, Any]:
         "vector_bytes": manifest.layout.size,
         "slots": dict(_slots(plan)),
         "metrics": list(manifest.metrics),
+        "warnings": warnings(manifest),
     }
+
+
+def warnings(manifest: Manifest) -> list[str]:
+    """What voters should know: by which means a plan could make single updates legible in the sum."""
+    found = []
+    if manifest.random_ops:
+        found.append(f"the client's work draws at random ({', '.join(manifest.random_ops)}): read its source")
+    summed = sum(segment.slots for segment in manifest.layout.segments if segment.kind == "value")
+    held = sum(math.prod(leaf.shape) for leaf in manifest.state)
+    if summed > held:
+        found.append(f"{summed} value slots, but a state of {held} numbers: updates could be spread over them")
+    return found
 
 
 def _slots(plan: Plan) -> Counter[str]:
@@ -169,6 +184,8 @@ def _show(plan: Plan) -> None:
     }.items():
         table.add_row(name, value)
     out.print(table)
+    for warning in warnings(manifest):
+        out.print(f"[yellow]warning[/yellow] {warning}", highlight=False)
 
 
 def _show_layout(plan: Plan) -> None:

@@ -71,6 +71,7 @@ class Manifest(Model):
         quantisation: How updates are quantised, where this project's own aggregation does it.
         metrics: Names of the numbers that `update` returns, sorted.
         state: Every tensor of the state.
+        random_ops: The random ops in the client's work, sorted; voters should know why a plan draws.
         tolerance_e9: Allowed relative deviation between recomputed states, in 10⁻⁹.
         files: SHA-256 of every other entry of the plan file.
     """
@@ -90,6 +91,7 @@ class Manifest(Model):
     quantisation: Quantisation | None = None
     metrics: tuple[str, ...] = Field(strict=False)
     state: tuple[StateLeaf, ...] = Field(strict=False)
+    random_ops: tuple[str, ...] = Field(default=(), strict=False)
     tolerance_e9: int = Field(default=TOLERANCE_E9, ge=0, le=1_000_000)
     files: dict[str, Digest]
 

@@ -93,8 +93,7 @@ def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
     check_outputs(computations.sums_type)
     check_schema(source.schema, computations.data_type)
     serialized = {name: _serialize(getattr(form, name)) for name in ("prepare", "work", "update")}
-    for name, raw in serialized.items():
-        check_computation(name, raw)
+    drawn = {name: check_computation(name, raw) for name, raw in serialized.items()}
     state = first_state(source.process)
     layout = make_layout(form, computations, state, source)
     files = {INITIAL: encode_state(state), **{f"{name}.pb": raw for name, raw in serialized.items()}}
@@ -113,6 +112,7 @@ def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
             "quantisation": source.quantisation,
             "metrics": metric_names(computations.update.type_signature.result[1]),
             "state": [StateLeaf(path=p, dtype=d, shape=s) for p, d, s in state_specs(computations.state_type)],
+            "random_ops": drawn["work"],
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
     )

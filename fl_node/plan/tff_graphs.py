@@ -27,22 +27,29 @@ def allowed_ops() -> Mapping[str, str]:
     return ops
 
 
-def check_computation(name: str, serialized: bytes) -> None:
+def check_computation(name: str, serialized: bytes) -> tuple[str, ...]:
     """Checks every op of a serialized computation, function bodies included.
 
     Args:
         name: `prepare`, `work` or `update`.
         serialized: A serialized TFF computation that is plain TensorFlow.
 
+    Returns:
+        The random ops that it holds, sorted, each once.
+
     Raises:
         PlanError: FL3005 (op not allowed), FL3006 (random or clock op where none may be), FL3013 (not TensorFlow).
     """
+    drawn = set()
     for node in _nodes(name, serialized):
         section = allowed_ops().get(node.op)
         if name != "work" and (section == "random" or node.op in CLOCKS):
             raise plan_error("FL3006", f"op {node.op} in {name}", node.name)
         if section is None:
             raise plan_error("FL3005", f"op {node.op} in {name}", node.name)
+        if section == "random":
+            drawn.add(node.op)
+    return tuple(sorted(drawn))
 
 
 def _nodes(name: str, serialized: bytes) -> list[Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node.data.examples import Examples, load_examples
+from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest, parse_manifest
 from fl_node.plan.state_codec import decode_state, encode_state, require_finite
 from fl_node.plan.tff_agree import check_plan
@@ -51,9 +52,10 @@ class LoadedPlan:
 
     def __init__(self, manifest: bytes, prepare: bytes, work: bytes, update: bytes) -> None:
         serialized = {"prepare": prepare, "work": work, "update": update}
-        for name, raw in serialized.items():
-            check_computation(name, raw)
+        drawn = {name: check_computation(name, raw) for name, raw in serialized.items()}
         self._manifest = parse_manifest(manifest)
+        if drawn["work"] != self._manifest.random_ops:
+            raise plan_error("FL3003", f"the random ops of the client's work are {', '.join(drawn['work']) or 'none'}")
         self._computations = load_computations(serialized)
         check_plan(self._manifest, self._computations)
         self._order = SumsOrder(self._manifest, self._computations)

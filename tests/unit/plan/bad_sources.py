@@ -8,6 +8,9 @@ from fl_node.plan.source import PlanSource
 from fl_node.plan.tff_aggregation import quantised_mean
 from tests.unit.plan.sources import BATCHING, FEATURES, MODEL, ROWS, WEIGHTED, at_server
 
+DEPTH = 40
+"""How often the deep process is wrapped: a dozen times is still read by protobuf's default parser."""
+
 
 def _simple(*, work=None, update=None, prepare=None, total=None, schema=ROWS, data=FEATURES, first=0.0):
     """A process of one float state that counts rows, with one part exchanged."""
@@ -36,6 +39,28 @@ def _simple(*, work=None, update=None, prepare=None, total=None, schema=ROWS, da
         return result[0], result[1]
 
     return PlanSource("simple", tff.templates.IterativeProcess(at_server(start), next_fn), schema, BATCHING)
+
+
+def drawing():
+    """Allowed, with a warning: client work may draw at random."""
+    return _simple(work=lambda rows: rows + tf.cast(tf.random.uniform([]), tf.int32))
+
+
+def deep():
+    """Allowed, but nested deeper than protobuf's default parser goes."""
+    at_clients = tff.FederatedType(np.int32, tff.CLIENTS)
+
+    def wrapped(inner):
+        @tff.federated_computation(at_clients)
+        def outer(value):
+            return inner(value)
+
+        return outer
+
+    total = tff.federated_computation(lambda value: tff.federated_secure_sum_bitwidth(value, 10), at_clients)
+    for _ in range(DEPTH):
+        total = wrapped(total)
+    return _simple(total=total)
 
 
 def plain_metrics():

@@ -62,16 +62,19 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 @pytest.fixture(scope="session")
 def opened(reference: Reference) -> Iterator[Callable[[str], PlanRuntime]]:
-    """Opens plans by name, all in one child process."""
-    child = Child()
+    """Opens plans by name, all in one child process; where a test ended it, in the one that took its place."""
+    last: list[PlanRuntime] = []
 
     def open_plan(name: str) -> PlanRuntime:
-        runtime = PlanRuntime(reference.plan(name))
-        runtime.adopt(child)
-        return runtime
+        child = last[0]._child if last else Child()
+        assert child is not None
+        last[:] = [PlanRuntime(reference.plan(name))]
+        last[0].adopt(child)
+        return last[0]
 
     yield open_plan
-    child.kill()
+    for runtime in last:
+        runtime.close()
 
 
 def add(layout: Layout, vectors: list[bytes]) -> bytes:

@@ -40,7 +40,9 @@ def main(out: Path) -> None:
         report["good"][function.__name__] = follow(out, function, paths, rounds)
     for function in bad_sources.REFUSED:
         report["refused"][function.__name__] = refusal(function)
+    report["too deep"] = refusal(bad_sources.deep)
     report["means"] = {name: mean_of(*case) for name, case in sources.MEANS.items()}
+    (out / "drawing.flplan").write_bytes(compile_source(bad_sources.drawing()))
     file = split_process(bad_sources.file_in_work().process).work
     (out / "reads_a_file.pb").write_bytes(tff.framework.serialize_computation(file).SerializeToString())
     (out / "report.json").write_text(json.dumps(report))

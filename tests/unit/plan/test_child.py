@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fl_node.plan.build import build
 from fl_node.plan.child import Child
-from fl_node.plan.errors import PlanError
+from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import MAX_HEADER, Closed, Message, receive, send
 
 ROOT = Path(__file__).parents[3]
@@ -104,6 +104,22 @@ def test_a_child_that_dies_during_a_call_is_reported(tmp_path: Path):
     threading.Timer(0.5, os.kill, (child.pid, signal.SIGKILL)).start()
     with pytest.raises(PlanError, match="FL3040: the child process ended during build"):
         child.call(Message({"op": "build", "file": str(tmp_path), "function": "plan", "protobuf": "upb"}), 60)
+
+
+@pytest.mark.parametrize(("refusal", "tried"), [("DecodeError: too deep", ["upb", "python"]), ("a mistake", ["upb"])])
+def test_what_the_default_parser_cannot_read_is_compiled_with_the_other_one(
+    monkeypatch: pytest.MonkeyPatch, refusal: str, tried: list[str]
+):
+    parsers = []
+
+    def refusing(_: str, protobuf: str, *__: object) -> None:
+        parsers.append(protobuf)
+        raise plan_error("FL3012", refusal)
+
+    monkeypatch.setattr("fl_node.plan.build._compile", refusing)
+    with pytest.raises(PlanError, match=refusal):
+        build("deep.py")
+    assert parsers == tried
 
 
 blobs = st.lists(st.binary(max_size=300), max_size=4).map(tuple)

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fl_node.plan.cli import app
-from fl_node.plan.container import read_plan
-from tests.unit.plan.samples import LAYOUT, PACKED, SCHEMA, manifest
+from fl_node.plan.container import pack_plan, read_plan
+from tests.unit.plan.samples import FILES, LAYOUT, PACKED, SCHEMA, manifest
 
 runner = CliRunner()
 
@@ -35,6 +35,17 @@ def test_inspect_tells_machines_what_a_proposal_needs(plan: Path):
     assert found["schema"] == SCHEMA.digest()
     assert found["slots"] == {"count": 1, "value": 7, "one": 1}
     assert found["manifest"] == json.loads(manifest().canonical())
+
+
+def test_inspect_warns_voters_of_plans_that_could_spread_or_draw(tmp_path: Path):
+    path = tmp_path / "odd.flplan"
+    path.write_bytes(pack_plan(manifest(random_ops=("RandomUniform",)), FILES))
+    warned = json.loads(run("inspect", path, "--json")[1])["warnings"]
+    assert len(warned) == 2
+    assert warned[0].startswith("the client's work draws at random (RandomUniform)")
+    assert warned[1].startswith("7 value slots, but a state of 0 numbers")
+    output = run("inspect", path)[1]
+    assert output.count("warning") == 2
 
 
 def test_inspect_tells_people_every_segment(plan: Path):

@@ -13,12 +13,16 @@ import pytest
 
 from fl_node.canonical import canonical_json
 from fl_node.data.constants import standardising_constants
-from fl_node.plan.container import load_plan, pack_plan
+from fl_node.plan.build import TOO_DEEP
+from fl_node.plan.child import Child
+from fl_node.plan.cli import warnings
+from fl_node.plan.container import Plan, load_plan, pack_plan
 from fl_node.plan.errors import CATALOGUE, DataError, PlanError
+from fl_node.plan.frames import Message
 from fl_node.plan.runtime import DataSource, PlanRuntime
 from fl_node.secagg.layout import Layout as LedgerLayout
 from fl_node.secagg.simulation import session_of, simulate
-from tests.unit.plan.conftest import Reference, add
+from tests.unit.plan.conftest import HERE, PATIENCE_S, Reference, add
 
 pytestmark = [pytest.mark.tff, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("tff")]
 
@@ -166,15 +170,22 @@ def test_the_compiler_refuses_with_a_code_and_a_mend(name: str, code: str, refer
     assert refusal["hint"] == CATALOGUE[code][1]
 
 
+def changed(plan: Plan, folder: Path, *, work: bytes | None = None, **changes: object) -> Path:
+    """Writes a well-formed plan with other client work or another manifest."""
+    files = {f"{name}.pb": raw for name, raw in plan.computations.items()} | {"initial.state": plan.initial_state}
+    files["work.pb"] = work or files["work.pb"]
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    path = folder / "changed.flplan"
+    path.write_bytes(pack_plan(plan.manifest.model_copy(update={"files": digests, **changes}), files))
+    return path
+
+
 def test_a_plan_whose_graph_was_exchanged_for_one_that_reads_files_does_not_load(
     reference: Reference, opened: Opened, tmp_path: Path
 ):
-    plan = load_plan(reference.plan("average"))
-    files = {f"{name}.pb": raw for name, raw in plan.computations.items()} | {"initial.state": plan.initial_state}
-    files["work.pb"] = (reference.folder / "reads_a_file.pb").read_bytes()
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    path = tmp_path / "evil.flplan"
-    path.write_bytes(pack_plan(plan.manifest.model_copy(update={"files": digests}), files))
+    path = changed(
+        load_plan(reference.plan("average")), tmp_path, work=(reference.folder / "reads_a_file.pb").read_bytes()
+    )
     child = opened("average")._child
     assert child is not None
     with pytest.raises(PlanError, match="FL3005: op ReadFile in work"):
@@ -182,10 +193,7 @@ def test_a_plan_whose_graph_was_exchanged_for_one_that_reads_files_does_not_load
 
 
 def test_a_plan_for_another_version_of_the_framework_is_refused(reference: Reference, tmp_path: Path):
-    plan = load_plan(reference.plan("average"))
-    files = {f"{name}.pb": raw for name, raw in plan.computations.items()} | {"initial.state": plan.initial_state}
-    path = tmp_path / "other.flplan"
-    path.write_bytes(pack_plan(plan.manifest.model_copy(update={"framework_version": "0.86.0"}), files))
+    path = changed(load_plan(reference.plan("average")), tmp_path, framework_version="0.86.0")
     with pytest.raises(PlanError, match=r"FL3004: the plan needs tensorflow-federated 0\.86\.0"):
         PlanRuntime(path)
 
@@ -211,22 +219,48 @@ def test_refusals_of_data_and_aggregates_cross_the_process_boundary(
     assert layout.rows(vector) > 0
 
 
-def test_a_killed_child_is_replaced_and_leaves_nothing_behind(reference: Reference):
-    source = DataSource(reference.rows[2])
-    with PlanRuntime(reference.plan("proximal")) as runtime:
-        before = runtime.work(runtime.initialize(), source)
-        first = runtime.child_pid
-        assert first is not None
-        os.kill(first, signal.SIGKILL)
-        after = runtime.work(runtime.initialize(), source)
-        second = runtime.child_pid
-        assert second is not None
+def test_a_killed_child_is_replaced_and_leaves_nothing_behind(reference: Reference, opened: Opened):
+    source, runtime = DataSource(reference.rows[2]), opened("proximal")
+    before = runtime.work(runtime.initialize(), source)
+    first = runtime.child_pid
+    assert first is not None
+    assert len(_alive(first)) > 1
+    os.kill(first, signal.SIGKILL)
+    after = runtime.work(runtime.initialize(), source)
     assert before.vector == after.vector
-    assert first != second
+    assert runtime.child_pid not in {first, None}
     deadline = time.monotonic() + 10
-    while _alive(first) | _alive(second) and time.monotonic() < deadline:
+    while _alive(first) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert _alive(first) | _alive(second) == set()
+    assert _alive(first) == set()
+
+
+def test_client_work_that_draws_at_random_is_told_and_not_hidden(reference: Reference, opened: Opened, tmp_path: Path):
+    plan = load_plan(reference.plan("drawing"))
+    assert plan.manifest.random_ops == ("RandomUniform",)
+    assert "draws at random (RandomUniform)" in " ".join(warnings(plan.manifest))
+    runtime = opened("drawing")
+    assert runtime.work(runtime.initialize(), DataSource(reference.rows[0])).vector
+    child = runtime._child
+    assert child is not None
+    with pytest.raises(PlanError, match="FL3003: the random ops of the client's work are RandomUniform"):
+        PlanRuntime(changed(plan, tmp_path, random_ops=())).adopt(child)
+
+
+def test_a_process_too_deep_for_the_default_parser_is_built_and_run_with_the_other(
+    reference: Reference, tmp_path: Path
+):
+    assert TOO_DEEP in reference.report["too deep"]["message"]
+    child, path = Child(protobuf="python"), tmp_path / "deep.flplan"
+    request = {"op": "build", "file": str(HERE / "bad_sources.py"), "function": "deep", "protobuf": "python"}
+    path.write_bytes(child.call(Message(request), PATIENCE_S).blobs[0])
+    with PlanRuntime(path) as runtime:
+        runtime.adopt(child)
+        assert runtime.manifest.protobuf == "python"
+        vector = runtime.work(runtime.initialize(), DataSource(reference.rows[0])).vector
+        rows = int.from_bytes(vector[:4], "little")
+        assert rows > 0
+        assert runtime.update(runtime.initialize(), vector, 1).metrics == {"metric": rows}
 
 
 def _alive(session: int) -> set[str]:

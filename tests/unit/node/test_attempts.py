@@ -82,3 +82,28 @@ async def test_t5_keys_that_somebody_else_published_first_are_drawn_anew(
                 await attempts.publish_keys(ROUND)
             drawn.append(journal.attempt("t", 1, 1).get("secret"))
     assert (drawn == [None, None]) is fresh
+
+
+@pytest.mark.parametrize(("bucket", "examples", "declared"), [(1, 11, 11), (5, 11, 15), (5, 10, 10), (50, 1, 50)])
+async def test_regression_examples_are_declared_in_the_buckets_that_the_consortium_chose(
+    bucket: int, examples: int, declared: int
+):
+    told: dict[str, object] = {}
+
+    async def nothing(*_: object) -> tuple[bytes, str]:
+        return b"masked", DIGEST
+
+    async def commit(*_: object, **update: object) -> None:
+        told.update(update)
+
+    attempt = SimpleNamespace(
+        _shares_fixed=nothing,
+        _masked=nothing,
+        uncommitted=False,
+        records=SimpleNamespace(get=lambda _: None),
+        known=SimpleNamespace(count_bucket=bucket),
+        placing=SimpleNamespace(commit=commit),
+        participant=SimpleNamespace(receive=lambda _: []),
+    )
+    await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", examples)
+    assert told["examples"] == declared

@@ -18,6 +18,7 @@ from fl_node.secagg.journal import MemoryJournal
 from fl_node.secagg.keys import KeyPair, pair_key, self_key, share_key
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import BATCH, CHUNK, STRIPE, Mask, apply_masks, keystream
+from fl_node.secagg.records import Dealing, Secrets
 from fl_node.secagg.shamir import rebuild, split
 from fl_node.secagg.simulation import Simulation, session_of
 
@@ -178,8 +179,6 @@ def test_fewer_shares_than_the_threshold_say_nothing_about_the_secret():
 
 def secrets_of(journals: dict[str, MemoryJournal]) -> list[bytes]:
     """Every 32-byte secret of a cohort and every unrevealed share, raw."""
-    from fl_node.secagg.records import Dealing, Secrets
-
     found = []
     for journal in journals.values():
         for key, record in journal.records.items():
@@ -211,25 +210,16 @@ def test_secrets_are_absent_from_messages_representations_blobs_logs_and_errors(
         run.participants["hospital-000"].receive(m.VectorReady(b"\xff" * layout.length))
     shown += ["".join(traceback.format_exception(error.value)), caplog.text]
     secrets = secrets_of(journals)
-    shown += [
-        one
-        for key, record in journals["hospital-000"].records.items()
-        if "dealing" in key
-        for one in [_dealing(record)]
-    ]
+    shown += [Dealing.decode(record) for key, record in journals["hospital-000"].records.items() if "dealing" in key]
     assert len(secrets) == 20
     text = " ".join(f"{one!r} {one!s}" for one in shown)
+    assert repr(run.updates["hospital-000"])[2:-1] in text  # the search does find what is public
+    assert any(run.commitments["hospital-000"].shares_root in part for part in public)
     for secret in secrets:
         assert secret.hex() not in text
         assert repr(secret)[2:-1] not in text
         assert str(int.from_bytes(secret, "big")) not in text
         assert not any(secret in blob for blob in public)
-
-
-def _dealing(record: bytes) -> object:
-    from fl_node.secagg.records import Dealing
-
-    return Dealing.decode(record)
 
 
 def test_codes_of_errors_are_unique():

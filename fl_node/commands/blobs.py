@@ -60,12 +60,13 @@ def get(
     out: Annotated[Path, typer.Option(help="Where to write it.")],
     org: Org,
     run: Run = DEFAULT_RUN,
+    as_json: Json = False,
 ) -> None:
     """Fetch a blob from whichever member has it; its digest is checked."""
-    with explained():
+    with explained(as_json=as_json):
         data = asyncio.run(fetch(run, org, digest))
         out.write_bytes(data)
-        note(f"{len(data)} bytes in {out}")
+        show({"digest": digest, "bytes": len(data), "file": str(out)}, as_json=as_json)
 
 
 async def place(run: Path, org: str, data: bytes, user: str = "client") -> tuple[str, list[str]]:

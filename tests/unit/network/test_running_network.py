@@ -40,7 +40,7 @@ def test_everything_is_up_within_the_memory_that_was_promised(running):
     if outcome.plan.kind == "fabric":
         assert sum(s.memory for s in found) < 1000 * MEGABYTE
     else:
-        assert max(s.memory for s in found) < 90 * MEGABYTE
+        assert max(s.memory for s in found) < 75 * MEGABYTE
 
 
 def test_up_again_is_refused_and_changes_nothing(running):

@@ -6,7 +6,7 @@ from typing import Any
 
 from fl_node.context import Context
 from fl_node.errors import RefusalError
-from fl_node.refusals import SHARE_LIMIT_MOST_PPM, Knowledge
+from fl_node.refusals import Knowledge
 from fl_node.views import Round
 
 
@@ -32,7 +32,7 @@ async def gather(context: Context, view: Round) -> Knowledge:
         base_states=await _base_states(context, view, runner.manifest.initial_state),
         organisations={record["participant"]: record["msp_id"] for record in records},
         survivor_difference_min=int(parameters["survivor_difference_min"]),
-        share_limit_ppm=min(int(parameters["share_limit_ppm"]), SHARE_LIMIT_MOST_PPM),
+        share_limit_ppm=int(parameters["share_limit_ppm"]),
         count_bucket=int(parameters["count_bucket"]),
     )
 

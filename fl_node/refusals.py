@@ -64,9 +64,9 @@ def check_reveal(view: Round, known: Knowledge) -> None:
     """
     _check_vetted(view, view.survivors, known)
     examples = {name: view.updates[name].examples for name in view.survivors if name in view.updates}
-    total = sum(examples.values())
+    total, limit = sum(examples.values()), min(known.share_limit_ppm, SHARE_LIMIT_MOST_PPM)
     for name, declared in examples.items():
-        if declared * PPM > known.share_limit_ppm * total:
+        if declared * PPM > limit * total:
             raise _refusal("FL4304", f"{name} declares {declared} of {total} examples", view)
 
 

@@ -14,8 +14,9 @@ from fl_node.context import Context
 from fl_node.journal import AttemptJournal, Journal
 from fl_node.ledger import LedgerError
 from fl_node.observe import Metrics
+from fl_node.secagg import messages as m
 from fl_node.views import Round, Training
-from tests.unit.node.test_refusals import DIGEST, ROUND
+from tests.unit.node.test_refusals import DIGEST, KNOWN, ROUND
 
 TRAINING = Training.model_validate(
     {"training": "t", "plan": DIGEST, "rounds": 1, "cohort": 4, "head": {"round": 0, "state": DIGEST, "depth": 0}}
@@ -107,3 +108,61 @@ async def test_regression_examples_are_declared_in_the_buckets_that_the_consorti
     )
     await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", examples)
     assert told["examples"] == declared
+
+
+@pytest.mark.parametrize(
+    ("masked", "uncommitted", "told"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+async def test_t14_an_update_that_may_be_on_the_ledger_is_not_taken_to_be_missing_after_a_crash(
+    monkeypatch: pytest.MonkeyPatch, masked: bool, uncommitted: bool, told: bool
+):
+    heard: list[object] = []
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    class EnoughError(Exception):
+        """The participant has been asked to judge the survivors."""
+
+    def receive(message: object) -> list[object]:
+        heard.append(message)
+        if isinstance(message, m.SurvivorsFixed):
+            raise EnoughError
+        return []
+
+    monkeypatch.setattr("fl_node.knowledge.frozen_as", lambda *_: None)
+    monkeypatch.setattr("fl_node.knowledge.earlier_sets", lambda *_: ())
+    attempt = SimpleNamespace(
+        _shares_fixed=nothing,
+        context=SimpleNamespace(witnesses=SimpleNamespace(confirm=nothing)),
+        known=KNOWN,
+        uncommitted=uncommitted,
+        records=SimpleNamespace(get=lambda _: b"masked" if masked else None),
+        participant=SimpleNamespace(receive=receive),
+    )
+    with pytest.raises(EnoughError):
+        await Attempt.reveal(cast("Attempt", attempt), ROUND)
+    assert (m.UpdateCommitted(b"masked") in heard) is told
+
+
+@pytest.mark.parametrize(
+    ("code", "uncommitted"), [("FL0408", True), ("FL0410", False), ("FL4401", False), ("FL4005", False)]
+)
+async def test_t14_only_a_refusal_by_the_rules_shows_that_an_update_is_not_on_the_ledger(code: str, uncommitted: bool):
+    async def nothing(*_: object) -> tuple[bytes, str]:
+        return b"masked", DIGEST
+
+    async def commit(*_: object, **__: object) -> None:
+        raise LedgerError(code, "not committed")
+
+    attempt = SimpleNamespace(
+        _shares_fixed=nothing,
+        _masked=nothing,
+        uncommitted=False,
+        records=SimpleNamespace(get=lambda _: None),
+        known=SimpleNamespace(count_bucket=1),
+        placing=SimpleNamespace(commit=commit),
+    )
+    with pytest.raises(LedgerError):
+        await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", 1)
+    assert attempt.uncommitted is uncommitted

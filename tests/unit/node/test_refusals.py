@@ -1,6 +1,7 @@
 """What the node refuses by itself, one test for each rule."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,12 @@ def test_t10_a_member_whom_nobody_vetted_is_refused():
 def test_t28_one_survivor_with_most_examples_is_refused():
     updates = {n: u.model_copy(update={"examples": 71 if n == "a" else 9}) for n, u in ROUND.updates.items()}
     assert refused(lambda: refusals.check_reveal(ROUND.model_copy(update={"updates": updates}), KNOWN)) == "FL4304"
+
+
+def test_t28_no_vote_lifts_the_limit_altogether():
+    updates = {n: u.model_copy(update={"examples": 991 if n == "a" else 3}) for n, u in ROUND.updates.items()}
+    lax = replace(KNOWN, share_limit_ppm=1_000_000)
+    assert refused(lambda: refusals.check_reveal(ROUND.model_copy(update={"updates": updates}), lax)) == "FL4304"
 
 
 def shown(**changes: object) -> Round:

@@ -38,7 +38,8 @@ INSTRUCTIONS = """How to check this bundle
 3. Read the verdict's three parts: what holds, what fails, and what could not be checked and why.
 
 The blocks hold every certificate, vote, commitment and signature from genesis to the end of the round. The bundle
-cannot show whether later blocks exist, nor re-add masked updates that are not in its blobs folder.
+cannot show whether later blocks exist, nor re-add masked updates that are not in its blobs folder. Sealed shares are
+left out: no sum needs them, and beside the masked updates they would help whoever once holds enough private keys.
 """
 
 

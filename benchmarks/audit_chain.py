@@ -30,7 +30,8 @@ from network.runfolder import prepare
 from network.topology import Consortium
 
 PER_BLOCK = 50
-START_MS = 1_790_000_000_000
+START_MS, STEP_MS = 1_790_000_000_000, 1000
+"""Whole seconds, which a header holds exactly."""
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Forge:
     run: Path
     rules: Replayer
     versions: dict[str, tuple[int, int]] = field(default_factory=dict)
-    clock: Iterator[int] = field(default_factory=lambda: itertools.count(START_MS, 20))
+    clock: Iterator[int] = field(default_factory=lambda: itertools.count(START_MS, STEP_MS))
 
     def __post_init__(self) -> None:
         members = self.consortium.members

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fl_node.secagg import errors
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import CHUNK
+from fl_node.secagg.session import threshold
 from fl_node.secagg.simulation import session_of, simulate
 
 PHASES = ("keys", "shares", "updates", "reveal")
@@ -47,9 +48,10 @@ def plain_sum(layout: Layout, values: list[dict[str, np.ndarray]]) -> dict[str, 
 
 @dataclass(frozen=True)
 class Plan:
-    """A cohort and who drops out in which phase."""
+    """A cohort, its threshold and who drops out in which phase."""
 
     cohort: int
+    threshold: int
     gone: dict[str, frozenset[int]]
 
     def names(self, phase: str) -> frozenset[str]:
@@ -68,15 +70,16 @@ def plans(draw: st.DrawFn) -> Plan:
     for phase, count in zip(PHASES, counts, strict=True):
         gone[phase] = frozenset(places[at : at + count])
         at += count
-    return Plan(cohort, gone)
+    least = threshold(cohort)
+    return Plan(cohort, draw(st.sampled_from([least, least, min(least + 1, cohort), cohort])), gone)
 
 
-def expected_reason(plan: Plan, threshold: int) -> str | None:
-    if min(plan.left("keys"), plan.left("keys", "shares")) < threshold:
+def expected_reason(plan: Plan) -> str | None:
+    if min(plan.left("keys"), plan.left("keys", "shares")) < plan.threshold:
         return errors.TOO_FEW_SURVIVORS
-    if plan.left("keys", "shares", "updates") < max(threshold, 3):
+    if plan.left("keys", "shares", "updates") < max(plan.threshold, 3):
         return errors.TOO_FEW_SURVIVORS
-    if plan.left("keys", "shares", "reveal") < threshold:
+    if plan.left("keys", "shares", "reveal") < plan.threshold:
         return errors.TOO_FEW_SHARES
     return None
 
@@ -89,11 +92,11 @@ def test_the_sum_of_survivors_is_exact_or_the_attempt_voids(
     plan: Plan, narrow: int, wide: int, modular: int, seed: int
 ):
     layout = layout_of(narrow, wide, modular)
-    session = session_of(layout, plan.cohort)
+    session = session_of(layout, plan.cohort, threshold=plan.threshold)
     values = {name: plain_values(layout, seed + place) for place, name in enumerate(session.cohort)}
     vectors = {name: layout.pack(value) for name, value in values.items()}
     absent = {phase: plan.names(phase) for phase in PHASES}
-    reason = expected_reason(plan, session.threshold)
+    reason = expected_reason(plan)
     if reason:
         with pytest.raises(errors.SecaggError) as refusal:
             simulate(session, vectors, absent)

@@ -76,6 +76,16 @@ async def _ended(federation: Federation, attempt: Attempt) -> None:
             break
         await asyncio.sleep(0.1)
     assert answer == {"phase": "Final", "moved": True}
+    for member in federation.members:  # under this load a peer may be some blocks behind
+        await _seen_by(federation, member, attempt)
+
+
+async def _seen_by(federation: Federation, member: str, attempt: Attempt) -> None:
+    for _ in range(100):
+        if (await federation.query("GetRound", by=member, **attempt.ref))["phase"] == "Final":
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{member} does not see the end of the round")
 
 
 async def test_one_administrators_transactions_do_not_keep_rounds_from_opening(federation: Federation) -> None:

@@ -8,23 +8,24 @@ import structlog
 
 from fl_node.attempts import Attempts
 from fl_node.context import Context
-from fl_node.ledger import LedgerError
-from fl_node.proposing import Proposing
-from fl_node.session import (
+from fl_node.effects import (
     Advance,
+    AnswerComplaints,
     Attest,
     CommitShares,
     CommitUpdate,
     Drop,
     Effect,
     OpenRound,
-    Own,
     Propose,
     PublishKeys,
     RevealShares,
     Settle,
     Train,
 )
+from fl_node.ledger import LedgerError
+from fl_node.proposing import Proposing
+from fl_node.session import Own
 from fl_node.views import OVER, Round, Training
 
 log = structlog.get_logger("node")
@@ -60,6 +61,7 @@ class Acts:
             Train: self._train,
             PublishKeys: self._publish_keys,
             CommitShares: self._commit_shares,
+            AnswerComplaints: self._answer,
             CommitUpdate: self._commit_update,
             RevealShares: self._reveal,
             Propose: self._propose,
@@ -139,6 +141,10 @@ class Acts:
 
     async def _commit_update(self, view: Round, _: Training, __: Effect) -> bool:
         await self._attempts.commit_update(view)
+        return True
+
+    async def _answer(self, view: Round, _: Training, __: Effect) -> bool:
+        await self._attempts.answer(view)
         return True
 
     async def _reveal(self, view: Round, _: Training, __: Effect) -> bool:

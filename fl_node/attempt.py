@@ -21,6 +21,7 @@ from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.participant import Participant
 from fl_node.secagg.seal import bundle_bytes
 from fl_node.secagg.session import Session
+from fl_node.session import to_answer
 from fl_node.unmasking import session_of
 from fl_node.views import Round, Shares
 
@@ -124,6 +125,19 @@ class Attempt:
             self.uncommitted = error.code.startswith("FL0") and error.code != ALREADY_DONE
             raise
         self.participant.receive(m.UpdateCommitted(bytes.fromhex(digest)))
+
+    async def answer(self, view: Round) -> None:
+        """Show the shares of those that complain of this dealer: no more of them than a round bears to be known.
+
+        Raises:
+            Refusal: FL4129, more complain.
+        """
+        await self._shares_fixed(view)
+        for answer in of(self.participant.receive(m.Complained(to_answer(view, self.context.me))), m.AnswerComplaint):
+            log.warning("a complaint is answered", attempt=view.name, to=answer.to)
+            path = [node.hex() for node in answer.dealt.path]
+            shares: dict[str, Any] = {"mask": answer.dealt.mask.hex(), "seed": answer.dealt.seed.hex(), "path": path}
+            await self.context.ledger.submit("AnswerComplaint", **view.ref, to=answer.to, **shares)
 
     async def reveal(self, view: Round) -> None:
         """Check the frozen survivors with other members' peers, then reveal one kind of share for each participant.

@@ -82,6 +82,10 @@ class Attempts:
         await attempt.commit_update(view, work.vector, work.examples)
         log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
 
+    async def answer(self, view: Round) -> None:
+        """See Attempt.answer."""
+        await (await self._attempt(view)).answer(view)
+
     async def reveal(self, view: Round) -> None:
         """See Attempt.reveal."""
         await (await self._attempt(view)).reveal(view)

@@ -8,6 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from fl_node.effects import (
+    Advance,
+    AnswerComplaints,
+    Attest,
+    CommitShares,
+    CommitUpdate,
+    Drop,
+    Effect,
+    OpenRound,
+    Propose,
+    PublishKeys,
+    RevealShares,
+    Settle,
+    Train,
+)
 from fl_node.views import OVER, Phase, Round
 
 TURN_MS: Final = 1000
@@ -45,69 +60,6 @@ class Own:
     ripe_ms: int = 0
     majority: int = 3
     voters: int = 4
-
-
-class Effect:
-    """Something for the daemon to carry out; each is safe to repeat."""
-
-
-@dataclass(frozen=True)
-class Train(Effect):
-    """Start the plan's work on the base state in the background: it needs no key of the round."""
-
-
-@dataclass(frozen=True)
-class PublishKeys(Effect):
-    """Draw two key pairs, or take the journal's, and publish the public keys."""
-
-
-@dataclass(frozen=True)
-class CommitShares(Effect):
-    """Share the secrets, or take the journal's sealed bundle, push it and commit to it."""
-
-
-@dataclass(frozen=True)
-class CommitUpdate(Effect):
-    """Mask the trained update, push the blob to enough members and commit its digest."""
-
-
-@dataclass(frozen=True)
-class RevealShares(Effect):
-    """Check the frozen survivors, then reveal one kind of share for each participant."""
-
-
-@dataclass(frozen=True)
-class Propose(Effect):
-    """Unmask the sum, compute the next state and propose both."""
-
-
-@dataclass(frozen=True)
-class Attest(Effect):
-    """Recompute the next state and say whether the proposed one follows."""
-
-    number: int
-
-
-@dataclass(frozen=True)
-class Advance(Effect):
-    """Move the phase on; that somebody else did is success."""
-
-
-@dataclass(frozen=True)
-class OpenRound(Effect):
-    """Draw the next cohort; that somebody else did is success."""
-
-
-@dataclass(frozen=True)
-class Settle(Effect):
-    """Fold the round's rewards into balances."""
-
-
-@dataclass(frozen=True)
-class Drop(Effect):
-    """Leave the attempt for good, with the code of the reason."""
-
-    code: str
 
 
 def duty(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
@@ -203,9 +155,22 @@ def _gathers_time(view: Round, own: Own, now_ms: int) -> bool:
 def _updates(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u2:
         return ()
+    answers = (AnswerComplaints(),) if to_answer(view, own.participant) else ()
     if own.participant in view.updates:
-        return ()
-    return (CommitUpdate(),) if own.trained else (Train(),)
+        return answers
+    return (*answers, CommitUpdate() if own.trained else Train())
+
+
+def to_answer(view: Round, dealer: str) -> tuple[str, ...]:
+    """Return who waits for a dealer's answer to its complaint, where that matters and is safe; in cohort order.
+
+    It matters where too few others could rebuild the dealer's secrets. More complaints than members may be faulty are
+    not answered: so many shares of both secrets must not be known (docs/decisions/0011).
+    """
+    complaints = view.complaints.get(dealer, {})
+    waiting = tuple(name for name in view.cohort if complaints.get(name) is False)
+    matters = waiting and len(view.u2) - 1 - len(waiting) < view.threshold
+    return waiting if matters and len(complaints) <= len(view.cohort) - view.threshold else ()
 
 
 def _unmask(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:

@@ -108,6 +108,7 @@ class Round(View):
     keys: dict[str, Keys] = Field(default_factory=dict)
     shares: dict[str, Shares] = Field(default_factory=dict)
     updates: dict[str, Update] = Field(default_factory=dict)
+    complaints: dict[str, dict[str, bool]] = Field(default_factory=dict)
     u1: tuple[str, ...] = ()
     u2: tuple[str, ...] = ()
     survivors: tuple[str, ...] = ()

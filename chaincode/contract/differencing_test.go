@@ -105,38 +105,6 @@ func TestT27AStrictPolicyVoidsBeforeTheReveal(t *testing.T) {
 	equal(t, string(errcode.VoidExposure), p.View().VoidReason)
 }
 
-func TestABadSealThatTooManyComplainOfVoidsBeforeAnyRevealAndTheTrainingGoesOn(t *testing.T) {
-	f := contracttest.New(5, `{}`)
-	f.Ready(1, 5)
-	p := f.Open("tumour", options{})
-	p.To(round.PhaseUpdates)
-	complaint := p.With(object{"kind": "bad_seal", "accused": contracttest.ID(4), "evidence": object{}})
-	refused(t, f, p.Node(4), "ReportFault", complaint, errcode.NotProven)
-	f.Must(p.Node(0), "ReportFault", complaint, nil)
-	refused(t, f, p.Node(0), "ReportFault", complaint, errcode.AlreadyReported)
-	var answer round.AdvanceResponse
-	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)
-	equal(t, false, answer.Moved) // four of five can still rebuild it
-	f.Must(p.Node(1), "ReportFault", complaint, nil)
-	p.Advance(round.Void)
-	equal(t, string(errcode.VoidBadSeals), p.View().VoidReason)
-	next := f.Open("tumour", options{})
-	equal(t, 4, len(next.View().Cohort))
-	next.Finish()
-}
-
-func TestOneComplaintOfAThinnedCohortVoidsItAndKeepsNobodyOut(t *testing.T) {
-	f := training(4, `{}`)
-	p := f.Open("tumour", options{Silent: []int{3}})
-	p.To(round.PhaseUpdates)
-	f.Must(p.Node(0), "ReportFault", p.With(object{"kind": "bad_seal", "accused": contracttest.ID(1), "evidence": object{}}), nil)
-	p.Advance(round.Void)
-	equal(t, string(errcode.VoidBadSeals), p.View().VoidReason)
-	next := f.Open("tumour", options{})
-	equal(t, 4, len(next.View().Cohort))
-	next.Finish()
-}
-
 // TestT10OneOrganisationsSurvivorsLeaveThreeOthers has five participants, two of one organisation; one of the others drops out.
 func TestT10OneOrganisationsSurvivorsLeaveThreeOthers(t *testing.T) {
 	f := contracttest.New(4, `{"participants_per_organisation":2}`)

@@ -86,7 +86,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"keys", "PublishKeys", "a member's public keys"},
 	{"public-key", "PublishKeys", "where a public key was used: never again"},
 	{"shares", "CommitShares", "a dealer's commitments and the digest of its sealed bundle"},
-	{"complaint", "ReportFault", "a member cannot open a dealer's sealed share"},
+	{"complaint", "ReportFault, AnswerComplaint", "a member cannot open what a dealer sealed for it; its two shares, once the dealer has answered"},
 	{"update", "CommitUpdate", "the digest of a masked update"},
 	{"frozen", "Advance", "a survivor set, by epoch"},
 	{"base", "Advance", "the same, by base state"},
@@ -114,6 +114,7 @@ func everything() []contracttest.Entry {
 	bad.Spoil(4, 0, "seed")
 	bad.To(round.PhaseUpdates)
 	f.Must(bad.Node(0), "ReportFault", bad.With(object{"kind": "bad_seal", "accused": contracttest.ID(4), "evidence": object{}}), nil)
+	f.Must(bad.Node(4), "AnswerComplaint", bad.Answer(4, 0), nil)
 	bad.To(round.PhaseUnmask)
 	bad.Say("RevealShares", bad.Reveal, 0, 1, 2, 3, 4)
 	bad.Advance(round.Void)

@@ -61,7 +61,7 @@ func (f failing) Range(prefix string) ([]ledger.Entry, error) {
 func history() *contracttest.Federation {
 	f := contracttest.New(5, `{"epoch_rounds":2,"transfer_ms":0}`)
 	f.Ready(9, 4)
-	f.Open("tumour", options{Dropouts: []int{3}}).Finish()
+	answered(f).Finish()
 	voidGarbage(f)
 	lied := f.Open("tumour", options{})
 	lied.To(round.PhaseAttest)

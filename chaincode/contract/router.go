@@ -38,6 +38,7 @@ func (c Contract) transactions() map[string]entry {
 		"ProposeAggregate": transaction(c.proposeAggregate),
 		"Attest":           transaction(round.Attest),
 		"ReportFault":      transaction(c.reportFault),
+		"AnswerComplaint":  transaction(round.AnswerComplaint),
 
 		"Settle":   transaction(settle),
 		"Transfer": transaction(rewards.Transfer),

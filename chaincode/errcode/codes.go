@@ -97,6 +97,7 @@ const (
 	UnknownFault    Code = "FL0701"
 	NotProven       Code = "FL0702"
 	AlreadyReported Code = "FL0703"
+	NotAnswerable   Code = "FL0704"
 
 	Verifying Code = "FL0901"
 	Internal  Code = "FL0902"

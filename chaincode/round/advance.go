@@ -74,7 +74,9 @@ type turn struct {
 	seeds    [][]byte
 	lacking  bool
 	badNames []string
-	accused  map[string]int
+	silent   []string
+
+	answersDue bool // a dealer may still answer a complaint that matters
 }
 
 func (t *turn) take(transition Transition) (ledger.Event, error) {
@@ -137,9 +139,10 @@ func arrive[T any](t *turn, kind string, keep *map[string]T) error {
 	return err
 }
 
+// complete holds where a phase is over: no survivors are frozen while a dealer's answer is awaited.
 func (t *turn) complete() (bool, error) {
 	err := t.gather()
-	return t.late() || len(t.arrived) == len(t.expected()), err
+	return (t.late() || len(t.arrived) == len(t.expected())) && !t.answersDue, err
 }
 
 // tooFew holds where the phase is over below the floor max(t, survivor_min).
@@ -156,22 +159,6 @@ func (t *turn) startShares() error {
 func (t *turn) startUpdates() error {
 	t.status.U2, t.status.DeadlineMS = t.arrived, t.env.TimeMS+t.round.Parameters.UpdatesMS
 	return nil
-}
-
-// badSeals holds where so many of U2 complain about one dealer's sealed shares that those left could not rebuild it.
-func (t *turn) badSeals() (bool, error) {
-	complaints, err := ledger.List[Complaint](t.state, "complaint", t.round.parts()...)
-	if err != nil {
-		return false, err
-	}
-	t.accused = map[string]int{}
-	for _, item := range complaints {
-		t.accused[item.Parts[3]]++
-	}
-	t.badNames = slices.DeleteFunc(slices.Clone(t.status.U2), func(name string) bool {
-		return len(t.status.U2)-t.accused[name] >= t.round.Threshold
-	})
-	return len(t.badNames) > 0, nil
 }
 
 // agreed holds where a majority of the active organisations attests to the proposed state.

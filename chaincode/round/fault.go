@@ -1,8 +1,6 @@
 package round
 
 import (
-	"slices"
-
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
@@ -37,11 +35,6 @@ type Blame struct {
 	Ref
 	Reason string `json:"reason"`
 	Proven bool   `json:"proven"`
-}
-
-// Complaint is a member's word that it cannot open or verify what a dealer sealed for it.
-type Complaint struct {
-	TimeMS int64 `json:"time_ms"`
 }
 
 func (t *turn) flag(participant, kind, detail string) error {
@@ -82,9 +75,6 @@ func (t *turn) blame(reason errcode.Code) error {
 	for _, id := range t.badNames {
 		if err := t.flag(id, kind, describe("round %d, attempt %d ended with %s", t.round.Round, t.round.Attempt, reason)); err != nil {
 			return err
-		}
-		if !proven && t.accused[id] <= len(t.round.Cohort)-t.round.Threshold {
-			continue // so few could not stop a whole cohort by silence either: the attempt is void, nobody is kept out
 		}
 		key := ledger.Key("blame", t.round.Training, ledger.Number(t.round.Epoch), id, ledger.Number(t.round.Round), ledger.Number(t.round.Attempt))
 		if err := ledger.Store(t.state, key, Blame{t.round.Ref, string(reason), proven}); err != nil {
@@ -138,27 +128,6 @@ func ReportFault(s ledger.State, env ledger.Env, verifier Verifier, open Opener,
 		return reportRefused(s, env, verifier, open, req)
 	}
 	return Response{}, ledger.Event{}, errcode.New(errcode.UnknownFault, "%.40q", req.Kind)
-}
-
-func complain(s ledger.State, env ledger.Env, req FaultRequest) (Response, ledger.Event, error) {
-	none := ledger.Event{}
-	_, status, err := inPhase(s, req.Ref, PhaseUpdates)
-	if err != nil {
-		return Response{}, none, err
-	}
-	id, err := caller(s, env, status.U2, "the members with shares")
-	if err != nil {
-		return Response{}, none, err
-	}
-	if !slices.Contains(status.U2, req.Accused) || req.Accused == id {
-		return Response{}, none, errcode.New(errcode.NotProven, "the accused must be another dealer of this attempt")
-	}
-	key := req.key("complaint", req.Accused, id)
-	if raw, err := s.Get(key); err != nil || raw != nil {
-		return Response{}, none, either(err, errcode.New(errcode.AlreadyReported, "it is on the ledger already"))
-	}
-	return Response{req.Ref, PhaseUpdates}, happened("FaultReported", req.Ref, PhaseUpdates),
-		ledger.Store(s, key, Complaint{env.TimeMS})
 }
 
 // voidProven ends an attempt whose sum cannot be had, where the endorsers find the same fault.

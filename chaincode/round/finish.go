@@ -58,6 +58,7 @@ func (t *turn) dropouts(reason errcode.Code) []string {
 	if t.late() && t.status.Phase != PhaseAttest && reason != errcode.VoidByVote {
 		missed = append(missed, without(t.expected(), t.arrived)...)
 	}
+	missed = append(missed, t.silent...)
 	if t.status.Phase == PhaseAttest || t.status.Phase == Final {
 		missed = append(missed, without(t.status.Survivors, t.arrived)...)
 	}

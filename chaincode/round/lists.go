@@ -1,6 +1,10 @@
 package round
 
-import "fedledger/chaincode/ledger"
+import (
+	"encoding/hex"
+
+	"fedledger/chaincode/ledger"
+)
 
 // RevealsView is what was revealed in an attempt, by receiver and dealer.
 type RevealsView struct {
@@ -14,21 +18,33 @@ type ShareView struct {
 	Value string `json:"value"`
 }
 
-// GetReveals returns the revealed shares of an attempt.
+// GetReveals returns the revealed shares of an attempt; what a dealer answered to a complaint counts from the freeze on.
 func GetReveals(s ledger.State, ref Ref) (RevealsView, error) {
 	ref, err := Resolve(s, ref)
 	if err != nil {
 		return RevealsView{}, err
 	}
-	if _, _, err := load(s, ref); err != nil {
+	round, status, err := load(s, ref)
+	if err != nil {
 		return RevealsView{}, err
 	}
-	reveals, err := byMember[Reveal](s, ref, "reveal")
+	found, err := loadEvidence(s, round)
 	view := RevealsView{ref, map[string]map[string]ShareView{}}
-	for receiver, reveal := range reveals { // any order: into a map
+	for receiver := range found.reveals { // any order: into a map
 		view.Reveals[receiver] = map[string]ShareView{}
-		for _, share := range reveal.Shares {
-			view.Reveals[receiver][share.Dealer] = ShareView{share.Kind, share.Value}
+	}
+	names, dealers := round.Names(), status.U2
+	if len(status.Survivors) == 0 {
+		dealers = nil
+	}
+	for _, dealer := range dealers {
+		kind := status.kindOf(dealer)
+		for _, share := range found.revealed(names, dealer, kind) {
+			receiver := names[share.Receiver]
+			if view.Reveals[receiver] == nil {
+				view.Reveals[receiver] = map[string]ShareView{}
+			}
+			view.Reveals[receiver][dealer] = ShareView{string(kind), hex.EncodeToString(share.Value[:])}
 		}
 	}
 	return view, err

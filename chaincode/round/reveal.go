@@ -126,21 +126,3 @@ func shareValue(text string) ([secagg.ShareBytes]byte, error) {
 	}
 	return [secagg.ShareBytes]byte(raw), nil
 }
-
-// revealedShares gathers what was revealed of one dealer, in cohort order of the receivers.
-func revealedShares(cohort []string, reveals map[string]Reveal, dealer string) []secagg.Share {
-	shares := []secagg.Share{}
-	for place, receiver := range cohort {
-		for _, share := range reveals[receiver].Shares {
-			if share.Dealer != dealer {
-				continue
-			}
-			value, err := shareValue(share.Value)
-			if err != nil {
-				panic("round: internal error: unchecked share")
-			}
-			shares = append(shares, secagg.Share{Receiver: place, Value: value})
-		}
-	}
-	return shares
-}

@@ -43,7 +43,7 @@ func Transitions() []Transition {
 		{PhaseKeys, advance, "all keys are there, or deadline", PhaseShares, "", (*turn).complete, (*turn).startShares},
 		{PhaseShares, advance, "deadline, shares of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewShares, (*turn).tooFew, nil},
 		{PhaseShares, advance, "all shares are there, or deadline", PhaseUpdates, "", (*turn).complete, (*turn).startUpdates},
-		{PhaseUpdates, advance, "too few can open their share of one dealer", Void, errcode.VoidBadSeals, (*turn).badSeals, nil},
+		{PhaseUpdates, advance, "too many complain of one dealer, or too many too long without its answer", Void, errcode.VoidBadSeals, (*turn).badSeals, nil},
 		{PhaseUpdates, advance, "deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, (*turn).tooFew, nil},
 		{PhaseUpdates, advance, "too few survivors remain without one organisation", Void, errcode.VoidDominance, (*turn).dominated, nil},
 		{PhaseUpdates, advance, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, (*turn).overShareLimit, nil},

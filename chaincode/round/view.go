@@ -1,7 +1,6 @@
 package round
 
 import (
-	"errors"
 	"maps"
 	"slices"
 
@@ -30,6 +29,7 @@ type View struct {
 	Keys         map[string]Keys        `json:"keys"`
 	Shares       map[string]Shares      `json:"shares"`
 	Updates      map[string]Update      `json:"updates"`
+	Complaints   map[string]Complaints  `json:"complaints"`
 	U1           []string               `json:"u1"`
 	U2           []string               `json:"u2"`
 	Survivors    []string               `json:"survivors"`
@@ -46,6 +46,9 @@ type View struct {
 	Rules        uint64                 `json:"rules"`
 	Mode         string                 `json:"mode"`
 }
+
+// Complaints says of those who complained of one dealer whether it has answered them.
+type Complaints map[string]bool
 
 // FrozenView is a survivor set frozen on the same base state, with those blamed with proof: what a node needs to check the
 // difference itself.
@@ -92,7 +95,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 	}
 	view := fixed(round)
 	view.froze(round, status)
-	evidence, err := saidBy(s, round)
+	evidence, err := saidBy(s, round, status)
 	if err != nil {
 		return view, err
 	}
@@ -128,41 +131,19 @@ func (v *View) froze(round Round, status Status) {
 	}
 }
 
-// saidBy is loadEvidence by the members' keys, in one message: a query needs no protection against records to come.
-func saidBy(s ledger.State, round Round) (found evidence, err error) {
-	keys := []string{}
-	for _, member := range round.Names() {
-		keys = append(keys, round.key("keys", member), round.key("shares", member), round.key("update", member), round.key("reveal", member))
-	}
-	if err := s.Ahead(keys...); err != nil {
-		return found, err
-	}
-	found = evidence{map[string]Keys{}, map[string]Shares{}, map[string]Update{}, map[string]Reveal{}}
-	for _, member := range round.Names() {
-		err := errors.Join(
-			keep(s, round, "keys", member, found.keys), keep(s, round, "shares", member, found.shares),
-			keep(s, round, "update", member, found.updates), keep(s, round, "reveal", member, found.reveals))
-		if err != nil {
-			return found, err
-		}
-	}
-	return found, nil
-}
-
-func keep[T any](s ledger.State, round Round, kind, member string, records map[string]T) error {
-	record, found, err := ledger.Load[T](s, round.key(kind, member))
-	if found {
-		records[member] = record
-	}
-	return err
-}
-
 func (v *View) said(round Round, found evidence) {
 	v.Keys, v.Updates, v.Shares = map[string]Keys{}, map[string]Update{}, map[string]Shares{}
 	maps.Copy(v.Keys, found.keys)
 	maps.Copy(v.Updates, found.updates)
 	maps.Copy(v.Shares, found.shares)
 	v.Revealed = present(round.Names(), found.reveals)
+	v.Complaints = map[string]Complaints{}
+	for dealer, complaints := range found.against { // any order: into a map
+		v.Complaints[dealer] = Complaints{}
+		for from, complaint := range complaints { // any order: into a map
+			v.Complaints[dealer][from] = complaint.answered()
+		}
+	}
 }
 
 // readSets adds the different survivor sets frozen on the same base state by other attempts, and this one's exposures.

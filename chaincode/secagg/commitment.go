@@ -42,6 +42,17 @@ func ShareLeaf(session Digest, dealer, receiver string, kind Kind, value [ShareB
 	return codec.Hash(codec.LabelShareLeaf, session[:], []byte(dealer), []byte(receiver), []byte(kind), value[:])
 }
 
+// CheckDealt checks both shares that a dealer dealt to a receiver against its root: the reveal is of the mask key, its proof
+// the path above the pair of leaves, which is the seed's too.
+func CheckDealt(session, root Digest, members []string, mask Reveal, seed [ShareBytes]byte) error {
+	if err := CheckShare(seed); err != nil {
+		return err
+	}
+	leaf := ShareLeaf(session, mask.Dealer, mask.Receiver, KindSeed, seed)
+	mask.Kind, mask.Proof = KindMask, append([]Digest{leafHash(leaf[:])}, mask.Proof...)
+	return CheckReveal(session, root, members, mask)
+}
+
 // CheckReveal checks a revealed share against the root that its dealer committed to. members are the ids of U1, those
 // with keys, in cohort order. A failure is the revealer's fault: ErrShare, ErrProof, ErrMember or ErrKind.
 func CheckReveal(session, root Digest, members []string, reveal Reveal) error {

@@ -15,7 +15,7 @@ func VerifyPath(root Digest, index, size int, leaf []byte, path []Digest) error 
 	if index < 0 || index >= size {
 		return fmt.Errorf("%w: leaf %d of %d", ErrProof, index, size)
 	}
-	node, last, hash := index, size-1, sha256.Sum256(append([]byte{0}, leaf...))
+	node, last, hash := index, size-1, leafHash(leaf)
 	for _, sibling := range path {
 		if last == 0 {
 			return fmt.Errorf("%w: path too long", ErrProof)
@@ -46,6 +46,8 @@ func pathLength(index, size int) int {
 	}
 	return length
 }
+
+func leafHash(leaf []byte) Digest { return sha256.Sum256(append([]byte{0}, leaf...)) }
 
 func parent(left, right Digest) Digest {
 	buffer := make([]byte, 0, 65)

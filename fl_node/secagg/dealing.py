@@ -59,14 +59,31 @@ def open_sealed(
         SecaggError: The message cannot be used (FL4102, FL4103, FL4114).
     """
     dealer, root, bundle = message
-    public, members = keys[dealer].seal, tuple(keys)
-    key = share_key(session.digest, secrets.seal, public, (dealer, public), (own, secrets.seal.public))
-    sealed = part(bundle, members, dealer, own)
-    dealt = unseal(session.digest, (dealer, own), key, sealed, (members.index(own), len(members)))
+    members = tuple(keys)
+    dealt = _opened(session, (dealer, own), secrets, keys, bundle)
     for kind in KINDS:
         path = proof(session, dealer, own, kind, dealt)
         check_share(session, root, members, (dealer, own, kind, dealt.value(kind)), path)
     return dealt
+
+
+def dealt_to(
+    session: Session, own: str, secrets: Secrets, keys: Mapping[str, PublicKeys], message: tuple[str, bytes]
+) -> Dealt:
+    """Opens the dealer's own message to a receiver again; `message` is the receiver and the dealer's bundle."""
+    to, bundle = message
+    return _opened(session, (own, to), secrets, keys, bundle)
+
+
+def _opened(
+    session: Session, ends: tuple[str, str], secrets: Secrets, keys: Mapping[str, PublicKeys], bundle: bytes
+) -> Dealt:
+    """Opens the message from one end to the other with the secrets of either: both agree on its key."""
+    (dealer, to), members = ends, tuple(keys)
+    other = keys[to if keys[dealer] == secrets.public else dealer].seal
+    key = share_key(session.digest, secrets.seal, other, (dealer, keys[dealer].seal), (to, keys[to].seal))
+    sealed = part(bundle, members, dealer, to)
+    return unseal(session.digest, ends, key, sealed, (members.index(to), len(members)))
 
 
 def own_masks(

@@ -36,6 +36,7 @@ TOO_FEW_SURVIVORS: Final = "FL4125"
 BOTH_KINDS: Final = "FL4126"
 CHANGED_VIEW: Final = "FL4127"
 DIFFERENCING: Final = "FL4128"
+TOO_MANY_ANSWERS: Final = "FL4129"
 
 Kind = Literal["dealer", "update", "garbage", "aggregator"]
 """Whose fault: the dealer's of bad shares, an update's sender's, some survivor's, or the aggregator's."""

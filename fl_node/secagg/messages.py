@@ -7,6 +7,7 @@ Updates   SharesFixed               -
           SealedReceived            nothing, or UnusableShares
           VectorReady               MaskedUpdate
           UpdateCommitted           -
+          Complained                AnswerComplaint (for each)
 Unmask    SurvivorsFixed            RevealShares
 any       AttemptEnded              -
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 
 from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.session import Session
-from fl_node.secagg.shares import Kind
+from fl_node.secagg.shares import Dealt, Kind
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,21 @@ class UnusableShares:
 
     dealer: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Complained:
+    """Members say that they cannot open what this participant dealt to them."""
+
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AnswerComplaint:
+    """Show everybody what was dealt to a member."""
+
+    to: str
+    dealt: Dealt
 
 
 @dataclass(frozen=True)
@@ -161,9 +177,10 @@ Incoming = (
     | KeysFixed
     | SharesFixed
     | SealedReceived
+    | Complained
     | VectorReady
     | UpdateCommitted
     | SurvivorsFixed
     | AttemptEnded
 )
-Outgoing = PublishKeys | SealedBundle | CommitShares | UnusableShares | MaskedUpdate | RevealShares
+Outgoing = PublishKeys | SealedBundle | CommitShares | UnusableShares | AnswerComplaint | MaskedUpdate | RevealShares

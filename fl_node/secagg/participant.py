@@ -11,7 +11,7 @@ from typing import Any
 
 from fl_node.secagg import messages as m
 from fl_node.secagg import survivors
-from fl_node.secagg.dealing import check_keys, deal_sealed, open_sealed, own_masks
+from fl_node.secagg.dealing import check_keys, deal_sealed, dealt_to, open_sealed, own_masks
 from fl_node.secagg.errors import (
     ANOTHER_SESSION,
     BAD_BLOB,
@@ -21,6 +21,7 @@ from fl_node.secagg.errors import (
     OUT_OF_ORDER,
     SECOND_MASKING,
     TOO_FEW_SURVIVORS,
+    TOO_MANY_ANSWERS,
     UNKNOWN_OWN,
     Refusal,
     SecaggError,
@@ -28,7 +29,7 @@ from fl_node.secagg.errors import (
 from fl_node.secagg.journal import Journal
 from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.masks import apply_masks
-from fl_node.secagg.records import Dealing, Revealed, Secrets, keys_digest
+from fl_node.secagg.records import Answered, Dealing, Revealed, Secrets, keys_digest
 from fl_node.secagg.session import Session
 from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import Dealt, Kind, proof
@@ -60,6 +61,7 @@ class Participant:
             m.KeysFixed: self._keys_fixed,
             m.SharesFixed: self._shares_fixed,
             m.SealedReceived: self._sealed_received,
+            m.Complained: self._complained,
             m.VectorReady: self._vector_ready,
             m.UpdateCommitted: self._update_committed,
             m.SurvivorsFixed: self._survivors_fixed,
@@ -155,6 +157,20 @@ class Participant:
         except SecaggError as error:
             return [m.UnusableShares(message.dealer, str(error))]
         return []
+
+    def _complained(self, message: m.Complained) -> list[m.Outgoing]:
+        session, secrets = self._opened_session()
+        dealing, raw = self._dealing, self._read("answered")
+        others = set(self._keys) - {self._own}
+        if dealing is None or self._read("revealed") is not None or not others.issuperset(message.by):
+            raise SecaggError(OUT_OF_ORDER, "members with keys complain between their shares and the reveal")
+        answered = (Answered.decode(raw) if raw else Answered()).with_more(message.by)
+        if len(answered.to) > len(session.cohort) - session.threshold:
+            # Whom they fall to may be colluding already; more together could rebuild both secrets.
+            raise Refusal(TOO_MANY_ANSWERS, "more members complain of this dealer than may be faulty")
+        self._write("answered", answered.encode())
+        opened = [dealt_to(session, self._own, secrets, self._keys, (to, dealing.bundle)) for to in message.by]
+        return [m.AnswerComplaint(to, dealt) for to, dealt in zip(message.by, opened, strict=True)]
 
     def _vector_ready(self, message: m.VectorReady) -> list[m.Outgoing]:
         session, secrets = self._opened_session()

@@ -86,6 +86,26 @@ class Dealing:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """To whom its shares of both secrets were shown because it complained."""
+
+    to: tuple[str, ...] = ()
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Answered":
+        """Reads the record."""
+        return cls(tuple(decode_strict(raw)["to"]))
+
+    def encode(self) -> bytes:
+        """Writes the record."""
+        return canonical_json({"to": self.to})
+
+    def with_more(self, others: tuple[str, ...]) -> "Answered":
+        """Returns the record with others added, each once."""
+        return Answered(tuple(sorted({*self.to, *others})))
+
+
+@dataclass(frozen=True)
 class Revealed:
     """For whom which kind of share was revealed: seeds of the survivors, mask keys of the rest of U2."""
 

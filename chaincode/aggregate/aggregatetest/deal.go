@@ -31,6 +31,12 @@ func (r *Round) Commit(place int) {
 	m.SharesRoot = m.tree[len(m.tree)-1][0]
 }
 
+// Dealt is what a dealer dealt to a receiver: a share of its mask key, one of its seed, and their common path.
+func (r *Round) Dealt(dealer, to int) (mask, seed [secagg.ShareBytes]byte, path []secagg.Digest) {
+	m := r.Members[dealer]
+	return m.shares[secagg.KindMask][to], m.shares[secagg.KindSeed][to], Path(m.tree, 2*to)[1:]
+}
+
 // Spoil deals a wrong share of one kind to a receiver and commits to it: the fault of a dealer.
 func (r *Round) Spoil(dealer, receiver int, kind secagg.Kind) {
 	r.Members[dealer].shares[kind][receiver][65] ^= 1

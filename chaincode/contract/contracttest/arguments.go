@@ -23,6 +23,21 @@ func (p *Played) Shares(place int) Map {
 	})
 }
 
+// Complaint is the argument of ReportFault by which a member complains of a dealer's sealed shares.
+func (p *Played) Complaint(dealer int) Map {
+	return p.With(Map{"kind": "bad_seal", "accused": p.Members[dealer].ID, "evidence": Map{}})
+}
+
+// Answer is the argument of AnswerComplaint.
+func (p *Played) Answer(dealer, to int) Map {
+	mask, seed, path := p.Dealt(dealer, to)
+	hashes := []string{}
+	for _, hash := range path {
+		hashes = append(hashes, ledger.Hex(hash[:]))
+	}
+	return p.With(Map{"to": p.Members[to].ID, "mask": ledger.Hex(mask[:]), "seed": ledger.Hex(seed[:]), "path": hashes})
+}
+
 // Update is the argument of CommitUpdate; it puts the blob.
 func (p *Played) Update(place int) Map {
 	view, examples := p.View(), 100

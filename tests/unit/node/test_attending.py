@@ -9,8 +9,9 @@ import pytest
 from fl_node.acts import Acts
 from fl_node.attending import Attendance
 from fl_node.context import Context
+from fl_node.effects import Effect, OpenRound, PublishKeys
 from fl_node.observe import Health, Metrics
-from fl_node.session import Effect, OpenRound, Own, PublishKeys
+from fl_node.session import Own
 from fl_node.views import Round
 from tests.unit.node.test_daemon import training
 from tests.unit.node.test_session import ME, keys, updated, view

@@ -5,26 +5,21 @@ from typing import Any
 
 import pytest
 
-from fl_node.session import (
-    LATEST_MS,
-    TURN_MS,
+from fl_node.effects import (
     Advance,
+    AnswerComplaints,
     Attest,
     CommitShares,
     CommitUpdate,
     Drop,
     OpenRound,
-    Own,
     Propose,
     PublishKeys,
     RevealShares,
     Settle,
     Train,
-    duty,
-    finished,
-    lacking,
-    turn,
 )
+from fl_node.session import LATEST_MS, TURN_MS, Own, duty, finished, lacking, to_answer, turn
 from fl_node.views import Round
 
 NAMES = ("a", "b", "c", "d")
@@ -33,6 +28,7 @@ DEADLINE = 10_000
 KEYS = {"seal_key": DIGEST, "mask_key": DIGEST}
 SHARES = {"seed_commitment": DIGEST, "shares_root": DIGEST, "sealed": DIGEST}
 UPDATE = {"digest": DIGEST, "length": 16, "examples": 10}
+SHARED = frozenset({"keys", "shares"})
 PROPOSAL = {"number": 1, "proposer": "b", "aggregate": DIGEST, "state": DIGEST}
 ME = Own("a", "AMSP", majority=3, voters=4)
 
@@ -203,3 +199,26 @@ def test_a_training_is_finished_for_a_node_once_its_turn_to_settle_the_last_roun
     assert not finished(last, replace(ME, running=False, ripe_ms=TURN_MS - 1))
     assert finished(last, replace(ME, running=False, ripe_ms=TURN_MS))
     assert not finished(last, replace(ME, ripe_ms=TURN_MS))
+
+
+def complained(*by: str, **fields: Any) -> Round:
+    return view("Updates", **shared(*NAMES), complaints={"a": dict.fromkeys(by, False)}, **fields)
+
+
+def test_a_dealer_answers_a_complaint_before_and_after_its_own_update():
+    assert duty(complained("b"), replace(ME, done=SHARED), 0) == (AnswerComplaints(), CommitUpdate())
+    committed = complained("b", updates={"a": UPDATE})
+    assert duty(committed, replace(ME, done=SHARED | {"masked"}), 0) == (AnswerComplaints(),)
+
+
+def test_no_complaint_is_answered_twice_nor_more_than_may_be_false():
+    assert to_answer(complained("b"), "a") == ("b",)
+    assert to_answer(complained("b").model_copy(update={"complaints": {"a": {"b": True}}}), "a") == ()
+    assert to_answer(complained("b", "c"), "a") == ()
+
+
+def test_a_complaint_that_the_others_shares_make_up_for_is_not_answered():
+    seven = tuple("abcdefg")
+    fields = {"cohort": seven, "u2": seven, "threshold": 5, "complaints": {"a": {"b": False}}}
+    assert to_answer(view("Updates", **fields), "a") == ()
+    assert to_answer(view("Updates", **fields | {"complaints": {"a": {"b": False, "g": False}}}), "a") == ("b", "g")

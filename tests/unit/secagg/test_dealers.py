@@ -141,3 +141,36 @@ def test_t21_a_sealed_message_of_another_attempt_does_not_open():
     old = first.run.blobs[first.run.commitments["hospital-001"].sealed]
     second.me.receive(m.SharesFixed(second.run.commitments))
     refused(errors.BAD_BLOB, second.me, m.SealedReceived("hospital-001", old))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_t17_a_dealer_answers_a_complaint_with_exactly_what_it_dealt(restarted: bool):
+    world = World(7).until_shares()
+    world.run.deliver_shares(ME)
+    dealer = "hospital-003"
+    told = world.run.participants[dealer]
+    if restarted:
+        told = Participant(dealer, world.journals[dealer])
+        told.receive(m.RoundOpened(world.session, world.session.digest))
+        told.receive(m.KeysFixed(world.run.keys))
+    (answer,) = told.receive(m.Complained((ME,)))
+    assert m.AnswerComplaint(ME, world.me._dealt[dealer]) == answer
+
+
+def test_t17_a_dealer_answers_no_more_complaints_than_may_be_false_in_all_its_lives():
+    world = World(7).until_shares()
+    dealer = "hospital-003"
+    for name in ("hospital-000", "hospital-001", "hospital-000"):
+        assert [name] == [answer.to for answer in world.run.participants[dealer].receive(m.Complained((name,)))]
+    again = Participant(dealer, world.journals[dealer])
+    again.receive(m.RoundOpened(world.session, world.session.digest))
+    again.receive(m.KeysFixed(world.run.keys))
+    refused(errors.TOO_MANY_ANSWERS, again, m.Complained(("hospital-002",)))
+    refused(errors.OUT_OF_ORDER, again, m.Complained((dealer,)))
+    refused(errors.OUT_OF_ORDER, again, m.Complained(("nobody",)))
+
+
+def test_t2_no_complaint_is_answered_after_the_reveal():
+    world = World(4).until_updates()
+    world.run.reveal()
+    refused(errors.OUT_OF_ORDER, world.me, m.Complained(("hospital-001",)))

@@ -1,0 +1,105 @@
+package round
+
+import (
+	"errors"
+
+	"fedledger/chaincode/aggregate"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/secagg"
+)
+
+// evidence is what the members of a round put on the ledger, by member.
+type evidence struct {
+	keys    map[string]Keys
+	shares  map[string]Shares
+	updates map[string]Update
+	reveals map[string]Reveal
+	against map[string]map[string]Complaint
+}
+
+func loadEvidence(s ledger.State, round Round) (found evidence, err error) {
+	if found.keys, err = byMember[Keys](s, round.Ref, "keys"); err != nil {
+		return found, err
+	}
+	if found.shares, err = byMember[Shares](s, round.Ref, "shares"); err != nil {
+		return found, err
+	}
+	if found.updates, err = byMember[Update](s, round.Ref, "update"); err != nil {
+		return found, err
+	}
+	if found.reveals, err = byMember[Reveal](s, round.Ref, "reveal"); err != nil {
+		return found, err
+	}
+	found.against, err = against(s, round.Ref)
+	return found, err
+}
+
+func (e evidence) participant(round Round, status Status, id string) aggregate.Participant {
+	participant := aggregate.Participant{ID: id}
+	shares, shared := e.shares[id]
+	if !shared {
+		return participant
+	}
+	participant.Shared = true
+	participant.MaskKey, participant.SeedCommitment = bytes32(e.keys[id].MaskKey), bytes32(shares.SeedCommitment)
+	participant.Shares = e.revealed(round.Names(), id, status.kindOf(id))
+	if among(status.Survivors, id, "") == nil {
+		participant.Survivor, participant.Update = true, bytes32(e.updates[id].Digest)
+	}
+	return participant
+}
+
+// saidBy is loadEvidence by the members' keys, in one message: a query needs no protection against records to come.
+func saidBy(s ledger.State, round Round, status Status) (found evidence, err error) {
+	keys := []string{}
+	for _, member := range round.Names() {
+		keys = append(keys, round.key("keys", member), round.key("shares", member), round.key("update", member), round.key("reveal", member))
+	}
+	if err := s.Ahead(keys...); err != nil {
+		return found, err
+	}
+	found = evidence{keys: map[string]Keys{}, shares: map[string]Shares{}, updates: map[string]Update{}, reveals: map[string]Reveal{}}
+	for _, member := range round.Names() {
+		err := errors.Join(
+			keep(s, round, "keys", member, found.keys), keep(s, round, "shares", member, found.shares),
+			keep(s, round, "update", member, found.updates), keep(s, round, "reveal", member, found.reveals))
+		if err != nil {
+			return found, err
+		}
+	}
+	if len(status.U2) > 0 {
+		found.against, err = against(s, round.Ref)
+	}
+	return found, err
+}
+
+func keep[T any](s ledger.State, round Round, kind, member string, records map[string]T) error {
+	record, found, err := ledger.Load[T](s, round.key(kind, member))
+	if found {
+		records[member] = record
+	}
+	return err
+}
+
+// revealed gathers what is known of one dealer's shares of a kind, in cohort order of the receivers: what they revealed, and
+// what the dealer answered to those that complained.
+func (e evidence) revealed(cohort []string, dealer string, kind secagg.Kind) []secagg.Share {
+	shares := []secagg.Share{}
+	for place, receiver := range cohort {
+		text := e.against[dealer][receiver].share(kind)
+		for _, share := range e.reveals[receiver].Shares {
+			if share.Dealer == dealer {
+				text = share.Value
+			}
+		}
+		if text == "" {
+			continue
+		}
+		value, err := shareValue(text)
+		if err != nil {
+			panic("round: internal error: unchecked share")
+		}
+		shares = append(shares, secagg.Share{Receiver: place, Value: value})
+	}
+	return shares
+}

@@ -1,0 +1,71 @@
+"""What `session.duty` may ask for: values for the daemon to carry out; each is safe to repeat."""
+
+from dataclasses import dataclass
+
+
+class Effect:
+    """Something for the daemon to carry out; each is safe to repeat."""
+
+
+@dataclass(frozen=True)
+class Train(Effect):
+    """Start the plan's work on the base state in the background: it needs no key of the round."""
+
+
+@dataclass(frozen=True)
+class PublishKeys(Effect):
+    """Draw two key pairs, or take the journal's, and publish the public keys."""
+
+
+@dataclass(frozen=True)
+class CommitShares(Effect):
+    """Share the secrets, or take the journal's sealed bundle, push it and commit to it."""
+
+
+@dataclass(frozen=True)
+class AnswerComplaints(Effect):
+    """Show what was dealt to those that say that they cannot open it."""
+
+
+@dataclass(frozen=True)
+class CommitUpdate(Effect):
+    """Mask the trained update, push the blob to enough members and commit its digest."""
+
+
+@dataclass(frozen=True)
+class RevealShares(Effect):
+    """Check the frozen survivors, then reveal one kind of share for each participant."""
+
+
+@dataclass(frozen=True)
+class Propose(Effect):
+    """Unmask the sum, compute the next state and propose both."""
+
+
+@dataclass(frozen=True)
+class Attest(Effect):
+    """Recompute the next state and say whether the proposed one follows."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Advance(Effect):
+    """Move the phase on; that somebody else did is success."""
+
+
+@dataclass(frozen=True)
+class OpenRound(Effect):
+    """Draw the next cohort; that somebody else did is success."""
+
+
+@dataclass(frozen=True)
+class Settle(Effect):
+    """Fold the round's rewards into balances."""
+
+
+@dataclass(frozen=True)
+class Drop(Effect):
+    """Leave the attempt for good, with the code of the reason."""
+
+    code: str

@@ -65,7 +65,7 @@ class Plan:
 def plans(draw: st.DrawFn) -> Plan:
     cohort = draw(st.integers(3, 9))
     places = draw(st.permutations(range(cohort)))
-    counts = [draw(st.sampled_from([0, 0, 1, 2])) for _ in PHASES]
+    counts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2])) for _ in PHASES]
     gone, at = {}, 0
     for phase, count in zip(PHASES, counts, strict=True):
         gone[phase] = frozenset(places[at : at + count])

@@ -13,10 +13,11 @@ import structlog
 
 from fl_node.acts import Acts
 from fl_node.context import Context, now_ms
+from fl_node.effects import Effect, OpenRound, Settle, Train
 from fl_node.errors import RefusalError
 from fl_node.plan.errors import DataError
 from fl_node.secagg.errors import Refusal
-from fl_node.session import TURN_MS, URGENT, Effect, OpenRound, Own, Settle, Train, duty, finished, lacking, ripe, turn
+from fl_node.session import TURN_MS, URGENT, Own, duty, finished, lacking, ripe, turn
 from fl_node.views import OVER, Round, Training
 from network.errors import FedledgerError
 

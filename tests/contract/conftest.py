@@ -27,7 +27,7 @@ def kind(pytestconfig: pytest.Config) -> str:
     return pytestconfig.getoption("--network", "devnet")  # type: ignore[no-any-return]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ledger(pytestconfig: pytest.Config, kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """One network for all cases that leave its processes alone; they keep apart by their keys."""
     given = pytestconfig.getoption("--network-run", None)

@@ -24,7 +24,7 @@ TIMES = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A network with short phases."""
     folder = tmp_path_factory.mktemp("faults")
@@ -39,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
     down(folder / "run")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def nodes(run: Path) -> Iterator[Nodes]:
     """Four nodes that have founded the federation and know the synthetic plan."""
     started = Nodes(run)

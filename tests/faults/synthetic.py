@@ -7,13 +7,11 @@ import asyncio
 import hashlib
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fl_node import doctor
 from fl_node.config import NodeConfig, Policy
 from fl_node.data.examples import load_examples
 from fl_node.data.schema import Column, Schema
@@ -25,6 +23,7 @@ from fl_node.plan.manifest import Batching, Manifest
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
 from fl_node.running import run_node
 from network.errors import FedledgerError
+from tests.faults import misdeeds
 
 SLOTS = 64
 ROWS = 10
@@ -124,22 +123,9 @@ class Liar(SyntheticRunner):
         return UpdateResult(hashlib.sha256(honest.state).digest() * 2, honest.metrics, 0.0)
 
 
-def set_clock(path: Path) -> None:
-    """Let this process's clock be off by as many seconds as the file says, whenever it is read."""
-    right = time.time_ns
-
-    def off_ns() -> int:
-        return right() + int(path.read_text()) * 10**9
-
-    time.time_ns = off_ns
-    time.time = lambda: off_ns() / 1e9
-    doctor.wall_clock = time.time
-
-
 def main(run: str, org: str, data: str) -> None:
     opener = Liar if os.environ.get("LIAR") else SyntheticRunner
-    if clock := os.environ.get("CLOCK"):
-        set_clock(Path(clock))
+    misdeeds.commit()
     policy = Policy(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
     configure_logs()
     try:

@@ -1,0 +1,55 @@
+"""What a synthetic node does wrong when its environment asks for it; each change is to the process's own code."""
+
+import os
+import time
+from pathlib import Path
+
+from fl_node import doctor
+from fl_node.attempt import Attempt
+from fl_node.secagg import dealing
+from fl_node.views import Round
+
+
+def commit() -> None:
+    """Change this process as CLOCK, COMPLAINS_OF and GARBLES_FOR say."""
+    if clock := os.environ.get("CLOCK"):
+        set_clock(Path(clock))
+    if dealer := os.environ.get("COMPLAINS_OF"):
+        complain_of(dealer)
+    if receiver := os.environ.get("GARBLES_FOR"):
+        garble_for(receiver)
+
+
+def set_clock(path: Path) -> None:
+    """Let this process's clock be off by as many seconds as the file says, whenever it is read."""
+    right = time.time_ns
+
+    def off_ns() -> int:
+        return right() + int(path.read_text()) * 10**9
+
+    time.time_ns = off_ns
+    time.time = lambda: off_ns() / 1e9
+    doctor.wall_clock = time.time
+
+
+def complain_of(dealer: str) -> None:
+    """Complain about a dealer's share, whatever it is like."""
+    receive = Attempt._receive_sealed
+
+    async def and_complain(self: Attempt, view: Round, dealers: list[str]) -> None:
+        await receive(self, view, dealers)
+        if dealer in dealers:
+            await self._complain(view, dealer)
+
+    Attempt._receive_sealed = and_complain
+
+
+def garble_for(receiver: str) -> None:
+    """Seal something else than the share for one receiver."""
+    seal = dealing.seal
+
+    def garbled(session: bytes, ends: tuple[str, str], *rest: object) -> bytes:
+        sealed = seal(session, ends, *rest)
+        return bytes(len(sealed)) if ends[1] == receiver else sealed
+
+    dealing.seal = garbled

@@ -1,4 +1,4 @@
-"""The commands `fedledger audit` (fetch, verify, report, export) and `fedledger dashboard`."""
+"""The commands `fedledger audit` (fetch, genesis, verify, report, export) and `fedledger dashboard`."""
 
 import asyncio
 import tempfile
@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from audit.dashboard.cli import dashboard
 from audit.options import (
@@ -26,8 +24,8 @@ from audit.options import (
 )
 from audit.replay import Replayer
 from audit.state import State
-from audit.text import visible
-from audit.verdict import Finding, Verdict
+from audit.terminal import show
+from audit.verdict import Verdict
 from network.console import Json, emit_json, err, explained, note, out
 
 __all__ = ["audit", "dashboard"]
@@ -36,7 +34,6 @@ EXIT_FAILED = 4
 """Exit code of an audit that found a breach."""
 EXIT_UNCHECKED = 5
 """Exit code of an audit that found no breach, where `--strict` asks that everything was checked."""
-MOST_SHOWN = 20
 
 audit = typer.Typer(no_args_is_help=True, help="Audit the ledger from blocks alone.")
 
@@ -61,6 +58,25 @@ def fetch(
         emit_json({"height": height, "new": height - before, "folder": str(folder)})
     else:
         out.print(f"{height} blocks in {folder}, {height - before} of them new")
+
+
+@audit.command()
+def genesis(
+    org: Annotated[str, typer.Option("--org", help="Whose own peer to ask.")],
+    run: Run = DEFAULT_RUN,
+    user: Annotated[str, typer.Option("--user", help="The identity that asks.")] = "admin",
+    as_json: Json = False,
+) -> None:
+    """Show the hash of the block that an organisation's own peer joined with: what an audit is pinned to."""
+    from audit.fetch import genesis_hash
+    from network.connection import profile
+
+    with explained(as_json=as_json):
+        found = asyncio.run(genesis_hash(profile(run, org, user)))
+    if as_json:
+        emit_json({"organisation": org, "genesis_hash": found})
+    else:
+        out.print(found, highlight=False, soft_wrap=True)
 
 
 @audit.command()
@@ -197,37 +213,3 @@ def compare(verdict: Verdict, state: State, run: Path, org: str, user: str) -> N
         return
     witnesses = asyncio.run(ask(profile(run, org, user), consortium_of(run), config, verdict))
     judge(verdict, witnesses, org)
-
-
-def show(verdict: Verdict) -> None:
-    """Print a verdict for people: what holds, what fails, what was not checked."""
-    from audit.verdict import TITLES, Rule
-
-    about = Text(f"{visible(verdict.channel)}: {verdict.height} blocks, {verdict.transactions} transactions")
-    table = Table("rule", "", "held", title=about)
-    for rule in Rule:
-        failed = sum(f.code == rule.value for f in (*verdict.failures, *verdict.warnings))
-        if rule.value in verdict.held or failed:
-            mark = f"[red]{failed} failed[/red]" if failed else "[green]holds[/green]"
-            table.add_row(TITLES[rule], mark, str(verdict.held.get(rule.value, 0)))
-    out.print(table)
-    for title, findings, colour in (
-        ("Failures", verdict.failures, "red"),
-        ("Warnings", verdict.warnings, "yellow"),
-        ("Not checked", verdict.unchecked, "cyan"),
-    ):
-        _show_findings(title, findings, colour)
-    colour = "red" if not verdict.ok else "yellow" if verdict.unchecked else "green"
-    out.print(f"Verdict: [{colour}]{verdict.word}[/{colour}]")
-
-
-def _show_findings(title: str, findings: list[Finding], colour: str) -> None:
-    if not findings:
-        return
-    out.print(f"[{colour}]{title} ({len(findings)})[/{colour}]")
-    for finding in findings[:MOST_SHOWN]:
-        place = f"block {finding.block}" if finding.block >= 0 else "chain"
-        txid = f", transaction {visible(finding.txid[:16])}" if finding.txid else ""
-        out.print(f"  {finding.code} {place}{txid}: {visible(finding.text)}", markup=False, highlight=False)
-    if len(findings) > MOST_SHOWN:
-        out.print(f"  … and {len(findings) - MOST_SHOWN} more; --json shows all")

@@ -5,8 +5,9 @@ file appears whole or not at all.
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from fabric_protos.common import common_pb2
@@ -86,20 +87,40 @@ async def fetch(profile: Profile, folder: Path, progress: Callable[[int], None] 
         FetchError: FL5105 where the peer does not answer, FL5106 where it holds another chain than the folder.
     """
     height = fetched_height(folder)
+    where = ", ".join(address for address, _ in profile.peers)
+    # The last block at hand is asked for again: silence after it means that nothing new exists.
+    async with _reading(profile, max(height - 1, 0)) as (first, stream):
+        _continues(folder, first, height, where)
+        if not height:
+            store_block(folder, first)
+        return await _store_rest(stream, first, folder, progress)
+
+
+async def genesis_hash(profile: Profile) -> str:
+    """Return the hash that fixes a channel, in hex, from the block that the profile's own peer joined with.
+
+    Raises:
+        FetchError: FL5105, the peer does not answer.
+    """
+    async with _reading(profile, 0) as (first, _):
+        return header_hash(first.header).hex()
+
+
+@contextlib.asynccontextmanager
+async def _reading(
+    profile: Profile, start: int
+) -> AsyncIterator[tuple[common_pb2.Block, EventStream[common_pb2.Block]]]:
+    """Read a peer's blocks: the first, which it must have, and the stream of those that follow."""
     endpoints = [Endpoint(address, root_certificates=ca) for address, ca in profile.peers]
     identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
     where = ", ".join(address for address, _ in profile.peers)
     try:
         async with connect(endpoints, identity, signer) as gateway:
-            # The last block at hand is asked for again: silence after it means that nothing new exists.
-            stream = gateway.network(profile.channel).block_events(start_block=max(height - 1, 0))
+            stream = gateway.network(profile.channel).block_events(start_block=start)
             try:
                 async with asyncio.timeout(FIRST_SECONDS):
                     first = await anext(stream)
-                _continues(folder, first, height, where)
-                if not height:
-                    store_block(folder, first)
-                return await _store_rest(stream, first, folder, progress)
+                yield first, stream
             finally:
                 await stream.aclose()
     except (GatewayError, TimeoutError, StopAsyncIteration) as error:

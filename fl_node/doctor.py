@@ -4,12 +4,11 @@ import asyncio
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from time import time as wall_clock
-from typing import Final, Literal
+from typing import Final
 
 import aiohttp
 from cryptography import x509
@@ -21,6 +20,7 @@ from fl_node.blobstore import BlobStore
 from fl_node.config import NodeConfig
 from fl_node.data.examples import load_examples
 from fl_node.errors import NodeError
+from fl_node.findings import CautionError, Finding, awaited, checked, failed
 from fl_node.keys import public_key_hash
 from fl_node.ledger import Ledger, open_ledger
 from fl_node.plan.container import load_plan
@@ -29,28 +29,8 @@ from network.errors import FedledgerError
 
 MAX_SKEW_S: Final = 30.0
 """Half of the narrowest time window that peers accept (60 s)."""
-EXPIRY_WARNING: Final = timedelta(days=14)
+RENEWAL_TIME: Final = timedelta(days=14)
 DISK_NEEDED: Final = 1 << 30
-Status = Literal["ok", "warning", "error"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found; `code` and `mend` are empty where all is well."""
-
-    check: str
-    status: Status
-    message: str
-    code: str = ""
-    mend: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        """Return the finding for machines."""
-        return asdict(self)
-
-    def as_error(self) -> NodeError:
-        """Return the finding as the error that stops a node from starting."""
-        return NodeError(self.code, self.message, where=self.check, hint=self.mend)
 
 
 async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
@@ -59,19 +39,21 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
     try:
         own = profile(config.run, config.organisation, config.user)
     except FedledgerError as error:
-        yield _failed("identity", error)
+        yield failed("identity", error)
         return
-    yield _checked("identity", lambda: check_identity(own))
-    yield _checked("disk", lambda: check_disk(config))
-    yield await _awaited("clock", check_clock(config))
-    yield await _awaited("blob services", check_blob_services(config))
+    yield checked("identity", lambda: check_identity(own))
+    yield checked("renewal", lambda: check_renewal(own))
+    yield checked("disk", lambda: check_disk(config))
+    yield await awaited("clock", check_clock(config))
+    yield await awaited("blob services", check_blob_services(config))
     try:
         async with open_ledger(own) as ledger:
             yield Finding("ledger", "ok", f"the peer at {own.peers[0][0]} answers")
-            yield await _awaited("participant", check_participant(config, own, ledger))
-            yield await _awaited("data and plan", check_data(config, ledger))
+            yield await awaited("participant", check_participant(config, own, ledger))
+            yield await awaited("data and plan", check_data(config, ledger))
+            yield await awaited("phases", check_phases(config, ledger))
     except FedledgerError as error:
-        yield _failed("ledger", error)
+        yield failed("ledger", error)
 
 
 def check_identity(own: Profile) -> str:
@@ -98,6 +80,19 @@ def check_identity(own: Profile) -> str:
             hint="Issue a new one with `fedledger identity add`, then RotateKey.",
         )
     return f"{own.msp_id}, valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def check_renewal(own: Profile) -> str:
+    """Check that the certificate need not be renewed soon.
+
+    Raises:
+        CautionError: FL4012, it ends within two weeks.
+    """
+    left = x509.load_pem_x509_certificate(own.cert_pem).not_valid_after_utc - datetime.now(UTC)
+    if timedelta() < left < RENEWAL_TIME:
+        hint = "Issue a new one with `fedledger identity add`, then RotateKey."
+        raise CautionError("FL4012", f"the certificate ends in {left.days} days", hint=hint)
+    return f"due in {max(0, left.days)} days"
 
 
 def check_disk(config: NodeConfig) -> str:
@@ -217,6 +212,22 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
     return f"{rows} rows fit {len(plans)} plans" if plans else "no training yet to check the data against"
 
 
+async def check_phases(config: NodeConfig, ledger: Ledger) -> str:
+    """Check that no sender whose clock is off can cut a phase short: the terms must know the peers' time window.
+
+    Raises:
+        CautionError: FL4011, they do not (docs/threat-model.md).
+    """
+    peers_ms = config.consortium.time_window_s * 1000
+    voted_ms = (await ledger.parameters())["time_window_ms"]
+    if voted_ms < peers_ms:
+        text = f"the terms count with a time window of {voted_ms / 1000:g} s, peers accept {peers_ms / 1000:g} s"
+        phases = f"time_window_ms {peers_ms} and every phase at least {3 * peers_ms}"
+        hint = f"Unless this is a demonstration, vote `set_parameters` with {phases}."
+        raise CautionError("FL4011", text, hint=hint)
+    return "no clock within the peers' window can cut one short"
+
+
 async def _skew(url: str, context: ssl.SSLContext) -> float | None:
     try:
         timeout = aiohttp.ClientTimeout(total=5)
@@ -229,22 +240,3 @@ async def _skew(url: str, context: ssl.SSLContext) -> float | None:
 def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) != 0
-
-
-def _checked(name: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, "ok", check())
-    except FedledgerError as error:
-        return _failed(name, error)
-
-
-async def _awaited(name: str, check: Awaitable[str]) -> Finding:
-    try:
-        return Finding(name, "ok", await check)
-    except FedledgerError as error:
-        return _failed(name, error)
-
-
-def _failed(name: str, error: FedledgerError) -> Finding:
-    where = f" ({error.where})" if error.where else ""
-    return Finding(name, "error", error.message + where, error.code, error.hint)

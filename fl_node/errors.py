@@ -15,6 +15,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "FL4008": "the blob service cannot be reached or started",
     "FL4009": "another daemon already runs for this organisation",
     "FL4010": "something that nobody foresaw; the node goes on, please report it",
+    "FL4011": "the federation's terms let a sender with a clock that is off cut a phase short",
+    "FL4012": "the organisation's certificate ends soon",
     "FL4701": "a blob's bytes do not have the digest that names them",
     "FL4702": "a blob is larger than the service takes",
     "FL4703": "the organisation's quota or the disk's reserve is used up",

@@ -27,8 +27,9 @@ from fl_node.commands.common import (
     show,
 )
 from fl_node.config import DAY_MS, NodeConfig, Policy
-from fl_node.doctor import Finding, examine
+from fl_node.doctor import examine
 from fl_node.errors import NodeError
+from fl_node.findings import Finding
 from fl_node.observe import configure_logs
 from fl_node.running import run_node
 from network.connection import consortium_of

@@ -30,18 +30,30 @@ async def look(run: Path) -> dict[str, Any]:
 
 
 async def audit(run: Path) -> dict[str, Any]:
-    """Fetch every block from the regulator's peer, verify it all from blocks alone, compare with other peers' ends."""
+    """Fetch every block from the regulator's peer, verify it all from blocks alone, compare with other peers' ends.
+
+    The chain is pinned to the genesis hash that two hospitals name, each from its own peer.
+    """
     folder = run / "audit"
     fetched = await _command("fetch", "--run", str(run), "--out", str(folder))
     if "error" in fetched:
         return fetched
-    return await _command("verify", "--online", *audit_options(run))
+    pins = [await _genesis(run, member.name) for member in consortium_of(run).members[:2]]
+    if pins[0] != pins[1]:
+        return {"error": f"two hospitals name different genesis hashes: {pins}"}
+    return await _command("verify", "--online", "--genesis", pins[0], *audit_options(run))
 
 
 def audit_options(run: Path) -> tuple[str, ...]:
     """Return what the audit's commands must know of a demonstration."""
     folder = run / "audit"
     return ("--blocks", str(folder), "--blobs", str(run / "blobs"), "--state", f"{folder}.sqlite", "--run", str(run))
+
+
+async def _genesis(run: Path, organisation: str) -> str:
+    """Return the genesis hash as an organisation reads it from its own peer."""
+    answer = await _command("genesis", "--org", organisation, "--run", str(run))
+    return str(answer.get("genesis_hash", answer.get("error", "")))
 
 
 async def _command(*arguments: str) -> dict[str, Any]:

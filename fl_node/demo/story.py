@@ -194,8 +194,8 @@ class Story:
             raise NodeError("FL4601", f"the audit found a breach: {found.get('failures') or found.get('error')}")
         checks = sum(rule["times"] for rule in found["held"])
         self.report.say(
-            f"[green]verdict OK[/]: {found['height']} blocks, {found['transactions']} transactions, {checks} checks of "
-            f"{len(found['held'])} rules, none failed"
+            f"[green]verdict {found['verdict']}[/]: {found['height']} blocks, {found['transactions']} transactions, "
+            f"{checks} checks of {len(found['held'])} rules, none failed"
         )
         for gap in found["unchecked"]:
             self.report.say(f"  not checked: {gap['text']}")

@@ -50,6 +50,12 @@ def test_a_fetch_goes_on_where_the_last_one_ended(federation_ledger: Ledger, tmp
     assert (again["height"], again["new"]) == (height, 2)
 
 
+def test_every_organisation_tells_the_genesis_hash_of_its_own_peer(federation_ledger: Ledger, genesis: str) -> None:
+    for organisation in ("hospital-a", "hospital-b"):
+        told = run("genesis", "--org", organisation, "--run", federation_ledger.run)
+        assert told == {"organisation": organisation, "genesis_hash": genesis}
+
+
 def test_a_folder_of_another_chain_is_not_mixed_with_the_peers(federation_ledger: Ledger, blocks: Path) -> None:
     last = block_path(blocks, len(federation_ledger.chain) - 1)
     block = copy.deepcopy(federation_ledger.chain[-1])

@@ -65,7 +65,7 @@ def test_the_whole_story(tmp_path: Path, request: pytest.FixtureRequest):
     assert chapters["fraud"]["code"] == "FL0503"
     assert {verdict.partition(":")[0] for verdict in chapters["fraud"]["endorsers"].values()} == {"FL0503"}
     assert chapters["regulator"]["write"] != "written"
-    assert chapters["audit"]["ok"] is True
+    assert chapters["audit"]["verdict"] == "OK"
     scores = chapters["accuracy"]
     assert math.isclose(scores["federated"], scores["pooled"], abs_tol=0.05)
     assert scores["federated"] > min(score for name, score in scores.items() if name.endswith("alone"))

@@ -12,6 +12,7 @@ from fl_node import blobs, doctor, tls
 from fl_node.blobstore import BlobStore, Limits
 from fl_node.config import NodeConfig
 from fl_node.errors import NodeError
+from fl_node.findings import CautionError, awaited, checked
 from fl_node.running import run_node
 from network.connection import profile
 from network.topology import Consortium
@@ -65,6 +66,27 @@ def test_an_expired_certificate(run: Path, monkeypatch: pytest.MonkeyPatch):
     assert code_of(caught) == "FL4003"
 
 
+def test_a_certificate_that_ends_soon_is_a_caution(config: NodeConfig, monkeypatch: pytest.MonkeyPatch):
+    own = profile(config.run, "hospital-a", "node")
+    assert doctor.check_renewal(own).startswith("due in ")
+    monkeypatch.setattr(doctor, "RENEWAL_TIME", doctor.timedelta(days=10_000))
+    with pytest.raises(CautionError) as caught:
+        doctor.check_renewal(own)
+    assert code_of(caught) == "FL4012"
+    assert checked("renewal", lambda: doctor.check_renewal(own)).status == "warning"
+
+
+@pytest.mark.parametrize(("window_ms", "code"), [(0, "FL4011"), (59_999, "FL4011"), (60_000, "")])
+async def test_terms_that_let_a_clock_cut_a_phase_short_are_a_caution(config: NodeConfig, window_ms: int, code: str):
+    class Terms:
+        async def parameters(self) -> dict[str, int]:
+            return {"time_window_ms": window_ms}
+
+    finding = await awaited("phases", doctor.check_phases(config, Terms()))
+    assert (finding.status, finding.code) == ("warning" if code else "ok", code)
+    assert bool(finding.mend) == bool(code)
+
+
 def test_a_full_disk(config: NodeConfig):
     with pytest.raises(NodeError) as caught:
         doctor.check_disk(replace(config, limits=Limits(reserve=1 << 60)))
@@ -102,6 +124,7 @@ async def test_every_check_reports_though_the_ledger_is_down(config: NodeConfig,
     findings = {finding.check: finding async for finding in doctor.examine(config)}
     assert {name: finding.code for name, finding in findings.items()} == {
         "identity": "",
+        "renewal": "",
         "disk": "",
         "clock": "",
         "blob services": "",

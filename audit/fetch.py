@@ -7,6 +7,7 @@ file appears whole or not at all.
 import asyncio
 import contextlib
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from network.errors import FedledgerError
 SUFFIX = ".block"
 MOST_BYTES = 128 << 20
 """Above what Fabric's peers and orderers send one another (100 MB)."""
+RESERVE_BYTES = 256 << 20
+"""What a fetch leaves free on the disk, whatever a peer sends."""
 FIRST_SECONDS = 15.0
 """How long a peer may take for the first block asked for, which it must have."""
 QUIET_SECONDS = 2.0
@@ -69,9 +72,12 @@ def read_blocks(folder: Path, start: int = 0) -> Iterator[common_pb2.Block]:
 
 
 def store_block(folder: Path, block: common_pb2.Block) -> None:
-    """Write one block's file, synced and then renamed into place."""
+    """Write one block's file, synced and then renamed into place; raises FetchError (FL5108) on a disk all but full."""
     path = block_path(folder, block.header.number)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(path.parent).free < RESERVE_BYTES + block.ByteSize():
+        hint = "Free some, then fetch again: it goes on. A peer may stream blocks without end; verify what is there."
+        raise FetchError("FL5108", f"less than {RESERVE_BYTES >> 20} MB are left", where=str(folder), hint=hint)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as out:
         out.write(block.SerializeToString())

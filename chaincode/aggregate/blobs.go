@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Blobs opens content by its SHA-256. What it returns is not trusted: every reader hashes the bytes that it uses.
@@ -18,10 +19,18 @@ type Blobs interface {
 // Folder is an organisation's own blob folder: FOLDER/<first two hex>/<64 hex>, plain files.
 type Folder string
 
-// Open opens the blob's file.
+// Open opens the blob's file. Anything but a plain file, such as a pipe that nobody writes to, is an error and no wait.
 func (f Folder) Open(digest Digest) (io.ReadCloser, error) {
 	name := hex.EncodeToString(digest[:])
-	return os.Open(filepath.Join(string(f), name[:2], name))
+	file, err := os.OpenFile(filepath.Join(string(f), name[:2], name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if about, err := file.Stat(); err != nil || !about.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, fmt.Errorf("%s is no plain file", name)
+	}
+	return file, nil
 }
 
 // ErrLength says that a blob has another length than its kind.

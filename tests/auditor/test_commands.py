@@ -50,6 +50,19 @@ def test_a_fetch_goes_on_where_the_last_one_ended(federation_ledger: Ledger, tmp
     assert (again["height"], again["new"]) == (height, 2)
 
 
+def test_a_fetch_leaves_room_on_the_disk_and_goes_on_later(
+    federation_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = shutil.disk_usage(tmp_path).free
+    with monkeypatch.context() as full:
+        full.setattr("audit.fetch.RESERVE_BYTES", left + 1)
+        answer = run("fetch", "--run", federation_ledger.run, "--out", tmp_path / "new", code=1)
+    assert answer["error"]["code"] == "FL5108"
+    assert run("fetch", "--run", federation_ledger.run, "--out", tmp_path / "new")["new"] == len(
+        federation_ledger.chain
+    )
+
+
 def test_every_organisation_tells_the_genesis_hash_of_its_own_peer(federation_ledger: Ledger, genesis: str) -> None:
     for organisation in ("hospital-a", "hospital-b"):
         told = run("genesis", "--org", organisation, "--run", federation_ledger.run)

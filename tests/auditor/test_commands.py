@@ -55,7 +55,7 @@ def test_a_fetch_leaves_room_on_the_disk_and_goes_on_later(
 ) -> None:
     left = shutil.disk_usage(tmp_path).free
     with monkeypatch.context() as full:
-        full.setattr("audit.fetch.RESERVE_BYTES", left + 1)
+        full.setattr("audit.fetch.RESERVE_BYTES", 2 * left)
         answer = run("fetch", "--run", federation_ledger.run, "--out", tmp_path / "new", code=1)
     assert answer["error"]["code"] == "FL5108"
     assert run("fetch", "--run", federation_ledger.run, "--out", tmp_path / "new")["new"] == len(

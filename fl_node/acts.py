@@ -111,7 +111,7 @@ class Acts:
         """Forget an attempt's secrets and let its masked blobs expire."""
         self._attempts.forget(view)
         self._context.mirror.retain(view, self._context.config.policy.retention_ms)
-        self._context.metrics.rounds.labels(view.phase).inc()
+        self._context.metrics.ended.labels(view.phase).inc()
 
     async def end_missed(self, view: Round) -> None:
         """End the attempts before this one that were over before the node saw it: their secrets must not stay (T9)."""

@@ -4,22 +4,19 @@ import asyncio
 import contextlib
 import random
 import time
-import traceback
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from fl_node.acts import Acts
 from fl_node.context import Context, now_ms
 from fl_node.effects import Effect, OpenRound, Settle, Train
-from fl_node.errors import RefusalError
+from fl_node.errors import RefusalError, reported
 from fl_node.plan.errors import DataError
 from fl_node.secagg.errors import Refusal
 from fl_node.session import TURN_MS, URGENT, Own, duty, finished, lacking, ripe, turn
 from fl_node.views import OVER, Round, Training
-from network.errors import FedledgerError
 
 log = structlog.get_logger("node")
 TICK_S: Final = 1.0
@@ -196,13 +193,3 @@ class Attendance:
         pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._seen.failures)
         self._seen.not_before_ms = now_ms() + int(pause * (0.5 + random.random()))  # noqa: S311  # spreads retries
         self._sleep_until(self._seen.not_before_ms)
-
-
-def reported(error: Exception) -> dict[str, Any]:
-    """Return an error for the log; of one that nobody foresaw only type and place, for its text may hold a secret."""
-    if isinstance(error, FedledgerError):
-        return error.as_json()
-    if isinstance(error, TimeoutError):
-        return {"message": "timed out"}
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return {"code": "FL4010", "message": f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"}

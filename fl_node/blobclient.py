@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 import aiohttp
 
 from fl_node.bindings import ASKED, FIRST, Binding
+from fl_node.blobanswers import bounded, refusal
 from fl_node.blobstore import About, BlobStore
 from fl_node.egress import EgressLog
 from fl_node.errors import NodeError, RefusalError
@@ -22,6 +23,9 @@ GRACE_S: Final = 0.5
 WHOLE: Final = -1
 HINT: Final = "Look at `fedledger node doctor`; the node tries again."
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
+PULL_S: Final = 2.0
+SLOWEST: Final = 1 << 20
+"""A source has PULL_S and a second for each so many bytes, up to the whole timeout: then another is asked."""
 HTTP_OK: Final = 200
 HTTP_CREATED: Final = 201
 HTTP_ACCEPTED: Final = 202
@@ -58,7 +62,7 @@ class BlobClient:
         for attempt in range(attempts):
             try:
                 return await self._push_once(organisation, digest, data, arrived)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 problem, arrived = f"{type(error).__name__}: {error}", None
             if attempt + 1 < attempts:
                 await asyncio.sleep(_pause(attempt))
@@ -127,6 +131,8 @@ class BlobClient:
         return arrived
 
     async def _told(self, organisation: str, binding: Binding) -> int | None:
+        if self._egress:
+            self._egress.binding(organisation, binding.text)
         try:
             offset, bound = await self._head(organisation, binding.digest, {ASKED: binding.text})
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
@@ -200,15 +206,18 @@ class BlobClient:
         if source not in self.urls:
             return None
         try:
-            async with self._call("GET", source, f"{self.urls[source]}/blobs/{digest}") as response:
-                return await _bounded(response, most) if response.status == HTTP_OK else None
+            async with (
+                asyncio.timeout(PULL_S + most / SLOWEST),
+                self._call("GET", source, f"{self.urls[source]}/blobs/{digest}") as response,
+            ):
+                return await bounded(response, most) if response.status == HTTP_OK else None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 
     async def _push_once(self, organisation: str, digest: str, data: bytes, arrived: int | None) -> None:
         url = f"{self.urls[organisation]}/blobs/{digest}"
         offset = (await self._head(organisation, digest, {}))[0] if arrived is None else arrived
-        while offset != WHOLE:
+        while 0 <= offset < len(data):
             chunk = data[offset : offset + CHUNK]
             headers = {"Content-Range": f"bytes {offset}-{offset + len(chunk) - 1}/{len(data)}"}
             if self._egress:
@@ -217,20 +226,12 @@ class BlobClient:
                 if response.status == HTTP_CREATED:
                     return
                 if response.status in PERMANENT:
-                    raise NodeError(*await _refusal(response), where=organisation)
+                    raise NodeError(*await refusal(response), where=organisation)
                 if response.status != HTTP_ACCEPTED:  # a conflict: another upload of this blob is under way
                     raise aiohttp.ClientPayloadError(f"status {response.status}")
             offset += len(chunk)
-
-
-async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
-    """Return a body, or None as soon as it is longer than may be: a source's length is not to be believed."""
-    data = bytearray()
-    async for chunk in response.content.iter_any():
-        data += chunk
-        if len(data) > most:
-            return None
-    return bytes(data)
+        if offset != WHOLE:
+            raise aiohttp.ClientPayloadError("it says neither that it has the blob nor what it lacks")
 
 
 def _pause(attempt: int) -> float:
@@ -240,11 +241,3 @@ def _pause(attempt: int) -> float:
 def _forget(task: "asyncio.Task[None]") -> None:
     if not task.cancelled():
         task.exception()  # a straggler's failure is of no consequence: enough others have the blob
-
-
-async def _refusal(response: aiohttp.ClientResponse) -> tuple[str, str]:
-    try:
-        body = await response.json()
-        return str(body["code"]), str(body["message"])
-    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
-        return "FL4008", f"status {response.status}"

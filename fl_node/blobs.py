@@ -9,6 +9,7 @@ GET  /blobs/{digest}   members and regulators; `Range` is honoured
 import asyncio
 import json
 import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -32,8 +33,10 @@ STATUS: Final = {
 }
 STATUS_RANGE: Final = 409
 MAX_CHUNK: Final = 16 << 20
-MAX_UPLOADS: Final = 16
-"""Uploads read at once; others wait, so that memory stays below MAX_UPLOADS · MAX_CHUNK."""
+MAX_UPLOADS: Final = 4
+"""Uploads of one organisation read at once: its next wait, another's do not; memory stays below 64 MiB a member."""
+UPLOAD_S: Final = 60.0
+"""How long a chunk may take to arrive."""
 
 ORGANISATION: Final = web.AppKey("organisation", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -46,7 +49,7 @@ class BlobService:
         self.store = store
         self.trust = trust
         self._egress = egress
-        self._uploads = asyncio.Semaphore(MAX_UPLOADS)
+        self._uploads: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_UPLOADS))
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
     def application(self) -> web.Application:
@@ -69,7 +72,7 @@ class BlobService:
         self.store.path(digest)
         lock = self._locks.setdefault((digest, organisation), asyncio.Lock())
         try:
-            async with self._uploads, lock:
+            async with self._uploads[organisation], lock:
                 offset, total, chunk = await self._chunk(request)
                 about = About(organisation)
                 whole = await asyncio.to_thread(self.store.append, digest, offset, total, chunk, about)
@@ -129,7 +132,11 @@ class BlobService:
 
     async def _chunk(self, request: web.Request) -> tuple[int, int, bytes]:
         header = request.headers.get("Content-Range")
-        body = await request.read()
+        try:
+            async with asyncio.timeout(UPLOAD_S):
+                body = await request.read()
+        except TimeoutError:
+            raise NodeError("FL4706", f"the chunk did not arrive within {UPLOAD_S:g} s") from None
         if header is None:
             organisation = self._caller(request, {"member"})
             self.store.discard_part(request.match_info["digest"], organisation)

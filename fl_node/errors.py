@@ -1,6 +1,8 @@
 """What a node and its commands report: every code, once, with the sentence that explains it."""
 
-from typing import Final
+import traceback
+from pathlib import Path
+from typing import Any, Final
 
 from network.errors import FedledgerError
 
@@ -48,3 +50,13 @@ class NodeError(FedledgerError):
 
 class RefusalError(NodeError):
     """The node refuses by itself to go on with an attempt, whatever the chaincode allowed."""
+
+
+def reported(error: Exception) -> dict[str, Any]:
+    """Return an error for the log; of one that nobody foresaw only type and place, for its text may hold a secret."""
+    if isinstance(error, FedledgerError):
+        return error.as_json()
+    if isinstance(error, TimeoutError):
+        return {"message": "timed out"}
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return {"code": "FL4010", "message": f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"}

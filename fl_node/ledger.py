@@ -55,10 +55,13 @@ class Ledger:
         Raises:
             LedgerError: the query was refused, or nobody answered.
         """
+        asked = organisations or self.answering
+        argument = canonical_json(arguments)
+        if self._egress:
+            for msp in set(asked) - {self.profile.msp_id}:
+                self._egress.query(msp, function, argument)
         try:
-            raw = await self._contract.evaluate(
-                function, canonical_json(arguments), endorsing_organizations=organisations or self.answering or None
-            )
+            raw = await self._contract.evaluate(function, argument, endorsing_organizations=asked or None)
         except GatewayError as error:
             raise explained(error, function) from None
         return json.loads(raw) if raw else {}

@@ -47,8 +47,8 @@ class Metrics:
         self.effects: Counter = named(Counter, "duties_total", "Duties carried out", ("duty", "outcome"))
         self.seconds: Histogram = named(Histogram, "duty_seconds", "Time a duty took", ("duty",), buckets=SECONDS)
         self.dropped: Counter = named(Counter, "attempts_dropped_total", "Attempts this node left", ("code",))
-        self.rounds: Counter = named(Counter, "rounds_ended_total", "Attempts that ended", ("phase",))
-        self.sent: Gauge = named(Gauge, "bytes_left", "Bytes that left the organisation since the start")
+        self.ended: Counter = named(Counter, "attempts_ended_total", "Attempts that ended", ("phase",))
+        self.sent: Counter = named(Counter, "sent_bytes_total", "Bytes that left the organisation")
         self.blobs: Counter = named(Counter, "blobs_pulled_total", "Blobs pulled from other members")
 
 

@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from fl_node import refusals
-from fl_node.errors import NodeError
+from fl_node.egress import EgressLog
+from fl_node.errors import NodeError, reported
 from fl_node.ledger import Ledger, gateway_of
 from fl_node.views import Round
 from network.connection import Profile
@@ -29,8 +30,9 @@ PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4)
 class Witnesses:
     """Connections to the other members' peers, opened when first needed and kept."""
 
-    def __init__(self, own: Profile, consortium: Consortium) -> None:
+    def __init__(self, own: Profile, consortium: Consortium, egress: EgressLog | None = None) -> None:
         self._own = own
+        self._egress = egress
         self._others = [o for o in consortium.members if o.msp_id != own.msp_id]
         self._ledgers: dict[str, Ledger] = {}
         self.faulty = len(self._others) // 3
@@ -82,13 +84,13 @@ class Witnesses:
             async with asyncio.timeout(ANSWER_S):
                 ledger = self._ledger(organisation)
                 return msp, await ledger.round(view.training, view.round, view.attempt, organisations=(msp,))
-        except (NodeError, TimeoutError) as error:
-            log.info("another member's peer does not answer", msp=msp, attempt=view.name, error=str(error))
+        except Exception as error:  # noqa: BLE001  # whatever it says instead of an answer, others may confirm
+            log.info("another member's peer does not answer", msp=msp, attempt=view.name, **reported(error))
             return msp, None
 
     def _ledger(self, organisation: Organisation) -> Ledger:
         if organisation.msp_id not in self._ledgers:
             root = self._own.tls_roots[organisation.name]
             there = replace(self._own, peers=tuple((peer.address, root) for peer in organisation.peers))
-            self._ledgers[organisation.msp_id] = Ledger(gateway_of(there), there)
+            self._ledgers[organisation.msp_id] = Ledger(gateway_of(there), there, self._egress)
         return self._ledgers[organisation.msp_id]

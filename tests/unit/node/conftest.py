@@ -9,8 +9,7 @@ import yaml
 
 from network import identities
 from network.topology import Consortium, dump_consortium, load_consortium
-
-BASE_PORT = 31900
+from tests.ports import free_ports
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     organisations += [{"name": f"hospital-{letter}", "role": "member"} for letter in "abc"]
     organisations += [{"name": "regulator", "role": "regulator"}]
     source = folder / "definition.yaml"
-    source.write_text(yaml.safe_dump({"base_port": BASE_PORT, "organisations": organisations}))
+    source.write_text(yaml.safe_dump({"base_port": free_ports(), "organisations": organisations}))
     consortium = load_consortium(source)
     (folder / "consortium.yaml").write_text(dump_consortium(consortium))
     identities.create(consortium, folder)

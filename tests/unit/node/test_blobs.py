@@ -1,5 +1,6 @@
 """The blob service over real mutual TLS, and its store and client."""
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-from fl_node import blobs, tls
+from fl_node import blobclient, blobs, tls
 from fl_node.blobclient import BlobClient
 from fl_node.blobstore import BLOCK, MOST_PARTS, About, BlobStore, Limits
 from fl_node.egress import EgressLog
@@ -136,7 +138,6 @@ async def test_what_others_fetch_is_in_the_log_of_what_leaves(
         for headers in ({}, {"Range": "bytes=10-19"}):
             async with session.get(f"{url}/blobs/{DIGEST}", headers=headers, ssl=context(OWNER)) as response:
                 await response.read()
-    egress.close()
     entries = [json.loads(line) for line in (tmp_path / "egress.jsonl").read_text().splitlines()]
     assert [(e["to"], e["digest"], e["offset"], e["bytes"]) for e in entries] == [
         ("hospital-c", DIGEST, 0, len(DATA)),
@@ -160,7 +161,8 @@ async def test_a_blob_reaches_as_many_as_endorse_though_one_service_is_down(
     run: Path, consortium: Consortium, tmp_path: Path
 ):
     stores = {name: BlobStore(tmp_path / name) for name in ("hospital-a", "hospital-b")}
-    egress = EgressLog(tmp_path / "egress.jsonl")
+    sent: list[float] = []
+    egress = EgressLog(tmp_path / "egress.jsonl", sent.append)
     async with contextlib.AsyncExitStack() as stack:
         urls = {n: await stack.enter_async_context(serving(run, consortium, s, n)) for n, s in stores.items()}
         urls["hospital-c"] = "https://127.0.0.1:9"
@@ -170,9 +172,8 @@ async def test_a_blob_reaches_as_many_as_endorse_though_one_service_is_down(
         with pytest.raises(NodeError) as caught:
             await client.spread(DIGEST, DATA, 3)
     assert caught.value.code == "FL4707"
-    egress.close()
     assert (tmp_path / "egress.jsonl").read_text().count(DIGEST) == 2
-    assert egress.total == 2 * len(DATA)
+    assert sum(sent) == 2 * len(DATA)
 
 
 async def test_a_pull_skips_a_member_whose_disk_lies(run: Path, consortium: Consortium, tmp_path: Path):
@@ -201,6 +202,83 @@ async def test_a_pull_takes_no_more_than_it_may(run: Path, consortium: Consortiu
             assert (caught.value.code, own.size(DIGEST)) == ("FL4704", None)
         else:
             assert await client.pull(DIGEST, own, "hospital-c", [OWNER], most) == DATA
+
+
+async def test_a_service_that_trickles_does_not_keep_a_blob_from_us_that_others_have(
+    run: Path, consortium: Consortium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A dishonest dealer's sealed bundle would otherwise be missed, though a majority holds it."""
+    slow, honest, own = (BlobStore(tmp_path / name) for name in ("slow", "honest", "own"))
+    honest.put(DATA, About(OWNER))
+
+    async def trickle(_: blobs.BlobService, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for byte in DATA:
+            await response.write(bytes([byte]))
+            await asyncio.sleep(0.05)
+        return response
+
+    monkeypatch.setattr(blobclient, "PULL_S", 0.2)
+    context = client_context(run, "hospital-c")
+    async with contextlib.AsyncExitStack() as stack:
+        second = await stack.enter_async_context(serving(run, consortium, honest, "hospital-b"))
+        monkeypatch.setattr(blobs.BlobService, "get", trickle)
+        first = await stack.enter_async_context(serving(run, consortium, slow))
+        client = await stack.enter_async_context(BlobClient({OWNER: first, "hospital-b": second}, context))
+        async with asyncio.timeout(5):
+            assert await client.pull(DIGEST, own, "hospital-c", [OWNER, "hospital-b"], len(DATA)) == DATA
+
+
+@pytest.mark.parametrize("offset", [str(len(DATA)), "-7", "1e3"])
+async def test_a_service_that_answers_an_upload_with_nonsense_is_given_up(
+    run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, offset: str
+):
+    async def nonsense(*_: object) -> web.Response:
+        return web.Response(status=404, headers={"Upload-Offset": offset})
+
+    async def accepted(*_: object) -> web.Response:
+        return web.Response(status=202)
+
+    monkeypatch.setattr(blobs.BlobService, "head", nonsense)
+    monkeypatch.setattr(blobs.BlobService, "put", accepted)
+    sent: list[float] = []
+    egress = EgressLog(tmp_path / "egress.jsonl", sent.append)
+    context = client_context(run, "hospital-b")
+    async with serving(run, consortium, store) as url, BlobClient({OWNER: url}, context, egress) as client:
+        with pytest.raises(NodeError) as caught:
+            await asyncio.wait_for(client.push(OWNER, DIGEST, DATA, attempts=2), 5)
+    assert (caught.value.code, sent) == ("FL4008", [])
+
+
+async def test_one_member_whose_uploads_never_end_keeps_no_other_from_uploading(
+    run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(blobs, "UPLOAD_S", 0.5)
+    never = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"x"
+        await never.wait()
+
+    async def upload(session: aiohttp.ClientSession, url: str, number: int) -> int:
+        async with session.put(f"{url}/blobs/{number:064x}", data=endless(), ssl=slow(OWNER)) as response:
+            return response.status
+
+    slow = client_context(run, "hospital-c")
+    context = client_context(run, "hospital-b")
+    async with (
+        serving(run, consortium, store) as url,
+        aiohttp.ClientSession() as session,
+        BlobClient({OWNER: url}, context) as client,
+    ):
+        stuck = [asyncio.create_task(upload(session, url, number)) for number in range(20)]
+        await asyncio.sleep(0.2)
+        await asyncio.wait_for(client.push(OWNER, DIGEST, DATA), 0.25)
+        assert await asyncio.wait_for(stuck[0], 5) == blobs.STATUS_RANGE
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
 
 
 def test_a_blob_that_the_disk_changed_is_set_aside(store: BlobStore):

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from fl_node.attending import reported
 from fl_node.context import Context
 from fl_node.daemon import Node
+from fl_node.errors import reported
 from fl_node.ledger import LedgerError
 from fl_node.observe import Health
 from fl_node.views import Training

@@ -60,6 +60,16 @@ async def test_t3_one_other_peer_that_confirms_is_enough(
     await others.confirm(ROUND)
 
 
+@pytest.mark.parametrize("garbage", [ValueError("no view"), RecursionError(), AttributeError("a list")])
+async def test_t3_a_peer_that_answers_garbage_keeps_no_other_from_confirming(
+    others: Witnesses, consortium: Consortium, asked: dict[str, Answer], garbage: Exception
+):
+    asked[address(consortium, "hospital-b")] = garbage
+    asked[address(consortium, "hospital-c")] = ROUND
+    for _ in range(8):  # whoever is asked first
+        await others.confirm(ROUND)
+
+
 async def test_t3_nothing_is_confirmed_by_peers_that_do_not_answer(
     others: Witnesses, consortium: Consortium, asked: dict[str, Answer]
 ):
@@ -82,7 +92,7 @@ async def test_t3_two_peers_that_contradict_make_the_node_refuse(
 def test_t3_a_third_of_the_organisations_may_be_dishonest(run: Path, members: int, faulty: int):
     organisations = [{"name": f"h{n}", "role": "member"} for n in range(members)]
     organisations.append({"name": "orderer", "role": "orderer", "orderers": 1})
-    consortium = Consortium.model_validate({"base_port": 31900, "organisations": organisations})
+    consortium = Consortium.model_validate({"organisations": organisations})
     own = profile(run, "hospital-a", "node")
     known = Witnesses(type(own)(**{**vars(own), "msp_id": consortium.members[0].msp_id}), consortium)
     assert known.faulty == faulty

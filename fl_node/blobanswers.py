@@ -1,0 +1,28 @@
+"""What another organisation's blob service answers, read with care: it may say anything, for as long as it likes."""
+
+import json
+from typing import Final
+
+import aiohttp
+
+MOST_SAID: Final = 1 << 16
+"""Bytes of a refusal that are read."""
+
+
+async def bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """Return a body, or None as soon as it is longer than may be: a source's length is not to be believed."""
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > most:
+            return None
+    return bytes(data)
+
+
+async def refusal(response: aiohttp.ClientResponse) -> tuple[str, str]:
+    """Return the code and the message of a refusal."""
+    try:
+        body = json.loads(await bounded(response, MOST_SAID) or b"")
+        return str(body["code"]), str(body["message"])
+    except (aiohttp.ClientError, ValueError, KeyError, TypeError, RecursionError):
+        return "FL4008", f"status {response.status}"

@@ -59,6 +59,7 @@ class Attendance:
     _sleep_s: float = TICK_S
     _heard: int = 0
     _lacking: int = NEVER
+    _failing: bool = False
     _stopping: bool = False
 
     async def run(self) -> None:
@@ -82,7 +83,10 @@ class Attendance:
     def hear(self, event: str) -> None:
         """Take note of an event of the training: look again once it can matter to this node."""
         self._heard += 1
-        if event in URGENT or self._heard >= self._lacking:
+        if event in URGENT:
+            self._seen.not_before_ms = 0  # it may be what failed for
+            self._wake.set()
+        elif self._heard >= self._lacking:
             self._wake.set()
 
     def hear_trained(self) -> None:
@@ -96,13 +100,18 @@ class Attendance:
             view = await self.context.ledger.round(self.training.training)
             if view is None:
                 await self._begin()
-                return False
-            return await self._attend(view)
+            again = view is not None and await self._attend(view)
         except Exception as error:  # noqa: BLE001  # an odd answer of somebody's must not end the node
             report = reported(error)
-            self.context.health.problem = f"{self.training.training}: {report['message']}"
+            self._problem(report["message"])
             log.warning("a training cannot be attended", training=self.training.training, **report)
             return False
+        if self.over or not self._failing:
+            self._problem("")
+        return again
+
+    def _problem(self, text: str) -> None:
+        self.context.health.note(self.training.training, text)
 
     async def _begin(self) -> None:
         """Open the first round, the members one after the other in their order until one has."""
@@ -122,6 +131,7 @@ class Attendance:
         if self._seen.not_before_ms > now_ms():
             self._sleep_until(self._seen.not_before_ms)
             return False
+        self._failing = False
         own = replace(own, ripe_ms=now_ms() - self._seen.ripe_ms)
         left = [await self._try(view, effect) for effect in duty(view, own, now_ms())]
         self.over = finished(view, own)
@@ -172,7 +182,7 @@ class Attendance:
             moved = await self.acts.do(view, self.training, effect)
             outcome = "done"
             if not moved and not isinstance(effect, Train | Settle):
-                self._back_off()  # the ledger has moved on, or a peer that endorses lags behind ours
+                self._back_off()  # the ledger has moved on, a peer that endorses lags behind ours, or an answer is due
                 if isinstance(effect, OpenRound):
                     self.training = await self.context.ledger.training(view.training)
         except (RefusalError, Refusal, DataError) as error:
@@ -181,8 +191,9 @@ class Attendance:
             outcome = "refused"
         except Exception as error:  # noqa: BLE001  # see _look
             self._back_off()
+            self._failing = True
             report = reported(error)
-            self.context.health.problem = f"{name}: {report['message']}"
+            self._problem(f"{name}: {report['message']}")
             log.warning("will try again", attempt=view.name, duty=name, failures=self._seen.failures, **report)
         self.context.metrics.effects.labels(name, outcome).inc()
         self.context.metrics.seconds.labels(name).observe(time.monotonic() - began)
@@ -190,6 +201,8 @@ class Attendance:
 
     def _back_off(self) -> None:
         self._seen.failures += 1
+        if self._wake.is_set():
+            return  # what was heard meanwhile may be what it failed for
         pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._seen.failures)
         self._seen.not_before_ms = now_ms() + int(pause * (0.5 + random.random()))  # noqa: S311  # spreads retries
         self._sleep_until(self._seen.not_before_ms)

@@ -12,8 +12,8 @@ import structlog
 from fl_node.acts import Acts
 from fl_node.attending import Attendance
 from fl_node.context import Context
-from gateway.errors import GatewayError
-from network.errors import FedledgerError
+from fl_node.errors import NodeError, reported
+from fl_node.plan.errors import DataError, PlanError
 
 log = structlog.get_logger("node")
 SURVEY_S: Final = 10.0
@@ -57,7 +57,7 @@ class Node:
                 pause = SURVEY_S if await self._survey() else RETRY_S
                 if time.monotonic() - swept > SWEEP_S:
                     swept = time.monotonic()
-                    await asyncio.to_thread(self.context.store.sweep)
+                    await self._sweep()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), pause)
             await asyncio.gather(*self._tasks)
@@ -67,6 +67,15 @@ class Node:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await self._acts.close()
+
+    async def _sweep(self) -> None:
+        try:
+            await asyncio.to_thread(self.context.store.sweep)
+        except (OSError, NodeError) as error:
+            self.context.health.note("blobs", reported(error)["message"])
+            log.warning("the blob folder cannot be swept", **reported(error))
+        else:
+            self.context.health.note("blobs", "")
 
     async def _survey(self) -> bool:
         """Attend to trainings that are new or have changed, start new plans; tell whether the ledger answered."""
@@ -82,9 +91,10 @@ class Node:
             for plan in await self.context.ledger.everything("ListPlans"):
                 if not plan["retired"] and plan["plan"] not in self._warming:
                     self._warming[plan["plan"]] = asyncio.create_task(self._warm(plan["plan"]))
-        except FedledgerError as error:
-            self.context.health.problem = str(error)
-            log.warning("the ledger cannot be read", **error.as_json())
+        except Exception as error:  # noqa: BLE001  # an odd answer, even of our own peer, must not end the node
+            report = reported(error)
+            self.context.health.note("ledger", report["message"])
+            log.warning("the ledger cannot be read", **report)
             return False
         self.context.health.ledger_answered()
         return True
@@ -101,10 +111,14 @@ class Node:
         """Start the framework of a plan before a round waits for it: that takes longer than a phase."""
         try:
             await self.context.workshop.warm(plan)
-        except (FedledgerError, TimeoutError) as error:
-            log.warning("the plan does not run here", plan=plan, error=str(error))
-            self.context.health.problem = str(error)
+        except Exception as error:  # noqa: BLE001  # see _survey
+            report = reported(error)
+            log.warning("the plan does not run here", plan=plan, **report)
+            self.context.health.note(f"plan {plan[:8]}", report["message"])
+            if not isinstance(error, PlanError | DataError):
+                self._warming.pop(plan)  # nobody had it yet, say: tried again with the next survey
         else:
+            self.context.health.note(f"plan {plan[:8]}", "")
             self.context.health.plans.append(plan)
             log.info("plan is ready", plan=plan)
         self._wake_all()
@@ -121,11 +135,15 @@ class Node:
         """Hear every event of the contract; a stream that ends is opened again, and what it missed is looked for."""
         ledger = self.context.ledger
         while True:
+            calm = asyncio.get_running_loop().call_later(SURVEY_S, self.context.health.note, "events", "")
             try:
                 async for event in ledger.network.chaincode_events(ledger.profile.chaincode):
                     self._hear(event.name, json.loads(event.payload or b"{}"))
-            except (GatewayError, ValueError) as error:
-                log.warning("event stream broke", error=str(error))
+            except Exception as error:  # noqa: BLE001  # see _survey; without events every second is looked
+                report = reported(error)
+                self.context.health.note("events", report["message"])
+                log.warning("event stream broke", **report)
+            calm.cancel()
             await asyncio.sleep(RETRY_S)
             self._wake.set()
             self._wake_all()

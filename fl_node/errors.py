@@ -4,6 +4,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.errors import GatewayError
 from network.errors import FedledgerError
 
 CATALOGUE: Final[dict[str, str]] = {
@@ -56,6 +57,8 @@ def reported(error: Exception) -> dict[str, Any]:
     """Return an error for the log; of one that nobody foresaw only type and place, for its text may hold a secret."""
     if isinstance(error, FedledgerError):
         return error.as_json()
+    if isinstance(error, GatewayError):
+        return {"code": "FL4005", "message": str(error)}
     if isinstance(error, TimeoutError):
         return {"message": "timed out"}
     frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from fl_node.errors import NodeError
 
 STALE_S: Final = 30.0
-"""A node that has not heard from its peer for so long is not healthy."""
+"""A node that has not heard from its peer, or has had a problem, for so long is not healthy."""
 SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
@@ -54,26 +54,37 @@ class Metrics:
 
 @dataclass
 class Health:
-    """Whether the node does its work: when its peer last answered, and what it last complained of."""
+    """Whether the node does its work: when its peer last answered, and what is wrong, by what it concerns."""
 
     clock: Callable[[], float] = time.monotonic
     answered: float | None = None
-    problem: str = ""
+    problems: dict[str, tuple[float, str]] = field(default_factory=dict)
     position: dict[str, Any] = field(default_factory=dict)
     plans: list[str] = field(default_factory=list)
 
     def ledger_answered(self) -> None:
         """Note that the ledger was read."""
-        self.answered, self.problem = self.clock(), ""
+        self.answered = self.clock()
+        self.note("ledger", "")
+
+    def note(self, about: str, text: str) -> None:
+        """Note what is wrong with something, or, with an empty text, that nothing is any more."""
+        if text:
+            self.problems[about] = (self.problems.get(about, (self.clock(),))[0], text)
+        else:
+            self.problems.pop(about, None)
 
     @property
     def healthy(self) -> bool:
-        """Tell whether the peer answered lately."""
-        return self.answered is not None and self.clock() - self.answered < STALE_S
+        """Tell whether the peer answered lately and nothing has been wrong for long."""
+        moments = [since for since, _ in self.problems.values()]
+        stale = self.clock() - STALE_S
+        return self.answered is not None and self.answered > stale and all(since > stale for since in moments)
 
     def report(self) -> dict[str, Any]:
         """Return what the health endpoint says."""
-        return {"healthy": self.healthy, "problem": self.problem, "plans": self.plans, **self.position}
+        problem = "; ".join(f"{about}: {text}" for about, (_, text) in self.problems.items())
+        return {"healthy": self.healthy, "problem": problem, "plans": self.plans, **self.position}
 
 
 async def serve(metrics: Metrics, health: Health, port: int) -> web.AppRunner:

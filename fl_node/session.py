@@ -27,7 +27,17 @@ from fl_node.views import OVER, Phase, Round
 
 TURN_MS: Final = 1000
 """How much longer each next node in the elected order waits before it does what any may do: longer than that takes."""
-URGENT: Final = frozenset({"RoundOpened", "PhaseMoved", "AggregateProposed", "RoundFinal", "RoundVoid"})
+URGENT: Final = frozenset(
+    {
+        "RoundOpened",
+        "PhaseMoved",
+        "FaultReported",
+        "ComplaintAnswered",
+        "AggregateProposed",
+        "RoundFinal",
+        "RoundVoid",
+    }
+)
 """Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
 LATEST_MS: Final = 3000
 """How long before a deadline a node that is not ready to train takes part at last."""

@@ -7,14 +7,16 @@ from typing import Any, cast
 import pytest
 
 from fl_node.acts import Acts
-from fl_node.attending import Attendance
+from fl_node.attempts import DEEDS
+from fl_node.attending import Attendance, Seen
 from fl_node.context import Context
-from fl_node.effects import Effect, OpenRound, PublishKeys
+from fl_node.effects import Advance, Effect, OpenRound, PublishKeys
+from fl_node.errors import NodeError
 from fl_node.observe import Health, Metrics
 from fl_node.session import Own
 from fl_node.views import Round
 from tests.unit.node.test_daemon import training
-from tests.unit.node.test_session import ME, keys, updated, view
+from tests.unit.node.test_session import ME, NAMES, keys, updated, view
 
 
 class Ledger:
@@ -122,3 +124,45 @@ async def test_a_training_that_has_no_round_left_to_open_is_over():
     made._seen.not_before_ms = 0
     await made._look()
     assert made.over
+
+
+@pytest.mark.parametrize(("when", "expected"), [("after", 2), ("meanwhile", 2), ("never", 1)])
+async def test_a_node_that_waits_for_a_complaints_answer_advances_as_soon_as_it_hears_of_it(when: str, expected: int):
+    made, _, acts = attendance(view("Updates", deadline_ms=0, **updated(*NAMES)), Own("b", "BMSP", frozenset(DEEDS)))
+    made._seen = Seen("t/1/1", "Updates", failures=7)
+    acts.moved = False
+
+    async def do(*_: object) -> bool:
+        acts.done.append(Advance())
+        if when == "meanwhile" and len(acts.done) == 1:
+            made.hear("ComplaintAnswered")
+        return False
+
+    acts.do = do  # type: ignore[method-assign]
+    task = asyncio.create_task(made.run())
+    await asyncio.sleep(0.02)
+    if when == "after":
+        made.hear("ComplaintAnswered")
+    await asyncio.sleep(0.05)
+    made.stop()
+    await task
+    assert len(acts.done) == expected
+
+
+async def test_a_problem_is_shown_until_the_duty_is_done():
+    made, _, acts = attendance(view("Keys", deadline_ms=1 << 60), ME)
+    right, full = acts.do, NodeError("FL4007", "disk full")
+
+    async def fail(*_: object) -> bool:
+        raise full
+
+    acts.do = fail  # type: ignore[method-assign]
+    await made._look()
+    health = made.context.health
+    assert "disk full" in health.report()["problem"]
+    await made._look()  # before the pause has passed
+    assert "disk full" in health.report()["problem"]
+    acts.do = right  # type: ignore[method-assign]
+    made._seen.not_before_ms = 0
+    await made._look()
+    assert health.report()["problem"] == ""

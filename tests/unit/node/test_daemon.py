@@ -11,9 +11,10 @@ import pytest
 
 from fl_node.context import Context
 from fl_node.daemon import Node
-from fl_node.errors import reported
+from fl_node.errors import NodeError, reported
 from fl_node.ledger import LedgerError
 from fl_node.observe import Health
+from fl_node.plan.errors import plan_error
 from fl_node.views import Training
 from tests.unit.node.test_session import DIGEST
 
@@ -28,6 +29,8 @@ class Ledger:
 
     def __init__(self, odd: Exception | None) -> None:
         self.odd = odd
+        self.streams, self.payloads = 0, list[bytes]()
+        self.plans: list[Any] = []
         self.profile = SimpleNamespace(chaincode="fedledger")
         self.network = SimpleNamespace(chaincode_events=self._events)
         self.opened: asyncio.Queue[str] = asyncio.Queue()
@@ -37,7 +40,7 @@ class Ledger:
         return self.listed
 
     async def everything(self, _: str) -> list[Any]:
-        return []
+        return self.plans
 
     async def round(self, name: str) -> None:
         if name == "odd":
@@ -51,12 +54,28 @@ class Ledger:
         return True
 
     async def _events(self, _: str) -> AsyncIterator[Any]:
+        self.streams += 1
+        for payload in self.payloads:
+            yield SimpleNamespace(name="RoundSettled", payload=payload)
         await asyncio.Event().wait()
-        yield
+
+
+class Workshop:
+    """Fails to start a plan, the first time."""
+
+    def __init__(self, problem: Exception | None = None) -> None:
+        self.on_trained: Any = None
+        self.problems = [problem] if problem else []
+        self.warmed = asyncio.Event()
+
+    async def warm(self, _: str) -> None:
+        if self.problems:
+            raise self.problems.pop()
+        self.warmed.set()
 
 
 @contextlib.asynccontextmanager
-async def running(ledger: Ledger) -> AsyncIterator[Node]:
+async def running(ledger: Ledger, workshop: Workshop | None = None) -> AsyncIterator[Node]:
     held = SimpleNamespace(
         ledger=ledger,
         store=SimpleNamespace(notes=lambda _: {}),
@@ -65,11 +84,12 @@ async def running(ledger: Ledger) -> AsyncIterator[Node]:
         msp="AMSP",
         voted={},
         health=Health(),
-        workshop=SimpleNamespace(on_trained=None),
+        workshop=workshop or Workshop(),
     )
     node = Node(cast("Context", held))
     task = asyncio.create_task(node.run())
     yield node
+    assert not task.done(), "nothing ends the node"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -89,6 +109,68 @@ async def test_a_training_that_is_voted_later_is_attended_to_as_soon_as_the_vote
         node._hear("ProposalExecuted", {"proposal": "x"})
         while (name := await asyncio.wait_for(ledger.opened.get(), 5)) != "new":
             assert name == "sound"
+
+
+async def test_an_odd_answer_of_the_own_peer_does_not_end_the_node(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fl_node.daemon.RETRY_S", 0.01)
+    ledger = Ledger(None)
+    right, answers = ledger.trainings, iter([ValueError("no list"), KeyError("items")])
+
+    async def odd() -> list[Training]:
+        for error in answers:
+            raise error
+        return await right()
+
+    ledger.trainings = odd  # type: ignore[method-assign]
+    async with running(ledger) as node:
+        assert await asyncio.wait_for(ledger.opened.get(), 5) == "sound"
+        assert node.context.health.report()["problem"] == ""
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"{", b"1", b"{}", b"[" * 100_000])
+async def test_an_event_that_cannot_be_read_does_not_end_the_listening(monkeypatch: pytest.MonkeyPatch, payload: bytes):
+    monkeypatch.setattr("fl_node.daemon.RETRY_S", 0.01)
+    monkeypatch.setattr("fl_node.daemon.SURVEY_S", 0.05)
+    ledger = Ledger(None)
+    ledger.payloads = [payload]
+    async with running(ledger) as node:
+        await asyncio.sleep(0.04)
+        assert ledger.streams > 1
+        assert node.context.health.report()["problem"].startswith("events: ")
+        ledger.payloads = []
+        await asyncio.sleep(0.2)
+        assert node.context.health.report()["problem"] == "", "a stream that stays is no problem"
+
+
+@pytest.mark.parametrize(
+    ("problem", "again"), [(NodeError("FL4704", "nowhere"), True), (TimeoutError(), True), (KeyError(), True),
+                           (plan_error("FL3004", "other version"), False)]
+)  # fmt: skip
+async def test_a_plan_that_nobody_had_yet_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, again: bool
+):
+    monkeypatch.setattr("fl_node.daemon.SURVEY_S", 0.01)
+    ledger, workshop = Ledger(None), Workshop(problem)
+    ledger.plans = [{"plan": DIGEST, "retired": False}]
+    async with running(ledger, workshop) as node:
+        await asyncio.sleep(0.1)
+        assert (workshop.warmed.is_set(), node.context.health.report()["problem"] == "") == (again, again)
+
+
+def test_a_problem_shows_at_once_ends_with_its_cause_and_lasting_makes_unhealthy():
+    now = 100.0
+    health = Health(clock=lambda: now)
+    health.ledger_answered()
+    health.note("t", "disk full")
+    assert (health.healthy, health.report()["problem"]) == (True, "t: disk full")
+    for now in (110.0, 131.0):  # noqa: B007  # the clock reads it
+        health.note("t", "disk still full")
+        health.ledger_answered()
+    assert (health.healthy, health.report()["problem"]) == (False, "t: disk still full")
+    health.note("t", "")
+    assert (health.healthy, health.report()["problem"]) == (True, "")
+    now = 162.0
+    assert not health.healthy
 
 
 def test_of_an_unforeseen_error_only_type_and_place_are_shown():

@@ -22,6 +22,7 @@ from fl_node.errors import NodeError
 MAGIC: Final = b"fedledger journal 1\n"
 LABEL: Final = b"fedledger/v1/journal/"
 NONCE: Final = 12
+TAG: Final = 16
 LENGTH: Final = struct.Struct(">I")
 MAX_RECORD: Final = 64 << 20
 HINT: Final = "The node drops out of this attempt; remove the file only when the attempt is Final or Void."
@@ -80,7 +81,7 @@ class RecordFile:
         if not self.path.exists():
             return
         data = self.path.read_bytes()
-        if len(data) < len(MAGIC) and MAGIC.startswith(data):
+        if MAGIC.startswith(data.rstrip(b"\0")):
             return  # the crash came within the first write, which nothing depended on yet
         if not data.startswith(MAGIC):
             raise self._damaged("this is not a journal")
@@ -90,6 +91,8 @@ class RecordFile:
             try:
                 entry = json.loads(self._cipher.decrypt(nonce, sealed, self._aad(len(self.entries))))
             except InvalidTag:
+                if not any(data[-TAG:]):
+                    break  # a power cut: the file has its length, its last record never had its end
                 raise self._damaged(f"record {len(self.entries)} does not open") from None
             self.entries.append(entry)
             position = end

@@ -86,6 +86,26 @@ def test_a_torn_last_record_is_forgotten_and_overwritten(folder: Path, lost: int
         assert journal.attempt("t", 1, 1).get("shares") == b"third"
 
 
+@pytest.mark.parametrize("written", [0, 3, 20, 60])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_power_cut_that_leaves_zeros_where_a_record_was_to_be_does_not_keep_a_node_from_starting(
+    folder: Path, written: int, *, first: bool
+):
+    with opened(folder) as journal:
+        if not first:
+            journal.remember("frozen", "a synced fact")
+        path = folder / "facts.log"
+        before = path.stat().st_size if path.exists() else 0
+        journal.remember("frozen", "a fact on its way to the disk, of which so much arrived")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: before + written] + bytes(len(whole) - before - written))
+    with opened(folder) as journal:
+        assert journal.facts("frozen") == ([] if first else ["a synced fact"])
+        journal.remember("frozen", "again")
+    with opened(folder) as journal:
+        assert journal.facts("frozen")[-1] == "again"
+
+
 def test_a_crash_within_the_first_write_leaves_an_empty_journal(folder: Path):
     with opened(folder) as journal:
         journal.attempt("t", 1, 1)

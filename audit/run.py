@@ -21,7 +21,7 @@ from audit.verify import Auditor
 from audit.wire import header_hash
 
 REPLAY_PACKAGE = "./cmd/replay"
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
 """Raised whenever the audit learns to check more: what an earlier version passed is looked at again."""
 NAME_LENGTH = 32
 Progress = Callable[[int, int], None]

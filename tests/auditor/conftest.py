@@ -100,6 +100,7 @@ async def _live(run: Path) -> None:
         await attempt.keys_and_shares()
         await attempt.updates()
         await attempt.unmask()
+        await attempt.report_lie(await attempt.aggregator(), attempt.lie())
         await attempt.finish()
         await federation.submit("Settle", training="tumour", round=1)
 

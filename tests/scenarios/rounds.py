@@ -1,6 +1,7 @@
 """One round over the network: real participants of fl_node.secagg with synthetic vectors."""
 
 import asyncio
+import base64
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -166,6 +167,19 @@ class Attempt:
                 agree=agree,
                 deviation_e9=0,
             )
+
+    async def report_lie(self, liar: str, lie: bytes) -> None:
+        """Let an honest node bring a ProposeAggregate that the liar signed and endorsers refuse."""
+        proposal, signature = self.federation.contracts[liar, "node"].proposal("ProposeAggregate", lie).evidence()
+        evidence = {
+            name: base64.b64encode(raw).decode() for name, raw in (("proposal", proposal), ("signature", signature))
+        }
+        witness = next(member for member in self.federation.members if member != liar)
+        await self.by_node("ReportFault", witness, kind="refused_payload", accused=liar, evidence=evidence)
+
+    def lie(self) -> bytes:
+        """Return a ProposeAggregate of this attempt whose sum is another."""
+        return canonical_json({**self.ref, **self.result(aggregate=digest("another sum"))})
 
     async def finish(self) -> None:
         """Propose the true result and let it be attested."""

@@ -1,17 +1,15 @@
 """One organisation whose peer endorses anything: what it signs alone never commits, and its node's lie is on record."""
 
-import base64
 import dataclasses
 from typing import Any
 
 import pytest
 
-from fl_node.canonical import canonical_json
 from gateway.errors import CommitError, EndorseError
 from network import processes
 from network.build import build_chaincode
 from network.plan import Plan
-from tests.scenarios.federation import Federation, digest
+from tests.scenarios.federation import Federation
 from tests.scenarios.rounds import Attempt
 
 
@@ -23,7 +21,7 @@ async def test_one_dishonest_organisations_endorsement_is_not_enough(federation:
     await attempt.unmask()
     liar = await attempt.aggregator()
     serve_dishonestly(federation, liar)
-    lie = canonical_json({**attempt.ref, **attempt.result(aggregate=digest("another sum"))})
+    lie = attempt.lie()
     await _its_own_peer_endorses_and_nothing_comes_of_it(federation, liar, lie)
     for honest in federation.members:
         if honest != liar:
@@ -63,13 +61,6 @@ async def _refused(federation: Federation, liar: str, lie: bytes, endorsers: lis
 
 
 async def _is_reported(attempt: Attempt, liar: str, lie: bytes) -> None:
-    """Let an honest node bring the signed lie, which every honest endorser refuses again."""
-    federation = attempt.federation
-    proposal, signature = federation.contracts[liar, "node"].proposal("ProposeAggregate", lie).evidence()
-    evidence = {
-        name: base64.b64encode(raw).decode() for name, raw in (("proposal", proposal), ("signature", signature))
-    }
-    witness = next(member for member in federation.members if member != liar)
-    await attempt.by_node("ReportFault", witness, kind="refused_payload", accused=liar, evidence=evidence)
-    flags: list[Any] = (await federation.query("ListFlags"))["items"]
+    await attempt.report_lie(liar, lie)
+    flags: list[Any] = (await attempt.federation.query("ListFlags"))["items"]
     assert [(flag["participant"], flag["kind"]) for flag in flags] == [(liar, "refused-payload")]

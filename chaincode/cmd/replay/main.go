@@ -4,7 +4,8 @@
 // First line: {"state":[[key,base64]…],"definition":{…}|null,"blobs":DIR|null}. Then one line a transaction, in the order
 // of the ledger; each is answered by {"txid","writes","event","error","checked","unchecked"}. A line with "evaluate" runs
 // a query and is answered by {"result","error"}. Without blobs, what endorsers recomputed is taken as it was committed
-// and named under "unchecked".
+// and named under "unchecked"; where "refusal" stands there, the rules could not run to their end: the error says so, and
+// who asks must start anew from what was committed.
 package main
 
 import (

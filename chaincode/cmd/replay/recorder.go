@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/round"
@@ -9,6 +11,7 @@ import (
 // recorder verifies where the blobs still exist, and notes what it could and could not check.
 type recorder struct {
 	own       round.Verifier // nil without blobs
+	reported  bool           // the sum in question is one that endorsers refused
 	checked   []string
 	unchecked []string
 }
@@ -23,11 +26,14 @@ func newRecorder(folder *string) *recorder {
 			return aggregate.Verify(in, blobs)
 		}}
 	}
-	r.reset()
+	r.reset("")
 	return r
 }
 
-func (r *recorder) reset() { r.checked, r.unchecked = []string{}, []string{} }
+// reset makes ready for a transaction that calls function.
+func (r *recorder) reset(function string) {
+	r.reported, r.checked, r.unchecked = function == "ReportFault", []string{}, []string{}
+}
 
 // note runs a check; a blob that is gone leaves the check undone, and says so.
 func (r *recorder) note(what string, check func(round.Verifier) error) error {
@@ -54,9 +60,18 @@ func (r *recorder) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout)
 	return r.note("update", func(v round.Verifier) error { return v.CheckUpdate(digest, layout) })
 }
 
-// VerifyAggregate implements round.Verifier.
+// VerifyAggregate implements round.Verifier. A published sum that cannot be made again is taken as committed. Of one that
+// endorsers refused only they can tell why: without its updates the rules cannot go on.
 func (r *recorder) VerifyAggregate(inputs aggregate.Inputs, rows uint64) error {
-	return r.note("aggregate", func(v round.Verifier) error { return v.VerifyAggregate(inputs, rows) })
+	what := "aggregate"
+	if r.reported {
+		what = "refusal"
+	}
+	err := r.note(what, func(v round.Verifier) error { return v.VerifyAggregate(inputs, rows) })
+	if err == nil && slices.Contains(r.unchecked, "refusal") {
+		return errcode.New(errcode.BlobMissing, "the masked updates of a refused sum are not at hand")
+	}
+	return err
 }
 
 // VerifyFault implements round.Verifier.

@@ -15,12 +15,14 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/contract"
+	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 )
@@ -176,16 +178,25 @@ func TestABlobThatIsGoneLeavesTheCheckUndoneAndAnAlteredOneToo(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Join(folder, name[:2]), 0o755), os.WriteFile(filepath.Join(folder, name[:2], name), blob, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	recorder.reset()
+	recorder.reset("CommitUpdate")
 	if err := recorder.CheckUpdate(digest, layout); err != nil || len(recorder.checked) != 1 {
 		t.Fatal(err, recorder)
 	}
-	recorder.reset()
+	recorder.reset("CommitUpdate")
 	if err := recorder.VerifyAggregate(aggregate.Inputs{Layout: layout}, 0); err == nil || recorder.checked[0] != "aggregate" {
 		t.Fatal(err, recorder)
 	}
 	without := newRecorder(nil)
 	if err := without.VerifyFault(aggregate.Inputs{}, aggregate.Fault{}); err != nil || without.unchecked[0] != "fault" {
 		t.Fatal(err, without)
+	}
+}
+
+func TestARefusalWhoseUpdatesAreGoneIsNeitherProvenNorDenied(t *testing.T) {
+	recorder := newRecorder(nil)
+	recorder.reset("ReportFault")
+	err := recorder.VerifyAggregate(aggregate.Inputs{}, 0)
+	if errcode.Of(err) != errcode.BlobMissing || !slices.Equal(recorder.unchecked, []string{"refusal"}) {
+		t.Fatal(err, recorder)
 	}
 }

@@ -78,7 +78,8 @@ func (s *session) answer(next line) any {
 		_, response, _, err := s.execute(next)
 		return evaluation{base64.StdEncoding.EncodeToString(response), text(err)}
 	}
-	s.verifier.reset()
+	function, _, _ := arguments(next.Args) // malformed ones are refused below
+	s.verifier.reset(function)
 	tx, _, event, err := s.execute(next)
 	answer := result{
 		TxID: next.TxID, Writes: [][2]any{}, Error: text(err),

@@ -118,6 +118,29 @@ func TestAProposalIsBounded(t *testing.T) {
 	refused(t, f, admin, "Propose", changed(proposal("admit", object{}), "reason", string(long)), errcode.LimitExceeded)
 }
 
+func TestWhatCannotBeMeantIsRefusedBeforeAnybodyVotesOnIt(t *testing.T) {
+	f := contracttest.New(4, `{}`)
+	f.Found()
+	plan := contracttest.Digest("plan")
+	for kind, bodies := range map[string]map[string]errcode.Code{
+		"admit":              {`{}`: errcode.BadArgument, `{"participant":"A"}`: errcode.BadArgument, `{"organisation":"treasury"}`: errcode.BadArgument},
+		"suspend":            {`{"participant":"a","organisation":"B"}`: errcode.BadArgument, `{"name":"a"}`: errcode.BadArgument},
+		"set_parameters":     {`{"cohort_min":5}`: errcode.BadArgument, `{"parameters":{"cohort_min":3}}`: errcode.BadParameter, `{"parameters":{"x":1}}`: errcode.BadParameter},
+		"set_rules_version":  {`{"version":"2"}`: errcode.BadArgument},
+		"register_plan":      {`{"plan":"` + plan + `"}`: errcode.BadArgument},
+		"retire_plan":        {`{"plan":"tumour"}`: errcode.BadArgument},
+		"start_training":     {`{"training":"a/b","plan":"` + plan + `","rounds":1,"cohort":4}`: errcode.BadArgument, `{"training":"a","plan":"` + plan + `","rounds":0,"cohort":4}`: errcode.LimitExceeded, `{"training":"a","plan":"` + plan + `","rounds":1,"cohort":3}`: errcode.LimitExceeded, `{"training":"a","plan":"tumour","rounds":1,"cohort":4}`: errcode.BadArgument},
+		"stop_training":      {`{"training":""}`: errcode.BadArgument},
+		"roll_back_training": {`{"training":"a","round":-1}`: errcode.BadArgument},
+		"lift_differencing":  {`{}`: errcode.BadArgument},
+		"treasury":           {`{"to":"treasury","amount":1}`: errcode.BadArgument, `{"to":"AMSP","amount":0}`: errcode.BadAmount},
+	} {
+		for body, code := range bodies {
+			refused(t, f, contracttest.Admin(0), "Propose", proposal(kind, json.RawMessage(body)), code)
+		}
+	}
+}
+
 func TestASuspendedOrganisationHasNoVoteAndCountsForNoMajority(t *testing.T) {
 	f := training(5, `{}`)
 	agree(t, f, "suspend", object{"organisation": contracttest.MSP(4)})

@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -123,9 +124,11 @@ func TestARoundsRecordsOfTenParticipantsStaySmall(t *testing.T) {
 func TestAPageEndsWhereItsBytesDo(t *testing.T) {
 	f := contracttest.New(4, `{}`)
 	f.Found()
-	long := strings.Repeat("x", 250_000)
+	long := json.RawMessage(strings.Replace(contracttest.Layout, `"name":"v"`, `"name":"`+strings.Repeat("v", 250_000)+`"`, 1))
+	digest := contracttest.Digest("plan")
+	plan := object{"plan": digest, "name": "tumour", "layout": long, "initial_state": digest, "schema": digest}
 	for range 9 {
-		f.Must(contracttest.Admin(0), "Propose", proposal("set_parameters", object{"x": long}), nil)
+		f.Must(contracttest.Admin(0), "Propose", proposal("register_plan", plan), nil)
 	}
 	seen, bookmark, pages := 0, "", 0
 	for {

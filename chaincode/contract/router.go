@@ -50,19 +50,19 @@ func (c Contract) transactions() map[string]entry {
 // kinds names every kind of proposal.
 func (c Contract) kinds() governance.Kinds {
 	return governance.Kinds{
-		"admit":              membership.Admit,
+		"admit":              governance.KindOf(membership.Admit),
 		"suspend":            membership.Moving("suspend"),
 		"reinstate":          membership.Moving("reinstate"),
 		"remove":             membership.Moving("remove"),
-		"set_parameters":     governance.SetParameters,
+		"set_parameters":     governance.KindOf(governance.SetParameters),
 		"set_rules_version":  governance.SetRulesVersion(c.latest()),
-		"register_plan":      round.RegisterPlan,
-		"retire_plan":        round.RetirePlan,
-		"start_training":     round.StartTraining,
-		"stop_training":      round.StopTraining,
-		"roll_back_training": round.RollBackTraining,
-		"lift_differencing":  round.LiftDifferencing,
-		"treasury":           rewards.Spend,
+		"register_plan":      governance.KindOf(round.RegisterPlan),
+		"retire_plan":        governance.KindOf(round.RetirePlan),
+		"start_training":     governance.KindOf(round.StartTraining),
+		"stop_training":      governance.KindOf(round.StopTraining),
+		"roll_back_training": governance.KindOf(round.RollBackTraining),
+		"lift_differencing":  governance.KindOf(round.LiftDifferencing),
+		"treasury":           governance.KindOf(rewards.Spend),
 	}
 }
 

@@ -93,7 +93,7 @@ func checkOrganisations(req FoundRequest) error {
 		return errcode.New(errcode.LimitExceeded, "%d members, must be 1 to %d", len(req.Members), maxOrganisations)
 	}
 	for _, msp := range all {
-		if err := checkName(msp); err != nil {
+		if err := CheckName(msp); err != nil {
 			return err
 		}
 	}
@@ -119,11 +119,4 @@ func firstOf(err error, otherwise *errcode.Error) error {
 		return err
 	}
 	return otherwise
-}
-
-func decodeBody(raw json.RawMessage, into any) error {
-	if err := codec.DecodeStrict(raw, into); err != nil {
-		return errcode.New(errcode.BadArgument, "body: %v", err)
-	}
-	return nil
 }

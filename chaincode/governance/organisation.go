@@ -1,8 +1,6 @@
 package governance
 
 import (
-	"encoding/json"
-
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 )
@@ -89,12 +87,8 @@ func CheckAdmin(s ledger.State, env ledger.Env) error {
 	return CheckMember(s, env)
 }
 
-type organisationBody struct {
-	Organisation string `json:"organisation"`
-}
-
-// checkName refuses what can be no organisation's id; "treasury" is the account that belongs to all.
-func checkName(msp string) error {
+// CheckName refuses what can be no organisation's id; "treasury" is the account that belongs to all.
+func CheckName(msp string) error {
 	if msp == "treasury" {
 		return errcode.New(errcode.BadArgument, "%q is the name of an account", msp)
 	}
@@ -103,22 +97,15 @@ func checkName(msp string) error {
 
 // AdmitOrganisation executes admit{organisation}. The channel must know its MSP, and the chaincode's definition decides
 // whether it endorses; the vote gives it a voice.
-func AdmitOrganisation(s ledger.State, env ledger.Env, body json.RawMessage) error {
-	var admit organisationBody
-	if err := decodeBody(body, &admit); err != nil {
-		return err
-	}
-	if err := checkName(admit.Organisation); err != nil {
-		return err
-	}
-	known, found, err := ledger.Load[Organisation](s, ledger.Key("organisation", admit.Organisation))
+func AdmitOrganisation(s ledger.State, env ledger.Env, msp string) error {
+	known, found, err := ledger.Load[Organisation](s, ledger.Key("organisation", msp))
 	if err != nil {
 		return err
 	}
 	if found && known.Status != Removed {
 		return errcode.New(errcode.WrongStatus, "%s is %s already", known.MSPID, known.Status)
 	}
-	return putOrganisation(s, Organisation{admit.Organisation, Active, env.TimeMS})
+	return putOrganisation(s, Organisation{msp, Active, env.TimeMS})
 }
 
 // Moves are the changes of standing that a vote can make.

@@ -146,12 +146,14 @@ type parametersBody struct {
 	Parameters json.RawMessage `json:"parameters"`
 }
 
+// Check implements Body.
+func (b parametersBody) Check(parameters Parameters) error {
+	_, err := parameters.With(b.Parameters)
+	return err
+}
+
 // SetParameters executes set_parameters{parameters}: a part of them, or all.
-func SetParameters(s ledger.State, _ ledger.Env, body json.RawMessage) error {
-	var change parametersBody
-	if err := decodeBody(body, &change); err != nil {
-		return err
-	}
+func SetParameters(s ledger.State, _ ledger.Env, change parametersBody) error {
 	current, err := CurrentParameters(s)
 	if err != nil {
 		return err

@@ -59,12 +59,6 @@ type ProposalResponse struct {
 	No       int    `json:"no"`
 }
 
-// Execute carries out an accepted proposal of one kind, or refuses.
-type Execute func(s ledger.State, env ledger.Env, body json.RawMessage) error
-
-// Kinds are the proposals that the contract can carry out.
-type Kinds map[string]Execute
-
 // Propose opens a proposal; it counts as the proposer's yes.
 func Propose(s ledger.State, env ledger.Env, kinds Kinds, req ProposeRequest) (ProposalResponse, ledger.Event, error) {
 	none := ledger.Event{}
@@ -86,15 +80,19 @@ func Propose(s ledger.State, env ledger.Env, kinds Kinds, req ProposeRequest) (P
 }
 
 func checkProposal(proposal Proposal, kinds Kinds, parameters Parameters) error {
+	kind, known := kinds[proposal.Kind]
 	switch left := proposal.DeadlineMS - proposal.CreatedMS; {
-	case kinds[proposal.Kind] == nil:
+	case !known:
 		return errcode.New(errcode.UnknownKind, "%q", proposal.Kind)
 	case len(proposal.Body) == 0 || len(proposal.Body) > maxBody:
 		return errcode.New(errcode.LimitExceeded, "body has %d bytes, must be 1 to %d", len(proposal.Body), maxBody)
 	case left <= 0 || left > parameters.ProposalMS:
 		return errcode.New(errcode.BadDeadline, "the deadline must be a time at most %d ms from now", parameters.ProposalMS)
 	}
-	return ledger.CheckText("reason", proposal.Reason, maxReason)
+	if err := ledger.CheckText("reason", proposal.Reason, maxReason); err != nil {
+		return err
+	}
+	return kind.check(proposal.Body, parameters)
 }
 
 // Vote records an organisation's vote and, at the threshold, executes the proposal in the same transaction.
@@ -136,7 +134,7 @@ func decide(s ledger.State, env ledger.Env, kinds Kinds, proposal Proposal, appr
 	switch threshold := parameters.VoteThresholdPPM; {
 	case passes(yes, voters, threshold):
 		name, proposal.Status = "ProposalExecuted", Executed
-		if err := kinds[proposal.Kind](s, env, proposal.Body); err != nil {
+		if err := kinds[proposal.Kind].execute(s, env, proposal.Body, parameters); err != nil {
 			return ProposalResponse{}, none, err
 		}
 	case !passes(voters-no, voters, threshold):

@@ -1,8 +1,6 @@
 package governance
 
 import (
-	"encoding/json"
-
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 )
@@ -35,14 +33,13 @@ type rulesBody struct {
 	Version uint64 `json:"version"`
 }
 
+// Check implements Body. Which versions there are is for the build to say that carries it out.
+func (rulesBody) Check(Parameters) error { return nil }
+
 // SetRulesVersion returns what executes set_rules_version{version} in a build that holds 1 to latest: for what is opened
 // from now on. There is no way back. A peer that lacks the version refuses the vote that would decide for it.
-func SetRulesVersion(latest uint64) Execute {
-	return func(s ledger.State, _ ledger.Env, body json.RawMessage) error {
-		var change rulesBody
-		if err := decodeBody(body, &change); err != nil {
-			return err
-		}
+func SetRulesVersion(latest uint64) Kind {
+	return KindOf(func(s ledger.State, _ ledger.Env, change rulesBody) error {
 		current, err := RulesVersion(s)
 		if err != nil {
 			return err
@@ -54,5 +51,5 @@ func SetRulesVersion(latest uint64) Execute {
 			return errcode.New(errcode.RulesVersion, "version %d is older than %d", change.Version, current)
 		}
 		return ledger.Store(s, rulesKey, Rules(change))
-	}
+	})
 }

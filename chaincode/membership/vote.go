@@ -1,9 +1,6 @@
 package membership
 
 import (
-	"encoding/json"
-
-	"fedledger/chaincode/codec"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
@@ -14,25 +11,21 @@ type subject struct {
 	Organisation string `json:"organisation"`
 }
 
-func decodeSubject(body json.RawMessage) (subject, error) {
-	var who subject
-	if err := codec.DecodeStrict(body, &who); err != nil {
-		return who, errcode.New(errcode.BadArgument, "body: %v", err)
+// Check implements governance.Body.
+func (who subject) Check(governance.Parameters) error {
+	switch {
+	case (who.Participant == "") == (who.Organisation == ""):
+		return errcode.New(errcode.BadArgument, "body: name either a participant or an organisation")
+	case who.Organisation != "":
+		return governance.CheckName(who.Organisation)
 	}
-	if (who.Participant == "") == (who.Organisation == "") {
-		return who, errcode.New(errcode.BadArgument, "body: name either a participant or an organisation")
-	}
-	return who, nil
+	return ledger.CheckID("participant", who.Participant)
 }
 
 // Admit executes admit{participant} or admit{organisation}.
-func Admit(s ledger.State, env ledger.Env, body json.RawMessage) error {
-	who, err := decodeSubject(body)
-	if err != nil {
-		return err
-	}
+func Admit(s ledger.State, env ledger.Env, who subject) error {
 	if who.Organisation != "" {
-		return governance.AdmitOrganisation(s, env, body)
+		return governance.AdmitOrganisation(s, env, who.Organisation)
 	}
 	participant, err := Load(s, who.Participant)
 	if err != nil {
@@ -46,12 +39,8 @@ func Admit(s ledger.State, env ledger.Env, body json.RawMessage) error {
 }
 
 // Moving returns what executes suspend, reinstate or remove, of a participant or an organisation. Both keep their history.
-func Moving(kind string) governance.Execute {
-	return func(s ledger.State, env ledger.Env, body json.RawMessage) error {
-		who, err := decodeSubject(body)
-		if err != nil {
-			return err
-		}
+func Moving(kind string) governance.Kind {
+	return governance.KindOf(func(s ledger.State, env ledger.Env, who subject) error {
 		if who.Organisation != "" {
 			return governance.MoveOrganisation(s, env, kind, who.Organisation)
 		}
@@ -64,5 +53,5 @@ func Moving(kind string) governance.Execute {
 		}
 		participant.SinceMS = env.TimeMS
 		return put(s, participant)
-	}
+	})
 }

@@ -1,9 +1,6 @@
 package rewards
 
 import (
-	"encoding/json"
-
-	"fedledger/chaincode/codec"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
@@ -56,17 +53,18 @@ type treasuryBody struct {
 	Amount uint64 `json:"amount"`
 }
 
-// Spend executes treasury{to, amount}.
-func Spend(s ledger.State, _ ledger.Env, body json.RawMessage) error {
-	var spend treasuryBody
-	if err := codec.DecodeStrict(body, &spend); err != nil {
-		return errcode.New(errcode.BadArgument, "body: %v", err)
+// Check implements governance.Body.
+func (b treasuryBody) Check(governance.Parameters) error {
+	if b.Amount == 0 {
+		return errcode.New(errcode.BadAmount, "the amount must be at least 1")
 	}
+	return governance.CheckName(b.To)
+}
+
+// Spend executes treasury{to, amount}.
+func Spend(s ledger.State, _ ledger.Env, spend treasuryBody) error {
 	if _, err := governance.LoadOrganisation(s, spend.To); err != nil {
 		return err
-	}
-	if spend.Amount == 0 {
-		return errcode.New(errcode.BadAmount, "the amount must be at least 1")
 	}
 	return move(s, balanceKey(Treasury), balanceKey(spend.To), spend.Amount)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"fedledger/chaincode/aggregate"
-	"fedledger/chaincode/codec"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
@@ -31,16 +30,24 @@ type planBody struct {
 	Schema       string          `json:"schema"`
 }
 
+// Check implements governance.Body.
+func (b planBody) Check(parameters governance.Parameters) error {
+	if err := ledger.Digests("plan", b.Plan, "initial_state", b.InitialState, "schema", b.Schema); err != nil {
+		return err
+	}
+	if err := ledger.CheckText("name", b.Name, maxName); err != nil {
+		return err
+	}
+	layout, err := parseLayout(b.Layout)
+	if err == nil && uint64(layout.Bytes()) > parameters.MaxUpdateBytes {
+		err = errcode.New(errcode.LimitExceeded, "an update has %d bytes, at most %d", layout.Bytes(), parameters.MaxUpdateBytes)
+	}
+	return err
+}
+
 const maxName = 100
 
 func planKey(digest string) string { return ledger.Key("plan", digest) }
-
-func decodeBody(raw json.RawMessage, into any) error {
-	if err := codec.DecodeStrict(raw, into); err != nil {
-		return errcode.New(errcode.BadArgument, "body: %v", err)
-	}
-	return nil
-}
 
 // LoadPlan reads a plan.
 func LoadPlan(s ledger.State, digest string) (Plan, error) {
@@ -55,30 +62,13 @@ func LoadPlan(s ledger.State, digest string) (Plan, error) {
 }
 
 // RegisterPlan executes register_plan.
-func RegisterPlan(s ledger.State, env ledger.Env, body json.RawMessage) error {
-	var req planBody
-	if err := decodeBody(body, &req); err != nil {
-		return err
-	}
-	if err := ledger.Digests("plan", req.Plan, "initial_state", req.InitialState, "schema", req.Schema); err != nil {
-		return err
-	}
-	if err := ledger.CheckText("name", req.Name, maxName); err != nil {
-		return err
-	}
+func RegisterPlan(s ledger.State, env ledger.Env, req planBody) error {
 	if _, exists, err := ledger.Load[Plan](s, planKey(req.Plan)); err != nil || exists {
 		return either(err, errcode.New(errcode.PlanExists, "%s", req.Plan))
 	}
 	layout, err := parseLayout(req.Layout)
 	if err != nil {
 		return err
-	}
-	parameters, err := governance.CurrentParameters(s)
-	if err != nil {
-		return err
-	}
-	if uint64(layout.Bytes()) > parameters.MaxUpdateBytes {
-		return errcode.New(errcode.LimitExceeded, "an update has %d bytes, at most %d", layout.Bytes(), parameters.MaxUpdateBytes)
 	}
 	return ledger.Store(s, planKey(req.Plan), Plan{
 		req.Plan, req.Name, req.Layout, ledger.Hex(layout.Digest[:]), uint64(layout.Bytes()),
@@ -94,14 +84,15 @@ func parseLayout(raw json.RawMessage) (aggregate.Layout, error) {
 	return layout, nil
 }
 
+type retireBody struct {
+	Plan string `json:"plan"`
+}
+
+// Check implements governance.Body.
+func (b retireBody) Check(governance.Parameters) error { return ledger.CheckDigest("plan", b.Plan) }
+
 // RetirePlan executes retire_plan: no training starts on it again; those that run go on.
-func RetirePlan(s ledger.State, _ ledger.Env, body json.RawMessage) error {
-	var req struct {
-		Plan string `json:"plan"`
-	}
-	if err := decodeBody(body, &req); err != nil {
-		return err
-	}
+func RetirePlan(s ledger.State, _ ledger.Env, req retireBody) error {
 	plan, err := LoadPlan(s, req.Plan)
 	if err != nil {
 		return err

@@ -1,8 +1,6 @@
 package round
 
 import (
-	"encoding/json"
-
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
@@ -65,15 +63,22 @@ type startBody struct {
 	Cohort   uint64 `json:"cohort"`
 }
 
+// Check implements governance.Body.
+func (b startBody) Check(parameters governance.Parameters) error {
+	if err := ledger.CheckID("training", b.Training); err != nil {
+		return err
+	}
+	if b.Rounds < 1 || b.Rounds > maxRounds {
+		return errcode.New(errcode.LimitExceeded, "rounds must be 1 to %d", maxRounds)
+	}
+	if b.Cohort < parameters.CohortMin || b.Cohort > parameters.MaxCohort {
+		return errcode.New(errcode.LimitExceeded, "a cohort has %d to %d participants", parameters.CohortMin, parameters.MaxCohort)
+	}
+	return ledger.CheckDigest("plan", b.Plan)
+}
+
 // StartTraining executes start_training. The candidates of the first epoch are fixed here.
-func StartTraining(s ledger.State, env ledger.Env, body json.RawMessage) error {
-	var req startBody
-	if err := decodeBody(body, &req); err != nil {
-		return err
-	}
-	if err := ledger.CheckID("training", req.Training); err != nil {
-		return err
-	}
+func StartTraining(s ledger.State, env ledger.Env, req startBody) error {
 	if _, exists, err := ledger.Load[Training](s, trainingKey(req.Training)); err != nil || exists {
 		return either(err, errcode.New(errcode.TrainingExists, "%s", req.Training))
 	}
@@ -99,13 +104,6 @@ func checkStart(s ledger.State, req startBody) (Plan, governance.Parameters, err
 	if err != nil {
 		return Plan{}, parameters, err
 	}
-	if req.Rounds < 1 || req.Rounds > maxRounds {
-		return Plan{}, parameters, errcode.New(errcode.LimitExceeded, "rounds must be 1 to %d", maxRounds)
-	}
-	if req.Cohort < parameters.CohortMin || req.Cohort > parameters.MaxCohort {
-		return Plan{}, parameters, errcode.New(errcode.LimitExceeded,
-			"a cohort has %d to %d participants", parameters.CohortMin, parameters.MaxCohort)
-	}
 	plan, err := LoadPlan(s, req.Plan)
 	if err != nil {
 		return plan, parameters, err
@@ -123,14 +121,17 @@ func checkStart(s ledger.State, req startBody) (Plan, governance.Parameters, err
 	return plan, parameters, err
 }
 
+type trainingBody struct {
+	Training string `json:"training"`
+}
+
+// Check implements governance.Body.
+func (b trainingBody) Check(governance.Parameters) error {
+	return ledger.CheckID("training", b.Training)
+}
+
 // StopTraining executes stop_training: the round in flight is void and none follows.
-func StopTraining(s ledger.State, env ledger.Env, body json.RawMessage) error {
-	var req struct {
-		Training string `json:"training"`
-	}
-	if err := decodeBody(body, &req); err != nil {
-		return err
-	}
+func StopTraining(s ledger.State, env ledger.Env, req trainingBody) error {
 	training, err := LoadTraining(s, req.Training)
 	if err != nil {
 		return err
@@ -145,16 +146,19 @@ func StopTraining(s ledger.State, env ledger.Env, body json.RawMessage) error {
 	return putTraining(s, training)
 }
 
+type rollBackBody struct {
+	Training string `json:"training"`
+	Round    uint64 `json:"round"`
+}
+
+// Check implements governance.Body.
+func (b rollBackBody) Check(governance.Parameters) error {
+	return ledger.CheckID("training", b.Training)
+}
+
 // RollBackTraining executes roll_back_training: the next round trains from the state that an earlier round made (0: the
 // initial one), in a new epoch. What came after stays on record but not in the lineage.
-func RollBackTraining(s ledger.State, env ledger.Env, body json.RawMessage) error {
-	var req struct {
-		Training string `json:"training"`
-		Round    uint64 `json:"round"`
-	}
-	if err := decodeBody(body, &req); err != nil {
-		return err
-	}
+func RollBackTraining(s ledger.State, env ledger.Env, req rollBackBody) error {
 	training, err := LoadTraining(s, req.Training)
 	if err != nil {
 		return err
@@ -229,13 +233,7 @@ func (t Training) takeOver(round Round, status Status) Training {
 
 // LiftDifferencing executes lift_differencing{training}: its next attempt may freeze survivors that differ by too few from
 // a set frozen on the same base state. The round says so, and each node decides by its own policy whether to take part.
-func LiftDifferencing(s ledger.State, env ledger.Env, body json.RawMessage) error {
-	var req struct {
-		Training string `json:"training"`
-	}
-	if err := decodeBody(body, &req); err != nil {
-		return err
-	}
+func LiftDifferencing(s ledger.State, env ledger.Env, req trainingBody) error {
 	training, err := LoadTraining(s, req.Training)
 	if err != nil {
 		return err

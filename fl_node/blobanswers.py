@@ -1,6 +1,7 @@
 """What another organisation's blob service answers, read with care: it may say anything, for as long as it likes."""
 
 import json
+import os
 from typing import Final
 
 import aiohttp
@@ -26,3 +27,12 @@ async def refusal(response: aiohttp.ClientResponse) -> tuple[str, str]:
         return str(body["code"]), str(body["message"])
     except (aiohttp.ClientError, ValueError, KeyError, TypeError, RecursionError):
         return "FL4008", f"status {response.status}"
+
+
+def reason(error: Exception) -> str:
+    """Return in a few words why a service could not be spoken to."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return os.strerror(error.os_error.errno)
+    return f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import aiohttp
 
 from fl_node.bindings import ASKED, FIRST, Binding
-from fl_node.blobanswers import bounded, refusal
+from fl_node.blobanswers import bounded, reason, refusal
 from fl_node.blobstore import About, BlobStore
 from fl_node.egress import EgressLog
 from fl_node.errors import NodeError, RefusalError
@@ -63,7 +63,7 @@ class BlobClient:
             try:
                 return await self._push_once(organisation, digest, data, arrived)
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                problem, arrived = f"{type(error).__name__}: {error}", None
+                problem, arrived = reason(error), None
             if attempt + 1 < attempts:
                 await asyncio.sleep(_pause(attempt))
         raise NodeError(

@@ -173,8 +173,7 @@ class Ledger:
 
     async def parameters(self) -> dict[str, Any]:
         """Return the federation's parameters."""
-        answer = await self.query("GetParameters")
-        return dict(answer.get("parameters", answer))
+        return dict(await self.query("GetParameters"))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from network.errors import NetworkError
-from network.topology import Consortium, load_consortium
+from network.topology import Consortium, Organisation, load_consortium
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,7 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
     Raises:
         NetworkError: FL1020 if there is no consortium, FL1010 or FL1011 if it has no such organisation or user.
     """
-    consortium = consortium_of(run)
-    try:
-        organisation = consortium.organisation(org)
-    except KeyError:
-        names = ", ".join(o.name for o in consortium.peer_organisations)
-        raise NetworkError("FL1010", f"there is no organisation {org}", hint=f"There are {names}.") from None
+    consortium, organisation = consortium_of(run), organisation_of(run, org)
     folder = run / "identities" / org / "users" / user
     if not (folder / "msp" / "signcerts" / "cert.pem").exists():
         hint = f"Create it with `fedledger identity add {org} {user}`."
@@ -79,6 +74,16 @@ def consortium_of(run: Path) -> Consortium:
         hint = "Start one with `fedledger network up`."
         raise NetworkError("FL1020", "there is no network here", where=str(run), hint=hint)
     return load_consortium(path)
+
+
+def organisation_of(run: Path, org: str) -> Organisation:
+    """Return an organisation of a run folder's consortium; FL1020 or FL1010 if there is none."""
+    consortium = consortium_of(run)
+    try:
+        return consortium.organisation(org)
+    except KeyError:
+        names = ", ".join(o.name for o in consortium.peer_organisations)
+        raise NetworkError("FL1010", f"there is no organisation {org}", hint=f"There are {names}.") from None
 
 
 def network_kind(run: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from network.errors import FedledgerError
+from network.errors import FedledgerError, NetworkError
 
 EXIT_ERROR = 1
 EXIT_NOT_UP = 3
@@ -23,13 +23,26 @@ err = Console(stderr=True)
 def explained(*, as_json: bool = False) -> Iterator[None]:
     """Turn an error of ours into a message, or into JSON, and exit code 1; anything else is a bug and shows as one."""
     try:
-        yield
+        with _files_explained():
+            yield
     except FedledgerError as error:
         if as_json:
             emit_json({"error": error.as_json()})
         else:
             err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(EXIT_ERROR) from None
+
+
+@contextmanager
+def _files_explained() -> Iterator[None]:
+    """Say which file cannot be read or written; errors of the system that name no file stay what they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        problem = f"the file or folder cannot be read or written: {error.strerror}"
+        raise NetworkError("FL1012", problem, where=str(error.filename), hint="Give another path.") from None
 
 
 def emit_json(value: Any) -> None:

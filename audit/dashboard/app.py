@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 
 from audit import view
 from audit.charts import metric_chart, reputation_chart, survivor_chart
-from audit.dashboard.guard import Guard, middleware
+from audit.dashboard.guard import DashboardError, Guard, middleware
 from audit.dashboard.live import live_rounds, live_state
 from audit.dashboard.search import MOST_CHARACTERS, search
 from audit.dashboard.watch import Snapshot, Watcher
@@ -220,15 +220,23 @@ def application(snapshot: Callable[[], Snapshot], guard: Guard) -> web.Applicati
 async def serving(
     watcher: Watcher, guard: Guard, address: str, port: int, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve the dashboard and watch the peer; yields the watching task."""
+    """Serve the dashboard and watch the peer; yields the watching task. Raises DashboardError (FL5122)."""
     runner = web.AppRunner(application(lambda: watcher.snapshot, guard), access_log=None)
     await runner.setup()
     watching = asyncio.create_task(watcher.run())
     try:
-        await web.TCPSite(runner, address, port, ssl_context=context).start()
+        await _listen(runner, address, port, context)
         yield watching
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, address: str, port: int, context: ssl.SSLContext | None) -> None:
+    try:
+        await web.TCPSite(runner, address, port, ssl_context=context).start()
+    except OSError as error:
+        text, where = f"cannot listen: {error.strerror or error}", f"{address}:{port}"
+        raise DashboardError("FL5122", text, where=where, hint="Give another --port or --listen.") from None

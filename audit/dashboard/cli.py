@@ -26,7 +26,7 @@ def dashboard(
     genesis: Genesis = None,
     chaincode: Chaincode = "fedledger",
     address: Annotated[str, typer.Option("--listen", help="The address to serve on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to serve on.")] = 8440,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to serve on.")] = 8440,
     token_file: Annotated[Path | None, typer.Option(help="A file with the token to ask for.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="The server's certificate.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fl_node import tls
+from fl_node.blobabout import DIGEST
 from fl_node.blobclient import BlobClient
 from fl_node.blobs import BlobService
 from fl_node.blobs import serve as start_service
@@ -27,7 +28,7 @@ from fl_node.commands.common import (
     show,
 )
 from fl_node.errors import NodeError
-from network.connection import consortium_of, profile
+from network.connection import consortium_of, organisation_of, profile
 
 blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's blob service.")
 
@@ -86,19 +87,22 @@ async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes
     """Return a blob, verified.
 
     Raises:
-        NodeError: FL4704, no member has it, or none the right bytes.
+        NodeError: FL4001, the digest is none; FL4704, no member has it, or none the right bytes.
     """
+    if not DIGEST.fullmatch(digest):
+        raise NodeError("FL4001", "a blob is named by its SHA-256, 64 digits of lower-case hex", where=digest)
     async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
         for source in client.urls:
             data = await client.get(digest, [source])
             if data is not None and hashlib.sha256(data).hexdigest() == digest:
                 return data
-    raise NodeError("FL4704", "no blob service has this blob", where=digest)
+        silent = [name for name in client.urls if not await client.healthy(name)]
+    hint = f"The services of {', '.join(silent)} do not answer; one of them may have it." if silent else ""
+    raise NodeError("FL4704", "no blob service that answers has this blob", where=digest, hint=hint)
 
 
 async def _serve(run: Path, org: str, taken: Limits) -> None:
-    consortium = consortium_of(run)
-    member = consortium.organisation(org)
+    consortium, member = consortium_of(run), organisation_of(run, org)
     if member.blob_port is None:
         raise NodeError("FL4008", f"{org} is no member: it has no blob service")
     service = BlobService(BlobStore(run / "blobs" / org, taken, org), tls.Trust.of(consortium, run))

@@ -32,7 +32,7 @@ from fl_node.errors import NodeError
 from fl_node.findings import Finding
 from fl_node.observe import configure_logs
 from fl_node.running import run_node
-from network.connection import consortium_of
+from network.connection import organisation_of
 
 node = typer.Typer(no_args_is_help=True, help="Run and check this organisation's node.")
 EXIT_FINDINGS = 4
@@ -124,11 +124,19 @@ def doctor(
 def status(org: Org, observe_port: ObservePort = 0, run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
     """Show whether the node is healthy and where it stands; exit code 1 if it does not run or is not healthy."""
     with explained(as_json=as_json):
-        port = observe_port or (consortium_of(run).organisation(org).blob_port or 0) + 2
+        port = observe_port or _observed_port(run, org)
         report = _health(port)
         show(report, as_json=as_json, title=org)
     if not report["healthy"]:
         raise typer.Exit(1)
+
+
+def _observed_port(run: Path, org: str) -> int:
+    """Return where a node's health is to be had; FL1010 or FL4008 if the organisation has no node."""
+    blob_port = organisation_of(run, org).blob_port
+    if blob_port is None:
+        raise NodeError("FL4008", f"{org} is no member: it has no node", hint="Name a member with --org.")
+    return blob_port + 2
 
 
 def _health(port: int) -> dict[str, Any]:

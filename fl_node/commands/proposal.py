@@ -102,7 +102,7 @@ def body_of(fields: list[str]) -> dict[str, Any]:
     for field in fields:
         key, equals, text = field.partition("=")
         if not equals:
-            raise NodeError("FL4001", f"{field!r} is not key=value")
+            raise NodeError("FL4001", f"{field!r} is not key=value", hint="Such as participant=hospital-b.")
         try:
             body[key] = json.loads(text)
         except ValueError:

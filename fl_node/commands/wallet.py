@@ -28,7 +28,7 @@ def balance(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Js
 
 @wallet.command()
 def transfer(
-    to: Annotated[str, typer.Argument(help="The receiving organisation's MSP id.")],
+    to: Annotated[str, typer.Argument(help="The receiving organisation, by name or MSP id, or treasury.")],
     amount: Amount,
     org: Org,
     run: Run = DEFAULT_RUN,
@@ -37,7 +37,8 @@ def transfer(
 ) -> None:
     """Give tokens to another organisation."""
     with explained(as_json=as_json):
-        answer = ask(run, org, user, lambda ledger: ledger.submit("Transfer", to=to, amount=amount))
+        account = next((o.msp_id for o in consortium_of(run).members if o.name == to), to)
+        answer = ask(run, org, user, lambda ledger: ledger.submit("Transfer", to=account, amount=amount))
         show(answer, as_json=as_json, title=f"{amount} to {to}")
 
 

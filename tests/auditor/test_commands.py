@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from audit.bundle import MANIFEST
 from audit.cli import EXIT_FAILED, EXIT_UNCHECKED, audit
+from audit.dashboard.cli import dashboard
 from audit.dashboard.watch import Watcher
 from audit.fetch import FetchError, block_path, fetch
 from audit.run import Options
 from audit.verdict import Rule
 from audit.wire import header_hash
-from network.connection import profile
+from network.connection import consortium_of, profile
 from tests.auditor.browser import until
 from tests.auditor.corpus import Ledger
 
@@ -133,6 +135,14 @@ def test_exit_codes_tell_failed_from_unchecked_from_unreadable(blocks: Path, tmp
     run("verify", "--blocks", blocks, "--genesis", "00", code=EXIT_FAILED)
     assert run("verify", "--blocks", tmp_path / "nothing", code=1)["error"]["code"] == "FL5103"
     assert run("verify", "--blocks", blocks, "--blobs", tmp_path / "no", "--fresh", code=1)["error"]["code"] == "FL5104"
+
+
+def test_a_dashboard_whose_port_is_taken_says_so(federation_ledger: Ledger) -> None:
+    taken = consortium_of(federation_ledger.run).organisation("regulator").peers[0].port
+    app = typer.Typer()
+    app.command()(dashboard)
+    result = CliRunner().invoke(app, ["--run", str(federation_ledger.run), "--port", str(taken)])
+    assert (result.exit_code, "FL5122: cannot listen" in result.stderr) == (1, True)
 
 
 def test_a_damaged_file_is_named_and_the_audit_goes_on_once_it_is_fetched_again(

@@ -89,6 +89,10 @@ def test_a_proposal_is_made_voted_and_takes_effect(trained: Path):
         ("wallet transfer NobodyMSP 5", "FL0603", "no such account"),
         ("plan register /dev/null", "FL3001", "plan"),
         ("model lineage nothing", "FL0404", "no such training"),
+        ("proposal create set_parameters count_bucket=1", "FL0002", "unknown-field"),
+        ("train start a/b --plan commands", "FL0002", "a-z, 0-9"),
+        ("blobs get 12 --out nowhere", "FL4001", "64 digits"),
+        (f"blobs get {'0' * 64} --out nowhere", "FL4704", "has this blob"),
     ],
 )
 def test_a_mistake_is_an_error_with_a_code_and_a_sentence(trained: Path, line: str, code: str, said: str):
@@ -98,9 +102,27 @@ def test_a_mistake_is_an_error_with_a_code_and_a_sentence(trained: Path, line: s
     assert code in typed(trained, line, code=1)
 
 
+@pytest.mark.parametrize("line", ["node status", "blobs serve", "member list"])
+def test_an_organisation_that_is_not_there_is_named_with_those_that_are(trained: Path, line: str):
+    shown = typed(trained, line, code=1, org="hospital-z")
+    assert "FL1010: there is no organisation hospital-z" in shown
+    assert "hospital-d, regulator" in shown
+
+
+def test_a_file_that_cannot_be_written_is_named(trained: Path):
+    plan = next(item["plan"] for item in answered(trained, "plan list"))
+    error = answered(trained, f"blobs get {plan} --out /dev/null/plan.zip", code=1)["error"]
+    assert (error["code"], error["where"]) == ("FL1012", "/dev/null/plan.zip")
+
+
+@pytest.mark.parametrize("line", ["node status", "blobs serve"])
+def test_a_regulator_has_neither_node_nor_blob_service(trained: Path, line: str):
+    assert "FL4008" in typed(trained, line, code=1, org="regulator")
+
+
 def test_tokens_change_hands(trained: Path):
     before = answered(trained, "wallet balance")
-    answered(trained, "wallet transfer HospitalBMSP 5", org="hospital-d")
+    answered(trained, "wallet transfer hospital-b 5", org="hospital-d")
     after = answered(trained, "wallet balance")
     assert (before["HospitalDMSP"] - after["HospitalDMSP"], after["HospitalBMSP"] - before["HospitalBMSP"]) == (5, 5)
     assert before["total supply"] == after["total supply"]

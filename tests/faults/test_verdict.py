@@ -1,9 +1,13 @@
 """After everything that the tests before have done to it: the ledger's history holds, and nobody said too much."""
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from audit.cli import audit
+from audit.verdict import Rule
 from fl_node.demo import regulator
 from fl_node.demo.federation import opened
 from tests.faults.stage import Nodes, ended, start
@@ -36,3 +40,12 @@ async def test_no_participant_is_laid_open_in_any_attempt(run: Path, nodes: Node
 async def test_replay_agrees_with_what_was_committed(run: Path, nodes: Nodes):
     verdict = await regulator.audit(run)
     assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")
+
+
+def test_without_blobs_the_same_ledger_leaves_sums_open_and_breaks_nothing(run: Path, tmp_path: Path):
+    words = ["verify", "--blocks", str(run / "audit"), "--state", str(tmp_path / "state.sqlite"), "--json"]
+    result = CliRunner().invoke(audit, words)
+    verdict = json.loads(result.stdout)
+    assert (result.exit_code, verdict["failures"]) == (0, [])
+    left = {finding["code"] for finding in verdict["unchecked"]}
+    assert left == {Rule.GENESIS.value, Rule.AGGREGATE.value, Rule.HEIGHT.value}

@@ -70,8 +70,10 @@ def get(
         show({"digest": digest, "bytes": len(data), "file": str(out)}, as_json=as_json)
 
 
-async def place(run: Path, org: str, data: bytes, user: str = "client") -> tuple[str, list[str]]:
-    """Push a blob to every member; return its digest and who holds it, at least as many as endorse.
+async def place(
+    run: Path, org: str, data: bytes, user: str = "client", needed: int | None = None
+) -> tuple[str, list[str]]:
+    """Push a blob to every member; return its digest and who holds it, at least `needed`, by default who must endorse.
 
     Raises:
         NodeError: FL4707, too few took it.
@@ -80,7 +82,7 @@ async def place(run: Path, org: str, data: bytes, user: str = "client") -> tuple
     digest = hashlib.sha256(data).hexdigest()
     async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
         everyone = [member.name for member in consortium.members]
-        return digest, await client.spread(digest, data, consortium.threshold, everyone)
+        return digest, await client.spread(digest, data, needed or consortium.threshold, everyone)
 
 
 async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes:

@@ -64,3 +64,8 @@ class Options:
     def drop_round(self) -> int:
         """Return the round in which nodes are killed."""
         return min(3, self.rounds)
+
+    @property
+    def fraud_round(self) -> int:
+        """Return the first round in which a fraud is tried: before nodes are killed, where there are rounds enough."""
+        return max(1, self.drop_round - 1)

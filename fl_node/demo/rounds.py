@@ -54,7 +54,7 @@ async def run_rounds(
     body = {"training": TRAINING, "plan": plan, "rounds": options.rounds, "cohort": options.participants}
     await federation.decide("start_training", body)
     seen: dict[str, Progress] = {}
-    drops, fraud = Drops(stage, options), Fraud(stage, min(2, options.rounds))
+    drops, fraud = Drops(stage, options), Fraud(stage, options.fraud_round)
     with report.live(table_of(seen)) as live:
         try:
             async for progress in watch(federation.first, TRAINING):

@@ -77,9 +77,8 @@ class Fraud:
         folder = run / "blobs" / ledger.profile.organisation
         honest = await sum_of(ledger, view, lambda digest: (folder / digest.hex()[:2] / digest.hex()).open("rb"))
         forged = bytes([honest[0] ^ 1]) + honest[1:]
-        digest, _ = await place(
-            run, self._held, forged, "node", needed=1
-        )  # one's own node is held still, others may be gone
+        # The liar's own node is held still and others may be gone: what endorsers refuse needs no blob.
+        digest, _ = await place(run, self._held, forged, "node", needed=1)
         claim = {
             **view.ref,
             "aggregate": digest,

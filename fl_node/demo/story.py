@@ -61,7 +61,7 @@ class Story:
             await compiling
         async with admins.opened(options.run) as federation:
             plan = await self._found(federation)
-            with report.chapter(f"Training, {options.rounds} rounds", "training") as found:
+            with report.chapter(f"Training, rounds 1 to {options.rounds}", "training") as found:
                 rounds, drops, fraud = await run_rounds(self.stage, federation, report, plan, options)
                 report.record["rounds"] = rounds
                 found["memory_mb"] = self.stage.memory() // MB

@@ -73,6 +73,16 @@ def test_the_whole_story(tmp_path: Path, request: pytest.FixtureRequest):
         assert {"Keys", "Shares", "Updates", "Unmask", "Attest", "total"} <= set(record["seconds"])
 
 
+@pytest.mark.slow
+@pytest.mark.tff
+@pytest.mark.timeout(900)
+def test_a_dropout_and_a_fraud_fit_into_one_round(tmp_path: Path, request: pytest.FixtureRequest):
+    report = run_story(tmp_path, "--rounds", "1", network=request.config.getoption("--network"))
+    assert [record["survivors"] for record in final(report)] == [["hospital-a", "hospital-b", "hospital-c"]]
+    chapters = report["chapters"]
+    assert (chapters["fraud"]["code"], chapters["audit"]["verdict"]) == ("FL0503", "OK")
+
+
 @pytest.mark.parametrize("text", ["hospital-b", "hospital-b@lunch", "@updates", ""])
 def test_a_drop_that_cannot_be_meant_is_refused(text: str):
     with pytest.raises(NodeError) as caught:

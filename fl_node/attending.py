@@ -15,7 +15,7 @@ from fl_node.effects import Effect, OpenRound, Settle, Train
 from fl_node.errors import RefusalError, reported
 from fl_node.plan.errors import DataError
 from fl_node.secagg.errors import Refusal
-from fl_node.session import TURN_MS, URGENT, Own, duty, finished, lacking, ripe, turn
+from fl_node.session import TURN_MS, URGENT, Own, duty, finished, lacking, rest_ms, ripe, turn
 from fl_node.views import OVER, Round, Training
 
 log = structlog.get_logger("node")
@@ -33,7 +33,7 @@ class Seen:
 
     attempt: str = ""
     phase: str = ""
-    ripe_ms: int = 0
+    ripe_ms: int = 0  # since when the phase can move on; later than now while the node rests
     failures: int = 0
     not_before_ms: int = 0
 
@@ -89,6 +89,11 @@ class Attendance:
         elif self._heard >= self._lacking:
             self._wake.set()
 
+    def hear_vote(self) -> None:
+        """Take note that a proposal was carried out: it may be what a round that is void again and again needs."""
+        self._seen.ripe_ms = min(self._seen.ripe_ms, now_ms())
+        self._wake.set()
+
     def hear_trained(self) -> None:
         """Take note that client work has ended; before Updates nothing waits for it."""
         if self._seen.phase == "Updates":
@@ -143,7 +148,7 @@ class Attendance:
         now, seen = now_ms(), self._seen
         if view.phase != seen.phase:
             log.info("phase", attempt=view.name, phase=view.phase, void_reason=view.void_reason or None)
-            seen.phase, seen.ripe_ms, seen.failures, seen.not_before_ms = view.phase, now, 0, 0
+            seen.phase, seen.ripe_ms, seen.failures, seen.not_before_ms = view.phase, now + rest_ms(view), 0, 0
             if view.phase in OVER:
                 self.acts.ended(view)
         if view.phase not in OVER and not ripe(view, own, now):

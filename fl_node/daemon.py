@@ -155,6 +155,8 @@ class Node:
         if name == RESHAPING:
             self.context.voted.clear()
             self._wake.set()
+            for attended in self._attended.values():
+                attended.hear_vote()
         if attendance is not None and not attendance.over:
             attendance.hear(name)
         elif name == "RoundOpened":

@@ -39,6 +39,9 @@ URGENT: Final = frozenset(
     }
 )
 """Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
+QUICK_ATTEMPTS: Final = 3
+"""So many attempts of a round follow one another at once."""
+LONGEST_REST_MS: Final = 300_000
 LATEST_MS: Final = 3000
 """How long before a deadline a node that is not ready to train takes part at last."""
 
@@ -136,6 +139,12 @@ def turn(view: Round, own: Own) -> int:
     """Return how many nodes come before this one in doing what anyone may do."""
     order = (*view.aggregators, *(p for p in view.cohort if p not in view.aggregators))
     return order.index(own.participant) if own.participant in order else len(order)
+
+
+def rest_ms(view: Round) -> int:
+    """Return how long to rest after an attempt: what is void again and again takes a vote or a repair, not haste."""
+    doublings = min(view.attempt - QUICK_ATTEMPTS, LONGEST_REST_MS.bit_length())
+    return min(LONGEST_REST_MS, 1000 << doublings) if view.phase == "Void" and doublings > 0 else 0
 
 
 def awaited(view: Round) -> tuple[str, ...]:

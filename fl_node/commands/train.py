@@ -1,19 +1,23 @@
 """`fedledger train`: start, stop and watch trainings."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.live import Live
 from rich.table import Table
 
-from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, emit_json, explained, out, show
+from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, emit_json, explained, note, out, show
 from fl_node.commands.proposal import propose
 from fl_node.errors import NodeError
-from fl_node.ledger import Ledger
+from fl_node.ledger import Ledger, meaning
 from fl_node.watching import Progress
 from fl_node.watching import watch as watch_training
 
 train = typer.Typer(no_args_is_help=True, help="Start, stop and watch trainings.")
+REMEDIES: Final = {
+    "FL0424": "If the next attempts end so too: vote `lift_differencing training=…` and run the nodes with "
+    "--accept-lifted, or stop it and train another plan, or this one from another initial state.",
+}
 Name = Annotated[str, typer.Argument(metavar="TRAINING", help="The training's id.")]
 
 
@@ -64,6 +68,8 @@ def status(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "clien
         attempts = record.pop("attempts")
         show(record, as_json=False, title=training)
         show(attempts, as_json=False, columns=("round", "attempt", "phase", "survivors", "state", "void_reason"))
+        if attempts and (said := explanation(attempts[-1]["void_reason"])):
+            note(said)
 
 
 @train.command()
@@ -113,7 +119,14 @@ def table_of(seen: dict[str, Progress]) -> Table:
         table.add_row(
             number, phase, survivors, metrics, str(record["update_bytes"]), f"{record['seconds']['total']:.1f}"
         )
+        table.caption = explanation(record["void_reason"])
     return table
+
+
+def explanation(void_reason: str) -> str | None:
+    """Return what the reason of a void attempt means and, where no other attempt would end otherwise, what helps."""
+    text = " ".join(filter(None, (void_reason, meaning(void_reason), REMEDIES.get(void_reason))))
+    return text or None
 
 
 def _telling(metric: str) -> bool:

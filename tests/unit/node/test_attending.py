@@ -13,7 +13,7 @@ from fl_node.context import Context
 from fl_node.effects import Advance, Effect, OpenRound, PublishKeys
 from fl_node.errors import NodeError
 from fl_node.observe import Health, Metrics
-from fl_node.session import Own
+from fl_node.session import Own, rest_ms
 from fl_node.views import Round
 from tests.unit.node.test_daemon import training
 from tests.unit.node.test_session import ME, NAMES, keys, updated, view
@@ -147,6 +147,23 @@ async def test_a_node_that_waits_for_a_complaints_answer_advances_as_soon_as_it_
     made.stop()
     await task
     assert len(acts.done) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "attempt", "rest"),
+    [("Void", 1, 0), ("Void", 3, 0), ("Void", 4, 2_000), ("Void", 7, 16_000), ("Void", 523, 300_000), ("Final", 9, 0)],
+)
+def test_the_more_attempts_of_a_round_are_void_the_longer_a_node_rests(phase: str, attempt: int, rest: int):
+    assert rest_ms(view(phase, attempt=attempt)) == rest
+
+
+async def test_a_vote_ends_the_rest_after_void_attempts():
+    made, _, acts = attendance(view("Void", attempt=9, **keys(*NAMES)), Own("b", "BMSP"))
+    await made._look()
+    assert acts.done == []
+    made.hear_vote()
+    await made._look()
+    assert acts.done == [OpenRound()]
 
 
 async def test_a_problem_is_shown_until_the_duty_is_done():

@@ -16,14 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from fl_node import tls
 from fl_node.blobclient import BlobClient
-from fl_node.blobstore import BlobStore
 from fl_node.config import NodeConfig
-from fl_node.data.examples import load_examples
+from fl_node.datafit import check_data
 from fl_node.errors import NodeError
 from fl_node.findings import CautionError, Finding, awaited, checked, failed
 from fl_node.keys import public_key_hash
 from fl_node.ledger import Ledger, open_ledger
-from fl_node.plan.container import load_plan
 from network.connection import Profile, profile
 from network.errors import FedledgerError
 
@@ -175,41 +173,6 @@ async def check_participant(config: NodeConfig, own: Profile, ledger: Ledger) ->
         hint = "See `fedledger proposal list`; the organisations vote on it."
         raise NodeError("FL4006", f"the participant is {record.status}", hint=hint)
     return f"{config.name} is active under {record.msp_id}"
-
-
-def check_data_exists(config: NodeConfig) -> None:
-    """Check that what was given as data is there.
-
-    Raises:
-        NodeError: FL4001.
-    """
-    if config.data is not None and not config.data.exists():
-        raise NodeError("FL4001", "there is no such file or folder", where=str(config.data), hint="Give --data.")
-
-
-async def check_data(config: NodeConfig, ledger: Ledger) -> str:
-    """Read the node's rows with the schema of every plan in training.
-
-    Raises:
-        FedledgerError: the plan or the data is refused, with file and row.
-    """
-    check_data_exists(config)
-    if config.data is None:
-        return "no data: this node holds blobs and attests"
-    plans = sorted({training.plan for training in await ledger.trainings() if training.running})
-    rows = 0
-    for plan in plans:
-        if config.policy.plans and plan not in config.policy.plans:
-            hint = "Consent to it with --plan, or let the node sit this training out."
-            raise NodeError("FL4301", "a plan in training is none that you consent to", where=plan, hint=hint)
-        path = BlobStore(config.blobs).path(plan)
-        if not path.exists():
-            hint = "A running node pulls it; otherwise ask who registered it."
-            raise NodeError("FL4704", "the plan file is not in the blob folder", where=plan, hint=hint)
-        manifest = load_plan(path, plan).manifest
-        split = await asyncio.to_thread(load_examples, config.data, manifest.schema_, manifest.batching.holdout_percent)
-        rows = sum(part.rows for part in split)
-    return f"{rows} rows fit {len(plans)} plans" if plans else "no training yet to check the data against"
 
 
 async def check_phases(config: NodeConfig, ledger: Ledger) -> str:

@@ -13,6 +13,7 @@ from fl_node.blobstore import BlobStore
 from fl_node.config import NodeConfig
 from fl_node.context import Context
 from fl_node.daemon import Node
+from fl_node.datafit import check_data_exists
 from fl_node.egress import EgressLog
 from fl_node.journal import Journal
 from fl_node.ledger import Ledger, LedgerError, open_ledger
@@ -85,7 +86,7 @@ async def _require(config: NodeConfig, own: Profile) -> None:
     """Refuse to start with an identity, disk or clock that could only do harm."""
     doctor.check_identity(own)
     doctor.check_disk(config)
-    doctor.check_data_exists(config)
+    check_data_exists(config)
     await doctor.check_clock(config)
 
 

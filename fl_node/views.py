@@ -179,6 +179,12 @@ class Training(View):
         return not (self.stopped or self.finished)
 
 
+class Profile(View):
+    """What a participant said of its data when it applied; only the digest of the schema matters here."""
+
+    schema_digest: str = Field(alias="schema")
+
+
 class Participant(View):
     """A participant's record."""
 
@@ -186,3 +192,4 @@ class Participant(View):
     msp_id: str
     key_hash: str
     status: str
+    profile: Profile

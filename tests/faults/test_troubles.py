@@ -88,6 +88,7 @@ async def test_wrong_data(run: Path, nodes: Nodes):
         assert "hospital-c.csv" in said
         assert "row 3" in said
         await others_end_final(federation, "wrong-data")
+        assert await diagnosis(nodes) == {"data and plan": "FL3104"}, "no training runs: the vetted plans tell"
 
 
 async def test_a_plan_that_the_organisation_does_not_consent_to(run: Path, nodes: Nodes):

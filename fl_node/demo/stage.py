@@ -130,9 +130,13 @@ def fresh(run: Path) -> None:
         raise NodeError("FL4001", "the folder holds something else than a demonstration", where=str(run), hint=hint)
     if (run / MARK).exists():
         down(run)
-        shutil.rmtree(run)
-    run.mkdir(parents=True)
+    run.mkdir(parents=True, exist_ok=True)
     (run / MARK).write_text("A demonstration of fedledger; the next one removes this folder.\n")
+    for path in run.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != MARK:  # the mark outlives an interrupted removal
+            path.unlink()
 
 
 def definition_of(options: Options) -> str:

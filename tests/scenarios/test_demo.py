@@ -6,10 +6,12 @@ import os
 import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
 from fl_node.demo.options import Drop, Options
+from fl_node.demo.stage import fresh
 from fl_node.errors import NodeError
 from network import processes
 from tests.ports import free_ports
@@ -93,3 +95,24 @@ def test_a_drop_that_cannot_be_meant_is_refused(text: str):
 def test_a_drop_of_somebody_else_is_refused(tmp_path: Path):
     with pytest.raises(NodeError, match="there is no hospital-x"):
         Options(run=tmp_path, drops=(Drop("hospital-x", "updates"),))
+
+
+def test_a_folder_whose_removal_was_interrupted_can_be_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = tmp_path / "demo"
+    run.mkdir()
+    fresh(run)
+    (run / "data").mkdir()
+    (run / "network.json").write_text("{}")
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("shutil.rmtree", MagicMock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            fresh(run)
+    fresh(run)
+    assert [path.name for path in run.iterdir()] == ["DEMONSTRATION"]
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(NodeError, match="FL4001"):
+        fresh(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"

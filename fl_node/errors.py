@@ -41,6 +41,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "FL4501": "a command was refused by the ledger",
     "FL4502": "a model cannot be exported in this form",
     "FL4601": "the demonstration did not go as it should",
+    "FL4602": "another demonstration is under way in the folder",
 }
 """Code → meaning. Codes are never reused for another meaning."""
 

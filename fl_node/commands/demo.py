@@ -12,7 +12,7 @@ import typer
 from fl_node.commands.common import explained, note
 from fl_node.demo.options import EXAMPLES, LEAST, MOST, Drop, Options
 from fl_node.demo.report import Report
-from fl_node.demo.stage import fresh
+from fl_node.demo.stage import claimed
 from fl_node.demo.story import Story
 from fl_node.errors import NodeError
 from network.cli import DEFAULT_RUN
@@ -64,11 +64,10 @@ def demo(
                 base_port=base_port,
                 audit=audit,
             )
-            fresh(run)
-            signal.signal(
-                signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
-            )  # end the story, stop everything
-            asyncio.run(Story(options, report).tell())
+            # End the story, stop everything.
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+            with claimed(run):
+                asyncio.run(Story(options, report).tell())
     except typer.Exit:
         report.finish(json_file, "failed")
         raise

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,24 +120,33 @@ class Stage:
                 await asyncio.sleep(POLL_S)
 
 
-def fresh(run: Path) -> None:
-    """Make a folder ready for a demonstration: an earlier one there is ended and removed.
+@contextlib.contextmanager
+def claimed(run: Path) -> Iterator[None]:
+    """Have a folder for one demonstration alone: an earlier one that was left there is ended and removed.
 
     Raises:
-        NodeError: FL4001, the folder holds something else.
+        NodeError: FL4001, the folder holds something else; FL4602, a demonstration is under way in it.
     """
     if run.exists() and any(run.iterdir()) and not (run / MARK).exists():
         hint = "Choose another folder with --run."
         raise NodeError("FL4001", "the folder holds something else than a demonstration", where=str(run), hint=hint)
-    if (run / MARK).exists():
-        down(run)
     run.mkdir(parents=True, exist_ok=True)
-    (run / MARK).write_text("A demonstration of fedledger; the next one removes this folder.\n")
-    for path in run.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != MARK:  # the mark outlives an interrupted removal
-            path.unlink()
+    with (run / MARK).open("a") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = "Wait for its end, or give --run and --base-port."
+            raise NodeError("FL4602", "a demonstration is under way here", where=str(run), hint=hint) from None
+        if not mark.tell():
+            mark.write("A demonstration of fedledger; the next one removes this folder.\n")
+            mark.flush()
+        down(run)
+        for path in run.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != MARK:  # the mark outlives an interrupted removal
+                path.unlink()
+        yield
 
 
 def definition_of(options: Options) -> str:

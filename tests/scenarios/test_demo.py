@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from fl_node.demo.options import Drop, Options
-from fl_node.demo.stage import fresh
+from fl_node.demo.stage import claimed
 from fl_node.errors import NodeError
 from network import processes
 from tests.ports import free_ports
@@ -100,19 +100,27 @@ def test_a_drop_of_somebody_else_is_refused(tmp_path: Path):
 def test_a_folder_whose_removal_was_interrupted_can_be_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     run = tmp_path / "demo"
     run.mkdir()
-    fresh(run)
-    (run / "data").mkdir()
-    (run / "network.json").write_text("{}")
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr("shutil.rmtree", MagicMock(side_effect=KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            fresh(run)
-    fresh(run)
-    assert [path.name for path in run.iterdir()] == ["DEMONSTRATION"]
+    with claimed(run):
+        (run / "data").mkdir()
+        (run / "report.html").write_text("")
+    monkeypatch.setattr("shutil.rmtree", MagicMock(side_effect=[KeyboardInterrupt]))
+    with pytest.raises(KeyboardInterrupt), claimed(run):
+        pass
+    monkeypatch.undo()
+    with claimed(run):
+        assert [path.name for path in run.iterdir()] == ["DEMONSTRATION"]
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(NodeError, match="FL4001"):
-        fresh(tmp_path)
+    with pytest.raises(NodeError, match="FL4001"), claimed(tmp_path):
+        pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_two_demonstrations_do_not_share_a_folder(tmp_path: Path):
+    with claimed(tmp_path):
+        (tmp_path / "network.txt").write_text("running")
+        with pytest.raises(NodeError, match="FL4602"), claimed(tmp_path):
+            pass
+        assert (tmp_path / "network.txt").read_text() == "running"

@@ -75,14 +75,12 @@ def test_the_whole_story(tmp_path: Path, request: pytest.FixtureRequest):
         assert {"Keys", "Shares", "Updates", "Unmask", "Attest", "total"} <= set(record["seconds"])
 
 
-@pytest.mark.slow
-@pytest.mark.tff
-@pytest.mark.timeout(900)
-def test_a_dropout_and_a_fraud_fit_into_one_round(tmp_path: Path, request: pytest.FixtureRequest):
-    report = run_story(tmp_path, "--rounds", "1", network=request.config.getoption("--network"))
-    assert [record["survivors"] for record in final(report)] == [["hospital-a", "hospital-b", "hospital-c"]]
-    chapters = report["chapters"]
-    assert (chapters["fraud"]["code"], chapters["audit"]["verdict"]) == ("FL0503", "OK")
+@pytest.mark.parametrize(("rounds", "fraud", "drop"), [(1, 1, 1), (2, 1, 2), (3, 2, 3), (5, 2, 3), (50, 2, 3)])
+def test_the_fraud_comes_before_the_dropout_where_there_are_rounds_enough(
+    tmp_path: Path, rounds: int, fraud: int, drop: int
+):
+    options = Options(run=tmp_path, rounds=rounds)
+    assert (options.fraud_round, options.drop_round) == (fraud, drop)
 
 
 @pytest.mark.parametrize("text", ["hospital-b", "hospital-b@lunch", "@updates", ""])

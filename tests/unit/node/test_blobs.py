@@ -170,6 +170,7 @@ async def test_a_blob_reaches_as_many_as_endorse_though_one_service_is_down(
         assert await client.spread(DIGEST, DATA, 2) == ["hospital-a", "hospital-b"]
         with pytest.raises(NodeError) as caught:
             await client.spread(DIGEST, DATA, 3)
+        assert await client.spread(DIGEST, DATA, 1, preferred=urls) == ["hospital-a", "hospital-b"]
     assert caught.value.code == "FL4707"
     assert "hospital-c does not answer: Connection refused (https://127.0.0.1:9)" in str(caught.value)
     assert (tmp_path / "egress.jsonl").read_text().count(DIGEST) == 2

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from audit.dashboard.cli import dashboard
+from audit.fabric.state import State
 from audit.options import (
     DEFAULT_BLOCKS,
     DEFAULT_RUN,
@@ -22,10 +22,10 @@ from audit.options import (
     User,
     Work,
 )
-from audit.replay import Replayer
-from audit.state import State
-from audit.terminal import show
-from audit.verdict import Verdict
+from audit.report.dashboard.cli import dashboard
+from audit.report.terminal import show
+from audit.verify.replay import Replayer
+from audit.verify.verdict import Verdict
 from network.console import Json, emit_json, err, explained, note, out
 
 __all__ = ["audit", "dashboard"]
@@ -47,8 +47,8 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Fetch every block from genesis on from one's own peer; goes on where the last fetch ended."""
-    from audit.fetch import fetch as fetch_blocks
-    from audit.fetch import fetched_height
+    from audit.evidence.fetch import fetch as fetch_blocks
+    from audit.evidence.fetch import fetched_height
     from network.connection import profile
 
     with explained(as_json=as_json):
@@ -68,7 +68,7 @@ def genesis(
     as_json: Json = False,
 ) -> None:
     """Show the hash of the block that an organisation's own peer joined with: what an audit is pinned to."""
-    from audit.fetch import genesis_hash
+    from audit.evidence.fetch import genesis_hash
     from network.connection import profile
 
     with explained(as_json=as_json):
@@ -99,8 +99,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check blocks offline: hashes, signatures, policies, validation codes, rules, aggregates, lineage."""
-    from audit.bundle import check_whole, unpack
-    from audit.run import Options, audited
+    from audit.report.bundle import check_whole, unpack
+    from audit.verify.run import Options, audited
 
     with (
         explained(as_json=as_json),
@@ -149,9 +149,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Verify what is new, then write everything that happened and the verdict into one page without outside assets."""
-    from audit.report import write
-    from audit.run import Options, audited
-    from audit.story import Reader, tell
+    from audit.report.report import write
+    from audit.verify.run import Options, audited
+    from audit.verify.story import Reader, tell
 
     with explained(as_json=as_json), Progress(console=err, disable=as_json) as bar:
         task = bar.add_task("blocks", total=None)
@@ -185,9 +185,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the evidence of one round: all blocks from genesis to its end, in one file."""
-    from audit.bundle import export as write_bundle
-    from audit.bundle import final_block
-    from audit.run import open_state
+    from audit.report.bundle import export as write_bundle
+    from audit.report.bundle import final_block
+    from audit.verify.run import open_state
 
     with explained(as_json=as_json):
         book = open_state(blocks, state)
@@ -204,8 +204,8 @@ def export(
 
 def compare(verdict: Verdict, state: State, run: Path, org: str, user: str) -> None:
     """Compare a chain's end with other organisations' peers."""
-    from audit.verify import recall_config
-    from audit.witness import ask, judge
+    from audit.verify.verify import recall_config
+    from audit.verify.witness import ask, judge
     from network.connection import consortium_of, profile
 
     config = recall_config(state)

@@ -26,7 +26,7 @@ GOALS = {"transactions_a_second": 500, "peak_mb": 200}
 
 def child(chain: Path, *, replay: bool) -> dict[str, Any]:
     """Verify a chain in this process and return what it took."""
-    from audit.run import Options, verify_folder
+    from audit.verify.run import Options, verify_folder
 
     started = time.monotonic()
     verdict = verify_folder(chain, chain.parent / "audit.sqlite", Options(replay=replay, fresh=True))
@@ -54,7 +54,7 @@ def measure(total: int) -> dict[str, Any]:
     """Make a chain and verify it without and with replay, each in a process of its own."""
     from audit_chain import PER_BLOCK, make_chain
 
-    from audit.run import REPLAY_PACKAGE
+    from audit.verify.run import REPLAY_PACKAGE
     from network.build import build_chaincode
     from network.topology import load_consortium
 

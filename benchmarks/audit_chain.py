@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audit.commit import commit_hash
-from audit.envelope import parse_action, parse_transaction
-from audit.fetch import block_path
-from audit.replay import Replayer
-from audit.state import Place, Write
-from audit.wire import COMMIT_HASH, TRANSACTIONS_FILTER, header_hash
+from audit.evidence.fetch import block_path
+from audit.fabric.commit import commit_hash
+from audit.fabric.envelope import parse_action, parse_transaction
+from audit.fabric.state import Place, Write
+from audit.fabric.wire import COMMIT_HASH, TRANSACTIONS_FILTER, header_hash
+from audit.verify.replay import Replayer
 from network.build import build_chaincode
 from network.devnet import blocks, lifecycle
 from network.devnet import protos as p

@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
+from fl_node.commands.watching import watch
 from fl_node.demo.federation import opened
-from fl_node.watching import watch
 from network import processes
 from network.bringup import Request, down, up
 from network.topology import DEFAULT_DEFINITION

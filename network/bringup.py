@@ -10,9 +10,9 @@ from network import processes, runfolder
 from network.build import build_chaincode
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
-from network.places import PlacedYaml
 from network.plan import Kind, Plan
 from network.topology import DEFAULT_DEFINITION, Consortium, parse_consortium
+from network.yaml_lines import PlacedYaml
 
 FABRIC_BATCH_INTERVAL_MS = 200
 READY_S = 60.0

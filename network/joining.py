@@ -20,9 +20,9 @@ from network.config_update import compute_update
 from network.connection import profile
 from network.devnet.genesis import application_policies, organisation_group
 from network.errors import NetworkError
-from network.places import PlacedYaml
 from network.plan import Plan
 from network.topology import Consortium, parse_consortium
+from network.yaml_lines import PlacedYaml
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from network.allotment import DEFAULT_BASE_PORT, allot
 from network.errors import NetworkError
-from network.places import Location, PlacedYaml
 from network.roles import Roles
+from network.yaml_lines import Location, PlacedYaml
 
 DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
 Role = Literal["member", "regulator", "orderer"]

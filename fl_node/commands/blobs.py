@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from fl_node import tls
-from fl_node.blobabout import DIGEST
-from fl_node.blobclient import BlobClient
-from fl_node.blobs import BlobService
-from fl_node.blobs import serve as start_service
-from fl_node.blobstore import BlobStore, Limits
+from fl_node.blobs import tls
+from fl_node.blobs.client import BlobClient
+from fl_node.blobs.metadata import DIGEST
+from fl_node.blobs.service import BlobService
+from fl_node.blobs.service import serve as start_service
+from fl_node.blobs.store import BlobStore, Limits
 from fl_node.commands.common import (
     DEFAULT_RUN,
     BlobMb,

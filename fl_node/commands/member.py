@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
+from fl_node.commands.founding import found as found_federation
 from fl_node.data.profile import profile
-from fl_node.founding import found as found_federation
-from fl_node.keys import public_key_hash
-from fl_node.ledger import Ledger
+from fl_node.ledger.client import Ledger, public_key_hash
 from fl_node.plan.container import load_plan
 from network.connection import profile as connection_profile
 

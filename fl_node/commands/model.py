@@ -7,9 +7,9 @@ import typer
 
 from fl_node.commands.blobs import fetch
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
-from fl_node.export import export as export_model
-from fl_node.export import lineage as lineage_of
-from fl_node.ledger import Ledger
+from fl_node.commands.export import export as export_model
+from fl_node.commands.export import lineage as lineage_of
+from fl_node.ledger.client import Ledger
 
 model = typer.Typer(no_args_is_help=True, help="Export a trained model with its lineage.")
 Name = Annotated[str, typer.Argument(metavar="TRAINING", help="The training's id.")]

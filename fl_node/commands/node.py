@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from fl_node.blobstore import Limits
+from fl_node.blobs.store import Limits
 from fl_node.commands.common import (
     DEFAULT_RUN,
     BlobMb,
@@ -26,12 +26,12 @@ from fl_node.commands.common import (
     out,
     show,
 )
-from fl_node.config import DAY_MS, NodeConfig, Policy
-from fl_node.doctor import examine
+from fl_node.doctor.doctor import examine
+from fl_node.doctor.findings import Finding
 from fl_node.errors import NodeError
-from fl_node.findings import Finding
-from fl_node.observe import configure_logs
-from fl_node.running import run_node
+from fl_node.node.config import DAY_MS, NodeConfig, Policy
+from fl_node.node.observe import configure_logs
+from fl_node.node.start import run_node
 from network.connection import organisation_of
 
 node = typer.Typer(no_args_is_help=True, help="Run and check this organisation's node.")

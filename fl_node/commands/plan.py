@@ -8,7 +8,7 @@ import typer
 from fl_node.commands.blobs import place
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, note, show
 from fl_node.commands.proposal import propose
-from fl_node.ledger import Ledger
+from fl_node.ledger.client import Ledger
 from fl_node.plan.cli import app as plan
 from fl_node.plan.container import load_plan
 

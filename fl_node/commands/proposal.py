@@ -9,7 +9,7 @@ import typer
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
 from fl_node.errors import NodeError
-from fl_node.ledger import Ledger, LedgerError
+from fl_node.ledger.client import Ledger, LedgerError
 
 proposal = typer.Typer(no_args_is_help=True, help="Propose and vote.")
 DAY_MS = 86_400_000

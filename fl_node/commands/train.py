@@ -8,10 +8,10 @@ from rich.table import Table
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, emit_json, explained, note, out, show
 from fl_node.commands.proposal import propose
+from fl_node.commands.watching import Progress
+from fl_node.commands.watching import watch as watch_training
 from fl_node.errors import NodeError
-from fl_node.ledger import Ledger, meaning
-from fl_node.watching import Progress
-from fl_node.watching import watch as watch_training
+from fl_node.ledger.client import Ledger, meaning
 
 train = typer.Typer(no_args_is_help=True, help="Start, stop and watch trainings.")
 REMEDIES: Final = {

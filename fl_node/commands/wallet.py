@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
-from fl_node.ledger import Ledger
+from fl_node.ledger.client import Ledger
 from network.connection import consortium_of
 
 wallet = typer.Typer(no_args_is_help=True, help="Balances, stakes, rewards and reputation.")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from fl_node.commands.blobs import place
+from fl_node.commands.founding import found
 from fl_node.commands.member import application
 from fl_node.commands.plan import registration
 from fl_node.commands.proposal import cast, propose
-from fl_node.founding import found
-from fl_node.ledger import Ledger, open_ledger
+from fl_node.ledger.client import Ledger, open_ledger
 from fl_node.plan.container import load_plan
 from network.connection import consortium_of, profile
 

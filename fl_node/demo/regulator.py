@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fl_node.demo.rounds import TRAINING
-from fl_node.ledger import LedgerError, open_ledger
+from fl_node.ledger.client import LedgerError, open_ledger
 from network.connection import consortium_of, profile
 
 

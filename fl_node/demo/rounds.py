@@ -5,13 +5,13 @@ from typing import Any
 from rich.table import Table
 
 from fl_node.commands.train import table_of
+from fl_node.commands.watching import Progress, watch
 from fl_node.demo.federation import Federation
 from fl_node.demo.fraud import Fraud
 from fl_node.demo.options import Drop, Options
 from fl_node.demo.report import Report
 from fl_node.demo.stage import Stage
-from fl_node.views import Round
-from fl_node.watching import Progress, watch
+from fl_node.ledger.records import Round
 
 TRAINING = "diagnosis"
 

@@ -6,8 +6,8 @@ from fabric_protos.common import common_pb2, configtx_pb2
 from fabric_protos.msp import msp_config_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
-from audit.envelope import is_config_block
-from audit.verdict import Rule
+from audit.fabric.envelope import is_config_block
+from audit.verify.verdict import Rule
 from tests.auditor.corpus import KINDS, Expected, Ledger, kind
 from tests.auditor.forge import Chain, flag, reseal
 

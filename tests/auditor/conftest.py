@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from audit.fetch import fetch, read_blocks
+from audit.evidence.fetch import fetch, read_blocks
 from gateway import Contract, Endpoint, Identity, Signer, connect
 from gateway.errors import CommitError, EndorseError, SubmitError
 from network.bringup import Request, down, up

@@ -7,9 +7,9 @@ from pathlib import Path
 from fabric_protos.common import common_pb2, configtx_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
-from audit.envelope import is_config_block
-from audit.verdict import Rule
-from audit.wire import COMMIT_HASH, LAST_CONFIG, SIGNATURES, TRANSACTIONS_FILTER
+from audit.fabric.envelope import is_config_block
+from audit.fabric.wire import COMMIT_HASH, LAST_CONFIG, SIGNATURES, TRANSACTIONS_FILTER
+from audit.verify.verdict import Rule
 from tests.auditor.forge import Chain, Key, Opened, flag, flip, reseal, resign
 
 Expected = tuple[Rule, int]

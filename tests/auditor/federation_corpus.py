@@ -9,9 +9,9 @@ from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.peer import chaincode_event_pb2, chaincode_pb2, proposal_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
-from audit.envelope import is_config_block, parse_action, parse_transaction
-from audit.verdict import Rule
-from audit.wire import COMMIT_HASH, TRANSACTIONS_FILTER
+from audit.fabric.envelope import is_config_block, parse_action, parse_transaction
+from audit.fabric.wire import COMMIT_HASH, TRANSACTIONS_FILTER
+from audit.verify.verdict import Rule
 from tests.auditor.corpus import Expected, Ledger, replace, written
 from tests.auditor.forge import Chain, Key, Opened, reseal
 

@@ -13,7 +13,7 @@ from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.msp import identities_pb2
 from fabric_protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
 
-from audit.wire import SIGNATURES, TRANSACTIONS_FILTER, data_hash, header_bytes, header_hash
+from audit.fabric.wire import SIGNATURES, TRANSACTIONS_FILTER, data_hash, header_bytes, header_hash
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 Chain = list[common_pb2.Block]

@@ -14,14 +14,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from audit.bundle import MANIFEST
 from audit.cli import EXIT_FAILED, EXIT_UNCHECKED, audit
-from audit.dashboard.cli import dashboard
-from audit.dashboard.watch import Watcher
-from audit.fetch import FetchError, block_path, fetch
-from audit.run import Options
-from audit.verdict import Rule
-from audit.wire import header_hash
+from audit.evidence.fetch import FetchError, block_path, fetch
+from audit.fabric.wire import header_hash
+from audit.report.bundle import MANIFEST
+from audit.report.dashboard.cli import dashboard
+from audit.report.dashboard.watch import Watcher
+from audit.verify.run import Options
+from audit.verify.verdict import Rule
 from network.connection import consortium_of, profile
 from tests.auditor.browser import until
 from tests.auditor.corpus import Ledger
@@ -57,7 +57,7 @@ def test_a_fetch_leaves_room_on_the_disk_and_goes_on_later(
 ) -> None:
     left = shutil.disk_usage(tmp_path).free
     with monkeypatch.context() as full:
-        full.setattr("audit.fetch.RESERVE_BYTES", 2 * left)
+        full.setattr("audit.evidence.fetch.RESERVE_BYTES", 2 * left)
         answer = run("fetch", "--run", federation_ledger.run, "--out", tmp_path / "new", code=1)
     assert answer["error"]["code"] == "FL5108"
     assert run("fetch", "--run", federation_ledger.run, "--out", tmp_path / "new")["new"] == len(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from audit.blobs import gather
-from audit.run import complete, start_replay
-from audit.state import State
-from audit.verdict import Rule, Verdict
-from audit.verify import Auditor
-from audit.wire import header_hash
-from audit.witness import Witness, judge
+from audit.evidence.blobs import gather
+from audit.fabric.state import State
+from audit.fabric.wire import header_hash
+from audit.verify.run import complete, start_replay
+from audit.verify.verdict import Rule, Verdict
+from audit.verify.verify import Auditor
+from audit.verify.witness import Witness, judge
 from tests.auditor.corpus import Ledger
 from tests.auditor.federation_corpus import KINDS
 from tests.auditor.forge import Chain, copy_chain

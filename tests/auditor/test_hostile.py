@@ -14,14 +14,14 @@ import pytest
 from fabric_protos.common import common_pb2
 from typer.testing import CliRunner
 
-from audit.bundle import MANIFEST
-from audit.channel import genesis_config
 from audit.cli import EXIT_FAILED, audit, show
-from audit.fetch import block_path
-from audit.run import Options, state_path, verify_folder
-from audit.verdict import Finding, Rule, Verdict
-from audit.wire import header_hash
-from audit.witness import judge, weigh
+from audit.evidence.fetch import block_path
+from audit.fabric.channel import genesis_config
+from audit.fabric.wire import header_hash
+from audit.report.bundle import MANIFEST
+from audit.verify.run import Options, state_path, verify_folder
+from audit.verify.verdict import Finding, Rule, Verdict
+from audit.verify.witness import judge, weigh
 from network.console import out
 from tests.auditor.corpus import Ledger
 from tests.auditor.federation_corpus import MAJORITY, call, places, rewrite

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from audit.cli import audit
-from audit.dashboard.app import serving
-from audit.dashboard.guard import Guard
-from audit.dashboard.watch import Watcher
-from audit.run import Options
+from audit.report.dashboard.app import serving
+from audit.report.dashboard.guard import Guard
+from audit.report.dashboard.watch import Watcher
+from audit.verify.run import Options
 from network.connection import profile
 from tests.auditor.browser import OVERFLOWS, SIZES, Browser, browser, program, until
 from tests.auditor.corpus import Ledger

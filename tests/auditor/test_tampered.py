@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from audit.state import State
-from audit.transactions import check_transaction
-from audit.verdict import Rule, Verdict
-from audit.verify import VALID, Auditor
-from audit.wire import header_hash
+from audit.fabric.state import State
+from audit.fabric.transactions import check_transaction
+from audit.fabric.wire import header_hash
+from audit.verify.verdict import Rule, Verdict
+from audit.verify.verify import VALID, Auditor
 from tests.auditor import config_corpus, wire_corpus
 from tests.auditor.corpus import KINDS, Ledger, endorsed_by_old_peer, middle, written
 from tests.auditor.forge import Chain, copy_chain, flip

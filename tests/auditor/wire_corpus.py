@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from fabric_protos.common import common_pb2
 
-from audit.envelope import is_config_block, parse_action, parse_transaction
-from audit.verdict import Rule
-from audit.wire import COMMIT_HASH, TRANSACTIONS_FILTER
+from audit.fabric.envelope import is_config_block, parse_action, parse_transaction
+from audit.fabric.wire import COMMIT_HASH, TRANSACTIONS_FILTER
+from audit.verify.verdict import Rule
 from tests.auditor.corpus import KINDS, Expected, Ledger, kind, middle, replace, written
 from tests.auditor.forge import P256_ORDER, Chain, Key, Opened, reseal
 

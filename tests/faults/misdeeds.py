@@ -4,10 +4,10 @@ import os
 import time
 from pathlib import Path
 
-from fl_node import doctor
-from fl_node.attempt import Attempt
+from fl_node.doctor import doctor
+from fl_node.ledger.records import Round
+from fl_node.round.masking import Attempt
 from fl_node.secagg import dealing
-from fl_node.views import Round
 
 
 def commit() -> None:

@@ -16,11 +16,10 @@ from pathlib import Path
 import aiohttp
 
 from fl_node.commands.blobs import place
+from fl_node.commands.watching import Progress, changes
 from fl_node.demo.federation import Federation
-from fl_node.keys import public_key_hash
-from fl_node.ledger import Ledger
-from fl_node.views import OVER, Round
-from fl_node.watching import Progress, changes
+from fl_node.ledger.client import Ledger, public_key_hash
+from fl_node.ledger.records import OVER, Round
 from network.connection import consortium_of, profile
 from tests.faults import synthetic
 

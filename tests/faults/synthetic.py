@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from fl_node.config import NodeConfig, Policy
 from fl_node.data.examples import load_examples
 from fl_node.data.schema import Column, Schema
-from fl_node.observe import configure_logs
+from fl_node.node.config import NodeConfig, Policy
+from fl_node.node.observe import configure_logs
+from fl_node.node.start import run_node
 from fl_node.plan.container import load_plan, pack_plan
 from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import Layout
 from fl_node.plan.manifest import Batching, Manifest
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
-from fl_node.running import run_node
 from network.errors import FedledgerError
 from tests.faults import misdeeds
 

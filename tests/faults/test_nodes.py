@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fl_node.demo.federation import opened
-from fl_node.views import OVER, Round
+from fl_node.ledger.records import OVER, Round
 from tests.faults import synthetic
 from tests.faults.stage import NAMES, ROOT, Nodes, ended, start, until
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from fl_node import doctor, tls
-from fl_node.blobclient import BlobClient
-from fl_node.config import NodeConfig, Policy
+from fl_node.blobs import tls
+from fl_node.blobs.client import BlobClient
 from fl_node.demo.federation import Federation, opened
-from fl_node.views import Round
+from fl_node.doctor import doctor
+from fl_node.ledger.records import Round
+from fl_node.node.config import NodeConfig, Policy
 from network import processes
 from network.connection import consortium_of, profile
 from network.revocation import revoke

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from audit.cli import audit
-from audit.verdict import Rule
+from audit.verify.verdict import Rule
 from fl_node.demo import regulator
 from fl_node.demo.federation import opened
 from tests.faults.stage import Nodes, ended, start

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from audit.report import render
-from audit.verdict import Rule, Verdict
+from audit.report.report import render
+from audit.verify.verdict import Rule, Verdict
 
 
 def read_story() -> dict[str, Any]:

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from audit.dashboard.app import application, url
-from audit.dashboard.guard import COOKIE, DashboardError, Guard, read_token, tls
-from audit.dashboard.live import live_rounds
-from audit.dashboard.search import search
-from audit.dashboard.watch import Snapshot
-from audit.render import verdict_view
-from audit.verdict import Verdict
+from audit.report.dashboard.app import application, url
+from audit.report.dashboard.guard import COOKIE, DashboardError, Guard, read_token, tls
+from audit.report.dashboard.live import live_rounds
+from audit.report.dashboard.search import search
+from audit.report.dashboard.watch import Snapshot
+from audit.report.render import verdict_view
+from audit.verify.verdict import Verdict
 
 TOKEN = "0123456789abcdef" * 2
 PAGES = (

@@ -7,9 +7,9 @@ from fabric_protos.common import configtx_pb2
 from fabric_protos.msp import msp_config_pb2
 from fabric_protos.peer.lifecycle import db_pb2
 
-from audit.channel import ChannelConfig
-from audit.lifecycle import IMPLICIT_PREFIX, LIFECYCLE, PARAMETERS, UndefinedError, approved_by
-from audit.state import State
+from audit.fabric.channel import ChannelConfig
+from audit.fabric.lifecycle import IMPLICIT_PREFIX, LIFECYCLE, PARAMETERS, UndefinedError, approved_by
+from audit.fabric.state import State
 
 
 def channel(*msp_ids: str) -> ChannelConfig:

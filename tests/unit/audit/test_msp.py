@@ -12,12 +12,12 @@ from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2, po
 from fabric_protos.msp import identities_pb2, msp_config_pb2, msp_principal_pb2
 from fabric_protos.orderer import configuration_pb2 as orderer_configuration_pb2
 
-from audit.channel import ChannelConfig
-from audit.msp import IdentityError, Msp, MspSet
-from audit.orderers import BLOCK_VALIDATION, OrdererError, check_signatures
-from audit.policy import SignedBytes, signature_policy_holds, valid_signers
-from audit.signature import SignatureError, check_signature
-from audit.wire import SIGNATURES, WireError, header_bytes
+from audit.fabric.channel import ChannelConfig
+from audit.fabric.msp import IdentityError, Msp, MspSet
+from audit.fabric.orderers import BLOCK_VALIDATION, OrdererError, check_signatures
+from audit.fabric.policy import SignedBytes, signature_policy_holds, valid_signers
+from audit.fabric.signature import SignatureError, check_signature
+from audit.fabric.wire import SIGNATURES, WireError, header_bytes
 from tests.unit.audit.test_policy import MEMBER, PEER, Member, Organisation, out_of
 
 

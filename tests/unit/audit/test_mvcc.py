@@ -8,9 +8,9 @@ from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.envelope import Action
-from audit.mvcc import MVCC_READ_CONFLICT, PHANTOM_READ_CONFLICT, VALID, range_summary, read_conflict
-from audit.state import State
+from audit.fabric.envelope import Action
+from audit.fabric.mvcc import MVCC_READ_CONFLICT, PHANTOM_READ_CONFLICT, VALID, range_summary, read_conflict
+from audit.fabric.state import State
 
 
 def action(rwset: kv_rwset_pb2.KVRWSet) -> Action:

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from fabric_protos.common import policies_pb2
 from fabric_protos.msp import identities_pb2, msp_config_pb2, msp_principal_pb2
 
-from audit.msp import IdentityError, Msp, MspSet
-from audit.policy import SignedBytes, signature_policy_holds, valid_signers
-from audit.signature import ORDERS
+from audit.fabric.msp import IdentityError, Msp, MspSet
+from audit.fabric.policy import SignedBytes, signature_policy_holds, valid_signers
+from audit.fabric.signature import ORDERS
 from network.authority import Authority, Subject
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from audit.ai_act import AI_ACT
-from audit.report import render
-from audit.story import lineage_breaks
-from audit.verdict import Rule, Verdict
-from audit.view import contributions, exposures, lineage_graph, round_rows
+from audit.report.ai_act import AI_ACT
+from audit.report.report import render
+from audit.report.view import contributions, exposures, lineage_graph, round_rows
+from audit.verify.story import lineage_breaks
+from audit.verify.verdict import Rule, Verdict
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">"\'$\\frac{1}{0}$\x1b[2J\u202eKO'
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from audit.state import State
+from audit.fabric.state import State
 
 
 def _write(state: State, number: int, key: str, value: bytes | None) -> None:

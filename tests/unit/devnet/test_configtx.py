@@ -13,9 +13,9 @@ from network.devnet.blocks import new_block, sign_block
 from network.devnet.envelopes import channel_header, sign_envelope
 from network.devnet.msp import IdentityError
 from network.identities import identities_of
-from network.places import PlacedYaml
 from network.roster import certificate_of
 from network.topology import DEFAULT_DEFINITION, parse_consortium
+from network.yaml_lines import PlacedYaml
 from tests.unit.devnet.harness import MEMBERS, puts, user
 
 Codes = p.transaction

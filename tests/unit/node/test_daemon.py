@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from fl_node.context import Context
-from fl_node.daemon import Node
 from fl_node.errors import NodeError, reported
-from fl_node.ledger import LedgerError
-from fl_node.observe import Health
+from fl_node.ledger.client import LedgerError
+from fl_node.ledger.records import Training
+from fl_node.node.context import Context
+from fl_node.node.daemon import Node
+from fl_node.node.observe import Health
 from fl_node.plan.errors import plan_error
-from fl_node.views import Training
-from tests.unit.node.test_session import DIGEST
+from tests.unit.round.test_duty import DIGEST
 
 
 def training(name: str, depth: int = 0) -> Training:
@@ -112,7 +112,7 @@ async def test_a_training_that_is_voted_later_is_attended_to_as_soon_as_the_vote
 
 
 async def test_an_odd_answer_of_the_own_peer_does_not_end_the_node(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fl_node.daemon.RETRY_S", 0.01)
+    monkeypatch.setattr("fl_node.node.daemon.RETRY_S", 0.01)
     ledger = Ledger(None)
     right, answers = ledger.trainings, iter([ValueError("no list"), KeyError("items")])
 
@@ -129,8 +129,8 @@ async def test_an_odd_answer_of_the_own_peer_does_not_end_the_node(monkeypatch: 
 
 @pytest.mark.parametrize("payload", [b"[]", b"{", b"1", b"{}", b"[" * 100_000])
 async def test_an_event_that_cannot_be_read_does_not_end_the_listening(monkeypatch: pytest.MonkeyPatch, payload: bytes):
-    monkeypatch.setattr("fl_node.daemon.RETRY_S", 0.01)
-    monkeypatch.setattr("fl_node.daemon.SURVEY_S", 0.05)
+    monkeypatch.setattr("fl_node.node.daemon.RETRY_S", 0.01)
+    monkeypatch.setattr("fl_node.node.daemon.SURVEY_S", 0.05)
     ledger = Ledger(None)
     ledger.payloads = [payload]
     async with running(ledger) as node:
@@ -149,7 +149,7 @@ async def test_an_event_that_cannot_be_read_does_not_end_the_listening(monkeypat
 async def test_a_plan_that_nobody_had_yet_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, problem: Exception, again: bool
 ):
-    monkeypatch.setattr("fl_node.daemon.SURVEY_S", 0.01)
+    monkeypatch.setattr("fl_node.node.daemon.SURVEY_S", 0.01)
     ledger, workshop = Ledger(None), Workshop(problem)
     ledger.plans = [{"plan": DIGEST, "retired": False}]
     async with running(ledger, workshop) as node:

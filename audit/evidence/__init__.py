@@ -1,0 +1,1 @@
+"""Blocks and blobs as they are fetched and kept for the audit."""

@@ -1,0 +1,165 @@
+"""Every block of a channel, from genesis on, taken from one's own peer into plain files.
+
+A block file holds the bytes of a common.Block as the peer gave it. A fetch goes on where the last one ended, and a
+file appears whole or not at all.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+from fabric_protos.common import common_pb2
+
+from audit.fabric.wire import WireError, decode, header_hash
+from audit.text import visible
+from gateway import Endpoint, EventStream, Identity, Signer, connect
+from gateway.errors import GatewayError
+from network.connection import Profile
+from network.errors import FedledgerError
+
+SUFFIX = ".block"
+MOST_BYTES = 128 << 20
+"""Above what Fabric's peers and orderers send one another (100 MB)."""
+RESERVE_BYTES = 256 << 20
+"""What a fetch leaves free on the disk, whatever a peer sends."""
+FIRST_SECONDS = 15.0
+"""How long a peer may take for the first block asked for, which it must have."""
+QUIET_SECONDS = 2.0
+"""How long a peer may send nothing before its chain counts as read to the end."""
+
+
+class FetchError(FedledgerError):
+    """Blocks could not be fetched or read."""
+
+
+def block_path(folder: Path, number: int) -> Path:
+    """Return where a block's file lies, in folders of a thousand."""
+    return folder / "blocks" / f"{number // 1000:06d}" / f"{number:09d}{SUFFIX}"
+
+
+def stored_blocks(folder: Path) -> list[int]:
+    """Return the numbers of the blocks in a folder, ascending; files of other names are none of them."""
+    paths = (folder / "blocks").glob(f"*/*{SUFFIX}")
+    numbered = [(path, int(path.stem)) for path in paths if path.stem.isascii() and path.stem.isdecimal()]
+    return sorted(number for path, number in numbered if path == block_path(folder, number))
+
+
+def fetched_height(folder: Path) -> int:
+    """Return how many blocks from genesis on are there without a gap."""
+    return next((place for place, number in enumerate([*stored_blocks(folder), -1]) if place != number), 0)
+
+
+def read_block(folder: Path, number: int) -> common_pb2.Block:
+    """Read one block's file; raises FetchError (FL5101) where it holds none."""
+    path = block_path(folder, number)
+    try:
+        # Anything but a plain file could keep its reader waiting for ever.
+        raw = path.read_bytes() if path.is_file() and path.stat().st_size <= MOST_BYTES else b"\xff"
+        return decode(common_pb2.Block, raw, "block file")
+    except (WireError, OSError) as error:
+        text = f"the file does not hold a block: {error}"
+        raise FetchError("FL5101", text, where=str(path), hint="fetch it again") from error
+
+
+def read_blocks(folder: Path, start: int = 0) -> Iterator[common_pb2.Block]:
+    """Yield the blocks on disk in the order of their names, from `start` on; raises FetchError for a broken file."""
+    for number in stored_blocks(folder):
+        if number >= start:
+            yield read_block(folder, number)
+
+
+def store_block(folder: Path, block: common_pb2.Block) -> None:
+    """Write one block's file, synced and then renamed into place; raises FetchError (FL5108) on a disk all but full."""
+    path = block_path(folder, block.header.number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(path.parent).free < RESERVE_BYTES + block.ByteSize():
+        hint = "Free some, then fetch again: it goes on. A peer may stream blocks without end; verify what is there."
+        raise FetchError("FL5108", f"less than {RESERVE_BYTES >> 20} MB are left", where=str(folder), hint=hint)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as out:
+        out.write(block.SerializeToString())
+        out.flush()
+        os.fsync(out.fileno())
+    partial.rename(path)
+
+
+async def fetch(profile: Profile, folder: Path, progress: Callable[[int], None] = lambda _: None) -> int:
+    """Fetch the blocks that are not yet in `folder` from the profile's own peer; returns the height reached.
+
+    Raises:
+        FetchError: FL5105 where the peer does not answer, FL5106 where it holds another chain than the folder.
+    """
+    height = fetched_height(folder)
+    where = ", ".join(address for address, _ in profile.peers)
+    # The last block at hand is asked for again: silence after it means that nothing new exists.
+    async with _reading(profile, max(height - 1, 0)) as (first, stream):
+        _continues(folder, first, height, where)
+        if not height:
+            store_block(folder, first)
+        return await _store_rest(stream, first, folder, progress)
+
+
+async def genesis_hash(profile: Profile) -> str:
+    """Return the hash that fixes a channel, in hex, from the block that the profile's own peer joined with.
+
+    Raises:
+        FetchError: FL5105, the peer does not answer.
+    """
+    async with _reading(profile, 0) as (first, _):
+        return header_hash(first.header).hex()
+
+
+@contextlib.asynccontextmanager
+async def _reading(
+    profile: Profile, start: int
+) -> AsyncIterator[tuple[common_pb2.Block, EventStream[common_pb2.Block]]]:
+    """Read a peer's blocks: the first, which it must have, and the stream of those that follow."""
+    endpoints = [Endpoint(address, root_certificates=ca) for address, ca in profile.peers]
+    identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
+    where = ", ".join(address for address, _ in profile.peers)
+    try:
+        async with connect(endpoints, identity, signer) as gateway:
+            stream = gateway.network(profile.channel).block_events(start_block=start)
+            try:
+                async with asyncio.timeout(FIRST_SECONDS):
+                    first = await anext(stream)
+                yield first, stream
+            finally:
+                await stream.aclose()
+    except (GatewayError, TimeoutError, StopAsyncIteration) as error:
+        text = f"the peer gave no block within {FIRST_SECONDS:g} s" if not str(error) else visible(str(error))
+        raise FetchError("FL5105", text, where=where, hint="Is the network up?") from error
+
+
+def _continues(folder: Path, first: common_pb2.Block, height: int, where: str) -> None:
+    """Check that the peer's block is the folder's own last one, or the genesis block; raises FetchError (FL5106)."""
+    if height and header_hash(read_block(folder, height - 1).header) != header_hash(first.header):
+        text = f"the peer holds another block {height - 1} than the one fetched before"
+        hint = "Verify what was fetched; another network needs another folder."
+        raise FetchError("FL5106", text, where=where, hint=hint)
+    if not height and first.header.number:
+        raise FetchError("FL5106", f"the peer gave block {first.header.number} for the genesis block", where=where)
+
+
+async def _store_rest(
+    stream: EventStream[common_pb2.Block],
+    last: common_pb2.Block,
+    folder: Path,
+    progress: Callable[[int], None],
+) -> int:
+    """Store every block that follows `last` until the stream falls silent; returns the height reached."""
+    while True:
+        height = int(last.header.number) + 1
+        progress(height)
+        try:
+            block = await asyncio.wait_for(anext(stream), QUIET_SECONDS)
+        except (TimeoutError, StopAsyncIteration):
+            return height
+        if block.header.number != height or block.header.previous_hash != header_hash(last.header):
+            text = f"the peer gave a block that does not follow block {height - 1}"
+            raise FetchError("FL5106", text, where=str(folder), hint="Compare with another organisation's peer.")
+        store_block(folder, block)
+        last = block

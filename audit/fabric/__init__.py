@@ -1,0 +1,1 @@
+"""The auditor's own reading of Fabric: bytes, identities, signatures, policies, versions."""

@@ -1,0 +1,1 @@
+"""What a verdict looks like: pages, charts, terminal, bundle, dashboard."""

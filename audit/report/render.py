@@ -1,0 +1,140 @@
+"""Templates with everything from the ledger escaped, and the filters that both report and dashboard use."""
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from audit.report import view
+from audit.report.charts import metric_chart, survivor_chart
+from audit.text import visible
+from audit.verify.verdict import BEYOND, TITLES, Finding, Rule, Verdict
+
+PAGES = Path(__file__).resolve().parent / "pages"
+Url = Callable[[str, str], str]
+MOST_ROWS = 200
+"""Findings of a kind that a page lists; `audit verify --json` lists all."""
+
+
+def environment(url: Url) -> jinja2.Environment:
+    """Return the templates; `url(kind, name)` says where a link leads."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        # What is no markup of a template's own is text that others wrote.
+        finalize=lambda value: visible(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["url"] = url
+    made.filters |= {
+        "when": view.when,
+        "anchor": anchor,
+        "about": about,
+        "voters": voters,
+        "drawn": drawn,
+        "graph": view.lineage_graph,
+        "rows": view.round_rows,
+        "card": card,
+        "charts": charts,
+    }
+    return made
+
+
+def anchor(where: str) -> str:
+    """Return a round's place as a fragment of an address."""
+    return "round-" + re.sub(r"[^a-z0-9-]", "-", where)
+
+
+def about(proposal: dict[str, Any]) -> str:
+    """Say in short what a proposal is about."""
+    shown = {k: v for k, v in sorted(proposal["body"].items()) if not isinstance(v, dict | list)}
+    nested = proposal["body"].get("parameters")
+    if isinstance(nested, dict):
+        shown |= nested
+    return ", ".join(f"{k} {str(v)[:16] if len(str(v)) == DIGEST else v}" for k, v in shown.items())
+
+
+DIGEST = 64
+"""Length of a SHA-256 digest in hex."""
+
+
+def voters(proposal: dict[str, Any], approve: bool) -> str:
+    """Name who voted one way."""
+    return ", ".join(sorted(msp for msp, vote in proposal["votes"].items() if vote["approve"] == approve))
+
+
+def drawn(draw: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a draw's candidates with their weights, in the order drawn, those left out last."""
+    order = {name: place for place, name in enumerate(draw["order"])}
+    rows = [
+        {**c, "weight": draw["weights"].get(c["participant"], 0), "placed": c["participant"] in order}
+        for c in draw["candidates"]
+    ]
+    return sorted(rows, key=lambda row: order.get(row["participant"], len(order)))
+
+
+def card(training: dict[str, Any], story: dict[str, Any]) -> dict[str, Any]:
+    """Return what a model card says of a training beyond its own fields."""
+    rows = view.round_rows(training, story)
+    finals = [row for row in rows if row["phase"] == "Final"]
+    kept = [row for row in finals if row["kept"]]
+    plan = next((p for p in story["plans"] if p["plan"] == training["plan"]), {"name": "", "schema": ""})
+    return {
+        "plan_name": plan["name"],
+        "schema": plan["schema"],
+        "participants": sorted({name for row in kept for name in row["survivors"]}),
+        "mode": str(training["rounds"][-1]["mode"] if training["rounds"] else story["parameters"]["mode"]),
+        "metrics": kept[-1]["metrics"] if kept else [],
+        "recomputed": sum(row["recomputed"] for row in finals),
+        "finals": len(finals),
+    }
+
+
+def charts(training: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a training's charts, each as what it shows and as an address that holds the drawing itself."""
+    drawn_charts = [
+        (f"Metrics of {training['training']} by round", metric_chart(training)),
+        (f"Survivors of {training['training']} by round", survivor_chart(training)),
+    ]
+    return [(alt, data_url(svg)) for alt, svg in drawn_charts if svg]
+
+
+def data_url(svg: str) -> str:
+    """Return an SVG as an address of its own."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() if svg else ""
+
+
+def verdict_view(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as a page shows it."""
+    return {
+        "ok": verdict.ok,
+        "word": verdict.word,
+        "height": verdict.height,
+        "transactions": verdict.transactions,
+        "genesis_hash": verdict.genesis_hash,
+        "last_hash": verdict.last_hash,
+        "held": [
+            {"code": rule.value, "rule": TITLES[rule], "times": verdict.held[rule.value]}
+            for rule in Rule
+            if rule.value in verdict.held
+        ],
+        "failures": [_row(f) for f in verdict.failures[:MOST_ROWS]],
+        "warnings": [_row(f) for f in verdict.warnings[:MOST_ROWS]],
+        "unchecked": [_row(f) for f in verdict.unchecked[:MOST_ROWS]],
+        "counts": {
+            "failures": len(verdict.failures),
+            "warnings": len(verdict.warnings),
+            "unchecked": len(verdict.unchecked),
+        },
+        "beyond": BEYOND,
+    }
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    title = TITLES[Rule(finding.code)]
+    return {"code": finding.code, "rule": title, "block": finding.block, "txid": finding.txid, "text": finding.text}

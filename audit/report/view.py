@@ -1,0 +1,159 @@
+"""The story told in rows: what tables and graphs of the report and the dashboard show, worked out once."""
+
+import json
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from audit.verify.story import payload_of, round_of
+
+CATALOGUE: Final = Path(__file__).resolve().parents[2] / "chaincode" / "errcode" / "catalogue.json"
+PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
+ENDED: Final = frozenset({"Final", "Void"})
+STEP_X, STEP_Y, MARGIN = 150, 84, 70
+"""Distances of the lineage graph's nodes and its margin, in SVG units."""
+
+
+def when(time_ms: int) -> str:
+    """Return a time in Unix milliseconds as UTC to the second, "" for none."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") if time_ms else ""
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
+
+
+@cache
+def _catalogue() -> dict[str, Any]:
+    return dict(json.loads(CATALOGUE.read_bytes())) if CATALOGUE.exists() else {}
+
+
+def reason(code: str) -> str:
+    """Return the sentence of a code of the contract's catalogue, or the code itself where it is not known."""
+    text = _catalogue().get(code, {}).get("text", "")
+    return f"{code}: {text}" if text else code
+
+
+def round_rows(training: dict[str, Any], story: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for every attempt of a training's rounds, in their order."""
+    recomputed, times = frozenset(story["recomputed"]), _phase_times(story["events"], training["training"])
+    return [_round_row(training, one, recomputed, times) for one in training["rounds"]]
+
+
+def _phase_times(events: list[dict[str, Any]], training: str) -> dict[str, dict[str, int]]:
+    """Return for each attempt when its phases began, in Unix milliseconds, as the transactions that moved it say."""
+    times: dict[str, dict[str, int]] = {}
+    for event in events:
+        if event["name"] not in ("PhaseMoved", "RoundFinal", "RoundVoid"):
+            continue
+        where, phase = round_of(event), payload_of(event).get("phase")
+        if where.startswith(f"{training}/") and isinstance(phase, str):
+            times.setdefault(where, {}).setdefault(phase, event["time_ms"])
+    return times
+
+
+def _round_row(
+    training: dict[str, Any], one: dict[str, Any], recomputed: frozenset[str], times: dict[str, dict[str, int]]
+) -> dict[str, Any]:
+    proposal = one["proposal"] or {"aggregate": "", "state": "", "metrics": {}, "examples": 0, "proposer": ""}
+    where = f"{training['training']}/{one['round']}/{one['attempt']}"
+    survivors = one["survivors"]
+    attestations = one["attestations"]
+    return {
+        "where": where,
+        "round": one["round"],
+        "attempt": one["attempt"],
+        "phase": one["phase"],
+        "times": times.get(where, {}),
+        "opened": when(one["opened_ms"]),
+        "opened_ms": one["opened_ms"],
+        "deadline_ms": one["deadline_ms"],
+        "cohort": one["cohort"],
+        "survivors": survivors,
+        "missing": [name for name in one["cohort"] if name not in survivors] if survivors else [],
+        "metrics": sorted(proposal["metrics"].items()),
+        "examples": proposal["examples"],
+        "proposer": proposal["proposer"],
+        "aggregate": proposal["aggregate"],
+        "base_state": one["base_state"],
+        "state": proposal["state"],
+        "agree": sorted(msp for msp, a in attestations.items() if a["agree"]),
+        "against": sorted(msp for msp, a in attestations.items() if not a["agree"]),
+        "void": reason(one["void_reason"]) if one["void_reason"] else "",
+        "recomputed": f"{where}/{proposal['aggregate']}" in recomputed,
+        "kept": any((s["round"], s["attempt"]) == (one["round"], one["attempt"]) for s in training["lineage"]["steps"]),
+        "steps": _steps(one["phase"]),
+    }
+
+
+def _steps(phase: str) -> list[dict[str, str]]:
+    """Return every phase of a round with whether it is done, under way, or to come."""
+    if phase not in PHASES:
+        return [{"name": name, "status": "unknown"} for name in PHASES]
+    at = PHASES.index(phase)
+    done = at + (phase == "Final")
+    marks = ["done" if i < done else "now" if i == done else "to come" for i in range(len(PHASES))]
+    return [{"name": name, "status": mark} for name, mark in zip(PHASES, marks, strict=True)]
+
+
+def contributions(story: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return for each participant in how many cohorts it was drawn and survived, what it reported and was paid."""
+    rows = {
+        p["participant"]: {**p, "drawn": 0, "survived": 0, "examples": 0, "rewards": 0} for p in story["participants"]
+    }
+    for training in story["trainings"]:
+        for one in training["rounds"]:
+            _count(rows, one)
+    return list(rows.values())
+
+
+def _count(rows: dict[str, dict[str, Any]], one: dict[str, Any]) -> None:
+    for name in one["cohort"]:
+        if name in rows and one["phase"] in ENDED:
+            rows[name]["drawn"] += 1
+    if one["phase"] != "Final":
+        return
+    for name in one["survivors"]:
+        if name in rows:
+            rows[name]["survived"] += 1
+            rows[name]["examples"] += one["updates"].get(name, {}).get("examples", 0)
+    for reward in one["rewards"]:
+        if reward["participant"] in rows:
+            rows[reward["participant"]]["rewards"] += reward["amount"]
+
+
+def exposures(story: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rounds whose survivors differ from an earlier set so little that updates show approximately (T27)."""
+    return [
+        {"where": f"{t['training']}/{one['round']}/{one['attempt']}", **entry}
+        for t in story["trainings"]
+        for one in t["rounds"]
+        for entry in one["exposure"]
+    ]
+
+
+def lineage_graph(training: dict[str, Any]) -> dict[str, Any]:
+    """Return nodes (x, y, label, round, kept) and edges of a training's models, rolled back ones on lanes below."""
+    lineage = training["lineage"]
+    kept = {lineage["initial_state"], *(step["state"] for step in lineage["steps"])}
+    places = {lineage["initial_state"]: (0, 0)}
+    nodes = [{"label": "initial", "state": lineage["initial_state"], "round": None, "kept": True}]
+    edges, taken = [], {(0, 0)}
+    for one in training["rounds"]:
+        if one["phase"] != "Final" or one["base_state"] not in places:
+            continue
+        state = one["proposal"]["state"]
+        column, lane = places[one["base_state"]][0] + 1, 0 if state in kept else 1
+        while (column, lane) in taken:
+            lane += 1
+        taken.add((column, lane))
+        places.setdefault(state, (column, lane))
+        nodes.append({"label": f"round {one['round']}", "state": state, "round": one, "kept": state in kept})
+        edges.append((one["base_state"], state))
+    width = 2 * MARGIN + STEP_X * max(x for x, _ in taken)
+    height = 2 * MARGIN + STEP_Y * max(y for _, y in taken) - 40
+    spots = {state: (MARGIN + STEP_X * x, MARGIN - 20 + STEP_Y * y) for state, (x, y) in places.items()}
+    for node in nodes:
+        node["x"], node["y"] = spots[node["state"]]
+    lines = [(*spots[a], *spots[b]) for a, b in edges]
+    return {"nodes": nodes, "edges": lines, "width": width, "height": height}

@@ -1,0 +1,1 @@
+"""From blocks to a verdict: every block checked, every transaction run again."""

@@ -1,0 +1,1 @@
+"""Masked updates and sealed shares between the members: the service, its store and its client."""

@@ -1,0 +1,243 @@
+"""The client of the consortium's blob services: push to enough of them, pull from any, resume, log what leaves."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
+
+import aiohttp
+
+from fl_node.blobs.first_digest import ASKED, FIRST, Binding
+from fl_node.blobs.responses import bounded, reason, refusal
+from fl_node.blobs.store import About, BlobStore
+from fl_node.blobs.tls import Contexts
+from fl_node.errors import NodeError, RefusalError
+from fl_node.journal.egress import EgressLog
+
+CHUNK: Final = 4 << 20
+MOST: Final = 1 << 30
+ATTEMPTS: Final = 5
+FIRST_PAUSE_S: Final = 0.1
+GRACE_S: Final = 0.5
+WHOLE: Final = -1
+HINT: Final = "Look at `fedledger node doctor`; the node tries again."
+TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
+PULL_S: Final = 2.0
+SLOWEST: Final = 1 << 20
+"""A source has PULL_S and a second for each so many bytes, up to the whole timeout: then another is asked."""
+HTTP_OK: Final = 200
+HTTP_CREATED: Final = 201
+HTTP_ACCEPTED: Final = 202
+PERMANENT: Final = {400, 403, 413, 422}
+"""Answers that a repetition would not change."""
+
+
+class BlobClient:
+    """Speaks to every member's blob service as one organisation; an async context manager."""
+
+    def __init__(self, urls: Mapping[str, str], contexts: Contexts, egress: EgressLog | None = None) -> None:
+        self.urls = dict(urls)
+        self._contexts = contexts
+        self._egress = egress
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session:
+            await self._session.close()
+            self._session = None
+
+    async def push(
+        self, organisation: str, digest: str, data: bytes, *, attempts: int = ATTEMPTS, arrived: int | None = None
+    ) -> None:
+        """Give a blob to one organisation's service, from where an earlier try ended (`arrived`, or the service says).
+
+        Raises:
+            NodeError: FL4008 the service does not answer; FL4705, FL4702 … it refuses.
+        """
+        for attempt in range(attempts):
+            try:
+                return await self._push_once(organisation, digest, data, arrived)
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                problem, arrived = reason(error), None
+            if attempt + 1 < attempts:
+                await asyncio.sleep(_pause(attempt))
+        raise NodeError(
+            "FL4008", f"the blob service of {organisation} does not answer: {problem}", where=self.urls[organisation]
+        )
+
+    async def spread(
+        self, digest: str, data: bytes, needed: int, preferred: Iterable[str] = (), binding: Binding | None = None
+    ) -> list[str]:
+        """Push a blob to all members at once; return the organisations that have it as soon as enough do.
+
+        Args:
+            digest: SHA-256 of the data, hex.
+            data: The blob.
+            needed: How many organisations must have it.
+            preferred: Organisations to wait for a moment longer.
+            binding: What must be so everywhere before a byte leaves.
+
+        Raises:
+            NodeError: FL4707, fewer than needed took it.
+            RefusalError: FL4203, a service knows that this node bound the same deed to another digest.
+        """
+        arrived = await self._announce(binding, needed) if binding else {}
+        tasks = {asyncio.create_task(self.push(o, digest, data, arrived=arrived.get(o)), name=o) for o in self.urls}
+        wanted, pending = set(preferred), tasks
+        held: list[str] = []
+        problems: list[str] = []
+        while pending and not (len(held) >= needed and wanted <= set(held)):
+            timeout = None if len(held) < needed else 1.0
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED, timeout=timeout)
+            if not done:
+                break
+            for task in done:
+                failure = task.exception()
+                held.extend([] if failure else [task.get_name()])
+                problems.extend([str(failure)] if failure else [])
+        for task in pending:
+            task.add_done_callback(_forget)
+        if len(held) < needed:
+            text = f"{len(held)} of {needed} blob services took a blob: {'; '.join(problems)}"
+            raise NodeError("FL4707", text, where=digest, hint=HINT)
+        return sorted(held)
+
+    async def _announce(self, binding: Binding, needed: int) -> dict[str, int]:
+        """Tell every service what is to come, with the question that an upload begins with anyway.
+
+        Returns organisation → bytes of the blob that have arrived there. All are waited for while they answer within
+        `GRACE_S` of each other: one honest service that knows better is enough.
+        """
+        tasks = {asyncio.create_task(self._told(o, binding), name=o) for o in self.urls}
+        pending, arrived = tasks, dict[str, int]()
+        try:
+            while pending:
+                timeout = None if len(arrived) < needed else GRACE_S
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED, timeout=timeout)
+                if not done:
+                    break
+                arrived |= {t.get_name(): offset for t in done if (offset := t.result()) is not None}
+        finally:
+            for task in tasks:
+                task.cancel()
+        if len(arrived) < needed:
+            silent = ", ".join(sorted(set(self.urls) - set(arrived)))
+            raise NodeError("FL4707", f"the blob services of {silent} do not answer", where=binding.digest, hint=HINT)
+        return arrived
+
+    async def _told(self, organisation: str, binding: Binding) -> int | None:
+        if self._egress:
+            self._egress.binding(organisation, binding.text)
+        try:
+            offset, bound = await self._head(organisation, binding.digest, {ASKED: binding.text})
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return None
+        if binding.contradicted_by(bound):
+            text = f"{organisation} knows another {binding.deed} of this node: it was restored from a snapshot"
+            raise RefusalError("FL4203", text, where=binding.digest)
+        return offset
+
+    async def _head(self, organisation: str, digest: str, headers: dict[str, str]) -> tuple[int, str]:
+        """Return how many bytes of a blob an organisation has, `WHOLE` for all, and the binding that it knows."""
+        url = f"{self.urls[organisation]}/blobs/{digest}"
+        async with self._call("HEAD", organisation, url, headers=headers) as response:
+            whole = response.status == HTTP_OK
+            return WHOLE if whole else int(response.headers.get("Upload-Offset", "0")), response.headers.get(FIRST, "")
+
+    async def pull(
+        self, digest: str, store: BlobStore, organisation: str, sources: Iterable[str], most: int | None = None
+    ) -> bytes:
+        """Return a blob from the own store, else from the first source that has it; it is stored, verified, on the way.
+
+        Args:
+            digest: SHA-256 of the blob, hex.
+            store: The own store.
+            organisation: Who pulls.
+            sources: Whom to ask, in order.
+            most: Bytes that the blob may have, by default those that the store takes.
+
+        Raises:
+            NodeError: FL4704, nobody has it.
+        """
+        with contextlib.suppress(NodeError):  # not here, or damaged on the disk and set aside
+            return await asyncio.to_thread(store.read, digest)
+        for source in dict.fromkeys(sources):
+            data = await self._get(source, digest, store.limits.blob if most is None else most)
+            if data is None:
+                continue
+            try:
+                store.discard_part(digest, organisation)
+                await asyncio.to_thread(store.append, digest, 0, len(data), data, About(organisation))
+            except NodeError as error:
+                if error.code != "FL4701":
+                    raise
+                continue  # this source's bytes are not the blob; another's may be
+            return data
+        raise NodeError("FL4704", "no blob service has this blob", where=digest)
+
+    async def get(self, digest: str, sources: Iterable[str] | None = None) -> bytes | None:
+        """Return a blob from the first of the sources (default all) that has it, unverified, or None."""
+        for source in self.urls if sources is None else sources:
+            data = await self._get(source, digest, MOST)
+            if data is not None:
+                return data
+        return None
+
+    async def healthy(self, organisation: str) -> bool:
+        """Tell whether an organisation's service answers us."""
+        try:
+            async with self._call("GET", organisation, f"{self.urls[organisation]}/health") as response:
+                return response.status == HTTP_OK
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    def _call(
+        self, method: str, organisation: str, url: str, **options: Any
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        assert self._session, "use `async with`"
+        return self._session.request(method, url, ssl=self._contexts(organisation), **options)
+
+    async def _get(self, source: str, digest: str, most: int) -> bytes | None:
+        if source not in self.urls:
+            return None
+        try:
+            async with (
+                asyncio.timeout(PULL_S + most / SLOWEST),
+                self._call("GET", source, f"{self.urls[source]}/blobs/{digest}") as response,
+            ):
+                return await bounded(response, most) if response.status == HTTP_OK else None
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+
+    async def _push_once(self, organisation: str, digest: str, data: bytes, arrived: int | None) -> None:
+        url = f"{self.urls[organisation]}/blobs/{digest}"
+        offset = (await self._head(organisation, digest, {}))[0] if arrived is None else arrived
+        while 0 <= offset < len(data):
+            chunk = data[offset : offset + CHUNK]
+            headers = {"Content-Range": f"bytes {offset}-{offset + len(chunk) - 1}/{len(data)}"}
+            if self._egress:
+                self._egress.blob(organisation, digest, offset, len(chunk))
+            async with self._call("PUT", organisation, url, data=chunk, headers=headers) as response:
+                if response.status == HTTP_CREATED:
+                    return
+                if response.status in PERMANENT:
+                    raise NodeError(*await refusal(response), where=organisation)
+                if response.status != HTTP_ACCEPTED:  # a conflict: another upload of this blob is under way
+                    raise aiohttp.ClientPayloadError(f"status {response.status}")
+            offset += len(chunk)
+        if offset != WHOLE:
+            raise aiohttp.ClientPayloadError("it says neither that it has the blob nor what it lacks")
+
+
+def _pause(attempt: int) -> float:
+    return FIRST_PAUSE_S * 2.0**attempt * (0.5 + random.random())  # noqa: S311  # spreads retries, guards nothing
+
+
+def _forget(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled():
+        task.exception()  # a straggler's failure is of no consequence: enough others have the blob

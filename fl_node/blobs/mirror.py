@@ -1,0 +1,109 @@
+"""Keeps the organisation's blob folder complete, so that its chaincode process can verify what it endorses."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from fl_node.blobs.client import BlobClient
+from fl_node.blobs.store import BlobStore
+from fl_node.errors import NodeError
+from fl_node.ledger.records import OVER, Round
+from fl_node.node.observe import Metrics
+from fl_node.secagg.seal import bundle_bytes
+
+log = structlog.get_logger("mirror")
+PAUSE_S: Final = 0.5
+
+
+class Mirror:
+    """Pulls every blob that a round names from whoever has it; one task a blob."""
+
+    def __init__(self, store: BlobStore, client: BlobClient, organisation: str, metrics: Metrics) -> None:
+        self.store = store
+        self.client = client
+        self.organisation = organisation
+        self._metrics = metrics
+        self._tasks: dict[str, asyncio.Task[bytes]] = {}
+        self._named: dict[str, set[str]] = {}
+        self._bases: dict[str, str] = {}
+
+    def watch(self, view: Round) -> None:
+        """Start pulling what an attempt names and the store lacks: sealed bundles, updates, the proposal."""
+        if view.phase in OVER:
+            return
+        if self._bases.get(view.training) != view.base_state:
+            self._bases[view.training] = view.base_state
+            self.keep(view.base_state)
+        most = self.store.limits.blob
+        for dealer, shares in view.shares.items():
+            self._start(view, shares.sealed, dealer, bundle_bytes(len(view.u1)))
+        for owner, update in view.updates.items():
+            self._start(view, update.digest, owner, min(update.length, most))
+        if view.proposal:
+            self._start(view, view.proposal.aggregate, view.proposal.proposer, most)
+            self._start(view, view.proposal.state, view.proposal.proposer, most)
+
+    def keep(self, *digests: str) -> None:
+        """Keep for good what the ledger goes on to name: plans, states, aggregates."""
+        self.store.keep(*digests)
+
+    async def get(self, digest: str, first: str = "", most: int | None = None) -> bytes:
+        """Return a blob, waiting until somebody has it; the caller bounds the time, `most` its bytes."""
+        while True:
+            try:
+                return await self.client.pull(digest, self.store, self.organisation, self._sources(first), most)
+            except NodeError as error:
+                if error.code != "FL4704":
+                    raise
+            await asyncio.sleep(PAUSE_S)
+
+    async def get_all(self, digests: Iterable[tuple[str, str]]) -> list[bytes]:
+        """Return blobs by (digest, whom to ask first), in order."""
+        return list(await asyncio.gather(*(self.get(digest, first) for digest, first in digests)))
+
+    def retain(self, view: Round, retention_ms: int) -> None:
+        """Let the masked blobs of an attempt that is over expire after the audit's window; digests stay.
+
+        Sealed bundles and refused proposals that nobody gave are no longer waited for: they may never have been.
+        """
+        kept = {update.digest for update in view.updates.values()}
+        if view.phase == "Final" and view.proposal:
+            kept |= {view.proposal.aggregate, view.proposal.state}
+            self.keep(view.proposal.aggregate, view.proposal.state)
+        for digest in self._named.pop(view.name, set()) - kept:
+            if task := self._tasks.get(digest):
+                task.cancel()
+        until = time.time_ns() // 1_000_000 + retention_ms
+        sealed = (shares.sealed for shares in view.shares.values())
+        for digest in (*sealed, *(update.digest for update in view.updates.values())):
+            self.store.expire(digest, until)
+
+    async def close(self) -> None:
+        """Stop pulling."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _start(self, view: Round, digest: str, first: str, most: int) -> None:
+        if digest in self._tasks or self.store.size(digest) is not None:
+            return
+        task = asyncio.create_task(self.get(digest, first, most))
+        self._tasks[digest] = task
+        self._named.setdefault(view.name, set()).add(digest)
+        task.add_done_callback(lambda done: self._finished(digest, done))
+
+    def _finished(self, digest: str, task: asyncio.Task[bytes]) -> None:
+        self._tasks.pop(digest, None)
+        if task.cancelled():
+            return
+        if error := task.exception():
+            log.warning("blob not pulled", digest=digest, error=str(error))
+        else:
+            self._metrics.blobs.inc()
+
+    def _sources(self, first: str) -> list[str]:
+        others = [name for name in self.client.urls if name != self.organisation]
+        return [first, *others] if first in self.client.urls else others

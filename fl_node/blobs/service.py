@@ -1,0 +1,186 @@
+"""The blob service of one organisation: content-addressed over HTTPS with mutual TLS (architecture §8).
+
+PUT  /blobs/{digest}   members; whole, or in chunks by `Content-Range: bytes a-b/total`
+HEAD /blobs/{digest}   members and regulators; 404 with `Upload-Offset` says how much of the caller's upload is here;
+                       `Upload-Binding` is answered with the first binding of its deed in `Upload-Bound` (bindings.py)
+GET  /blobs/{digest}   members and regulators; `Range` is honoured
+"""
+
+import asyncio
+import json
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from fl_node.blobs.first_digest import ASKED, FIRST
+from fl_node.blobs.store import About, BlobStore
+from fl_node.blobs.tls import Trust
+from fl_node.errors import NodeError
+from fl_node.journal.egress import EgressLog
+
+CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
+STATUS: Final = {
+    "FL4001": 400,
+    "FL4007": 507,
+    "FL4701": 422,
+    "FL4702": 413,
+    "FL4703": 507,
+    "FL4704": 404,
+    "FL4705": 403,
+}
+STATUS_RANGE: Final = 409
+MAX_CHUNK: Final = 16 << 20
+MAX_UPLOADS: Final = 4
+"""Uploads of one organisation read at once: its next wait, another's do not; memory stays below 64 MiB a member."""
+UPLOAD_S: Final = 60.0
+"""How long a chunk may take to arrive."""
+
+ORGANISATION: Final = web.AppKey("organisation", str)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class BlobService:
+    """Handlers over one store; `application()` gives what aiohttp runs."""
+
+    def __init__(self, store: BlobStore, trust: Trust, egress: EgressLog | None = None) -> None:
+        self.store = store
+        self.trust = trust
+        self._egress = egress
+        self._uploads: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_UPLOADS))
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+
+    def application(self) -> web.Application:
+        """Return the service as an application."""
+        application = web.Application(middlewares=[explain], client_max_size=MAX_CHUNK)
+        application.add_routes(
+            [
+                web.put("/blobs/{digest}", self.put),
+                web.head("/blobs/{digest}", self.head),
+                web.get("/blobs/{digest}", self.get, allow_head=False),
+                web.get("/health", self.health),
+            ]
+        )
+        return application
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Take a blob or a chunk of one."""
+        organisation = self._caller(request, {"member"})
+        digest = request.match_info["digest"]
+        self.store.path(digest)
+        lock = self._locks.setdefault((digest, organisation), asyncio.Lock())
+        try:
+            async with self._uploads[organisation], lock:
+                offset, total, chunk = await self._chunk(request)
+                about = About(organisation)
+                whole = await asyncio.to_thread(self.store.append, digest, offset, total, chunk, about)
+        finally:
+            if not lock.locked():
+                self._locks.pop((digest, organisation), None)
+        arrived = total if whole else self.store.arrived(digest, organisation)
+        return web.Response(status=201 if whole else 202, headers={"Upload-Offset": str(arrived)})
+
+    async def head(self, request: web.Request) -> web.Response:
+        """Tell whether a blob is here, or how far the caller's upload came."""
+        organisation = self._caller(request, {"member", "regulator"})
+        digest = request.match_info["digest"]
+        headers = await self._bound(request, organisation)
+        size = self.store.size(digest)
+        if size is None:
+            arrived = self.store.arrived(digest, organisation)
+            # Without a length the client closes the connection, and every upload would begin with a TLS handshake.
+            return web.Response(status=404, headers={"Content-Length": "0", "Upload-Offset": str(arrived), **headers})
+        return web.Response(status=200, headers={"Content-Length": str(size), **headers})
+
+    async def _bound(self, request: web.Request, organisation: str) -> dict[str, str]:
+        text = request.headers.get(ASKED)
+        if text is None:
+            return {}
+        self._caller(request, {"member"})
+        return {FIRST: await asyncio.to_thread(self.store.bindings.first, organisation, text)}
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Give a blob or a range of it."""
+        organisation = self._caller(request, {"member", "regulator"})
+        digest = request.match_info["digest"]
+        size = self.store.size(digest)
+        if size is None:
+            raise NodeError("FL4704", "this blob is not here", where=digest)
+        if self._egress:
+            first, last = _asked_for(request, size)
+            self._egress.blob(organisation, digest, first, last - first)
+        return web.FileResponse(self.store.path(digest), headers={"Content-Type": "application/octet-stream"})
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Answer anyone of the consortium."""
+        self._caller(request, {"member", "regulator", "orderer"})
+        return web.json_response({"status": "ok"})
+
+    def _caller(self, request: web.Request, roles: set[str]) -> str:
+        connection = request.transport.get_extra_info("ssl_object") if request.transport else None
+        certificate = connection.getpeercert(binary_form=True) if connection else None
+        if not certificate:
+            raise NodeError("FL4705", "a client certificate is needed")
+        organisation = self.trust.organisation(certificate)
+        if self.trust.role(organisation) not in roles:
+            raise NodeError(
+                "FL4705", f"{organisation} may not do this", hint="Members write; members and regulators read."
+            )
+        return organisation
+
+    async def _chunk(self, request: web.Request) -> tuple[int, int, bytes]:
+        header = request.headers.get("Content-Range")
+        try:
+            async with asyncio.timeout(UPLOAD_S):
+                body = await request.read()
+        except TimeoutError:
+            raise NodeError("FL4706", f"the chunk did not arrive within {UPLOAD_S:g} s") from None
+        if header is None:
+            organisation = self._caller(request, {"member"})
+            self.store.discard_part(request.match_info["digest"], organisation)
+            return 0, len(body), body
+        match = CONTENT_RANGE.fullmatch(header)
+        if not match:
+            raise NodeError("FL4706", "Content-Range is `bytes first-last/total`")
+        first, last, total = (int(group) for group in match.groups())
+        if last - first + 1 != len(body):
+            raise NodeError("FL4706", f"Content-Range speaks of {last - first + 1} bytes, {len(body)} came")
+        return first, total, body
+
+
+def _asked_for(request: web.Request, size: int) -> tuple[int, int]:
+    """Return the first byte asked for and the one after the last; an unusable range is answered without bytes."""
+    try:
+        first, last, _ = request.http_range.indices(size)
+    except ValueError:
+        return 0, 0
+    return first, max(first, last)
+
+
+@web.middleware
+async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn our errors into responses that carry their code."""
+    try:
+        return await handler(request)
+    except NodeError as error:
+        status = STATUS_RANGE if error.code == "FL4706" else STATUS.get(error.code, 500)
+        return web.Response(status=status, text=json.dumps(error.as_json()), content_type="application/json")
+
+
+async def serve(service: BlobService, host: str, port: int, ssl_context: object) -> web.AppRunner:
+    """Start the service; `await runner.cleanup()` ends it.
+
+    Raises:
+        NodeError: FL4008, the port cannot be had.
+    """
+    runner = web.AppRunner(service.application(), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=ssl_context).start()  # type: ignore[arg-type]
+    except OSError as error:
+        await runner.cleanup()
+        hint = "Free the port, or give the organisation another blob_port in the definition."
+        raise NodeError("FL4008", f"cannot listen: {error.strerror}", where=f"{host}:{port}", hint=hint) from None
+    return runner

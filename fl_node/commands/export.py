@@ -1,0 +1,104 @@
+"""A trained model out of the federation: its weights as NumPy, Keras or SavedModel, with the lineage that proves it."""
+
+import asyncio
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from fl_node.errors import NodeError
+from fl_node.ledger.client import Ledger
+from fl_node.plan.state_codec import decode_state
+
+FORMATS: Final = ("numpy", "keras", "savedmodel")
+WEIGHTS: Final = "global_model_weights/"
+LINEAGE: Final = "lineage.json"
+
+
+async def lineage(ledger: Ledger, training: str, round_: int) -> dict[str, Any]:
+    """Return where a model comes from: plan, every round that led to it, who survived, who attested.
+
+    Args:
+        ledger: Any member's or the regulator's connection.
+        training: The training.
+        round_: The round whose state is exported; 0 is the last.
+
+    Raises:
+        NodeError: FL4502, that round has no result.
+    """
+    answer = dict(await ledger.query("GetLineage", training=training))
+    steps = answer["steps"]
+    if round_:
+        steps = steps[: 1 + next((i for i, step in enumerate(steps) if step["round"] == round_), -1)]
+    if not steps:
+        raise NodeError("FL4502", f"{training} has no result of round {round_ or 1}", hint="See `train status`.")
+    for step in steps:
+        made = await ledger.round(training, step["round"], step["attempt"])
+        step["attested_by"] = sorted(msp for msp, word in made.attestations.items() if word.agree) if made else []
+        step["aggregate"] = made.proposal.aggregate if made and made.proposal else ""
+    return {**answer, "channel": ledger.profile.channel, "state": steps[-1]["state"], "steps": steps}
+
+
+def weights_of(state: bytes) -> dict[str, Any]:
+    """Return name → array of the model's weights in a state.
+
+    Raises:
+        NodeError: FL4502, the state holds no model: it is another kind of process's.
+    """
+    leaves = {leaf.path: leaf for leaf in decode_state(state)}
+    weights = {path.removeprefix(WEIGHTS): one.array for path, one in leaves.items() if path.startswith(WEIGHTS)}
+    if not weights:
+        raise NodeError("FL4502", "this state holds no model weights", hint="Only learning processes train a model.")
+    return weights
+
+
+async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, source: str) -> dict[str, Any]:
+    """Write a model and its lineage into a folder; return what was written.
+
+    Args:
+        state: The state blob, whose digest is the lineage's.
+        made_by: The lineage.
+        form: One of FORMATS.
+        out: The folder.
+        source: FILE.py[:function] that builds the Keras network; "" for NumPy.
+
+    Raises:
+        NodeError: FL4502, no such form, or the network does not fit; FL4701, the state is not the lineage's.
+    """
+    if hashlib.sha256(state).hexdigest() != made_by["state"]:
+        raise NodeError("FL4701", "the state is not the one that the lineage ends with", where=made_by["state"])
+    if form not in FORMATS:
+        raise NodeError("FL4502", f"{form} is none of {', '.join(FORMATS)}")
+    weights = weights_of(state)
+    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    arrays = out / "weights.npz"
+    await asyncio.to_thread(np.savez, arrays, **weights)
+    written = arrays
+    if form != "numpy":
+        if not source:
+            hint = "Give --source FILE.py:function, the network of the plan's source."
+            raise NodeError("FL4502", "a plan holds computations, not a Keras network", hint=hint)
+        written = out / ("model.keras" if form == "keras" else "saved_model")
+        await _with_tensorflow(arrays, written, source)
+        made_by = {**made_by, "network": {"source": source, "sha256": _source_digest(source)}}
+    (out / LINEAGE).write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
+    return {"format": form, "file": str(written), "lineage": str(out / LINEAGE), "state": made_by["state"]}
+
+
+async def _with_tensorflow(arrays: Path, target: Path, source: str) -> None:
+    """Let a child process build the network and save it: TensorFlow costs a node half a gigabyte."""
+    command = (sys.executable, "-m", "fl_node.plan.tff_export", str(arrays), str(target), source)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, problems = await process.communicate()
+    if process.returncode:
+        last = problems.decode(errors="replace").strip().splitlines()[-1:]
+        raise NodeError("FL4502", f"the network cannot be saved: {' '.join(last)}", where=source)
+
+
+def _source_digest(source: str) -> str:
+    return hashlib.sha256(Path(source.partition(":")[0]).read_bytes()).hexdigest()

@@ -1,0 +1,69 @@
+"""Whether the node's data fits the plans that it is to be trained with."""
+
+import asyncio
+from typing import Final
+
+from fl_node.blobs.store import BlobStore
+from fl_node.data.examples import load_examples
+from fl_node.errors import NodeError
+from fl_node.ledger.client import Ledger, LedgerError
+from fl_node.node.config import NodeConfig
+from fl_node.plan.container import load_plan
+
+UNKNOWN_PARTICIPANT: Final = "FL0202"
+
+
+def check_data_exists(config: NodeConfig) -> None:
+    """Check that what was given as data is there.
+
+    Raises:
+        NodeError: FL4001.
+    """
+    if config.data is not None and not config.data.exists():
+        raise NodeError("FL4001", "there is no such file or folder", where=str(config.data), hint="Give --data.")
+
+
+async def check_data(config: NodeConfig, ledger: Ledger) -> str:
+    """Read the node's rows with the schema of every plan in training, or of those that it was vetted for.
+
+    Raises:
+        FedledgerError: the plan or the data is refused, with file and row.
+    """
+    check_data_exists(config)
+    if config.data is None:
+        return "no data: this node holds blobs and attests"
+    plans = await _in_training(config, ledger) or await _vetted_for(config, ledger)
+    rows = 0
+    for plan in plans:
+        path = BlobStore(config.blobs).path(plan)
+        if not path.exists():
+            hint = "A running node pulls it; otherwise ask who registered it."
+            raise NodeError("FL4704", "the plan file is not in the blob folder", where=plan, hint=hint)
+        manifest = load_plan(path, plan).manifest
+        split = await asyncio.to_thread(load_examples, config.data, manifest.schema_, manifest.batching.holdout_percent)
+        rows = sum(part.rows for part in split)
+    if not plans:
+        return "no plan yet to check the data against"
+    return f"{rows} rows fit {'the plan' if len(plans) == 1 else f'all {len(plans)} plans'}"
+
+
+async def _in_training(config: NodeConfig, ledger: Ledger) -> list[str]:
+    plans = sorted({training.plan for training in await ledger.trainings() if training.running})
+    for plan in plans:
+        if config.policy.plans and plan not in config.policy.plans:
+            hint = "Consent to it with --plan, or let the node sit this training out."
+            raise NodeError("FL4301", "a plan in training is none that you consent to", where=plan, hint=hint)
+    return plans
+
+
+async def _vetted_for(config: NodeConfig, ledger: Ledger) -> list[str]:
+    """Return the registered plans of the schema that the participant applied with, none before it has."""
+    try:
+        schema = (await ledger.participant(config.name)).profile.schema_digest
+    except LedgerError as error:
+        if error.code != UNKNOWN_PARTICIPANT:
+            raise
+        return []
+    plans = [item for item in await ledger.everything("ListPlans") if item["schema"] == schema and not item["retired"]]
+    consented = config.policy.plans or {item["plan"] for item in plans}
+    return sorted(item["plan"] for item in plans if item["plan"] in consented)

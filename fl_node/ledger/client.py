@@ -1,0 +1,260 @@
+"""The federation contract as typed functions over the gateway client."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from fl_node.canonical import canonical_json
+from fl_node.errors import NodeError
+from fl_node.journal.egress import EgressLog
+from fl_node.ledger.records import Participant, Plan, Reveal, Round, Training
+from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, Signer, ValidationCode, connect
+from gateway.errors import ConnectError, GatewayError
+from network.connection import Profile
+
+RETRYABLE: Final = ("FL0501", "FL0901", "FL0902")
+"""A blob that is still on its way, a verification under way, an internal hiccup: the same proposal may pass later."""
+IMPATIENT_ATTEMPTS: Final = 3
+OVERTAKEN: Final = (ValidationCode.MVCC_READ_CONFLICT, ValidationCode.PHANTOM_READ_CONFLICT)
+COMMIT_ALARM_S: Final = 45.0
+PAGE: Final = 50
+CODES: Final = Path(__file__).resolve().parents[2] / "chaincode" / "errcode" / "catalogue.json"
+
+
+class LedgerError(NodeError):
+    """The chaincode, a peer or the orderers refused; the code is the chaincode's where it gave one."""
+
+
+class Ledger:
+    """The chaincode's functions, called as one user of one organisation.
+
+    Attributes:
+        answering: Whose peers may answer a query; empty means any. A gateway whose own chaincode is down asks another
+            organisation's, which a node must not take for its own peer's word.
+    """
+
+    def __init__(
+        self, gateway: Gateway, profile: Profile, egress: EgressLog | None = None, answering: tuple[str, ...] = ()
+    ) -> None:
+        self.gateway = gateway
+        self.profile = profile
+        self.answering = answering
+        self.network = gateway.network(profile.channel)
+        self._contract: Contract = self.network.contract(profile.chaincode)
+        self._egress = egress
+        self._plans: dict[str, Plan] = {}
+
+    async def query(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
+        """Ask a peer (of the given organisations, else of `answering`) and return the decoded answer.
+
+        Raises:
+            LedgerError: the query was refused, or nobody answered.
+        """
+        asked = organisations or self.answering
+        argument = canonical_json(arguments)
+        if self._egress:
+            for msp in set(asked) - {self.profile.msp_id}:
+                self._egress.query(msp, function, argument)
+        try:
+            raw = await self._contract.evaluate(function, argument, endorsing_organizations=asked or None)
+        except GatewayError as error:
+            raise explained(error, function) from None
+        return json.loads(raw) if raw else {}
+
+    async def submit(
+        self, function: str, *, organisations: tuple[str, ...] = (), patient: bool = True, **arguments: Any
+    ) -> Any:
+        """Commit a transaction and return the function's answer; unless patient, RETRYABLE answers are raised too.
+
+        Raises:
+            LedgerError: with the chaincode's code where it refused; FL4401 where no block held it in time.
+        """
+        argument = canonical_json(arguments)
+        if self._egress:
+            self._egress.transaction(function, argument)
+        with _explaining(function):
+            async with asyncio.timeout(COMMIT_ALARM_S):
+                raw = await self._contract.submit(
+                    function,
+                    argument,
+                    endorsing_organizations=organisations or None,
+                    retry=True if patient else RetryPolicy(attempts=IMPATIENT_ATTEMPTS),
+                )
+        return json.loads(raw) if raw else {}
+
+    async def move(self, function: str, **arguments: Any) -> bool:
+        """Commit what any node may, unless its endorsers see nothing to move; tell whether this transaction moved it.
+
+        One that another's overtook is not repeated: the ledger has moved on.
+
+        Raises:
+            LedgerError: as `submit`.
+        """
+        argument = canonical_json(arguments)
+        if self._egress:
+            self._egress.transaction(function, argument)
+        with _explaining(function):
+            async with asyncio.timeout(COMMIT_ALARM_S):
+                transaction = await self._contract.proposal(function, argument).endorse()
+                if json.loads(transaction.result).get("moved") is False:
+                    return False
+                status = await (await transaction.submit()).status()
+        if not status.successful and status.code not in OVERTAKEN:
+            raise LedgerError("FL4005", f"committed as {status.code.name}", where=function)
+        return status.successful
+
+    async def refused(self, function: str, **arguments: Any) -> tuple[LedgerError | None, dict[str, str]]:
+        """Ask for endorsement only; return the refusal, None if there was none, and the signed payload as evidence."""
+        proposal = self._contract.proposal(function, canonical_json(arguments))
+        payload, signature = proposal.evidence()
+        encoded = (base64.b64encode(part).decode() for part in (payload, signature))
+        evidence = dict(zip(("proposal", "signature"), encoded, strict=True))
+        try:
+            await proposal.with_signature(signature).endorse()
+        except GatewayError as error:
+            return explained(error, function), evidence
+        return None, evidence
+
+    async def everything(self, function: str, **arguments: Any) -> list[Any]:
+        """Return all items of a paginated query."""
+        items: list[Any] = []
+        bookmark = ""
+        while True:
+            page = await self.query(function, page_size=PAGE, bookmark=bookmark, **arguments)
+            items.extend(page["items"])
+            bookmark = page.get("bookmark", "")
+            if not bookmark:
+                return items
+
+    async def round(
+        self, training: str, round_: int = 0, attempt: int = 0, organisations: tuple[str, ...] = ()
+    ) -> Round | None:
+        """Return an attempt of a round, by default the newest, or None where none was opened."""
+        try:
+            answer = await self.query(
+                "GetRound", organisations=organisations, training=training, round=round_, attempt=attempt
+            )
+        except LedgerError as error:
+            if error.code == "FL0409":
+                return None
+            raise
+        return Round.model_validate(answer)
+
+    async def reveals(self, view: Round) -> dict[str, dict[str, Reveal]]:
+        """Return receiver → dealer → revealed share of an attempt."""
+        answer = await self.query("GetReveals", **view.ref)
+        return {
+            receiver: {dealer: Reveal.model_validate(share) for dealer, share in shares.items()}
+            for receiver, shares in answer["reveals"].items()
+        }
+
+    async def training(self, training: str) -> Training:
+        """Return a training."""
+        return Training.model_validate(await self.query("GetTraining", training=training))
+
+    async def trainings(self) -> list[Training]:
+        """Return all trainings."""
+        return [Training.model_validate(item) for item in await self.everything("ListTrainings")]
+
+    async def plan(self, plan: str) -> Plan:
+        """Return a registered plan, which never changes."""
+        if plan not in self._plans:
+            self._plans[plan] = Plan.model_validate(await self.query("GetPlan", plan=plan))
+        return self._plans[plan]
+
+    async def participant(self, participant: str) -> Participant:
+        """Return a participant's record."""
+        return Participant.model_validate(await self.query("GetParticipant", participant=participant))
+
+    async def parameters(self) -> dict[str, Any]:
+        """Return the federation's parameters."""
+        return dict(await self.query("GetParameters"))
+
+
+@contextlib.contextmanager
+def _explaining(function: str) -> Iterator[None]:
+    """Raise what goes wrong with a transaction as ours; no block for too long is an alarm."""
+    try:
+        yield
+    except GatewayError as error:
+        raise explained(error, function) from None
+    except TimeoutError:
+        hint = "Look at the orderers; this may be censorship (threats T25)."
+        raise LedgerError("FL4401", f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint) from None
+
+
+@contextlib.asynccontextmanager
+async def open_ledger(
+    profile: Profile, egress: EgressLog | None = None, answering: tuple[str, ...] = ()
+) -> AsyncIterator[Ledger]:
+    """Connect to the organisation's own peer.
+
+    Raises:
+        NodeError: FL4005, it does not answer; FL4002, the identity's key does not fit.
+    """
+    gateway = gateway_of(profile)
+    try:
+        await gateway.open()
+    except ConnectError as error:
+        await gateway.close()
+        hint = "Is the network up (`fedledger network status`)?"
+        raise NodeError("FL4005", error.message, where=profile.peers[0][0], hint=hint) from None
+    try:
+        yield Ledger(gateway, profile, egress, answering)
+    finally:
+        await gateway.close()
+
+
+def gateway_of(profile: Profile) -> Gateway:
+    """Return a gateway to the profile's peers that connects with its first call.
+
+    Raises:
+        NodeError: FL4002, the identity's key does not fit.
+    """
+    endpoints = [Endpoint(address, root_certificates=root) for address, root in profile.peers]
+    try:
+        identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
+    except ValueError as error:
+        raise NodeError("FL4002", f"the identity is not usable: {error}", where=profile.organisation) from None
+    return connect(endpoints, identity, signer, retry=RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE))
+
+
+@cache
+def meaning(code: str) -> str:
+    """Return what one of the chaincode's codes means; empty where its catalogue is not beside this package."""
+    try:
+        return str(json.loads(CODES.read_bytes())[code]["text"])
+    except (OSError, KeyError):
+        return ""
+
+
+def explained(error: GatewayError, function: str) -> LedgerError:
+    """Return a gateway's error as ours, with the chaincode's own sentence where there is one."""
+    texts = [*(detail.message for detail in error.details), error.message]
+    code = error.chaincode_code
+    if code:
+        sentence = next(text for text in texts if code in text)
+        return LedgerError(code, sentence.split(f"{code}: ", 1)[-1], where=function, hint=meaning(code))
+    said = "; ".join(dict.fromkeys(texts))
+    if "access denied" in said:
+        hint = "It is revoked, expired or unknown: issue a new one with `fedledger identity add`, then RotateKey."
+        return LedgerError("FL4003", f"the channel refuses this certificate: {said}", where=function, hint=hint)
+    if "incorrect timestamp" in said:
+        hint = "Set the clock (for example with chrony)."
+        return LedgerError("FL4004", f"peers do not accept this machine's time: {said}", where=function, hint=hint)
+    return LedgerError("FL4005", f"{error.stage}: {said}", where=function)
+
+
+def public_key_hash(certificate_pem: bytes) -> str:
+    """Return the SHA-256 of a certificate's SubjectPublicKeyInfo, hex."""
+    key = x509.load_pem_x509_certificate(certificate_pem).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()

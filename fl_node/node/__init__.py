@@ -1,0 +1,1 @@
+"""The daemon: what a node holds open, its settings, its start and its figures."""

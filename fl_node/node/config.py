@@ -1,0 +1,78 @@
+"""What a node is told when it starts, and where its files lie in the run folder."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fl_node.blobs.store import Limits
+from network.connection import consortium_of
+from network.topology import Consortium
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the organisation itself consents to, whatever the consortium voted.
+
+    Attributes:
+        plans: Digests of plans it trains; empty means every plan that the consortium registered.
+        retention_ms: How long masked blobs stay after their round, the audit's window.
+        accept_lifted: It consents where a vote lifts the rule that two survivor sets on one base state differ enough.
+    """
+
+    plans: frozenset[str] = frozenset()
+    retention_ms: int = 90 * DAY_MS
+    accept_lifted: bool = False
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """A node's settings.
+
+    Attributes:
+        run: The run folder.
+        organisation: The organisation's name.
+        data: Its rows: CSV, Parquet, or a folder of Parquet parts; None for a node that only holds blobs and attests.
+        participant: Its id on the ledger.
+        user: Which of the organisation's identities signs.
+        policy: What it consents to.
+        limits: What its blob service takes.
+        journal_key: The file with the journal's key, made where it is missing; None means beside the user's other keys.
+        observe_port: Port on 127.0.0.1 for metrics and health; 0 picks two above the blob service's.
+    """
+
+    run: Path
+    organisation: str
+    data: Path | None
+    participant: str = ""
+    user: str = "node"
+    policy: Policy = field(default_factory=Policy)
+    limits: Limits = field(default_factory=Limits)
+    journal_key: Path | None = None
+    observe_port: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return the participant's id, the organisation's name where none was given."""
+        return self.participant or self.organisation
+
+    @property
+    def folder(self) -> Path:
+        """Return the node's own folder."""
+        return self.run / "nodes" / self.name
+
+    @property
+    def key_file(self) -> Path:
+        """Return where the journal's key lies: never in the node's own folder, whose backups would then open it."""
+        user = self.run / "identities" / self.organisation / "users" / self.user
+        return self.journal_key or user / f"journal-{self.name}.key"
+
+    @property
+    def blobs(self) -> Path:
+        """Return the folder that the organisation's chaincode process reads."""
+        return self.run / "blobs" / self.organisation
+
+    @property
+    def consortium(self) -> Consortium:
+        """Return the consortium of the run folder; FL1020 if there is none."""
+        return consortium_of(self.run)

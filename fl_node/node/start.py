@@ -1,0 +1,110 @@
+"""Starts a node from its settings: opens files and connections in order, runs the loop, ends cleanly on SIGTERM."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import structlog
+
+from fl_node.blobs import tls
+from fl_node.blobs.client import BlobClient
+from fl_node.blobs.mirror import Mirror
+from fl_node.blobs.service import BlobService
+from fl_node.blobs.service import serve as serve_blobs
+from fl_node.blobs.store import BlobStore
+from fl_node.doctor import doctor
+from fl_node.doctor.datafit import check_data_exists
+from fl_node.journal.egress import EgressLog
+from fl_node.journal.journal import Journal
+from fl_node.ledger.client import Ledger, LedgerError, open_ledger
+from fl_node.node import observe
+from fl_node.node.config import NodeConfig
+from fl_node.node.context import Context
+from fl_node.node.daemon import Node
+from fl_node.node.observe import Health, Metrics
+from fl_node.plan.pool import Opener, Workshop, open_tff
+from fl_node.round.witnesses import Witnesses
+from network.connection import Profile, profile
+
+log = structlog.get_logger("node")
+STOP_PATIENCE_S = 5.0
+REFUSED = "FL4003"
+
+
+async def run_node(config: NodeConfig, opener: Opener = open_tff) -> None:
+    """Run a node until SIGTERM or SIGINT.
+
+    Raises:
+        FedledgerError: it could not start; what is wrong and how to mend it.
+    """
+    async with opened(config, opener) as context:
+        node = Node(context)
+        loop = asyncio.get_running_loop()
+        running = asyncio.create_task(node.run())
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, _stop, node, running)
+        log.info("ready", event_kind="ready", participant=context.me, organisation=config.organisation)
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator[Context]:
+    """Open everything that a node holds, and close it in reverse order.
+
+    Raises:
+        FedledgerError: identity, clock, disk, journal, blob service or ledger are not as they must be.
+    """
+    own = profile(config.run, config.organisation, config.user)
+    await _require(config, own)
+    consortium = config.consortium
+    member = consortium.organisation(config.organisation)
+    assert member.blob_port, "the definition gives every member a blob service"
+    async with contextlib.AsyncExitStack() as stack:
+        journal = stack.enter_context(Journal(config.folder / "journal", config.key_file))
+        store = BlobStore(config.blobs, config.limits, config.organisation)
+        metrics, health = Metrics(), Health()
+        egress = EgressLog(config.folder / "egress.jsonl", metrics.sent.inc)
+        service = BlobService(store, tls.Trust.of(consortium, config.run), egress)
+        serving = tls.serving(config.run, consortium, config.organisation, config.user)
+        runner = await serve_blobs(service, member.host, member.blob_port, serving)
+        stack.push_async_callback(runner.cleanup)
+        observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
+        stack.push_async_callback(observer.cleanup)
+        calling = tls.calling(config.run, config.organisation, config.user)
+        client = await stack.enter_async_context(BlobClient(own.blobs, calling, egress))
+        ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))
+        witnesses = Witnesses(own, consortium, egress)
+        stack.push_async_callback(witnesses.close)
+        await _require_admission(ledger)
+        mirror = Mirror(store, client, config.organisation, metrics)
+        stack.push_async_callback(mirror.close)
+        workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
+        stack.push_async_callback(workshop.close)
+        yield Context(config, consortium, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health)
+
+
+async def _require(config: NodeConfig, own: Profile) -> None:
+    """Refuse to start with an identity, disk or clock that could only do harm."""
+    doctor.check_identity(own)
+    doctor.check_disk(config)
+    check_data_exists(config)
+    await doctor.check_clock(config)
+
+
+async def _require_admission(ledger: Ledger) -> None:
+    """Refuse to start with a certificate that the channel refuses; a ledger that is not ready yet is waited for."""
+    try:
+        await ledger.trainings()
+    except LedgerError as error:
+        if error.code == REFUSED:
+            raise
+        log.warning("the ledger is not ready yet", **error.as_json())
+
+
+def _stop(node: Node, running: "asyncio.Task[None]") -> None:
+    """End after the duty under way, or, where that takes too long, at once: the journal is synced before every deed."""
+    node.stop()
+    asyncio.get_running_loop().call_later(STOP_PATIENCE_S, running.cancel)

@@ -1,0 +1,176 @@
+"""Where a node's plans run: the plan file fetched by its digest, its runtime in a child process, work off the loop."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from fl_node.blobs.mirror import Mirror
+from fl_node.ledger.records import Round
+from fl_node.plan.errors import DataError
+from fl_node.plan.layout import Layout
+from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
+from network.files import write_atomically
+
+PLAN_PATIENCE_S: Final = 60.0
+
+
+class Described(Protocol):
+    """What a node must know of a plan, whatever framework runs it."""
+
+    @property
+    def layout(self) -> Layout:
+        """Return the layout of the sums."""
+
+    @property
+    def layout_digest(self) -> str:
+        """Return its digest."""
+
+    @property
+    def initial_state(self) -> str:
+        """Return the initial state's digest."""
+
+
+class PlanRunner(Runtime, Protocol):
+    """A runtime that knows its plan."""
+
+    @property
+    def manifest(self) -> Described:
+        """Return what the plan is."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Client work for one attempt."""
+
+    attempt: str
+    task: "asyncio.Task[WorkResult]"
+
+
+Opener = Callable[[Path, str], PlanRunner]
+
+
+def open_tff(path: Path, digest: str) -> PlanRunner:
+    """Open a plan with the TensorFlow Federated runtime."""
+    return PlanRuntime(path, digest=digest, log=path.with_suffix(".log"))
+
+
+class Workshop:
+    """A runtime for each plan in use; client work of several trainings is done one after the other, all else beside it.
+
+    Its methods may be awaited from anywhere.
+    """
+
+    def __init__(self, folder: Path, mirror: Mirror, data: Path | None, opener: Opener = open_tff) -> None:
+        self._folder = folder
+        self._mirror = mirror
+        self._data = data
+        self._opener = opener
+        self._runners: dict[str, PlanRunner] = {}
+        self._lock = asyncio.Lock()
+        self._warm: set[str] = set()
+        self._unfit: set[str] = set()
+        self.on_trained: Callable[[str], None] = lambda _: None
+        self._turn = asyncio.Lock()
+        self._work: dict[str, Work] = {}
+
+    async def runner(self, plan: str) -> PlanRunner:
+        """Return the runtime of a plan, fetching the file where it is not here yet.
+
+        Raises:
+            NodeError: FL4704, nobody has the plan file.
+            PlanError: the file is no plan, or this machine cannot run it.
+        """
+        async with self._lock:
+            if plan not in self._runners:
+                path = self._folder / f"{plan}.flplan"
+                if not path.exists():
+                    async with asyncio.timeout(PLAN_PATIENCE_S):
+                        raw = await self._mirror.get(plan)
+                    await asyncio.to_thread(write_atomically, path, raw)
+                self._runners[plan] = await asyncio.to_thread(self._opener, path, plan)
+            return self._runners[plan]
+
+    async def state(self, plan: str, digest: str) -> bytes:
+        """Return a state by its digest: the plan's own initial one, or a blob."""
+        runner = await self.runner(plan)
+        if digest == runner.manifest.initial_state:
+            return runner.initialize()
+        return await self._mirror.get(digest)
+
+    def start(self, view: Round) -> "asyncio.Task[WorkResult]":
+        """Start client work for an attempt in the background, once, in place of its training's earlier attempts."""
+        known = self._work.get(view.training)
+        if known is None or known.attempt != view.name:
+            self._drop(view.training)
+            task = asyncio.create_task(self._train(view.plan, view.base_state))
+            task.add_done_callback(lambda _: self.on_trained(view.training))
+            known = self._work[view.training] = Work(view.name, task)
+        return known.task
+
+    def trained(self, view: Round) -> bool:
+        """Tell whether the work for an attempt has ended, well or not, so that nobody waits for its result."""
+        known = self._work.get(view.training)
+        return known is not None and known.attempt == view.name and known.task.done()
+
+    def ready(self, plan: str) -> bool:
+        """Tell whether a plan's framework has started, so that an update takes no longer than it must."""
+        return plan in self._warm
+
+    def fits(self, plan: str) -> bool:
+        """Tell whether nothing is known against training a plan on the node's rows."""
+        return self._data is not None and plan not in self._unfit
+
+    async def update(self, plan: str, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
+        """Compute the next state."""
+        return await asyncio.to_thread((await self.runner(plan)).update, state, aggregate, survivors)
+
+    async def evaluate(self, plan: str, state: bytes) -> dict[str, float]:
+        """Measure a state on the node's own hold-out; empty without data."""
+        if self._data is None:
+            return {}
+        return await asyncio.to_thread((await self.runner(plan)).evaluate, state, DataSource(self._data))
+
+    async def warm(self, plan: str) -> None:
+        """Start the framework before the first round needs it, and try the plan on the node's rows.
+
+        Raises:
+            PlanError: the plan does not run here.
+            DataError: the rows do not fit it, with file and row; the node then takes no part in its rounds.
+        """
+        try:
+            runner = await self.runner(plan)
+            self._mirror.keep(plan, runner.manifest.initial_state)
+            await asyncio.to_thread(runner.prepare, runner.initialize())
+            self._warm.add(plan)
+            if self._data is not None:
+                await asyncio.to_thread(runner.work, runner.initialize(), DataSource(self._data))
+        except DataError:
+            self._unfit.add(plan)
+            raise
+
+    async def close(self) -> None:
+        """End every child process."""
+        for training in list(self._work):
+            self._drop(training)
+        for runner in self._runners.values():
+            await asyncio.to_thread(runner.close)
+
+    async def _train(self, plan: str, base: str) -> WorkResult:
+        assert self._data, "a node without data has no part in a cohort"
+        runner = await self.runner(plan)
+        state = await self.state(plan, base)
+        async with self._turn:
+            return await asyncio.to_thread(runner.work, state, DataSource(self._data))
+
+    def _drop(self, training: str) -> None:
+        """Forget work that no attempt waits for; what a thread has begun of it ends by itself."""
+        if known := self._work.pop(training, None):
+            known.task.cancel()
+            known.task.add_done_callback(_forget)
+
+
+def _forget(task: "asyncio.Task[WorkResult]") -> None:
+    if not task.cancelled():
+        task.exception()

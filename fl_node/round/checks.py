@@ -1,0 +1,135 @@
+"""What a node refuses by itself beyond secure aggregation's own refusals (`secagg.survivors`, `secagg.participant`).
+
+Pure functions over what the ledger says and what the node knows; each raises RefusalError or returns nothing. Chain
+rejection alone is too late once a share has left the node.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fl_node.errors import RefusalError
+from fl_node.ledger.records import Phase, Round
+
+PPM: Final = 1_000_000
+SHARE_LIMIT_MOST_PPM: Final = 900_000
+"""No vote makes a node reveal where one survivor declares more: its own update would all but lie open (T28)."""
+ORDER: Final[tuple[Phase, ...]] = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """What the node knows of a round without asking the round itself.
+
+    Attributes:
+        plan: Digest of the plan file the node holds.
+        layout_digest: Digest of that plan's layout.
+        base_states: States that this node knows the training had: computed, or attested by a majority.
+        organisations: Participant → MSP id, from the vetted records.
+        survivor_difference_min: By how many survivors two sets on one base state must differ.
+        share_limit_ppm: The largest part of the examples one survivor may declare, in millionths.
+        count_bucket: What declared examples are rounded up to a multiple of.
+    """
+
+    plan: str
+    layout_digest: str
+    base_states: frozenset[str]
+    organisations: Mapping[str, str]
+    survivor_difference_min: int = 3
+    share_limit_ppm: int = 700_000
+    count_bucket: int = 1
+
+
+def check_opening(view: Round, trusted: Trusted) -> None:
+    """Check what a round fixes when it opens, before the node draws a key for it.
+
+    Raises:
+        RefusalError: FL4301 another model (T1), FL4302 another layout, FL4303 members that nobody vetted (T10).
+    """
+    if view.plan != trusted.plan:
+        raise _refusal("FL4301", f"the round's plan is {view.plan}, the training's {trusted.plan}", view)
+    if view.base_state not in trusted.base_states:
+        raise _refusal("FL4301", f"base state {view.base_state} does not follow from the rounds before", view)
+    if view.layout_digest != trusted.layout_digest:
+        raise _refusal("FL4302", "the round's layout is not the plan's", view)
+    _check_vetted(view, view.cohort, trusted)
+
+
+def check_reveal(view: Round, trusted: Trusted) -> None:
+    """Check the frozen survivors before the first share leaves the node, beside what the participant itself checks.
+
+    Raises:
+        RefusalError: FL4303 members that nobody vetted, FL4304 one survivor dominates the examples: the rest would lie
+            open (T28).
+    """
+    _check_vetted(view, view.survivors, trusted)
+    examples = {name: view.updates[name].examples for name in view.survivors if name in view.updates}
+    total, limit = sum(examples.values()), min(trusted.share_limit_ppm, SHARE_LIMIT_MOST_PPM)
+    for name, declared in examples.items():
+        if declared * PPM > limit * total:
+            raise _refusal("FL4304", f"{name} declares {declared} of {total} examples", view)
+
+
+def check_agreement(view: Round, others: Mapping[str, Round | None], faulty: int) -> bool:
+    """Tell whether enough peers of other organisations confirm what the organisation's own peer shows (T3, T4).
+
+    At most `faulty` organisations lie, our own peer's operator among them: `faulty` other words hold an honest one, and
+    one liar stops nobody. A peer that lags behind, or has ended the attempt, says nothing.
+
+    Args:
+        view: The attempt as the own peer has it.
+        others: MSP id → the attempt as that organisation's own peer has it.
+        faulty: How many organisations may be dishonest.
+
+    Raises:
+        RefusalError: FL4305, more than `faulty` peers show something else, an honest one among them.
+    """
+    words = {msp: _same(view, other) for msp, other in others.items() if other is not None}
+    contradicting = sorted(msp for msp, word in words.items() if word is False)
+    if len(contradicting) > faulty:
+        raise _refusal("FL4305", f"the peers of {', '.join(contradicting)} show another attempt than ours", view)
+    return sum(word is True for word in words.values()) >= faulty
+
+
+def _same(view: Round, other: Round) -> bool | None:
+    """Tell whether another peer confirms (True) or contradicts (False) all that is settled in the view's phase."""
+    if _settled(other, "Keys") != _settled(view, "Keys"):
+        return False
+    if other.phase not in ORDER or ORDER.index(other.phase) < ORDER.index(view.phase):
+        return None
+    if _settled(other, view.phase) != _settled(view, view.phase):
+        return False
+    return True if other.frozen == view.frozen else None  # another training may just have frozen a set
+
+
+def _settled(view: Round, phase: Phase) -> tuple[object, ...]:
+    """Return what can no longer change in an attempt that has reached a phase."""
+    settled: list[object] = [view.plan, view.base_state, view.session, view.threshold, view.cohort, view.members]
+    for since, values in (
+        ("Shares", (view.u1, view.keys)),
+        ("Updates", (view.u2, view.shares)),
+        ("Unmask", (view.survivors, view.updates)),
+    ):
+        if ORDER.index(phase) >= ORDER.index(since):
+            settled.extend(values)
+    return tuple(settled)
+
+
+def check_unchanged(view: Round, before: Collection[str] | None) -> None:
+    """Check that the survivors are those that this node remembers revealing for in this very attempt.
+
+    Raises:
+        RefusalError: FL4306.
+    """
+    if before is not None and tuple(before) != view.survivors:
+        raise _refusal("FL4306", "the survivors are not those of an earlier reveal in this attempt", view)
+
+
+def _check_vetted(view: Round, members: Collection[str], trusted: Trusted) -> None:
+    unknown = sorted(set(members) - set(trusted.organisations))
+    if unknown:
+        raise _refusal("FL4303", f"{', '.join(unknown)} have no vetted record", view)
+
+
+def _refusal(code: str, message: str, view: Round) -> RefusalError:
+    return RefusalError(code, message, where=view.name, hint="This node takes no further part in this attempt.")

@@ -1,0 +1,233 @@
+"""What a node has to do next, as a pure function of what the ledger says and what the node has done (architecture §7).
+
+No clock, no network, no files: `duty` is given the time and answers with effects; `attending.py` has them carried out
+and asks again with the ledger's new word. So a restart at any point continues where the ledger and the journal stand.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from fl_node.ledger.records import OVER, Phase, Round
+from fl_node.round.effects import (
+    Advance,
+    AnswerComplaints,
+    Attest,
+    CommitShares,
+    CommitUpdate,
+    Drop,
+    Effect,
+    OpenRound,
+    Propose,
+    PublishKeys,
+    RevealShares,
+    Settle,
+    Train,
+)
+
+TURN_MS: Final = 1000
+"""How much longer each next node in the elected order waits before it does what any may do: longer than that takes."""
+URGENT: Final = frozenset(
+    {
+        "RoundOpened",
+        "PhaseMoved",
+        "FaultReported",
+        "ComplaintAnswered",
+        "AggregateProposed",
+        "RoundFinal",
+        "RoundVoid",
+    }
+)
+"""Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
+QUICK_ATTEMPTS: Final = 3
+"""So many attempts of a round follow one another at once."""
+LONGEST_REST_MS: Final = 300_000
+LATEST_MS: Final = 3000
+"""How long before a deadline a node that is not ready to train takes part at last."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """The node's side of an attempt.
+
+    Attributes:
+        participant: The node's id.
+        msp: Its organisation's MSP id.
+        done: Kinds that the attempt's journal holds: keys, shares, masked, reveal.
+        dropped: The node has dropped out of this attempt; it still moves phases, holds blobs and attests.
+        running: The training has rounds to come.
+        trained: Its client work for the attempt has ended.
+        ready: The plan's framework has started.
+        ripe_ms: For how long the node has seen that the phase can move on.
+        majority: How many attestations make a result final.
+        voters: How many organisations may attest.
+    """
+
+    participant: str
+    msp: str
+    done: frozenset[str] = frozenset()
+    dropped: bool = False
+    running: bool = True
+    trained: bool = True
+    ready: bool = True
+    ripe_ms: int = 0
+    majority: int = 3
+    voters: int = 4
+
+
+def duty(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+    """Return what the node has to do now, most urgent first; nothing means wait.
+
+    Args:
+        view: The newest attempt, as the organisation's own peer has it.
+        own: What the node has done in it.
+        now_ms: The time.
+    """
+    if view.phase not in OVER and not own.dropped and forgotten(view, own):
+        return (Drop("FL4203"),)
+    effects = PHASES[view.phase](view, own, now_ms)
+    if ripe(view, own, now_ms) and own.ripe_ms >= turn(view, own) * TURN_MS:
+        return (*effects, Advance())
+    return effects
+
+
+def forgotten(view: Round, own: Own) -> bool:
+    """Tell whether the ledger shows a deed of this node that its journal does not hold."""
+    me = own.participant
+    deeds = {
+        "keys": me in view.keys,
+        "shares": me in view.shares,
+        "masked": me in view.updates,
+        "reveal": me in view.revealed,
+    }
+    return any(on_ledger and kind not in own.done for kind, on_ledger in deeds.items())
+
+
+def ripe(view: Round, own: Own, now_ms: int) -> bool:
+    """Tell whether the phase can move on: all have delivered, or the deadline has passed."""
+    if view.phase in OVER:
+        return False
+    if view.phase == "Attest":
+        return view.proposal is not None and (decided(view, own) or now_ms >= view.deadline_ms)
+    expected, arrived = EXPECTED[view.phase](view)
+    return set(expected) <= set(arrived) or now_ms >= view.deadline_ms
+
+
+def decided(view: Round, own: Own) -> bool:
+    """Tell whether a majority agrees to the proposal, or no longer can."""
+    return _undecided(view, own) <= 0
+
+
+def _undecided(view: Round, own: Own) -> int:
+    """Return how many attestations the proposal's fate still takes at least."""
+    agree = sum(attestation.agree for attestation in view.attestations.values())
+    disagree = len(view.attestations) - agree
+    return min(own.majority - agree, own.voters - own.majority + 1 - disagree)
+
+
+def lacking(view: Round, own: Own) -> int:
+    """Return how many more records it takes at least until the phase can move on before its deadline; 0: none."""
+    return max(0, _undecided(view, own)) if view.proposal is not None else len(awaited(view))
+
+
+def finished(view: Round, own: Own) -> bool:
+    """Tell whether the training has no more rounds and this node's turn to settle the last has come and gone."""
+    return view.phase in OVER and not own.running and own.ripe_ms >= turn(view, own) * TURN_MS
+
+
+def turn(view: Round, own: Own) -> int:
+    """Return how many nodes come before this one in doing what anyone may do."""
+    order = (*view.aggregators, *(p for p in view.cohort if p not in view.aggregators))
+    return order.index(own.participant) if own.participant in order else len(order)
+
+
+def rest_ms(view: Round) -> int:
+    """Return how long to rest after an attempt: what is void again and again takes a vote or a repair, not haste."""
+    doublings = min(view.attempt - QUICK_ATTEMPTS, LONGEST_REST_MS.bit_length())
+    return min(LONGEST_REST_MS, 1000 << doublings) if view.phase == "Void" and doublings > 0 else 0
+
+
+def awaited(view: Round) -> tuple[str, ...]:
+    """Return the participants that the phase still waits for, in cohort order."""
+    expected, arrived = EXPECTED[view.phase](view) if view.phase in EXPECTED else ((), ())
+    return tuple(p for p in expected if p not in arrived)
+
+
+def _keys(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+    if own.dropped or own.participant not in view.cohort:
+        return ()
+    published = own.participant in view.keys or _gathers_time(view, own, now_ms)
+    return (Train(),) if published else (Train(), PublishKeys())
+
+
+def _shares(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+    if own.dropped or own.participant not in view.u1:
+        return ()
+    return () if own.participant in view.shares or _gathers_time(view, own, now_ms) else (CommitShares(),)
+
+
+def _gathers_time(view: Round, own: Own, now_ms: int) -> bool:
+    """Tell whether the framework is still starting and may take its time: the phases before Updates wait as well."""
+    return not own.ready and now_ms < view.deadline_ms - LATEST_MS
+
+
+def _updates(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+    if own.dropped or own.participant not in view.u2:
+        return ()
+    answers = (AnswerComplaints(),) if to_answer(view, own.participant) else ()
+    if own.participant in view.updates:
+        return answers
+    return (*answers, CommitUpdate() if own.trained else Train())
+
+
+def to_answer(view: Round, dealer: str) -> tuple[str, ...]:
+    """Return who waits for a dealer's answer to its complaint, where that matters and is safe; in cohort order.
+
+    It matters where too few others could rebuild the dealer's secrets. More complaints than members may be faulty are
+    not answered: so many shares of both secrets must not be known (docs/decisions/0011).
+    """
+    complaints = view.complaints.get(dealer, {})
+    waiting = tuple(name for name in view.cohort if complaints.get(name) is False)
+    matters = waiting and len(view.u2) - 1 - len(waiting) < view.threshold
+    return waiting if matters and len(complaints) <= len(view.cohort) - view.threshold else ()
+
+
+def _unmask(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+    if own.dropped or own.participant not in view.u2 or own.participant in view.revealed:
+        return ()
+    return (RevealShares(),)
+
+
+def _attest(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+    if not own.ready:
+        return ()
+    if view.proposal is not None:
+        attested = own.msp in view.attestations or decided(view, own)
+        return () if attested else (Attest(view.proposal.number),)
+    mine = any(turn.participant == own.participant and now_ms >= turn.from_ms for turn in view.turns)
+    return (Propose(),) if mine else ()
+
+
+def _over(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+    if own.ripe_ms < turn(view, own) * TURN_MS:
+        return ()
+    settle: tuple[Effect, ...] = (Settle(),) if view.phase == "Final" else ()
+    return (OpenRound(), *settle) if own.running else settle
+
+
+PHASES: Final[dict[Phase, Callable[[Round, Own, int], tuple[Effect, ...]]]] = {
+    "Keys": _keys,
+    "Shares": _shares,
+    "Updates": _updates,
+    "Unmask": _unmask,
+    "Attest": _attest,
+    "Final": _over,
+    "Void": _over,
+}
+
+EXPECTED: Final[dict[Phase, Callable[[Round], tuple[tuple[str, ...], tuple[str, ...]]]]] = {
+    "Keys": lambda view: (view.cohort, tuple(view.keys)),
+    "Shares": lambda view: (view.u1, tuple(view.shares)),
+    "Updates": lambda view: (view.u2, tuple(view.updates)),
+    "Unmask": lambda view: (view.survivors, view.revealed),
+}

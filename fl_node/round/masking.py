@@ -1,0 +1,246 @@
+"""The node's part in one attempt: the secure-aggregation participant between the ledger, the journal and the blobs."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from fl_node.blobs.store import About
+from fl_node.errors import NodeError, RefusalError
+from fl_node.journal.journal import AttemptJournal
+from fl_node.ledger.client import LedgerError
+from fl_node.ledger.records import Round, Shares
+from fl_node.node.context import Context
+from fl_node.round import checks, known
+from fl_node.round.checks import Trusted
+from fl_node.round.duty import to_answer
+from fl_node.round.placing import Placing
+from fl_node.round.unmasking import session_of
+from fl_node.secagg import messages as m
+from fl_node.secagg.keys import PublicKeys
+from fl_node.secagg.participant import Participant
+from fl_node.secagg.seal import bundle_bytes
+from fl_node.secagg.session import Session
+
+log = structlog.get_logger("participant")
+KEYS: Final = "keys"
+SHARES: Final = "shares"
+MASKED: Final = "masked"
+REVEAL: Final = "reveal"
+ALREADY_DONE: Final = "FL0410"
+SEAL_PATIENCE_S: Final = 5.0
+"""How long to wait for sealed bundles that the ledger names: without some the others' shares still rebuild."""
+T = TypeVar("T")
+
+
+class SecaggJournal:
+    """SECAGG's records in the attempt's journal; erasing is `Journal.forget`, when the attempt is over."""
+
+    def __init__(self, records: AttemptJournal) -> None:
+        self._records = records
+
+    def read(self, key: str) -> bytes | None:
+        """Return a record, or None."""
+        return self._records.get(f"secagg {key}")
+
+    def write(self, key: str, value: bytes) -> None:
+        """Store a record, synced."""
+        self._records.record(f"secagg {key}", value)
+
+    def erase(self, prefix: str) -> None:
+        """Leave it to `Journal.forget`, which deletes the attempt's whole file."""
+
+
+@dataclass
+class Attempt:
+    """One attempt with its participant; messages are fed once a process, in the protocol's order.
+
+    Attributes:
+        uncommitted: The update is surely not on the ledger, so that it may be missing among the survivors.
+    """
+
+    context: Context
+    trusted: Trusted
+    session: Session
+    participant: Participant
+    records: AttemptJournal
+    placing: Placing
+    stage: int = 0
+    uncommitted: bool = False
+
+    @classmethod
+    async def open(cls, context: Context, view: Round, records: AttemptJournal) -> "Attempt":
+        """Check what the round fixes and start its participant.
+
+        Raises:
+            RefusalError: the round is not what this node's own knowledge says it must be.
+        """
+        trusted = await known.gather(context, view)
+        checks.check_opening(view, trusted)
+        session = await session_of(context.ledger, view)
+        if session.layout.digest.hex() != trusted.layout_digest:
+            raise RefusalError("FL4302", "the ledger's layout is not the plan file's", where=view.name)
+        return cls(
+            context, trusted, session, Participant(context.me, SecaggJournal(records)), records, Placing(context)
+        )
+
+    async def publish_keys(self, view: Round) -> None:
+        """Draw the attempt's keys, or take the journal's, and publish the public halves."""
+        (published,) = of(self._opened(view), m.PublishKeys)
+        keys = published.keys
+        self.records.record(KEYS, keys.seal + keys.mask)
+        await self.context.ledger.submit("PublishKeys", **view.ref, seal_key=keys.seal.hex(), mask_key=keys.mask.hex())
+
+    async def commit_shares(self, view: Round) -> None:
+        """Deal shares of both secrets, place the sealed bundle with enough members, commit to all of it.
+
+        Raises:
+            NodeError: FL4707, too few took the bundle.
+            RefusalError: FL4305, our own peer shows other keys than the ledger's; what is sealed to them is given away.
+        """
+        await self.context.witnesses.confirm(view)
+        out = self._keys_fixed(view)
+        (bundle,), (commitment,) = of(out, m.SealedBundle), of(out, m.CommitShares)
+        self.records.record(SHARES, commitment.shares_root)
+        await self._keep(view, SHARES, bundle.blob)
+        shares = {
+            "seed_commitment": commitment.seed_commitment.hex(),
+            "shares_root": commitment.shares_root.hex(),
+            "sealed": commitment.sealed.hex(),
+        }
+        await self.placing.commit(view, "CommitShares", bundle.blob, shares["sealed"], **shares)
+
+    async def commit_update(self, view: Round, vector: bytes, examples: int) -> None:
+        """Mask the vector, or take the masked blob of before a crash, place it with enough members and commit it."""
+        await self._shares_fixed(view)
+        self.uncommitted |= self.records.get(MASKED) is None
+        blob, digest = await self._masked(view, vector)
+        bucket = self.trusted.count_bucket
+        update = {"digest": digest, "length": len(blob), "examples": -(-examples // bucket) * bucket}
+        trained = {"plan": view.plan, "base_state": view.base_state}
+        try:
+            await self.placing.commit(view, "CommitUpdate", blob, digest, **update, **trained)
+        except LedgerError as error:
+            self.uncommitted = error.code.startswith("FL0") and error.code != ALREADY_DONE
+            raise
+        self.participant.receive(m.UpdateCommitted(bytes.fromhex(digest)))
+
+    async def answer(self, view: Round) -> None:
+        """Show the shares of those that complain of this dealer: no more of them than a round bears to be known.
+
+        Raises:
+            Refusal: FL4129, more complain.
+        """
+        await self._shares_fixed(view)
+        for answer in of(self.participant.receive(m.Complained(to_answer(view, self.context.me))), m.AnswerComplaint):
+            log.warning("a complaint is answered", attempt=view.name, to=answer.to)
+            path = [node.hex() for node in answer.dealt.path]
+            shares: dict[str, Any] = {"mask": answer.dealt.mask.hex(), "seed": answer.dealt.seed.hex(), "path": path}
+            await self.context.ledger.submit("AnswerComplaint", **view.ref, to=answer.to, **shares)
+
+    async def reveal(self, view: Round) -> None:
+        """Check the frozen survivors with other members' peers, then reveal one kind of share for each participant.
+
+        Raises:
+            RefusalError, secagg.Refusal: the survivors are not such that a reveal is safe; nothing has left the node.
+        """
+        await self._shares_fixed(view)
+        checks.check_reveal(view, self.trusted)
+        checks.check_unchanged(view, known.frozen_as(self.context, view))
+        await self.context.witnesses.confirm(view)
+        masked = self.records.get(MASKED)
+        if masked is not None and not self.uncommitted:  # also where a crash left it open: the view may lie
+            self.participant.receive(m.UpdateCommitted(masked))
+        lifted = view.lifted and self.context.config.policy.accept_lifted
+        fixed = m.SurvivorsFixed(
+            updates={name: bytes.fromhex(update.digest) for name, update in view.updates.items()},
+            survivors=view.survivors,
+            frozen=() if lifted else known.earlier_sets(self.context, view),
+            blamed=frozenset(name for frozen in view.frozen for name in frozen.blamed),
+            minimum_difference=self.trusted.survivor_difference_min,
+        )
+        (revealed,) = of(self.participant.receive(fixed), m.RevealShares)
+        known.freeze(self.context, view)
+        self.records.record(REVEAL, b"1")
+        shares = [
+            {"dealer": s.dealer, "kind": s.kind, "value": s.value.hex(), "proof": [node.hex() for node in s.proof]}
+            for s in sorted(revealed.shares, key=lambda share: self.session.place(share.dealer))
+        ]
+        await self.context.ledger.submit("RevealShares", **view.ref, shares=shares)
+
+    def _opened(self, view: Round) -> "tuple[m.Outgoing, ...]":
+        opened = m.RoundOpened(self.session, bytes.fromhex(view.session), dict(self.trusted.organisations))
+        return self._feed(1, opened)
+
+    def _keys_fixed(self, view: Round) -> "tuple[m.Outgoing, ...]":
+        if self.stage < 1:
+            self._opened(view)
+        keys = {name: PublicKeys(bytes.fromhex(k.seal_key), bytes.fromhex(k.mask_key)) for name, k in view.keys.items()}
+        return self._feed(2, m.KeysFixed({name: keys[name] for name in view.in_order(tuple(keys))}))
+
+    async def _shares_fixed(self, view: Round) -> None:
+        if self.stage < 2:  # noqa: PLR2004  # KeysFixed is the second message
+            self._keys_fixed(view)
+        if self.stage < 3:  # noqa: PLR2004  # SharesFixed is the third
+            members = view.in_order(tuple(view.shares))
+            self._feed(3, m.SharesFixed({name: _commitment(view.shares[name]) for name in members}))
+            await self._receive_sealed(view, [name for name in members if name != self.context.me])
+
+    def _feed(self, stage: int, message: "m.Incoming") -> "tuple[m.Outgoing, ...]":
+        out = tuple(self.participant.receive(message))
+        self.stage = max(self.stage, stage)
+        return out
+
+    async def _receive_sealed(self, view: Round, dealers: list[str]) -> None:
+        async def fetch(dealer: str) -> tuple[str, bytes | None]:
+            try:
+                async with asyncio.timeout(SEAL_PATIENCE_S):
+                    digest, length = view.shares[dealer].sealed, bundle_bytes(len(view.u1))
+                    return dealer, await self.context.mirror.get(digest, dealer, length)
+            except (TimeoutError, NodeError):
+                return dealer, None
+
+        for dealer, blob in await asyncio.gather(*(fetch(dealer) for dealer in dealers)):
+            if blob is None:
+                log.warning("a sealed bundle is nowhere to be had", attempt=view.name, dealer=dealer)
+                continue
+            for unusable in of(self.participant.receive(m.SealedReceived(dealer, blob)), m.UnusableShares):
+                log.warning("a sealed share is unusable", attempt=view.name, dealer=dealer, reason=unusable.reason)
+                await self._complain(view, dealer)
+
+    async def _complain(self, view: Round, dealer: str) -> None:
+        """Say that a dealer's sealed share is unusable; where too many say so the attempt ends before any reveal."""
+        fault: dict[str, Any] = {"kind": "bad_seal", "accused": dealer, "evidence": {}}
+        with contextlib.suppress(LedgerError):  # a complaint that is refused must not keep this node from its round
+            await self.context.ledger.submit("ReportFault", **view.ref, **fault)
+
+    async def _masked(self, view: Round, vector: bytes) -> tuple[bytes, str]:
+        digest = self.records.get(MASKED)
+        if digest is not None and self.context.store.size(digest.hex()) is not None:
+            return self.context.store.read(digest.hex()), digest.hex()
+        (masked,) = of(await asyncio.to_thread(self.participant.receive, m.VectorReady(vector, digest)), m.MaskedUpdate)
+        self.records.record(MASKED, masked.digest)
+        blob = bytes(masked.blob)
+        await self._keep(view, MASKED, blob)
+        return blob, masked.digest.hex()
+
+    async def _keep(self, view: Round, kind: str, blob: bytes) -> None:
+        """Store an own blob with a note, which shows later what a journal restored from a backup has forgotten."""
+        about = About(self.context.config.organisation, note=f"{view.name} {kind}")
+        await asyncio.to_thread(self.context.store.put, blob, about)
+
+
+def of(out: Iterable[object], kind: type[T]) -> tuple[T, ...]:
+    """Return the messages of one kind."""
+    return tuple(message for message in out if isinstance(message, kind))
+
+
+def _commitment(shares: Shares) -> m.CommitShares:
+    return m.CommitShares(
+        bytes.fromhex(shares.seed_commitment),
+        bytes.fromhex(shares.shares_root),
+        bytes.fromhex(shares.sealed),
+    )

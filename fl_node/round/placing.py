@@ -1,0 +1,65 @@
+"""Places a blob with as many members as must endorse its commitment, and has those that hold it endorse it."""
+
+import random
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fl_node.blobs.client import BlobClient
+from fl_node.blobs.first_digest import Binding
+from fl_node.journal.journal import Journal
+from fl_node.ledger.client import Ledger, LedgerError
+from fl_node.ledger.records import Round
+from fl_node.node.config import NodeConfig
+from network.topology import Consortium
+
+
+class Around(Protocol):
+    """What is needed of the node's context."""
+
+    config: NodeConfig
+    consortium: Consortium
+    ledger: Ledger
+    blobs: BlobClient
+    journal: Journal
+
+
+@dataclass
+class Placing:
+    """The way of an attempt's blobs, sealed bundle and masked update, to the ledger.
+
+    Attributes:
+        declined: An endorser has declined once: from then on all who hold a blob are waited for, to choose among.
+    """
+
+    context: Around
+    declined: bool = False
+
+    async def commit(self, view: Round, function: str, blob: bytes, digest: str, /, **arguments: Any) -> None:
+        """Push a blob to enough members and submit the transaction that commits to its digest.
+
+        Raises:
+            NodeError: FL4707, too few took it; LedgerError: it was not endorsed or not committed.
+            RefusalError: FL4203, this node sealed or masked something else in this attempt and has forgotten it.
+        """
+        context = self.context
+        everyone = context.blobs.urls if self.declined else ()
+        binding = Binding(f"{view.name}/{context.config.name}/{function.lower()}", digest, context.journal.mark)
+        holders = await context.blobs.spread(digest, blob, context.consortium.threshold, everyone, binding)
+        try:
+            await context.ledger.submit(
+                function, organisations=self.endorsers(holders), patient=False, **view.ref, **arguments
+            )
+        except LedgerError:
+            self.declined = True
+            raise
+
+    def endorsers(self, holders: list[str]) -> tuple[str, ...]:
+        """Return as many as must endorse of those that say that they hold a blob: our own organisation, others by lot.
+
+        One that says so and does not endorse stops nobody: the next try asks others.
+        """
+        others = [name for name in holders if name != self.context.config.organisation]
+        random.shuffle(others)
+        own = [name for name in holders if name not in others]
+        needed = [*own, *others][: self.context.consortium.threshold]
+        return tuple(self.context.consortium.organisation(name).msp_id for name in needed)

@@ -1,0 +1,85 @@
+"""What a round names is pulled, within bounds and not for ever."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from fl_node.blobs.client import BlobClient
+from fl_node.blobs.mirror import Mirror
+from fl_node.blobs.store import BlobStore
+from fl_node.errors import NodeError
+from fl_node.journal.journal import Journal
+from fl_node.ledger.records import Round
+from fl_node.node.context import Context
+from fl_node.node.observe import Metrics
+from fl_node.round.carry_out import Acts
+from fl_node.secagg.seal import bundle_bytes
+from tests.unit.round.test_checks import ROUND
+
+SEALED, UPDATE, AGGREGATE, STATE = (digit * 64 for digit in "1234")
+
+
+class Nowhere:
+    """Blob services that have nothing, and remember what was asked of them."""
+
+    def __init__(self) -> None:
+        self.urls = {"hospital-b": ""}
+        self.most: dict[str, int | None] = {}
+
+    async def pull(self, digest: str, *_: Any) -> bytes:
+        self.most[digest] = _[-1]
+        raise NodeError("FL4704", "nowhere")
+
+
+def view(phase: str) -> Round:
+    proposal = {"number": 1, "proposer": "b", "aggregate": AGGREGATE, "state": STATE}
+    shares = {"b": {"seed_commitment": "5" * 64, "shares_root": "5" * 64, "sealed": SEALED}}
+    updates = {"b": {"digest": UPDATE, "length": 16, "examples": 1}}
+    changes = {"phase": phase, "proposal": proposal, "shares": shares, "updates": updates, "u1": ROUND.cohort}
+    return Round.model_validate(ROUND.model_dump() | changes)
+
+
+async def pulled_after(folder: Path, end: str) -> tuple[dict[str, int | None], set[str]]:
+    client = Nowhere()
+    mirror = Mirror(BlobStore(folder), cast("BlobClient", client), "hospital-a", Metrics())
+    mirror.watch(view("Attest"))
+    await asyncio.sleep(0.01)
+    mirror.retain(view(end), 1000)
+    await asyncio.sleep(0.01)
+    waiting = set(mirror._tasks)
+    await mirror.close()
+    return client.most, waiting
+
+
+async def test_a_blob_may_have_no_more_bytes_than_its_kind(tmp_path: Path):
+    most, _ = await pulled_after(tmp_path, "Void")
+    whole = BlobStore(tmp_path).limits.blob
+    assert most == {SEALED: bundle_bytes(len(ROUND.cohort)), UPDATE: 16, AGGREGATE: whole, STATE: whole}
+
+
+async def test_blobs_that_may_never_have_been_are_not_waited_for_once_the_attempt_is_over(tmp_path: Path):
+    assert (await pulled_after(tmp_path / "void", "Void"))[1] == {UPDATE}
+    assert (await pulled_after(tmp_path / "final", "Final"))[1] == {UPDATE, AGGREGATE, STATE}
+
+
+async def test_t9_secrets_of_attempts_that_ended_unseen_are_forgotten(tmp_path: Path):
+    rounds = {(1, 1): "Void", (1, 2): "Updates"}
+
+    async def round_(_: str, number: int, attempt: int) -> Round:
+        return ROUND.model_copy(update={"attempt": attempt, "phase": rounds[number, attempt]})
+
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        store = BlobStore(tmp_path / "blobs")
+        context = SimpleNamespace(
+            journal=journal,
+            store=store,
+            ledger=SimpleNamespace(round=round_),
+            mirror=Mirror(store, cast("BlobClient", Nowhere()), "hospital-a", metrics := Metrics()),
+            metrics=metrics,
+            config=SimpleNamespace(organisation="hospital-a", policy=SimpleNamespace(retention_ms=1)),
+        )
+        for attempt in (1, 2, 3):
+            journal.attempt("t", 1, attempt).record("secret", b"1")
+        await Acts(cast("Context", context)).end_missed(ROUND.model_copy(update={"attempt": 3}))
+        assert journal.attempts() == [("t", 1, 2), ("t", 1, 3)]

@@ -1,0 +1,99 @@
+"""Whom a blob service answers, and whom its client takes for the organisation that it means."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from fl_node.blobs import tls
+from fl_node.blobs.client import BlobClient
+from fl_node.blobs.service import BlobService
+from fl_node.blobs.service import serve as serve_blobs
+from fl_node.blobs.store import BlobStore
+from fl_node.errors import NodeError
+from network.authority import Authority, Subject
+from network.identities import identities_of
+from network.topology import Consortium
+from tests.unit.blobs.test_service import DATA, DIGEST, OWNER, serving
+
+
+def der(path: Path) -> bytes:
+    return x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    """A run folder of one's own, to revoke in."""
+    return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+async def test_a_service_under_another_organisations_certificate_is_not_spoken_to(
+    run: Path, consortium: Consortium, tmp_path: Path
+):
+    """hospital-b's authority issues a certificate for the very host of hospital-a: it stays hospital-b's."""
+    store = BlobStore(tmp_path / "store")
+    impostor = BlobService(store, tls.Trust.of(consortium, run))
+    organisation = consortium.organisation(OWNER)
+    assert organisation.blob_port
+    context = tls.serving(run, consortium, "hospital-b", "node")
+    runner = await serve_blobs(impostor, organisation.host, organisation.blob_port, context)
+    url = f"https://{organisation.host}:{organisation.blob_port}"
+    contexts = tls.calling(run, "hospital-c", "client")
+    async with BlobClient({OWNER: url}, contexts) as client, BlobClient({"hospital-b": url}, contexts) as knowing:
+        assert (await client.healthy(OWNER), await knowing.healthy("hospital-b")) == (False, True)
+        with pytest.raises(NodeError) as caught:
+            await client.push(OWNER, DIGEST, DATA, attempts=1)
+    await runner.cleanup()
+    assert (caught.value.code, store.size(DIGEST)) == ("FL4008", None)
+
+
+async def test_a_revoked_certificate_neither_reads_nor_writes_from_then_on(
+    copy: Path, consortium: Consortium, tmp_path: Path
+):
+    store = BlobStore(tmp_path / "store")
+    mine = identities_of(consortium, copy, "hospital-b")
+    async with (
+        serving(copy, consortium, store) as url,
+        BlobClient({OWNER: url}, tls.calling(copy, "hospital-b", "client")) as client,
+        BlobClient({OWNER: url}, tls.calling(copy, "hospital-b", "admin")) as other,
+    ):
+        await client.push(OWNER, DIGEST, DATA)
+        certificate = x509.load_pem_x509_certificate((mine.folder / "users/client/tls/client.crt").read_bytes())
+        mine.tls.revoke(certificate, tls.revocation_path(copy, "hospital-b"))
+        assert await client.get(DIGEST) is None
+        with pytest.raises(NodeError) as caught:
+            await client.push(OWNER, "ab" * 32, DATA, attempts=1)
+        assert await other.get(DIGEST) == DATA
+    assert caught.value.code == "FL4705"
+
+
+def test_a_list_that_another_organisation_signed_is_refused(copy: Path, consortium: Consortium):
+    theirs, mine = (identities_of(consortium, copy, name) for name in ("hospital-b", "hospital-a"))
+    trust = tls.Trust.of(consortium, copy)
+    certificate = der(mine.folder / "users/client/tls/client.crt")
+    assert trust.organisation(certificate) == "hospital-a"
+    theirs.tls.revoke(x509.load_der_x509_certificate(certificate), tls.revocation_path(copy, "hospital-a"))
+    with pytest.raises(NodeError, match="revocation list"):
+        trust.organisation(certificate)
+
+
+@pytest.mark.parametrize("server", ["peers/peer0/tls/server.crt", "chaincode/server.crt"])
+def test_a_servers_certificate_is_no_users(run: Path, consortium: Consortium, server: str):
+    with pytest.raises(NodeError, match="not a user's") as caught:
+        tls.Trust.of(consortium, run).organisation(der(run / "identities" / "hospital-b" / server))
+    assert caught.value.code == "FL4705"
+
+
+def test_what_is_remembered_of_certificates_is_bounded(
+    copy: Path, consortium: Consortium, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tls, "MOST_SEEN", 4)
+    trust = tls.Trust.of(consortium, copy)
+    authority = Authority(copy / "identities" / "hospital-b" / "tlsca")
+    for number in range(10):
+        paths = copy / f"{number}.key", copy / f"{number}.crt"
+        authority.issue(Subject(f"user{number}.hospital-b"), *paths)
+        assert trust.organisation(der(paths[1])) == "hospital-b"
+        assert len(trust._seen) <= 4

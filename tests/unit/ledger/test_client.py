@@ -1,0 +1,54 @@
+"""The contract over the gateway: what a node is told when its word does not reach the ledger."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fl_node.ledger import client
+from fl_node.ledger.client import Ledger, LedgerError
+from gateway.errors import EndorseError, ErrorDetail, StatusCode
+
+
+class Contract:
+    """Never has an answer, or has one error."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    async def submit(self, *_: Any, **__: Any) -> bytes:
+        if self.error:
+            raise self.error
+        await asyncio.Event().wait()
+        return b""
+
+
+def over(contract: Contract) -> Ledger:
+    network = SimpleNamespace(contract=lambda _: contract)
+    profile = SimpleNamespace(channel="fedchannel", chaincode="fedledger")
+    return Ledger(SimpleNamespace(network=lambda _: network), profile)  # type: ignore[arg-type]
+
+
+async def test_t25_a_transaction_that_is_not_committed_in_time_raises_an_alarm(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(client, "COMMIT_ALARM_S", 0.05)
+    with pytest.raises(LedgerError) as caught:
+        await over(Contract()).submit("CommitUpdate", training="t")
+    assert (caught.value.code, caught.value.where) == ("FL4401", "CommitUpdate")
+    assert "censorship" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("request unauthorized due to incorrect timestamp 2026-11-23T20:51:50Z, peer time …", "FL4004"),
+        ("error validating proposal: access denied: channel [fedchannel] creator org [X]", "FL4003"),
+        ("FL0408: round 1 is in phase Updates", "FL0408"),
+        ("connection refused", "FL4005"),
+    ],
+)
+async def test_what_a_peer_refuses_has_a_code_that_says_whose_fault_it_is(said: str, code: str):
+    error = EndorseError("failed", code=StatusCode.ABORTED, details=(ErrorDetail("peer0", "AMSP", said),))
+    with pytest.raises(LedgerError) as caught:
+        await over(Contract(error)).submit("CommitUpdate")
+    assert caught.value.code == code

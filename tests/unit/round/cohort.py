@@ -1,0 +1,248 @@
+"""Four nodes' own part in one attempt, over a ledger and blob services in memory; one of them can die at any step.
+
+Attendance, acts, attempts, participant, journal, blob stores and bindings are the real ones. The client work gives
+another vector each time that it runs, as training on other hardware would.
+"""
+
+import asyncio
+import contextlib
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from fl_node.blobs.first_digest import Binding
+from fl_node.blobs.store import About, BlobStore
+from fl_node.errors import RefusalError
+from fl_node.journal.journal import Journal
+from fl_node.journal.recordfile import MAGIC, RecordFile
+from fl_node.ledger.records import Reveal, Round, Training
+from fl_node.node.context import Context
+from fl_node.node.observe import Health, Metrics
+from fl_node.round.carry_out import Acts
+from fl_node.round.loop import Attendance
+from tests.unit.round.chain import DEEDS, FIELDS, NAMES, SESSION, STATE, TRAINING, VICTIM, Chain, Killed
+
+
+class World:
+    """The chain, everyone's blob stores, what has left each node, and the steps of the victim."""
+
+    def __init__(self, folder: Path, fatal: int = 0) -> None:
+        self.folder, self.fatal = folder, fatal
+        self.chain = Chain()
+        self.steps: list[str] = []
+        self.left: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self.vectors: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.stores = {name: BlobStore(folder / name / "blobs", owner=name) for name in NAMES}
+        self.snapshots: list[Path] = []
+        self.backing_up = self.restored = False
+        self.nodes = {name: Member(self, name) for name in NAMES}
+
+    def step(self, who: str, what: str) -> None:
+        """Die here, if it is the time."""
+        if who == VICTIM:
+            self.steps.append(what)
+            if len(self.steps) == self.fatal:
+                raise Killed
+
+    def said(self, deed: str) -> int:
+        """Return in how many versions a deed of the victim has left it."""
+        return len(self.left[VICTIM, deed])
+
+    def snapshot(self) -> None:
+        """Back up what the victim's disk holds."""
+        copy = self.folder / f"snapshot-{len(self.snapshots)}"
+        shutil.copytree(self.folder / VICTIM, copy)
+        self.snapshots.append(copy)
+
+    def restart(self, backup: int | None = None, *, blobs: bool = False) -> None:
+        """Start the victim again, on its journal or its whole disk as a backup has it."""
+        self.nodes[VICTIM].close()
+        self.backing_up = False
+        self.restored = backup is not None and backup < len(self.snapshots)
+        for part in ("journal", *(("blobs",) if blobs else ())) if self.restored else ():
+            shutil.rmtree(self.folder / VICTIM / part)
+            shutil.copytree(self.snapshots[cast("int", backup)] / part, self.folder / VICTIM / part)
+        self.stores[VICTIM] = BlobStore(self.folder / VICTIM / "blobs", owner=VICTIM)
+        self.nodes[VICTIM] = Member(self, VICTIM)
+
+    async def run(self, backup: int | None = None, *, blobs: bool = False) -> None:
+        """Let everyone look in turn until the attempt is over for all; a phase in which nothing moves ends late."""
+        idle = 0
+        for _ in range(80):
+            before = (self.chain.phase, str(self.chain.records), len(self.steps))
+            for name in NAMES:
+                try:
+                    await self.nodes[name].look()
+                except Killed:
+                    self.restart(backup, blobs=blobs)
+            if all(node.seen("Final") for node in self.nodes.values()):
+                break
+            idle = idle + 1 if before == (self.chain.phase, str(self.chain.records), len(self.steps)) else 0
+            self.chain.late = idle > 2
+        for node in self.nodes.values():
+            node.close()
+
+
+class Member:
+    """One node's process."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world, self.name = world, name
+        self.journal = Journal(world.folder / name / "journal", world.folder / f"{name}.key")
+        self.metrics = Metrics()
+        self.profile = SimpleNamespace(channel="channel", msp_id=f"{name}MSP")
+        self.store, self.ledger, self.urls = world.stores[name], self, dict.fromkeys(NAMES, "")
+        values = np.random.default_rng().integers(0, 1000, 64, dtype="<u4").tobytes()
+        self.plain = ((10).to_bytes(8, "little") + values).ljust(SESSION.layout.length, b"\0")
+        context = SimpleNamespace(
+            config=SimpleNamespace(
+                organisation=name, name=name, data=world.folder,
+                policy=SimpleNamespace(plans=(), accept_lifted=False, retention_ms=1 << 40),
+            ),
+            consortium=SimpleNamespace(
+                majority=3, threshold=3, members=[SimpleNamespace(msp_id=f"{n}MSP") for n in NAMES],
+                organisation=lambda n: SimpleNamespace(msp_id=f"{n}MSP"),
+            ),
+            ledger=self, blobs=self, mirror=self, workshop=self, journal=self.journal, store=self.store,
+            witnesses=SimpleNamespace(confirm=self.nothing), metrics=self.metrics, health=Health(), me=name,
+            msp=f"{name}MSP", voted={},
+        )  # fmt: skip
+        self.acts = Acts(cast("Context", context))
+        self.attendance = Attendance(cast("Context", context), self.acts, TRAINING)
+
+    async def look(self) -> None:
+        self.attendance._seen.not_before_ms = 0
+        for _ in range(4):
+            if not await self.attendance._look():
+                break
+
+    def seen(self, phase: str) -> bool:
+        return self.attendance._seen.phase == phase
+
+    def close(self) -> None:
+        self.journal.close()
+
+    # The ledger.
+
+    async def round(self, *_: object) -> Round:
+        return self.world.chain.view()
+
+    async def reveals(self, _: Round) -> dict[str, dict[str, Reveal]]:
+        said = self.world.chain.records["reveals"]
+        return {
+            who: {s["dealer"]: Reveal(kind=s["kind"], value=s["value"]) for s in told["shares"]}
+            for who, told in said.items()
+        }
+
+    async def plan(self, _: str) -> Any:
+        return SimpleNamespace(layout=FIELDS)
+
+    async def training(self, _: str) -> Training:
+        return TRAINING
+
+    async def parameters(self) -> dict[str, int]:
+        return {"survivor_difference_min": 3, "share_limit_ppm": 700_000, "count_bucket": 1}
+
+    async def everything(self, _: str) -> list[Any]:
+        return [{"participant": name, "msp_id": f"{name}MSP"} for name in NAMES]
+
+    async def submit(
+        self, function: str, *, organisations: object = (), patient: bool = True, **arguments: Any
+    ) -> None:
+        del organisations, patient
+        if function not in DEEDS:
+            return
+        self.world.step(self.name, f"before {function} leaves")
+        self.world.left[self.name, function].add(json.dumps(arguments, sort_keys=True))
+        self.world.step(self.name, f"{function} has left and is in no block")
+        self.world.chain.take(self.name, function, arguments)
+        self.world.step(self.name, f"{function} is in a block")
+
+    async def move(self, function: str, **_: object) -> bool:
+        assert function == "Advance"
+        return self.world.chain.advance()
+
+    # The blob services and the mirror.
+
+    async def spread(self, digest: str, data: bytes, needed: int, _: object, binding: Binding) -> list[str]:
+        assert needed <= len(NAMES)
+        stores = self.world.stores
+        for other in NAMES:
+            if binding.contradicted_by(stores[other].bindings.first(self.name, binding.text)):
+                raise RefusalError("FL4203", f"{other} knows another {binding.deed}")
+        for other in NAMES:
+            self.world.step(self.name, f"before a blob goes to {other}")
+            self.world.left[self.name, f"blob {binding.deed}"].add(digest)
+            stores[other].append(digest, 0, len(data), data, About(self.name))
+        self.world.step(self.name, "a blob is everywhere")
+        return list(NAMES)
+
+    async def get(self, digest: str, *_: object) -> bytes:
+        return self.world.stores["a"].read(digest)
+
+    def watch(self, _: Round) -> None:
+        """Nothing is to be pulled."""
+
+    def retain(self, *_: object) -> None:
+        """Nothing expires."""
+
+    # The workshop.
+
+    async def runner(self, _: str) -> Any:
+        return SimpleNamespace(manifest=SimpleNamespace(layout_digest=SESSION.layout.digest.hex(), initial_state=STATE))
+
+    def start(self, _: Round) -> Any:
+        if not self.world.vectors[self.name] or self.world.vectors[self.name][-1] is not self.plain:
+            self.world.vectors[self.name].append(self.plain)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        done.set_result(SimpleNamespace(vector=bytearray(self.plain), examples=10, seconds=0.0, metrics={}))
+        return done
+
+    def trained(self, _: Round) -> bool:
+        return True
+
+    ready = fits = trained
+
+    async def nothing(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def running(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Let the victim die before, within and after every write to its journal and its store; keep backups of each."""
+    append, put, disk = RecordFile.append, BlobStore.put, world.folder / VICTIM
+
+    def record(file: RecordFile, entry: dict[str, Any]) -> None:
+        who = VICTIM if disk in file.path.parents else ""
+        world.step(who, f"before {entry.get('kind')} is in the journal")
+        try:
+            world.step(who, f"{entry.get('kind')} is half in the journal")
+        except Killed:
+            begun = b"" if file.path.exists() else MAGIC
+            with file.path.open("ab") as torn:
+                torn.write(begun + b"\0\0\1\0 half of a record")
+            raise
+        append(file, entry)
+        if who and world.backing_up:
+            world.snapshot()
+        world.step(who, f"{entry.get('kind')} is in the journal")
+
+    def store(kept: BlobStore, data: bytes, about: About) -> str:
+        who = VICTIM if disk in kept.folder.parents else ""
+        world.step(who, "before a blob is in the own store")
+        digest = put(kept, data, about)
+        world.step(who, "a blob is in the own store")
+        return digest
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordFile, "append", record)
+        patched.setattr(BlobStore, "put", store)
+        patched.setattr("os.fsync", lambda _: None)  # a killed process loses nothing that the system has taken
+        yield world

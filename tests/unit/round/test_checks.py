@@ -1,0 +1,125 @@
+"""What the node refuses by itself, one test for each rule."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fl_node.errors import RefusalError
+from fl_node.ledger.records import Round
+from fl_node.round import checks
+
+DIGEST, OTHER = "ab" * 32, "cd" * 32
+NAMES = ("a", "b", "c", "d")
+KNOWN = checks.Trusted(
+    plan=DIGEST,
+    layout_digest=DIGEST,
+    base_states=frozenset({DIGEST}),
+    organisations={name: f"{name}MSP" for name in NAMES},
+)
+ROUND = Round.model_validate(
+    {
+        "training": "t",
+        "round": 1,
+        "attempt": 1,
+        "phase": "Unmask",
+        "plan": DIGEST,
+        "base_state": DIGEST,
+        "layout_digest": DIGEST,
+        "session": DIGEST,
+        "threshold": 3,
+        "cohort": NAMES,
+        "survivors": NAMES,
+        "updates": {name: {"digest": DIGEST, "length": 16, "examples": 10} for name in NAMES},
+    }
+)
+
+
+def refused(check: Callable[[], None]) -> str:
+    with pytest.raises(RefusalError) as caught:
+        check()
+    return caught.value.code
+
+
+def test_an_honest_round_is_not_refused():
+    checks.check_opening(ROUND, KNOWN)
+    checks.check_reveal(ROUND, KNOWN)
+    assert checks.check_agreement(ROUND, {"bMSP": ROUND, "cMSP": None}, 1)
+    checks.check_unchanged(ROUND, NAMES)
+    checks.check_unchanged(ROUND, None)
+
+
+@pytest.mark.parametrize(("field", "code"), [("plan", "FL4301"), ("base_state", "FL4301"), ("layout_digest", "FL4302")])
+def test_t1_another_model_is_refused_before_a_key_is_drawn(field: str, code: str):
+    assert code == refused(lambda: checks.check_opening(ROUND.model_copy(update={field: OTHER}), KNOWN))
+
+
+def test_t10_a_member_whom_nobody_vetted_is_refused():
+    stranger = ROUND.model_copy(update={"cohort": (*NAMES, "stranger")})
+    assert refused(lambda: checks.check_opening(stranger, KNOWN)) == "FL4303"
+    survivor = ROUND.model_copy(update={"survivors": (*NAMES, "stranger")})
+    assert refused(lambda: checks.check_reveal(survivor, KNOWN)) == "FL4303"
+
+
+def test_t28_one_survivor_with_most_examples_is_refused():
+    updates = {n: u.model_copy(update={"examples": 71 if n == "a" else 9}) for n, u in ROUND.updates.items()}
+    assert refused(lambda: checks.check_reveal(ROUND.model_copy(update={"updates": updates}), KNOWN)) == "FL4304"
+
+
+def test_t28_no_vote_lifts_the_limit_altogether():
+    updates = {n: u.model_copy(update={"examples": 991 if n == "a" else 3}) for n, u in ROUND.updates.items()}
+    lax = replace(KNOWN, share_limit_ppm=1_000_000)
+    assert refused(lambda: checks.check_reveal(ROUND.model_copy(update={"updates": updates}), lax)) == "FL4304"
+
+
+def shown(**changes: object) -> Round:
+    return ROUND.model_copy(update=changes)
+
+
+LIE = shown(survivors=NAMES[:3])
+
+
+def test_t3_more_peers_with_other_survivors_than_may_lie_are_noticed():
+    others = {"bMSP": ROUND, "cMSP": LIE, "dMSP": LIE}
+    assert refused(lambda: checks.check_agreement(ROUND, others, 1)) == "FL4305"
+
+
+def test_t3_one_lying_peer_stops_nobody():
+    assert checks.check_agreement(ROUND, {"bMSP": LIE, "cMSP": ROUND, "dMSP": None}, 1)
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        None,
+        LIE,
+        shown(phase="Updates", survivors=()),
+        shown(phase="Void"),
+        shown(frozen=({"survivors": NAMES},)),
+    ],
+    ids=["unreachable", "lying", "a phase behind", "ended", "with a set that ours does not show"],
+)
+def test_t3_a_peer_that_does_not_confirm_is_no_witness(silent: Round | None):
+    assert not checks.check_agreement(ROUND, {"bMSP": silent, "cMSP": None, "dMSP": None}, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"keys": {"a": {"seal_key": OTHER, "mask_key": OTHER}}},
+        {"base_state": OTHER},
+        {"cohort": (*NAMES, "e")},
+        {"threshold": 4},
+    ],
+)
+def test_t4_keys_and_cohort_are_confirmed_before_shares_are_sealed_to_them(changes: dict[str, object]):
+    dealing = shown(phase="Shares", survivors=(), updates={})
+    further = shown(**changes)  # a peer may be phases ahead
+    assert checks.check_agreement(dealing, {"bMSP": ROUND}, 1)
+    assert not checks.check_agreement(dealing, {"bMSP": further}, 1)
+    both = {"bMSP": further, "cMSP": further}
+    assert refused(lambda: checks.check_agreement(dealing, both, 1)) == "FL4305"
+
+
+def test_t2_other_survivors_than_those_of_an_earlier_reveal_are_refused():
+    assert refused(lambda: checks.check_unchanged(ROUND, NAMES[:3])) == "FL4306"

@@ -1,0 +1,46 @@
+"""A blob's digest reaches the ledger although a member that says it holds the blob does not endorse."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from fl_node.blobs.first_digest import Binding
+from fl_node.ledger.client import LedgerError
+from fl_node.round.placing import Placing
+from tests.unit.round.test_checks import DIGEST, ROUND
+
+MEMBERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
+
+
+class World:
+    """Four members, of which hospital-b takes every blob and endorses nothing."""
+
+    def __init__(self) -> None:
+        self.config = SimpleNamespace(organisation="hospital-c", name="hospital-c")
+        self.journal = SimpleNamespace(mark=str.upper)
+        self.consortium = SimpleNamespace(threshold=3, organisation=lambda name: SimpleNamespace(msp_id=name))
+        self.blobs = SimpleNamespace(urls=dict.fromkeys(MEMBERS, ""), spread=self.spread)
+        self.ledger = SimpleNamespace(submit=self.submit)
+        self.asked: list[tuple[str, ...]] = []
+
+    async def spread(self, _: str, __: bytes, needed: int, preferred: Any, binding: Binding) -> list[str]:
+        assert (binding.deed, binding.digest) == (f"{ROUND.name}/hospital-c/commitupdate", DIGEST)
+        return ["hospital-a", "hospital-b", "hospital-c", *(["hospital-d"] if preferred else [])][: needed + 1]
+
+    async def submit(self, function: str, *, organisations: tuple[str, ...], **_: Any) -> None:
+        self.asked.append(organisations)
+        if "hospital-b" in organisations:
+            raise LedgerError("FL0501", "a blob is missing", where=function)
+
+
+async def test_t15_a_member_that_holds_a_blob_and_does_not_endorse_stops_no_update():
+    world = World()
+    placing = Placing(world)  # type: ignore[arg-type]
+    for _ in range(100):  # each try leaves the liar out with a chance of a third
+        try:
+            await placing.commit(ROUND, "CommitUpdate", b"masked", DIGEST, digest=DIGEST)
+        except LedgerError:
+            continue
+        break
+    assert set(world.asked[0]) == {"hospital-a", "hospital-b", "hospital-c"}
+    assert set(world.asked[-1]) == {"hospital-a", "hospital-c", "hospital-d"}
+    assert {asked[0] for asked in world.asked} == {"hospital-c"}

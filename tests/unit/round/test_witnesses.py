@@ -1,0 +1,98 @@
+"""Other organisations' peers are asked each over a connection of its own, and one honest word is enough."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fl_node.errors import NodeError, RefusalError
+from fl_node.ledger.client import Ledger, LedgerError
+from fl_node.ledger.records import Round
+from fl_node.round import witnesses
+from fl_node.round.witnesses import Witnesses
+from network.connection import profile
+from network.topology import Consortium
+from tests.unit.round.test_checks import LIE, ROUND
+
+Answer = Round | Exception | None
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Answer]:
+    """What each organisation's peer answers, by address; the question goes to that very address."""
+    answers: dict[str, Answer] = {}
+
+    async def answer(ledger: Ledger, *_: Any, organisations: tuple[str, ...]) -> Round | None:
+        ((address, root),) = ledger.profile.peers
+        assert root in ledger.profile.tls_roots.values()
+        assert len(organisations) == 1
+        said = answers.get(address)
+        if isinstance(said, Exception):
+            raise said
+        if said is None:
+            await asyncio.sleep(3600)
+        return said
+
+    monkeypatch.setattr(Ledger, "round", answer)
+    monkeypatch.setattr(witnesses, "ANSWER_S", 0.05)
+    monkeypatch.setattr(witnesses, "PAUSES_S", (0.0, 0.0))
+    return answers
+
+
+@pytest.fixture
+def others(run: Path, consortium: Consortium) -> Witnesses:
+    """Hospital-a's witnesses in a consortium of which one organisation may be dishonest."""
+    made = Witnesses(profile(run, "hospital-a", "node"), consortium)
+    made.faulty = 1
+    return made
+
+
+def address(consortium: Consortium, name: str) -> str:
+    return consortium.organisation(name).peer.address
+
+
+async def test_t3_one_other_peer_that_confirms_is_enough(
+    others: Witnesses, consortium: Consortium, asked: dict[str, Answer]
+):
+    asked[address(consortium, "hospital-b")] = ROUND
+    asked[address(consortium, "hospital-c")] = LIE
+    await others.confirm(ROUND)
+
+
+@pytest.mark.parametrize("garbage", [ValueError("no view"), RecursionError(), AttributeError("a list")])
+async def test_t3_a_peer_that_answers_garbage_keeps_no_other_from_confirming(
+    others: Witnesses, consortium: Consortium, asked: dict[str, Answer], garbage: Exception
+):
+    asked[address(consortium, "hospital-b")] = garbage
+    asked[address(consortium, "hospital-c")] = ROUND
+    for _ in range(8):  # whoever is asked first
+        await others.confirm(ROUND)
+
+
+async def test_t3_nothing_is_confirmed_by_peers_that_do_not_answer(
+    others: Witnesses, consortium: Consortium, asked: dict[str, Answer]
+):
+    asked[address(consortium, "hospital-b")] = LedgerError("FL4005", "no connection")
+    with pytest.raises(NodeError) as caught:
+        await others.confirm(ROUND)
+    assert (caught.value.code, isinstance(caught.value, RefusalError)) == ("FL4005", False)
+
+
+async def test_t3_two_peers_that_contradict_make_the_node_refuse(
+    others: Witnesses, consortium: Consortium, asked: dict[str, Answer]
+):
+    asked[address(consortium, "hospital-b")] = asked[address(consortium, "hospital-c")] = LIE
+    with pytest.raises(RefusalError) as caught:
+        await others.confirm(ROUND)
+    assert caught.value.code == "FL4305"
+
+
+@pytest.mark.parametrize(("members", "faulty"), [(3, 0), (4, 1), (6, 1), (7, 2), (10, 3)])
+def test_t3_a_third_of_the_organisations_may_be_dishonest(run: Path, members: int, faulty: int):
+    organisations = [{"name": f"h{n}", "role": "member"} for n in range(members)]
+    organisations.append({"name": "orderer", "role": "orderer", "orderers": 1})
+    consortium = Consortium.model_validate({"organisations": organisations})
+    own = profile(run, "hospital-a", "node")
+    known = Witnesses(type(own)(**{**vars(own), "msp_id": consortium.members[0].msp_id}), consortium)
+    assert known.faulty == faulty

@@ -47,7 +47,7 @@ var rules = []withoutRule{
 	{"TestT15SealedMessagesThatAreCommittedToCannotBeWithheld", "round/commit.go", []string{"len(status.U1)); err != nil", "len(status.U1)); false"}},
 	{"TestT16AnyOtherAggregateOrCountIsRefused", "round/attest.go", []string{"VerifyAggregate(in, req.Examples); err != nil", "VerifyAggregate(in, req.Examples); false"}},
 	{"TestT16AnyOtherAggregateOrCountIsRefused", "round/verifier.go", []string{"result.HasRows && result.Rows != rows", "false"}},
-	{"TestT16AStateNeedsAMajorityOfOrganisations", "round/advance.go", []string{"return agree >= governance.Majority(voters), err", "return agree >= min(1, voters), err"}},
+	{"TestT16AStateNeedsAMajorityOfOrganisations", "round/attest.go", []string{"return t.agree >= t.majority", "return t.agree >= min(1, t.majority)"}},
 	{"TestT17AShareThatItsDealerDidNotCommitToIsRefused", "round/reveal.go", []string{"status.U1, reveal); err != nil", "status.U1, reveal); false"}},
 	{"TestT17ABadDealerIsBlamedWithProofAndTheTrainingGoesOn", "round/unmask.go", []string{"return len(t.badNames) > 0, err", "return len(t.badNames) > 9, err"}},
 	{"TestT17AnAnswerIsUnderTheRootAndToAComplaint", "round/complaint.go", []string{"status.U1, reveal, seed); err != nil", "status.U1, reveal, seed); false"}},

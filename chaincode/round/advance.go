@@ -166,9 +166,9 @@ func (t *turn) agreed() (bool, error) {
 	if !t.status.Open {
 		return false, nil
 	}
-	agree, _, voters, deviation, err := verdicts(t.state, t.round.Ref, t.status.Number)
-	t.status.DeviationE9 = deviation
-	return agree >= governance.Majority(voters), err
+	found, err := verdicts(t.state, t.round.Ref, t.status.Number)
+	t.status.DeviationE9 = found.deviation
+	return err == nil && found.carried(), err
 }
 
 // refuted holds where a majority can no longer agree, or has not in time.
@@ -176,8 +176,8 @@ func (t *turn) refuted() (bool, error) {
 	if !t.status.Open {
 		return false, nil
 	}
-	_, disagree, voters, _, err := verdicts(t.state, t.round.Ref, t.status.Number)
-	return t.late() || voters-disagree < governance.Majority(voters), err
+	found, err := verdicts(t.state, t.round.Ref, t.status.Number)
+	return t.late() || found.lost(), err
 }
 
 // passOn closes the proposal; the next in the drawn order may propose at once.
@@ -190,10 +190,10 @@ func (t *turn) passOn() error {
 	t.status.Open, t.status.DeviationE9 = false, 0
 	t.status.Turn = Turn{(slices.Index(order, proposed.Proposer) + 1) % len(order), t.env.TimeMS}
 	t.status.DeadlineMS = t.env.TimeMS + t.round.Parameters.AggregatorLeaseMS
-	_, disagree, voters, _, err := verdicts(t.state, t.round.Ref, proposed.Number)
-	if err != nil || voters-disagree >= governance.Majority(voters) {
+	found, err := verdicts(t.state, t.round.Ref, proposed.Number)
+	if err != nil || !found.lost() {
 		return err
 	}
 	return t.flag(proposed.Proposer, FlagRefuted, describe("proposal %d: %d of %d organisations computed another state",
-		proposed.Number, disagree, voters))
+		proposed.Number, found.disagree, found.voters))
 }

@@ -36,6 +36,8 @@ type View struct {
 	Exposure     []Exposure             `json:"exposure"`
 	Frozen       []FrozenView           `json:"frozen"`
 	Revealed     []string               `json:"revealed"`
+	Voters       int                    `json:"voters"`   // active organisations: each may attest once to a proposal
+	Majority     int                    `json:"majority"` // so many of them must agree for Final
 	Proposal     *Proposed              `json:"proposal"`
 	Attestations map[string]Attestation `json:"attestations"`
 	State        string                 `json:"state"`
@@ -100,7 +102,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 		return view, err
 	}
 	view.said(round, evidence)
-	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readProposal} {
+	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readMajority, view.readProposal} {
 		if err := read(s, round, status); err != nil {
 			return view, err
 		}
@@ -175,6 +177,13 @@ func (v *View) readTurns(s ledger.State, round Round, status Status) (err error)
 	if status.Phase == PhaseAttest {
 		v.Turns, err = turns(s, round, status)
 	}
+	return err
+}
+
+// readMajority adds what Advance would count by if it came now: organisations may be suspended or admitted while a round is open.
+func (v *View) readMajority(s ledger.State, _ Round, _ Status) error {
+	active, majority, err := electorate(s)
+	v.Voters, v.Majority = len(active), majority
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/round"
 )
 
 func founding(f *contracttest.Federation) object {
@@ -220,4 +221,22 @@ func TestT23NoPhaseIsShorterThanThreeTimeWindows(t *testing.T) {
 	agree(t, f, "set_parameters", object{"parameters": production})
 	equal(t, errcode.BadParameter, errcode.Of(f.Agree("set_parameters", object{"parameters": object{"keys_ms": 1000}})))
 	equal(t, errcode.BadParameter, errcode.Of(f.Agree("set_parameters", object{"parameters": object{"time_window_ms": -1}})))
+}
+
+func TestT16ASuspendedOrganisationCountsInNoMajority(t *testing.T) {
+	f := training(6, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	equal(t, 6, p.View().Voters)
+	equal(t, 4, p.View().Majority)
+	agree(t, f, "suspend", object{"organisation": contracttest.MSP(5)})
+	equal(t, 5, p.View().Voters)
+	equal(t, 3, p.View().Majority)
+	p.Propose()
+	p.Attest(0, 1)
+	var answer round.AdvanceResponse
+	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)
+	equal(t, false, answer.Moved)
+	p.Attest(2)
+	p.Advance(round.Final)
 }

@@ -216,24 +216,6 @@ func TestT16AStateNeedsAMajorityOfOrganisations(t *testing.T) {
 	equal(t, uint64(7), p.View().DeviationE9)
 }
 
-func TestT16ASuspendedOrganisationCountsInNoMajority(t *testing.T) {
-	f := training(6, `{}`)
-	p := f.Open("tumour", options{})
-	p.To(round.PhaseAttest)
-	equal(t, 6, p.View().Voters)
-	equal(t, 4, p.View().Majority)
-	agree(t, f, "suspend", object{"organisation": contracttest.MSP(5)})
-	equal(t, 5, p.View().Voters)
-	equal(t, 3, p.View().Majority)
-	p.Propose()
-	p.Attest(0, 1)
-	var answer round.AdvanceResponse
-	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)
-	equal(t, false, answer.Moved)
-	p.Attest(2)
-	p.Advance(round.Final)
-}
-
 func TestT17AShareThatItsDealerDidNotCommitToIsRefused(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})

@@ -39,7 +39,7 @@ func LoadOrganisation(s ledger.State, msp string) (Organisation, error) {
 }
 
 // Organisations lists the members, those suspended and removed included, by MSP id.
-func Organisations(s ledger.State) ([]Organisation, error) {
+func Organisations(s ledger.Reader) ([]Organisation, error) {
 	items, err := ledger.List[Organisation](s, "organisation")
 	organisations := make([]Organisation, len(items))
 	for i, item := range items {
@@ -49,7 +49,7 @@ func Organisations(s ledger.State) ([]Organisation, error) {
 }
 
 // Voters lists the MSP ids of the active members.
-func Voters(s ledger.State) ([]string, error) {
+func Voters(s ledger.Reader) ([]string, error) {
 	organisations, err := Organisations(s)
 	voters := []string{}
 	for _, organisation := range organisations {

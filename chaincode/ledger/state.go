@@ -11,19 +11,27 @@ import (
 	"fedledger/chaincode/errcode"
 )
 
-// State is the world state as one transaction sees it, its own writes included. Keys come from Key.
-type State interface {
+// Reader is the world state for those that only read it.
+type Reader interface {
 	// Get returns the value of key, nil where there is none.
 	Get(key string) ([]byte, error)
-	// Put writes value, which must not be empty.
-	Put(key string, value []byte) error
-	// Del removes key.
-	Del(key string) error
 	// Ahead names keys that will be read, so that they come in one message; it changes no transaction's reads.
 	Ahead(keys ...string) error
 	// Range returns the entries whose keys start with prefix (from Key), sorted by key.
 	Range(prefix string) ([]Entry, error)
 }
+
+// State is the world state as one transaction sees it, its own writes included. Keys come from Key.
+type State interface {
+	Reader
+	// Put writes value, which must not be empty.
+	Put(key string, value []byte) error
+	// Del removes key.
+	Del(key string) error
+}
+
+// ReadOnly returns s without its methods that write; no type assertion gets them back.
+func ReadOnly(s State) Reader { return struct{ Reader }{s} }
 
 // Entry is a key with its value.
 type Entry struct {
@@ -81,7 +89,7 @@ func Parts(key string) (kind string, parts []string) {
 func Number(n uint64) string { return fmt.Sprintf("%010d", n) }
 
 // Load reads the record under key; found is false where there is none.
-func Load[T any](s State, key string) (record T, found bool, err error) {
+func Load[T any](s Reader, key string) (record T, found bool, err error) {
 	raw, err := s.Get(key)
 	if err != nil || raw == nil {
 		return record, false, err
@@ -105,7 +113,7 @@ type Item[T any] struct {
 }
 
 // List reads every record under the prefix, sorted by key.
-func List[T any](s State, kind string, parts ...string) ([]Item[T], error) {
+func List[T any](s Reader, kind string, parts ...string) ([]Item[T], error) {
 	entries, err := s.Range(Key(kind, parts...))
 	if err != nil {
 		return nil, err

@@ -16,6 +16,10 @@ type AdvanceResponse struct {
 // Advance moves a round on where its phase is over. Anyone of the consortium may send it; a round that has moved already
 // is no error. It reads the phase's records as a range, so that one which arrives at the same time is not lost unseen.
 func Advance(s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.Event, error) {
+	return advanceBy(Transitions(), s, env, req)
+}
+
+func advanceBy(table []Transition, s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.Event, error) {
 	none := ledger.Event{}
 	if err := governance.CheckMember(s, env); err != nil {
 		return AdvanceResponse{}, none, err
@@ -25,21 +29,7 @@ func Advance(s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.E
 		return AdvanceResponse{}, none, err
 	}
 	env.TimeMS = max(env.TimeMS, began(round, status))
-	turn := &turn{state: s, env: env, round: round, status: status}
-	for _, transition := range Transitions() {
-		if transition.From != status.Phase || transition.holds == nil {
-			continue
-		}
-		holds, err := transition.holds(turn)
-		if err != nil {
-			return AdvanceResponse{}, none, err
-		}
-		if holds {
-			event, err := turn.take(transition)
-			return AdvanceResponse{transition.To, true}, event, err
-		}
-	}
-	return AdvanceResponse{status.Phase, false}, happened("NotMoved", req, status.Phase), nil
+	return newAdvance(s, env, round, status).walk(table)
 }
 
 // began is when the present phase, or the open proposal, began. No transition counts from an earlier time: within a round
@@ -61,139 +51,82 @@ func began(round Round, status Status) int64 {
 	}
 }
 
-// turn is one Advance: the round as it stands and what its members have put on the ledger in the present phase.
-type turn struct {
-	state    ledger.State
-	env      ledger.Env
-	round    Round
-	status   Status
-	arrived  []string
-	read     bool
-	updates  map[string]Update
-	reveals  map[string]Reveal
-	seeds    [][]byte
-	lacking  bool
-	badNames []string
-	silent   []string
-
-	answersDue bool // a dealer may still answer a complaint that matters
+// advance is a change of a round: what the ledger says of it, and where the change is written to.
+type advance struct {
+	state  ledger.State
+	env    ledger.Env
+	round  Round
+	status Status // as it will be stored; facts hold it as it was
+	facts  facts
 }
 
-func (t *turn) take(transition Transition) (ledger.Event, error) {
-	if transition.To == Void {
-		return happened("RoundVoid", t.round.Ref, Void), t.void(string(transition.Code))
+func newAdvance(s ledger.State, env ledger.Env, round Round, status Status) *advance {
+	return &advance{s, env, round, status, factsOf(ledger.ReadOnly(s), round, status, env.TimeMS)}
+}
+
+// walk takes the first line of the table whose condition holds.
+func (a *advance) walk(table []Transition) (AdvanceResponse, ledger.Event, error) {
+	for _, transition := range table {
+		if transition.From != a.status.Phase || transition.holds == nil {
+			continue
+		}
+		holds, err := transition.holds(a.facts)
+		if err != nil {
+			return AdvanceResponse{}, ledger.Event{}, err
+		}
+		if holds {
+			event, err := a.take(transition)
+			return AdvanceResponse{transition.To, true}, event, err
+		}
 	}
-	t.status.Phase = transition.To
-	if err := transition.do(t); err != nil {
+	return AdvanceResponse{a.status.Phase, false}, happened("NotMoved", a.round.Ref, a.status.Phase), nil
+}
+
+func (a *advance) take(transition Transition) (ledger.Event, error) {
+	if transition.To == Void {
+		found, err := a.facts.culprits(transition.Code)
+		if err != nil {
+			return ledger.Event{}, err
+		}
+		return happened("RoundVoid", a.round.Ref, Void), a.void(transition.Code, found)
+	}
+	a.status.Phase = transition.To
+	if err := transition.do(a); err != nil {
 		return ledger.Event{}, err
 	}
 	name := "PhaseMoved"
 	if transition.To == Final {
 		name = "RoundFinal"
 	}
-	return happened(name, t.round.Ref, transition.To), putStatus(t.state, t.round.Ref, t.status)
+	return happened(name, a.round.Ref, transition.To), putStatus(a.state, a.round.Ref, a.status)
 }
 
-// expected are those whose records end the present phase when all are there.
-func (t *turn) expected() []string {
-	switch t.status.Phase {
-	case PhaseKeys:
-		return t.round.Names()
-	case PhaseShares:
-		return t.status.U1
-	case PhaseUpdates:
-		return t.status.U2
-	default:
-		return t.status.Survivors
-	}
-}
-
-func (t *turn) late() bool { return t.env.TimeMS >= t.status.DeadlineMS }
-
-// gather reads who of those expected has arrived in the present phase.
-func (t *turn) gather() error {
-	if t.read {
-		return nil
-	}
-	var err error
-	switch t.status.Phase {
-	case PhaseKeys:
-		err = arrive[Keys](t, "keys", nil)
-	case PhaseShares:
-		err = arrive[Shares](t, "shares", nil)
-	case PhaseUpdates:
-		err = arrive(t, "update", &t.updates)
-	default:
-		err = arrive(t, "reveal", &t.reveals)
-	}
-	t.read = err == nil
+func (a *advance) startShares() error {
+	found, err := a.facts.arrivals()
+	a.status.U1, a.status.DeadlineMS = found.names, a.env.TimeMS+a.round.Parameters.SharesMS
 	return err
 }
 
-func arrive[T any](t *turn, kind string, keep *map[string]T) error {
-	records, err := byMember[T](t.state, t.round.Ref, kind)
-	t.arrived = present(t.expected(), records)
-	if keep != nil {
-		*keep = records
-	}
+func (a *advance) startUpdates() error {
+	found, err := a.facts.arrivals()
+	a.status.U2, a.status.DeadlineMS = found.names, a.env.TimeMS+a.round.Parameters.UpdatesMS
 	return err
-}
-
-// complete holds where a phase is over: no survivors are frozen while a dealer's answer is awaited.
-func (t *turn) complete() (bool, error) {
-	err := t.gather()
-	return (t.late() || len(t.arrived) == len(t.expected())) && !t.answersDue, err
-}
-
-// tooFew holds where the phase is over below the floor max(t, survivor_min).
-func (t *turn) tooFew() (bool, error) {
-	over, err := t.complete()
-	return over && len(t.arrived) < t.round.floor(), err
-}
-
-func (t *turn) startShares() error {
-	t.status.U1, t.status.DeadlineMS = t.arrived, t.env.TimeMS+t.round.Parameters.SharesMS
-	return nil
-}
-
-func (t *turn) startUpdates() error {
-	t.status.U2, t.status.DeadlineMS = t.arrived, t.env.TimeMS+t.round.Parameters.UpdatesMS
-	return nil
-}
-
-// agreed holds where a majority of the active organisations attests to the proposed state.
-func (t *turn) agreed() (bool, error) {
-	if !t.status.Open {
-		return false, nil
-	}
-	found, err := verdicts(t.state, t.round.Ref, t.status.Number)
-	t.status.DeviationE9 = found.deviation
-	return err == nil && found.carried(), err
-}
-
-// refuted holds where a majority can no longer agree, or has not in time.
-func (t *turn) refuted() (bool, error) {
-	if !t.status.Open {
-		return false, nil
-	}
-	found, err := verdicts(t.state, t.round.Ref, t.status.Number)
-	return t.late() || found.lost(), err
 }
 
 // passOn closes the proposal; the next in the drawn order may propose at once.
-func (t *turn) passOn() error {
-	proposed, _, err := ledger.Load[Proposed](t.state, t.round.key("proposed", ledger.Number(t.status.Number)))
+func (a *advance) passOn() error {
+	proposed, _, err := ledger.Load[Proposed](a.state, a.round.key("proposed", ledger.Number(a.status.Number)))
 	if err != nil {
 		return err
 	}
-	order := aggregators(t.round, t.status)
-	t.status.Open, t.status.DeviationE9 = false, 0
-	t.status.Turn = Turn{(slices.Index(order, proposed.Proposer) + 1) % len(order), t.env.TimeMS}
-	t.status.DeadlineMS = t.env.TimeMS + t.round.Parameters.AggregatorLeaseMS
-	found, err := verdicts(t.state, t.round.Ref, proposed.Number)
+	order := aggregators(a.round, a.status)
+	a.status.Open, a.status.DeviationE9 = false, 0
+	a.status.Turn = Turn{(slices.Index(order, proposed.Proposer) + 1) % len(order), a.env.TimeMS}
+	a.status.DeadlineMS = a.env.TimeMS + a.round.Parameters.AggregatorLeaseMS
+	found, err := a.facts.verdicts()
 	if err != nil || !found.lost() {
 		return err
 	}
-	return t.flag(proposed.Proposer, FlagRefuted, describe("proposal %d: %d of %d organisations computed another state",
+	return a.flag(proposed.Proposer, FlagRefuted, describe("proposal %d: %d of %d organisations computed another state",
 		proposed.Number, found.disagree, found.voters))
 }

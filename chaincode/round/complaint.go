@@ -115,7 +115,7 @@ func (c Complaint) share(kind secagg.Kind) string {
 }
 
 // against reads all complaints of an attempt: by dealer, by member that complained.
-func against(s ledger.State, ref Ref) (map[string]map[string]Complaint, error) {
+func against(s ledger.Reader, ref Ref) (map[string]map[string]Complaint, error) {
 	items, err := ledger.List[Complaint](s, "complaint", ref.parts()...)
 	found := map[string]map[string]Complaint{}
 	for _, item := range items {
@@ -128,33 +128,50 @@ func against(s ledger.State, ref Ref) (map[string]map[string]Complaint, error) {
 	return found, err
 }
 
-// lost says whether a dealer's secrets could not be rebuilt without its help once so many others lack their shares.
-func (t *turn) lost(lacking int) bool {
-	return lacking > 0 && len(t.status.U2)-1-lacking < t.round.Threshold
+// seals is how the complaints about sealed shares stand.
+type seals struct {
+	blamed []string // dealers on whose account the attempt ends: those in silent, and those of whom too many complain
+	silent []string // dealers that left so many waiting for too long. Invariant: silent ⊆ blamed ⊆ U2, in cohort order
+	due    bool     // a dealer may still answer a complaint that matters
 }
 
-// badSeals holds where more complain about a dealer than may be faulty, or where it has left so many without an answer, for as
-// long as the phase Shares lasts, that it alone could keep the round from being unmasked.
-func (t *turn) badSeals() (bool, error) {
-	complaints, err := against(t.state, t.round.Ref)
-	for _, dealer := range t.status.U2 {
+// readSeals judges the complaints of phase Updates; in others there is nothing to judge.
+func readSeals(s ledger.Reader, round Round, status Status, nowMS int64) (seals, error) {
+	if status.Phase != PhaseUpdates {
+		return seals{}, nil
+	}
+	complaints, err := against(s, round.Ref)
+	found := seals{}
+	for _, dealer := range status.U2 {
 		waiting, overdue := 0, 0
 		for _, complaint := range complaints[dealer] { // any order: counted
 			if complaint.answered() {
 				continue
 			}
 			waiting++
-			if t.env.TimeMS >= complaint.TimeMS+t.round.Parameters.SharesMS {
+			if nowMS >= complaint.TimeMS+round.Parameters.SharesMS {
 				overdue++
 			}
 		}
-		t.answersDue = t.answersDue || t.lost(waiting)
-		if t.lost(overdue) {
-			t.silent = append(t.silent, dealer)
+		found.due = found.due || lost(round, status, waiting)
+		if lost(round, status, overdue) {
+			found.silent = append(found.silent, dealer)
 		}
-		if t.lost(overdue) || len(complaints[dealer]) > t.round.faulty() {
-			t.badNames = append(t.badNames, dealer)
+		if lost(round, status, overdue) || len(complaints[dealer]) > round.faulty() {
+			found.blamed = append(found.blamed, dealer)
 		}
 	}
-	return len(t.badNames) > 0, err
+	return found, err
+}
+
+// lost says whether a dealer's secrets could not be rebuilt without its help once so many others lack their shares.
+func lost(round Round, status Status, lacking int) bool {
+	return lacking > 0 && len(status.U2)-1-lacking < round.Threshold
+}
+
+// badSeals holds where more complain about a dealer than may be faulty, or where it has left so many without an answer, for as
+// long as the phase Shares lasts, that it alone could keep the round from being unmasked.
+func (f facts) badSeals() (bool, error) {
+	found, err := f.seals()
+	return len(found.blamed) > 0, err
 }

@@ -17,7 +17,7 @@ type evidence struct {
 	against map[string]map[string]Complaint
 }
 
-func loadEvidence(s ledger.State, round Round) (found evidence, err error) {
+func loadEvidence(s ledger.Reader, round Round) (found evidence, err error) {
 	if found.keys, err = byMember[Keys](s, round.Ref, "keys"); err != nil {
 		return found, err
 	}

@@ -37,26 +37,26 @@ type Blame struct {
 	Proven bool   `json:"proven"`
 }
 
-func (t *turn) flag(participant, kind, detail string) error {
-	flag := Flag{t.round.Ref, participant, kind, detail, t.env.TxID, t.env.TimeMS}
+func (a *advance) flag(participant, kind, detail string) error {
+	flag := Flag{a.round.Ref, participant, kind, detail, a.env.TxID, a.env.TimeMS}
 	who := participant
 	if who == "" {
 		who = "-"
 	}
-	return ledger.Store(t.state, t.round.key("flag", who, kind), flag)
+	return ledger.Store(a.state, a.round.key("flag", who, kind), flag)
 }
 
-func (t *turn) flagExposures() error {
-	frozen, _, err := ledger.Load[Frozen](t.state, ledger.Key("base", append([]string{t.round.BaseState}, t.round.parts()...)...))
+func (a *advance) flagExposures() error {
+	frozen, _, err := ledger.Load[Frozen](a.state, ledger.Key("base", append([]string{a.round.BaseState}, a.round.parts()...)...))
 	if err != nil {
 		return err
 	}
 	for _, exposure := range frozen.Exposure {
-		if exposure.Difference >= int(t.round.Parameters.SurvivorDifferenceMin) {
+		if exposure.Difference >= int(a.round.Parameters.SurvivorDifferenceMin) {
 			continue
 		}
 		detail := describe("a survivor set of this epoch differs by %d participants: their sum can be told apart approximately", exposure.Difference)
-		if err := t.flag(exposure.Participant, FlagExposure, detail); err != nil {
+		if err := a.flag(exposure.Participant, FlagExposure, detail); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func (t *turn) flagExposures() error {
 }
 
 // blame excludes those at fault from the epoch.
-func (t *turn) blame(reason errcode.Code) error {
+func (a *advance) blame(reason errcode.Code, blamed []string) error {
 	kind, proven := FlagDealer, true
 	switch reason {
 	case errcode.VoidBadSeals:
@@ -72,12 +72,12 @@ func (t *turn) blame(reason errcode.Code) error {
 	case errcode.VoidGarbage:
 		kind = FlagUpdate
 	}
-	for _, id := range t.badNames {
-		if err := t.flag(id, kind, describe("round %d, attempt %d ended with %s", t.round.Round, t.round.Attempt, reason)); err != nil {
+	for _, id := range blamed {
+		if err := a.flag(id, kind, describe("round %d, attempt %d ended with %s", a.round.Round, a.round.Attempt, reason)); err != nil {
 			return err
 		}
-		key := ledger.Key("blame", t.round.Training, ledger.Number(t.round.Epoch), id, ledger.Number(t.round.Round), ledger.Number(t.round.Attempt))
-		if err := ledger.Store(t.state, key, Blame{t.round.Ref, string(reason), proven}); err != nil {
+		key := ledger.Key("blame", a.round.Training, ledger.Number(a.round.Epoch), id, ledger.Number(a.round.Round), ledger.Number(a.round.Attempt))
+		if err := ledger.Store(a.state, key, Blame{a.round.Ref, string(reason), proven}); err != nil {
 			return err
 		}
 	}
@@ -147,11 +147,12 @@ func voidProven(s ledger.State, env ledger.Env, verifier Verifier, req FaultRequ
 	if err := verifier.VerifyFault(in, fault); err != nil {
 		return Response{}, none, err
 	}
-	turn := &turn{state: s, env: env, round: round, status: status}
+	change := newAdvance(s, env, round, status)
+	found := culprits{}
 	if fault.Participant != "" {
-		turn.badNames = []string{fault.Participant}
-	} else if err := turn.flag("", FlagGarbage, "the unmasked sum lies outside its range: some survivor masked garbage"); err != nil {
+		found.blamed = []string{fault.Participant}
+	} else if err := change.flag("", FlagGarbage, "the unmasked sum lies outside its range: some survivor masked garbage"); err != nil {
 		return Response{}, none, err
 	}
-	return Response{req.Ref, Void}, happened("RoundVoid", req.Ref, Void), turn.void(string(errcode.VoidGarbage))
+	return Response{req.Ref, Void}, happened("RoundVoid", req.Ref, Void), change.void(errcode.VoidGarbage, found)
 }

@@ -22,57 +22,75 @@ func beaconAfterVoid(round Round) string {
 	return ledger.Hex(beacon[:])
 }
 
+// culprits are those on whose account an attempt is void.
+type culprits struct {
+	blamed []string // they sit out the epoch
+	silent []string // of those, who are dropouts because they answered nobody
+}
+
+// culprits names those on whose account the attempt is void for this reason.
+func (f facts) culprits(reason errcode.Code) (culprits, error) {
+	switch reason {
+	case errcode.VoidBadSeals:
+		found, err := f.seals()
+		return culprits{found.blamed, found.silent}, err
+	case errcode.VoidBadDealer:
+		found, err := f.secrets()
+		return culprits{blamed: found.bad}, err
+	}
+	return culprits{}, nil
+}
+
 // void ends the attempt without a result.
-func (t *turn) void(reason string) error {
-	if err := t.gather(); err != nil {
-		return err
-	}
-	if err := t.blame(errcode.Code(reason)); err != nil {
-		return err
-	}
-	faults, err := t.faults(errcode.Code(reason))
+func (a *advance) void(reason errcode.Code, found culprits) error {
+	dropouts, err := a.dropouts(reason != errcode.VoidByVote)
 	if err != nil {
 		return err
 	}
-	if err := t.outcomes(t.dropouts(errcode.Code(reason)), faults, nil); err != nil {
+	faults, err := a.faults()
+	if err != nil {
 		return err
 	}
-	t.status.Phase, t.status.Open, t.status.VoidReason = Void, false, reason
-	t.status.Beacon = beaconAfterVoid(t.round)
-	return putStatus(t.state, t.round.Ref, t.status)
+	if reason != errcode.VoidBadSeals { // no record proves those
+		faults = append(faults, found.blamed...)
+	}
+	if err := a.blame(reason, found.blamed); err != nil {
+		return err
+	}
+	if err := a.outcomes(append(dropouts, found.silent...), faults, nil); err != nil {
+		return err
+	}
+	a.status.Phase, a.status.Open, a.status.VoidReason = Void, false, string(reason)
+	a.status.Beacon = beaconAfterVoid(a.round)
+	return putStatus(a.state, a.round.Ref, a.status)
 }
 
-// dropouts are the members that missed a phase which is over, in cohort order.
-func (t *turn) dropouts(reason errcode.Code) []string {
-	missed := t.round.Names()
-	switch t.status.Phase {
+// dropouts are the members that missed a phase which is over. The present one counts where it ended by its deadline; a vote
+// ends it for all.
+func (a *advance) dropouts(expired bool) ([]string, error) {
+	found, err := a.facts.arrivals()
+	was := a.facts.status
+	missing := without(was.expected(a.round), found.names)
+	var missed []string
+	switch was.Phase {
 	case PhaseKeys:
-		missed = []string{}
 	case PhaseShares:
-		missed = without(missed, t.status.U1)
+		missed = without(a.round.Names(), was.U1)
 	case PhaseUpdates:
-		missed = without(missed, t.status.U2)
+		missed = without(a.round.Names(), was.U2)
 	default:
-		missed = without(missed, t.status.Survivors)
+		missed = without(a.round.Names(), was.Survivors)
 	}
-	if t.late() && t.status.Phase != PhaseAttest && reason != errcode.VoidByVote {
-		missed = append(missed, without(t.expected(), t.arrived)...)
+	if was.Phase == PhaseAttest || expired && a.facts.late() {
+		missed = append(missed, missing...)
 	}
-	missed = append(missed, t.silent...)
-	if t.status.Phase == PhaseAttest || t.status.Phase == Final {
-		missed = append(missed, without(t.status.Survivors, t.arrived)...)
-	}
-	slices.Sort(missed)
-	return missed
+	return missed, err
 }
 
-// faults are the members whose fault the ledger's own records prove: those blamed now and those flagged before.
-func (t *turn) faults(reason errcode.Code) ([]string, error) {
+// faults are the members that this attempt's flags prove a fault of.
+func (a *advance) faults() ([]string, error) {
 	found := []string{}
-	if reason != errcode.VoidBadSeals {
-		found = append(found, t.badNames...)
-	}
-	flags, err := ledger.List[Flag](t.state, "flag", t.round.parts()...)
+	flags, err := ledger.List[Flag](a.state, "flag", a.round.parts()...)
 	for _, item := range flags {
 		if item.Record.Kind == FlagRefuted || item.Record.Kind == FlagRefusal {
 			found = append(found, item.Record.Participant)
@@ -82,16 +100,16 @@ func (t *turn) faults(reason errcode.Code) ([]string, error) {
 }
 
 // outcomes records what the attempt showed of its members: facts only.
-func (t *turn) outcomes(dropouts, faults, finished []string) error {
-	parameters := t.round.Parameters
-	for _, member := range t.round.Cohort {
+func (a *advance) outcomes(dropouts, faults, finished []string) error {
+	parameters := a.round.Parameters
+	for _, member := range a.round.Cohort {
 		var outcome rewards.Outcome
 		switch id := member.Participant; {
 		case slices.Contains(faults, id):
 			outcome = rewards.Outcome{Outcome: rewards.Fault, Slash: part(parameters.MinimumStake, parameters.SlashFaultPPM)}
 		case slices.Contains(dropouts, id):
 			outcome = rewards.Outcome{Outcome: rewards.Dropout, Slash: part(parameters.MinimumStake, parameters.SlashDropoutPPM)}
-			if err := t.flag(id, FlagDropout, "the participant did not speak before a deadline"); err != nil {
+			if err := a.flag(id, FlagDropout, "the participant did not speak before a deadline"); err != nil {
 				return err
 			}
 		case slices.Contains(finished, id):
@@ -99,7 +117,7 @@ func (t *turn) outcomes(dropouts, faults, finished []string) error {
 		default:
 			continue
 		}
-		if err := rewards.PutOutcome(t.state, t.round.Training, t.round.Round, t.round.Attempt, member.Participant, outcome); err != nil {
+		if err := rewards.PutOutcome(a.state, a.round.Training, a.round.Round, a.round.Attempt, member.Participant, outcome); err != nil {
 			return err
 		}
 	}
@@ -113,52 +131,56 @@ func part(amount, ppm uint64) uint64 {
 
 // finish makes the attested state the round's result. It writes keys of its own round only, so that nothing else that goes
 // on in the consortium can make it fail.
-func (t *turn) finish() error {
-	proposed, _, err := ledger.Load[Proposed](t.state, t.round.key("proposed", ledger.Number(t.status.Number)))
+func (a *advance) finish() error {
+	proposed, _, err := ledger.Load[Proposed](a.state, a.round.key("proposed", ledger.Number(a.status.Number)))
 	if err != nil {
 		return err
 	}
-	t.status.State, t.status.Open = proposed.State, false
-	if err := t.gather(); err != nil {
-		return err
-	}
-	faults, err := t.faults("")
+	found, err := a.facts.verdicts()
 	if err != nil {
 		return err
 	}
-	dropouts := t.dropouts("")
-	if err := t.outcomes(dropouts, faults, without(t.status.Survivors, dropouts)); err != nil {
+	a.status.State, a.status.Open, a.status.DeviationE9 = proposed.State, false, found.deviation
+	faults, err := a.faults()
+	if err != nil {
 		return err
 	}
-	if err := t.flagExposures(); err != nil {
+	dropouts, err := a.dropouts(true)
+	if err != nil {
 		return err
 	}
-	return t.reward(proposed)
+	if err := a.outcomes(dropouts, faults, without(a.status.Survivors, dropouts)); err != nil {
+		return err
+	}
+	if err := a.flagExposures(); err != nil {
+		return err
+	}
+	return a.reward(proposed)
 }
 
 // reward splits the round's budget among the survivors. Where the counted total does not lie within what the declared
 // counts allow, all are paid by their vetted rows.
-func (t *turn) reward(proposed Proposed) error {
-	updates, err := byMember[Update](t.state, t.round.Ref, "update")
+func (a *advance) reward(proposed Proposed) error {
+	updates, err := byMember[Update](a.state, a.round.Ref, "update")
 	if err != nil {
 		return err
 	}
-	consistent, err := t.checkCounts(proposed, updates)
+	consistent, err := a.checkCounts(proposed, updates)
 	if err != nil {
 		return err
 	}
 	shares := []rewards.Share{}
-	for _, id := range t.status.Survivors {
-		member, volume := t.round.member(id), updates[id].Examples
+	for _, id := range a.status.Survivors {
+		member, volume := a.round.member(id), updates[id].Examples
 		if !consistent {
 			volume = member.Rows
 		}
 		shares = append(shares, rewards.Share{Participant: id, Volume: volume, Quality: member.Quality, Reliability: member.Reliability})
 	}
-	for i, amount := range rewards.Split(t.round.Budget, shares) {
+	for i, amount := range rewards.Split(a.round.Budget, shares) {
 		id := shares[i].Participant
-		reward := rewards.Reward{Account: t.round.member(id).MSPID, Amount: amount}
-		if err := rewards.PutReward(t.state, t.round.Training, t.round.Round, id, reward); err != nil {
+		reward := rewards.Reward{Account: a.round.member(id).MSPID, Amount: amount}
+		if err := rewards.PutReward(a.state, a.round.Training, a.round.Round, id, reward); err != nil {
 			return err
 		}
 	}
@@ -167,18 +189,18 @@ func (t *turn) reward(proposed Proposed) error {
 
 // checkCounts flags a counted total outside the bracket that the declared counts, each rounded up to the voted
 // granularity, leave open. It shows an inconsistency, not who caused it, and never voids.
-func (t *turn) checkCounts(proposed Proposed, updates map[string]Update) (bool, error) {
-	layout, err := roundLayout(t.state, t.round)
+func (a *advance) checkCounts(proposed Proposed, updates map[string]Update) (bool, error) {
+	layout, err := roundLayout(a.state, a.round)
 	if err != nil || layout.Count == nil {
 		return true, err
 	}
 	high := uint64(0)
-	for _, id := range t.status.Survivors {
+	for _, id := range a.status.Survivors {
 		high += updates[id].Examples
 	}
-	low := high - uint64(len(t.status.Survivors))*(t.round.Parameters.CountBucket-1)
+	low := high - uint64(len(a.status.Survivors))*(a.round.Parameters.CountBucket-1)
 	if proposed.Examples >= low && proposed.Examples <= high {
 		return true, nil
 	}
-	return false, t.flag("", FlagCounts, describe("%d examples counted, %d to %d declared", proposed.Examples, low, high))
+	return false, a.flag("", FlagCounts, describe("%d examples counted, %d to %d declared", proposed.Examples, low, high))
 }

@@ -25,17 +25,17 @@ type Exposure struct {
 
 // dominated holds where an organisation has several survivors and too few remain without them, or where the survivors
 // belong to fewer than three organisations.
-func (t *turn) dominated() (bool, error) {
-	over, err := t.complete()
+func (f facts) dominated() (bool, error) {
+	found, over, err := f.over()
 	if err != nil || !over {
 		return false, err
 	}
 	own := map[string]int{}
-	for _, id := range t.arrived {
-		own[t.round.member(id).MSPID]++
+	for _, id := range found.names {
+		own[f.round.member(id).MSPID]++
 	}
 	for _, msp := range sortedNames(own) {
-		if own[msp] >= t.round.Threshold || own[msp] > 1 && len(t.arrived)-own[msp] < int(t.round.Parameters.SurvivorMin) {
+		if own[msp] >= f.round.Threshold || own[msp] > 1 && len(found.names)-own[msp] < int(f.round.Parameters.SurvivorMin) {
 			return true, nil
 		}
 	}
@@ -43,16 +43,16 @@ func (t *turn) dominated() (bool, error) {
 }
 
 // overShareLimit holds where the rest would lie open beside one survivor (T28).
-func (t *turn) overShareLimit() (bool, error) {
-	over, err := t.complete()
+func (f facts) overShareLimit() (bool, error) {
+	found, over, err := f.over()
 	if err != nil || !over {
 		return false, err
 	}
 	total, largest := uint64(0), uint64(0)
-	for _, id := range t.arrived {
-		total, largest = total+t.updates[id].Examples, max(largest, t.updates[id].Examples)
+	for _, id := range found.names {
+		total, largest = total+found.updates[id].Examples, max(largest, found.updates[id].Examples)
 	}
-	return exceeds(largest, total, t.round.Parameters.ShareLimitPPM), nil
+	return exceeds(largest, total, f.round.Parameters.ShareLimitPPM), nil
 }
 
 // exceeds says whether part is more than so many ppm of whole. Counts of rows may be so large that the products need 128 bits.
@@ -64,31 +64,37 @@ func exceeds(part, whole, ppm uint64) bool {
 
 // differencing holds where the survivors differ from a set frozen on the same base state by more than none and fewer than
 // survivor_difference_min, participants blamed with proof aside (T12, T13).
-func (t *turn) differencing() (bool, error) {
-	over, err := t.complete()
-	if err != nil || !over || t.round.Lifted {
+func (f facts) differencing() (bool, error) {
+	if over, err := f.complete(); err != nil || !over || f.round.Lifted {
 		return false, err
 	}
-	sets, err := ledger.List[Frozen](t.state, "base", t.round.BaseState)
-	if err != nil {
-		return false, err
-	}
-	for _, item := range sets {
-		blamed, err := t.proven(item.Record)
-		if err != nil {
-			return false, err
-		}
-		difference := len(without(symmetric(t.arrived, item.Record.Survivors), blamed))
-		if difference > 0 && difference < int(t.round.Parameters.SurvivorDifferenceMin) {
-			return true, nil
-		}
-	}
-	return false, nil
+	differences, err := f.differences()
+	return slices.ContainsFunc(differences, func(difference int) bool {
+		return difference > 0 && difference < int(f.round.Parameters.SurvivorDifferenceMin)
+	}), err
 }
 
-// proven lists who was blamed with proof in the attempt that froze the set.
-func (t *turn) proven(set Frozen) ([]string, error) {
-	blames, err := ledger.List[Blame](t.state, "blame", set.Training, ledger.Number(set.Epoch))
+// readDifferences compares the survivors with every set frozen on the same base state: by how many participants, those
+// blamed with proof aside.
+func readDifferences(s ledger.Reader, round Round, survivors []string) ([]int, error) {
+	sets, err := ledger.List[Frozen](s, "base", round.BaseState)
+	if err != nil {
+		return nil, err
+	}
+	differences := []int{}
+	for _, item := range sets {
+		blamed, err := blamedWithProof(s, item.Record)
+		if err != nil {
+			return nil, err
+		}
+		differences = append(differences, len(without(symmetric(survivors, item.Record.Survivors), blamed)))
+	}
+	return differences, nil
+}
+
+// blamedWithProof lists who was blamed with proof in the attempt that froze the set.
+func blamedWithProof(s ledger.Reader, set Frozen) ([]string, error) {
+	blames, err := ledger.List[Blame](s, "blame", set.Training, ledger.Number(set.Epoch))
 	blamed := []string{}
 	for _, item := range blames {
 		if item.Record.Proven && item.Record.Ref == set.Ref {
@@ -102,15 +108,15 @@ func symmetric(a, b []string) []string {
 	return append(without(a, b), without(b, a)...)
 }
 
-// exposures compares the survivors with every set frozen in the epoch (T27).
-func (t *turn) exposures() ([]Exposure, error) {
-	sets, err := ledger.List[Frozen](t.state, "frozen", t.round.Training, ledger.Number(t.round.Epoch))
+// readExposures compares the survivors with every set frozen in the epoch (T27).
+func readExposures(s ledger.Reader, round Round, survivors []string) ([]Exposure, error) {
+	sets, err := ledger.List[Frozen](s, "frozen", round.Training, ledger.Number(round.Epoch))
 	if err != nil {
 		return nil, err
 	}
 	smallest := map[string]int{}
 	for _, item := range sets {
-		difference := symmetric(t.arrived, item.Record.Survivors)
+		difference := symmetric(survivors, item.Record.Survivors)
 		for _, id := range difference {
 			if least, seen := smallest[id]; !seen || len(difference) < least {
 				smallest[id] = len(difference)
@@ -124,33 +130,31 @@ func (t *turn) exposures() ([]Exposure, error) {
 	return exposures, nil
 }
 
-func (t *turn) exposed() ([]Exposure, error) {
-	exposures, err := t.exposures()
-	return slices.DeleteFunc(exposures, func(exposure Exposure) bool {
-		return exposure.Difference >= int(t.round.Parameters.SurvivorDifferenceMin)
+func (f facts) exposing() (bool, error) {
+	if over, err := f.complete(); err != nil || !over || f.round.Parameters.StrictDifferencing == 0 || f.round.Lifted {
+		return false, err
+	}
+	exposures, err := f.exposures()
+	return slices.ContainsFunc(exposures, func(exposure Exposure) bool {
+		return exposure.Difference < int(f.round.Parameters.SurvivorDifferenceMin)
 	}), err
 }
 
-func (t *turn) exposing() (bool, error) {
-	over, err := t.complete()
-	if err != nil || !over || t.round.Parameters.StrictDifferencing == 0 || t.round.Lifted {
-		return false, err
-	}
-	exposed, err := t.exposed()
-	return len(exposed) > 0, err
-}
-
 // freeze fixes the survivors for good: every committed update, no more and no fewer (T14).
-func (t *turn) freeze() error {
-	t.status.Survivors, t.status.DeadlineMS = t.arrived, t.env.TimeMS+t.round.Parameters.UnmaskMS
-	exposures, err := t.exposures()
+func (a *advance) freeze() error {
+	found, err := a.facts.arrivals()
 	if err != nil {
 		return err
 	}
-	frozen := Frozen{t.round.Ref, t.round.Epoch, t.round.BaseState, t.status.Survivors, exposures}
-	epoch := []string{t.round.Training, ledger.Number(t.round.Epoch), ledger.Number(t.round.Round), ledger.Number(t.round.Attempt)}
-	if err := ledger.Store(t.state, ledger.Key("frozen", epoch...), frozen); err != nil {
+	exposures, err := a.facts.exposures()
+	if err != nil {
 		return err
 	}
-	return ledger.Store(t.state, ledger.Key("base", append([]string{t.round.BaseState}, t.round.parts()...)...), frozen)
+	a.status.Survivors, a.status.DeadlineMS = found.names, a.env.TimeMS+a.round.Parameters.UnmaskMS
+	frozen := Frozen{a.round.Ref, a.round.Epoch, a.round.BaseState, a.status.Survivors, exposures}
+	epoch := []string{a.round.Training, ledger.Number(a.round.Epoch), ledger.Number(a.round.Round), ledger.Number(a.round.Attempt)}
+	if err := ledger.Store(a.state, ledger.Key("frozen", epoch...), frozen); err != nil {
+		return err
+	}
+	return ledger.Store(a.state, ledger.Key("base", append([]string{a.round.BaseState}, a.round.parts()...)...), frozen)
 }

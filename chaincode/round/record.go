@@ -214,7 +214,7 @@ func among(members []string, participant, what string) error {
 }
 
 // byMember reads a range of one kind as a map from participant to record.
-func byMember[T any](s ledger.State, ref Ref, kind string) (map[string]T, error) {
+func byMember[T any](s ledger.Reader, ref Ref, kind string) (map[string]T, error) {
 	items, err := ledger.List[T](s, kind, ref.parts()...)
 	records := map[string]T{}
 	for _, item := range items {

@@ -53,29 +53,29 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if err != nil {
 		return Response{}, none, err
 	}
-	turn := &turn{state: s, env: env, round: round, status: status}
+	change := newAdvance(s, env, round, status)
 	if raw, err := s.Get(round.key("flag", accused.ID, FlagRefusal)); err != nil || raw != nil {
 		return Response{}, none, either(err, errcode.New(errcode.AlreadyReported, "it is on the ledger already"))
 	}
-	if err := turn.punish(accused.ID); err != nil {
+	if err := change.punish(accused.ID); err != nil {
 		return Response{}, none, err
 	}
 	detail := describe("%s of transaction %s: %s", signed.Function, signed.TxID, refusal.Error())
-	return Response{req.Ref, status.Phase}, happened("FaultReported", req.Ref, status.Phase), turn.flag(accused.ID, FlagRefusal, detail)
+	return Response{req.Ref, status.Phase}, happened("FaultReported", req.Ref, status.Phase), change.flag(accused.ID, FlagRefusal, detail)
 }
 
 // punish makes a fault of what an ended attempt showed of a member, while its round is not settled. In an open one the flag
 // is counted at its end.
-func (t *turn) punish(accused string) error {
-	if t.status.Phase != Final && t.status.Phase != Void || among(t.round.Names(), accused, "") != nil {
+func (a *advance) punish(accused string) error {
+	if a.status.Phase != Final && a.status.Phase != Void || among(a.round.Names(), accused, "") != nil {
 		return nil
 	}
-	settled, err := rewards.Settled(t.state, t.round.Training, t.round.Round)
+	settled, err := rewards.Settled(a.state, a.round.Training, a.round.Round)
 	if err != nil || settled {
 		return err
 	}
-	slash := part(t.round.Parameters.MinimumStake, t.round.Parameters.SlashFaultPPM)
-	return rewards.PutOutcome(t.state, t.round.Training, t.round.Round, t.round.Attempt, accused, rewards.Outcome{Outcome: rewards.Fault, Slash: slash})
+	slash := part(a.round.Parameters.MinimumStake, a.round.Parameters.SlashFaultPPM)
+	return rewards.PutOutcome(a.state, a.round.Training, a.round.Round, a.round.Attempt, accused, rewards.Outcome{Outcome: rewards.Fault, Slash: slash})
 }
 
 // recheck returns the refusal that the signed payload earns, or an error where it earns none.

@@ -213,11 +213,11 @@ func interrupt(s ledger.State, env ledger.Env, training Training) (Training, err
 		return training, err
 	}
 	if status.Phase != Final && status.Phase != Void {
-		turn := &turn{state: s, env: env, round: round, status: status}
-		if err := turn.void(string(errcode.VoidByVote)); err != nil {
+		change := newAdvance(s, env, round, status)
+		if err := change.void(errcode.VoidByVote, culprits{}); err != nil {
 			return training, err
 		}
-		status = turn.status
+		status = change.status
 	}
 	return training.takeOver(round, status), nil
 }

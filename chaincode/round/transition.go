@@ -28,33 +28,33 @@ type Transition struct {
 	Command string
 	When    string
 	To      Phase
-	Code    errcode.Code // the reason that a void attempt records
-	holds   func(*turn) (bool, error)
-	do      func(*turn) error
+	Code    errcode.Code              // the reason that a void attempt records
+	holds   func(facts) (bool, error) // a predicate: facts hold no way to write
+	do      func(*advance) error      // what changes; nil where To is Void: (*advance).void
 }
 
 // Transitions is the whole machine; docs/life-of-a-round.md is drawn from it. A deadline only allows moving on: it never
 // shuts out a transaction that reaches its phase.
 func Transitions() []Transition {
-	const advance = "Advance"
+	const command = "Advance"
 	return []Transition{
 		{PhaseOpen, "OpenRound", "a cohort can be drawn", PhaseKeys, "", nil, nil},
-		{PhaseKeys, advance, "deadline, keys of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewKeys, (*turn).tooFew, nil},
-		{PhaseKeys, advance, "all keys are there, or deadline", PhaseShares, "", (*turn).complete, (*turn).startShares},
-		{PhaseShares, advance, "deadline, shares of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewShares, (*turn).tooFew, nil},
-		{PhaseShares, advance, "all shares are there, or deadline", PhaseUpdates, "", (*turn).complete, (*turn).startUpdates},
-		{PhaseUpdates, advance, "too many complain of one dealer, or too many too long without its answer", Void, errcode.VoidBadSeals, (*turn).badSeals, nil},
-		{PhaseUpdates, advance, "deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, (*turn).tooFew, nil},
-		{PhaseUpdates, advance, "too few survivors remain without one organisation", Void, errcode.VoidDominance, (*turn).dominated, nil},
-		{PhaseUpdates, advance, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, (*turn).overShareLimit, nil},
-		{PhaseUpdates, advance, "too small a difference on one base state", Void, errcode.VoidDifferencing, (*turn).differencing, nil},
-		{PhaseUpdates, advance, "strict, too small a difference in the epoch", Void, errcode.VoidExposure, (*turn).exposing, nil},
-		{PhaseUpdates, advance, "all updates are there, or deadline", PhaseUnmask, "", (*turn).complete, (*turn).freeze},
-		{PhaseUnmask, advance, "shares rebuild no secret that fits", Void, errcode.VoidBadDealer, (*turn).badDealer, nil},
-		{PhaseUnmask, advance, "deadline, a secret lacks shares", Void, errcode.VoidNotUnmaskable, (*turn).notUnmaskable, nil},
-		{PhaseUnmask, advance, "all survivors revealed, or deadline", PhaseAttest, "", (*turn).unmaskable, (*turn).startAttest},
-		{PhaseAttest, advance, "a majority of organisations agrees", Final, "", (*turn).agreed, (*turn).finish},
-		{PhaseAttest, advance, "refuted or late", PhaseAttest, "", (*turn).refuted, (*turn).passOn},
+		{PhaseKeys, command, "deadline, keys of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewKeys, facts.tooFew, nil},
+		{PhaseKeys, command, "all keys are there, or deadline", PhaseShares, "", facts.complete, (*advance).startShares},
+		{PhaseShares, command, "deadline, shares of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewShares, facts.tooFew, nil},
+		{PhaseShares, command, "all shares are there, or deadline", PhaseUpdates, "", facts.complete, (*advance).startUpdates},
+		{PhaseUpdates, command, "too many complain of one dealer, or too many too long without its answer", Void, errcode.VoidBadSeals, facts.badSeals, nil},
+		{PhaseUpdates, command, "deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, facts.tooFew, nil},
+		{PhaseUpdates, command, "too few survivors remain without one organisation", Void, errcode.VoidDominance, facts.dominated, nil},
+		{PhaseUpdates, command, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, facts.overShareLimit, nil},
+		{PhaseUpdates, command, "too small a difference on one base state", Void, errcode.VoidDifferencing, facts.differencing, nil},
+		{PhaseUpdates, command, "strict, too small a difference in the epoch", Void, errcode.VoidExposure, facts.exposing, nil},
+		{PhaseUpdates, command, "all updates are there, or deadline", PhaseUnmask, "", facts.complete, (*advance).freeze},
+		{PhaseUnmask, command, "shares rebuild no secret that fits", Void, errcode.VoidBadDealer, facts.badDealer, nil},
+		{PhaseUnmask, command, "deadline, a secret lacks shares", Void, errcode.VoidNotUnmaskable, facts.notUnmaskable, nil},
+		{PhaseUnmask, command, "all survivors revealed, or deadline", PhaseAttest, "", facts.unmaskable, (*advance).startAttest},
+		{PhaseAttest, command, "a majority of organisations agrees", Final, "", facts.agreed, (*advance).finish},
+		{PhaseAttest, command, "refuted or late", PhaseAttest, "", facts.refuted, (*advance).passOn},
 		{PhaseAttest, "ReportFault", "the sum or an update is proven garbage", Void, errcode.VoidGarbage, nil, nil},
 	}
 }

@@ -3,69 +3,74 @@ package round
 import (
 	"errors"
 
+	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/secagg"
 )
 
-// rebuild rebuilds the secret of every dealer in U2 once. All shares stand under their dealer's root, so what does not fit
-// is the dealer's fault.
-func (t *turn) rebuild() error {
-	if t.seeds != nil || t.lacking || t.badNames != nil {
-		return nil
-	}
-	found, err := loadEvidence(t.state, t.round)
+// secrets is what the revealed shares rebuild to, of every dealer in U2.
+type secrets struct {
+	seeds   [][]byte // those of the survivors, in cohort order; complete where nothing is lacking and nobody bad
+	bad     []string // dealers whose secret does not fit its commitment, in cohort order
+	lacking bool     // some secret has too few shares so far
+}
+
+// rebuild rebuilds the secret of every dealer in U2. All shares stand under their dealer's root, so what does not fit is the
+// dealer's fault.
+func rebuild(s ledger.Reader, round Round, status Status) (secrets, error) {
+	evidence, err := loadEvidence(s, round)
 	if err != nil {
-		return err
+		return secrets{}, err
 	}
 	var rebuilder secagg.Rebuilder
-	for _, id := range t.status.U2 {
-		dealer := found.participant(t.round, t.status, id)
+	found := secrets{}
+	for _, id := range status.U2 {
+		dealer := evidence.participant(round, status, id)
 		var seed [32]byte
 		if dealer.Survivor {
-			seed, err = rebuilder.Seed(bytes32(t.round.Session), id, dealer.SeedCommitment, t.round.Threshold, dealer.Shares)
+			seed, err = rebuilder.Seed(bytes32(round.Session), id, dealer.SeedCommitment, round.Threshold, dealer.Shares)
 		} else {
-			_, err = rebuilder.MaskKey(dealer.MaskKey, t.round.Threshold, dealer.Shares)
+			_, err = rebuilder.MaskKey(dealer.MaskKey, round.Threshold, dealer.Shares)
 		}
 		switch {
 		case errors.Is(err, secagg.ErrTooFew):
-			t.lacking = true
+			found.lacking = true
 		case err != nil:
-			t.badNames = append(t.badNames, id)
+			found.bad = append(found.bad, id)
 		case dealer.Survivor:
-			t.seeds = append(t.seeds, seed[:])
+			found.seeds = append(found.seeds, seed[:])
 		}
 	}
-	return nil
+	return found, nil
 }
 
-func (t *turn) badDealer() (bool, error) {
-	over, err := t.complete()
-	if err != nil || !over {
+func (f facts) badDealer() (bool, error) {
+	if over, err := f.complete(); err != nil || !over {
 		return false, err
 	}
-	err = t.rebuild()
-	return len(t.badNames) > 0, err
+	found, err := f.secrets()
+	return len(found.bad) > 0, err
 }
 
-func (t *turn) notUnmaskable() (bool, error) {
-	if !t.late() {
+func (f facts) notUnmaskable() (bool, error) {
+	if !f.late() {
 		return false, nil
 	}
-	err := t.rebuild()
-	return t.lacking, err
+	found, err := f.secrets()
+	return found.lacking, err
 }
 
-func (t *turn) unmaskable() (bool, error) {
-	over, err := t.complete()
-	if err != nil || !over {
+func (f facts) unmaskable() (bool, error) {
+	if over, err := f.complete(); err != nil || !over {
 		return false, err
 	}
-	err = t.rebuild()
-	return !t.lacking, err
+	found, err := f.secrets()
+	return err == nil && !found.lacking, err
 }
 
-func (t *turn) startAttest() error {
-	t.status.Beacon = beaconAfter(t.round, t.seeds)
-	t.status.Turn = Turn{0, t.env.TimeMS}
-	t.status.DeadlineMS = t.env.TimeMS + t.round.Parameters.AggregatorLeaseMS
-	return nil
+func (a *advance) startAttest() error {
+	found, err := a.facts.secrets()
+	a.status.Beacon = beaconAfter(a.round, found.seeds)
+	a.status.Turn = Turn{0, a.env.TimeMS}
+	a.status.DeadlineMS = a.env.TimeMS + a.round.Parameters.AggregatorLeaseMS
+	return err
 }

@@ -154,13 +154,12 @@ func (v *View) readSets(s ledger.State, round Round, status Status) error {
 	if err != nil {
 		return err
 	}
-	turn := &turn{state: s, round: round, status: status}
 	for _, item := range sets {
 		if item.Record.Ref == round.Ref {
 			v.Exposure = item.Record.Exposure
 			continue
 		}
-		blamed, err := turn.proven(item.Record)
+		blamed, err := blamedWithProof(s, item.Record)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,4 @@
+package round
+
+// AdvanceBy is Advance by another table.
+var AdvanceBy = advanceBy

@@ -1,0 +1,143 @@
+package round
+
+import (
+	"fedledger/chaincode/ledger"
+)
+
+// facts is what decides whether a round moves on: the round as it stands, and what the ledger says about its present phase.
+// The conditions of the table are predicates over it. Neither they nor what they read can write: the functions hold the state
+// as a ledger.Reader, and each answers the same whenever it is asked, so that no condition depends on which came before it.
+type facts struct {
+	round  Round
+	status Status
+	nowMS  int64
+
+	arrivals    func() (arrivals, error)   // who of those expected has spoken in this phase
+	seals       func() (seals, error)      // how the complaints stand; nothing but in Updates
+	differences func() ([]int, error)      // from each set frozen on the same base state
+	exposures   func() ([]Exposure, error) // against the sets frozen in the epoch
+	secrets     func() (secrets, error)    // what the shares rebuild to
+	verdicts    func() (tally, error)      // how the attestations to the last proposal stand
+}
+
+func factsOf(s ledger.Reader, round Round, status Status, nowMS int64) facts {
+	f := facts{round: round, status: status, nowMS: nowMS}
+	f.arrivals = lazy(func() (arrivals, error) { return readArrivals(s, round, status) })
+	f.seals = lazy(func() (seals, error) { return readSeals(s, round, status, nowMS) })
+	f.differences = lazy(ofSurvivors(f, func(names []string) ([]int, error) { return readDifferences(s, round, names) }))
+	f.exposures = lazy(ofSurvivors(f, func(names []string) ([]Exposure, error) { return readExposures(s, round, names) }))
+	f.secrets = lazy(func() (secrets, error) { return rebuild(s, round, status) })
+	f.verdicts = lazy(func() (tally, error) { return verdicts(s, round.Ref, status.Number) })
+	return f
+}
+
+// lazy reads a fact when a condition first asks for it, and keeps it: rebuilding secrets is expensive, and what is not reached
+// must not be among the transaction's reads, where others could make it conflict.
+func lazy[T any](read func() (T, error)) func() (T, error) {
+	var value T
+	var err error
+	known := false
+	return func() (T, error) {
+		if !known {
+			value, err = read()
+			known = true
+		}
+		return value, err
+	}
+}
+
+// ofSurvivors reads what depends on who has arrived.
+func ofSurvivors[T any](f facts, read func(names []string) (T, error)) func() (T, error) {
+	return func() (T, error) {
+		found, err := f.arrivals()
+		if err != nil {
+			var none T
+			return none, err
+		}
+		return read(found.names)
+	}
+}
+
+// arrivals are the records of the present phase.
+type arrivals struct {
+	names   []string          // Invariant: names ⊆ expected, in cohort order
+	updates map[string]Update // of phase Updates, by member
+}
+
+func readArrivals(s ledger.Reader, round Round, status Status) (found arrivals, err error) {
+	expected := status.expected(round)
+	switch status.Phase {
+	case PhaseKeys:
+		found.names, err = arrived[Keys](s, round, "keys", expected)
+	case PhaseShares:
+		found.names, err = arrived[Shares](s, round, "shares", expected)
+	case PhaseUpdates:
+		found.updates, err = byMember[Update](s, round.Ref, "update")
+		found.names = present(expected, found.updates)
+	default:
+		found.names, err = arrived[Reveal](s, round, "reveal", expected)
+	}
+	return found, err
+}
+
+// arrived reads a range, so that a record which arrives at the same time is not lost unseen.
+func arrived[T any](s ledger.Reader, round Round, kind string, expected []string) ([]string, error) {
+	records, err := byMember[T](s, round.Ref, kind)
+	return present(expected, records), err
+}
+
+// expected are those whose records end the present phase when all are there.
+func (s Status) expected(round Round) []string {
+	switch s.Phase {
+	case PhaseKeys:
+		return round.Names()
+	case PhaseShares:
+		return s.U1
+	case PhaseUpdates:
+		return s.U2
+	default:
+		return s.Survivors
+	}
+}
+
+func (f facts) late() bool { return f.nowMS >= f.status.DeadlineMS }
+
+// over says whether the present phase is over, and who has arrived in it: no survivors are frozen while a dealer's answer is
+// awaited.
+func (f facts) over() (found arrivals, over bool, err error) {
+	if found, err = f.arrivals(); err != nil {
+		return found, false, err
+	}
+	complaints, err := f.seals()
+	return found, (f.late() || len(found.names) == len(f.status.expected(f.round))) && !complaints.due, err
+}
+
+// complete holds where a phase is over.
+func (f facts) complete() (bool, error) {
+	_, over, err := f.over()
+	return over, err
+}
+
+// tooFew holds where the phase is over below the floor max(t, survivor_min).
+func (f facts) tooFew() (bool, error) {
+	found, over, err := f.over()
+	return over && len(found.names) < f.round.floor(), err
+}
+
+// agreed holds where a majority of the active organisations attests to the proposed state.
+func (f facts) agreed() (bool, error) {
+	if !f.status.Open {
+		return false, nil
+	}
+	found, err := f.verdicts()
+	return err == nil && found.carried(), err
+}
+
+// refuted holds where a majority can no longer agree, or has not in time.
+func (f facts) refuted() (bool, error) {
+	if !f.status.Open {
+		return false, nil
+	}
+	found, err := f.verdicts()
+	return f.late() || found.lost(), err
+}

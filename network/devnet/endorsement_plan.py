@@ -1,13 +1,19 @@
-"""Which organisations to ask for endorsements: the smallest sets that satisfy a policy."""
+"""Which organisations to ask for endorsements: sets that satisfy a policy and from which nobody can be left out.
 
-import itertools
+A set is found by leaving out, one by one, the organisations without which the policy still holds: one evaluation of the
+policy for each organisation. Listing the sets instead would take C(n, n/2) evaluations.
+"""
+
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from network.devnet.msp import Identity
 from network.devnet.policy import Policy
+
+Enough = Callable[[Collection[str]], bool]
+"""Whether the endorsements of these organisations, by MSP id, suffice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,31 +23,53 @@ class _AnyPeer:
     msp_id: str
     role: str = "peer"
     serialized: bytes = b""
+    units: frozenset[tuple[str, bytes]] = frozenset()
 
 
-def layouts(policy: Policy, organisations: Iterable[str]) -> list[frozenset[str]]:
-    """Return the smallest sets of organisations whose peers together satisfy a policy; empty if none do."""
-    names = sorted(organisations)
-    for size in range(1, len(names) + 1):
-        found = [
-            frozenset(chosen)
-            for chosen in itertools.combinations(names, size)
-            if policy.satisfied(cast("Sequence[Identity]", [_AnyPeer(name) for name in chosen]))
-        ]
-        if found:
-            return found
-    return []
+@dataclass(frozen=True)
+class Endorsers:
+    """The organisations whose peers an endorsement policy counts, and whether some of them suffice."""
+
+    policy: Policy
+    organisations: frozenset[str]
+
+    @classmethod
+    def of(cls, policy: Policy, organisations: Iterable[str]) -> "Endorsers":
+        """Return those of the organisations, by MSP id, whose peers the policy counts."""
+        return cls(policy, frozenset(name for name in organisations if policy.counts(_peer(name))))
+
+    def enough(self, names: Collection[str]) -> bool:
+        """Say whether peers of these organisations, one each, satisfy the policy."""
+        return self.policy.satisfied([_peer(name) for name in sorted(names)])
+
+
+def _peer(msp_id: str) -> Identity:
+    return cast("Identity", _AnyPeer(msp_id))
 
 
 @dataclass
 class Plan:
-    """Collects endorsements until one layout is complete; what fails takes every layout that needs it along."""
+    """Collects endorsements until they suffice; an organisation that failed is not asked again.
 
-    layouts: list[frozenset[str]]
+    Attributes:
+        enough: says when endorsements suffice; more of them never make it false.
+        candidates: MSP ids of the organisations that may be asked.
+        endorsements: by MSP id; invariant: all over the same payload.
+        failed: refused, or gave another payload; invariant: none of them is in `endorsements`.
+    """
+
+    enough: Enough
+    candidates: frozenset[str]
     endorsements: dict[str, Any] = field(default_factory=dict)
     payload: bytes | None = None
     errors: list[Any] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of_all(cls, organisations: Iterable[str]) -> "Plan":
+        """Return the plan in which each of the organisations must endorse."""
+        wanted = frozenset(organisations)
+        return cls(wanted.issubset, wanted)
 
     def accept(self, organisation: str, response: Any) -> bool:
         """Note an endorsement; False if its payload differs from the first one's."""
@@ -53,19 +81,30 @@ class Plan:
         self.endorsements[organisation] = response.endorsement
         return True
 
+    def possible(self) -> bool:
+        """Say whether the organisations that have not failed would suffice."""
+        return self.enough(self.candidates - self.failed)
+
     def complete(self) -> list[Any] | None:
-        """Return the endorsements of a complete layout; None if there is none yet."""
-        for layout in self.layouts:
-            if layout <= self.endorsements.keys():
-                return [self.endorsements[name] for name in sorted(layout)]
-        return None
+        """Return endorsements that suffice and of which none can be left out; None while there are too few."""
+        if not self.enough(self.endorsements.keys()):
+            return None
+        kept = _indispensable(self.enough, frozenset(), sorted(self.endorsements, reverse=True))
+        return [self.endorsements[name] for name in sorted(kept)]
 
     def next(self) -> list[str]:
-        """Return whom to ask next: what is missing of a layout that can still be completed; empty if none can."""
-        possible = [layout for layout in self.layouts if not layout & self.failed]
-        if not possible:
+        """Return whom to ask next, chosen at random so that the load spreads; empty if nobody can help any more."""
+        if not self.possible():
             return []
-        asked = self.endorsements.keys()
-        fewest = min(len(layout - asked) for layout in possible)
-        chosen = random.choice([layout for layout in possible if len(layout - asked) == fewest])  # noqa: S311 - spreads load
-        return sorted(chosen - asked)
+        others = list(self.candidates - self.failed - self.endorsements.keys())
+        random.shuffle(others)
+        return sorted(_indispensable(self.enough, frozenset(self.endorsements), others))
+
+
+def _indispensable(enough: Enough, given: frozenset[str], others: Sequence[str]) -> frozenset[str]:
+    """Return those of the others who suffice together with the given ones, after leaving out whom one can, in order."""
+    kept = frozenset(others)
+    for name in others:
+        if enough(given | (kept - {name})):
+            kept -= {name}
+    return kept

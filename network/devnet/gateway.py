@@ -13,7 +13,7 @@ from network.devnet import lifecycle
 from network.devnet import protos as p
 from network.devnet.channel import ENDORSEMENT, Channel
 from network.devnet.committer import Committer
-from network.devnet.endorsement_plan import Plan, layouts
+from network.devnet.endorsement_plan import Endorsers, Plan
 from network.devnet.envelopes import MalformedError, Proposal, open_proposal, strip_transient
 from network.devnet.system_chaincodes import SYSTEM
 from network.devnet.transport import CallError, error_detail
@@ -63,17 +63,18 @@ class Gateway:
         self._local = local
         self._peers = peers
         self._ordering = ordering
-        self._layouts: tuple[Channel, list[frozenset[str]]] | None = None
+        self._counted: tuple[Channel, Endorsers] | None = None
 
     def _all(self) -> dict[str, EndorserClient]:
         return {**self._peers(), self._local.msp_id: self._local}
 
-    def _chaincode_layouts(self) -> list[frozenset[str]]:
+    def _chaincode_endorsers(self) -> Endorsers:
+        """Return whom the channel's endorsement policy counts; found once for each state of the configuration."""
         channel = self._committer.channel
-        if self._layouts is None or self._layouts[0] is not channel:
+        if self._counted is None or self._counted[0] is not channel:
             policy = channel.policies.policy(ENDORSEMENT)
-            self._layouts = channel, layouts(policy, {node.msp_id for node in channel.peers})
-        return self._layouts[1]
+            self._counted = channel, Endorsers.of(policy, {node.msp_id for node in channel.peers})
+        return self._counted[1]
 
     def _endorsers(self, proposal: Proposal) -> dict[str, EndorserClient]:
         """Return the peers that run a proposal's chaincode on its channel, by organisation."""
@@ -83,7 +84,7 @@ class Gateway:
         sequence = lifecycle.field_key(proposal.chaincode, "Sequence")
         if self._committer.store.current.version(lifecycle.NAMESPACE, sequence) is None:
             return {}
-        running = frozenset[str]().union(*self._chaincode_layouts())
+        running = self._chaincode_endorsers().organisations
         return {name: client for name, client in everyone.items() if name in running}
 
     async def evaluate(self, request: Any) -> Any:
@@ -142,9 +143,10 @@ class Gateway:
             if missing:
                 message = f"failed to find any endorsing peers for org(s): {', '.join(missing)}"
                 raise CallError(Code.UNAVAILABLE, message)
-            return Plan([frozenset(wanted)])
-        plan = Plan([layout for layout in self._chaincode_layouts() if layout <= available.keys()])
-        if not plan.layouts:
+            return Plan.of_all(wanted)
+        counted = self._chaincode_endorsers()
+        plan = Plan(counted.enough, counted.organisations & available.keys())
+        if not plan.possible():
             chaincode, channel = proposal.chaincode, proposal.channel.channel_id
             message = (
                 "no combination of peers can be derived which satisfy the endorsement policy: "

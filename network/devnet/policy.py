@@ -63,6 +63,11 @@ class Policy:
             return False
         return True
 
+    def counts(self, identity: Identity) -> bool:
+        """Say whether an identity's signature is one that the policy asks for."""
+        del identity
+        return False
+
 
 class RejectPolicy(Policy):
     """Stands where a configuration names a policy that is not there."""
@@ -87,6 +92,10 @@ class SignaturePolicy(Policy):
         """Raise PolicyError unless the identities satisfy the policy."""
         if not self._holds(self._rule, identities, [False] * len(identities)):
             raise PolicyError("signature set did not satisfy policy")
+
+    def counts(self, identity: Identity) -> bool:
+        """Say whether the identity is one of the policy's principals."""
+        return any(is_principal(identity) for is_principal in self._principals)
 
     def _holds(self, rule: Any, identities: Sequence[Identity], used: list[bool]) -> bool:
         if rule.WhichOneof("Type") == "signed_by":
@@ -131,6 +140,10 @@ class ImplicitMetaPolicy(Policy):
                 f"implicit policy evaluation failed - {fulfilled} sub-policies were satisfied, but this policy "
                 f"requires {self._threshold} of the '{self._name}' sub-policies to be satisfied"
             )
+
+    def counts(self, identity: Identity) -> bool:
+        """Say whether the identity counts for one of the sub-policies."""
+        return any(policy.counts(identity) for policy in self._policies)
 
 
 def compile_principal(principal: Any) -> Principal:

@@ -1,9 +1,11 @@
+import itertools
+import time
 from dataclasses import dataclass
 
 import pytest
 
 from network.devnet import protos as p
-from network.devnet.endorsement_plan import Plan, layouts
+from network.devnet.endorsement_plan import Endorsers, Plan
 from network.devnet.genesis import application_policies
 from network.devnet.policy import (
     PolicyError,
@@ -111,28 +113,72 @@ def test_the_consortiums_policies_let_members_write_and_endorse_and_never_the_re
     assert not endorsement.satisfied([A, B, Someone("R")])
 
 
-def test_layouts_are_the_smallest_sets_that_satisfy_a_policy():
-    found = layouts(majority_of("A", "B", "C", "D"), ["A", "B", "C", "D", "R"])
-    assert {frozenset(x) for x in ("ABC", "ABD", "ACD", "BCD")} == set(found)
-    assert layouts(majority_of("A", "B", "C"), ["A", "R"]) == []
-
-
 def response(payload):
     return p.proposal_response.ProposalResponse(payload=payload)
 
 
+def plan_of(policy, *organisations):
+    endorsers = Endorsers.of(policy, organisations)
+    return Plan(endorsers.enough, endorsers.organisations)
+
+
+def endorsed(plan, *names):
+    for name in names:
+        endorsement = p.proposal_response.Endorsement(endorser=name.encode())
+        assert plan.accept(name, p.proposal_response.ProposalResponse(payload=b"x", endorsement=endorsement))
+    return plan
+
+
+def test_an_organisation_that_the_policy_does_not_count_is_never_asked():
+    plan = plan_of(majority_of("A", "B", "C", "D"), "A", "B", "C", "D", "R")
+    assert frozenset("ABCD") == plan.candidates
+    assert not plan_of(majority_of("A", "B", "C"), "A", "R").possible()
+
+
+def test_a_plan_asks_every_majority_sooner_or_later():
+    asked = {tuple(plan_of(majority_of("A", "B", "C", "D"), *"ABCD").next()) for _ in range(300)}
+    assert set(itertools.combinations("ABCD", 3)) == asked
+
+
 def test_a_plan_asks_for_what_is_missing_and_goes_around_failures():
-    plan = Plan([frozenset("ABC"), frozenset("ABD")])
-    assert plan.accept("A", response(b"x"))
+    plan = endorsed(plan_of(majority_of("A", "B", "C", "D"), *"ABCD"), "A")
     plan.failed.add("C")
     assert ["B", "D"] == plan.next()
-    assert plan.accept("B", response(b"x"))
+    endorsed(plan, "B")
     assert not plan.accept("D", response(b"y"))
     assert (None, []) == (plan.complete(), plan.next())
 
 
-def test_a_plan_is_complete_when_one_layout_is():
-    plan = Plan([frozenset("AB"), frozenset("AC")])
-    for name in "ABC":
-        plan.accept(name, response(b"x"))
-    assert len(plan.complete()) == 2
+def test_a_plan_asks_nobody_whom_the_policy_can_do_without():
+    rule = p.policies.SignaturePolicy
+    both = rule(n_out_of=rule.NOutOf(n=2, rules=[rule(signed_by=1), rule(signed_by=2)]))
+    either = rule(n_out_of=rule.NOutOf(n=1, rules=[rule(signed_by=0), both]))
+    envelope = p.policies.SignaturePolicyEnvelope(
+        rule=either, identities=[role_principal(name, "peer") for name in "ABC"]
+    )
+    asked = {tuple(plan_of(SignaturePolicy(envelope), *"ABC").next()) for _ in range(100)}
+    assert {("A",), ("B", "C")} == asked
+
+
+def test_a_complete_plan_gives_as_many_endorsements_as_the_policy_needs():
+    plan = endorsed(plan_of(majority_of("A", "B", "C"), *"ABC"), "C", "B", "A")
+    assert [b"A", b"B"] == [endorsement.endorser for endorsement in plan.complete()]
+
+
+def test_organisations_that_a_client_names_must_all_endorse():
+    plan = endorsed(Plan.of_all("AB"), "A")
+    assert (None, ["B"]) == (plan.complete(), plan.next())
+    assert len(endorsed(plan, "B").complete()) == 2
+
+
+def test_a_plan_for_fifty_members_takes_milliseconds():
+    names = [f"Member{number:02}" for number in range(50)]
+    policy = majority_of(*names)
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        plan = endorsed(plan_of(policy, *names), names[0])
+        endorsed(plan, *plan.next())
+        assert len(plan.complete()) == 26
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.1

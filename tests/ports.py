@@ -6,28 +6,37 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-SIZE = 150  # more than any tested consortium takes
+SIZE = 150  # more than the consortia of most tests take
 # Below the ports that systems give to outgoing connections, above the default of a definition.
 BASES = range(18_000, 32_768 - SIZE, SIZE)
 _held: list[IO[str]] = []
 
 
-def free_ports() -> int:
-    """Return the first of SIZE ports that no other run of tests holds and nothing listens on; held until the end."""
+def free_ports(size: int = SIZE) -> int:
+    """Return the first of `size` ports that no other run of tests holds and nothing listens on; held until the end."""
     folder = Path(tempfile.gettempdir()) / "fedledger-test-ports"
     folder.mkdir(exist_ok=True)
-    for base in BASES:
-        lock = (folder / str(base)).open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    for first in BASES:
+        locks: list[IO[str]] = []
+        for base in range(first, first + size, SIZE):
+            lock = (folder / str(base)).open("w")
+            locks.append(lock)
+            if not (_locked(lock) and all(map(_is_free, range(base, base + SIZE)))):
+                break
+        else:
+            _held.extend(locks)
+            return first
+        for lock in locks:
             lock.close()
-            continue
-        if all(map(_is_free, range(base, base + SIZE))):
-            _held.append(lock)
-            return base
-        lock.close()
     raise AssertionError(f"no free block of ports from {BASES.start} to {BASES.stop}")
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_free(port: int) -> bool:

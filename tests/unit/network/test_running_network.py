@@ -140,3 +140,20 @@ async def test_two_networks_live_side_by_side(running, tmp_path):
             assert await there.evaluate("Get", "side") == b"other"
     finally:
         down(other)
+
+
+async def test_fifty_members_come_up_and_commit(tmp_path):
+    run, path = tmp_path / "run", tmp_path / "consortium.yaml"
+    definition = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+    members = [{"name": f"member-{number:02}", "role": "member"} for number in range(50)]
+    definition["organisations"] = [{"name": "orderer", "role": "orderer", "orderers": 1}, *members]
+    path.write_text(yaml.safe_dump(definition))
+    try:
+        up(Request(run, definition=path, base_port=free_ports(600), chaincode="./cmd/conformance"), quiet)
+        async with contract_of(run, "member-49") as contract:
+            await contract.submit("Put", "from", "the last")
+        async with contract_of(run, "member-00") as contract:
+            await contract.submit("Put", "from", "the first")
+            assert await contract.evaluate("Get", "from") == b"the first"
+    finally:
+        down(run)

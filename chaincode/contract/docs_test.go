@@ -247,3 +247,18 @@ func TestTheContractPageNamesEveryFunctionAndKind(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLimitsThatNodesKeepAreTheContracts writes the constants that Python repeats to where its tests read them.
+func TestTheLimitsThatNodesKeepAreTheContracts(t *testing.T) {
+	const path = "../../tests/vectors/limits.json"
+	want := fmt.Sprintf("{\n \"origin\": \"go test ./contract -rewrite; checked by tests/unit/rules/test_limits.py\",\n \"max_deviation_e9\": %d\n}\n", round.MaxDeviationE9)
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(path)
+	if err != nil || string(have) != want {
+		t.Fatalf("%s is not what the code says; run this test with -rewrite (%v)", path, err)
+	}
+}

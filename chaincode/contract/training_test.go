@@ -118,7 +118,7 @@ func TestARefutedAggregatePassesTheTurnOnAndTheRoundEndsFinal(t *testing.T) {
 	lie := contracttest.Digest("lie")
 	refused(t, f, contracttest.Admin(0), "Attest", attest(true, p.State()), errcode.BadAttestation)
 	refused(t, f, contracttest.Admin(0), "Attest", attest(false, lie), errcode.BadAttestation)
-	refused(t, f, contracttest.Admin(0), "Attest", changed(attest(true, lie), "deviation_e9", 1001), errcode.BadAttestation)
+	refused(t, f, contracttest.Admin(0), "Attest", changed(attest(true, lie), "deviation_e9", round.MaxDeviationE9+1), errcode.BadAttestation)
 	refused(t, f, contracttest.Admin(0), "Attest", changed(attest(true, lie), "number", 2), errcode.NoOpenProposal)
 	for i := range 2 {
 		f.Must(contracttest.Admin(i), "Attest", attest(false, p.State()), nil)
@@ -131,6 +131,20 @@ func TestARefutedAggregatePassesTheTurnOnAndTheRoundEndsFinal(t *testing.T) {
 	var score struct{ Faults uint64 }
 	f.Query("GetReputation", object{"participant": turns[0].Participant}, &score)
 	equal(t, uint64(1), score.Faults)
+}
+
+func TestADeviationUpToTheLargestAgrees(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	p.Propose()
+	for i := range 3 {
+		f.Must(contracttest.Admin(i), "Attest", p.With(object{
+			"number": 1, "state": p.State(), "agree": true, "deviation_e9": round.MaxDeviationE9,
+		}), nil)
+	}
+	p.Advance(round.Final)
+	equal(t, uint64(round.MaxDeviationE9), p.View().DeviationE9)
 }
 
 func TestALateAttestationPassesTheTurnOnWithoutBlame(t *testing.T) {

@@ -11,11 +11,11 @@ import (
 	"fedledger/chaincode/membership"
 )
 
-const (
-	maxMetrics = 64
-	// maxDeviationE9 is how far, relatively and in units of 10^-9, the floats of an agreed state may lie apart.
-	maxDeviationE9 = 1_000
-)
+const maxMetrics = 64
+
+// MaxDeviationE9 is how far, relatively and in units of 10^-9, the floats of an agreed state may lie apart. No plan can ask
+// for more (fl_node/plan/manifest.py): its nodes would agree and the ledger would refuse their attestations.
+const MaxDeviationE9 = 1_000
 
 var (
 	decimal    = regexp.MustCompile(`^-?[0-9]{1,32}(\.[0-9]{1,32})?(e[+-]?[0-9]{1,3})?$`)
@@ -194,8 +194,8 @@ func checkVerdict(proposed Proposed, verdict Attestation) error {
 	switch {
 	case verdict.Agree && verdict.State != proposed.State:
 		return errcode.New(errcode.BadAttestation, "to agree is to attest to the proposed state's digest")
-	case verdict.Agree && verdict.DeviationE9 > maxDeviationE9:
-		return errcode.New(errcode.BadAttestation, "a deviation of %de-9 is more than %de-9: disagree", verdict.DeviationE9, maxDeviationE9)
+	case verdict.Agree && verdict.DeviationE9 > MaxDeviationE9:
+		return errcode.New(errcode.BadAttestation, "a deviation of %de-9 is more than %de-9: disagree", verdict.DeviationE9, MaxDeviationE9)
 	case !verdict.Agree && verdict.State == proposed.State:
 		return errcode.New(errcode.BadAttestation, "to disagree, give the state that you computed")
 	}

@@ -11,8 +11,10 @@ from fl_node.plan.layout import Layout
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-TOLERANCE_E9: Final = 1000
-"""How far two nodes' recomputed states may lie apart, in units of 10⁻⁹ (1e-6 relative, architecture §6)."""
+MAX_TOLERANCE_E9: Final = 1000
+"""How far two nodes' recomputed states may lie apart, in units of 10⁻⁹: the contract refuses to record that somebody
+agrees with a larger deviation. `MaxDeviationE9` in chaincode/round/attest.go; tests/vectors/limits.json binds the two.
+"""
 
 
 class Quantisation(Model):
@@ -72,7 +74,7 @@ class Manifest(Model):
         metrics: Names of the numbers that `update` returns, sorted.
         state: Every tensor of the state.
         random_ops: The random ops in the client's work, sorted; voters should know why a plan draws.
-        tolerance_e9: Allowed relative deviation between recomputed states, in 10⁻⁹.
+        tolerance_e9: Allowed relative deviation between recomputed states, in 10⁻⁹; 0 for a plan whose update is exact.
         files: SHA-256 of every other entry of the plan file.
     """
 
@@ -92,7 +94,7 @@ class Manifest(Model):
     metrics: tuple[str, ...] = Field(strict=False)
     state: tuple[StateLeaf, ...] = Field(strict=False)
     random_ops: tuple[str, ...] = Field(default=(), strict=False)
-    tolerance_e9: int = Field(default=TOLERANCE_E9, ge=0, le=1_000_000)
+    tolerance_e9: int = Field(default=MAX_TOLERANCE_E9, ge=0, le=MAX_TOLERANCE_E9)
     files: dict[str, Digest]
 
     @model_validator(mode="after")

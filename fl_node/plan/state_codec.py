@@ -4,8 +4,10 @@ r"""States as deterministic bytes: a header that names every leaf, then the leav
 
 The header is the canonical JSON of [[path, dtype, shape], …] in the state's own order. Numbers are little-endian in row
 order, booleans one byte each, strings u32 length ‖ bytes each; both lengths are big-endian. Empty structs have no leaf.
+A state comes from other organisations: whatever its bytes are, reading them ends with a state or with a `PlanError`.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +27,15 @@ _NUMBERS: Final = {
 }
 DTYPES: Final = frozenset({*_NUMBERS, "bool", "string"})
 """The names of all types that a leaf may have."""
+
+MAX_RANK: Final = 32
+"""The most dimensions of a leaf, numpy's bound."""
+
+SHOWN: Final = 80
+"""How many characters of a wrong header entry an error shows."""
+
+MAX_SLOTS: Final = 1 << 31
+"""The most numbers of a leaf, zero sizes left out: so many bytes no message holds, and no array may announce more."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +70,10 @@ def encode_state(leaves: Sequence[Leaf]) -> bytes:
 
 
 def decode_state(blob: bytes) -> list[Leaf]:
-    """Reads a state back; exactly the bytes that `encode_state` makes are accepted.
+    """Reads a state back; exactly the bytes that `encode_state` makes of a finite state are accepted.
 
     Raises:
-        PlanError: FL3020 for anything else.
+        PlanError: FL3022 for NaN or infinity, FL3020 for anything else.
     """
     reader = _Reader(blob)
     if reader.take(len(MAGIC)) != MAGIC:
@@ -77,6 +88,7 @@ def decode_state(blob: bytes) -> list[Leaf]:
     leaves = [_decode(entry, reader) for entry in header]
     if reader.rest:
         raise plan_error("FL3020", f"{reader.rest} bytes too many")
+    require_finite(leaves)
     return leaves
 
 
@@ -90,17 +102,15 @@ def compare_states(first: bytes, second: bytes, tolerance: float) -> float:
         The largest relative deviation, 0.0 for equal bytes.
 
     Raises:
-        PlanError: FL3020 for an invalid blob, FL3021 where the states differ by more.
+        PlanError: FL3020 or FL3022 for an invalid blob, FL3021 where the states differ by more.
     """
     if first == second:
         return 0.0
-    pairs = list(zip(decode_state(first), decode_state(second), strict=False))
-    if [a.spec for a, _ in pairs] != [b.spec for _, b in pairs] or len(decode_state(first)) != len(
-        decode_state(second)
-    ):
+    ours, theirs = decode_state(first), decode_state(second)
+    if [leaf.spec for leaf in ours] != [leaf.spec for leaf in theirs]:
         raise plan_error("FL3021", "the states have different leaves")
     worst = 0.0
-    for a, b in pairs:
+    for a, b in zip(ours, theirs, strict=True):
         deviation = _deviation(a, b)
         if not deviation <= tolerance:
             raise plan_error("FL3021", f"a deviation of {deviation:.3g} where {tolerance:.3g} is allowed", a.path)
@@ -148,20 +158,21 @@ class _Reader:
 
 def _decode(entry: Any, reader: _Reader) -> Leaf:
     match entry:
-        case [str(path), str(dtype), list(shape)] if dtype in DTYPES and all(
-            type(size) is int and size >= 0 for size in shape
-        ):
-            slots = 1
-            for size in shape:
-                slots *= size
-            return Leaf(path, _array(dtype, slots, reader).reshape(shape))
+        case [str(path), str(dtype), list(shape)] if dtype in DTYPES and _possible(shape):
+            return Leaf(path, _array(dtype, math.prod(shape), reader).reshape(shape))
         case _:
-            raise plan_error("FL3020", f"header entry {entry!r}")
+            raise plan_error("FL3020", f"header entry {str(entry)[:SHOWN]}")
+
+
+def _possible(shape: list[Any]) -> bool:
+    """Tells whether an array can have a shape; a zero makes no room for other sizes, numpy multiplies the rest."""
+    sizes = all(type(size) is int and 0 <= size <= MAX_SLOTS for size in shape)
+    return len(shape) <= MAX_RANK and sizes and math.prod(size or 1 for size in shape) <= MAX_SLOTS
 
 
 def _array(dtype: str, slots: int, reader: _Reader) -> NDArray[Any]:
-    if slots > reader.rest:
-        raise plan_error("FL3020", f"truncated: {slots} numbers announced, {reader.rest} bytes left")
+    if slots * _size(dtype) > reader.rest:
+        raise plan_error("FL3020", f"truncated: {slots} of {dtype} announced, {reader.rest} bytes left")
     if dtype == "string":
         return np.array([*(reader.take(reader.length()) for _ in range(slots)), None], dtype=np.object_)[:-1]
     raw = np.frombuffer(reader.take(slots * _size(dtype)), dtype=np.uint8 if dtype == "bool" else _NUMBERS[dtype])
@@ -173,17 +184,15 @@ def _array(dtype: str, slots: int, reader: _Reader) -> NDArray[Any]:
 
 
 def _size(dtype: str) -> int:
-    return 1 if dtype == "bool" else _NUMBERS[dtype].itemsize
+    """The fewest bytes that a value takes: of a text, its length."""
+    return {"bool": 1, "string": 4}.get(dtype) or _NUMBERS[dtype].itemsize
 
 
 def _deviation(a: Leaf, b: Leaf) -> float:
     if a.array.dtype.kind != "f":
         return 0.0 if np.array_equal(a.array, b.array) else float("inf")
     first, second = a.array.astype(np.float64), b.array.astype(np.float64)
-    finite = np.isfinite(first) & np.isfinite(second)
-    if not np.array_equal(first[~finite], second[~finite], equal_nan=True):
-        return float("inf")
-    first, second = first[finite], second[finite]
     if not first.size or np.array_equal(first, second):
         return 0.0
-    return float(np.abs(first - second).max() / max(np.abs(first).max(), np.abs(second).max()))
+    with np.errstate(over="ignore"):  # two numbers near the largest float may lie infinitely far apart: refused then
+        return float(np.abs(first - second).max() / max(np.abs(first).max(), np.abs(second).max()))

@@ -36,7 +36,7 @@ func (f Folder) Open(digest Digest) (io.ReadCloser, error) {
 // ErrLength says that a blob has another length than its kind.
 var ErrLength = errors.New("aggregate: another length")
 
-// CheckBlob says whether a short blob of this length lies here unaltered. It fails with ErrBlob or ErrLength.
+// CheckBlob says whether this organisation holds a short blob of this length unaltered. It fails with ErrBlob or ErrLength.
 func CheckBlob(blobs Blobs, digest Digest, length int) error {
 	reader, err := blobs.Open(digest)
 	if err != nil {
@@ -55,7 +55,7 @@ func CheckBlob(blobs Blobs, digest Digest, length int) error {
 	return nil
 }
 
-// CheckUpdate says whether a masked update lies here unaltered and has the layout's length and form. It fails with
+// CheckUpdate says whether this organisation holds a masked update unaltered that has the layout's length and form. It fails with
 // ErrBlob where the blob is missing or altered and with *Fault (FaultUpdate) where its sender broke the form.
 func CheckUpdate(blobs Blobs, digest Digest, layout Layout) error {
 	reader, err := blobs.Open(digest)

@@ -14,7 +14,7 @@ const (
 	MaxSegments = 4096
 	// MaxBytes bounds the vector: no update is longer.
 	MaxBytes = 1 << 30
-	// headroom is how many bits of a 32-bit ring stay free, so that garbage fails the range check (threats.md, T18).
+	// headroom is how many bits of a 32-bit ring stay free, so that garbage fails the range check (docs/threat-model.md, T18).
 	headroom = 8
 	// align is the block of AES: vectors are padded to it with zeros.
 	align = 16

@@ -9,8 +9,8 @@ import (
 
 // Limits bound what endorsing costs. The zero value of a field stands for its default.
 type Limits struct {
-	// Inline is the longest estimated time that a call may take itself; what costs more runs in the background. A
-	// simulation holds the peer's state lock (architecture §4): default one second.
+	// Inline is the longest estimated time that a call may take itself; what costs more runs in the background: a
+	// peer commits no block while a call runs. Default one second.
 	Inline time.Duration
 	// Cost is the voted limit of the estimated time: above it ErrCost. Default ten minutes.
 	Cost time.Duration

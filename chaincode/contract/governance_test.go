@@ -229,10 +229,11 @@ func TestT16ASuspendedOrganisationCountsInNoMajority(t *testing.T) {
 	p.To(round.PhaseAttest)
 	equal(t, 6, p.View().Voters)
 	equal(t, 4, p.View().Majority)
+	p.Propose()
+	p.Attest(5)
 	agree(t, f, "suspend", object{"organisation": contracttest.MSP(5)})
 	equal(t, 5, p.View().Voters)
 	equal(t, 3, p.View().Majority)
-	p.Propose()
 	p.Attest(0, 1)
 	var answer round.AdvanceResponse
 	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)

@@ -11,7 +11,7 @@ import (
 	"fedledger/chaincode/round"
 )
 
-// Each test is named after the threat of the design's list that the rule under test answers.
+// Each test is named after the threat in docs/threat-model.md that the rule under test answers.
 
 type (
 	options = contracttest.Options

@@ -14,8 +14,8 @@ type Body interface {
 	Check(parameters Parameters) error
 }
 
-// Kind is a kind of proposal. A body is checked when it is proposed, so that nobody votes on what cannot be meant, and
-// again when it is carried out.
+// Kind is a kind of proposal. A body is checked when it is proposed, so that nobody votes on an invalid one, and again
+// when it is carried out.
 type Kind struct {
 	check   func(raw json.RawMessage, parameters Parameters) error
 	execute func(s ledger.State, env ledger.Env, raw json.RawMessage, parameters Parameters) error

@@ -87,7 +87,7 @@ func Caller(s ledger.State, env ledger.Env) (Participant, error) {
 		return Participant{}, err
 	}
 	if owner == "" {
-		return Participant{}, errcode.New(errcode.NotAParticipant, "Apply with this certificate's key hash first")
+		return Participant{}, errcode.New(errcode.NotAParticipant, "no participant has this certificate's key: apply with its hash first")
 	}
 	if err := s.Ahead(participantKey(owner), bindingKey(owner)); err != nil {
 		return Participant{}, err

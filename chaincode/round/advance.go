@@ -15,6 +15,11 @@ type AdvanceResponse struct {
 
 // Advance moves a round on where its phase is over. Anyone of the consortium may send it; a round that has moved already
 // is no error. It reads the phase's records as a range, so that one which arrives at the same time is not lost unseen.
+//
+// Scenario: a deadline allows, it does not forbid. Keys ends at 8 s; a, b and c have published. At 9 s d publishes: nothing
+// has moved the round yet, so d's keys count. An Advance at 10 s finds all four. Had one at 8 s been committed first, d would
+// be refused (FL0408). Had both been endorsed before either was committed, the second in the block would conflict: a late
+// Advance because the range that it read has grown, a late record because the phase that it read has changed.
 func Advance(s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.Event, error) {
 	return advanceBy(Transitions(), s, env, req)
 }
@@ -114,13 +119,18 @@ func (a *advance) startUpdates() error {
 }
 
 // passOn closes the proposal; the next in the drawn order may propose at once.
+//
+// Scenario: the order is a, b, c, d, the lease 10 s. a lets its lease pass, so b may propose too, and does. The proposal is
+// passed over at 20 s: the turn is c's at once, d's too from 30 s on, a's too from 40 s on. b has had its proposal and may
+// make another only after a, c and d have made one each. Where a is away and the others have been passed over, a vote ends
+// the round.
 func (a *advance) passOn() error {
 	proposed, _, err := ledger.Load[Proposed](a.state, a.round.key("proposed", ledger.Number(a.status.Number)))
 	if err != nil {
 		return err
 	}
 	order := aggregators(a.round, a.status)
-	a.status.Open, a.status.DeviationE9 = false, 0
+	a.status.Open = false
 	a.status.Turn = Turn{(slices.Index(order, proposed.Proposer) + 1) % len(order), a.env.TimeMS}
 	a.status.DeadlineMS = a.env.TimeMS + a.round.Parameters.AggregatorLeaseMS
 	found, err := a.facts.verdicts()

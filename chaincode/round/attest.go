@@ -83,7 +83,7 @@ func checkResult(req AggregateRequest) error {
 	}
 	for _, name := range sortedNames(req.Metrics) {
 		if !metricName.MatchString(name) || !decimal.MatchString(req.Metrics[name]) {
-			return errcode.New(errcode.BadMetrics, "metric %.40q: name and decimal value, please", name)
+			return errcode.New(errcode.BadMetrics, "metric %.40q: a name of letters, digits and _./:- and a decimal value", name)
 		}
 	}
 	return nil
@@ -103,7 +103,7 @@ func checkTurn(s ledger.State, env ledger.Env, round Round, status Status, id st
 			return nil
 		}
 	}
-	return errcode.New(errcode.NotYourTurn, "see the turns of GetRound")
+	return errcode.New(errcode.NotYourTurn, "GetRound says in turns who may propose, and from when on")
 }
 
 // ProposerTurn says from when a survivor may propose.

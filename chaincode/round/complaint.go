@@ -12,10 +12,18 @@ import (
 // open other messages would. So the dealer is asked (Feldman 1987, Pedersen 1991): it answers with the member's two shares,
 // under its root, which count as revealed by the member, and the complaint is settled. An honest dealer, of which only
 // faulty members complain, gives away what they know anyway.
+//
+// Scenario: seven members, threshold 5, so at most 2 may be faulty. If a complains of d, the five others can still rebuild d's
+// secrets: the complaint is marked and changes nothing. If b complains too, four others are left and d alone could keep the
+// round from being unmasked: the freeze waits. d answers a or b, and it goes on; or d is silent for as long as the phase Shares
+// lasts, and the attempt is void (FL0431), d a dropout that is blamed without proof. If c complains as well, one of the three
+// must be honest: the attempt is void at once (FL0431), and no answer is taken any more.
 type Complaint struct {
-	TimeMS int64  `json:"time_ms"`
-	Mask   string `json:"mask"`
-	Seed   string `json:"seed"`
+	// TimeMS is when it was made: from then on the dealer's time runs.
+	TimeMS int64 `json:"time_ms"`
+	// Mask and Seed are the member's two shares in hex. Invariant: both empty until the dealer answers, then both under its root.
+	Mask string `json:"mask"`
+	Seed string `json:"seed"`
 }
 
 func (c Complaint) answered() bool { return c.Mask != "" }
@@ -72,7 +80,8 @@ func AnswerComplaint(s ledger.State, env ledger.Env, req AnswerRequest) (Respons
 	}
 	place := slices.IndexFunc(complaints, func(item ledger.Item[Complaint]) bool { return item.Parts[4] == req.To })
 	if place < 0 || len(complaints) > round.faulty() {
-		return Response{}, none, errcode.New(errcode.NotAnswerable, "%d complain, %.40q: %t", len(complaints), req.To, place >= 0)
+		return Response{}, none, errcode.New(errcode.NotAnswerable,
+			"%d members complain of the caller, up to %d are answered; %.40q is among them: %t", len(complaints), round.faulty(), req.To, place >= 0)
 	}
 	complaint := complaints[place].Record
 	if complaint.answered() {

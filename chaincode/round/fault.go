@@ -6,14 +6,18 @@ import (
 	"fedledger/chaincode/ledger"
 )
 
-// Flag is an anomaly with its evidence, for the regulator to list. Participant is empty where nobody can be named.
+// Flag is an anomaly with its evidence, for the regulator to list. Invariant: an attempt has at most one of a kind for each
+// participant.
 type Flag struct {
 	Ref
+	// Participant is empty where nobody can be named.
 	Participant string `json:"participant"`
 	Kind        string `json:"kind"`
-	Detail      string `json:"detail"`
-	TxID        string `json:"tx_id"`
-	TimeMS      int64  `json:"time_ms"`
+	// Detail is for people: no rule reads it.
+	Detail string `json:"detail"`
+	// TxID and TimeMS are those of the transaction that raised the flag.
+	TxID   string `json:"tx_id"`
+	TimeMS int64  `json:"time_ms"`
 }
 
 // Kinds of flags.
@@ -29,12 +33,15 @@ const (
 	FlagRefusal  = "refused-payload"
 )
 
-// Blame keeps a participant out of the epoch's further cohorts while others make one. Proven says that the ledger's own
-// records prove it: then the participant does not count in differences from what the attempt froze.
+// Blame keeps a participant out of the epoch's further cohorts while others make one: see draw for how it comes back.
 type Blame struct {
+	// Ref is the attempt that ended on the participant's account.
 	Ref
+	// Reason is the attempt's VoidReason: FL0427, FL0428 or FL0431.
 	Reason string `json:"reason"`
-	Proven bool   `json:"proven"`
+	// Proven says that the ledger's own records or the blobs that they name prove it: then the participant does not count in
+	// differences from what the attempt froze. Invariant: false exactly where Reason is FL0431, which stands on complaints.
+	Proven bool `json:"proven"`
 }
 
 func (a *advance) flag(participant, kind, detail string) error {
@@ -63,7 +70,7 @@ func (a *advance) flagExposures() error {
 	return nil
 }
 
-// blame excludes those at fault from the epoch.
+// blame flags those at fault and excludes them from the epoch.
 func (a *advance) blame(reason errcode.Code, blamed []string) error {
 	kind, proven := FlagDealer, true
 	switch reason {

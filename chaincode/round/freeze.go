@@ -7,20 +7,25 @@ import (
 	"fedledger/chaincode/ledger"
 )
 
-// Frozen is a set of survivors whose sum counts as published from its freeze on.
+// Frozen is a set of survivors whose sum counts as published from its freeze on, however the attempt ends: shares that were
+// revealed, or are later, may unmask it. It is stored twice, by base state and by epoch, and never changed.
 type Frozen struct {
 	Ref
-	Epoch     uint64     `json:"epoch"`
-	BaseState string     `json:"base_state"`
-	Survivors []string   `json:"survivors"`
-	Exposure  []Exposure `json:"exposure"`
+	Epoch     uint64 `json:"epoch"`
+	BaseState string `json:"base_state"`
+	// Survivors are in cohort order. Invariant: the attempt's Status.Survivors.
+	Survivors []string `json:"survivors"`
+	// Exposure is against the sets that the epoch had frozen before. Invariant: at most one entry for a participant, sorted by
+	// participant.
+	Exposure []Exposure `json:"exposure"`
 }
 
-// Exposure is the size of the smallest difference between this set and an earlier one of the epoch that holds the
-// participant: the sum of so many updates can be told apart approximately.
+// Exposure says of a participant that is in one of two sets and not in the other, by how many participants the two differ:
+// the sum of so many updates can be told apart, approximately where the base states differ.
 type Exposure struct {
 	Participant string `json:"participant"`
-	Difference  int    `json:"difference"`
+	// Difference is the smallest among the epoch's earlier sets. Invariant: at least 1, the participant itself.
+	Difference int `json:"difference"`
 }
 
 // dominated holds where an organisation has several survivors and too few remain without them, or where the survivors
@@ -64,6 +69,12 @@ func exceeds(part, whole, ppm uint64) bool {
 
 // differencing holds where the survivors differ from a set frozen on the same base state by more than none and fewer than
 // survivor_difference_min, participants blamed with proof aside (T12, T13).
+//
+// Scenario: a, b, c and d are frozen, and the attempt is void because too few reveal. In the next one d drops out. Both would
+// train from the same base state, so the two sums would differ by d's update alone: void before anything is revealed. Three
+// ways lead on: d comes back, for the same survivors may be summed again; so many leave that the sets differ by
+// survivor_difference_min, which the smallest cohort has not to spare; or a vote lifts the rule for one attempt. Had d been
+// proven at fault in the first attempt, d would not count, and a, b and c could be summed at once.
 func (f facts) differencing() (bool, error) {
 	if over, err := f.complete(); err != nil || !over || f.round.Lifted {
 		return false, err
@@ -157,4 +168,14 @@ func (a *advance) freeze() error {
 		return err
 	}
 	return ledger.Store(a.state, ledger.Key("base", append([]string{a.round.BaseState}, a.round.parts()...)...), frozen)
+}
+
+// LiftDifferencing executes lift_differencing{training}: its next attempt may freeze survivors that differ by too few from
+// a set frozen on the same base state. The round says so, and each node decides by its own policy whether to take part.
+func LiftDifferencing(s ledger.State, env ledger.Env, req trainingBody) error {
+	training, err := LoadTraining(s, req.Training)
+	if err != nil {
+		return err
+	}
+	return ledger.Store(s, ledger.Key("lift", training.Training), map[string]int64{"time_ms": env.TimeMS})
 }

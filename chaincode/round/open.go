@@ -145,6 +145,10 @@ func bytes32(text string) [32]byte { return [32]byte(ledger.Bytes(text)) }
 // draw takes the cohort from the epoch's draw: the first in its order that are active and not blamed in this epoch. Where
 // those are too few, as many of the blamed as it takes come back, so that blame alone never ends a small training: they
 // are slashed for every fault, and a vote can remove them.
+//
+// Scenario: six participants, cohort_min 5. An attempt ends with f blamed: the next has a to e. A vote suspends e: only four
+// are free, so f comes back, and a, b, c, d and f make the smallest cohort. With a seventh participant g, f would have stayed
+// out: those blamed come last.
 func draw(s ledger.State, training Training, parameters governance.Parameters) ([]Member, error) {
 	record, err := selection.Drawn(s, training.Training, training.Epoch, training.Beacon)
 	if err != nil {

@@ -40,7 +40,7 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 		return Response{}, none, err
 	}
 	if ledger.CheckTxID(signed.TxID) != nil {
-		return Response{}, none, errcode.New(errcode.NotProven, "no transaction has such an id")
+		return Response{}, none, errcode.New(errcode.NotProven, "the signed payload has no valid transaction id")
 	}
 	owner, err := membership.OwnerOf(s, signed.MSPID, signed.KeyHash)
 	if err != nil {

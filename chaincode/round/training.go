@@ -10,26 +10,36 @@ import (
 // Training is a series of rounds on one plan. Only OpenRound and votes write it: how a round ended stands with the round,
 // and the next OpenRound takes it over.
 type Training struct {
-	Training    string `json:"training"`
-	Plan        string `json:"plan"`
-	Rounds      uint64 `json:"rounds"`
-	Cohort      uint64 `json:"cohort"`
-	Stopped     bool   `json:"stopped"`
-	StartedMS   int64  `json:"started_ms"`
-	Head        Head   `json:"head"`
-	Beacon      string `json:"beacon"`
-	Round       uint64 `json:"round"`
-	Attempt     uint64 `json:"attempt"`
-	Pending     bool   `json:"pending"`
-	Retry       bool   `json:"retry"`
-	Epoch       uint64 `json:"epoch"`
-	EpochEnd    uint64 `json:"epoch_end"`
+	Training string `json:"training"`
+	Plan     string `json:"plan"`
+	// Rounds is how many steps the training was voted. Invariant: Head.Depth <= Rounds.
+	Rounds uint64 `json:"rounds"`
+	// Cohort is the wanted size; fewer are drawn where there are fewer.
+	Cohort    uint64 `json:"cohort"`
+	Stopped   bool   `json:"stopped"`
+	StartedMS int64  `json:"started_ms"`
+	Head      Head   `json:"head"`
+	// Beacon is what the last attempt that was taken over left; before the first, the founders'.
+	Beacon string `json:"beacon"`
+	// Round and Attempt name the last attempt that was opened. Invariant: both 0 before the first.
+	Round   uint64 `json:"round"`
+	Attempt uint64 `json:"attempt"`
+	// Pending says that the end of that attempt has not been taken over yet.
+	Pending bool `json:"pending"`
+	// Retry says that the last attempt that was taken over was void, so that the one after it is of the same round. A vote to
+	// stop or roll back clears it.
+	Retry bool `json:"retry"`
+	// Epoch is the present one, 0 before the first round; EpochEnd its last round. A roll back begins a new one earlier.
+	Epoch    uint64 `json:"epoch"`
+	EpochEnd uint64 `json:"epoch_end"`
+	// EpochRounds is the length of an epoch, as voted when the training was started.
 	EpochRounds uint64 `json:"epoch_rounds"`
-	NewEpoch    bool   `json:"new_epoch"`
+	// NewEpoch says that the next round begins an epoch.
+	NewEpoch bool `json:"new_epoch"`
 }
 
 // Head is the state that the next round trains from, the round that made it (0: the plan's initial state) and how many
-// rounds lie behind it.
+// rounds lie behind it. Invariant: Round is Final, or 0 with Depth 0.
 type Head struct {
 	Round uint64 `json:"round"`
 	State string `json:"state"`
@@ -229,14 +239,4 @@ func (t Training) takeOver(round Round, status Status) Training {
 		t.Head = Head{round.Round, status.State, round.Depth}
 	}
 	return t
-}
-
-// LiftDifferencing executes lift_differencing{training}: its next attempt may freeze survivors that differ by too few from
-// a set frozen on the same base state. The round says so, and each node decides by its own policy whether to take part.
-func LiftDifferencing(s ledger.State, env ledger.Env, req trainingBody) error {
-	training, err := LoadTraining(s, req.Training)
-	if err != nil {
-		return err
-	}
-	return ledger.Store(s, ledger.Key("lift", training.Training), map[string]int64{"time_ms": env.TimeMS})
 }

@@ -13,9 +13,9 @@ import (
 // Verifier is what an endorser recomputes from blobs. For the same arguments every endorser accepts or has an error that
 // keeps it from endorsing; none comes to another result.
 type Verifier interface {
-	// CheckSealed accepts a sealed bundle that lies here unaltered and has the length of one among so many members.
+	// CheckSealed accepts a sealed bundle that this organisation holds unaltered and that has the length of one among so many members.
 	CheckSealed(digest aggregate.Digest, members int) error
-	// CheckUpdate accepts a masked update that lies here unaltered and in the layout's form.
+	// CheckUpdate accepts a masked update that this organisation holds unaltered and in the layout's form.
 	CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error
 	// VerifyAggregate accepts inputs whose proposed aggregate is the survivors' sum and whose rows are the counted total.
 	VerifyAggregate(inputs aggregate.Inputs, rows uint64) error
@@ -102,7 +102,7 @@ func faultRefusal(fault *aggregate.Fault) error {
 }
 
 // checkCost refuses a cohort whose worst case, with the most dropouts that a round survives, costs endorsers more than the
-// consortium agreed to. It is held before a round opens, so that no frozen one is left without a way to its end.
+// consortium agreed to. It is checked before a round opens, so that every open round can end.
 func checkCost(plan Plan, cohort int, parameters governance.Parameters) error {
 	layout, err := parseLayout(plan.Layout)
 	if err != nil {

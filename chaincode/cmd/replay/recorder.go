@@ -69,7 +69,7 @@ func (r *recorder) VerifyAggregate(inputs aggregate.Inputs, rows uint64) error {
 	}
 	err := r.note(what, func(v round.Verifier) error { return v.VerifyAggregate(inputs, rows) })
 	if err == nil && slices.Contains(r.unchecked, "refusal") {
-		return errcode.New(errcode.BlobMissing, "the masked updates of a refused sum are not at hand")
+		return errcode.New(errcode.BlobMissing, "this organisation does not hold the masked updates of the refused sum")
 	}
 	return err
 }

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node.data.errors import DataError, data_error
 from fl_node.data.schema import Column
-from fl_node.plan.errors import DataError, data_error
 
 MISSING: Final = frozenset({"", "na", "nan", "null", "none"})
 """Texts that stand for a missing value, in any case."""

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node.data.errors import data_error
 from fl_node.data.read import Table, read_table
 from fl_node.data.schema import Schema
-from fl_node.plan.errors import data_error
 
 _PARTS: Final = 10_000
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from fl_node.data.columns import MISSING, Raw
-from fl_node.plan.errors import data_error
+from fl_node.data.errors import data_error
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node.data.columns import Raw, from_texts, parse_column
+from fl_node.data.errors import data_error
 from fl_node.data.schema import Schema
-from fl_node.plan.errors import data_error
 
 SUFFIXES: Final = (".csv", ".parquet")
 _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"

@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from fl_node.plan.errors import DATA_CODES, DataError, PlanError, plan_error
+from fl_node.data.errors import CODES as DATA_CODES
+from fl_node.data.errors import DataError
+from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import Closed, Message, receive, send
 
 MODULE: Final = "fl_node.plan.tff_worker"

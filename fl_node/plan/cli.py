@@ -104,7 +104,7 @@ def constants(
     state: Annotated[Path, typer.Argument(help="Its state after a round.")],
 ) -> None:
     """Print the means and deviations that a statistics plan found, as JSON for a training plan's schema."""
-    from fl_node.data.constants import standardising_constants
+    from fl_node.plan.standardising import standardising_constants
 
     with explained():
         found = standardising_constants(load_plan(file).manifest.schema_, state.read_bytes())

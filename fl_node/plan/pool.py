@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from fl_node.blobs.mirror import Mirror
+from fl_node.data.errors import DataError
 from fl_node.ledger.records import Round
-from fl_node.plan.errors import DataError
 from fl_node.plan.layout import Layout
 from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
 from network.files import write_atomically

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fl_node.canonical import canonical_json, decode_strict
+from fl_node.data.errors import DataError
 from fl_node.data.examples import load_examples
 from fl_node.data.profile import profile
 from fl_node.data.read import read_table
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.data.synthetic import synthetic_examples
 from fl_node.examples.shares import deal, load_example, write_shares
-from fl_node.plan.errors import DataError
 from tests.unit.plan.rows import GOOD, SCHEMA, write
 
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from fl_node.blobs.mirror import Mirror
+from fl_node.data.errors import DataError, data_error
 from fl_node.ledger.records import Round
-from fl_node.plan.errors import DataError, data_error
 from fl_node.plan.pool import PlanRunner, Workshop
 from fl_node.plan.runtime import WorkResult
 from tests.unit.round.test_checks import ROUND

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from fl_node.data.columns import from_texts, parse_column
+from fl_node.data.errors import DataError
 from fl_node.data.read import read_table
 from fl_node.data.schema import Column, Schema
-from fl_node.plan.errors import DataError
 from tests.unit.plan.rows import GOOD, HEADER, SCHEMA, write
 
 

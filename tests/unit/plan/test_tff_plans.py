@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from fl_node.canonical import canonical_json
-from fl_node.data.constants import standardising_constants
+from fl_node.data.errors import DataError
 from fl_node.plan.build import TOO_DEEP
 from fl_node.plan.child import Child
 from fl_node.plan.cli import warnings
 from fl_node.plan.container import Plan, load_plan, pack_plan
-from fl_node.plan.errors import CATALOGUE, DataError, PlanError
+from fl_node.plan.errors import CATALOGUE, PlanError
 from fl_node.plan.frames import Message
 from fl_node.plan.runtime import DataSource, PlanRuntime
+from fl_node.plan.standardising import standardising_constants
 from fl_node.secagg.layout import Layout as LedgerLayout
 from fl_node.secagg.simulation import session_of, simulate
 from tests.unit.plan.conftest import HERE, PATIENCE_S, Reference, add

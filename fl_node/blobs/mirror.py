@@ -1,7 +1,6 @@
 """Keeps the organisation's blob folder complete, so that its chaincode process can verify what it endorses."""
 
 import asyncio
-import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -9,9 +8,10 @@ import structlog
 
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.store import BlobStore
+from fl_node.clock import now_ms
 from fl_node.errors import NodeError
 from fl_node.ledger.records import OVER, Round
-from fl_node.node.observe import Metrics
+from fl_node.metrics import Metrics
 from fl_node.secagg.seal import bundle_bytes
 
 log = structlog.get_logger("mirror")
@@ -76,7 +76,7 @@ class Mirror:
         for digest in self._named.pop(view.name, set()) - kept:
             if task := self._tasks.get(digest):
                 task.cancel()
-        until = time.time_ns() // 1_000_000 + retention_ms
+        until = now_ms() + retention_ms
         sealed = (shares.sealed for shares in view.shares.values())
         for digest in (*sealed, *(update.digest for update in view.updates.values())):
             self.store.expire(digest, until)

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from fl_node.blobs.store import Limits
+from fl_node.clock import DAY_MS
 from fl_node.commands.common import (
     DEFAULT_RUN,
     BlobMb,
@@ -29,9 +30,10 @@ from fl_node.commands.common import (
 from fl_node.doctor.doctor import examine
 from fl_node.doctor.findings import Finding
 from fl_node.errors import NodeError
-from fl_node.node.config import DAY_MS, NodeConfig, Policy
+from fl_node.node.config import NodeConfig
 from fl_node.node.observe import configure_logs
 from fl_node.node.start import run_node
+from fl_node.round.consent import Consent
 from network.connection import organisation_of
 
 node = typer.Typer(no_args_is_help=True, help="Run and check this organisation's node.")
@@ -80,10 +82,10 @@ def run(
     run: Run = DEFAULT_RUN,
 ) -> None:
     """Run the node: blob service, duties in every round, metrics; until SIGTERM. Logs are JSON lines."""
-    policy = Policy(frozenset(plan or ()), int(retention_days * DAY_MS), accept_lifted=accept_lifted)
+    consent = Consent(frozenset(plan or ()), int(retention_days * DAY_MS), accept_lifted=accept_lifted)
     taken = limits(blob_mb, quota_gb, reserve_mb, unnamed_days)
     config = NodeConfig(
-        run, org, data, participant, policy=policy, limits=taken, journal_key=journal_key, observe_port=observe_port
+        run, org, data, participant, consent=consent, limits=taken, journal_key=journal_key, observe_port=observe_port
     )
     configure_logs()
     with explained():
@@ -101,8 +103,8 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check identity, clock, network, data, plan, disk and blob services; say what to mend. Exit code 4 if anything."""
-    accepted = Policy(frozenset(plan or ()))
-    config = NodeConfig(run, org, data, participant, policy=accepted, limits=Limits(reserve=reserve_mb << 20))
+    accepted = Consent(frozenset(plan or ()))
+    config = NodeConfig(run, org, data, participant, consent=accepted, limits=Limits(reserve=reserve_mb << 20))
 
     async def collect() -> list[Finding]:
         return [finding async for finding in examine(config)]

@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import time
 from typing import Annotated, Any
 
 import typer
 
+from fl_node.clock import DAY_MS, now_ms
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
 
 proposal = typer.Typer(no_args_is_help=True, help="Propose and vote.")
-DAY_MS = 86_400_000
 LAG_S = (0.2, 0.4, 0.8, 1.6, 3.2)
 Days = Annotated[float, typer.Option(min=0.001, max=365, help="For how many days votes are taken.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
@@ -76,7 +75,7 @@ async def listed(ledger: Ledger) -> list[dict[str, Any]]:
 
 async def propose(ledger: Ledger, kind: str, body: dict[str, Any], reason: str = "", days: float = 7) -> dict[str, Any]:
     """Submit a proposal and return its id and status."""
-    deadline = time.time_ns() // 1_000_000 + int(days * DAY_MS)
+    deadline = now_ms() + int(days * DAY_MS)
     return dict(await ledger.submit("Propose", kind=kind, body=body, deadline_ms=deadline, reason=reason or kind))
 
 

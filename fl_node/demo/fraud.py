@@ -5,11 +5,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from fl_node.clock import now_ms
 from fl_node.commands.blobs import place
 from fl_node.demo.stage import Stage
 from fl_node.ledger.client import Ledger, LedgerError, open_ledger
 from fl_node.ledger.records import Round
-from fl_node.node.context import now_ms
 from fl_node.round.unmasking import sum_of
 from network.connection import consortium_of, profile
 

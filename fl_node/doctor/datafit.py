@@ -8,19 +8,10 @@ from fl_node.data.examples import load_examples
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.node.config import NodeConfig
+from fl_node.node.readiness import check_data_exists
 from fl_node.plan.container import load_plan
 
 UNKNOWN_PARTICIPANT: Final = "FL0202"
-
-
-def check_data_exists(config: NodeConfig) -> None:
-    """Check that what was given as data is there.
-
-    Raises:
-        NodeError: FL4001.
-    """
-    if config.data is not None and not config.data.exists():
-        raise NodeError("FL4001", "there is no such file or folder", where=str(config.data), hint="Give --data.")
 
 
 async def check_data(config: NodeConfig, ledger: Ledger) -> str:
@@ -50,7 +41,7 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
 async def _in_training(config: NodeConfig, ledger: Ledger) -> list[str]:
     plans = sorted({training.plan for training in await ledger.trainings() if training.running})
     for plan in plans:
-        if config.policy.plans and plan not in config.policy.plans:
+        if config.consent.plans and plan not in config.consent.plans:
             hint = "Consent to it with --plan, or let the node sit this training out."
             raise NodeError("FL4301", "a plan in training is none that you consent to", where=plan, hint=hint)
     return plans
@@ -65,5 +56,5 @@ async def _vetted_for(config: NodeConfig, ledger: Ledger) -> list[str]:
             raise
         return []
     plans = [item for item in await ledger.everything("ListPlans") if item["schema"] == schema and not item["retired"]]
-    consented = config.policy.plans or {item["plan"] for item in plans}
+    consented = config.consent.plans or {item["plan"] for item in plans}
     return sorted(item["plan"] for item in plans if item["plan"] in consented)

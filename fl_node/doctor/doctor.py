@@ -1,18 +1,12 @@
 """`fedledger node doctor`: everything that must be right before a node can take part, and how to mend what is not."""
 
 import asyncio
-import shutil
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from time import time as wall_clock
 from typing import Final
 
-import aiohttp
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
@@ -21,13 +15,11 @@ from fl_node.doctor.findings import CautionError, Finding, awaited, checked, fai
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger, public_key_hash
 from fl_node.node.config import NodeConfig
+from fl_node.node.readiness import check_clock, check_disk, check_identity
 from network.connection import Profile, profile
 from network.errors import FedledgerError
 
-MAX_SKEW_S: Final = 30.0
-"""Half of the narrowest time window that peers accept (60 s)."""
 RENEWAL_TIME: Final = timedelta(days=14)
-DISK_NEEDED: Final = 1 << 30
 
 
 async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
@@ -53,32 +45,6 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
         yield failed("ledger", error)
 
 
-def check_identity(own: Profile) -> str:
-    """Check that certificate and key belong together and are in force.
-
-    Raises:
-        NodeError: FL4002 the key is another's, FL4003 the certificate has expired.
-    """
-    certificate = x509.load_pem_x509_certificate(own.cert_pem)
-    key = load_pem_private_key(own.key_pem, None)
-    public = [
-        k.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        for k in (certificate.public_key(), key.public_key())
-    ]
-    if public[0] != public[1]:
-        raise NodeError(
-            "FL4002", "certificate and private key do not belong together", hint="Restore the right key file."
-        )
-    now = datetime.now(UTC)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise NodeError(
-            "FL4003",
-            f"the certificate was valid until {certificate.not_valid_after_utc:%Y-%m-%d}",
-            hint="Issue a new one with `fedledger identity add`, then RotateKey.",
-        )
-    return f"{own.msp_id}, valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
-
-
 def check_renewal(own: Profile) -> str:
     """Check that the certificate need not be renewed soon.
 
@@ -90,49 +56,6 @@ def check_renewal(own: Profile) -> str:
         hint = "Issue a new one with `fedledger identity add`, then RotateKey."
         raise CautionError("FL4012", f"the certificate ends in {left.days} days", hint=hint)
     return f"due in {max(0, left.days)} days"
-
-
-def check_disk(config: NodeConfig) -> str:
-    """Check that journal and blobs can be written and that there is room.
-
-    Raises:
-        NodeError: FL4007.
-    """
-    for folder in (config.folder, config.blobs):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".doctor"
-            probe.write_bytes(b"x")
-            probe.unlink()
-        except OSError as error:
-            hint = "Give the node this folder, or free some space."
-            raise NodeError("FL4007", f"cannot write: {error.strerror}", where=str(folder), hint=hint) from None
-        free = shutil.disk_usage(folder).free
-        if free < config.limits.reserve:
-            text = f"{free >> 20} MB free, {config.limits.reserve >> 20} MB are kept in reserve"
-            raise NodeError("FL4007", text, where=str(folder), hint="Free some space, or give --reserve-mb.")
-    return f"{free >> 30} GB free"
-
-
-async def check_clock(config: NodeConfig) -> str:
-    """Compare this machine's clock with the other members' blob services (their HTTP Date header).
-
-    Raises:
-        NodeError: FL4004, it differs from the median by more than peers accept.
-    """
-    consortium = config.consortium
-    contexts = tls.calling(config.run, config.organisation, config.user)
-    others = {o.name: f"https://{o.host}:{o.blob_port}/health" for o in consortium.members}
-    others.pop(config.organisation, None)
-    asked = (_skew(url, contexts(name)) for name, url in others.items())
-    skews = sorted(skew for skew in await asyncio.gather(*asked) if skew is not None)
-    if not skews:
-        return "nobody to compare with yet"
-    skew = skews[len(skews) // 2]
-    if abs(skew) > MAX_SKEW_S:
-        hint = "Set the clock (for example with chrony); peers refuse transactions that are further off."
-        raise NodeError("FL4004", f"{skew:+.0f} s away from the other members", hint=hint)
-    return f"within {abs(skew) + 1:.0f} s of {len(skews)} other members"
 
 
 async def check_blob_services(config: NodeConfig) -> str:
@@ -181,22 +104,13 @@ async def check_phases(config: NodeConfig, ledger: Ledger) -> str:
         CautionError: FL4011, they do not (docs/threat-model.md).
     """
     peers_ms = config.consortium.time_window_s * 1000
-    voted_ms = (await ledger.parameters())["time_window_ms"]
+    voted_ms = (await ledger.parameters()).time_window_ms
     if voted_ms < peers_ms:
         text = f"the terms count with a time window of {voted_ms / 1000:g} s, peers accept {peers_ms / 1000:g} s"
         phases = f"time_window_ms {peers_ms} and every phase at least {3 * peers_ms}"
         hint = f"Unless this is a demonstration, vote `set_parameters` with {phases}."
         raise CautionError("FL4011", text, hint=hint)
     return "no clock within the peers' window can cut one short"
-
-
-async def _skew(url: str, context: ssl.SSLContext) -> float | None:
-    try:
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, ssl=context) as response:
-            return wall_clock() - parsedate_to_datetime(response.headers["Date"]).timestamp()
-    except (aiohttp.ClientError, TimeoutError, OSError, KeyError, ValueError):
-        return None
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -3,10 +3,10 @@
 import hashlib
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from fl_node.clock import now_ms
 from fl_node.errors import NodeError
 from fl_node.journal.recordfile import write_all
 
@@ -40,7 +40,7 @@ class EgressLog:
         self._write({"kind": kind, "to": to, **named, "digest": hashlib.sha256(what).hexdigest(), "bytes": len(what)})
 
     def _write(self, entry: dict[str, str | int]) -> None:
-        line = json.dumps({"time_ms": time.time_ns() // 1_000_000, **entry}).encode() + b"\n"
+        line = json.dumps({"time_ms": now_ms(), **entry}).encode() + b"\n"
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
-from fl_node.ledger.records import Participant, Plan, Reveal, Round, Training
+from fl_node.ledger.records import Parameters, Participant, Plan, Reveal, Round, Training
 from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, Signer, ValidationCode, connect
 from gateway.errors import ConnectError, GatewayError
 from network.connection import Profile
@@ -175,9 +175,9 @@ class Ledger:
         """Return a participant's record."""
         return Participant.model_validate(await self.query("GetParticipant", participant=participant))
 
-    async def parameters(self) -> dict[str, Any]:
+    async def parameters(self) -> Parameters:
         """Return the federation's parameters."""
-        return dict(await self.query("GetParameters"))
+        return Parameters.model_validate(await self.query("GetParameters"))
 
 
 @contextlib.contextmanager

@@ -113,6 +113,8 @@ class Round(View):
     u2: tuple[str, ...] = ()
     survivors: tuple[str, ...] = ()
     revealed: tuple[str, ...] = ()
+    voters: int
+    majority: int
     proposal: Proposal | None = None
     attestations: dict[str, Attestation] = Field(default_factory=dict)
     state: str = ""
@@ -177,6 +179,15 @@ class Training(View):
     def running(self) -> bool:
         """Tell whether rounds are still to come."""
         return not (self.stopped or self.finished)
+
+
+class Parameters(View):
+    """Those of the federation's parameters that a node acts by; docs/contract.md says what each means."""
+
+    survivor_difference_min: int
+    share_limit_ppm: int
+    count_bucket: int
+    time_window_ms: int
 
 
 class Profile(View):

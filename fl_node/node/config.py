@@ -4,25 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fl_node.blobs.store import Limits
+from fl_node.round.consent import Consent
 from network.connection import consortium_of
 from network.topology import Consortium
-
-DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the organisation itself consents to, whatever the consortium voted.
-
-    Attributes:
-        plans: Digests of plans it trains; empty means every plan that the consortium registered.
-        retention_ms: How long masked blobs stay after their round, the audit's window.
-        accept_lifted: It consents where a vote lifts the rule that two survivor sets on one base state differ enough.
-    """
-
-    plans: frozenset[str] = frozenset()
-    retention_ms: int = 90 * DAY_MS
-    accept_lifted: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +19,7 @@ class NodeConfig:
         data: Its rows: CSV, Parquet, or a folder of Parquet parts; None for a node that only holds blobs and attests.
         participant: Its id on the ledger.
         user: Which of the organisation's identities signs.
-        policy: What it consents to.
+        consent: What it consents to.
         limits: What its blob service takes.
         journal_key: The file with the journal's key, made where it is missing; None means beside the user's other keys.
         observe_port: Port on 127.0.0.1 for metrics and health; 0 picks two above the blob service's.
@@ -46,7 +30,7 @@ class NodeConfig:
     data: Path | None
     participant: str = ""
     user: str = "node"
-    policy: Policy = field(default_factory=Policy)
+    consent: Consent = field(default_factory=Consent)
     limits: Limits = field(default_factory=Limits)
     journal_key: Path | None = None
     observe_port: int = 0

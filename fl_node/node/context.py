@@ -1,30 +1,36 @@
-"""Everything a node holds open while it runs."""
+"""Everything a node holds open while it runs; each part of `round` asks for what it needs of it (its Dependencies)."""
 
-import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.mirror import Mirror
 from fl_node.blobs.store import BlobStore
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger
-from fl_node.node.config import NodeConfig
-from fl_node.node.observe import Health, Metrics
+from fl_node.metrics import Health, Metrics
 from fl_node.plan.pool import Workshop
+from fl_node.round.consent import Consent
+from fl_node.round.known import GovernanceCache
 from fl_node.round.witnesses import Witnesses
 from network.topology import Consortium
 
 
 @dataclass
 class Context:
-    """The node's connections, files and figures, opened by `running.opened`.
+    """The node's identity, connections, files and figures, opened by `start.opened`.
 
     Attributes:
-        voted: What only votes change, as it was last read; `daemon` empties it when it hears of one.
+        me: The participant's id.
+        organisation: The organisation's name in the consortium's definition.
+        msp: The organisation's MSP id.
+        consent: What the organisation itself consents to.
+        governance_cache: What only votes change; `daemon` empties it when it hears of one.
     """
 
-    config: NodeConfig
+    me: str
+    organisation: str
+    msp: str
+    consent: Consent
     consortium: Consortium
     ledger: Ledger
     witnesses: Witnesses
@@ -35,19 +41,4 @@ class Context:
     journal: Journal
     metrics: Metrics
     health: Health
-    voted: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def me(self) -> str:
-        """Return the participant's id."""
-        return self.config.name
-
-    @property
-    def msp(self) -> str:
-        """Return the organisation's MSP id."""
-        return self.ledger.profile.msp_id
-
-
-def now_ms() -> int:
-    """Return the time as the ledger counts it, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
+    governance_cache: GovernanceCache = field(default_factory=GovernanceCache)

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import structlog
 
+from fl_node.data.errors import DataError
 from fl_node.errors import NodeError, reported
 from fl_node.node.context import Context
-from fl_node.plan.errors import DataError, PlanError
-from fl_node.round.carry_out import Acts
+from fl_node.plan.errors import PlanError
+from fl_node.round.carry_out import Deeds
 from fl_node.round.loop import Attendance
 
 log = structlog.get_logger("node")
@@ -29,7 +30,7 @@ class Node:
     """One organisation's node over open connections."""
 
     context: Context
-    _acts: Acts = field(init=False)
+    _deeds: Deeds = field(init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
     _attended: dict[str, Attendance] = field(default_factory=dict)
@@ -37,8 +38,8 @@ class Node:
     _warming: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._acts = Acts(self.context)
-        self.context.workshop.on_trained = self._trained
+        self._deeds = Deeds(self.context)
+        self.context.workshop.on_trained = self._on_trained
 
     def stop(self) -> None:
         """End after the duties under way."""
@@ -66,7 +67,7 @@ class Node:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            await self._acts.close()
+            await self._deeds.close()
 
     async def _sweep(self) -> None:
         try:
@@ -79,12 +80,12 @@ class Node:
 
     async def _survey(self) -> bool:
         """Attend to trainings that are new or have changed, start new plans; tell whether the ledger answered."""
-        self.context.voted.clear()
+        self.context.governance_cache.clear()
         try:
             for training in await self.context.ledger.trainings():
                 known = self._attended.get(training.training)
                 if known is None or (known.over and known.training != training):
-                    self._attend(Attendance(self.context, self._acts, training))
+                    self._attend(Attendance(self.context, self._deeds, training))
                 elif known.training != training:
                     known.training = training
                     known.wake()
@@ -123,9 +124,9 @@ class Node:
             log.info("plan is ready", plan=plan)
         self._wake_all()
 
-    def _trained(self, training: str) -> None:
+    def _on_trained(self, training: str) -> None:
         if attendance := self._attended.get(training):
-            attendance.hear_trained()
+            attendance.on_trained()
 
     def _wake_all(self) -> None:
         for attendance in self._attended.values():
@@ -138,7 +139,7 @@ class Node:
             calm = asyncio.get_running_loop().call_later(SURVEY_S, self.context.health.note, "events", "")
             try:
                 async for event in ledger.network.chaincode_events(ledger.profile.chaincode):
-                    self._hear(event.name, json.loads(event.payload or b"{}"))
+                    self._on_event(event.name, json.loads(event.payload or b"{}"))
             except Exception as error:  # noqa: BLE001  # see _survey; without events every second is looked
                 report = reported(error)
                 self.context.health.note("events", report["message"])
@@ -148,16 +149,16 @@ class Node:
             self._wake.set()
             self._wake_all()
 
-    def _hear(self, name: str, about: dict[str, Any]) -> None:
+    def _on_event(self, name: str, about: dict[str, Any]) -> None:
         attendance = self._attended.get(about.get("training", ""))
         if name == "RoundSettled":
-            self._acts.settled(about["training"], about["round"])
+            self._deeds.settled(about["training"], about["round"])
         if name == RESHAPING:
-            self.context.voted.clear()
+            self.context.governance_cache.clear()
             self._wake.set()
             for attended in self._attended.values():
-                attended.hear_vote()
+                attended.on_vote()
         if attendance is not None and not attendance.over:
-            attendance.hear(name)
+            attendance.on_event(name)
         elif name == "RoundOpened":
             self._wake.set()

@@ -2,20 +2,13 @@
 
 import logging
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import generate_latest
 
 from fl_node.errors import NodeError
-
-STALE_S: Final = 30.0
-"""A node that has not heard from its peer, or has had a problem, for so long is not healthy."""
-SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+from fl_node.metrics import Health, Metrics
 
 
 def configure_logs() -> None:
@@ -31,60 +24,6 @@ def configure_logs() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
     )
-
-
-@dataclass
-class Metrics:
-    """The node's figures, in a registry of their own."""
-
-    registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
-
-    def __post_init__(self) -> None:
-        def named(kind: Any, name: str, text: str, labels: tuple[str, ...] = (), **options: Any) -> Any:
-            return kind(f"fedledger_{name}", text, labels, registry=self.registry, **options)
-
-        self.round: Gauge = named(Gauge, "round", "Newest round seen", ("training",))
-        self.effects: Counter = named(Counter, "duties_total", "Duties carried out", ("duty", "outcome"))
-        self.seconds: Histogram = named(Histogram, "duty_seconds", "Time a duty took", ("duty",), buckets=SECONDS)
-        self.dropped: Counter = named(Counter, "attempts_dropped_total", "Attempts this node left", ("code",))
-        self.ended: Counter = named(Counter, "attempts_ended_total", "Attempts that ended", ("phase",))
-        self.sent: Counter = named(Counter, "sent_bytes_total", "Bytes that left the organisation")
-        self.blobs: Counter = named(Counter, "blobs_pulled_total", "Blobs pulled from other members")
-
-
-@dataclass
-class Health:
-    """Whether the node does its work: when its peer last answered, and what is wrong, by what it concerns."""
-
-    clock: Callable[[], float] = time.monotonic
-    answered: float | None = None
-    problems: dict[str, tuple[float, str]] = field(default_factory=dict)
-    position: dict[str, Any] = field(default_factory=dict)
-    plans: list[str] = field(default_factory=list)
-
-    def ledger_answered(self) -> None:
-        """Note that the ledger was read."""
-        self.answered = self.clock()
-        self.note("ledger", "")
-
-    def note(self, about: str, text: str) -> None:
-        """Note what is wrong with something, or, with an empty text, that nothing is any more."""
-        if text:
-            self.problems[about] = (self.problems.get(about, (self.clock(),))[0], text)
-        else:
-            self.problems.pop(about, None)
-
-    @property
-    def healthy(self) -> bool:
-        """Tell whether the peer answered lately and nothing has been wrong for long."""
-        moments = [since for since, _ in self.problems.values()]
-        stale = self.clock() - STALE_S
-        return self.answered is not None and self.answered > stale and all(since > stale for since in moments)
-
-    def report(self) -> dict[str, Any]:
-        """Return what the health endpoint says."""
-        problem = "; ".join(f"{about}: {text}" for about, (_, text) in self.problems.items())
-        return {"healthy": self.healthy, "problem": problem, "plans": self.plans, **self.position}
 
 
 async def serve(metrics: Metrics, health: Health, port: int) -> web.AppRunner:

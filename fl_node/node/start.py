@@ -13,19 +13,17 @@ from fl_node.blobs.mirror import Mirror
 from fl_node.blobs.service import BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import BlobStore
-from fl_node.doctor import doctor
-from fl_node.doctor.datafit import check_data_exists
 from fl_node.journal.egress import EgressLog
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError, open_ledger
-from fl_node.node import observe
+from fl_node.metrics import Health, Metrics
+from fl_node.node import observe, readiness
 from fl_node.node.config import NodeConfig
 from fl_node.node.context import Context
 from fl_node.node.daemon import Node
-from fl_node.node.observe import Health, Metrics
 from fl_node.plan.pool import Opener, Workshop, open_tff
 from fl_node.round.witnesses import Witnesses
-from network.connection import Profile, profile
+from network.connection import profile
 
 log = structlog.get_logger("node")
 STOP_PATIENCE_S = 5.0
@@ -58,7 +56,7 @@ async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator
         FedledgerError: identity, clock, disk, journal, blob service or ledger are not as they must be.
     """
     own = profile(config.run, config.organisation, config.user)
-    await _require(config, own)
+    await readiness.require(config, own)
     consortium = config.consortium
     member = consortium.organisation(config.organisation)
     assert member.blob_port, "the definition gives every member a blob service"
@@ -83,15 +81,8 @@ async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator
         stack.push_async_callback(mirror.close)
         workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
         stack.push_async_callback(workshop.close)
-        yield Context(config, consortium, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health)
-
-
-async def _require(config: NodeConfig, own: Profile) -> None:
-    """Refuse to start with an identity, disk or clock that could only do harm."""
-    doctor.check_identity(own)
-    doctor.check_disk(config)
-    check_data_exists(config)
-    await doctor.check_clock(config)
+        organisation = (config.name, config.organisation, own.msp_id, config.consent, consortium)
+        yield Context(*organisation, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health)
 
 
 async def _require_admission(ledger: Ledger) -> None:

@@ -1,17 +1,17 @@
-"""Carries out what `session.duty` asks for; every act may be repeated, and 'somebody did it already' is success."""
+"""Carries out what `duty` asks for; each deed may be repeated, and 'somebody did it already' is success."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final, Protocol
 
 import structlog
 
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import OVER, Round, Training
-from fl_node.node.context import Context
-from fl_node.round.attempts import Attempts
-from fl_node.round.duty import Own
+from fl_node.plan.runtime import WorkResult
+from fl_node.round.attempts import Attempts, AttemptsDependencies
+from fl_node.round.duty import LocalState
 from fl_node.round.effects import (
+    DONE_ALREADY,
     Advance,
     AnswerComplaints,
     Attest,
@@ -26,44 +26,36 @@ from fl_node.round.effects import (
     Settle,
     Train,
 )
-from fl_node.round.proposing import Proposing
+from fl_node.round.masking import SHARES, Attempt
+from fl_node.round.proposing import Proposing, ProposingDependencies
+from fl_node.round.settling import Settling
 
 log = structlog.get_logger("node")
-DONE_ALREADY: Final = {
-    "FL0406",
-    "FL0407",
-    "FL0408",
-    "FL0409",
-    "FL0410",
-    "FL0450",
-    "FL0451",
-    "FL0452",
-    "FL0453",
-    "FL0606",
-}
-"""The ledger has moved on, or somebody, perhaps this node before a crash, has done it: look again."""
-SETTLE_PAUSE_S: Final = 2.0
-SETTLE_ATTEMPTS: Final = 5
+KEY_REUSED: Final = "FL0412"
 
-Act = Callable[[Round, Training, Any], Awaitable[bool]]
+Deed = Callable[[Round, Training, Effect], Awaitable[bool]]
+"""Does one thing and returns whether the ledger may have changed."""
 
 
-class Acts:
-    """The effects of one node, by type; each returns whether the ledger may have changed."""
+class CarryOutDependencies(AttemptsDependencies, ProposingDependencies, Protocol):
+    """What carrying out a node's duties needs of it."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._attempts = Attempts(context)
-        self._proposing = Proposing(context)
-        self._settling: set[asyncio.Task[None]] = set()
-        self._settled: set[tuple[str, int]] = set()
-        self._acts: dict[type[Effect], Act] = {
+
+class Deeds:
+    """The deeds of one node, for all its trainings: one for each effect."""
+
+    def __init__(self, node: CarryOutDependencies) -> None:
+        self._node = node
+        self._attempts = Attempts(node)
+        self._proposing = Proposing(node)
+        self._settling = Settling(node.ledger)
+        self._deeds: dict[type[Effect], Deed] = {
             Train: self._train,
             PublishKeys: self._publish_keys,
-            CommitShares: self._commit_shares,
-            AnswerComplaints: self._answer,
+            CommitShares: self._in_attempt(Attempt.commit_shares),
+            AnswerComplaints: self._in_attempt(Attempt.answer),
             CommitUpdate: self._commit_update,
-            RevealShares: self._reveal,
+            RevealShares: self._in_attempt(Attempt.reveal),
             Propose: self._propose,
             Attest: self._attest,
             Advance: self._advance,
@@ -79,7 +71,7 @@ class Acts:
             FedledgerError: it failed for a reason other than that it was done already.
         """
         try:
-            return await self._acts[type(effect)](view, training, effect)
+            return await self._deeds[type(effect)](view, training, effect)
         except LedgerError as error:
             if error.code not in DONE_ALREADY:
                 raise
@@ -89,66 +81,70 @@ class Acts:
     async def open(self, training: Training) -> bool:
         """Draw the next cohort; return whether this node did."""
         try:
-            return await self._context.ledger.move("OpenRound", training=training.training)
+            return await self._node.ledger.move("OpenRound", training=training.training)
         except LedgerError as error:
             if error.code not in DONE_ALREADY:
                 raise
             return False
 
-    def settled(self, training: str, number: int) -> None:
-        """Note that a round's rewards are folded."""
-        self._settled.add((training, number))
-
-    def own(self, view: Round, training: Training) -> Own:
+    def local_state(self, view: Round, training: Training) -> LocalState:
         """Return the node's side of an attempt."""
-        return self._attempts.own(view, training)
+        return self._attempts.local_state(view, training)
 
     def drop(self, view: Round, code: str) -> None:
         """Leave an attempt for good."""
         self._attempts.drop(view, code)
 
+    def settled(self, training: str, number: int) -> None:
+        """Note that a round's rewards are folded."""
+        self._settling.settled(training, number)
+
     def ended(self, view: Round) -> None:
         """Forget an attempt's secrets and let its masked blobs expire."""
         self._attempts.forget(view)
-        self._context.mirror.retain(view, self._context.config.policy.retention_ms)
-        self._context.metrics.ended.labels(view.phase).inc()
+        self._node.mirror.retain(view, self._node.consent.retention_ms)
+        self._node.metrics.ended.labels(view.phase).inc()
 
     async def end_missed(self, view: Round) -> None:
         """End the attempts before this one that were over before the node saw it: their secrets must not stay (T9)."""
-        for training, number, attempt in self._context.journal.attempts():
+        for training, number, attempt in self._node.journal.attempts():
             if training == view.training and (number, attempt) < (view.round, view.attempt):
-                missed = await self._context.ledger.round(training, number, attempt)
+                missed = await self._node.ledger.round(training, number, attempt)
                 if missed is not None and missed.phase in OVER:
                     self.ended(missed)
 
     async def close(self) -> None:
         """Stop what runs in the background."""
-        for task in self._settling:
-            task.cancel()
-        await asyncio.gather(*self._settling, return_exceptions=True)
+        await self._settling.close()
+
+    def _in_attempt(self, step: Callable[[Attempt, Round], Awaitable[None]]) -> Deed:
+        async def deed(view: Round, _: Training, __: Effect) -> bool:
+            await step(await self._attempts.opened(view), view)
+            return True
+
+        return deed
 
     async def _train(self, view: Round, _: Training, __: Effect) -> bool:
-        self._attempts.train(view)
+        self._node.workshop.start(view)
         return False
 
     async def _publish_keys(self, view: Round, _: Training, __: Effect) -> bool:
-        await self._attempts.publish_keys(view)
-        return True
-
-    async def _commit_shares(self, view: Round, _: Training, __: Effect) -> bool:
-        await self._attempts.commit_shares(view)
+        """Publish keys; those that somebody else published first, having seen ours, are drawn anew."""
+        try:
+            await (await self._attempts.opened(view)).publish_keys(view)
+        except LedgerError as error:
+            if error.code == KEY_REUSED and self._attempts.records(view).get(SHARES) is None:
+                log.warning("our keys were published by somebody else", attempt=view.name, code=error.code)
+                self._attempts.forget(view)  # safe: nothing has been sealed or masked with them
+            raise
         return True
 
     async def _commit_update(self, view: Round, _: Training, __: Effect) -> bool:
-        await self._attempts.commit_update(view)
-        return True
-
-    async def _answer(self, view: Round, _: Training, __: Effect) -> bool:
-        await self._attempts.answer(view)
-        return True
-
-    async def _reveal(self, view: Round, _: Training, __: Effect) -> bool:
-        await self._attempts.reveal(view)
+        """Mask and commit what the client work gave; it has ended, so that no other duty waits for it."""
+        attempt = await self._attempts.opened(view)
+        work: WorkResult = await self._node.workshop.start(view)
+        await attempt.commit_update(view, work.vector, work.examples)
+        log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
         return True
 
     async def _propose(self, view: Round, training: Training, _: Effect) -> bool:
@@ -161,34 +157,16 @@ class Acts:
         return True
 
     async def _advance(self, view: Round, _: Training, __: Effect) -> bool:
-        return await self._context.ledger.move("Advance", **view.ref)
+        return await self._node.ledger.move("Advance", **view.ref)
 
     async def _open(self, _: Round, training: Training, __: Effect) -> bool:
         return await self.open(training)
 
     async def _settle(self, view: Round, _: Training, __: Effect) -> bool:
-        for number in (view.round - 1, view.round):
-            if number > 0 and (view.training, number) not in self._settled:
-                self._settled.add((view.training, number))
-                task = asyncio.create_task(self._settle_later(view.training, number))
-                self._settling.add(task)
-                task.add_done_callback(self._settling.discard)
+        self._settling.start(view)
         return False
 
-    async def _settle_later(self, training: str, number: int) -> None:
-        """Settle beside the next round: nothing in a round depends on it, and before, it would delay its opening."""
-        for _ in range(SETTLE_ATTEMPTS):
-            try:
-                await self._context.ledger.submit("Settle", training=training, round=number)
-            except LedgerError as error:
-                if error.code in DONE_ALREADY:
-                    return
-                log.warning("not settled yet", training=training, round=number, **error.as_json())
-                await asyncio.sleep(SETTLE_PAUSE_S)
-            else:
-                return
-
     async def _drop(self, view: Round, _: Training, effect: Effect) -> bool:
-        assert isinstance(effect, Drop), "the table maps each type to its act"
+        assert isinstance(effect, Drop), "the table maps each type to its deed"
         self.drop(view, effect.code)
         return True

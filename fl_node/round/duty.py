@@ -1,7 +1,8 @@
-"""What a node has to do next, as a pure function of what the ledger says and what the node has done (architecture §7).
+"""What a node has to do next, as a pure function of what the ledger says and what the node has done.
 
-No clock, no network, no files: `duty` is given the time and answers with effects; `attending.py` has them carried out
-and asks again with the ledger's new word. So a restart at any point continues where the ledger and the journal stand.
+No clock, no network, no files: `duty` is given the time and answers with effects; `loop` has them carried out and asks
+again with the ledger's new word. So a restart at any point continues where the ledger and the journal stand. The phases
+are those of docs/life-of-a-round.md.
 """
 
 from collections.abc import Callable
@@ -47,7 +48,7 @@ LATEST_MS: Final = 3000
 
 
 @dataclass(frozen=True)
-class Own:
+class LocalState:
     """The node's side of an attempt.
 
     Attributes:
@@ -59,8 +60,6 @@ class Own:
         trained: Its client work for the attempt has ended.
         ready: The plan's framework has started.
         ripe_ms: For how long the node has seen that the phase can move on.
-        majority: How many attestations make a result final.
-        voters: How many organisations may attest.
     """
 
     participant: str
@@ -71,11 +70,9 @@ class Own:
     trained: bool = True
     ready: bool = True
     ripe_ms: int = 0
-    majority: int = 3
-    voters: int = 4
 
 
-def duty(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+def duty(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     """Return what the node has to do now, most urgent first; nothing means wait.
 
     Args:
@@ -86,12 +83,12 @@ def duty(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
     if view.phase not in OVER and not own.dropped and forgotten(view, own):
         return (Drop("FL4203"),)
     effects = PHASES[view.phase](view, own, now_ms)
-    if ripe(view, own, now_ms) and own.ripe_ms >= turn(view, own) * TURN_MS:
+    if ripe(view, now_ms) and own.ripe_ms >= turn(view, own) * TURN_MS:
         return (*effects, Advance())
     return effects
 
 
-def forgotten(view: Round, own: Own) -> bool:
+def forgotten(view: Round, own: LocalState) -> bool:
     """Tell whether the ledger shows a deed of this node that its journal does not hold."""
     me = own.participant
     deeds = {
@@ -103,39 +100,39 @@ def forgotten(view: Round, own: Own) -> bool:
     return any(on_ledger and kind not in own.done for kind, on_ledger in deeds.items())
 
 
-def ripe(view: Round, own: Own, now_ms: int) -> bool:
+def ripe(view: Round, now_ms: int) -> bool:
     """Tell whether the phase can move on: all have delivered, or the deadline has passed."""
     if view.phase in OVER:
         return False
     if view.phase == "Attest":
-        return view.proposal is not None and (decided(view, own) or now_ms >= view.deadline_ms)
+        return view.proposal is not None and (decided(view) or now_ms >= view.deadline_ms)
     expected, arrived = EXPECTED[view.phase](view)
     return set(expected) <= set(arrived) or now_ms >= view.deadline_ms
 
 
-def decided(view: Round, own: Own) -> bool:
+def decided(view: Round) -> bool:
     """Tell whether a majority agrees to the proposal, or no longer can."""
-    return _undecided(view, own) <= 0
+    return _undecided(view) <= 0
 
 
-def _undecided(view: Round, own: Own) -> int:
+def _undecided(view: Round) -> int:
     """Return how many attestations the proposal's fate still takes at least."""
     agree = sum(attestation.agree for attestation in view.attestations.values())
     disagree = len(view.attestations) - agree
-    return min(own.majority - agree, own.voters - own.majority + 1 - disagree)
+    return min(view.majority - agree, view.voters - view.majority + 1 - disagree)
 
 
-def lacking(view: Round, own: Own) -> int:
+def lacking(view: Round) -> int:
     """Return how many more records it takes at least until the phase can move on before its deadline; 0: none."""
-    return max(0, _undecided(view, own)) if view.proposal is not None else len(awaited(view))
+    return max(0, _undecided(view)) if view.proposal is not None else len(awaited(view))
 
 
-def finished(view: Round, own: Own) -> bool:
+def finished(view: Round, own: LocalState) -> bool:
     """Tell whether the training has no more rounds and this node's turn to settle the last has come and gone."""
     return view.phase in OVER and not own.running and own.ripe_ms >= turn(view, own) * TURN_MS
 
 
-def turn(view: Round, own: Own) -> int:
+def turn(view: Round, own: LocalState) -> int:
     """Return how many nodes come before this one in doing what anyone may do."""
     order = (*view.aggregators, *(p for p in view.cohort if p not in view.aggregators))
     return order.index(own.participant) if own.participant in order else len(order)
@@ -153,25 +150,25 @@ def awaited(view: Round) -> tuple[str, ...]:
     return tuple(p for p in expected if p not in arrived)
 
 
-def _keys(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+def _keys(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.cohort:
         return ()
     published = own.participant in view.keys or _gathers_time(view, own, now_ms)
     return (Train(),) if published else (Train(), PublishKeys())
 
 
-def _shares(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+def _shares(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u1:
         return ()
     return () if own.participant in view.shares or _gathers_time(view, own, now_ms) else (CommitShares(),)
 
 
-def _gathers_time(view: Round, own: Own, now_ms: int) -> bool:
+def _gathers_time(view: Round, own: LocalState, now_ms: int) -> bool:
     """Tell whether the framework is still starting and may take its time: the phases before Updates wait as well."""
     return not own.ready and now_ms < view.deadline_ms - LATEST_MS
 
 
-def _updates(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+def _updates(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u2:
         return ()
     answers = (AnswerComplaints(),) if to_answer(view, own.participant) else ()
@@ -192,30 +189,30 @@ def to_answer(view: Round, dealer: str) -> tuple[str, ...]:
     return waiting if matters and len(complaints) <= len(view.cohort) - view.threshold else ()
 
 
-def _unmask(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+def _unmask(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u2 or own.participant in view.revealed:
         return ()
     return (RevealShares(),)
 
 
-def _attest(view: Round, own: Own, now_ms: int) -> tuple[Effect, ...]:
+def _attest(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if not own.ready:
         return ()
     if view.proposal is not None:
-        attested = own.msp in view.attestations or decided(view, own)
+        attested = own.msp in view.attestations or decided(view)
         return () if attested else (Attest(view.proposal.number),)
     mine = any(turn.participant == own.participant and now_ms >= turn.from_ms for turn in view.turns)
     return (Propose(),) if mine else ()
 
 
-def _over(view: Round, own: Own, _now: int) -> tuple[Effect, ...]:
+def _over(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
     if own.ripe_ms < turn(view, own) * TURN_MS:
         return ()
     settle: tuple[Effect, ...] = (Settle(),) if view.phase == "Final" else ()
     return (OpenRound(), *settle) if own.running else settle
 
 
-PHASES: Final[dict[Phase, Callable[[Round, Own, int], tuple[Effect, ...]]]] = {
+PHASES: Final[dict[Phase, Callable[[Round, LocalState, int], tuple[Effect, ...]]]] = {
     "Keys": _keys,
     "Shares": _shares,
     "Updates": _updates,

@@ -1,10 +1,16 @@
-"""What `session.duty` may ask for: values for the daemon to carry out; each is safe to repeat."""
+"""What `duty` may ask for: values for `carry_out`; each is safe to repeat."""
 
 from dataclasses import dataclass
+from typing import Final
+
+DONE_ALREADY: Final = frozenset(
+    {"FL0406", "FL0407", "FL0408", "FL0409", "FL0410", "FL0450", "FL0451", "FL0452", "FL0453", "FL0606"}
+)
+"""The ledger has moved on, or somebody, perhaps this node before a crash, has done it: look again."""
 
 
 class Effect:
-    """Something for the daemon to carry out; each is safe to repeat."""
+    """Something to carry out; safe to repeat."""
 
 
 @dataclass(frozen=True)

@@ -1,86 +1,130 @@
-"""What a node knows of a training from its own deeds and from what a majority attested, for `refusals` to judge by."""
+"""What a node knows of a training from its own deeds and from what a majority attested, for `checks` to judge by."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from fl_node.errors import RefusalError
-from fl_node.ledger.records import Round
-from fl_node.node.context import Context
+from fl_node.journal.journal import Journal
+from fl_node.ledger.client import Ledger
+from fl_node.ledger.records import Parameters, Round, Training
+from fl_node.plan.pool import Workshop
 from fl_node.round.checks import Trusted
+from fl_node.round.consent import Consent
 
 
-async def gather(context: Context, view: Round) -> Trusted:
+@dataclass
+class GovernanceCache:
+    """What only votes change, as it was last read; emptied at every vote, so that it is never older than one.
+
+    Attributes:
+        trainings: Training → its record.
+        parameters: The federation's parameters; None where they must be read.
+        organisations: Participant → MSP id, from the vetted records; None where they must be read.
+    """
+
+    trainings: dict[str, Training] = field(default_factory=dict)
+    parameters: Parameters | None = None
+    organisations: dict[str, str] | None = None
+
+    def clear(self) -> None:
+        """Forget everything, so that it is read again."""
+        self.trainings, self.parameters, self.organisations = {}, None, None
+
+
+class KnowledgeDependencies(Protocol):
+    """What `gather` needs of the node."""
+
+    consent: Consent
+    ledger: Ledger
+    workshop: Workshop
+    journal: Journal
+    governance_cache: GovernanceCache
+
+
+async def gather(node: KnowledgeDependencies, view: Round) -> Trusted:
     """Return what the node knows about the round's training.
 
     Raises:
-        RefusalError: FL4301, the organisation's own policy does not accept the plan.
+        RefusalError: FL4301, the organisation does not consent to the plan.
     """
-    ledger = context.ledger
-    training, parameters, records = await asyncio.gather(
-        _voted(context, f"training {view.training}", lambda: ledger.training(view.training)),
-        _voted(context, "parameters", ledger.parameters),
-        _voted(context, "participants", lambda: ledger.everything("ListParticipants")),
+    training, parameters, organisations = await asyncio.gather(
+        _training(node, view.training), _parameters(node), _organisations(node)
     )
-    accepted = context.config.policy.plans
-    if accepted and training.plan not in accepted:
+    if node.consent.plans and training.plan not in node.consent.plans:
         raise RefusalError("FL4301", "the organisation does not accept this plan", where=training.plan)
-    runner = await context.workshop.runner(training.plan)
+    runner = await node.workshop.runner(training.plan)
     return Trusted(
         plan=training.plan,
         layout_digest=runner.manifest.layout_digest,
-        base_states=await _base_states(context, view, runner.manifest.initial_state),
-        organisations={record["participant"]: record["msp_id"] for record in records},
-        survivor_difference_min=int(parameters["survivor_difference_min"]),
-        share_limit_ppm=int(parameters["share_limit_ppm"]),
-        count_bucket=int(parameters["count_bucket"]),
+        base_states=await _base_states(node, view, runner.manifest.initial_state),
+        organisations=organisations,
+        survivor_difference_min=parameters.survivor_difference_min,
+        share_limit_ppm=parameters.share_limit_ppm,
+        count_bucket=parameters.count_bucket,
     )
 
 
-async def _voted(context: Context, what: str, read: Callable[[], Awaitable[Any]]) -> Any:
-    if what not in context.voted:
-        context.voted[what] = await read()
-    return context.voted[what]
+async def _training(node: KnowledgeDependencies, training: str) -> Training:
+    known = node.governance_cache.trainings
+    if training not in known:
+        known[training] = await node.ledger.training(training)
+    return known[training]
 
 
-def attested(context: Context, training: str, state: str) -> None:
+async def _parameters(node: KnowledgeDependencies) -> Parameters:
+    known = node.governance_cache.parameters
+    if known is None:
+        known = node.governance_cache.parameters = await node.ledger.parameters()
+    return known
+
+
+async def _organisations(node: KnowledgeDependencies) -> dict[str, str]:
+    known = node.governance_cache.organisations
+    if known is None:
+        records = await node.ledger.everything("ListParticipants")
+        known = {record["participant"]: record["msp_id"] for record in records}
+        node.governance_cache.organisations = known
+    return known
+
+
+def attested(journal: Journal, training: str, state: str) -> None:
     """Remember a state that this node itself recomputed and found right."""
-    context.journal.remember(_states(training), state)
+    journal.remember(_states(training), state)
 
 
-def earlier_sets(context: Context, view: Round) -> tuple[frozenset[str], ...]:
+def earlier_sets(journal: Journal, view: Round) -> tuple[frozenset[str], ...]:
     """Return the survivor sets frozen on the round's base state in other attempts: the ledger's and the own."""
-    sets = context.journal.facts(_frozen(view))
+    sets = journal.facts(_frozen(view))
     remembered = {frozenset(members) for name, members in sets if name != view.name}
     return tuple(remembered | {frozenset(frozen.survivors) for frozen in view.frozen})
 
 
-def freeze(context: Context, view: Round) -> None:
+def freeze(journal: Journal, view: Round) -> None:
     """Remember, synced, the survivors that the node is about to reveal shares for."""
-    context.journal.remember(_frozen(view), [view.name, list(view.survivors)])
+    journal.remember(_frozen(view), [view.name, list(view.survivors)])
 
 
-def frozen_as(context: Context, view: Round) -> list[str] | None:
+def frozen_as(journal: Journal, view: Round) -> list[str] | None:
     """Return the survivors that the node remembers for this very attempt."""
-    return next((list(members) for name, members in context.journal.facts(_frozen(view)) if name == view.name), None)
+    return next((list(members) for name, members in journal.facts(_frozen(view)) if name == view.name), None)
 
 
-async def _base_states(context: Context, view: Round, initial: str) -> frozenset[str]:
-    known = {initial, *context.journal.facts(_states(view.training))}
-    if view.base_state not in known and await _majority_attested(context, view):
+async def _base_states(node: KnowledgeDependencies, view: Round, initial: str) -> frozenset[str]:
+    known = {initial, *node.journal.facts(_states(view.training))}
+    if view.base_state not in known and await _majority_attested(node.ledger, view):
         known.add(view.base_state)
     return frozenset(known)
 
 
-async def _majority_attested(context: Context, view: Round) -> bool:
+async def _majority_attested(ledger: Ledger, view: Round) -> bool:
     """Tell whether a majority of organisations attested the base state in the round that made it."""
-    lineage: list[dict[str, Any]] = (await context.ledger.query("GetLineage", training=view.training))["steps"]
+    lineage: list[dict[str, Any]] = (await ledger.query("GetLineage", training=view.training))["steps"]
     for entry in lineage:
         if entry["state"] != view.base_state:
             continue
-        made = await context.ledger.round(view.training, int(entry["round"]), int(entry["attempt"]))
-        agreeing = [a for a in made.attestations.values() if a.agree] if made else []
-        if len(agreeing) >= context.consortium.majority:
+        made = await ledger.round(view.training, int(entry["round"]), int(entry["attempt"]))
+        if made and sum(attestation.agree for attestation in made.attestations.values()) >= made.majority:
             return True
     return False
 

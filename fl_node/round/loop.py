@@ -5,18 +5,22 @@ import contextlib
 import random
 import time
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
+from fl_node.blobs.mirror import Mirror
+from fl_node.clock import now_ms
+from fl_node.data.errors import DataError
 from fl_node.errors import RefusalError, reported
+from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import OVER, Round, Training
-from fl_node.node.context import Context, now_ms
-from fl_node.plan.errors import DataError
-from fl_node.round.carry_out import Acts
-from fl_node.round.duty import TURN_MS, URGENT, Own, duty, finished, lacking, rest_ms, ripe, turn
+from fl_node.metrics import Health, Metrics
+from fl_node.round.carry_out import Deeds
+from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, lacking, rest_ms, ripe, turn
 from fl_node.round.effects import Effect, OpenRound, Settle, Train
 from fl_node.secagg.errors import Refusal
+from network.topology import Consortium
 
 log = structlog.get_logger("node")
 TICK_S: Final = 1.0
@@ -27,8 +31,19 @@ FIRST_PAUSE_MS: Final = 50
 LONGEST_PAUSE_MS: Final = 5000
 
 
+class LoopDependencies(Protocol):
+    """What attending to a training needs of the node, beside what is due in its rounds."""
+
+    msp: str
+    consortium: Consortium
+    ledger: Ledger
+    mirror: Mirror
+    metrics: Metrics
+    health: Health
+
+
 @dataclass
-class Seen:
+class LoopMemory:
     """What is remembered of the newest attempt between two looks; all of it may be lost."""
 
     attempt: str = ""
@@ -43,19 +58,19 @@ class Attendance:
     """One training's duties, in a task of its own: what one training waits for delays no other.
 
     Attributes:
-        context: What the node holds open.
-        acts: Carries out what is due, for all trainings.
+        node: What the node holds open.
+        deeds: Carries out what is due, for all trainings.
         training: The training as it was last read.
         over: Nothing is left to do until the training's record changes.
     """
 
-    context: Context
-    acts: Acts
+    node: LoopDependencies
+    deeds: Deeds
     training: Training
     over: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _began_ms: int = field(default_factory=now_ms)
-    _seen: Seen = field(default_factory=Seen)
+    _memory: LoopMemory = field(default_factory=LoopMemory)
     _sleep_s: float = TICK_S
     _heard: int = 0
     _lacking: int = NEVER
@@ -67,7 +82,7 @@ class Attendance:
         while not (self.over or self._stopping):
             self._wake.clear()
             self._heard, self._lacking, self._sleep_s = 0, NEVER, TICK_S
-            if not await self._look():
+            if not await self._step():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), max(self._sleep_s, SHORTEST_SLEEP_S))
 
@@ -80,29 +95,29 @@ class Attendance:
         self._stopping = True
         self._wake.set()
 
-    def hear(self, event: str) -> None:
+    def on_event(self, event: str) -> None:
         """Take note of an event of the training: look again once it can matter to this node."""
         self._heard += 1
         if event in URGENT:
-            self._seen.not_before_ms = 0  # it may be what failed for
+            self._memory.not_before_ms = 0  # it may be what failed for
             self._wake.set()
         elif self._heard >= self._lacking:
             self._wake.set()
 
-    def hear_vote(self) -> None:
+    def on_vote(self) -> None:
         """Take note that a proposal was carried out: it may be what a round that is void again and again needs."""
-        self._seen.ripe_ms = min(self._seen.ripe_ms, now_ms())
+        self._memory.ripe_ms = min(self._memory.ripe_ms, now_ms())
         self._wake.set()
 
-    def hear_trained(self) -> None:
+    def on_trained(self) -> None:
         """Take note that client work has ended; before Updates nothing waits for it."""
-        if self._seen.phase == "Updates":
+        if self._memory.phase == "Updates":
             self._wake.set()
 
-    async def _look(self) -> bool:
+    async def _step(self) -> bool:
         """Do what is due and return whether to look again at once; no error, foreseen or not, ends the attendance."""
         try:
-            view = await self.context.ledger.round(self.training.training)
+            view = await self.node.ledger.round(self.training.training)
             if view is None:
                 await self._begin()
             again = view is not None and await self._attend(view)
@@ -116,57 +131,57 @@ class Attendance:
         return again
 
     def _problem(self, text: str) -> None:
-        self.context.health.note(self.training.training, text)
+        self.node.health.note(self.training.training, text)
 
     async def _begin(self) -> None:
         """Open the first round, the members one after the other in their order until one has."""
-        msps = [member.msp_id for member in self.context.consortium.members]
-        mine_ms = self._began_ms + msps.index(self.context.msp) * TURN_MS
+        msps = [member.msp_id for member in self.node.consortium.members]
+        mine_ms = self._began_ms + msps.index(self.node.msp) * TURN_MS
         if now_ms() >= mine_ms:
-            await self.acts.open(self.training)
+            await self.deeds.open(self.training)
         else:
             self._sleep_until(mine_ms)
 
     async def _attend(self, view: Round) -> bool:
-        if view.name != self._seen.attempt:
-            await self.acts.end_missed(view)
-            self._seen = Seen(view.name)
-        own = self.acts.own(view, self.training)
+        if view.name != self._memory.attempt:
+            await self.deeds.end_missed(view)
+            self._memory = LoopMemory(view.name)
+        own = self.deeds.local_state(view, self.training)
         self._notice(view, own)
-        if self._seen.not_before_ms > now_ms():
-            self._sleep_until(self._seen.not_before_ms)
+        if self._memory.not_before_ms > now_ms():
+            self._sleep_until(self._memory.not_before_ms)
             return False
         self._failing = False
-        own = replace(own, ripe_ms=now_ms() - self._seen.ripe_ms)
+        own = replace(own, ripe_ms=now_ms() - self._memory.ripe_ms)
         left = [await self._try(view, effect) for effect in duty(view, own, now_ms())]
         self.over = finished(view, own)
         self._plan_sleep(view, own)
         return any(left)
 
-    def _notice(self, view: Round, own: Own) -> None:
+    def _notice(self, view: Round, own: LocalState) -> None:
         """Remember since when the attempt is in its phase, since when that can move on, and what it still lacks."""
-        now, seen = now_ms(), self._seen
-        if view.phase != seen.phase:
+        now, memory = now_ms(), self._memory
+        if view.phase != memory.phase:
             log.info("phase", attempt=view.name, phase=view.phase, void_reason=view.void_reason or None)
-            seen.phase, seen.ripe_ms, seen.failures, seen.not_before_ms = view.phase, now + rest_ms(view), 0, 0
+            memory.phase, memory.ripe_ms, memory.failures, memory.not_before_ms = view.phase, now + rest_ms(view), 0, 0
             if view.phase in OVER:
-                self.acts.ended(view)
-        if view.phase not in OVER and not ripe(view, own, now):
-            seen.ripe_ms = now
+                self.deeds.ended(view)
+        if view.phase not in OVER and not ripe(view, now):
+            memory.ripe_ms = now
         if turn(view, own) == 0:
-            self._lacking = lacking(view, own) or NEVER
+            self._lacking = lacking(view) or NEVER
         if self._heard >= self._lacking:  # heard while the ledger answered
             self._wake.set()
-        self.context.health.position = {"attempt": view.name, "phase": view.phase}
-        self.context.metrics.round.labels(view.training).set(view.round)
-        self.context.mirror.watch(view)
+        self.node.health.position = {"attempt": view.name, "phase": view.phase}
+        self.node.metrics.round.labels(view.training).set(view.round)
+        self.node.mirror.watch(view)
 
-    def _plan_sleep(self, view: Round, own: Own) -> None:
+    def _plan_sleep(self, view: Round, own: LocalState) -> None:
         """Sleep no longer than until this node's own turn, the deadline or a turn to propose."""
         now = now_ms()
         moments = [view.deadline_ms, *(t.from_ms for t in view.turns if t.participant == own.participant)]
-        if view.phase in OVER or ripe(view, own, now):
-            moments.append(self._seen.ripe_ms + turn(view, own) * TURN_MS)
+        if view.phase in OVER or ripe(view, now):
+            moments.append(self._memory.ripe_ms + turn(view, own) * TURN_MS)
         for moment in moments:
             if moment > now:
                 self._sleep_until(moment)
@@ -184,30 +199,30 @@ class Attendance:
         began = time.monotonic()
         outcome = "failed"
         try:
-            moved = await self.acts.do(view, self.training, effect)
+            moved = await self.deeds.do(view, self.training, effect)
             outcome = "done"
             if not moved and not isinstance(effect, Train | Settle):
                 self._back_off()  # the ledger has moved on, a peer that endorses lags behind ours, or an answer is due
                 if isinstance(effect, OpenRound):
-                    self.training = await self.context.ledger.training(view.training)
+                    self.training = await self.node.ledger.training(view.training)
         except (RefusalError, Refusal, DataError) as error:
             log.warning("refused", attempt=view.name, duty=name, **error.as_json())
-            self.acts.drop(view, error.code)
+            self.deeds.drop(view, error.code)
             outcome = "refused"
-        except Exception as error:  # noqa: BLE001  # see _look
+        except Exception as error:  # noqa: BLE001  # see _step
             self._back_off()
             self._failing = True
             report = reported(error)
             self._problem(f"{name}: {report['message']}")
-            log.warning("will try again", attempt=view.name, duty=name, failures=self._seen.failures, **report)
-        self.context.metrics.effects.labels(name, outcome).inc()
-        self.context.metrics.seconds.labels(name).observe(time.monotonic() - began)
+            log.warning("will try again", attempt=view.name, duty=name, failures=self._memory.failures, **report)
+        self.node.metrics.effects.labels(name, outcome).inc()
+        self.node.metrics.seconds.labels(name).observe(time.monotonic() - began)
         return outcome == "refused"
 
     def _back_off(self) -> None:
-        self._seen.failures += 1
+        self._memory.failures += 1
         if self._wake.is_set():
             return  # what was heard meanwhile may be what it failed for
-        pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._seen.failures)
-        self._seen.not_before_ms = now_ms() + int(pause * (0.5 + random.random()))  # noqa: S311  # spreads retries
-        self._sleep_until(self._seen.not_before_ms)
+        pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._memory.failures)
+        self._memory.not_before_ms = now_ms() + int(pause * (0.5 + random.random()))  # noqa: S311  # spreads retries
+        self._sleep_until(self._memory.not_before_ms)

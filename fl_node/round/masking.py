@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
@@ -13,12 +13,13 @@ from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import AttemptJournal
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Round, Shares
-from fl_node.node.context import Context
 from fl_node.round import checks, known
 from fl_node.round.checks import Trusted
 from fl_node.round.duty import to_answer
-from fl_node.round.placing import Placing
-from fl_node.round.unmasking import session_of
+from fl_node.round.known import KnowledgeDependencies
+from fl_node.round.placing import Placing, PlacingDependencies
+from fl_node.round.unmasking import UnmaskingDependencies, session_of
+from fl_node.round.witnesses import Witnesses
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.participant import Participant
@@ -54,6 +55,12 @@ class SecaggJournal:
         """Leave it to `Journal.forget`, which deletes the attempt's whole file."""
 
 
+class AttemptDependencies(KnowledgeDependencies, PlacingDependencies, UnmaskingDependencies, Protocol):
+    """What an attempt needs of the node."""
+
+    witnesses: Witnesses
+
+
 @dataclass
 class Attempt:
     """One attempt with its participant; messages are fed once a process, in the protocol's order.
@@ -62,7 +69,7 @@ class Attempt:
         uncommitted: The update is surely not on the ledger, so that it may be missing among the survivors.
     """
 
-    context: Context
+    node: AttemptDependencies
     trusted: Trusted
     session: Session
     participant: Participant
@@ -72,27 +79,25 @@ class Attempt:
     uncommitted: bool = False
 
     @classmethod
-    async def open(cls, context: Context, view: Round, records: AttemptJournal) -> "Attempt":
+    async def open(cls, node: AttemptDependencies, view: Round, records: AttemptJournal) -> "Attempt":
         """Check what the round fixes and start its participant.
 
         Raises:
             RefusalError: the round is not what this node's own knowledge says it must be.
         """
-        trusted = await known.gather(context, view)
+        trusted = await known.gather(node, view)
         checks.check_opening(view, trusted)
-        session = await session_of(context.ledger, view)
+        session = await session_of(node.ledger, view)
         if session.layout.digest.hex() != trusted.layout_digest:
             raise RefusalError("FL4302", "the ledger's layout is not the plan file's", where=view.name)
-        return cls(
-            context, trusted, session, Participant(context.me, SecaggJournal(records)), records, Placing(context)
-        )
+        return cls(node, trusted, session, Participant(node.me, SecaggJournal(records)), records, Placing(node))
 
     async def publish_keys(self, view: Round) -> None:
         """Draw the attempt's keys, or take the journal's, and publish the public halves."""
         (published,) = of(self._opened(view), m.PublishKeys)
         keys = published.keys
         self.records.record(KEYS, keys.seal + keys.mask)
-        await self.context.ledger.submit("PublishKeys", **view.ref, seal_key=keys.seal.hex(), mask_key=keys.mask.hex())
+        await self.node.ledger.submit("PublishKeys", **view.ref, seal_key=keys.seal.hex(), mask_key=keys.mask.hex())
 
     async def commit_shares(self, view: Round) -> None:
         """Deal shares of both secrets, place the sealed bundle with enough members, commit to all of it.
@@ -101,7 +106,7 @@ class Attempt:
             NodeError: FL4707, too few took the bundle.
             RefusalError: FL4305, our own peer shows other keys than the ledger's; what is sealed to them is given away.
         """
-        await self.context.witnesses.confirm(view)
+        await self.node.witnesses.confirm(view)
         out = self._keys_fixed(view)
         (bundle,), (commitment,) = of(out, m.SealedBundle), of(out, m.CommitShares)
         self.records.record(SHARES, commitment.shares_root)
@@ -135,11 +140,11 @@ class Attempt:
             Refusal: FL4129, more complain.
         """
         await self._shares_fixed(view)
-        for answer in of(self.participant.receive(m.Complained(to_answer(view, self.context.me))), m.AnswerComplaint):
+        for answer in of(self.participant.receive(m.Complained(to_answer(view, self.node.me))), m.AnswerComplaint):
             log.warning("a complaint is answered", attempt=view.name, to=answer.to)
             path = [node.hex() for node in answer.dealt.path]
             shares: dict[str, Any] = {"mask": answer.dealt.mask.hex(), "seed": answer.dealt.seed.hex(), "path": path}
-            await self.context.ledger.submit("AnswerComplaint", **view.ref, to=answer.to, **shares)
+            await self.node.ledger.submit("AnswerComplaint", **view.ref, to=answer.to, **shares)
 
     async def reveal(self, view: Round) -> None:
         """Check the frozen survivors with other members' peers, then reveal one kind of share for each participant.
@@ -149,27 +154,27 @@ class Attempt:
         """
         await self._shares_fixed(view)
         checks.check_reveal(view, self.trusted)
-        checks.check_unchanged(view, known.frozen_as(self.context, view))
-        await self.context.witnesses.confirm(view)
+        checks.check_unchanged(view, known.frozen_as(self.node.journal, view))
+        await self.node.witnesses.confirm(view)
         masked = self.records.get(MASKED)
         if masked is not None and not self.uncommitted:  # also where a crash left it open: the view may lie
             self.participant.receive(m.UpdateCommitted(masked))
-        lifted = view.lifted and self.context.config.policy.accept_lifted
+        lifted = view.lifted and self.node.consent.accept_lifted
         fixed = m.SurvivorsFixed(
             updates={name: bytes.fromhex(update.digest) for name, update in view.updates.items()},
             survivors=view.survivors,
-            frozen=() if lifted else known.earlier_sets(self.context, view),
+            frozen=() if lifted else known.earlier_sets(self.node.journal, view),
             blamed=frozenset(name for frozen in view.frozen for name in frozen.blamed),
             minimum_difference=self.trusted.survivor_difference_min,
         )
         (revealed,) = of(self.participant.receive(fixed), m.RevealShares)
-        known.freeze(self.context, view)
+        known.freeze(self.node.journal, view)
         self.records.record(REVEAL, b"1")
         shares = [
             {"dealer": s.dealer, "kind": s.kind, "value": s.value.hex(), "proof": [node.hex() for node in s.proof]}
             for s in sorted(revealed.shares, key=lambda share: self.session.place(share.dealer))
         ]
-        await self.context.ledger.submit("RevealShares", **view.ref, shares=shares)
+        await self.node.ledger.submit("RevealShares", **view.ref, shares=shares)
 
     def _opened(self, view: Round) -> "tuple[m.Outgoing, ...]":
         opened = m.RoundOpened(self.session, bytes.fromhex(view.session), dict(self.trusted.organisations))
@@ -187,7 +192,7 @@ class Attempt:
         if self.stage < 3:  # noqa: PLR2004  # SharesFixed is the third
             members = view.in_order(tuple(view.shares))
             self._feed(3, m.SharesFixed({name: _commitment(view.shares[name]) for name in members}))
-            await self._receive_sealed(view, [name for name in members if name != self.context.me])
+            await self._receive_sealed(view, [name for name in members if name != self.node.me])
 
     def _feed(self, stage: int, message: "m.Incoming") -> "tuple[m.Outgoing, ...]":
         out = tuple(self.participant.receive(message))
@@ -199,7 +204,7 @@ class Attempt:
             try:
                 async with asyncio.timeout(SEAL_PATIENCE_S):
                     digest, length = view.shares[dealer].sealed, bundle_bytes(len(view.u1))
-                    return dealer, await self.context.mirror.get(digest, dealer, length)
+                    return dealer, await self.node.mirror.get(digest, dealer, length)
             except (TimeoutError, NodeError):
                 return dealer, None
 
@@ -215,12 +220,12 @@ class Attempt:
         """Say that a dealer's sealed share is unusable; where too many say so the attempt ends before any reveal."""
         fault: dict[str, Any] = {"kind": "bad_seal", "accused": dealer, "evidence": {}}
         with contextlib.suppress(LedgerError):  # a complaint that is refused must not keep this node from its round
-            await self.context.ledger.submit("ReportFault", **view.ref, **fault)
+            await self.node.ledger.submit("ReportFault", **view.ref, **fault)
 
     async def _masked(self, view: Round, vector: bytes) -> tuple[bytes, str]:
         digest = self.records.get(MASKED)
-        if digest is not None and self.context.store.size(digest.hex()) is not None:
-            return self.context.store.read(digest.hex()), digest.hex()
+        if digest is not None and self.node.store.size(digest.hex()) is not None:
+            return self.node.store.read(digest.hex()), digest.hex()
         (masked,) = of(await asyncio.to_thread(self.participant.receive, m.VectorReady(vector, digest)), m.MaskedUpdate)
         self.records.record(MASKED, masked.digest)
         blob = bytes(masked.blob)
@@ -229,8 +234,8 @@ class Attempt:
 
     async def _keep(self, view: Round, kind: str, blob: bytes) -> None:
         """Store an own blob with a note, which shows later what a journal restored from a backup has forgotten."""
-        about = About(self.context.config.organisation, note=f"{view.name} {kind}")
-        await asyncio.to_thread(self.context.store.put, blob, about)
+        about = About(self.node.organisation, note=f"{view.name} {kind}")
+        await asyncio.to_thread(self.node.store.put, blob, about)
 
 
 def of(out: Iterable[object], kind: type[T]) -> tuple[T, ...]:

@@ -9,14 +9,14 @@ from fl_node.blobs.first_digest import Binding
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.ledger.records import Round
-from fl_node.node.config import NodeConfig
 from network.topology import Consortium
 
 
-class Around(Protocol):
-    """What is needed of the node's context."""
+class PlacingDependencies(Protocol):
+    """What placing a blob needs of the node."""
 
-    config: NodeConfig
+    me: str
+    organisation: str
     consortium: Consortium
     ledger: Ledger
     blobs: BlobClient
@@ -31,7 +31,7 @@ class Placing:
         declined: An endorser has declined once: from then on all who hold a blob are waited for, to choose among.
     """
 
-    context: Around
+    node: PlacingDependencies
     declined: bool = False
 
     async def commit(self, view: Round, function: str, blob: bytes, digest: str, /, **arguments: Any) -> None:
@@ -41,12 +41,12 @@ class Placing:
             NodeError: FL4707, too few took it; LedgerError: it was not endorsed or not committed.
             RefusalError: FL4203, this node sealed or masked something else in this attempt and has forgotten it.
         """
-        context = self.context
-        everyone = context.blobs.urls if self.declined else ()
-        binding = Binding(f"{view.name}/{context.config.name}/{function.lower()}", digest, context.journal.mark)
-        holders = await context.blobs.spread(digest, blob, context.consortium.threshold, everyone, binding)
+        node = self.node
+        everyone = node.blobs.urls if self.declined else ()
+        binding = Binding(f"{view.name}/{node.me}/{function.lower()}", digest, node.journal.mark)
+        holders = await node.blobs.spread(digest, blob, node.consortium.threshold, everyone, binding)
         try:
-            await context.ledger.submit(
+            await node.ledger.submit(
                 function, organisations=self.endorsers(holders), patient=False, **view.ref, **arguments
             )
         except LedgerError:
@@ -58,8 +58,8 @@ class Placing:
 
         One that says so and does not endorse stops nobody: the next try asks others.
         """
-        others = [name for name in holders if name != self.context.config.organisation]
+        others = [name for name in holders if name != self.node.organisation]
         random.shuffle(others)
         own = [name for name in holders if name not in others]
-        needed = [*own, *others][: self.context.consortium.threshold]
-        return tuple(self.context.consortium.organisation(name).msp_id for name in needed)
+        needed = [*own, *others][: self.node.consortium.threshold]
+        return tuple(self.node.consortium.organisation(name).msp_id for name in needed)

@@ -5,20 +5,24 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
+from fl_node.blobs.client import BlobClient
 from fl_node.blobs.store import About
+from fl_node.clock import now_ms
 from fl_node.errors import NodeError
+from fl_node.journal.journal import Journal
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Proposal, Round, Training
-from fl_node.node.context import Context, now_ms
 from fl_node.plan.errors import PlanError
+from fl_node.plan.pool import Workshop
 from fl_node.plan.runtime import deviation_e9
 from fl_node.round import known
-from fl_node.round.unmasking import unmasked
+from fl_node.round.unmasking import UnmaskingDependencies, unmasked
 from fl_node.secagg.errors import Fault
+from network.topology import Consortium
 
 log = structlog.get_logger("aggregator")
 VERIFYING: Final = "FL0901"
@@ -36,24 +40,34 @@ class Result:
     metrics: dict[str, float]
 
 
+class ProposingDependencies(UnmaskingDependencies, Protocol):
+    """What proposing and attesting need of the node."""
+
+    organisation: str
+    consortium: Consortium
+    blobs: BlobClient
+    workshop: Workshop
+    journal: Journal
+
+
 class Proposing:
     """Proposes and attests; computes each state once, and keeps the last of each training."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, node: ProposingDependencies) -> None:
+        self._node = node
         self._results: dict[str, tuple[tuple[str, str], Result]] = {}
 
     async def propose(self, view: Round, training: Training) -> None:
         """Publish the sum and the next state, warmed up at every member first where verifying takes long."""
         try:
-            aggregate = await unmasked(self._context, view)
+            aggregate = await unmasked(self._node, view)
         except Fault as fault:
             await self._report(view, fault)
             return
         digest = hashlib.sha256(aggregate).hexdigest()
         result = await self._next_state(view, digest, aggregate)
         _, state = await asyncio.gather(self._publish(aggregate), self._publish(result.state))
-        runner = await self._context.workshop.runner(view.plan)
+        runner = await self._node.workshop.runner(view.plan)
         counted = runner.manifest.layout.count is not None
         argument = {
             **view.ref,
@@ -63,17 +77,17 @@ class Proposing:
             "examples": runner.manifest.layout.rows(aggregate) if counted else 0,
         }
         try:
-            await self._context.ledger.submit("ProposeAggregate", patient=False, **argument)
+            await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
         except LedgerError as error:
             if error.code != VERIFYING:
                 raise
             await self._warm(argument)
-            await self._context.ledger.submit("ProposeAggregate", **argument)
+            await self._node.ledger.submit("ProposeAggregate", **argument)
         log.info("aggregate proposed", attempt=view.name, aggregate=digest, training=training.training)
 
     async def attest(self, view: Round, proposal: Proposal) -> None:
         """Recompute the next state from the last and say whether the proposed one follows."""
-        mirror = self._context.mirror
+        mirror = self._node.mirror
         patience = (view.deadline_ms - now_ms()) / 1000  # after that another may propose
         async with asyncio.timeout(min(max(patience, PATIENCE_LEAST_S), PATIENCE_S)):
             aggregate, proposed = await mirror.get_all(
@@ -83,10 +97,10 @@ class Proposing:
         deviation = await self._deviation(view, mine, proposed, proposal)
         agree = deviation is not None
         if agree:
-            known.attested(self._context, view.training, proposal.state)
+            known.attested(self._node.journal, view.training, proposal.state)
         else:
             log.warning("the proposed state is refuted", attempt=view.name, code="FL4402", number=proposal.number)
-        await self._context.ledger.submit(
+        await self._node.ledger.submit(
             "Attest",
             **view.ref,
             number=proposal.number,
@@ -100,10 +114,10 @@ class Proposing:
         log.warning("the sum is at fault", attempt=view.name, kind=fault.kind, **fault.as_json())
         if fault.kind in {"garbage", "update"}:
             report: dict[str, Any] = {"kind": fault.kind, "accused": fault.participant, "evidence": {}}
-            await self._context.ledger.submit("ReportFault", **view.ref, **report)
+            await self._node.ledger.submit("ReportFault", **view.ref, **report)
 
     async def _deviation(self, view: Round, mine: Result, proposed: bytes, proposal: Proposal) -> int | None:
-        runner = await self._context.workshop.runner(view.plan)
+        runner = await self._node.workshop.runner(view.plan)
         if not same_metrics(mine.metrics, proposal.metrics):
             return None
         try:
@@ -115,21 +129,21 @@ class Proposing:
         key = (view.base_state, digest)
         cached, result = self._results.get(view.training, (None, None))
         if result is None or cached != key:
-            base = await self._context.workshop.state(view.plan, view.base_state)
-            update = await self._context.workshop.update(view.plan, base, aggregate, len(view.survivors))
+            base = await self._node.workshop.state(view.plan, view.base_state)
+            update = await self._node.workshop.update(view.plan, base, aggregate, len(view.survivors))
             result = Result(update.state, update.metrics)
             self._results[view.training] = key, result
         return result
 
     async def _publish(self, data: bytes) -> str:
-        digest = self._context.store.put(data, About(self._context.config.organisation))
-        await self._context.blobs.spread(digest, data, self._context.consortium.threshold)
+        digest = self._node.store.put(data, About(self._node.organisation))
+        await self._node.blobs.spread(digest, data, self._node.consortium.threshold)
         return digest
 
     async def _warm(self, argument: dict[str, object]) -> None:
         """Let every member's endorser verify in the background; a member that does not answer stops nobody."""
-        members = [o.msp_id for o in self._context.consortium.members]
-        asked = (self._context.ledger.query("ProposeAggregate", organisations=(msp,), **argument) for msp in members)
+        members = [o.msp_id for o in self._node.consortium.members]
+        asked = (self._node.ledger.query("ProposeAggregate", organisations=(msp,), **argument) for msp in members)
         for msp, answer in zip(members, await asyncio.gather(*asked, return_exceptions=True), strict=True):
             if isinstance(answer, NodeError):
                 log.info("warm-up refused", msp=msp, **answer.as_json())

@@ -1,18 +1,28 @@
 """The aggregator's sum: masked updates from the blob folder, revealed shares from the ledger, masks removed."""
 
 import asyncio
+from typing import Final, Protocol
 
+from fl_node.blobs.mirror import Mirror
+from fl_node.blobs.store import BlobStore
 from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import Round
-from fl_node.node.context import Context
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.session import Session
 from fl_node.secagg.unmask import OpenBlob, Revealed, shares_by_dealer, unmask
 
-PATIENCE_S = 60.0
+PATIENCE_S: Final = 60.0
 
 
-async def unmasked(context: Context, view: Round) -> bytes:
+class UnmaskingDependencies(Protocol):
+    """What computing the sum needs of the node."""
+
+    ledger: Ledger
+    mirror: Mirror
+    store: BlobStore
+
+
+async def unmasked(node: UnmaskingDependencies, view: Round) -> bytes:
     """Return the survivors' sum in the layout's bytes, waiting for masked updates that are still on their way.
 
     Raises:
@@ -21,8 +31,8 @@ async def unmasked(context: Context, view: Round) -> bytes:
         TimeoutError: a survivor's blob is nowhere to be had.
     """
     async with asyncio.timeout(PATIENCE_S):
-        await context.mirror.get_all((view.updates[name].digest, name) for name in view.survivors)
-    return await sum_of(context.ledger, view, lambda digest: context.store.open(digest.hex()))
+        await node.mirror.get_all((view.updates[name].digest, name) for name in view.survivors)
+    return await sum_of(node.ledger, view, lambda digest: node.store.open(digest.hex()))
 
 
 async def sum_of(ledger: Ledger, view: Round, open_blob: OpenBlob) -> bytes:

@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from fl_node.doctor import doctor
 from fl_node.ledger.records import Round
+from fl_node.node import readiness
 from fl_node.round.masking import Attempt
 from fl_node.secagg import dealing
 
@@ -29,7 +29,7 @@ def set_clock(path: Path) -> None:
 
     time.time_ns = off_ns
     time.time = lambda: off_ns() / 1e9
-    doctor.wall_clock = time.time
+    readiness.wall_clock = time.time
 
 
 def complain_of(dealer: str) -> None:

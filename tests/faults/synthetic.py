@@ -14,7 +14,7 @@ import numpy as np
 
 from fl_node.data.examples import load_examples
 from fl_node.data.schema import Column, Schema
-from fl_node.node.config import NodeConfig, Policy
+from fl_node.node.config import NodeConfig
 from fl_node.node.observe import configure_logs
 from fl_node.node.start import run_node
 from fl_node.plan.container import load_plan, pack_plan
@@ -22,6 +22,7 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import Layout
 from fl_node.plan.manifest import Batching, Manifest
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
+from fl_node.round.consent import Consent
 from network.errors import FedledgerError
 from tests.faults import misdeeds
 
@@ -126,10 +127,10 @@ class Liar(SyntheticRunner):
 def main(run: str, org: str, data: str) -> None:
     opener = Liar if os.environ.get("LIAR") else SyntheticRunner
     misdeeds.commit()
-    policy = Policy(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
+    consent = Consent(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
     configure_logs()
     try:
-        asyncio.run(run_node(NodeConfig(Path(run), org, Path(data), policy=policy), opener))
+        asyncio.run(run_node(NodeConfig(Path(run), org, Path(data), consent=consent), opener))
     except FedledgerError as error:  # as `fedledger node run` does
         sys.exit(str(error))
 

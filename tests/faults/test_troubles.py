@@ -17,7 +17,9 @@ from fl_node.blobs.client import BlobClient
 from fl_node.demo.federation import Federation, opened
 from fl_node.doctor import doctor
 from fl_node.ledger.records import Round
-from fl_node.node.config import NodeConfig, Policy
+from fl_node.node import readiness
+from fl_node.node.config import NodeConfig
+from fl_node.round.consent import Consent
 from network import processes
 from network.connection import consortium_of, profile
 from network.revocation import revoke
@@ -96,7 +98,7 @@ async def test_a_plan_that_the_organisation_does_not_consent_to(run: Path, nodes
     other = "ab" * 32
     async with trouble(nodes, ACCEPTED=other) as federation:
         await start(federation, "wrong-plan", 1)
-        wrong = await diagnosis(nodes, policy=Policy(frozenset({other})))
+        wrong = await diagnosis(nodes, consent=Consent(frozenset({other})))
         assert wrong == {"data and plan": "FL4301"}
         await complaint(nodes, "FL4301", "wrong-plan/1/1")
         await others_end_final(federation, "wrong-plan")
@@ -114,8 +116,8 @@ async def test_a_clock_that_goes_ten_minutes_off(
         await others_end_final(federation, "clock")
         nodes.kill(VICTIM)
         assert "FL4004" in await refusal(nodes, CLOCK=str(clock))
-        right = doctor.wall_clock
-        monkeypatch.setattr(doctor, "wall_clock", lambda: right() + 600)
+        right = readiness.wall_clock
+        monkeypatch.setattr(readiness, "wall_clock", lambda: right() + 600)
         assert await diagnosis(nodes) == {"clock": "FL4004"}
 
 

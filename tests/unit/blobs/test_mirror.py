@@ -11,9 +11,9 @@ from fl_node.blobs.store import BlobStore
 from fl_node.errors import NodeError
 from fl_node.journal.journal import Journal
 from fl_node.ledger.records import Round
-from fl_node.node.context import Context
-from fl_node.node.observe import Metrics
-from fl_node.round.carry_out import Acts
+from fl_node.metrics import Metrics
+from fl_node.round.carry_out import CarryOutDependencies, Deeds
+from fl_node.round.consent import Consent
 from fl_node.secagg.seal import bundle_bytes
 from tests.unit.round.test_checks import ROUND
 
@@ -71,15 +71,16 @@ async def test_t9_secrets_of_attempts_that_ended_unseen_are_forgotten(tmp_path: 
 
     with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
         store = BlobStore(tmp_path / "blobs")
-        context = SimpleNamespace(
+        node = SimpleNamespace(
             journal=journal,
             store=store,
             ledger=SimpleNamespace(round=round_),
             mirror=Mirror(store, cast("BlobClient", Nowhere()), "hospital-a", metrics := Metrics()),
             metrics=metrics,
-            config=SimpleNamespace(organisation="hospital-a", policy=SimpleNamespace(retention_ms=1)),
+            organisation="hospital-a",
+            consent=Consent(retention_ms=1),
         )
         for attempt in (1, 2, 3):
             journal.attempt("t", 1, attempt).record("secret", b"1")
-        await Acts(cast("Context", context)).end_missed(ROUND.model_copy(update={"attempt": 3}))
+        await Deeds(cast("CarryOutDependencies", node)).end_missed(ROUND.model_copy(update={"attempt": 3}))
         assert journal.attempts() == [("t", 1, 2), ("t", 1, 3)]

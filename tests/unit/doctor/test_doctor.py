@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from fl_node.blobs.store import BlobStore, Limits
 from fl_node.doctor import doctor
 from fl_node.doctor.findings import CautionError, awaited, checked
 from fl_node.errors import NodeError
+from fl_node.ledger.records import Parameters
+from fl_node.node import readiness
 from fl_node.node.config import NodeConfig
 from fl_node.node.start import run_node
 from network.connection import profile
@@ -46,33 +49,33 @@ def code_of(caught: pytest.ExceptionInfo[NodeError]) -> str:
 
 
 def test_a_good_identity_and_disk_are_said_to_be_so(config: NodeConfig):
-    assert doctor.check_identity(profile(config.run, "hospital-a", "node")).startswith("HospitalAMSP, valid until ")
-    assert "GB free" in doctor.check_disk(config)
+    assert readiness.check_identity(profile(config.run, "hospital-a", "node")).startswith("HospitalAMSP, valid until ")
+    assert "GB free" in readiness.check_disk(config)
 
 
 def test_a_key_that_belongs_to_another_certificate(run: Path):
     mixed = replace(profile(run, "hospital-a", "node"), key_pem=profile(run, "hospital-b", "node").key_pem)
     with pytest.raises(NodeError) as caught:
-        doctor.check_identity(mixed)
+        readiness.check_identity(mixed)
     assert code_of(caught) == "FL4002"
 
 
 def test_an_expired_certificate(run: Path, monkeypatch: pytest.MonkeyPatch):
-    class Later(doctor.datetime):
+    class Later(readiness.datetime):
         @classmethod
         def now(cls, tz=None):
-            return super().now(tz) + doctor.timedelta(days=10_000)
+            return super().now(tz) + timedelta(days=10_000)
 
-    monkeypatch.setattr(doctor, "datetime", Later)
+    monkeypatch.setattr(readiness, "datetime", Later)
     with pytest.raises(NodeError) as caught:
-        doctor.check_identity(profile(run, "hospital-a", "node"))
+        readiness.check_identity(profile(run, "hospital-a", "node"))
     assert code_of(caught) == "FL4003"
 
 
 def test_a_certificate_that_ends_soon_is_a_caution(config: NodeConfig, monkeypatch: pytest.MonkeyPatch):
     own = profile(config.run, "hospital-a", "node")
     assert doctor.check_renewal(own).startswith("due in ")
-    monkeypatch.setattr(doctor, "RENEWAL_TIME", doctor.timedelta(days=10_000))
+    monkeypatch.setattr(doctor, "RENEWAL_TIME", timedelta(days=10_000))
     with pytest.raises(CautionError) as caught:
         doctor.check_renewal(own)
     assert code_of(caught) == "FL4012"
@@ -82,8 +85,10 @@ def test_a_certificate_that_ends_soon_is_a_caution(config: NodeConfig, monkeypat
 @pytest.mark.parametrize(("window_ms", "code"), [(0, "FL4011"), (59_999, "FL4011"), (60_000, "")])
 async def test_terms_that_let_a_clock_cut_a_phase_short_are_a_caution(config: NodeConfig, window_ms: int, code: str):
     class Terms:
-        async def parameters(self) -> dict[str, int]:
-            return {"time_window_ms": window_ms}
+        async def parameters(self) -> Parameters:
+            return Parameters(
+                survivor_difference_min=3, share_limit_ppm=700_000, count_bucket=1, time_window_ms=window_ms
+            )
 
     finding = await awaited("phases", doctor.check_phases(config, Terms()))
     assert (finding.status, finding.code) == ("warning" if code else "ok", code)
@@ -92,15 +97,15 @@ async def test_terms_that_let_a_clock_cut_a_phase_short_are_a_caution(config: No
 
 def test_a_full_disk(config: NodeConfig):
     with pytest.raises(NodeError) as caught:
-        doctor.check_disk(replace(config, limits=Limits(reserve=1 << 60)))
+        readiness.check_disk(replace(config, limits=Limits(reserve=1 << 60)))
     assert code_of(caught) == "FL4007"
 
 
 async def test_a_clock_ten_minutes_off(config: NodeConfig, neighbour: None, monkeypatch: pytest.MonkeyPatch):
-    assert (await doctor.check_clock(config)).startswith("within ")
-    monkeypatch.setattr(doctor, "wall_clock", lambda: time.time() + 600)
+    assert (await readiness.check_clock(config)).startswith("within ")
+    monkeypatch.setattr(readiness, "wall_clock", lambda: time.time() + 600)
     with pytest.raises(NodeError, match=r"\+(599|600|601) s away") as caught:
-        await doctor.check_clock(config)
+        await readiness.check_clock(config)
     assert code_of(caught) == "FL4004"
 
 
@@ -150,7 +155,7 @@ async def test_a_node_does_not_start_on_data_that_is_not_there(config: NodeConfi
 async def test_a_node_does_not_start_where_its_clock_is_ten_minutes_off(
     config: NodeConfig, neighbour: None, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(doctor, "wall_clock", lambda: time.time() - 600)
+    monkeypatch.setattr(readiness, "wall_clock", lambda: time.time() - 600)
     with pytest.raises(NodeError) as caught:
         await run_node(config)
     assert code_of(caught) == "FL4004"

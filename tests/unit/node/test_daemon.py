@@ -12,10 +12,11 @@ import pytest
 from fl_node.errors import NodeError, reported
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Training
+from fl_node.metrics import Health
 from fl_node.node.context import Context
 from fl_node.node.daemon import Node
-from fl_node.node.observe import Health
 from fl_node.plan.errors import plan_error
+from fl_node.round.known import GovernanceCache
 from tests.unit.round.test_duty import DIGEST
 
 
@@ -79,10 +80,10 @@ async def running(ledger: Ledger, workshop: Workshop | None = None) -> AsyncIter
     held = SimpleNamespace(
         ledger=ledger,
         store=SimpleNamespace(notes=lambda _: {}),
-        config=SimpleNamespace(organisation="hospital-a"),
+        organisation="hospital-a",
         consortium=SimpleNamespace(members=[SimpleNamespace(msp_id="AMSP")]),
         msp="AMSP",
-        voted={},
+        governance_cache=GovernanceCache(),
         health=Health(),
         workshop=workshop or Workshop(),
     )
@@ -106,7 +107,7 @@ async def test_a_training_that_is_voted_later_is_attended_to_as_soon_as_the_vote
     async with running(ledger) as node:
         await ledger.opened.get()
         ledger.listed.append(training("new"))
-        node._hear("ProposalExecuted", {"proposal": "x"})
+        node._on_event("ProposalExecuted", {"proposal": "x"})
         while (name := await asyncio.wait_for(ledger.opened.get(), 5)) != "new":
             assert name == "sound"
 

@@ -42,7 +42,8 @@ class Chain:
             {
                 "training": "t", "round": 1, "attempt": 1, "phase": self.phase, "plan": PLAN, "base_state": STATE,
                 "deadline_ms": 0 if self.late else 1 << 60, "layout_digest": SESSION.layout.digest.hex(),
-                "session": SESSION.digest.hex(), "threshold": 3, "cohort": NAMES, "keys": keys, "shares": shares,
+                "voters": 4, "majority": 3, "session": SESSION.digest.hex(), "threshold": 3, "cohort": NAMES,
+                "keys": keys, "shares": shares,
                 "updates": updates, "revealed": tuple(reveals), "u1": self.fixed.get("Shares", ()),
                 "u2": self.fixed.get("Updates", ()), "survivors": self.fixed.get("Unmask", ()),
             }

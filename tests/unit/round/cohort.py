@@ -1,6 +1,6 @@
 """Four nodes' own part in one attempt, over a ledger and blob services in memory; one of them can die at any step.
 
-Attendance, acts, attempts, participant, journal, blob stores and bindings are the real ones. The client work gives
+Attendance, deeds, attempts, participant, journal, blob stores and bindings are the real ones. The client work gives
 another vector each time that it runs, as training on other hardware would.
 """
 
@@ -22,11 +22,12 @@ from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import RefusalError
 from fl_node.journal.journal import Journal
 from fl_node.journal.recordfile import MAGIC, RecordFile
-from fl_node.ledger.records import Reveal, Round, Training
-from fl_node.node.context import Context
-from fl_node.node.observe import Health, Metrics
-from fl_node.round.carry_out import Acts
-from fl_node.round.loop import Attendance
+from fl_node.ledger.records import Parameters, Reveal, Round, Training
+from fl_node.metrics import Health, Metrics
+from fl_node.round.carry_out import CarryOutDependencies, Deeds
+from fl_node.round.consent import Consent
+from fl_node.round.known import GovernanceCache
+from fl_node.round.loop import Attendance, LoopDependencies
 from tests.unit.round.chain import DEEDS, FIELDS, NAMES, SESSION, STATE, TRAINING, VICTIM, Chain, Killed
 
 
@@ -101,30 +102,27 @@ class Member:
         self.store, self.ledger, self.urls = world.stores[name], self, dict.fromkeys(NAMES, "")
         values = np.random.default_rng().integers(0, 1000, 64, dtype="<u4").tobytes()
         self.plain = ((10).to_bytes(8, "little") + values).ljust(SESSION.layout.length, b"\0")
-        context = SimpleNamespace(
-            config=SimpleNamespace(
-                organisation=name, name=name, data=world.folder,
-                policy=SimpleNamespace(plans=(), accept_lifted=False, retention_ms=1 << 40),
-            ),
+        node = SimpleNamespace(
+            organisation=name, consent=Consent(),
             consortium=SimpleNamespace(
-                majority=3, threshold=3, members=[SimpleNamespace(msp_id=f"{n}MSP") for n in NAMES],
+                threshold=3, members=[SimpleNamespace(msp_id=f"{n}MSP") for n in NAMES],
                 organisation=lambda n: SimpleNamespace(msp_id=f"{n}MSP"),
             ),
             ledger=self, blobs=self, mirror=self, workshop=self, journal=self.journal, store=self.store,
             witnesses=SimpleNamespace(confirm=self.nothing), metrics=self.metrics, health=Health(), me=name,
-            msp=f"{name}MSP", voted={},
+            msp=f"{name}MSP", governance_cache=GovernanceCache(),
         )  # fmt: skip
-        self.acts = Acts(cast("Context", context))
-        self.attendance = Attendance(cast("Context", context), self.acts, TRAINING)
+        self.deeds = Deeds(cast("CarryOutDependencies", node))
+        self.attendance = Attendance(cast("LoopDependencies", node), self.deeds, TRAINING)
 
     async def look(self) -> None:
-        self.attendance._seen.not_before_ms = 0
+        self.attendance._memory.not_before_ms = 0
         for _ in range(4):
-            if not await self.attendance._look():
+            if not await self.attendance._step():
                 break
 
     def seen(self, phase: str) -> bool:
-        return self.attendance._seen.phase == phase
+        return self.attendance._memory.phase == phase
 
     def close(self) -> None:
         self.journal.close()
@@ -147,8 +145,8 @@ class Member:
     async def training(self, _: str) -> Training:
         return TRAINING
 
-    async def parameters(self) -> dict[str, int]:
-        return {"survivor_difference_min": 3, "share_limit_ppm": 700_000, "count_bucket": 1}
+    async def parameters(self) -> Parameters:
+        return Parameters(survivor_difference_min=3, share_limit_ppm=700_000, count_bucket=1, time_window_ms=0)
 
     async def everything(self, _: str) -> list[Any]:
         return [{"participant": name, "msp_id": f"{name}MSP"} for name in NAMES]

@@ -28,6 +28,8 @@ ROUND = Round.model_validate(
         "layout_digest": DIGEST,
         "session": DIGEST,
         "threshold": 3,
+        "voters": 4,
+        "majority": 3,
         "cohort": NAMES,
         "survivors": NAMES,
         "updates": {name: {"digest": DIGEST, "length": 16, "examples": 10} for name in NAMES},

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fl_node.ledger.records import Round
-from fl_node.round.duty import LATEST_MS, TURN_MS, Own, duty, finished, lacking, to_answer, turn
+from fl_node.round.duty import LATEST_MS, TURN_MS, LocalState, duty, finished, lacking, to_answer, turn
 from fl_node.round.effects import (
     Advance,
     AnswerComplaints,
@@ -30,14 +30,14 @@ SHARES = {"seed_commitment": DIGEST, "shares_root": DIGEST, "sealed": DIGEST}
 UPDATE = {"digest": DIGEST, "length": 16, "examples": 10}
 SHARED = frozenset({"keys", "shares"})
 PROPOSAL = {"number": 1, "proposer": "b", "aggregate": DIGEST, "state": DIGEST}
-ME = Own("a", "AMSP", majority=3, voters=4)
+ME = LocalState("a", "AMSP")
 
 
 def view(phase: str, **fields: Any) -> Round:
     base = {
         "training": "t", "round": 1, "attempt": 1, "phase": phase, "deadline_ms": DEADLINE, "plan": DIGEST,
         "base_state": DIGEST, "layout_digest": DIGEST, "session": DIGEST, "threshold": 3, "cohort": NAMES,
-        "aggregators": ("b", "a", "d", "c"),
+        "aggregators": ("b", "a", "d", "c"), "voters": 4, "majority": 3,
     }  # fmt: skip
     return Round.model_validate(base | fields)
 
@@ -128,7 +128,7 @@ def test_a_node_that_dropped_out_reveals_nothing_but_still_moves_phases():
 
 def test_the_first_in_order_advances_at_once_and_the_others_wait_their_turn():
     complete = view("Keys", **keys(*NAMES))
-    own = {name: Own(name, name.upper(), done=frozenset({"keys"})) for name in NAMES}
+    own = {name: LocalState(name, name.upper(), done=frozenset({"keys"})) for name in NAMES}
     assert [turn(complete, own[name]) for name in "badc"] == [0, 1, 2, 3]
     assert Advance() in duty(complete, own["b"], 0)
     assert Advance() not in duty(complete, own["a"], 0)
@@ -186,11 +186,11 @@ def test_a_node_whose_framework_is_still_starting_takes_part_at_the_last_moment_
 
 
 def test_a_phase_lacks_the_records_that_are_awaited_and_a_proposal_those_that_decide_it():
-    assert lacking(view("Keys", **keys("a")), ME) == 3
-    assert lacking(view("Unmask", **updated(*NAMES), revealed=("a", "b")), ME) == 2
-    assert lacking(view("Attest", **updated(*NAMES)), ME) == 0
+    assert lacking(view("Keys", **keys("a"))) == 3
+    assert lacking(view("Unmask", **updated(*NAMES), revealed=("a", "b"))) == 2
+    assert lacking(view("Attest", **updated(*NAMES))) == 0
     proposed = {**updated(*NAMES), "proposal": PROPOSAL}
-    assert [lacking(view("Attest", **proposed, attestations=attested(*votes)), ME) for votes in
+    assert [lacking(view("Attest", **proposed, attestations=attested(*votes))) for votes in
             ((0, 0), (1, 0), (2, 0), (3, 0), (2, 1), (1, 2))] == [2, 2, 1, 0, 1, 0]  # fmt: skip
 
 

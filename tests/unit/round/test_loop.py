@@ -8,13 +8,12 @@ import pytest
 
 from fl_node.errors import NodeError
 from fl_node.ledger.records import Round
-from fl_node.node.context import Context
-from fl_node.node.observe import Health, Metrics
-from fl_node.round.attempts import DEEDS
-from fl_node.round.carry_out import Acts
-from fl_node.round.duty import Own, rest_ms
+from fl_node.metrics import Health, Metrics
+from fl_node.round.attempts import RECORDED
+from fl_node.round.carry_out import Deeds
+from fl_node.round.duty import LocalState, rest_ms
 from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
-from fl_node.round.loop import Attendance, Seen
+from fl_node.round.loop import Attendance, LoopDependencies, LoopMemory
 from tests.unit.node.test_daemon import training
 from tests.unit.round.test_duty import ME, NAMES, keys, updated, view
 
@@ -35,15 +34,15 @@ class Ledger:
 
 
 class Doing:
-    """Stands for the acts: notes what was asked for."""
+    """Stands for the deeds: notes what was asked for."""
 
-    def __init__(self, own: Own) -> None:
+    def __init__(self, own: LocalState) -> None:
         self.side = own
         self.done: list[Effect] = []
         self.moved = True
 
-    def own(self, _: Round, training: Any) -> Own:
-        return Own(**{**vars(self.side), "running": training.running})
+    def local_state(self, _: Round, training: Any) -> LocalState:
+        return LocalState(**{**vars(self.side), "running": training.running})
 
     async def do(self, _: Round, __: Any, effect: Effect) -> bool:
         self.done.append(effect)
@@ -56,11 +55,11 @@ class Doing:
         pass
 
 
-def attendance(shown: Round, own: Own) -> tuple[Attendance, Ledger, Doing]:
-    ledger, acts = Ledger(shown), Doing(own)
+def attendance(shown: Round, own: LocalState) -> tuple[Attendance, Ledger, Doing]:
+    ledger, deeds = Ledger(shown), Doing(own)
     mirror = SimpleNamespace(watch=lambda *_: None)
     held = SimpleNamespace(ledger=ledger, health=Health(), metrics=Metrics(), mirror=mirror, me=own.participant)
-    return Attendance(cast("Context", held), cast("Acts", acts), training("t")), ledger, acts
+    return Attendance(cast("LoopDependencies", held), cast("Deeds", deeds), training("t")), ledger, deeds
 
 
 async def looks(made: Attendance, ledger: Ledger, *events: str) -> int:
@@ -69,7 +68,7 @@ async def looks(made: Attendance, ledger: Ledger, *events: str) -> int:
     await asyncio.sleep(0.01)
     before = ledger.looks
     for event in events:
-        made.hear(event)
+        made.on_event(event)
     await asyncio.sleep(0.01)
     made.stop()
     await task
@@ -85,20 +84,20 @@ async def looks(made: Attendance, ledger: Ledger, *events: str) -> int:
         ("c", ("PhaseMoved",), 1),
     ],
 )
-async def test_a_node_looks_when_the_phase_moved_and_the_first_in_order_when_all_have_delivered(
+async def test_a_node_steps_when_the_phase_moved_and_the_first_in_order_when_all_have_delivered(
     participant: str, events: tuple[str, ...], expected: int
 ):
-    own = Own(participant, "MSP", frozenset({"keys"}))
+    own = LocalState(participant, "MSP", frozenset({"keys"}))
     made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, **keys("b", "c")), own)
     assert await looks(made, ledger, *events) == expected
 
 
 async def test_what_is_heard_while_the_ledger_answers_is_not_lost():
-    made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, **keys("a", "b", "c")), Own("b", "BMSP"))
+    made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, **keys("a", "b", "c")), LocalState("b", "BMSP"))
 
     async def slow(_: str) -> Round:
         ledger.looks += 1
-        made.hear("KeysPublished")
+        made.on_event("KeysPublished")
         return ledger.shown
 
     ledger.round = slow  # type: ignore[method-assign]
@@ -109,44 +108,45 @@ async def test_what_is_heard_while_the_ledger_answers_is_not_lost():
     assert ledger.looks > 1
 
 
-async def test_all_that_is_due_is_done_in_one_look():
-    made, _, acts = attendance(view("Keys", deadline_ms=1 << 60), ME)
-    await made._look()
-    assert [type(effect).__name__ for effect in acts.done] == ["Train", "PublishKeys"]
-    assert PublishKeys() in acts.done
+async def test_all_that_is_due_is_done_in_one_step():
+    made, _, deeds = attendance(view("Keys", deadline_ms=1 << 60), ME)
+    await made._step()
+    assert [type(effect).__name__ for effect in deeds.done] == ["Train", "PublishKeys"]
+    assert PublishKeys() in deeds.done
 
 
 async def test_a_training_that_has_no_round_left_to_open_is_over():
-    made, _, acts = attendance(view("Final", deadline_ms=0, **updated("a", "b", "c", "d")), Own("b", "BMSP"))
-    acts.moved = False
-    await made._look()
-    assert (acts.done[0], made.training.running, made.over) == (OpenRound(), False, False)
-    made._seen.not_before_ms = 0
-    await made._look()
+    made, _, deeds = attendance(view("Final", deadline_ms=0, **updated("a", "b", "c", "d")), LocalState("b", "BMSP"))
+    deeds.moved = False
+    await made._step()
+    assert (deeds.done[0], made.training.running, made.over) == (OpenRound(), False, False)
+    made._memory.not_before_ms = 0
+    await made._step()
     assert made.over
 
 
 @pytest.mark.parametrize(("when", "expected"), [("after", 2), ("meanwhile", 2), ("never", 1)])
 async def test_a_node_that_waits_for_a_complaints_answer_advances_as_soon_as_it_hears_of_it(when: str, expected: int):
-    made, _, acts = attendance(view("Updates", deadline_ms=0, **updated(*NAMES)), Own("b", "BMSP", frozenset(DEEDS)))
-    made._seen = Seen("t/1/1", "Updates", failures=7)
-    acts.moved = False
+    shown = view("Updates", deadline_ms=0, **updated(*NAMES))
+    made, _, deeds = attendance(shown, LocalState("b", "BMSP", RECORDED))
+    made._memory = LoopMemory("t/1/1", "Updates", failures=7)
+    deeds.moved = False
 
     async def do(*_: object) -> bool:
-        acts.done.append(Advance())
-        if when == "meanwhile" and len(acts.done) == 1:
-            made.hear("ComplaintAnswered")
+        deeds.done.append(Advance())
+        if when == "meanwhile" and len(deeds.done) == 1:
+            made.on_event("ComplaintAnswered")
         return False
 
-    acts.do = do  # type: ignore[method-assign]
+    deeds.do = do  # type: ignore[method-assign]
     task = asyncio.create_task(made.run())
     await asyncio.sleep(0.02)
     if when == "after":
-        made.hear("ComplaintAnswered")
+        made.on_event("ComplaintAnswered")
     await asyncio.sleep(0.05)
     made.stop()
     await task
-    assert len(acts.done) == expected
+    assert len(deeds.done) == expected
 
 
 @pytest.mark.parametrize(
@@ -158,28 +158,28 @@ def test_the_more_attempts_of_a_round_are_void_the_longer_a_node_rests(phase: st
 
 
 async def test_a_vote_ends_the_rest_after_void_attempts():
-    made, _, acts = attendance(view("Void", attempt=9, **keys(*NAMES)), Own("b", "BMSP"))
-    await made._look()
-    assert acts.done == []
-    made.hear_vote()
-    await made._look()
-    assert acts.done == [OpenRound()]
+    made, _, deeds = attendance(view("Void", attempt=9, **keys(*NAMES)), LocalState("b", "BMSP"))
+    await made._step()
+    assert deeds.done == []
+    made.on_vote()
+    await made._step()
+    assert deeds.done == [OpenRound()]
 
 
 async def test_a_problem_is_shown_until_the_duty_is_done():
-    made, _, acts = attendance(view("Keys", deadline_ms=1 << 60), ME)
-    right, full = acts.do, NodeError("FL4007", "disk full")
+    made, _, deeds = attendance(view("Keys", deadline_ms=1 << 60), ME)
+    right, full = deeds.do, NodeError("FL4007", "disk full")
 
     async def fail(*_: object) -> bool:
         raise full
 
-    acts.do = fail  # type: ignore[method-assign]
-    await made._look()
-    health = made.context.health
+    deeds.do = fail  # type: ignore[method-assign]
+    await made._step()
+    health = made.node.health
     assert "disk full" in health.report()["problem"]
-    await made._look()  # before the pause has passed
+    await made._step()  # before the pause has passed
     assert "disk full" in health.report()["problem"]
-    acts.do = right  # type: ignore[method-assign]
-    made._seen.not_before_ms = 0
-    await made._look()
+    deeds.do = right  # type: ignore[method-assign]
+    made._memory.not_before_ms = 0
+    await made._step()
     assert health.report()["problem"] == ""

@@ -11,9 +11,10 @@ from fl_node.blobs.store import About, BlobStore
 from fl_node.journal.journal import AttemptJournal, Journal
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Round, Training
-from fl_node.node.context import Context
-from fl_node.node.observe import Metrics
+from fl_node.metrics import Metrics
 from fl_node.round.attempts import Attempts
+from fl_node.round.carry_out import CarryOutDependencies, Deeds
+from fl_node.round.effects import PublishKeys
 from fl_node.round.masking import MASKED, SHARES, Attempt
 from fl_node.secagg import messages as m
 from tests.unit.round.test_checks import DIGEST, KNOWN, ROUND
@@ -33,22 +34,22 @@ def test_t6_shares_dealt_or_a_vector_masked_before_a_restored_journal_end_the_at
     with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
         if recorded:
             journal.attempt("t", 1, 1).record(kind, b"1")
-        own = Attempts(context(tmp_path, journal, store)).own(ROUND, TRAINING)
+        own = Attempts(node(journal, store)).local_state(ROUND, TRAINING)
     assert own.dropped is not recorded
 
 
-def context(data: Path, journal: Journal, store: BlobStore) -> Context:
+def node(journal: Journal, store: BlobStore) -> CarryOutDependencies:
     made = SimpleNamespace(
-        config=SimpleNamespace(organisation="hospital-a", data=data),
+        organisation="hospital-a",
         workshop=SimpleNamespace(trained=lambda *_: True, ready=lambda _: True, fits=lambda _: True),
-        consortium=SimpleNamespace(majority=3, members=range(4)),
         journal=journal,
         store=store,
         metrics=Metrics(),
+        ledger=None,
         me="a",
         msp="aMSP",
     )
-    return cast("Context", made)
+    return cast("CarryOutDependencies", made)
 
 
 class Publishing:
@@ -69,18 +70,18 @@ class Publishing:
 async def test_t5_keys_that_somebody_else_published_first_are_drawn_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, shared: bool, fresh: bool
 ):
-    async def opened(_: Context, __: Round, records: AttemptJournal) -> Publishing:
+    async def opened(_: object, __: Round, records: AttemptJournal) -> Publishing:
         return Publishing(records, code)
 
     monkeypatch.setattr(Attempt, "open", opened)
     drawn = []
     with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
-        attempts = Attempts(context(tmp_path, journal, BlobStore(tmp_path / "blobs")))
+        deeds = Deeds(node(journal, BlobStore(tmp_path / "blobs")))
         if shared:
             journal.attempt("t", 1, 1).record(SHARES, b"1")
         for _ in range(2):
             with pytest.raises(LedgerError):
-                await attempts.publish_keys(ROUND)
+                await deeds.do(ROUND, TRAINING, PublishKeys())
             drawn.append(journal.attempt("t", 1, 1).get("secret"))
     assert (drawn == [None, None]) is fresh
 
@@ -134,7 +135,7 @@ async def test_t14_an_update_that_may_be_on_the_ledger_is_not_taken_to_be_missin
     monkeypatch.setattr("fl_node.round.known.earlier_sets", lambda *_: ())
     attempt = SimpleNamespace(
         _shares_fixed=nothing,
-        context=SimpleNamespace(witnesses=SimpleNamespace(confirm=nothing)),
+        node=SimpleNamespace(witnesses=SimpleNamespace(confirm=nothing), journal=None),
         trusted=KNOWN,
         uncommitted=uncommitted,
         records=SimpleNamespace(get=lambda _: b"masked" if masked else None),

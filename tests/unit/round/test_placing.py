@@ -15,7 +15,7 @@ class World:
     """Four members, of which hospital-b takes every blob and endorses nothing."""
 
     def __init__(self) -> None:
-        self.config = SimpleNamespace(organisation="hospital-c", name="hospital-c")
+        self.me = self.organisation = "hospital-c"
         self.journal = SimpleNamespace(mark=str.upper)
         self.consortium = SimpleNamespace(threshold=3, organisation=lambda name: SimpleNamespace(msp_id=name))
         self.blobs = SimpleNamespace(urls=dict.fromkeys(MEMBERS, ""), spread=self.spread)

@@ -93,6 +93,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"reveal", "RevealShares", "the shares that a member revealed"},
 	{"proposed", "ProposeAggregate", "a proposed result"},
 	{"attest", "Attest", "an organisation's verdict on it"},
+	{"no-state", "AttestNoState", "an organisation finds no state after the sum"},
 	{"blame", "Advance, ReportFault", "who sits out the rest of an epoch, and whether it is proven"},
 	{"flag", "Advance, ReportFault", "an anomaly with its evidence"},
 	{"outcome", "Advance, ReportFault, votes", "what an attempt showed of a participant, until Settle folds it"},

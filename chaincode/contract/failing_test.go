@@ -71,6 +71,7 @@ func history() *contracttest.Federation {
 		f.Must(contracttest.Admin(i), "Attest", lied.With(object{"number": 1, "state": lied.State(), "agree": false, "deviation_e9": 0}), nil)
 	}
 	lied.Advance(round.PhaseAttest)
+	f.Must(contracttest.Admin(3), "AttestNoState", lied.With(object{"aggregate": contracttest.Digest("sum"), "code": "FL3010"}), nil)
 	lied.Finish()
 	f.Must(contracttest.Node(0), "Settle", object{"training": "tumour", "round": 1}, nil)
 	f.Must(contracttest.Admin(0), "Transfer", object{"to": contracttest.MSP(1), "amount": 3}, nil)

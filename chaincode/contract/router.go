@@ -37,6 +37,7 @@ func (c Contract) transactions() map[string]entry {
 		"RevealShares":     transaction(round.RevealShares),
 		"ProposeAggregate": transaction(c.proposeAggregate),
 		"Attest":           transaction(round.Attest),
+		"AttestNoState":    transaction(round.AttestNoState),
 		"ReportFault":      transaction(c.reportFault),
 		"AnswerComplaint":  transaction(round.AnswerComplaint),
 

@@ -270,6 +270,57 @@ func TestT18AnHonestRoundCannotBeVoidedAsGarbage(t *testing.T) {
 	refused(t, f, p.Node(0), "ReportFault", p.With(object{"kind": "garbage", "accused": "", "evidence": object{}}), errcode.NotProven)
 }
 
+func TestT18ASumThatNoStateFollowsFromIsVoidByAMajority(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	deny := func(members ...int) {
+		for _, i := range members {
+			f.Must(contracttest.Admin(i), "AttestNoState", p.With(object{"aggregate": contracttest.Digest("sum"), "code": "FL3010"}), nil)
+		}
+	}
+	deny(0, 1)
+	stays(t, f, p)
+	deny(2)
+	p.Advance(round.Void)
+	equal(t, string(errcode.VoidNoState), p.View().VoidReason)
+	flagged := flags(f, "")[0]
+	equal(t, round.FlagGarbage, flagged.Kind)
+	equal(t, "3 of 4 organisations find no state after the sum (FL3010)", flagged.Detail)
+	next := f.Open("tumour", options{}) // the same survivors may try again
+	next.Finish()
+	equal(t, round.Final, next.View().Phase)
+}
+
+func TestT18NoMinorityVoidsARoundByDenyingItsState(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	deny := func(sum string) object {
+		return p.With(object{"aggregate": contracttest.Digest(sum), "code": "FL3010"})
+	}
+	f.Must(contracttest.Admin(0), "AttestNoState", deny("sum"), nil)
+	f.Must(contracttest.Admin(1), "AttestNoState", deny("sum"), nil)
+	f.Must(contracttest.Admin(2), "AttestNoState", deny("another sum"), nil) // three, but not of one sum
+	refused(t, f, contracttest.Admin(1), "AttestNoState", deny("sum"), errcode.AlreadyAttested)
+	refused(t, f, contracttest.Admin(3), "AttestNoState", changed(deny("sum"), "code", "because"), errcode.BadArgument)
+	refused(t, f, ledger.Caller{MSPID: "RegulatorMSP", Role: ledger.Client}, "AttestNoState", deny("sum"), errcode.NotAMember)
+	stays(t, f, p)
+	p.Propose()
+	p.Attest(3)
+	refused(t, f, contracttest.Admin(3), "AttestNoState", deny("sum"), errcode.AlreadyAttested) // it agreed to the open proposal
+	refused(t, f, contracttest.Admin(0), "Attest", p.With(object{"number": 1, "state": p.State(), "agree": true, "deviation_e9": 0}), errcode.AlreadyAttested)
+	stays(t, f, p)
+}
+
+// stays asks Advance, which must not move the round.
+func stays(t *testing.T, f *contracttest.Federation, p *contracttest.Played) {
+	t.Helper()
+	var answer round.AdvanceResponse
+	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)
+	equal(t, false, answer.Moved)
+}
+
 func TestT20ACountAboveTheVettedRowsOrOffTheGranularityIsRefused(t *testing.T) {
 	f := training(4, `{"count_bucket":50}`)
 	p := f.Open("tumour", options{})

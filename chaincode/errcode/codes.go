@@ -68,6 +68,7 @@ const (
 	VoidByVote          Code = "FL0429"
 	VoidDominance       Code = "FL0430"
 	VoidBadSeals        Code = "FL0431"
+	VoidNoState         Code = "FL0432"
 	WrongShareKind      Code = "FL0440"
 	WrongDealers        Code = "FL0441"
 	BadShareProof       Code = "FL0442"

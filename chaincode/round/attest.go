@@ -169,6 +169,10 @@ func Attest(s ledger.State, env ledger.Env, req AttestRequest) (ProposalResponse
 	if err := checkVerdict(proposed, req.Attestation); err != nil {
 		return ProposalResponse{}, none, err
 	}
+	if _, said, err := ledger.Load[NoState](s, req.key("no-state", env.Caller.MSPID)); err != nil || said && req.Agree {
+		return ProposalResponse{}, none,
+			either(err, errcode.New(errcode.AlreadyAttested, "%s has attested that no state follows", env.Caller.MSPID))
+	}
 	key := req.key("attest", ledger.Number(req.Number), env.Caller.MSPID)
 	if raw, err := s.Get(key); err != nil || raw != nil {
 		return ProposalResponse{}, none,

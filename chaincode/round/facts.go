@@ -18,6 +18,7 @@ type facts struct {
 	exposures   func() ([]Exposure, error) // against the sets frozen in the epoch
 	secrets     func() (secrets, error)    // what the shares rebuild to
 	verdicts    func() (tally, error)      // how the attestations to the last proposal stand
+	denials     func() (denials, error)    // who finds no state after the sum
 }
 
 func factsOf(s ledger.Reader, round Round, status Status, nowMS int64) facts {
@@ -28,6 +29,7 @@ func factsOf(s ledger.Reader, round Round, status Status, nowMS int64) facts {
 	f.exposures = lazy(ofSurvivors(f, func(names []string) ([]Exposure, error) { return readExposures(s, round, names) }))
 	f.secrets = lazy(func() (secrets, error) { return rebuild(s, round, status) })
 	f.verdicts = lazy(func() (tally, error) { return verdicts(s, round.Ref, status.Number) })
+	f.denials = lazy(func() (denials, error) { return readDenials(s, round.Ref) })
 	return f
 }
 

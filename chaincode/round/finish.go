@@ -54,6 +54,11 @@ func (a *advance) void(reason errcode.Code, found culprits) error {
 	if reason != errcode.VoidBadSeals { // no record proves those
 		faults = append(faults, found.blamed...)
 	}
+	if reason == errcode.VoidNoState {
+		if err := a.flagBarren(); err != nil {
+			return err
+		}
+	}
 	if err := a.blame(reason, found.blamed); err != nil {
 		return err
 	}

@@ -183,6 +183,13 @@ func (w *walk) complain(from int) {
 
 // result proposes what is true or a lie, and members attest for or against it.
 func (w *walk) result() {
+	if w.chance(10) { // the plan finds no state: most say so
+		for _, member := range w.random.Perm(len(w.f.Members)) {
+			if !w.chance(15) {
+				w.f.Try(contracttest.Admin(member), "AttestNoState", w.p.With(object{"aggregate": contracttest.Digest("sum"), "code": "FL3010"}))
+			}
+		}
+	}
 	view := w.p.View()
 	if view.Proposal == nil && len(view.Turns) > 0 {
 		proposal := w.p.Proposal()

@@ -36,7 +36,10 @@ var ordered = map[round.Phase][][]line{
 		{{round.PhaseUnmask, round.Void, errcode.VoidBadDealer}, {round.PhaseUnmask, round.Void, errcode.VoidNotUnmaskable}},
 		{{round.PhaseUnmask, round.Void, errcode.VoidBadDealer}, {round.PhaseUnmask, round.PhaseAttest, ""}},
 	},
-	round.PhaseAttest: {{{round.PhaseAttest, round.Final, ""}, {round.PhaseAttest, round.PhaseAttest, ""}}}, // late, but agreed
+	round.PhaseAttest: { // agreed or without a state, though late; of these two majorities there is only one
+		{{round.PhaseAttest, round.Final, ""}, {round.PhaseAttest, round.PhaseAttest, ""}},
+		{{round.PhaseAttest, round.Void, errcode.VoidNoState}, {round.PhaseAttest, round.PhaseAttest, ""}},
+	},
 }
 
 // before says whether the order of two lines is a rule.

@@ -40,6 +40,7 @@ type View struct {
 	Majority     int                    `json:"majority"` // so many of them must agree for Final
 	Proposal     *Proposed              `json:"proposal"`
 	Attestations map[string]Attestation `json:"attestations"`
+	NoState      map[string]NoState     `json:"no_state"` // by MSP id: who finds no state after the sum
 	State        string                 `json:"state"`
 	DeviationE9  uint64                 `json:"deviation_e9"`
 	VoidReason   string                 `json:"void_reason"`
@@ -102,7 +103,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 		return view, err
 	}
 	view.said(round, evidence)
-	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readMajority, view.readProposal} {
+	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readMajority, view.readProposal, view.readNoState} {
 		if err := read(s, round, status); err != nil {
 			return view, err
 		}
@@ -116,7 +117,7 @@ func fixed(round Round) View {
 		Plan: round.Plan, BaseState: round.BaseState, LayoutDigest: round.LayoutDigest, Session: round.Session,
 		Threshold: round.Threshold, Cohort: round.Names(), Members: round.Cohort, Aggregators: round.Aggregators,
 		Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
-		Turns: []ProposerTurn{}, Exposure: []Exposure{}, Frozen: []FrozenView{}, Attestations: map[string]Attestation{},
+		Turns: []ProposerTurn{}, Exposure: []Exposure{}, Frozen: []FrozenView{}, Attestations: map[string]Attestation{}, NoState: map[string]NoState{},
 	}
 }
 
@@ -198,6 +199,14 @@ func (v *View) readProposal(s ledger.State, round Round, status Status) error {
 	items, err := ledger.List[Attestation](s, "attest", append(round.parts(), ledger.Number(status.Number))...)
 	for _, item := range items {
 		v.Attestations[item.Parts[4]] = item.Record
+	}
+	return err
+}
+
+func (v *View) readNoState(s ledger.State, round Round, _ Status) error {
+	items, err := ledger.List[NoState](s, "no-state", round.parts()...)
+	for _, item := range items {
+		v.NoState[item.Parts[3]] = item.Record
 	}
 	return err
 }

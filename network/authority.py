@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from network import codes
 from network.errors import NetworkError
 from network.files import write_atomically, write_new
 
@@ -144,9 +145,9 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError):
-        raise NetworkError("FL1013", "this is not a readable private key", where=str(path)) from None
+        raise NetworkError(codes.KEY_DAMAGED, "this is not a readable private key", where=str(path)) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise NetworkError("FL1013", "this is not an elliptic-curve key", where=str(path))
+        raise NetworkError(codes.KEY_DAMAGED, "this is not an elliptic-curve key", where=str(path))
     return key
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from network import processes, runfolder
+from network import codes, processes, runfolder
 from network.build import build_chaincode
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
@@ -107,7 +107,7 @@ def _resolve(request: Request) -> Consortium:
     if existing and consortium != existing:
         hint = "Bring it up without options to go on with what it has, or wipe it with `fedledger network down --wipe`."
         message = "this network was brought up with another definition"
-        raise NetworkError("FL1031", message, where=str(request.run / "consortium.yaml"), hint=hint)
+        raise NetworkError(codes.OTHER_DEFINITION, message, where=str(request.run / "consortium.yaml"), hint=hint)
     return consortium
 
 
@@ -129,10 +129,12 @@ def _require_down(run: Path, kind: Kind) -> None:
     plan = Plan.read(run)
     if plan.kind != kind:
         hint = "Choose another run folder with --run, or wipe this one."
-        raise NetworkError("FL1034", f"this run folder holds a {plan.kind} network", where=str(run), hint=hint)
+        raise NetworkError(
+            codes.OTHER_KIND_OF_NETWORK, f"this run folder holds a {plan.kind} network", where=str(run), hint=hint
+        )
     if all(s.state == "up" for s in processes.status(run, plan)):
         hint = "See `fedledger network status`; `fedledger network down` stops it."
-        raise NetworkError("FL1030", "this network is up already", where=str(run), hint=hint)
+        raise NetworkError(codes.NETWORK_IS_UP, "this network is up already", where=str(run), hint=hint)
 
 
 def _require_free_ports(run: Path, plan: Plan) -> None:

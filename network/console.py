@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from network import codes
 from network.errors import FedledgerError, NetworkError
 
 EXIT_ERROR = 1
@@ -42,7 +43,7 @@ def _files_explained() -> Iterator[None]:
         if error.filename is None:
             raise
         problem = f"the file or folder cannot be read or written: {error.strerror}"
-        raise NetworkError("FL1012", problem, where=str(error.filename), hint="Give another path.") from None
+        raise NetworkError(codes.FILE_UNUSABLE, problem, where=str(error.filename), hint="Give another path.") from None
 
 
 def emit_json(value: Any) -> None:

@@ -1,5 +1,16 @@
 """The one error type that people and machines see from every part of fedledger but the gateway client."""
 
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """What a catalogue says of a code."""
+
+    text: str
+    """What it means, a sentence."""
+    hint: str
+    """What to do; empty where that depends on the case."""
+
 
 class FedledgerError(Exception):
     """Says what was wrong, where, and what to do, under a stable code.

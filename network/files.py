@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from network import codes
 from network.errors import NetworkError
 
 
@@ -70,4 +71,6 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         hint = hints.get(error.errno or 0, "")
-        raise NetworkError("FL1012", f"cannot write: {error.strerror or error}", where=str(path), hint=hint) from None
+        raise NetworkError(
+            codes.FILE_UNUSABLE, f"cannot write: {error.strerror or error}", where=str(path), hint=hint
+        ) from None

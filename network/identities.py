@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from network import codes
 from network.authority import Authority, Subject, Unit
 from network.errors import NetworkError
 from network.files import make_folder, write_new
@@ -91,7 +92,9 @@ def identities_of(consortium: Consortium, run: Path, organisation: str) -> Organ
         found = consortium.organisation(organisation)
     except KeyError:
         names = ", ".join(o.name for o in consortium.organisations)
-        raise NetworkError("FL1010", f"there is no organisation {organisation}", hint=f"There are {names}.") from None
+        raise NetworkError(
+            codes.UNKNOWN_ORGANISATION, f"there is no organisation {organisation}", hint=f"There are {names}."
+        ) from None
     return OrganisationIdentities(run / "identities" / organisation, found)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fabric_protos.common import configtx_pb2
 
-from network import identities, processes, runfolder
+from network import codes, identities, processes, runfolder
 from network.blocking import finish
 from network.bringup import READY_S, Outcome, Report, plan_of, timed
 from network.build import build_chaincode
@@ -82,7 +82,7 @@ def _widened(run: Path, newcomer: Newcomer) -> Consortium:
         organisations.append({"name": newcomer.name, "role": newcomer.role, "host": newcomer.host})
     elif role != newcomer.role:
         message = f"{newcomer.name} is there already, as {role}"
-        raise NetworkError("FL1035", message, where=str(run / "consortium.yaml"), hint="Choose another name.")
+        raise NetworkError(codes.NAME_TAKEN, message, where=str(run / "consortium.yaml"), hint="Choose another name.")
     return parse_consortium(document)
 
 

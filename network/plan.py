@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from network import codes
 from network.errors import NetworkError
 from network.files import write_atomically
 
@@ -53,10 +54,10 @@ class Plan:
             return cls(value["kind"], tuple(Process.from_json(n, p) for n, p in value["processes"].items()))
         except FileNotFoundError:
             hint = "Start one with `fedledger network up`."
-            raise NetworkError("FL1020", "there is no network here", where=str(run), hint=hint) from None
+            raise NetworkError(codes.NO_NETWORK, "there is no network here", where=str(run), hint=hint) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             hint = "Remove the file and bring the network up again; ledgers stay."
-            raise NetworkError("FL1021", f"unreadable: {error}", where=str(path), hint=hint) from None
+            raise NetworkError(codes.NETWORK_FILE_DAMAGED, f"unreadable: {error}", where=str(path), hint=hint) from None
 
     def process(self, name: str) -> Process:
         """Return one process; FL1022 if the network has none of that name."""
@@ -64,4 +65,4 @@ class Plan:
             if process.name == name:
                 return process
         names = ", ".join(p.name for p in self.processes)
-        raise NetworkError("FL1022", f"there is no process {name}", hint=f"There are {names}.")
+        raise NetworkError(codes.UNKNOWN_PROCESS, f"there is no process {name}", hint=f"There are {names}.")

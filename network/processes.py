@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from network import codes
 from network.errors import NetworkError
 from network.files import make_folder, write_atomically
 from network.pids import birth, memory, send
@@ -65,7 +66,7 @@ def require_free_ports(process: Process) -> None:
     for port in (process.port, *process.other_ports):
         if answers(process.host, port):
             hint = f"Stop the other program (`ss -ltnp sport = :{port}` names it), or choose another --base-port."
-            raise NetworkError("FL1023", f"port {port} is taken", where=process.name, hint=hint)
+            raise NetworkError(codes.PORT_TAKEN, f"port {port} is taken", where=process.name, hint=hint)
 
 
 def wait_ready(run: Path, process: Process, timeout_s: float = 30.0, offset: int = 0) -> None:
@@ -78,10 +79,10 @@ def wait_ready(run: Path, process: Process, timeout_s: float = 30.0, offset: int
     log = log_path(run, process.name)
     while not _is_ready(process, log, offset):
         if pid(run, process.name) is None:
-            raise NetworkError("FL1024", f"{process.name} ended at once: {_tail(log)}", where=str(log))
+            raise NetworkError(codes.PROCESS_ENDED, f"{process.name} ended at once: {_tail(log)}", where=str(log))
         if time.monotonic() > deadline:
             message = f"{process.name} is not ready after {timeout_s:.0f} s: {_tail(log)}"
-            raise NetworkError("FL1025", message, where=str(log))
+            raise NetworkError(codes.PROCESS_NOT_READY, message, where=str(log))
         time.sleep(POLL_S)
 
 
@@ -155,7 +156,9 @@ def _spawn(process: Process, log: Path) -> int:
     try:  # its own session, so that a signal to the terminal does not reach it
         return os.posix_spawn(program, process.command, environment, file_actions=actions, setsid=True)
     except OSError as error:
-        raise NetworkError("FL1026", f"cannot start {program}: {error.strerror}", where=process.name) from None
+        raise NetworkError(
+            codes.PROGRAM_NOT_STARTED, f"cannot start {program}: {error.strerror}", where=process.name
+        ) from None
 
 
 def _pid_file(run: Path, name: str) -> Path:

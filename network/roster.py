@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from network import codes
 from network.authority import Unit
 from network.errors import NetworkError
 from network.identities import NODE_ATTRIBUTES, identities_of
@@ -50,11 +51,11 @@ def add(consortium: Consortium, run: Path, organisation: str, name: str, role: s
     """
     if not NAME.fullmatch(name) or role not in ROLES:
         hint = f"A name has lower-case letters, digits and dashes; a role is one of {', '.join(ROLES)}."
-        raise NetworkError("FL1015", f"{name} cannot be issued as {role}", where=organisation, hint=hint)
+        raise NetworkError(codes.IDENTITY_REFUSED, f"{name} cannot be issued as {role}", where=organisation, hint=hint)
     identities = identities_of(consortium, run, organisation)
     unit, attributes = ROLES[role]
     if identities.organisation.role != "member" and role == "node":
-        raise NetworkError("FL1015", "only members have nodes", where=organisation)
+        raise NetworkError(codes.IDENTITY_REFUSED, "only members have nodes", where=organisation)
     return identities.user(name, unit, attributes)
 
 
@@ -64,11 +65,13 @@ def certificate_of(run: Path, organisation: str, name: str) -> x509.Certificate:
     found = list(folder.glob(f"*/{name}/msp/signcerts/cert.pem")) if NAME.fullmatch(name) else []
     if not found:
         hint = "See `fedledger identity list`."
-        raise NetworkError("FL1011", f"{organisation} has no identity {name}", where=str(folder), hint=hint)
+        raise NetworkError(
+            codes.UNKNOWN_IDENTITY, f"{organisation} has no identity {name}", where=str(folder), hint=hint
+        )
     try:
         return x509.load_pem_x509_certificate(found[0].read_bytes())
     except ValueError:
-        raise NetworkError("FL1013", "this is not a readable certificate", where=str(found[0])) from None
+        raise NetworkError(codes.KEY_DAMAGED, "this is not a readable certificate", where=str(found[0])) from None
 
 
 def revocation_list(run: Path, organisation: str) -> Path:

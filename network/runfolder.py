@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from network import identities
+from network import codes, identities
 from network.errors import NetworkError
 from network.files import make_folder, write_atomically
 from network.topology import Consortium, dump_consortium, load_consortium
@@ -37,7 +37,7 @@ def wipe(run: Path) -> None:
     if not run.exists():
         return
     if not (run / "consortium.yaml").exists():
-        raise NetworkError("FL1033", "this is not a run folder, so it is not removed", where=str(run))
+        raise NetworkError(codes.NOT_A_RUN_FOLDER, "this is not a run folder, so it is not removed", where=str(run))
     shutil.rmtree(run)
 
 
@@ -48,14 +48,14 @@ def locked(run: Path) -> Iterator[None]:
     try:
         stream = path.open("w")
     except OSError as error:
-        raise NetworkError("FL1012", f"cannot write: {error.strerror}", where=str(path)) from None
+        raise NetworkError(codes.FILE_UNUSABLE, f"cannot write: {error.strerror}", where=str(path)) from None
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             hint = "Wait until it has finished."
             raise NetworkError(
-                "FL1032", "another command is at work on this network", where=str(run), hint=hint
+                codes.COMMAND_AT_WORK, "another command is at work on this network", where=str(run), hint=hint
             ) from None
         yield
 
@@ -64,7 +64,9 @@ def _require_space(run: Path) -> None:
     free = shutil.disk_usage(run).free
     if free < MINIMUM_FREE_BYTES:
         message = f"only {free >> 20} MB are free and a network needs {MINIMUM_FREE_BYTES >> 20}"
-        raise NetworkError("FL1014", message, where=str(run), hint="Free some space; nothing was changed.")
+        raise NetworkError(
+            codes.DISK_NEARLY_FULL, message, where=str(run), hint="Free some space; nothing was changed."
+        )
 
 
 def _federation(consortium: Consortium) -> str:

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from network import codes
 from network.allotment import DEFAULT_BASE_PORT, allot
 from network.errors import NetworkError
 from network.roles import Roles
@@ -205,7 +206,10 @@ def parse_consortium(document: PlacedYaml, **overrides: Any) -> Consortium:
         field = ".".join(map(str, location))
         message = first["msg"] if "at" in first.get("ctx", {}) else f"{field}: {first['msg']}"
         raise NetworkError(
-            "FL1002", f"{message}{more}", where=document.place(location), hint="Correct the definition and try again."
+            codes.DEFINITION_INVALID,
+            f"{message}{more}",
+            where=document.place(location),
+            hint="Correct the definition and try again.",
         ) from None
 
 

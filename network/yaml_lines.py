@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import yaml
 
+from network import codes
 from network.errors import NetworkError
 
 Location = tuple[str | int, ...]
@@ -26,7 +27,9 @@ class PlacedYaml:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise NetworkError("FL1001", f"cannot read the definition: {error}", where=str(path)) from None
+            raise NetworkError(
+                codes.DEFINITION_UNREADABLE, f"cannot read the definition: {error}", where=str(path)
+            ) from None
         loader = yaml.SafeLoader(text)
         try:
             node = loader.get_single_node()
@@ -36,7 +39,7 @@ class PlacedYaml:
             mark = getattr(error, "problem_mark", None)
             where = f"{path}:{mark.line + 1}" if mark else str(path)
             problem = getattr(error, "problem", None) or str(error)
-            raise NetworkError("FL1001", f"not YAML: {problem}", where=where) from None
+            raise NetworkError(codes.DEFINITION_UNREADABLE, f"not YAML: {problem}", where=where) from None
         finally:
             loader.dispose()
         return cls(str(path), value, lines)
@@ -61,6 +64,6 @@ def _lines(node: yaml.Node | None, location: Location, line: int, source: str) -
         for key, item in node.value:
             here = key.start_mark.line + 1
             if key.value in seen:
-                raise NetworkError("FL1001", f"{key.value} is given twice", where=f"{source}:{here}")
+                raise NetworkError(codes.DEFINITION_UNREADABLE, f"{key.value} is given twice", where=f"{source}:{here}")
             seen.add(key.value)
             yield from _lines(item, (*location, key.value), here, source)

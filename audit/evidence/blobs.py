@@ -6,6 +6,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TypeGuard
 
+from audit import codes
 from audit.evidence.fetch import FetchError
 
 PREFIX = 2
@@ -22,7 +23,7 @@ def gather(folders: Sequence[Path], into: Path) -> Path | None:
         return None
     for folder in folders:
         if not folder.is_dir():
-            raise FetchError("FL5104", "there is no such folder of blobs", where=str(folder))
+            raise FetchError(codes.NO_BLOB_FOLDER, "there is no such folder of blobs", where=str(folder))
     for blob in _blobs(folders):
         link = into / blob.name[:PREFIX] / blob.name
         if not link.is_symlink() and _whole(blob):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fabric_protos.common import common_pb2
 
+from audit import codes
 from audit.fabric.wire import WireError, decode, header_hash
 from audit.text import visible
 from gateway import Endpoint, EventStream, Identity, Signer, connect
@@ -61,7 +62,7 @@ def read_block(folder: Path, number: int) -> common_pb2.Block:
         return decode(common_pb2.Block, raw, "block file")
     except (WireError, OSError) as error:
         text = f"the file does not hold a block: {error}"
-        raise FetchError("FL5101", text, where=str(path), hint="fetch it again") from error
+        raise FetchError(codes.NOT_A_BLOCK, text, where=str(path), hint="fetch it again") from error
 
 
 def read_blocks(folder: Path, start: int = 0) -> Iterator[common_pb2.Block]:
@@ -77,7 +78,9 @@ def store_block(folder: Path, block: common_pb2.Block) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(path.parent).free < RESERVE_BYTES + block.ByteSize():
         hint = "Free some, then fetch again: it goes on. A peer may stream blocks without end; verify what is there."
-        raise FetchError("FL5108", f"less than {RESERVE_BYTES >> 20} MB are left", where=str(folder), hint=hint)
+        raise FetchError(
+            codes.AUDIT_DISK_FULL, f"less than {RESERVE_BYTES >> 20} MB are left", where=str(folder), hint=hint
+        )
     partial = path.with_suffix(".partial")
     with partial.open("wb") as out:
         out.write(block.SerializeToString())
@@ -131,7 +134,7 @@ async def _reading(
                 await stream.aclose()
     except (GatewayError, TimeoutError, StopAsyncIteration) as error:
         text = f"the peer gave no block within {FIRST_SECONDS:g} s" if not str(error) else visible(str(error))
-        raise FetchError("FL5105", text, where=where, hint="Is the network up?") from error
+        raise FetchError(codes.PEER_UNREACHABLE, text, where=where, hint="Is the network up?") from error
 
 
 def _continues(folder: Path, first: common_pb2.Block, height: int, where: str) -> None:
@@ -139,9 +142,11 @@ def _continues(folder: Path, first: common_pb2.Block, height: int, where: str) -
     if height and header_hash(read_block(folder, height - 1).header) != header_hash(first.header):
         text = f"the peer holds another block {height - 1} than the one fetched before"
         hint = "Verify what was fetched; another network needs another folder."
-        raise FetchError("FL5106", text, where=where, hint=hint)
+        raise FetchError(codes.ANOTHER_CHAIN, text, where=where, hint=hint)
     if not height and first.header.number:
-        raise FetchError("FL5106", f"the peer gave block {first.header.number} for the genesis block", where=where)
+        raise FetchError(
+            codes.ANOTHER_CHAIN, f"the peer gave block {first.header.number} for the genesis block", where=where
+        )
 
 
 async def _store_rest(
@@ -160,6 +165,8 @@ async def _store_rest(
             return height
         if block.header.number != height or block.header.previous_hash != header_hash(last.header):
             text = f"the peer gave a block that does not follow block {height - 1}"
-            raise FetchError("FL5106", text, where=str(folder), hint="Compare with another organisation's peer.")
+            raise FetchError(
+                codes.ANOTHER_CHAIN, text, where=str(folder), hint="Compare with another organisation's peer."
+            )
         store_block(folder, block)
         last = block

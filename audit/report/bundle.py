@@ -18,6 +18,7 @@ from typing import Any
 
 from fabric_protos.common import common_pb2
 
+from audit import codes
 from audit.evidence.blobs import PREFIX, gather, is_digest
 from audit.evidence.fetch import MOST_BYTES, FetchError, block_path, read_blocks
 from audit.fabric.envelope import ENDORSER_TRANSACTION, parse_action, parse_transaction
@@ -49,7 +50,9 @@ def final_block(state: State, training: str, round_number: int) -> int:
         if event["name"] == "RoundFinal" and round_of(event).startswith(f"{training}/{round_number}/"):
             return int(event["block"])
     raise FetchError(
-        "FL5110", f"round {round_number} of {training} has not ended Final in the blocks audited", hint="fetch more"
+        codes.ROUND_NOT_FINAL,
+        f"round {round_number} of {training} has not ended Final in the blocks audited",
+        hint="fetch more",
     )
 
 
@@ -73,7 +76,9 @@ def export(folder: Path, last: int, out: Path, *, blobs: Sequence[Path] = (), sh
                 name = str(block_path(Path(), block.header.number))
                 _add(bundle, manifest, name, block.SerializeToString())
         if len(hashes) != last + 1:
-            raise FetchError("FL5111", f"blocks up to {last} are needed, {len(hashes)} are there", where=str(folder))
+            raise FetchError(
+                codes.BLOCKS_MISSING, f"blocks up to {last} are needed, {len(hashes)} are there", where=str(folder)
+            )
         manifest["genesis_hash"], manifest["block_hashes"] = hashes[0], hashes
         if not short:
             _add_blobs(bundle, manifest, updates, blobs)
@@ -122,11 +127,13 @@ def unpack(path: Path, folder: Path) -> dict[str, Any]:
                 _extract(bundle, name, digest, folder)
     except (OSError, LookupError, ValueError, TypeError, RuntimeError, EOFError, *ZIP_ERRORS) as error:
         raise FetchError(
-            "FL5112", f"the bundle is damaged: {error}", where=str(path), hint="ask for it again"
+            codes.BUNDLE_DAMAGED, f"the bundle is damaged: {error}", where=str(path), hint="ask for it again"
         ) from error
     if manifest["short"]:
         text = "the bundle is of the short form: it fixes hashes of blocks and shows no vote, no signature and no sum"
-        raise FetchError("FL5113", text, where=str(path), hint="Ask for the long form and compare its block hashes.")
+        raise FetchError(
+            codes.BUNDLE_SHORT, text, where=str(path), hint="Ask for the long form and compare its block hashes."
+        )
     return manifest
 
 

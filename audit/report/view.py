@@ -1,14 +1,11 @@
 """The story told in rows: what tables and graphs of the report and the dashboard show, worked out once."""
 
-import json
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from audit.verify.story import payload_of, round_of
+from network import contract_codes
 
-CATALOGUE: Final = Path(__file__).resolve().parents[2] / "chaincode" / "errcode" / "catalogue.json"
 PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
 ENDED: Final = frozenset({"Final", "Void"})
 STEP_X, STEP_Y, MARGIN = 150, 84, 70
@@ -23,15 +20,10 @@ def when(time_ms: int) -> str:
         return f"{time_ms} ms"
 
 
-@cache
-def _catalogue() -> dict[str, Any]:
-    return dict(json.loads(CATALOGUE.read_bytes())) if CATALOGUE.exists() else {}
-
-
 def reason(code: str) -> str:
     """Return the sentence of a code of the contract's catalogue, or the code itself where it is not known."""
-    text = _catalogue().get(code, {}).get("text", "")
-    return f"{code}: {text}" if text else code
+    entry = contract_codes.CATALOGUE.get(code)
+    return f"{code}: {entry.text}" if entry else code
 
 
 def round_rows(training: dict[str, Any], story: dict[str, Any]) -> list[dict[str, Any]]:

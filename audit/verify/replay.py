@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from audit import codes
 from audit.fabric.envelope import Action, Transaction
 from audit.fabric.msp import Identity
 from audit.verify.verdict import Rule
@@ -77,7 +78,7 @@ class Replayer:
         )
         answer = self._receive()
         if answer.get("error"):
-            raise ReplayError("FL5043", f"query {function} failed: {answer['error']}")
+            raise ReplayError(codes.REPLAY_FAILED, f"query {function} failed: {answer['error']}")
         return json.loads(base64.b64decode(answer["result"]))
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -86,13 +87,15 @@ class Replayer:
             self._process.stdin.write(json.dumps(message, separators=(",", ":")) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
-            raise ReplayError("FL5043", "the replay process has ended", hint="see its messages above") from error
+            raise ReplayError(
+                codes.REPLAY_FAILED, "the replay process has ended", hint="see its messages above"
+            ) from error
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise ReplayError("FL5043", "the replay process has ended", hint="see its messages above")
+            raise ReplayError(codes.REPLAY_FAILED, "the replay process has ended", hint="see its messages above")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
+from audit import codes
 from audit.evidence.blobs import gather
 from audit.evidence.fetch import FetchError, fetched_height, read_block, read_blocks, stored_blocks
 from audit.fabric.state import State
@@ -51,7 +52,7 @@ def open_state(folder: Path, path: Path | None) -> State:
     where = state_path(folder, path)
     if not where.exists():
         raise FetchError(
-            "FL5102", "these blocks were not audited yet", where=str(where), hint="Run audit verify first."
+            codes.NOT_AUDITED, "these blocks were not audited yet", where=str(where), hint="Run audit verify first."
         )
     with _state_errors(where):
         return State(where)
@@ -112,7 +113,7 @@ def audited(
             FL5107 where the state of an earlier run is damaged or in use.
     """
     if not stored_blocks(folder):
-        raise FetchError("FL5103", "there are no blocks", where=str(folder), hint="Run audit fetch first.")
+        raise FetchError(codes.NO_BLOCKS, "there are no blocks", where=str(folder), hint="Run audit fetch first.")
     with ExitStack() as stack:
         stack.enter_context(_state_errors(state_path(folder, path)))
         state = resume(folder, path, options)
@@ -133,7 +134,7 @@ def _state_errors(where: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         text = f"the state of an earlier audit cannot be used: {error}"
         hint = "Another audit of these blocks may be running; else start anew with --fresh."
-        raise FetchError("FL5107", text, where=str(where), hint=hint) from error
+        raise FetchError(codes.STATE_UNUSABLE, text, where=str(where), hint=hint) from error
 
 
 def read(auditor: Auditor, folder: Path, progress: Progress = lambda _a, _b: None) -> None:

@@ -4,31 +4,32 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from audit import codes
 from audit.fabric.state import State
 
 
 class Rule(StrEnum):
     """A rule that the audit checks; the value is the code that a failure carries."""
 
-    GENESIS = "FL5001"
-    ORDER = "FL5002"
-    PREVIOUS_HASH = "FL5003"
-    DATA_HASH = "FL5004"
-    FORMAT = "FL5005"
-    ORDERER_SIGNATURES = "FL5010"
-    LAST_CONFIG = "FL5011"
-    CONFIG_UPDATE = "FL5020"
-    VALIDATION_CODE = "FL5030"
-    COMMIT_HASH = "FL5031"
-    DEFINITION = "FL5032"
-    REPLAY_WRITES = "FL5040"
-    REPLAY_REFUSED = "FL5041"
-    REPLAY_EVENT = "FL5042"
-    AGGREGATE = "FL5050"
-    LINEAGE = "FL5051"
-    EXPIRED = "FL5060"
-    HEIGHT = "FL5070"
-    BUNDLE = "FL5080"
+    GENESIS = codes.GENESIS
+    ORDER = codes.ORDER
+    PREVIOUS_HASH = codes.PREVIOUS_HASH
+    DATA_HASH = codes.DATA_HASH
+    FORMAT = codes.FORMAT
+    ORDERER_SIGNATURES = codes.ORDERER_SIGNATURES
+    LAST_CONFIG = codes.LAST_CONFIG
+    CONFIG_UPDATE = codes.CONFIG_UPDATE
+    VALIDATION_CODE = codes.VALIDATION_CODE
+    COMMIT_HASH = codes.COMMIT_HASH
+    DEFINITION = codes.DEFINITION
+    REPLAY_WRITES = codes.REPLAY_WRITES
+    REPLAY_REFUSED = codes.REPLAY_REFUSED
+    REPLAY_EVENT = codes.REPLAY_EVENT
+    AGGREGATE = codes.AGGREGATE
+    LINEAGE = codes.LINEAGE
+    EXPIRED = codes.EXPIRED
+    HEIGHT = codes.HEIGHT
+    BUNDLE = codes.BUNDLE
 
 
 TITLES = {

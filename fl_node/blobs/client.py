@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
+from fl_node import codes
 from fl_node.blobs.first_digest import ASKED, FIRST, Binding
 from fl_node.blobs.responses import bounded, reason, refusal
 from fl_node.blobs.store import About, BlobStore
@@ -67,7 +68,9 @@ class BlobClient:
             if attempt + 1 < attempts:
                 await asyncio.sleep(_pause(attempt))
         raise NodeError(
-            "FL4008", f"the blob service of {organisation} does not answer: {problem}", where=self.urls[organisation]
+            codes.BLOB_SERVICE_SILENT,
+            f"the blob service of {organisation} does not answer: {problem}",
+            where=self.urls[organisation],
         )
 
     async def spread(
@@ -104,7 +107,7 @@ class BlobClient:
             task.add_done_callback(_forget)
         if len(held) < needed:
             text = f"{len(held)} of {needed} blob services took a blob: {'; '.join(problems)}"
-            raise NodeError("FL4707", text, where=digest, hint=HINT)
+            raise NodeError(codes.TOO_FEW_COPIES, text, where=digest, hint=HINT)
         return sorted(held)
 
     async def _announce(self, binding: Binding, needed: int) -> dict[str, int]:
@@ -127,7 +130,9 @@ class BlobClient:
                 task.cancel()
         if len(arrived) < needed:
             silent = ", ".join(sorted(set(self.urls) - set(arrived)))
-            raise NodeError("FL4707", f"the blob services of {silent} do not answer", where=binding.digest, hint=HINT)
+            raise NodeError(
+                codes.TOO_FEW_COPIES, f"the blob services of {silent} do not answer", where=binding.digest, hint=HINT
+            )
         return arrived
 
     async def _told(self, organisation: str, binding: Binding) -> int | None:
@@ -139,7 +144,7 @@ class BlobClient:
             return None
         if binding.contradicted_by(bound):
             text = f"{organisation} knows another {binding.deed} of this node: it was restored from a snapshot"
-            raise RefusalError("FL4203", text, where=binding.digest)
+            raise RefusalError(codes.JOURNAL_RESTORED, text, where=binding.digest)
         return offset
 
     async def _head(self, organisation: str, digest: str, headers: dict[str, str]) -> tuple[int, str]:
@@ -174,11 +179,11 @@ class BlobClient:
                 store.discard_part(digest, organisation)
                 await asyncio.to_thread(store.append, digest, 0, len(data), data, About(organisation))
             except NodeError as error:
-                if error.code != "FL4701":
+                if error.code != codes.BLOB_DIFFERS:
                     raise
                 continue  # this source's bytes are not the blob; another's may be
             return data
-        raise NodeError("FL4704", "no blob service has this blob", where=digest)
+        raise NodeError(codes.BLOB_MISSING, "no blob service has this blob", where=digest)
 
     async def get(self, digest: str, sources: Iterable[str] | None = None) -> bytes | None:
         """Return a blob from the first of the sources (default all) that has it, unverified, or None."""

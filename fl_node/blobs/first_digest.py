@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.journal.recordfile import sync_folder
 
@@ -66,14 +67,14 @@ class Bindings:
             NodeError: FL4706, the text is no binding; FL4007, the disk refuses.
         """
         if not TEXT.fullmatch(text):
-            raise NodeError("FL4706", "this is no binding", where=organisation)
+            raise NodeError(codes.CHUNK_REFUSED, "this is no binding", where=organisation)
         path = self._folder / organisation / hashlib.sha256(text.split(" ", maxsplit=1)[0].encode()).hexdigest()
         try:
             with contextlib.suppress(FileNotFoundError):
                 return path.read_text()
             return self._keep(path, text)
         except OSError as error:
-            raise NodeError("FL4007", f"cannot store: {error.strerror}", where=str(path)) from None
+            raise NodeError(codes.DISK_REFUSES, f"cannot store: {error.strerror}", where=str(path)) from None
 
     def _keep(self, path: Path, text: str) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from fl_node import codes
 from fl_node.errors import NodeError
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -42,7 +43,7 @@ class Abouts:
             temporary.write_text(json.dumps(asdict(about)))
             temporary.replace(self._folder / digest)
         except OSError as error:
-            raise NodeError("FL4007", f"cannot write: {error.strerror}", where=str(temporary)) from None
+            raise NodeError(codes.DISK_REFUSES, f"cannot write: {error.strerror}", where=str(temporary)) from None
 
     def arrived(self, digest: str, about: About) -> None:
         """Note that a blob was brought: the first to bring it stays its owner, the later end counts."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from fl_node import codes
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.store import BlobStore
 from fl_node.clock import now_ms
@@ -56,7 +57,7 @@ class Mirror:
             try:
                 return await self.client.pull(digest, self.store, self.organisation, self._sources(first), most)
             except NodeError as error:
-                if error.code != "FL4704":
+                if error.code != codes.BLOB_MISSING:
                     raise
             await asyncio.sleep(PAUSE_S)
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import aiohttp
 
+from fl_node import codes
+
 MOST_SAID: Final = 1 << 16
 """Bytes of a refusal that are read."""
 
@@ -26,7 +28,7 @@ async def refusal(response: aiohttp.ClientResponse) -> tuple[str, str]:
         body = json.loads(await bounded(response, MOST_SAID) or b"")
         return str(body["code"]), str(body["message"])
     except (aiohttp.ClientError, ValueError, KeyError, TypeError, RecursionError):
-        return "FL4008", f"status {response.status}"
+        return codes.BLOB_SERVICE_SILENT, f"status {response.status}"
 
 
 def reason(error: Exception) -> str:

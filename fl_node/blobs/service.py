@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
+from fl_node import codes
 from fl_node.blobs.first_digest import ASKED, FIRST
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.tls import Trust
@@ -23,13 +24,13 @@ from fl_node.journal.egress import EgressLog
 
 CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 STATUS: Final = {
-    "FL4001": 400,
-    "FL4007": 507,
-    "FL4701": 422,
-    "FL4702": 413,
-    "FL4703": 507,
-    "FL4704": 404,
-    "FL4705": 403,
+    codes.INPUT_UNUSABLE: 400,
+    codes.DISK_REFUSES: 507,
+    codes.BLOB_DIFFERS: 422,
+    codes.BLOB_TOO_LARGE: 413,
+    codes.QUOTA_USED_UP: 507,
+    codes.BLOB_MISSING: 404,
+    codes.CALLER_REFUSED: 403,
 }
 STATUS_RANGE: Final = 409
 MAX_CHUNK: Final = 16 << 20
@@ -107,7 +108,7 @@ class BlobService:
         digest = request.match_info["digest"]
         size = self.store.size(digest)
         if size is None:
-            raise NodeError("FL4704", "this blob is not here", where=digest)
+            raise NodeError(codes.BLOB_MISSING, "this blob is not here", where=digest)
         if self._egress:
             first, last = _asked_for(request, size)
             self._egress.blob(organisation, digest, first, last - first)
@@ -122,11 +123,13 @@ class BlobService:
         connection = request.transport.get_extra_info("ssl_object") if request.transport else None
         certificate = connection.getpeercert(binary_form=True) if connection else None
         if not certificate:
-            raise NodeError("FL4705", "a client certificate is needed")
+            raise NodeError(codes.CALLER_REFUSED, "a client certificate is needed")
         organisation = self.trust.organisation(certificate)
         if self.trust.role(organisation) not in roles:
             raise NodeError(
-                "FL4705", f"{organisation} may not do this", hint="Members write; members and regulators read."
+                codes.CALLER_REFUSED,
+                f"{organisation} may not do this",
+                hint="Members write; members and regulators read.",
             )
         return organisation
 
@@ -136,17 +139,17 @@ class BlobService:
             async with asyncio.timeout(UPLOAD_S):
                 body = await request.read()
         except TimeoutError:
-            raise NodeError("FL4706", f"the chunk did not arrive within {UPLOAD_S:g} s") from None
+            raise NodeError(codes.CHUNK_REFUSED, f"the chunk did not arrive within {UPLOAD_S:g} s") from None
         if header is None:
             organisation = self._caller(request, {"member"})
             self.store.discard_part(request.match_info["digest"], organisation)
             return 0, len(body), body
         match = CONTENT_RANGE.fullmatch(header)
         if not match:
-            raise NodeError("FL4706", "Content-Range is `bytes first-last/total`")
+            raise NodeError(codes.CHUNK_REFUSED, "Content-Range is `bytes first-last/total`")
         first, last, total = (int(group) for group in match.groups())
         if last - first + 1 != len(body):
-            raise NodeError("FL4706", f"Content-Range speaks of {last - first + 1} bytes, {len(body)} came")
+            raise NodeError(codes.CHUNK_REFUSED, f"Content-Range speaks of {last - first + 1} bytes, {len(body)} came")
         return first, total, body
 
 
@@ -165,7 +168,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except NodeError as error:
-        status = STATUS_RANGE if error.code == "FL4706" else STATUS.get(error.code, 500)
+        status = STATUS_RANGE if error.code == codes.CHUNK_REFUSED else STATUS.get(error.code, 500)
         return web.Response(status=status, text=json.dumps(error.as_json()), content_type="application/json")
 
 
@@ -182,5 +185,7 @@ async def serve(service: BlobService, host: str, port: int, ssl_context: object)
     except OSError as error:
         await runner.cleanup()
         hint = "Free the port, or give the organisation another blob_port in the definition."
-        raise NodeError("FL4008", f"cannot listen: {error.strerror}", where=f"{host}:{port}", hint=hint) from None
+        raise NodeError(
+            codes.BLOB_SERVICE_SILENT, f"cannot listen: {error.strerror}", where=f"{host}:{port}", hint=hint
+        ) from None
     return runner

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from fl_node import codes
 from fl_node.blobs.first_digest import Bindings
 from fl_node.blobs.metadata import DIGEST, About, Abouts
 from fl_node.errors import NodeError
@@ -66,7 +67,7 @@ class BlobStore:
             NodeError: FL4001, the digest is not 64 lower-case hex digits.
         """
         if not DIGEST.fullmatch(digest):
-            raise NodeError("FL4001", "a digest is 64 lower-case hex digits", where=digest[:80])
+            raise NodeError(codes.INPUT_UNUSABLE, "a digest is 64 lower-case hex digits", where=digest[:80])
         return self.folder / digest[:2] / digest
 
     def size(self, digest: str) -> int | None:
@@ -86,10 +87,10 @@ class BlobStore:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise NodeError("FL4704", "this blob is not here", where=digest) from None
+            raise NodeError(codes.BLOB_MISSING, "this blob is not here", where=digest) from None
         if hashlib.sha256(data).hexdigest() != digest:
             path.replace(self.folder / ".parts" / f"{digest}.damaged")
-            raise NodeError("FL4701", "the disk holds other bytes than this digest's", where=digest)
+            raise NodeError(codes.BLOB_DIFFERS, "the disk holds other bytes than this digest's", where=digest)
         return data
 
     def put(self, data: bytes, about: About) -> str:
@@ -131,7 +132,9 @@ class BlobStore:
         try:
             with part.open("ab") as stream:
                 if stream.tell() != offset:
-                    raise NodeError("FL4706", f"{stream.tell()} bytes have arrived, the chunk starts at {offset}")
+                    raise NodeError(
+                        codes.CHUNK_REFUSED, f"{stream.tell()} bytes have arrived, the chunk starts at {offset}"
+                    )
                 stream.write(chunk)
                 if offset + len(chunk) < total:
                     return False
@@ -139,7 +142,7 @@ class BlobStore:
                 os.fsync(stream.fileno())
             self._finish(digest, part, about)
         except OSError as error:
-            raise NodeError("FL4007", f"cannot store a blob: {error.strerror}", where=str(part)) from None
+            raise NodeError(codes.DISK_REFUSES, f"cannot store a blob: {error.strerror}", where=str(part)) from None
         return True
 
     def notes(self, organisation: str) -> dict[str, str]:
@@ -190,17 +193,23 @@ class BlobStore:
 
     def _admit(self, end: int, total: int, organisation: str, part: Path) -> None:
         if total > self.limits.blob:
-            raise NodeError("FL4702", f"{total} bytes, at most {self.limits.blob} are taken")
+            raise NodeError(codes.BLOB_TOO_LARGE, f"{total} bytes, at most {self.limits.blob} are taken")
         if end > total:
-            raise NodeError("FL4706", f"the chunk ends at {end} of {total} bytes")
+            raise NodeError(codes.CHUNK_REFUSED, f"the chunk ends at {end} of {total} bytes")
         others = self._unfinished(organisation, part)
         if len(others) >= MOST_PARTS:
-            raise NodeError("FL4703", f"{organisation} has {len(others)} uploads unfinished", hint="Finish some first.")
+            raise NodeError(
+                codes.QUOTA_USED_UP, f"{organisation} has {len(others)} uploads unfinished", hint="Finish some first."
+            )
         used = self._used.get(organisation, 0) + sum(others) + total
         if organisation != self._owner and used > self.limits.organisation:
-            raise NodeError("FL4703", f"{organisation} has used its quota of {self.limits.organisation} bytes")
+            raise NodeError(
+                codes.QUOTA_USED_UP, f"{organisation} has used its quota of {self.limits.organisation} bytes"
+            )
         if shutil.disk_usage(self.folder).free - total < self.limits.reserve:
-            raise NodeError("FL4703", "the disk is nearly full", where=str(self.folder), hint="Free some space.")
+            raise NodeError(
+                codes.QUOTA_USED_UP, "the disk is nearly full", where=str(self.folder), hint="Free some space."
+            )
 
     def _charge(self, organisation: str, size: int, sign: int = 1) -> None:
         """Count a blob for a quota, or no longer: at least a block of the disk, or many tiny ones cost nothing."""
@@ -219,7 +228,7 @@ class BlobStore:
             actual = hashlib.file_digest(stream, "sha256").hexdigest()
         if actual != digest:
             part.unlink()
-            raise NodeError("FL4701", "the bytes do not have this digest; nothing was kept", where=digest)
+            raise NodeError(codes.BLOB_DIFFERS, "the bytes do not have this digest; nothing was kept", where=digest)
         target = self.path(digest)
         target.parent.mkdir(exist_ok=True)
         self._charge(about.organisation, part.stat().st_size)

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
+from fl_node import codes
 from fl_node.errors import NodeError
 from network.topology import Consortium, Organisation
 
@@ -50,7 +51,9 @@ class Trust:
         name, serial = self._seen[certificate_der]
         if serial in self._revoked(name):
             hint = "Issue a new one with `fedledger identity add`."
-            raise NodeError("FL4705", f"{name} has revoked this certificate", where=f"{serial:x}", hint=hint)
+            raise NodeError(
+                codes.CALLER_REFUSED, f"{name} has revoked this certificate", where=f"{serial:x}", hint=hint
+            )
         return name
 
     def role(self, organisation: str) -> str:
@@ -66,9 +69,9 @@ class Trust:
                 continue
             names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             if not names or names[0].value in _servers(self.consortium.organisation(name)):
-                raise NodeError("FL4705", f"this certificate is a server's of {name}, not a user's")
+                raise NodeError(codes.CALLER_REFUSED, f"this certificate is a server's of {name}, not a user's")
             return name, certificate.serial_number
-        raise NodeError("FL4705", "no organisation of the consortium issued this certificate")
+        raise NodeError(codes.CALLER_REFUSED, "no organisation of the consortium issued this certificate")
 
     def _revoked(self, organisation: str) -> frozenset[int]:
         """Return the serial numbers on an organisation's list, read again when the file changes."""
@@ -89,7 +92,7 @@ def _listed(path: Path, root: x509.Certificate) -> frozenset[int]:
     except ValueError:
         valid = False
     if not valid:
-        raise NodeError("FL4705", "this is not the organisation's revocation list", where=str(path))
+        raise NodeError(codes.CALLER_REFUSED, "this is not the organisation's revocation list", where=str(path))
     return frozenset(entry.serial_number for entry in found)
 
 
@@ -145,5 +148,7 @@ def _context(run: Path, organisation: str, user: str, roots: list[str], protocol
             made.load_verify_locations(root_path(run, name))
     except (OSError, ssl.SSLError) as error:
         hint = f"Create it with `fedledger identity add {organisation} {user}`."
-        raise NodeError("FL4002", f"no usable TLS certificate: {error}", where=str(folder), hint=hint) from None
+        raise NodeError(
+            codes.IDENTITY_UNUSABLE, f"no usable TLS certificate: {error}", where=str(folder), hint=hint
+        ) from None
     return made

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.metadata import DIGEST
@@ -92,7 +93,9 @@ async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes
         NodeError: FL4001, the digest is none; FL4704, no member has it, or none the right bytes.
     """
     if not DIGEST.fullmatch(digest):
-        raise NodeError("FL4001", "a blob is named by its SHA-256, 64 digits of lower-case hex", where=digest)
+        raise NodeError(
+            codes.INPUT_UNUSABLE, "a blob is named by its SHA-256, 64 digits of lower-case hex", where=digest
+        )
     async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
         for source in client.urls:
             data = await client.get(digest, [source])
@@ -100,13 +103,13 @@ async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes
                 return data
         silent = [name for name in client.urls if not await client.healthy(name)]
     hint = f"The services of {', '.join(silent)} do not answer; one of them may have it." if silent else ""
-    raise NodeError("FL4704", "no blob service that answers has this blob", where=digest, hint=hint)
+    raise NodeError(codes.BLOB_MISSING, "no blob service that answers has this blob", where=digest, hint=hint)
 
 
 async def _serve(run: Path, org: str, taken: Limits) -> None:
     consortium, member = consortium_of(run), organisation_of(run, org)
     if member.blob_port is None:
-        raise NodeError("FL4008", f"{org} is no member: it has no blob service")
+        raise NodeError(codes.BLOB_SERVICE_SILENT, f"{org} is no member: it has no blob service")
     service = BlobService(BlobStore(run / "blobs" / org, taken, org), tls.Trust.of(consortium, run))
     context = tls.serving(run, consortium, org, "node")
     runner = await start_service(service, member.host, member.blob_port, context)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 import typer
 from rich.table import Table
 
+from fl_node import codes
 from fl_node.blobs.store import Limits
 from fl_node.clock import DAY_MS
 from fl_node.errors import NodeError
@@ -93,7 +94,7 @@ def integer(text: str, what: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise NodeError("FL4001", f"{what} is a whole number, not {text!r}") from None
+        raise NodeError(codes.INPUT_UNUSABLE, f"{what} is a whole number, not {text!r}") from None
 
 
 def _moment(value: Any) -> str:

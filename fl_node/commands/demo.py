@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fl_node import codes
 from fl_node.commands.common import explained, note
 from fl_node.demo.options import EXAMPLES, LEAST, MOST, Drop, Options
 from fl_node.demo.report import Report
@@ -87,9 +88,9 @@ def _options(plan: str, *, drops: list[str] | None, **settings: Any) -> Options:
         return Options(example=plan, **settings)
     path = Path(plan)
     if not path.is_file():
-        raise NodeError("FL4001", f"{plan} is neither a plan file nor one of {', '.join(EXAMPLES)}")
+        raise NodeError(codes.INPUT_UNUSABLE, f"{plan} is neither a plan file nor one of {', '.join(EXAMPLES)}")
     if settings["data"] is None:
-        raise NodeError("FL4001", "a plan of your own needs data of your own", hint="Give --data-dir.")
+        raise NodeError(codes.INPUT_UNUSABLE, "a plan of your own needs data of your own", hint="Give --data-dir.")
     return Options(plan=path.resolve(), **settings)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
 from fl_node.plan.state_codec import decode_state
@@ -34,7 +35,9 @@ async def lineage(ledger: Ledger, training: str, round_: int) -> dict[str, Any]:
     if round_:
         steps = steps[: 1 + next((i for i, step in enumerate(steps) if step["round"] == round_), -1)]
     if not steps:
-        raise NodeError("FL4502", f"{training} has no result of round {round_ or 1}", hint="See `train status`.")
+        raise NodeError(
+            codes.EXPORT_REFUSED, f"{training} has no result of round {round_ or 1}", hint="See `train status`."
+        )
     for step in steps:
         made = await ledger.round(training, step["round"], step["attempt"])
         step["attested_by"] = sorted(msp for msp, word in made.attestations.items() if word.agree) if made else []
@@ -51,7 +54,9 @@ def weights_of(state: bytes) -> dict[str, Any]:
     leaves = {leaf.path: leaf for leaf in decode_state(state)}
     weights = {path.removeprefix(WEIGHTS): one.array for path, one in leaves.items() if path.startswith(WEIGHTS)}
     if not weights:
-        raise NodeError("FL4502", "this state holds no model weights", hint="Only learning processes train a model.")
+        raise NodeError(
+            codes.EXPORT_REFUSED, "this state holds no model weights", hint="Only learning processes train a model."
+        )
     return weights
 
 
@@ -69,9 +74,11 @@ async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, so
         NodeError: FL4502, no such form, or the network does not fit; FL4701, the state is not the lineage's.
     """
     if hashlib.sha256(state).hexdigest() != made_by["state"]:
-        raise NodeError("FL4701", "the state is not the one that the lineage ends with", where=made_by["state"])
+        raise NodeError(
+            codes.BLOB_DIFFERS, "the state is not the one that the lineage ends with", where=made_by["state"]
+        )
     if form not in FORMATS:
-        raise NodeError("FL4502", f"{form} is none of {', '.join(FORMATS)}")
+        raise NodeError(codes.EXPORT_REFUSED, f"{form} is none of {', '.join(FORMATS)}")
     weights = weights_of(state)
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     arrays = out / "weights.npz"
@@ -80,7 +87,7 @@ async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, so
     if form != "numpy":
         if not source:
             hint = "Give --source FILE.py:function, the network of the plan's source."
-            raise NodeError("FL4502", "a plan holds computations, not a Keras network", hint=hint)
+            raise NodeError(codes.EXPORT_REFUSED, "a plan holds computations, not a Keras network", hint=hint)
         written = out / ("model.keras" if form == "keras" else "saved_model")
         await _with_tensorflow(arrays, written, source)
         made_by = {**made_by, "network": {"source": source, "sha256": _source_digest(source)}}
@@ -97,7 +104,7 @@ async def _with_tensorflow(arrays: Path, target: Path, source: str) -> None:
     _, problems = await process.communicate()
     if process.returncode:
         last = problems.decode(errors="replace").strip().splitlines()[-1:]
-        raise NodeError("FL4502", f"the network cannot be saved: {' '.join(last)}", where=source)
+        raise NodeError(codes.EXPORT_REFUSED, f"the network cannot be saved: {' '.join(last)}", where=source)
 
 
 def _source_digest(source: str) -> str:

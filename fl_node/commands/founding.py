@@ -6,15 +6,17 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
+from fl_node import codes
 from fl_node.canonical import LABEL_BEACON_COMMITMENT, tagged_hash
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
+from network import contract_codes
 from network.files import write_new
 
 POLL_S: Final = 0.3
-DONE: Final = {"FL0101", "FL0115"}
+DONE: Final = {contract_codes.ALREADY_FOUNDED, contract_codes.BEACON_DONE}
 """Somebody, or we ourselves before a crash, have done this step."""
-NOT_YET: Final = {"FL0102", "FL0114"}
+NOT_YET: Final = {contract_codes.NOT_FOUNDED, contract_codes.BEACON_NOT_READY}
 
 
 async def found(ledger: Ledger, *, patience_s: float = 120.0) -> None:
@@ -44,7 +46,7 @@ def definition_of(run: Path, organisation: str) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:
-        raise NodeError("FL4001", f"no definition of the federation: {error}", where=str(path)) from None
+        raise NodeError(codes.INPUT_UNUSABLE, f"no definition of the federation: {error}", where=str(path)) from None
 
 
 async def _until(ledger: Ledger, function: str, arguments: dict[str, Any], patience_s: float) -> None:

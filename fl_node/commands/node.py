@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from fl_node import codes
 from fl_node.blobs.store import Limits
 from fl_node.clock import DAY_MS
 from fl_node.commands.common import (
@@ -137,7 +138,9 @@ def _observed_port(run: Path, org: str) -> int:
     """Return where a node's health is to be had; FL1010 or FL4008 if the organisation has no node."""
     blob_port = organisation_of(run, org).blob_port
     if blob_port is None:
-        raise NodeError("FL4008", f"{org} is no member: it has no node", hint="Name a member with --org.")
+        raise NodeError(
+            codes.BLOB_SERVICE_SILENT, f"{org} is no member: it has no node", hint="Name a member with --org."
+        )
     return blob_port + 2
 
 
@@ -150,5 +153,8 @@ def _health(port: int) -> dict[str, Any]:
         return dict(json.load(error))
     except OSError as error:
         raise NodeError(
-            "FL4008", f"no node answers: {error}", where=url, hint="Start it with `fedledger node run`."
+            codes.BLOB_SERVICE_SILENT,
+            f"no node answers: {error}",
+            where=url,
+            hint="Start it with `fedledger node run`.",
         ) from None

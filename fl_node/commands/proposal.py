@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from fl_node import codes
 from fl_node.clock import DAY_MS, now_ms
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
+from network import contract_codes
 
 proposal = typer.Typer(no_args_is_help=True, help="Propose and vote.")
 LAG_S = (0.2, 0.4, 0.8, 1.6, 3.2)
@@ -85,7 +87,7 @@ async def cast(ledger: Ledger, proposal_id: str, *, approve: bool) -> dict[str, 
         try:
             return dict(await ledger.submit("Vote", proposal=proposal_id, approve=approve))
         except LedgerError as error:
-            if error.code != "FL0107" or pause is None:
+            if error.code != contract_codes.UNKNOWN_PROPOSAL or pause is None:
                 raise
             await asyncio.sleep(pause)
     raise AssertionError("the last try returns or raises")
@@ -101,7 +103,7 @@ def body_of(fields: list[str]) -> dict[str, Any]:
     for field in fields:
         key, equals, text = field.partition("=")
         if not equals:
-            raise NodeError("FL4001", f"{field!r} is not key=value", hint="Such as participant=hospital-b.")
+            raise NodeError(codes.INPUT_UNUSABLE, f"{field!r} is not key=value", hint="Such as participant=hospital-b.")
         try:
             body[key] = json.loads(text)
         except ValueError:
@@ -115,7 +117,9 @@ async def _whole(ledger: Ledger, text: str) -> str:
         return text
     matching = [item["proposal"] for item in await ledger.everything("ListProposals") if _named(item, text)]
     if len(matching) != 1:
-        raise NodeError("FL4001", f"{len(matching)} open proposals are named by {text!r}", hint="See `proposal list`.")
+        raise NodeError(
+            codes.INPUT_UNUSABLE, f"{len(matching)} open proposals are named by {text!r}", hint="See `proposal list`."
+        )
     return str(matching[0])
 
 

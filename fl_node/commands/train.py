@@ -6,17 +6,19 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
+from fl_node import codes
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, emit_json, explained, note, out, show
 from fl_node.commands.proposal import propose
 from fl_node.commands.watching import Progress
 from fl_node.commands.watching import watch as watch_training
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, meaning
+from network import contract_codes
 
 train = typer.Typer(no_args_is_help=True, help="Start, stop and watch trainings.")
 REMEDIES: Final = {
-    "FL0424": "If the next attempts end so too: vote `lift_differencing training=…` and run the nodes with "
-    "--accept-lifted, or stop it and train another plan, or this one from another initial state.",
+    contract_codes.VOID_DIFFERENCING: "If the next attempts end so too: vote `lift_differencing training=…` and run "
+    "the nodes with --accept-lifted, or stop it and train another plan, or this one from another initial state.",
 }
 Name = Annotated[str, typer.Argument(metavar="TRAINING", help="The training's id.")]
 
@@ -103,7 +105,9 @@ async def registered(ledger: Ledger, text: str) -> str:
     plans = [item for item in await ledger.everything("ListPlans") if not item["retired"]]
     found = [item["plan"] for item in plans if item["plan"].startswith(text) or item["name"] == text]
     if len(found) != 1:
-        raise NodeError("FL4001", f"{len(found)} registered plans are named by {text!r}", hint="See `plan list`.")
+        raise NodeError(
+            codes.INPUT_UNUSABLE, f"{len(found)} registered plans are named by {text!r}", hint="See `plan list`."
+        )
     return str(found[0])
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node import codes
 from fl_node.data.errors import DataError, data_error
 from fl_node.data.schema import Column
 
@@ -58,11 +59,11 @@ def parse_column(column: Column, raw: Raw) -> NDArray[np.float64]:
         return _categories(column, raw)
     numbers = _parse(raw, column, _boolean if column.type == "boolean" else _number)
     if column.type == "integer":
-        _refuse_first(raw, column, numbers != np.floor(numbers), "FL3104", "no whole number")
+        _refuse_first(raw, column, numbers != np.floor(numbers), codes.WRONG_TYPE, "no whole number")
     if column.minimum is not None:
-        _refuse_first(raw, column, numbers < float(column.minimum), "FL3106", f"below {column.minimum}")
+        _refuse_first(raw, column, numbers < float(column.minimum), codes.VALUE_OUT_OF_RANGE, f"below {column.minimum}")
     if column.maximum is not None:
-        _refuse_first(raw, column, numbers > float(column.maximum), "FL3106", f"above {column.maximum}")
+        _refuse_first(raw, column, numbers > float(column.maximum), codes.VALUE_OUT_OF_RANGE, f"above {column.maximum}")
     return numbers.reshape(-1, 1)
 
 
@@ -71,12 +72,14 @@ def _parse(raw: Raw, column: Column, convert: Callable[[Any], float | None]) -> 
     numbers = np.full(len(raw.values), np.nan)
     if raw.values.dtype.kind in "iuf" and column.numeric:
         numbers[present] = raw.values[present].astype(np.float64)
-        _refuse_first(raw, column, np.isinf(numbers), "FL3104", "an infinite number")
+        _refuse_first(raw, column, np.isinf(numbers), codes.WRONG_TYPE, "an infinite number")
         return numbers
     for row in np.flatnonzero(present):
         number = convert(raw.values[row])
         if number is None:
-            raise raw.refuse("FL3104", f"{_short(raw.values[row])} where a {column.type} is due", int(row), column.name)
+            raise raw.refuse(
+                codes.WRONG_TYPE, f"{_short(raw.values[row])} where a {column.type} is due", int(row), column.name
+            )
         numbers[row] = number
     return numbers
 
@@ -102,7 +105,7 @@ def _categories(column: Column, raw: Raw) -> NDArray[np.float64]:
         position = index.get(_text(value))
         if position is None:
             known = ", ".join(column.values[:10])
-            raise raw.refuse("FL3107", f"{_short(value)} is none of {known}", row, column.name)
+            raise raw.refuse(codes.UNKNOWN_LABEL, f"{_short(value)} is none of {known}", row, column.name)
         encoded[row, position] = 1.0
     return encoded
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node import codes
 from fl_node.data.errors import data_error
 from fl_node.data.read import Table, read_table
 from fl_node.data.schema import Schema
@@ -49,7 +50,9 @@ def load_examples(path: Path, schema: Schema, holdout_percent: int) -> tuple[Exa
     held = places[order] % _PARTS < holdout_percent * (_PARTS // 100)
     training, holdout = order[~held], order[held]
     if not training.size or (holdout_percent and not holdout.size):
-        raise data_error("FL3108", f"{len(places)} rows leave the training or the hold-out part empty", str(path))
+        raise data_error(
+            codes.TOO_FEW_ROWS, f"{len(places)} rows leave the training or the hold-out part empty", str(path)
+        )
     return _examples(table, schema, training), _examples(table, schema, holdout)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from fl_node import codes
 from fl_node.data.columns import MISSING, Raw
 from fl_node.data.errors import data_error
 
@@ -24,7 +25,7 @@ def opened(file: Path) -> Iterator[Any]:
         with pyarrow.parquet.ParquetFile(file) as source:
             yield source
     except (pa.ArrowException, OSError) as error:
-        raise data_error("FL3102", f"no readable Parquet: {error}", str(file)) from error
+        raise data_error(codes.DATA_UNREADABLE, f"no readable Parquet: {error}", str(file)) from error
 
 
 def columns(source: Any, wanted: list[str], file: str) -> dict[str, Raw]:
@@ -49,5 +50,5 @@ def _raw(column: Any, name: str, file: str) -> Raw:
     if pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise data_error("FL3104", f"columns of type {kind} are not read", f"{file}, column {name}")
+        raise data_error(codes.WRONG_TYPE, f"columns of type {kind} are not read", f"{file}, column {name}")
     return Raw(column.fill_null(0).to_numpy(), missing, file)

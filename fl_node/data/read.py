@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node import codes
 from fl_node.data.columns import Raw, from_texts, parse_column
 from fl_node.data.errors import data_error
 from fl_node.data.schema import Schema
@@ -49,7 +50,7 @@ def read_table(path: Path, schema: Schema, *, count_missing: bool = False) -> Ta
     """
     parts = [_part(file, path, schema) for file in _files(path)]
     if not any(len(encoded) for encoded, _, _ in parts):
-        raise data_error("FL3108", "there is no row", str(path))
+        raise data_error(codes.TOO_FEW_ROWS, "there is no row", str(path))
     if not count_missing:
         for encoded, names, file in parts:
             _refuse_missing(encoded, names, file)
@@ -75,12 +76,12 @@ def _files(path: Path) -> list[Path]:
         visible = (file for file in path.rglob("*") if not _hidden(file.relative_to(path)))
         files = sorted(file for file in visible if file.is_file())
     else:
-        raise data_error("FL3101", "there is no such file or folder", str(path))
+        raise data_error(codes.NO_DATA, "there is no such file or folder", str(path))
     for file in files:
         if file.suffix not in SUFFIXES:
-            raise data_error("FL3102", f"neither {' nor '.join(SUFFIXES)}", str(file))
+            raise data_error(codes.DATA_UNREADABLE, f"neither {' nor '.join(SUFFIXES)}", str(file))
     if not files:
-        raise data_error("FL3101", "the folder holds no part file", str(path))
+        raise data_error(codes.NO_DATA, "the folder holds no part file", str(path))
     return files
 
 
@@ -123,13 +124,15 @@ def _read_csv(file: Path, wanted: list[str]) -> dict[str, Raw]:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             header, *rows = [*csv.reader(stream, strict=True)] or [[]]
     except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise data_error("FL3102", f"no readable CSV: {error}", str(file)) from error
+        raise data_error(codes.DATA_UNREADABLE, f"no readable CSV: {error}", str(file)) from error
     while rows and not rows[-1]:
         rows.pop()
     check_header(header, wanted, file)
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
-            raise data_error("FL3102", f"{len(row)} fields, {len(header)} in the header", f"{file}, row {number}")
+            raise data_error(
+                codes.DATA_UNREADABLE, f"{len(row)} fields, {len(header)} in the header", f"{file}, row {number}"
+            )
     return {name: from_texts([row[at] for row in rows], str(file)) for at, name in enumerate(header) if name in wanted}
 
 
@@ -141,14 +144,14 @@ def check_header(header: list[str], wanted: list[str], file: Path) -> None:
     """
     absent = [name for name in wanted if name not in header]
     if absent:
-        raise data_error("FL3103", f"column {absent[0]!r} is not there ({len(absent)} in all)", str(file))
+        raise data_error(codes.WRONG_COLUMNS, f"column {absent[0]!r} is not there ({len(absent)} in all)", str(file))
     doubled = [name for name in wanted if header.count(name) > 1]
     if doubled:
-        raise data_error("FL3103", f"column {doubled[0]!r} stands twice", str(file))
+        raise data_error(codes.WRONG_COLUMNS, f"column {doubled[0]!r} stands twice", str(file))
 
 
 def _refuse_missing(encoded: NDArray[np.float64], names: list[str], file: str) -> None:
     gaps = np.argwhere(np.isnan(encoded))
     if gaps.size:
         row, at = gaps[0]
-        raise data_error("FL3105", "a value is missing", f"{file}, row {row + 1}, column {names[at]}")
+        raise data_error(codes.VALUE_MISSING, "a value is missing", f"{file}, row {row + 1}, column {names[at]}")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from fl_node import codes
 from fl_node.errors import NodeError
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -43,4 +44,4 @@ async def compiled(example: str, path: Path) -> None:
         await process.wait()
         raise
     if process.returncode:
-        raise NodeError("FL4601", f"the plan does not compile: {output.decode()[-500:]}", where=str(source))
+        raise NodeError(codes.DEMO_FAILED, f"the plan does not compile: {output.decode()[-500:]}", where=str(source))

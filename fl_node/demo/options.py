@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from fl_node import codes
 from fl_node.errors import NodeError
 
 EXAMPLES: Final = ("tumour", "digits")
@@ -30,7 +31,7 @@ class Drop:
         node, at, phase = text.partition("@")
         if not (node and at and phase in PHASES):
             hint = f"Such as hospital-d@updates; phases are {', '.join(PHASES)}."
-            raise NodeError("FL4001", f"{text!r} is not NODE@PHASE", hint=hint)
+            raise NodeError(codes.INPUT_UNUSABLE, f"{text!r} is not NODE@PHASE", hint=hint)
         return cls(node, phase)
 
 
@@ -53,7 +54,9 @@ class Options:
     def __post_init__(self) -> None:
         unknown = [drop.node for drop in self.drops if drop.node not in self.names]
         if unknown:
-            raise NodeError("FL4001", f"there is no {', '.join(unknown)}", hint=f"There are {', '.join(self.names)}.")
+            raise NodeError(
+                codes.INPUT_UNUSABLE, f"there is no {', '.join(unknown)}", hint=f"There are {', '.join(self.names)}."
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
+from fl_node import codes
 from fl_node.demo.options import Options
 from fl_node.demo.report import Report
 from fl_node.errors import NodeError
@@ -112,10 +113,10 @@ class Stage:
                 log = processes.log_path(self.run, f"node-{name}")
                 if processes.pid(self.run, f"node-{name}") is None:
                     tail = " ".join(log.read_text().splitlines()[-3:])[-500:]
-                    raise NodeError("FL4601", f"the node of {name} ended: {tail}", where=str(log))
+                    raise NodeError(codes.DEMO_FAILED, f"the node of {name} ended: {tail}", where=str(log))
                 if time.monotonic() > deadline:
                     raise NodeError(
-                        "FL4601", f"the node of {name} is not ready after {patience_s:.0f} s", where=str(log)
+                        codes.DEMO_FAILED, f"the node of {name} is not ready after {patience_s:.0f} s", where=str(log)
                     )
                 await asyncio.sleep(POLL_S)
 
@@ -129,14 +130,18 @@ def claimed(run: Path) -> Iterator[None]:
     """
     if run.exists() and any(run.iterdir()) and not (run / MARK).exists():
         hint = "Choose another folder with --run."
-        raise NodeError("FL4001", "the folder holds something else than a demonstration", where=str(run), hint=hint)
+        raise NodeError(
+            codes.INPUT_UNUSABLE, "the folder holds something else than a demonstration", where=str(run), hint=hint
+        )
     run.mkdir(parents=True, exist_ok=True)
     with (run / MARK).open("a") as mark:
         try:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             hint = "Wait for its end, or give --run and --base-port."
-            raise NodeError("FL4602", "a demonstration is under way here", where=str(run), hint=hint) from None
+            raise NodeError(
+                codes.DEMO_UNDER_WAY, "a demonstration is under way here", where=str(run), hint=hint
+            ) from None
         if not mark.tell():
             mark.write("A demonstration of fedledger; the next one removes this folder.\n")
             mark.flush()

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fl_node import codes
 from fl_node.commands.blobs import fetch
 from fl_node.demo import comparison, regulator
 from fl_node.demo import federation as admins
@@ -17,6 +18,7 @@ from fl_node.demo.rounds import TRAINING, Drops, phases_table, run_rounds
 from fl_node.demo.stage import Stage
 from fl_node.errors import NodeError
 from fl_node.examples.shares import write_shares
+from network import contract_codes
 
 MB = 1 << 20
 EXPOSURE = (
@@ -127,15 +129,15 @@ class Story:
         with self.report.chapter("A fraud: the aggregator proposes the sum with one bit changed", "fraud") as found:
             found.update(outcome)
             if not outcome:
-                raise NodeError("FL4601", "the fraud found no moment to be tried")
+                raise NodeError(codes.DEMO_FAILED, "the fraud found no moment to be tried")
             self.report.say(f"{outcome['aggregator']} in round {outcome['round']}: {outcome['answer']}")
-            codes = [(name, verdict.partition(":")[0]) for name, verdict in outcome["endorsers"].items()]
-            self.report.table(("endorser asked", "verdict"), codes)
+            answers = [(name, verdict.partition(":")[0]) for name, verdict in outcome["endorsers"].items()]
+            self.report.table(("endorser asked", "verdict"), answers)
             self.report.say(
                 f"{outcome['reporter']} reports the signed payload; endorsers check it again: {outcome['report']}"
             )
-            if outcome["code"] != "FL0503" or "accepted" in outcome["endorsers"].values():
-                raise NodeError("FL4601", "a forged aggregate was endorsed", where=str(outcome["endorsers"]))
+            if outcome["code"] != contract_codes.AGGREGATE_MISMATCH or "accepted" in outcome["endorsers"].values():
+                raise NodeError(codes.DEMO_FAILED, "a forged aggregate was endorsed", where=str(outcome["endorsers"]))
 
     async def _rewards(self, federation: admins.Federation) -> None:
         with self.report.chapter("Rewards and reputation", "rewards") as found:
@@ -183,7 +185,7 @@ class Story:
                 self.report.say(f"  round {flag['round']}: {flag['participant']} {flag['kind']}")
             self.report.say(f"tries to write: {found['write']}")
             if found["write"] == "written":
-                raise NodeError("FL4601", "the regulator could write")
+                raise NodeError(codes.DEMO_FAILED, "the regulator could write")
         if self.options.audit:
             with self.report.chapter("The audit, from blocks alone", "audit") as found:
                 found.update(await regulator.audit(self.options.run))
@@ -191,7 +193,9 @@ class Story:
 
     def _verdict(self, found: dict[str, Any]) -> None:
         if not found.get("ok"):
-            raise NodeError("FL4601", f"the audit found a breach: {found.get('failures') or found.get('error')}")
+            raise NodeError(
+                codes.DEMO_FAILED, f"the audit found a breach: {found.get('failures') or found.get('error')}"
+            )
         checks = sum(rule["times"] for rule in found["held"])
         self.report.say(
             f"[green]verdict {found['verdict']}[/]: {found['height']} blocks, {found['transactions']} transactions, "
@@ -234,7 +238,7 @@ async def settled(federation: admins.Federation, rounds: int) -> None:
             try:
                 await federation.first.submit("Settle", training=TRAINING, round=number)
             except NodeError as error:
-                if error.code == "FL0606":
+                if error.code == contract_codes.ALREADY_SETTLED:
                     break
                 raise
 
@@ -243,4 +247,6 @@ def _own(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.csv", folder / f"{name}.parquet"):
         if path.exists():
             return path
-    raise NodeError("FL4001", f"no data of {name}", where=str(folder), hint=f"Put {name}.csv or a folder {name} there.")
+    raise NodeError(
+        codes.INPUT_UNUSABLE, f"no data of {name}", where=str(folder), hint=f"Put {name}.csv or a folder {name} there."
+    )

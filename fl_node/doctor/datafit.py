@@ -1,8 +1,8 @@
 """Whether the node's data fits the plans that it is to be trained with."""
 
 import asyncio
-from typing import Final
 
+from fl_node import codes
 from fl_node.blobs.store import BlobStore
 from fl_node.data.examples import load_examples
 from fl_node.errors import NodeError
@@ -10,8 +10,7 @@ from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_data_exists
 from fl_node.plan.container import load_plan
-
-UNKNOWN_PARTICIPANT: Final = "FL0202"
+from network import contract_codes
 
 
 async def check_data(config: NodeConfig, ledger: Ledger) -> str:
@@ -29,7 +28,7 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
         path = BlobStore(config.blobs).path(plan)
         if not path.exists():
             hint = "A running node pulls it; otherwise ask who registered it."
-            raise NodeError("FL4704", "the plan file is not in the blob folder", where=plan, hint=hint)
+            raise NodeError(codes.BLOB_MISSING, "the plan file is not in the blob folder", where=plan, hint=hint)
         manifest = load_plan(path, plan).manifest
         split = await asyncio.to_thread(load_examples, config.data, manifest.schema_, manifest.batching.holdout_percent)
         rows = sum(part.rows for part in split)
@@ -43,7 +42,9 @@ async def _in_training(config: NodeConfig, ledger: Ledger) -> list[str]:
     for plan in plans:
         if config.consent.plans and plan not in config.consent.plans:
             hint = "Consent to it with --plan, or let the node sit this training out."
-            raise NodeError("FL4301", "a plan in training is none that you consent to", where=plan, hint=hint)
+            raise NodeError(
+                codes.WRONG_PLAN_OR_BASE, "a plan in training is none that you consent to", where=plan, hint=hint
+            )
     return plans
 
 
@@ -52,7 +53,7 @@ async def _vetted_for(config: NodeConfig, ledger: Ledger) -> list[str]:
     try:
         schema = (await ledger.participant(config.name)).profile.schema_digest
     except LedgerError as error:
-        if error.code != UNKNOWN_PARTICIPANT:
+        if error.code != contract_codes.UNKNOWN_PARTICIPANT:
             raise
         return []
     plans = [item for item in await ledger.everything("ListPlans") if item["schema"] == schema and not item["retired"]]

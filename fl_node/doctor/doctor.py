@@ -8,6 +8,7 @@ from typing import Final
 
 from cryptography import x509
 
+from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
 from fl_node.doctor.datafit import check_data
@@ -54,7 +55,7 @@ def check_renewal(own: Profile) -> str:
     left = x509.load_pem_x509_certificate(own.cert_pem).not_valid_after_utc - datetime.now(UTC)
     if timedelta() < left < RENEWAL_TIME:
         hint = "Issue a new one with `fedledger identity add`, then RotateKey."
-        raise CautionError("FL4012", f"the certificate ends in {left.days} days", hint=hint)
+        raise CautionError(codes.CERTIFICATE_ENDS_SOON, f"the certificate ends in {left.days} days", hint=hint)
     return f"due in {max(0, left.days)} days"
 
 
@@ -71,13 +72,13 @@ async def check_blob_services(config: NodeConfig) -> str:
     async with BlobClient(urls, contexts) as client:
         if not await client.healthy(me.name) and not _is_free(me.host, me.blob_port or 0):
             hint = "Free the port, or give the organisation another blob_port in the definition."
-            raise NodeError("FL4008", f"something else holds {me.host}:{me.blob_port}", hint=hint)
+            raise NodeError(codes.BLOB_SERVICE_SILENT, f"something else holds {me.host}:{me.blob_port}", hint=hint)
         del urls[me.name]
         answers = await asyncio.gather(*(client.healthy(name) for name in urls))
     silent = [name for name, answer in zip(urls, answers, strict=True) if not answer]
     if len(urls) - len(silent) < consortium.threshold - 1:
         hint = "Start the other members' nodes, or `fedledger blobs serve`; check ports and firewalls."
-        raise NodeError("FL4008", f"the blob services of {', '.join(silent)} do not answer", hint=hint)
+        raise NodeError(codes.BLOB_SERVICE_SILENT, f"the blob services of {', '.join(silent)} do not answer", hint=hint)
     return f"{len(urls) - len(silent)} of {len(urls)} other members answer"
 
 
@@ -90,10 +91,10 @@ async def check_participant(config: NodeConfig, own: Profile, ledger: Ledger) ->
     record = await ledger.participant(config.name)
     if record.key_hash != public_key_hash(own.cert_pem):
         hint = "The organisation's admin binds the new key with RotateKey."
-        raise NodeError("FL4006", "the ledger knows another key for this participant", hint=hint)
+        raise NodeError(codes.NOT_ADMITTED, "the ledger knows another key for this participant", hint=hint)
     if record.status.lower() != "active":
         hint = "See `fedledger proposal list`; the organisations vote on it."
-        raise NodeError("FL4006", f"the participant is {record.status}", hint=hint)
+        raise NodeError(codes.NOT_ADMITTED, f"the participant is {record.status}", hint=hint)
     return f"{config.name} is active under {record.msp_id}"
 
 
@@ -109,7 +110,7 @@ async def check_phases(config: NodeConfig, ledger: Ledger) -> str:
         text = f"the terms count with a time window of {voted_ms / 1000:g} s, peers accept {peers_ms / 1000:g} s"
         phases = f"time_window_ms {peers_ms} and every phase at least {3 * peers_ms}"
         hint = f"Unless this is a demonstration, vote `set_parameters` with {phases}."
-        raise CautionError("FL4011", text, hint=hint)
+        raise CautionError(codes.TERMS_LET_CLOCK_CUT_PHASES, text, hint=hint)
     return "no clock within the peers' window can cut one short"
 
 

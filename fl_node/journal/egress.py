@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from fl_node import codes
 from fl_node.clock import now_ms
 from fl_node.errors import NodeError
 from fl_node.journal.recordfile import write_all
@@ -49,7 +50,9 @@ class EgressLog:
                 os.close(descriptor)
         except OSError as error:
             hint = "Free some space; what cannot be logged does not leave."
-            raise NodeError("FL4007", f"cannot log: {error.strerror}", where=str(self._path), hint=hint) from None
+            raise NodeError(
+                codes.DISK_REFUSES, f"cannot log: {error.strerror}", where=str(self._path), hint=hint
+            ) from None
         self._count(int(entry["bytes"]))
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.journal.recordfile import RecordFile, sync_folder, write_all
 
@@ -44,7 +45,7 @@ class AttemptJournal:
         known = self._records.get(kind)
         if known is not None:
             if known != value:
-                raise NodeError("FL4202", f"another {kind} is already recorded", where=self.path.name)
+                raise NodeError(codes.JOURNAL_CONFLICT, f"another {kind} is already recorded", where=self.path.name)
             return
         self._file.append({"kind": kind, "value": value.hex()})
         self._records[kind] = value
@@ -77,13 +78,15 @@ class Journal:
             self._lock = (folder / "lock").open("w")
         except OSError as error:
             where = str(error.filename or folder)
-            raise NodeError("FL4007", f"cannot open the journal: {error.strerror}", where=where) from None
+            raise NodeError(codes.DISK_REFUSES, f"cannot open the journal: {error.strerror}", where=where) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
             hint = "Stop it first; two would mask two vectors with the same keys."
-            raise NodeError("FL4009", "another node daemon holds this journal", where=str(folder), hint=hint) from None
+            raise NodeError(
+                codes.DAEMON_RUNS_ALREADY, "another node daemon holds this journal", where=str(folder), hint=hint
+            ) from None
         self._open: dict[str, AttemptJournal] = {}
         try:
             self._facts = RecordFile(folder / FACTS, self._key, FACTS_HINT)
@@ -157,5 +160,7 @@ def _key(path: Path) -> bytes:
     key = path.read_bytes()
     if len(key) != KEY_BYTES or path.stat().st_mode & 0o077:
         hint = f"It holds {KEY_BYTES} bytes and only its owner may read it (chmod 600)."
-        raise NodeError("FL4201", "the journal's key file is malformed or open to others", where=str(path), hint=hint)
+        raise NodeError(
+            codes.JOURNAL_DAMAGED, "the journal's key file is malformed or open to others", where=str(path), hint=hint
+        )
     return key

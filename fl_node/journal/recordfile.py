@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from fl_node import codes
 from fl_node.errors import NodeError
 
 MAGIC: Final = b"fedledger journal 1\n"
@@ -58,7 +59,7 @@ class RecordFile:
         except OSError as error:
             hint = "Free some space; the node tries again."
             raise NodeError(
-                "FL4007", f"cannot write the journal: {error.strerror}", where=str(self.path), hint=hint
+                codes.DISK_REFUSES, f"cannot write the journal: {error.strerror}", where=str(self.path), hint=hint
             ) from None
         self.entries.append(entry)
 
@@ -102,7 +103,7 @@ class RecordFile:
         return self._name + b"\0" + LENGTH.pack(number)
 
     def _damaged(self, what: str) -> NodeError:
-        return NodeError("FL4201", what, where=str(self.path), hint=self._hint)
+        return NodeError(codes.JOURNAL_DAMAGED, what, where=str(self.path), hint=self._hint)
 
 
 def _record_end(data: bytes, position: int) -> int | None:

@@ -6,28 +6,27 @@ import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from fl_node import codes
 from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
 from fl_node.ledger.records import Parameters, Participant, Plan, Reveal, Round, Training
 from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, Signer, ValidationCode, connect
 from gateway.errors import ConnectError, GatewayError
+from network import contract_codes
 from network.connection import Profile
 
-RETRYABLE: Final = ("FL0501", "FL0901", "FL0902")
+RETRYABLE: Final = (contract_codes.BLOB_MISSING, contract_codes.VERIFYING, contract_codes.INTERNAL)
 """A blob that is still on its way, a verification under way, an internal hiccup: the same proposal may pass later."""
 IMPATIENT_ATTEMPTS: Final = 3
 OVERTAKEN: Final = (ValidationCode.MVCC_READ_CONFLICT, ValidationCode.PHANTOM_READ_CONFLICT)
 COMMIT_ALARM_S: Final = 45.0
 PAGE: Final = 50
-CODES: Final = Path(__file__).resolve().parents[2] / "chaincode" / "errcode" / "catalogue.json"
 
 
 class LedgerError(NodeError):
@@ -109,7 +108,7 @@ class Ledger:
                     return False
                 status = await (await transaction.submit()).status()
         if not status.successful and status.code not in OVERTAKEN:
-            raise LedgerError("FL4005", f"committed as {status.code.name}", where=function)
+            raise LedgerError(codes.LEDGER_UNREACHABLE, f"committed as {status.code.name}", where=function)
         return status.successful
 
     async def refused(self, function: str, **arguments: Any) -> tuple[LedgerError | None, dict[str, str]]:
@@ -144,7 +143,7 @@ class Ledger:
                 "GetRound", organisations=organisations, training=training, round=round_, attempt=attempt
             )
         except LedgerError as error:
-            if error.code == "FL0409":
+            if error.code == contract_codes.UNKNOWN_ROUND:
                 return None
             raise
         return Round.model_validate(answer)
@@ -189,7 +188,9 @@ def _explaining(function: str) -> Iterator[None]:
         raise explained(error, function) from None
     except TimeoutError:
         hint = "Look at the orderers; this may be censorship (threats T25)."
-        raise LedgerError("FL4401", f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint) from None
+        raise LedgerError(
+            codes.NOT_COMMITTED, f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint
+        ) from None
 
 
 @contextlib.asynccontextmanager
@@ -207,7 +208,7 @@ async def open_ledger(
     except ConnectError as error:
         await gateway.close()
         hint = "Is the network up (`fedledger network status`)?"
-        raise NodeError("FL4005", error.message, where=profile.peers[0][0], hint=hint) from None
+        raise NodeError(codes.LEDGER_UNREACHABLE, error.message, where=profile.peers[0][0], hint=hint) from None
     try:
         yield Ledger(gateway, profile, egress, answering)
     finally:
@@ -224,17 +225,15 @@ def gateway_of(profile: Profile) -> Gateway:
     try:
         identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
     except ValueError as error:
-        raise NodeError("FL4002", f"the identity is not usable: {error}", where=profile.organisation) from None
+        raise NodeError(
+            codes.IDENTITY_UNUSABLE, f"the identity is not usable: {error}", where=profile.organisation
+        ) from None
     return connect(endpoints, identity, signer, retry=RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE))
 
 
-@cache
 def meaning(code: str) -> str:
-    """Return what one of the chaincode's codes means; empty where its catalogue is not beside this package."""
-    try:
-        return str(json.loads(CODES.read_bytes())[code]["text"])
-    except (OSError, KeyError):
-        return ""
+    """Return what one of the chaincode's codes means and what to do; empty for a code that is not known."""
+    return " ".join(filter(None, contract_codes.CATALOGUE.get(code, ())))
 
 
 def explained(error: GatewayError, function: str) -> LedgerError:
@@ -247,11 +246,15 @@ def explained(error: GatewayError, function: str) -> LedgerError:
     said = "; ".join(dict.fromkeys(texts))
     if "access denied" in said:
         hint = "It is revoked, expired or unknown: issue a new one with `fedledger identity add`, then RotateKey."
-        return LedgerError("FL4003", f"the channel refuses this certificate: {said}", where=function, hint=hint)
+        return LedgerError(
+            codes.CERTIFICATE_REFUSED, f"the channel refuses this certificate: {said}", where=function, hint=hint
+        )
     if "incorrect timestamp" in said:
         hint = "Set the clock (for example with chrony)."
-        return LedgerError("FL4004", f"peers do not accept this machine's time: {said}", where=function, hint=hint)
-    return LedgerError("FL4005", f"{error.stage}: {said}", where=function)
+        return LedgerError(
+            codes.CLOCK_DIFFERS, f"peers do not accept this machine's time: {said}", where=function, hint=hint
+        )
+    return LedgerError(codes.LEDGER_UNREACHABLE, f"{error.stage}: {said}", where=function)
 
 
 def public_key_hash(certificate_pem: bytes) -> str:

@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import generate_latest
 
+from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.metrics import Health, Metrics
 
@@ -48,5 +49,7 @@ async def serve(metrics: Metrics, health: Health, port: int) -> web.AppRunner:
     except OSError as error:
         await runner.cleanup()
         hint = "Choose another with --observe-port."
-        raise NodeError("FL4008", f"cannot listen: {error.strerror}", where=f"127.0.0.1:{port}", hint=hint) from None
+        raise NodeError(
+            codes.BLOB_SERVICE_SILENT, f"cannot listen: {error.strerror}", where=f"127.0.0.1:{port}", hint=hint
+        ) from None
     return runner

@@ -12,6 +12,7 @@ import aiohttp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
@@ -47,12 +48,14 @@ def check_identity(own: Profile) -> str:
     ]
     if public[0] != public[1]:
         raise NodeError(
-            "FL4002", "certificate and private key do not belong together", hint="Restore the right key file."
+            codes.IDENTITY_UNUSABLE,
+            "certificate and private key do not belong together",
+            hint="Restore the right key file.",
         )
     now = datetime.now(UTC)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise NodeError(
-            "FL4003",
+            codes.CERTIFICATE_REFUSED,
             f"the certificate was valid until {certificate.not_valid_after_utc:%Y-%m-%d}",
             hint="Issue a new one with `fedledger identity add`, then RotateKey.",
         )
@@ -73,11 +76,13 @@ def check_disk(config: NodeConfig) -> str:
             probe.unlink()
         except OSError as error:
             hint = "Give the node this folder, or free some space."
-            raise NodeError("FL4007", f"cannot write: {error.strerror}", where=str(folder), hint=hint) from None
+            raise NodeError(
+                codes.DISK_REFUSES, f"cannot write: {error.strerror}", where=str(folder), hint=hint
+            ) from None
         free = shutil.disk_usage(folder).free
         if free < config.limits.reserve:
             text = f"{free >> 20} MB free, {config.limits.reserve >> 20} MB are kept in reserve"
-            raise NodeError("FL4007", text, where=str(folder), hint="Free some space, or give --reserve-mb.")
+            raise NodeError(codes.DISK_REFUSES, text, where=str(folder), hint="Free some space, or give --reserve-mb.")
     return f"{free >> 30} GB free"
 
 
@@ -88,7 +93,9 @@ def check_data_exists(config: NodeConfig) -> None:
         NodeError: FL4001.
     """
     if config.data is not None and not config.data.exists():
-        raise NodeError("FL4001", "there is no such file or folder", where=str(config.data), hint="Give --data.")
+        raise NodeError(
+            codes.INPUT_UNUSABLE, "there is no such file or folder", where=str(config.data), hint="Give --data."
+        )
 
 
 async def check_clock(config: NodeConfig) -> str:
@@ -108,7 +115,7 @@ async def check_clock(config: NodeConfig) -> str:
     skew = skews[len(skews) // 2]
     if abs(skew) > MAX_SKEW_S:
         hint = "Set the clock (for example with chrony); peers refuse transactions that are further off."
-        raise NodeError("FL4004", f"{skew:+.0f} s away from the other members", hint=hint)
+        raise NodeError(codes.CLOCK_DIFFERS, f"{skew:+.0f} s away from the other members", hint=hint)
     return f"within {abs(skew) + 1:.0f} s of {len(skews)} other members"
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
+from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.mirror import Mirror
@@ -27,7 +28,6 @@ from network.connection import profile
 
 log = structlog.get_logger("node")
 STOP_PATIENCE_S = 5.0
-REFUSED = "FL4003"
 
 
 async def run_node(config: NodeConfig, opener: Opener = open_tff) -> None:
@@ -90,7 +90,7 @@ async def _require_admission(ledger: Ledger) -> None:
     try:
         await ledger.trainings()
     except LedgerError as error:
-        if error.code == REFUSED:
+        if error.code == codes.CERTIFICATE_REFUSED:
             raise
         log.warning("the ledger is not ready yet", **error.as_json())
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from fl_node import codes
 from fl_node.data.errors import CODES as DATA_CODES
 from fl_node.data.errors import DataError
 from fl_node.plan.errors import PlanError, plan_error
@@ -74,10 +75,10 @@ class Child:
             answer = receive(self._socket)
         except TimeoutError as error:
             self.kill()
-            raise plan_error("FL3041", f"no answer to {message.header['op']} in {timeout:g} s") from error
+            raise plan_error(codes.RUNTIME_TIMEOUT, f"no answer to {message.header['op']} in {timeout:g} s") from error
         except Closed as error:
             self.kill()
-            raise plan_error("FL3040", f"the child process ended during {message.header['op']}") from error
+            raise plan_error(codes.RUNTIME_DIED, f"the child process ended during {message.header['op']}") from error
         if "error" in answer.header:
             refusal = answer.header["error"]
             kind = DataError if refusal["code"].startswith(DATA_CODES) else PlanError

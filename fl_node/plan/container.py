@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fl_node import codes
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest, parse_manifest
 
@@ -60,12 +61,12 @@ def read_plan(raw: bytes, digest: str | None = None) -> Plan:
     """
     found = hashlib.sha256(raw).hexdigest()
     if digest is not None and found != digest:
-        raise plan_error("FL3002", f"the file's digest is {found}, not {digest}")
+        raise plan_error(codes.PLAN_DIGEST, f"the file's digest is {found}, not {digest}")
     files = _entries(raw)
     manifest = parse_manifest(files.pop(MANIFEST))
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     if digests != manifest.files:
-        raise plan_error("FL3001", "an entry is not the one that the manifest names")
+        raise plan_error(codes.PLAN_DAMAGED, "an entry is not the one that the manifest names")
     computations = {name.removesuffix(".pb"): files[name] for name in COMPUTATIONS}
     return Plan(manifest, found, files[INITIAL], computations)
 
@@ -75,10 +76,10 @@ def load_plan(path: Path, digest: str | None = None) -> Plan:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise plan_error("FL3001", f"{size} bytes, at most {MAX_BYTES}", str(path))
+            raise plan_error(codes.PLAN_DAMAGED, f"{size} bytes, at most {MAX_BYTES}", str(path))
         raw = path.read_bytes()
     except OSError as error:
-        raise plan_error("FL3001", f"cannot be read: {error.strerror}", str(path)) from error
+        raise plan_error(codes.PLAN_DAMAGED, f"cannot be read: {error.strerror}", str(path)) from error
     return read_plan(raw, digest)
 
 
@@ -98,10 +99,10 @@ def _entries(raw: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             listed = archive.infolist()
             if [entry.filename for entry in listed] != _ENTRIES or any(entry.compress_type for entry in listed):
-                raise plan_error("FL3001", f"the entries must be {', '.join(_ENTRIES)}, stored")
+                raise plan_error(codes.PLAN_DAMAGED, f"the entries must be {', '.join(_ENTRIES)}, stored")
             files = {entry.filename: archive.read(entry) for entry in listed}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise plan_error("FL3001", f"not a whole plan file: {error}") from error
+        raise plan_error(codes.PLAN_DAMAGED, f"not a whole plan file: {error}") from error
     if _archive(files) != raw:
-        raise plan_error("FL3001", "the archive is not in canonical form")
+        raise plan_error(codes.PLAN_DAMAGED, "the archive is not in canonical form")
     return files

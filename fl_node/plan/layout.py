@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from fl_node import codes
 from fl_node.canonical import LABEL_LAYOUT, canonical_json, tagged_hash
 from fl_node.data.schema import Model
 from fl_node.plan.errors import plan_error
@@ -142,7 +143,7 @@ class Layout(Model):
             PlanError: FL3031 (size, padding), FL3032 (range) or FL3033 (one-slots).
         """
         if len(vector) != self.size:
-            raise plan_error("FL3031", f"{len(vector)} bytes where the layout has {self.size}")
+            raise plan_error(codes.AGGREGATE_SIZE, f"{len(vector)} bytes where the layout has {self.size}")
         tensors, offset = [], 0
         for segment in self.segments:
             words = np.frombuffer(vector, dtype=f"<u{segment.word // 8}", count=segment.slots, offset=offset)
@@ -150,7 +151,7 @@ class Layout(Model):
             tensors.append(words.astype(_INTEGERS[segment.dtype]).reshape(segment.shape))
             offset += segment.size
         if any(vector[offset:]):
-            raise plan_error("FL3031", "the padding is not zero")
+            raise plan_error(codes.AGGREGATE_SIZE, "the padding is not zero")
         return tensors
 
     def rows(self, vector: bytes) -> int:
@@ -167,7 +168,9 @@ class Layout(Model):
                 slot = int.from_bytes(vector[offset : offset + segment.size], "little")
                 rows, rest = divmod(slot * self.count.numerator, self.count.denominator)
                 if rest:
-                    raise plan_error("FL3032", f"a count of {slot} is no whole number of rows", segment.name)
+                    raise plan_error(
+                        codes.AGGREGATE_RANGE, f"a count of {slot} is no whole number of rows", segment.name
+                    )
                 return rows
             offset += segment.size
         raise AssertionError("the model checks that the count's segment exists")
@@ -181,19 +184,23 @@ def word_for(largest: int, cohort_max: int) -> Literal[64, 32]:
 def _words(segment: Segment, tensor: NDArray[np.signedinteger[Any]]) -> bytes:
     if str(tensor.dtype) != segment.dtype or tensor.shape != segment.shape:
         found = f"{tensor.dtype}{list(tensor.shape)}"
-        raise plan_error("FL3030", f"{found} where {segment.dtype}{list(segment.shape)} is due", segment.name)
+        raise plan_error(
+            codes.WORK_OUT_OF_SLOT, f"{found} where {segment.dtype}{list(segment.shape)} is due", segment.name
+        )
     low, high = int(tensor.min()), int(tensor.max())
     if segment.kind == "one" and (low, high) != (1, 1):
-        raise plan_error("FL3030", "a one-slot is not 1", segment.name)
+        raise plan_error(codes.WORK_OUT_OF_SLOT, "a one-slot is not 1", segment.name)
     if low < 0 or high > segment.max:
-        raise plan_error("FL3030", f"numbers from {low} to {high} where 0 to {segment.max} are allowed", segment.name)
+        raise plan_error(
+            codes.WORK_OUT_OF_SLOT, f"numbers from {low} to {high} where 0 to {segment.max} are allowed", segment.name
+        )
     return np.ascontiguousarray(tensor).astype(f"<u{segment.word // 8}").tobytes()
 
 
 def _check_sum(segment: Segment, words: NDArray[np.unsignedinteger[Any]], survivors: int) -> None:
     largest = int(words.max())
     if segment.kind == "one" and not (int(words.min()) == largest == survivors):
-        raise plan_error("FL3033", f"{largest} where {survivors} survived", segment.name)
+        raise plan_error(codes.AGGREGATE_COUNT, f"{largest} where {survivors} survived", segment.name)
     limit = (1 << segment.ring) - 1 if segment.modular else survivors * segment.max
     if largest > limit:
-        raise plan_error("FL3032", f"a sum of {largest} where at most {limit} is possible", segment.name)
+        raise plan_error(codes.AGGREGATE_RANGE, f"a sum of {largest} where at most {limit} is possible", segment.name)

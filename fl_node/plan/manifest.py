@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from fl_node import codes
 from fl_node.canonical import CanonicalError, canonical_json, decode_strict
 from fl_node.data.schema import Decimal, Model, Schema
 from fl_node.plan.errors import plan_error
@@ -131,9 +132,9 @@ def parse_manifest(raw: bytes) -> Manifest:
     try:
         manifest = Manifest.model_validate(decode_strict(raw))
     except (CanonicalError, ValidationError) as error:
-        raise plan_error("FL3003", _first_line(error), "manifest.json") from error
+        raise plan_error(codes.BAD_MANIFEST, _first_line(error), "manifest.json") from error
     if manifest.canonical() != raw:
-        raise plan_error("FL3003", "not in canonical form", "manifest.json")
+        raise plan_error(codes.BAD_MANIFEST, "not in canonical form", "manifest.json")
     return manifest
 
 

@@ -7,6 +7,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
+from fl_node import codes
 from fl_node.plan.child import Child
 from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.errors import PlanError, plan_error
@@ -19,8 +20,6 @@ __all__ = ["DataSource", "PlanRuntime", "Runtime", "UpdateResult", "WorkResult",
 
 TIMEOUT_SECONDS: Final = 900.0
 """How long one call may take; the first one includes the framework's import (10 to 40 s)."""
-
-DIED: Final = "FL3040"
 
 
 class PlanRuntime:
@@ -158,7 +157,7 @@ class PlanRuntime:
             try:
                 return self._running().call(request, self._timeout)
             except PlanError as error:
-                if error.code != DIED or self._closing:
+                if error.code != codes.RUNTIME_DIED or self._closing:
                     raise
             # Every call is a pure function of its bytes, so that doing it again in a new child is safe.
             return self._running().call(request, self._timeout)
@@ -189,7 +188,8 @@ def require_framework(manifest: Manifest) -> None:
         installed = "none"
     if installed != manifest.framework_version:
         raise plan_error(
-            "FL3004", f"the plan needs {manifest.framework} {manifest.framework_version}, found {installed}"
+            codes.OTHER_FRAMEWORK,
+            f"the plan needs {manifest.framework} {manifest.framework_version}, found {installed}",
         )
 
 

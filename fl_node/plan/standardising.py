@@ -1,5 +1,6 @@
 """From the state of a statistics plan to the constants that standardise features. Needs no framework."""
 
+from fl_node import codes
 from fl_node.data.schema import Schema
 from fl_node.plan.errors import plan_error
 from fl_node.plan.state_codec import decode_state
@@ -16,7 +17,7 @@ def standardising_constants(schema: Schema, state: bytes) -> dict[str, dict[str,
     """
     named = {leaf.path: leaf.array for leaf in decode_state(state)}
     if set(named) != {"count", "mean", "deviation"} or named["mean"].shape != (schema.width,):
-        raise plan_error("FL3020", "not the state of a statistics plan with this schema")
+        raise plan_error(codes.BAD_STATE, "not the state of a statistics plan with this schema")
     found, at = {}, 0
     for column in schema.columns:
         if column.numeric and named["deviation"][at] > 0:

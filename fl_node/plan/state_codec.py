@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node import codes
 from fl_node.canonical import CanonicalError, canonical_json, decode_strict
 from fl_node.plan.errors import plan_error
 
@@ -64,7 +65,7 @@ def encode_state(leaves: Sequence[Leaf]) -> bytes:
     """
     for leaf in leaves:
         if leaf.dtype not in DTYPES:
-            raise plan_error("FL3009", f"a state of type {leaf.dtype}", leaf.path)
+            raise plan_error(codes.UNSUPPORTED_TYPE, f"a state of type {leaf.dtype}", leaf.path)
     header = canonical_json([[leaf.path, leaf.dtype, list(leaf.array.shape)] for leaf in leaves])
     return b"".join([MAGIC, struct.pack(">I", len(header)), header, *(_encode(leaf) for leaf in leaves)])
 
@@ -77,17 +78,17 @@ def decode_state(blob: bytes) -> list[Leaf]:
     """
     reader = _Reader(blob)
     if reader.take(len(MAGIC)) != MAGIC:
-        raise plan_error("FL3020", "not a state of this version")
+        raise plan_error(codes.BAD_STATE, "not a state of this version")
     raw = reader.take(reader.length())
     try:
         header = decode_strict(raw)
     except CanonicalError as error:
-        raise plan_error("FL3020", f"header: {error}") from error
+        raise plan_error(codes.BAD_STATE, f"header: {error}") from error
     if canonical_json(header) != raw or not isinstance(header, list):
-        raise plan_error("FL3020", "the header is not canonical")
+        raise plan_error(codes.BAD_STATE, "the header is not canonical")
     leaves = [_decode(entry, reader) for entry in header]
     if reader.rest:
-        raise plan_error("FL3020", f"{reader.rest} bytes too many")
+        raise plan_error(codes.BAD_STATE, f"{reader.rest} bytes too many")
     require_finite(leaves)
     return leaves
 
@@ -108,12 +109,14 @@ def compare_states(first: bytes, second: bytes, tolerance: float) -> float:
         return 0.0
     ours, theirs = decode_state(first), decode_state(second)
     if [leaf.spec for leaf in ours] != [leaf.spec for leaf in theirs]:
-        raise plan_error("FL3021", "the states have different leaves")
+        raise plan_error(codes.STATES_DIFFER, "the states have different leaves")
     worst = 0.0
     for a, b in zip(ours, theirs, strict=True):
         deviation = _deviation(a, b)
         if not deviation <= tolerance:
-            raise plan_error("FL3021", f"a deviation of {deviation:.3g} where {tolerance:.3g} is allowed", a.path)
+            raise plan_error(
+                codes.STATES_DIFFER, f"a deviation of {deviation:.3g} where {tolerance:.3g} is allowed", a.path
+            )
         worst = max(worst, deviation)
     return worst
 
@@ -126,7 +129,7 @@ def require_finite(leaves: Sequence[Leaf]) -> None:
     """
     for leaf in leaves:
         if leaf.array.dtype.kind == "f" and not np.isfinite(leaf.array).all():
-            raise plan_error("FL3022", "the state holds NaN or infinity", leaf.path)
+            raise plan_error(codes.STATE_NOT_FINITE, "the state holds NaN or infinity", leaf.path)
 
 
 def _encode(leaf: Leaf) -> bytes:
@@ -148,7 +151,7 @@ class _Reader:
 
     def take(self, size: int) -> bytes:
         if size > self.rest:
-            raise plan_error("FL3020", f"truncated: {size} bytes needed, {self.rest} left")
+            raise plan_error(codes.BAD_STATE, f"truncated: {size} bytes needed, {self.rest} left")
         self._offset += size
         return bytes(self._blob[self._offset - size : self._offset])
 
@@ -161,7 +164,7 @@ def _decode(entry: Any, reader: _Reader) -> Leaf:
         case [str(path), str(dtype), list(shape)] if dtype in DTYPES and _possible(shape):
             return Leaf(path, _array(dtype, math.prod(shape), reader).reshape(shape))
         case _:
-            raise plan_error("FL3020", f"header entry {str(entry)[:SHOWN]}")
+            raise plan_error(codes.BAD_STATE, f"header entry {str(entry)[:SHOWN]}")
 
 
 def _possible(shape: list[Any]) -> bool:
@@ -172,14 +175,14 @@ def _possible(shape: list[Any]) -> bool:
 
 def _array(dtype: str, slots: int, reader: _Reader) -> NDArray[Any]:
     if slots * _size(dtype) > reader.rest:
-        raise plan_error("FL3020", f"truncated: {slots} of {dtype} announced, {reader.rest} bytes left")
+        raise plan_error(codes.BAD_STATE, f"truncated: {slots} of {dtype} announced, {reader.rest} bytes left")
     if dtype == "string":
         return np.array([*(reader.take(reader.length()) for _ in range(slots)), None], dtype=np.object_)[:-1]
     raw = np.frombuffer(reader.take(slots * _size(dtype)), dtype=np.uint8 if dtype == "bool" else _NUMBERS[dtype])
     if dtype != "bool":
         return raw.astype(np.dtype(dtype))
     if raw.size and raw.max() > 1:
-        raise plan_error("FL3020", "a boolean that is neither 0 nor 1")
+        raise plan_error(codes.BAD_STATE, "a boolean that is neither 0 nor 1")
     return raw.astype(np.bool_)
 
 

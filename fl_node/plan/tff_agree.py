@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow_federated as tff
 
+from fl_node import codes
 from fl_node.data.schema import Schema
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest
@@ -22,9 +23,9 @@ def check_plan(manifest: Manifest, computations: Computations) -> None:
     tensors = [(path, tuple(t.shape), dtype_name(t)) for path, t in tensor_types(computations.sums_type)]
     segments = [(segment.path, segment.shape, segment.dtype) for segment in manifest.layout.segments]
     if sorted(tensors) != sorted(segments):
-        raise plan_error("FL3003", "the layout is not that of the client's work")
+        raise plan_error(codes.BAD_MANIFEST, "the layout is not that of the client's work")
     if [(leaf.path, leaf.dtype, leaf.shape) for leaf in manifest.state] != state_specs(computations.state_type):
-        raise plan_error("FL3003", "the state is not that of the update")
+        raise plan_error(codes.BAD_MANIFEST, "the state is not that of the update")
 
 
 def check_outputs(sums_type: Any) -> None:
@@ -38,7 +39,7 @@ def check_outputs(sums_type: Any) -> None:
         for path, tensor in tensor_types(sums_type[0])
     ]
     if plain:
-        raise plan_error("FL3007", f"each client would send {', '.join(plain)} in plain")
+        raise plan_error(codes.PLAIN_OUTPUT, f"each client would send {', '.join(plain)} in plain")
 
 
 def check_schema(schema: Schema, data_type: Any) -> None:
@@ -50,11 +51,11 @@ def check_schema(schema: Schema, data_type: Any) -> None:
     sequences = [data_type["train"], data_type["holdout"]] if split_data(data_type) else [data_type]
     for sequence in sequences:
         if not isinstance(sequence, tff.SequenceType):
-            raise plan_error("FL3010", f"client data is {sequence}, not a sequence of batches")
+            raise plan_error(codes.SCHEMA_MISMATCH, f"client data is {sequence}, not a sequence of batches")
         parts = [(tuple(tensor.shape), dtype_name(tensor)) for tensor in _batch_types(sequence.element)]
         due = _due(schema)
         if parts not in (due, due[:1]):
-            raise plan_error("FL3010", f"batches are {sequence.element}, the schema's rows are {due}")
+            raise plan_error(codes.SCHEMA_MISMATCH, f"batches are {sequence.element}, the schema's rows are {due}")
 
 
 def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
@@ -65,5 +66,5 @@ def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
 def _batch_types(element: Any) -> list[Any]:
     members = [element] if isinstance(element, tff.TensorType) else [m for _, m in tff.structure.iter_elements(element)]
     if not all(isinstance(member, tff.TensorType) for member in members):
-        raise plan_error("FL3010", f"batches are {element}, not features with or without labels")
+        raise plan_error(codes.SCHEMA_MISMATCH, f"batches are {element}, not features with or without labels")
     return members

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 from pydantic import ValidationError
 
+from fl_node import codes
 from fl_node.data.schema import Schema
 from fl_node.plan.container import INITIAL, pack_plan
 from fl_node.plan.errors import plan_error
@@ -56,7 +57,7 @@ def load_source(file: Path, function: str) -> PlanSource:
     """
     spec = importlib.util.spec_from_file_location(f"plan_source_{file.stem}", file)
     if spec is None or spec.loader is None or not file.is_file():
-        raise plan_error("FL3012", "no such Python file", str(file))
+        raise plan_error(codes.SOURCE_UNUSABLE, "no such Python file", str(file))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -67,10 +68,10 @@ def load_source(file: Path, function: str) -> PlanSource:
     except ValidationError as error:
         first = error.errors()[0]
         raise plan_error(
-            "FL3012", f"{'.'.join(map(str, first['loc']))} {first['msg']}", f"{file}:{function}"
+            codes.SOURCE_UNUSABLE, f"{'.'.join(map(str, first['loc']))} {first['msg']}", f"{file}:{function}"
         ) from error
     except Exception as error:
-        raise plan_error("FL3012", f"{type(error).__name__}: {error}", f"{file}:{function}") from error
+        raise plan_error(codes.SOURCE_UNUSABLE, f"{type(error).__name__}: {error}", f"{file}:{function}") from error
     return _as_source(described, module, file)
 
 
@@ -79,9 +80,9 @@ def _as_source(described: Any, module: Any, file: Path) -> PlanSource:
         return described
     schema = getattr(module, "SCHEMA", None)
     if not isinstance(described, tff.templates.IterativeProcess):
-        raise plan_error("FL3012", f"the function returns {type(described).__name__}", str(file))
+        raise plan_error(codes.SOURCE_UNUSABLE, f"the function returns {type(described).__name__}", str(file))
     if not isinstance(schema, Schema):
-        raise plan_error("FL3010", "a bare process needs a Schema named SCHEMA beside it", str(file))
+        raise plan_error(codes.SCHEMA_MISMATCH, "a bare process needs a Schema named SCHEMA beside it", str(file))
     name = "".join(letter if letter.isalnum() else "-" for letter in file.stem.lower())[:40]
     return PlanSource(name, described, schema, getattr(module, "BATCHING", DEFAULT_BATCHING))
 
@@ -129,7 +130,7 @@ def split_process(process: Any) -> Any:
         return tff.backends.mapreduce.get_map_reduce_form_for_computation(process.next)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        raise plan_error("FL3013", f"{type(error).__name__}: {reason}") from error
+        raise plan_error(codes.NOT_A_ROUND, f"{type(error).__name__}: {reason}") from error
 
 
 def first_state(process: Any) -> list[Leaf]:

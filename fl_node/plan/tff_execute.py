@@ -11,6 +11,7 @@ import tensorflow_federated as tff
 from numpy.typing import NDArray
 from tensorflow_federated.proto.v0 import computation_pb2
 
+from fl_node import codes
 from fl_node.data.examples import Examples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Batching
@@ -63,7 +64,7 @@ class Computations:
     def _state(self, state: Sequence[Leaf]) -> Any:
         specs = [leaf.spec for leaf in state]
         if specs != state_specs(self.state_type):
-            raise plan_error("FL3020", "the state has other tensors than the plan's")
+            raise plan_error(codes.BAD_STATE, "the state has other tensors than the plan's")
         return pack([leaf.array for leaf in state], self.state_type)
 
 

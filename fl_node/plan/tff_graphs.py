@@ -9,6 +9,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_federated.proto.v0 import computation_pb2
 
+from fl_node import codes
 from fl_node.plan.errors import plan_error
 
 CLOCKS: Final = frozenset({"Timestamp"})
@@ -44,9 +45,9 @@ def check_computation(name: str, serialized: bytes) -> tuple[str, ...]:
     for node in _nodes(name, serialized):
         section = allowed_ops().get(node.op)
         if name != "work" and (section == "random" or node.op in CLOCKS):
-            raise plan_error("FL3006", f"op {node.op} in {name}", node.name)
+            raise plan_error(codes.RANDOM_OP, f"op {node.op} in {name}", node.name)
         if section is None:
-            raise plan_error("FL3005", f"op {node.op} in {name}", node.name)
+            raise plan_error(codes.OP_NOT_ALLOWED, f"op {node.op} in {name}", node.name)
         if section == "random":
             drawn.add(node.op)
     return tuple(sorted(drawn))
@@ -56,9 +57,9 @@ def _nodes(name: str, serialized: bytes) -> list[Any]:
     try:
         computation = computation_pb2.Computation.FromString(serialized)
     except DecodeError as error:
-        raise plan_error("FL3013", f"{name} cannot be parsed: {error}") from error
+        raise plan_error(codes.NOT_A_ROUND, f"{name} cannot be parsed: {error}") from error
     if computation.WhichOneof("computation") != "tensorflow":
-        raise plan_error("FL3013", f"{name} is {computation.WhichOneof('computation')}, not TensorFlow")
+        raise plan_error(codes.NOT_A_ROUND, f"{name} is {computation.WhichOneof('computation')}, not TensorFlow")
     graph = tf.compat.v1.GraphDef()
     computation.tensorflow.graph_def.Unpack(graph)
     return [*graph.node, *(node for function in graph.library.function for node in function.node_def)]

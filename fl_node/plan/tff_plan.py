@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node import codes
 from fl_node.data.examples import Examples, load_examples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest, parse_manifest
@@ -55,7 +56,9 @@ class LoadedPlan:
         drawn = {name: check_computation(name, raw) for name, raw in serialized.items()}
         self._manifest = parse_manifest(manifest)
         if drawn["work"] != self._manifest.random_ops:
-            raise plan_error("FL3003", f"the random ops of the client's work are {', '.join(drawn['work']) or 'none'}")
+            raise plan_error(
+                codes.BAD_MANIFEST, f"the random ops of the client's work are {', '.join(drawn['work']) or 'none'}"
+            )
         self._computations = load_computations(serialized)
         check_plan(self._manifest, self._computations)
         self._order = SumsOrder(self._manifest, self._computations)

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node import codes
 from fl_node.data.synthetic import synthetic_examples
 from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.layout import Count, Kind, Layout, Segment, word_for
@@ -75,11 +76,13 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _segment(name: str, path: Path, tensor: Any, limit: int, kind: Kind, cohort_max: int) -> Segment:
     dtype = np.dtype(tensor.dtype).name
     if dtype not in {"int32", "int64"} or 0 in tensor.shape:
-        raise plan_error("FL3009", f"secure sums of {dtype}{list(tensor.shape)}", name)
+        raise plan_error(codes.UNSUPPORTED_TYPE, f"secure sums of {dtype}{list(tensor.shape)}", name)
     if path[0] == MODULAR:
         return _modular(name, path, tensor, limit, kind)
     if cohort_max * limit > np.iinfo(dtype).max:
-        raise plan_error("FL3008", f"{cohort_max} participants with up to {limit} each do not fit {dtype}", name)
+        raise plan_error(
+            codes.SLOT_OVERFLOW, f"{cohort_max} participants with up to {limit} each do not fit {dtype}", name
+        )
     word = word_for(limit, cohort_max)
     return _build(name, path, tensor, kind, (word, word, limit))
 
@@ -87,7 +90,7 @@ def _segment(name: str, path: Path, tensor: Any, limit: int, kind: Kind, cohort_
 def _modular(name: str, path: Path, tensor: Any, limit: int, kind: Kind) -> Segment:
     ring = limit.bit_length()
     if limit + 1 != 1 << ring:
-        raise plan_error("FL3011", f"a modulus of {limit + 1}", name)
+        raise plan_error(codes.BAD_MODULUS, f"a modulus of {limit + 1}", name)
     return _build(name, path, tensor, kind, (32 if ring < 32 else 64, ring, limit))  # noqa: PLR2004 - a modular ring is narrower than its word
 
 
@@ -114,7 +117,9 @@ def _sample(computations: Computations, state: Sequence[Leaf], source: PlanSourc
     try:
         return computations.run_work(computations.broadcast(state), data)
     except Exception as error:
-        raise plan_error("FL3014", f"work fails on {rows} made-up rows: {str(error).strip()[:300]}") from error
+        raise plan_error(
+            codes.SELF_CHECK_FAILED, f"work fails on {rows} made-up rows: {str(error).strip()[:300]}"
+        ) from error
 
 
 def _kinds(
@@ -181,4 +186,4 @@ def _check_samples(layout: Layout, segments: Sequence[Segment], samples: Sequenc
         try:
             layout.pack([tensors[position[segment.name]] for segment in layout.segments])
         except PlanError as error:
-            raise plan_error("FL3014", f"on made-up rows: {error.message}", error.where) from error
+            raise plan_error(codes.SELF_CHECK_FAILED, f"on made-up rows: {error.message}", error.where) from error

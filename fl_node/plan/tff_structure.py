@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_federated as tff
 from numpy.typing import NDArray
 
+from fl_node import codes
 from fl_node.plan.errors import plan_error
 from fl_node.plan.state_codec import DTYPES
 
@@ -25,11 +26,11 @@ def tensor_types(value_type: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]
         return
     place = "/".join(path)
     if not isinstance(value_type, tff.TensorType):
-        raise plan_error("FL3009", f"{value_type} is no tensor", place)
+        raise plan_error(codes.UNSUPPORTED_TYPE, f"{value_type} is no tensor", place)
     if not tff.types.is_shape_fully_defined(value_type.shape):
-        raise plan_error("FL3009", f"{value_type} has no fixed shape", place)
+        raise plan_error(codes.UNSUPPORTED_TYPE, f"{value_type} has no fixed shape", place)
     if dtype_name(value_type) not in DTYPES:
-        raise plan_error("FL3009", f"tensors of {dtype_name(value_type)} are not supported", place)
+        raise plan_error(codes.UNSUPPORTED_TYPE, f"tensors of {dtype_name(value_type)} are not supported", place)
     yield path, value_type
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from fl_node import codes
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frames import Closed, Message, receive, send
 from network.errors import FedledgerError
@@ -49,7 +50,7 @@ def _answer(server: "Server", request: Message) -> Message:
         return Message({"error": error.as_json()})
     except Exception as error:  # noqa: BLE001 - whatever a framework raises must reach the parent as an answer
         text = (str(error).strip() or type(error).__name__).splitlines()[0][:500]
-        return Message({"error": plan_error("FL3042", f"{type(error).__name__}: {text}").as_json()})
+        return Message({"error": plan_error(codes.RUNTIME_FAILED, f"{type(error).__name__}: {text}").as_json()})
 
 
 class Server:

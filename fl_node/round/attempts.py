@@ -4,6 +4,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.journal.journal import AttemptJournal
 from fl_node.ledger.records import OVER, Round, Training
@@ -43,7 +44,8 @@ class Attempts:
         done = RECORDED & set(records.kinds())
         noted = {kind for kind in (SHARES, MASKED) if f"{view.name} {kind}" in self._notes}
         if noted - done and view.phase not in OVER:
-            self._leave(view, "FL4203")  # dealing again would seal, masking again would mask, twice with the same keys
+            # dealing again would seal, masking again would mask, twice with the same keys
+            self._leave(view, codes.JOURNAL_RESTORED)
         dropped = view.name in self._left or records.get(DROPPED) is not None
         return LocalState(
             node.me,

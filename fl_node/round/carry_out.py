@@ -1,7 +1,7 @@
 """Carries out what `duty` asks for; each deed may be repeated, and 'somebody did it already' is success."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -29,9 +29,9 @@ from fl_node.round.effects import (
 from fl_node.round.masking import SHARES, Attempt
 from fl_node.round.proposing import Proposing, ProposingDependencies
 from fl_node.round.settling import Settling
+from network import contract_codes
 
 log = structlog.get_logger("node")
-KEY_REUSED: Final = "FL0412"
 
 Deed = Callable[[Round, Training, Effect], Awaitable[bool]]
 """Does one thing and returns whether the ledger may have changed."""
@@ -133,7 +133,7 @@ class Deeds:
         try:
             await (await self._attempts.opened(view)).publish_keys(view)
         except LedgerError as error:
-            if error.code == KEY_REUSED and self._attempts.records(view).get(SHARES) is None:
+            if error.code == contract_codes.KEY_REUSED and self._attempts.records(view).get(SHARES) is None:
                 log.warning("our keys were published by somebody else", attempt=view.name, code=error.code)
                 self._attempts.forget(view)  # safe: nothing has been sealed or masked with them
             raise

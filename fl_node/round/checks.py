@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fl_node import codes
 from fl_node.errors import RefusalError
 from fl_node.ledger.records import Phase, Round
 
@@ -47,11 +48,15 @@ def check_opening(view: Round, trusted: Trusted) -> None:
         RefusalError: FL4301 another model (T1), FL4302 another layout, FL4303 members that nobody vetted (T10).
     """
     if view.plan != trusted.plan:
-        raise _refusal("FL4301", f"the round's plan is {view.plan}, the training's {trusted.plan}", view)
+        raise _refusal(
+            codes.WRONG_PLAN_OR_BASE, f"the round's plan is {view.plan}, the training's {trusted.plan}", view
+        )
     if view.base_state not in trusted.base_states:
-        raise _refusal("FL4301", f"base state {view.base_state} does not follow from the rounds before", view)
+        raise _refusal(
+            codes.WRONG_PLAN_OR_BASE, f"base state {view.base_state} does not follow from the rounds before", view
+        )
     if view.layout_digest != trusted.layout_digest:
-        raise _refusal("FL4302", "the round's layout is not the plan's", view)
+        raise _refusal(codes.WRONG_LAYOUT, "the round's layout is not the plan's", view)
     _check_vetted(view, view.cohort, trusted)
 
 
@@ -67,7 +72,7 @@ def check_reveal(view: Round, trusted: Trusted) -> None:
     total, limit = sum(examples.values()), min(trusted.share_limit_ppm, SHARE_LIMIT_MOST_PPM)
     for name, declared in examples.items():
         if declared * PPM > limit * total:
-            raise _refusal("FL4304", f"{name} declares {declared} of {total} examples", view)
+            raise _refusal(codes.SHARE_TOO_LARGE, f"{name} declares {declared} of {total} examples", view)
 
 
 def check_agreement(view: Round, others: Mapping[str, Round | None], faulty: int) -> bool:
@@ -87,7 +92,9 @@ def check_agreement(view: Round, others: Mapping[str, Round | None], faulty: int
     words = {msp: _same(view, other) for msp, other in others.items() if other is not None}
     contradicting = sorted(msp for msp, word in words.items() if word is False)
     if len(contradicting) > faulty:
-        raise _refusal("FL4305", f"the peers of {', '.join(contradicting)} show another attempt than ours", view)
+        raise _refusal(
+            codes.MEMBERS_DISAGREE, f"the peers of {', '.join(contradicting)} show another attempt than ours", view
+        )
     return sum(word is True for word in words.values()) >= faulty
 
 
@@ -122,13 +129,15 @@ def check_unchanged(view: Round, before: Collection[str] | None) -> None:
         RefusalError: FL4306.
     """
     if before is not None and tuple(before) != view.survivors:
-        raise _refusal("FL4306", "the survivors are not those of an earlier reveal in this attempt", view)
+        raise _refusal(
+            codes.SURVIVORS_CHANGED, "the survivors are not those of an earlier reveal in this attempt", view
+        )
 
 
 def _check_vetted(view: Round, members: Collection[str], trusted: Trusted) -> None:
     unknown = sorted(set(members) - set(trusted.organisations))
     if unknown:
-        raise _refusal("FL4303", f"{', '.join(unknown)} have no vetted record", view)
+        raise _refusal(codes.NOT_VETTED, f"{', '.join(unknown)} have no vetted record", view)
 
 
 def _refusal(code: str, message: str, view: Round) -> RefusalError:

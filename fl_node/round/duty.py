@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from fl_node import codes
 from fl_node.ledger.records import OVER, Phase, Round
 from fl_node.round.effects import (
     Advance,
@@ -81,7 +82,7 @@ def duty(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
         now_ms: The time.
     """
     if view.phase not in OVER and not own.dropped and forgotten(view, own):
-        return (Drop("FL4203"),)
+        return (Drop(codes.JOURNAL_RESTORED),)
     effects = PHASES[view.phase](view, own, now_ms)
     if ripe(view, now_ms) and own.ripe_ms >= turn(view, own) * TURN_MS:
         return (*effects, Advance())

@@ -3,8 +3,21 @@
 from dataclasses import dataclass
 from typing import Final
 
+from network import contract_codes
+
 DONE_ALREADY: Final = frozenset(
-    {"FL0406", "FL0407", "FL0408", "FL0409", "FL0410", "FL0450", "FL0451", "FL0452", "FL0453", "FL0606"}
+    {
+        contract_codes.TRAINING_ENDED,
+        contract_codes.ROUND_IN_PROGRESS,
+        contract_codes.WRONG_PHASE,
+        contract_codes.UNKNOWN_ROUND,
+        contract_codes.ALREADY_DONE,
+        contract_codes.NOT_YOUR_TURN,
+        contract_codes.PROPOSAL_OPEN,
+        contract_codes.NO_OPEN_PROPOSAL,
+        contract_codes.ALREADY_ATTESTED,
+        contract_codes.ALREADY_SETTLED,
+    }
 )
 """The ledger has moved on, or somebody, perhaps this node before a crash, has done it: look again."""
 

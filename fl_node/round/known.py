@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from fl_node import codes
 from fl_node.errors import RefusalError
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger
@@ -52,7 +53,7 @@ async def gather(node: KnowledgeDependencies, view: Round) -> Trusted:
         _training(node, view.training), _parameters(node), _organisations(node)
     )
     if node.consent.plans and training.plan not in node.consent.plans:
-        raise RefusalError("FL4301", "the organisation does not accept this plan", where=training.plan)
+        raise RefusalError(codes.WRONG_PLAN_OR_BASE, "the organisation does not accept this plan", where=training.plan)
     runner = await node.workshop.runner(training.plan)
     return Trusted(
         plan=training.plan,

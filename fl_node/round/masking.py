@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
+from fl_node import codes
 from fl_node.blobs.store import About
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import AttemptJournal
@@ -25,13 +26,13 @@ from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.participant import Participant
 from fl_node.secagg.seal import bundle_bytes
 from fl_node.secagg.session import Session
+from network import contract_codes
 
 log = structlog.get_logger("participant")
 KEYS: Final = "keys"
 SHARES: Final = "shares"
 MASKED: Final = "masked"
 REVEAL: Final = "reveal"
-ALREADY_DONE: Final = "FL0410"
 SEAL_PATIENCE_S: Final = 5.0
 """How long to wait for sealed bundles that the ledger names: without some the others' shares still rebuild."""
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Attempt:
         checks.check_opening(view, trusted)
         session = await session_of(node.ledger, view)
         if session.layout.digest.hex() != trusted.layout_digest:
-            raise RefusalError("FL4302", "the ledger's layout is not the plan file's", where=view.name)
+            raise RefusalError(codes.WRONG_LAYOUT, "the ledger's layout is not the plan file's", where=view.name)
         return cls(node, trusted, session, Participant(node.me, SecaggJournal(records)), records, Placing(node))
 
     async def publish_keys(self, view: Round) -> None:
@@ -129,7 +130,7 @@ class Attempt:
         try:
             await self.placing.commit(view, "CommitUpdate", blob, digest, **update, **trained)
         except LedgerError as error:
-            self.uncommitted = error.code.startswith("FL0") and error.code != ALREADY_DONE
+            self.uncommitted = error.code.startswith("FL0") and error.code != contract_codes.ALREADY_DONE
             raise
         self.participant.receive(m.UpdateCommitted(bytes.fromhex(digest)))
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from fl_node import codes
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.store import About
 from fl_node.clock import now_ms
@@ -22,10 +23,10 @@ from fl_node.plan.runtime import deviation_e9
 from fl_node.round import known
 from fl_node.round.unmasking import UnmaskingDependencies, unmasked
 from fl_node.secagg.errors import Fault
+from network import contract_codes
 from network.topology import Consortium
 
 log = structlog.get_logger("aggregator")
-VERIFYING: Final = "FL0901"
 DECIMALS: Final = 9
 METRIC_TOLERANCE: Final = 1e-6
 PATIENCE_S: Final = 120.0
@@ -79,7 +80,7 @@ class Proposing:
         try:
             await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
         except LedgerError as error:
-            if error.code != VERIFYING:
+            if error.code != contract_codes.VERIFYING:
                 raise
             await self._warm(argument)
             await self._node.ledger.submit("ProposeAggregate", **argument)
@@ -99,7 +100,12 @@ class Proposing:
         if agree:
             known.attested(self._node.journal, view.training, proposal.state)
         else:
-            log.warning("the proposed state is refuted", attempt=view.name, code="FL4402", number=proposal.number)
+            log.warning(
+                "the proposed state is refuted",
+                attempt=view.name,
+                code=codes.RESULT_DOES_NOT_FOLLOW,
+                number=proposal.number,
+            )
         await self._node.ledger.submit(
             "Attest",
             **view.ref,

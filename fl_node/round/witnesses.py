@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from fl_node import codes
 from fl_node.errors import NodeError, reported
 from fl_node.journal.egress import EgressLog
 from fl_node.ledger.client import Ledger, gateway_of
@@ -49,7 +50,9 @@ class Witnesses:
             if await self._asked(view):
                 return
             await asyncio.sleep(pause)
-        raise NodeError("FL4005", f"fewer than {self.faulty} other members' peers confirm our view", where=view.name)
+        raise NodeError(
+            codes.LEDGER_UNREACHABLE, f"fewer than {self.faulty} other members' peers confirm our view", where=view.name
+        )
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from fl_node.secagg.errors import BAD_KEY, SecaggError
+from fl_node import codes
+from fl_node.secagg.errors import SecaggError
 from fl_node.secagg.keys import PublicKeys, check_public_key, pair_key, seed_commitment, self_key, share_key
 from fl_node.secagg.masks import Mask
 from fl_node.secagg.records import Dealing, Secrets, keys_digest
@@ -18,7 +19,7 @@ def check_keys(keys: Mapping[str, PublicKeys]) -> None:
     for key in published:
         check_public_key(key)
     if len(set(published)) != len(published):
-        raise SecaggError(BAD_KEY, "a public key is published twice")
+        raise SecaggError(codes.BAD_KEY, "a public key is published twice")
 
 
 def deal_sealed(

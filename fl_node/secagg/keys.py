@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from fl_node import codes
 from fl_node.canonical import (
     LABEL_MASK_PAIR,
     LABEL_MASK_SELF,
@@ -15,7 +16,7 @@ from fl_node.canonical import (
     prefixed,
     tagged_hash,
 )
-from fl_node.secagg.errors import BAD_KEY, SecaggError
+from fl_node.secagg.errors import SecaggError
 
 KEY_BYTES: Final = 32
 FIELD_PRIME: Final = (1 << 255) - 19
@@ -52,7 +53,7 @@ def check_public_key(key: bytes) -> None:
     anyone knows. Clamped scalars are multiples of the cofactor: they send exactly the points of low order to zero.
     """
     if len(key) != KEY_BYTES or int.from_bytes(key, "little") >= FIELD_PRIME:
-        raise SecaggError(BAD_KEY, "a public key has 32 bytes and a reduced coordinate")
+        raise SecaggError(codes.BAD_KEY, "a public key has 32 bytes and a reduced coordinate")
     agree(_PROBE, key)
 
 
@@ -61,7 +62,7 @@ def agree(private: X25519PrivateKey, public: bytes) -> bytes:
     try:
         return private.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
-        raise SecaggError(BAD_KEY, "a public key is a point of low order") from error
+        raise SecaggError(codes.BAD_KEY, "a public key is a point of low order") from error
 
 
 def derive(secret: bytes, session: bytes, label: str, *parts: bytes) -> bytes:

@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fl_node import codes
 from fl_node.canonical import LABEL_LAYOUT, CanonicalError, canonical_json, decode_strict, tagged_hash
-from fl_node.secagg.errors import BAD_LAYOUT, BAD_VECTOR, SecaggError
+from fl_node.secagg.errors import SecaggError
 
 ALIGN: Final = 16
 """Vectors are padded with zeros to the block of AES."""
@@ -101,7 +102,7 @@ class Layout:
         try:
             return cls.from_fields(decode_strict(raw))
         except CanonicalError as error:
-            raise SecaggError(BAD_LAYOUT, f"the layout is no canonical JSON: {error}") from error
+            raise SecaggError(codes.BAD_LAYOUT, f"the layout is no canonical JSON: {error}") from error
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Layout":
@@ -109,7 +110,7 @@ class Layout:
         try:
             return cls._from_fields(fields)
         except (KeyError, TypeError, AttributeError) as error:
-            raise SecaggError(BAD_LAYOUT, "the layout lacks a field or has one of another type") from error
+            raise SecaggError(codes.BAD_LAYOUT, "the layout lacks a field or has one of another type") from error
 
     @classmethod
     def _from_fields(cls, fields: Mapping[str, Any]) -> "Layout":
@@ -160,9 +161,9 @@ class Layout:
         for segment in self.segments:
             array = np.asarray(values.get(segment.name, ()))
             if array.size != segment.slots or array.dtype.kind not in "iu":
-                raise SecaggError(BAD_VECTOR, f"{segment.slots} integers are needed", where=segment.name)
+                raise SecaggError(codes.BAD_VECTOR, f"{segment.slots} integers are needed", where=segment.name)
             if not segment.modular and (int(array.min()) < 0 or int(array.max()) > segment.maximum):
-                raise SecaggError(BAD_VECTOR, f"a slot is outside 0 … {segment.maximum}", where=segment.name)
+                raise SecaggError(codes.BAD_VECTOR, f"a slot is outside 0 … {segment.maximum}", where=segment.name)
             segment.view(vector)[:] = array.reshape(-1).astype(segment.dtype)
         self.reduce(vector)
         return vector
@@ -181,13 +182,13 @@ class Layout:
     def check_vector(self, vector: bytes | bytearray | memoryview) -> None:
         """Refuses a plain vector of another length or with a slot outside its range (FL4105)."""
         if len(vector) != self.length or any(vector[self.data_bytes :]):
-            raise SecaggError(BAD_VECTOR, f"a vector has {self.length} bytes and zero padding")
+            raise SecaggError(codes.BAD_VECTOR, f"a vector has {self.length} bytes and zero padding")
         for segment in self.segments:
             words = segment.view(vector)
             most = (1 << segment.ring) - 1 if segment.modular else segment.maximum
             least = 1 if segment.kind == "one" else 0
             if int(words.max()) > most or int(words.min()) < least:
-                raise SecaggError(BAD_VECTOR, f"a slot is outside {least} … {most}", where=segment.name)
+                raise SecaggError(codes.BAD_VECTOR, f"a slot is outside {least} … {most}", where=segment.name)
 
 
 def _segment(entry: Mapping[str, Any]) -> Segment:
@@ -225,4 +226,4 @@ def _check_count(layout: Layout) -> None:
 
 def _require(holds: bool, rule: str) -> None:
     if not holds:
-        raise SecaggError(BAD_LAYOUT, f"the layout breaks a rule: {rule}")
+        raise SecaggError(codes.BAD_LAYOUT, f"the layout breaks a rule: {rule}")

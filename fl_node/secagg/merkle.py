@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
-from fl_node.secagg.errors import BAD_PROOF, SecaggError
+from fl_node import codes
+from fl_node.secagg.errors import SecaggError
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -70,4 +71,4 @@ def verify_path(root: bytes, index: int, size: int, leaf: bytes, path: Sequence[
             current = node_hash(current, sibling)
         node, last = node >> 1, last >> 1
     if not fits or last or current != root:
-        raise SecaggError(BAD_PROOF, "a share is not under its dealer's root")
+        raise SecaggError(codes.BAD_PROOF, "a share is not under its dealer's root")

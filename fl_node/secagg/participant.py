@@ -9,20 +9,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fl_node import codes
 from fl_node.secagg import messages as m
 from fl_node.secagg import survivors
 from fl_node.secagg.dealing import check_keys, deal_sealed, dealt_to, open_sealed, own_masks
 from fl_node.secagg.errors import (
-    ANOTHER_SESSION,
-    BAD_BLOB,
-    BOTH_KINDS,
-    CHANGED_VIEW,
-    LEFT_OUT,
-    OUT_OF_ORDER,
-    SECOND_MASKING,
-    TOO_FEW_SURVIVORS,
-    TOO_MANY_ANSWERS,
-    UNKNOWN_OWN,
     Refusal,
     SecaggError,
 )
@@ -83,7 +74,9 @@ class Participant:
     def _opened(self, message: m.RoundOpened) -> list[m.Outgoing]:
         session = message.session
         if message.digest != session.digest or (self._session or session) != session:
-            raise Refusal(ANOTHER_SESSION, "the ledger's session digest is not that of this plan, state and layout")
+            raise Refusal(
+                codes.ANOTHER_SESSION, "the ledger's session digest is not that of this plan, state and layout"
+            )
         survivors.check_round(session, self._own, message.organisations, self._policy)
         session.layout.check_cohort(len(session.cohort))
         self._session, self._organisations = session, message.organisations
@@ -103,11 +96,11 @@ class Participant:
         members = session.members(message.keys)
         own = message.keys.get(self._own)
         if own is None:
-            raise Refusal(LEFT_OUT, "this participant's keys are not among those fixed")
+            raise Refusal(codes.LEFT_OUT, "this participant's keys are not among those fixed")
         if own != secrets.public:
-            raise Refusal(UNKNOWN_OWN, "the ledger holds keys of this participant that its journal does not know")
+            raise Refusal(codes.UNKNOWN_OWN, "the ledger holds keys of this participant that its journal does not know")
         if len(members) != len(message.keys) or len(members) < session.threshold:
-            raise Refusal(TOO_FEW_SURVIVORS, f"{len(members)} members of the cohort have keys")
+            raise Refusal(codes.TOO_FEW_SURVIVORS, f"{len(members)} members of the cohort have keys")
         check_keys(message.keys)
         self._keys = {name: message.keys[name] for name in members}
         self._dealing = self._load_dealing(session, secrets)
@@ -121,25 +114,27 @@ class Participant:
             return dealing
         dealing = Dealing.decode(raw)
         if dealing.keys != keys_digest(self._keys):
-            raise Refusal(CHANGED_VIEW, "the ledger shows other keys than those that were dealt for")
+            raise Refusal(codes.CHANGED_VIEW, "the ledger shows other keys than those that were dealt for")
         return dealing
 
     def _shares_fixed(self, message: m.SharesFixed) -> list[m.Outgoing]:
         session, _ = self._opened_session()
         if self._dealing is None:
-            raise SecaggError(OUT_OF_ORDER, "shares are fixed after keys")
+            raise SecaggError(codes.OUT_OF_ORDER, "shares are fixed after keys")
         own = message.commitments.get(self._own)
         if own is None:
-            raise Refusal(LEFT_OUT, "this participant's shares are not among those committed")
+            raise Refusal(codes.LEFT_OUT, "this participant's shares are not among those committed")
         if own != self._dealing.commitment:
-            raise Refusal(UNKNOWN_OWN, "the ledger holds shares of this participant that its journal does not know")
+            raise Refusal(
+                codes.UNKNOWN_OWN, "the ledger holds shares of this participant that its journal does not know"
+            )
         if self._commitments and self._commitments != message.commitments:
-            raise Refusal(CHANGED_VIEW, "the ledger shows other commitments than before")
+            raise Refusal(codes.CHANGED_VIEW, "the ledger shows other commitments than before")
         shared = session.members(message.commitments)
         if len(shared) != len(message.commitments) or not set(shared) <= set(self._keys):
-            raise Refusal(CHANGED_VIEW, "someone without keys committed shares")
+            raise Refusal(codes.CHANGED_VIEW, "someone without keys committed shares")
         if len(shared) < session.threshold:
-            raise Refusal(TOO_FEW_SURVIVORS, f"{len(shared)} members of the cohort shared")
+            raise Refusal(codes.TOO_FEW_SURVIVORS, f"{len(shared)} members of the cohort shared")
         self._commitments = {name: message.commitments[name] for name in shared}
         self._dealt[self._own] = self._dealing.own
         return []
@@ -148,9 +143,11 @@ class Participant:
         session, secrets = self._opened_session()
         commitment = self._commitments.get(message.dealer)
         if commitment is None or message.dealer == self._own:
-            raise SecaggError(OUT_OF_ORDER, "no shares of this dealer are committed", where=message.dealer)
+            raise SecaggError(codes.OUT_OF_ORDER, "no shares of this dealer are committed", where=message.dealer)
         if commitment.sealed != hashlib.sha256(message.blob).digest():
-            raise SecaggError(BAD_BLOB, "the blob is not the one that the dealer committed to", where=message.dealer)
+            raise SecaggError(
+                codes.BAD_BLOB, "the blob is not the one that the dealer committed to", where=message.dealer
+            )
         sealed = (message.dealer, commitment.shares_root, message.blob)
         try:
             self._dealt[message.dealer] = open_sealed(session, self._own, secrets, self._keys, sealed)
@@ -163,11 +160,11 @@ class Participant:
         dealing, raw = self._dealing, self._read("answered")
         others = set(self._keys) - {self._own}
         if dealing is None or self._read("revealed") is not None or not others.issuperset(message.by):
-            raise SecaggError(OUT_OF_ORDER, "members with keys complain between their shares and the reveal")
+            raise SecaggError(codes.OUT_OF_ORDER, "members with keys complain between their shares and the reveal")
         answered = (Answered.decode(raw) if raw else Answered()).with_more(message.by)
         if len(answered.to) > len(session.cohort) - session.threshold:
             # Whom they fall to may be colluding already; more together could rebuild both secrets.
-            raise Refusal(TOO_MANY_ANSWERS, "more members complain of this dealer than may be faulty")
+            raise Refusal(codes.TOO_MANY_ANSWERS, "more members complain of this dealer than may be faulty")
         self._write("answered", answered.encode())
         opened = [dealt_to(session, self._own, secrets, self._keys, (to, dealing.bundle)) for to in message.by]
         return [m.AnswerComplaint(to, dealt) for to, dealt in zip(message.by, opened, strict=True)]
@@ -175,33 +172,35 @@ class Participant:
     def _vector_ready(self, message: m.VectorReady) -> list[m.Outgoing]:
         session, secrets = self._opened_session()
         if not self._commitments:
-            raise SecaggError(OUT_OF_ORDER, "an update is masked after shares are fixed")
+            raise SecaggError(codes.OUT_OF_ORDER, "an update is masked after shares are fixed")
         session.layout.check_vector(message.vector)
         blob = bytearray(message.vector)
         masks = own_masks(session, self._own, secrets, self._keys, tuple(self._commitments))
         apply_masks(blob, session.layout, masks)
         digest, known = hashlib.sha256(blob).digest(), self._read("masked")
         if message.committed is not None and message.committed != known:
-            raise Refusal(UNKNOWN_OWN, "an update of this participant exists that its journal does not know")
+            raise Refusal(codes.UNKNOWN_OWN, "an update of this participant exists that its journal does not know")
         if known is None:
             self._write("masked", digest)
         elif known != digest:
             # Two vectors under the same keys would show their difference in clear.
-            raise Refusal(SECOND_MASKING, "another update was already masked with these keys")
+            raise Refusal(codes.SECOND_MASKING, "another update was already masked with these keys")
         return [m.MaskedUpdate(blob, digest)]
 
     def _update_committed(self, message: m.UpdateCommitted) -> list[m.Outgoing]:
         if message.digest != self._read("masked"):
-            raise Refusal(UNKNOWN_OWN, "the ledger holds an update of this participant that its journal does not know")
+            raise Refusal(
+                codes.UNKNOWN_OWN, "the ledger holds an update of this participant that its journal does not know"
+            )
         self._write("committed", message.digest)
         return []
 
     def _survivors_fixed(self, message: m.SurvivorsFixed) -> list[m.Outgoing]:
         session, _ = self._opened_session()
         if not self._commitments:
-            raise SecaggError(OUT_OF_ORDER, "survivors are fixed after shares")
+            raise SecaggError(codes.OUT_OF_ORDER, "survivors are fixed after shares")
         if not set(message.survivors) <= set(self._commitments):
-            raise Refusal(CHANGED_VIEW, "a survivor committed no shares")
+            raise Refusal(codes.CHANGED_VIEW, "a survivor committed no shares")
         survivors.check_own_update(self._own, message, self._read("masked"), self._read("committed"))
         survivors.check_survivors(session, self._own, message, self._organisations, self._policy)
         self._decide(Revealed(tuple(self._commitments), session.members(message.survivors)))
@@ -215,7 +214,7 @@ class Participant:
             self._write("revealed", decision.encode())
             return
         if Revealed.decode(raw) != decision:
-            raise Refusal(BOTH_KINDS, "other survivors than those that shares were already revealed for")
+            raise Refusal(codes.BOTH_KINDS, "other survivors than those that shares were already revealed for")
 
     def _reveal(self, session: Session, dealer: str, remaining: tuple[str, ...]) -> m.RevealedShare:
         kind: Kind = "seed" if dealer in remaining else "mask"
@@ -230,7 +229,7 @@ class Participant:
 
     def _opened_session(self) -> tuple[Session, Secrets]:
         if self._session is None or self._secrets is None:
-            raise SecaggError(OUT_OF_ORDER, "the attempt is not open here")
+            raise SecaggError(codes.OUT_OF_ORDER, "the attempt is not open here")
         return self._session, self._secrets
 
     def _read(self, name: str) -> bytes | None:

@@ -10,8 +10,9 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from fl_node import codes
 from fl_node.canonical import LABEL_SHARE_AAD, tagged_hash
-from fl_node.secagg.errors import BAD_SEAL, SecaggError
+from fl_node.secagg.errors import SecaggError
 from fl_node.secagg.merkle import path_length
 from fl_node.secagg.shamir import SHARE_BYTES
 from fl_node.secagg.shares import Dealt
@@ -64,11 +65,11 @@ def unseal(session: bytes, ends: tuple[str, str], key: bytes, sealed: bytes, at:
     try:
         plain = AESGCM(key).decrypt(NONCE, sealed, tagged_hash(LABEL_SHARE_AAD, session, *ends))
     except (InvalidTag, ValueError) as error:
-        raise SecaggError(BAD_SEAL, "a sealed message does not open", where=where) from error
+        raise SecaggError(codes.BAD_SEAL, "a sealed message does not open", where=where) from error
     start = 2 * SHARE_BYTES
     end = start + HASH_BYTES * path_length(*at)
     if len(plain) != _plain_bytes(at[1]) or any(plain[end:]):
-        raise SecaggError(BAD_SEAL, "a sealed message holds no shares", where=where)
+        raise SecaggError(codes.BAD_SEAL, "a sealed message holds no shares", where=where)
     path = tuple(plain[i : i + HASH_BYTES] for i in range(start, end, HASH_BYTES))
     return Dealt(plain[:SHARE_BYTES], plain[SHARE_BYTES:start], path)
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from fl_node.secagg.errors import BAD_SECRET, BAD_SHARE, SecaggError
+from fl_node import codes
+from fl_node.secagg.errors import SecaggError
 
 PRIME: Final = (1 << 521) - 1
 SECRET_BYTES: Final = 32
@@ -54,7 +55,7 @@ def rebuild(shares: Sequence[tuple[int, bytes]]) -> bytes:
     basis = _basis(tuple(x for x, _ in shares))
     secret = sum(value * coefficient for value, coefficient in zip(values, basis, strict=True)) % PRIME
     if secret >> (8 * SECRET_BYTES):
-        raise SecaggError(BAD_SECRET, "the shares rebuild no 32-byte secret")
+        raise SecaggError(codes.BAD_SECRET, "the shares rebuild no 32-byte secret")
     return secret.to_bytes(SECRET_BYTES, "big")
 
 
@@ -62,7 +63,7 @@ def element(share: bytes) -> int:
     """Returns a share's value; one of another length or of 2^521-1 or more is refused (FL4103)."""
     value = int.from_bytes(share, "big")
     if len(share) != SHARE_BYTES or value >= PRIME:
-        raise SecaggError(BAD_SHARE, "a share lies outside the field")
+        raise SecaggError(codes.BAD_SHARE, "a share lies outside the field")
     return value
 
 

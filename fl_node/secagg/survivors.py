@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fl_node.secagg.errors import DIFFERENCING, LEFT_OUT, TOO_FEW_SURVIVORS, UNKNOWN_OWN, WEAK_ROUND, Refusal
+from fl_node import codes
+from fl_node.secagg.errors import Refusal
 from fl_node.secagg.messages import SurvivorsFixed
 from fl_node.secagg.session import SMALLEST, Session, threshold
 
@@ -25,16 +26,16 @@ def check_round(session: Session, own: str, organisations: Mapping[str, str], po
     """Refuses an attempt whose cohort or threshold would not protect this participant (FL4120)."""
     cohort = session.cohort
     if len(set(cohort)) != len(cohort) or own not in cohort:
-        raise Refusal(WEAK_ROUND, "the cohort names a participant twice or leaves this one out")
+        raise Refusal(codes.WEAK_ROUND, "the cohort names a participant twice or leaves this one out")
     if len(cohort) < max(policy.cohort, SMALLEST):
-        raise Refusal(WEAK_ROUND, f"a cohort of {len(cohort)} is too small")
+        raise Refusal(codes.WEAK_ROUND, f"a cohort of {len(cohort)} is too small")
     if not threshold(len(cohort)) <= session.threshold <= len(cohort):
-        raise Refusal(WEAK_ROUND, f"threshold {session.threshold} for a cohort of {len(cohort)}")
+        raise Refusal(codes.WEAK_ROUND, f"threshold {session.threshold} for a cohort of {len(cohort)}")
     if not organisations:
         return
     sizes = _sizes(cohort, organisations)
     if len(sizes) < policy.organisations or max(sizes.values()) >= session.threshold:
-        raise Refusal(WEAK_ROUND, "too few organisations, or one that reaches the threshold alone")
+        raise Refusal(codes.WEAK_ROUND, "too few organisations, or one that reaches the threshold alone")
 
 
 def check_survivors(
@@ -50,9 +51,9 @@ def check_survivors(
     if survivors != set(fixed.updates) or len(survivors) != len(fixed.survivors):
         left_out = own in fixed.updates and own not in survivors
         reason = "this participant's committed update" if left_out else "every committed update"
-        raise Refusal(LEFT_OUT, f"the survivors do not hold {reason}")
+        raise Refusal(codes.LEFT_OUT, f"the survivors do not hold {reason}")
     if len(survivors) < max(session.threshold, SMALLEST):
-        raise Refusal(TOO_FEW_SURVIVORS, f"{len(survivors)} survivors, threshold {session.threshold}")
+        raise Refusal(codes.TOO_FEW_SURVIVORS, f"{len(survivors)} survivors, threshold {session.threshold}")
     if organisations:
         check_organisations(_sizes(fixed.survivors, organisations), policy)
     check_difference(survivors, fixed)
@@ -66,10 +67,10 @@ def check_organisations(sizes: Mapping[str, int], policy: Policy) -> None:
         policy: The node's floors.
     """
     if len(sizes) < policy.organisations:
-        raise Refusal(TOO_FEW_SURVIVORS, "the survivors belong to too few organisations")
+        raise Refusal(codes.TOO_FEW_SURVIVORS, "the survivors belong to too few organisations")
     several = [size for size in sizes.values() if size > 1]
     if several and sum(sizes.values()) - max(several) < SMALLEST:
-        raise Refusal(TOO_FEW_SURVIVORS, f"fewer than {SMALLEST} survivors remain without one organisation's")
+        raise Refusal(codes.TOO_FEW_SURVIVORS, f"fewer than {SMALLEST} survivors remain without one organisation's")
 
 
 def check_difference(survivors: set[str], fixed: SurvivorsFixed) -> None:
@@ -78,16 +79,18 @@ def check_difference(survivors: set[str], fixed: SurvivorsFixed) -> None:
         difference = (survivors ^ earlier) - fixed.blamed
         if 0 < len(difference) < max(fixed.minimum_difference, SMALLEST):
             reason = f"{len(difference)} survivors differ from a set frozen on the same base state"
-            raise Refusal(DIFFERENCING, reason)
+            raise Refusal(codes.DIFFERENCING, reason)
 
 
 def check_own_update(own: str, fixed: SurvivorsFixed, masked: bytes | None, committed: bytes | None) -> None:
     """Refuses where the ledger and the journal disagree about this participant's own update (FL4122, FL4124)."""
     on_ledger = fixed.updates.get(own)
     if on_ledger is None and committed is not None:
-        raise Refusal(LEFT_OUT, "the survivors do not hold this participant's committed update")
+        raise Refusal(codes.LEFT_OUT, "the survivors do not hold this participant's committed update")
     if on_ledger is not None and on_ledger != masked:
-        raise Refusal(UNKNOWN_OWN, "the ledger holds an update of this participant that its journal does not know")
+        raise Refusal(
+            codes.UNKNOWN_OWN, "the ledger holds an update of this participant that its journal does not know"
+        )
 
 
 def _sizes(participants: tuple[str, ...], organisations: Mapping[str, str]) -> dict[str, int]:

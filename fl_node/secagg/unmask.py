@@ -10,7 +10,8 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from fl_node.secagg.errors import BAD_BLOB, BAD_SECRET, TOO_FEW_SHARES, TOO_FEW_SURVIVORS, Fault, SecaggError
+from fl_node import codes
+from fl_node.secagg.errors import Fault, SecaggError
 from fl_node.secagg.keys import KeyPair, pair_key, seed_commitment, self_key
 from fl_node.secagg.layout import Layout, Words
 from fl_node.secagg.masks import Mask, apply_masks, chunks
@@ -76,7 +77,7 @@ def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
     """
     layout, survivors = revealed.session.layout, revealed.survivors
     if len(survivors) < max(revealed.session.threshold, SMALLEST):
-        raise SecaggError(TOO_FEW_SURVIVORS, f"{len(survivors)} survivors")
+        raise SecaggError(codes.TOO_FEW_SURVIVORS, f"{len(survivors)} survivors")
     secrets = rebuild_secrets(revealed)
     total = _sum_updates(revealed, open_blob)
     apply_masks(total, layout, _remaining_masks(revealed, secrets))
@@ -117,11 +118,11 @@ def _secret(revealed: Revealed, dealer: str) -> bytes:
     receivers = session.members(shares)[: session.threshold]
     if len(receivers) < session.threshold:
         reason = f"{len(receivers)} of {session.threshold} shares are revealed"
-        raise SecaggError(TOO_FEW_SHARES, reason, where=dealer)
+        raise SecaggError(codes.TOO_FEW_SHARES, reason, where=dealer)
     try:
         secret = rebuild([(session.place(receiver) + 1, shares[receiver]) for receiver in receivers])
     except SecaggError as error:
-        if error.code != BAD_SECRET:
+        if error.code != codes.BAD_SECRET:
             raise
         raise Fault("dealer", dealer, "its shares rebuild no secret") from error
     if dealer in revealed.updates:
@@ -156,7 +157,7 @@ def _sum_updates(revealed: Revealed, open_blob: OpenBlob) -> bytearray:
             with open_blob(digest) as blob:
                 well_formed = _add_update(total, layout, blob, digest)
         except OSError as error:
-            raise SecaggError(BAD_BLOB, "a masked update is not here", where=survivor) from error
+            raise SecaggError(codes.BAD_BLOB, "a masked update is not here", where=survivor) from error
         if not well_formed:
             broken.append(survivor)
     if broken:
@@ -178,7 +179,7 @@ def _add_update(total: bytearray, layout: Layout, blob: BinaryIO, digest: bytes)
     padding = blob.read(layout.length - layout.data_bytes)
     read.update(padding)
     if read.digest() != digest or blob.read(1):
-        raise SecaggError(BAD_BLOB, "a masked update is altered or of another length", where=digest.hex())
+        raise SecaggError(codes.BAD_BLOB, "a masked update is altered or of another length", where=digest.hex())
     return well_formed and not any(padding)
 
 

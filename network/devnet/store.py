@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from network import codes
 from network.devnet import protos as p
 from network.devnet.envelopes import block_hash
 from network.devnet.rwset import Version
@@ -102,7 +103,9 @@ class Store:
 
     def _unwritable(self, error: Exception) -> NetworkError:
         hint = "Make room or give write access; nothing was lost."
-        return NetworkError("FL1070", f"the ledger cannot be written: {error}", where=str(self._path), hint=hint)
+        return NetworkError(
+            codes.LEDGER_NOT_WRITABLE, f"the ledger cannot be written: {error}", where=str(self._path), hint=hint
+        )
 
     def close(self) -> None:
         """Close every connection."""

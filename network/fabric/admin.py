@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.fabric.package import package_id
@@ -86,8 +87,10 @@ class Admin:
                 command, env=environment, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
             )
         except subprocess.TimeoutExpired:
-            raise NetworkError("FL1053", f"`peer {what}` takes more than {COMMAND_TIMEOUT_S} s", where=name) from None
+            raise NetworkError(
+                codes.PEER_COMMAND_FAILED, f"`peer {what}` takes more than {COMMAND_TIMEOUT_S} s", where=name
+            ) from None
         answer = result.stdout + result.stderr
         if result.returncode != 0 and not any(text in answer for text in done):
-            raise NetworkError("FL1053", f"`peer {what}` fails: {answer.strip()[-1000:]}", where=name)
+            raise NetworkError(codes.PEER_COMMAND_FAILED, f"`peer {what}` fails: {answer.strip()[-1000:]}", where=name)
         return answer

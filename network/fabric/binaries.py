@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from network import codes
 from network.errors import NetworkError
 
 PROGRAMS = ("peer", "orderer", "configtxgen")
@@ -37,7 +38,9 @@ def find_binaries() -> Binaries:
     missing = [name for name in PROGRAMS if not os.access(folder / name, os.X_OK)]
     if missing:
         hint = "Set FABRIC_BIN to the bin folder of a Fabric 3.1 release, or run `fedledger network install-fabric`."
-        raise NetworkError("FL1050", f"Fabric's {' and '.join(missing)} cannot be found", where=str(folder), hint=hint)
+        raise NetworkError(
+            codes.FABRIC_NOT_FOUND, f"Fabric's {' and '.join(missing)} cannot be found", where=str(folder), hint=hint
+        )
     return Binaries(folder, _version(folder))
 
 
@@ -56,11 +59,13 @@ def _version(folder: Path) -> tuple[int, int, int]:
             command, capture_output=True, text=True, check=True, timeout=VERSION_TIMEOUT_S
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise NetworkError("FL1051", f"`peer version` fails: {error}", where=str(folder)) from None
+        raise NetworkError(codes.FABRIC_VERSION, f"`peer version` fails: {error}", where=str(folder)) from None
     found = re.search(r"Version:\s*v?(\d+)\.(\d+)\.(\d+)", output)
     version = tuple(map(int, found.groups())) if found else (0, 0, 0)
     if version[:2] != MINIMUM[:2] or version < MINIMUM:
         shown = ".".join(map(str, version)) if found else "of an unknown version"
         hint = "Set FABRIC_BIN to version 3.1.5 or a later 3.1, or run `fedledger network install-fabric`."
-        raise NetworkError("FL1051", f"this Fabric is {shown}, which is not supported", where=str(folder), hint=hint)
+        raise NetworkError(
+            codes.FABRIC_VERSION, f"this Fabric is {shown}, which is not supported", where=str(folder), hint=hint
+        )
     return version  # type: ignore[return-value]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import Endpoint, Gateway, Identity, Signer, connect, errors
+from network import codes
 from network.blocking import finish
 from network.connection import profile
 from network.errors import NetworkError
@@ -70,7 +71,7 @@ async def _gateway_routes(run: Path, consortium: Consortium, organisation: str, 
             while problem := await _problem(gateway, consortium, member.msp_id):
                 if time.monotonic() > deadline:
                     message = f"the gateway of {organisation} does not reach {member.name}: {problem}"
-                    raise NetworkError("FL1055", message, where=user.peers[0][0])
+                    raise NetworkError(codes.CHAINCODE_NOT_REACHED, message, where=user.peers[0][0])
                 await asyncio.sleep(POLL_S)
 
 

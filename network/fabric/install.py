@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import INSTALLED
 from network.files import make_folder
@@ -46,7 +47,7 @@ def official_url(version: str = VERSION) -> str:
     """Return the URL of a release for this machine; FL1057 if there is none."""
     system, machine = platform.system().lower(), MACHINES.get(platform.machine().lower())
     if system not in {"linux", "darwin"} or not machine:
-        raise NetworkError("FL1057", f"there is no Fabric release for {system} on {platform.machine()}")
+        raise NetworkError(codes.NO_FABRIC_RELEASE, f"there is no Fabric release for {system} on {platform.machine()}")
     return f"{RELEASES}/v{version}/hyperledger-fabric-{system}-{machine}-{version}.tar.gz"
 
 
@@ -59,14 +60,14 @@ def install(archive: Archive, report: Report, into: Path = INSTALLED) -> Path:
     """
     if not SHA256.fullmatch(archive.sha256):
         hint = "Give the 64 hex digits that the release names for its archive."
-        raise NetworkError("FL1056", "this is not a SHA-256", where=archive.sha256, hint=hint)
+        raise NetworkError(codes.ARCHIVE_DIFFERS, "this is not a SHA-256", where=archive.sha256, hint=hint)
     downloaded = make_folder(into.parent / "downloads") / archive.name
     _download(archive.url, downloaded, report)
     actual = _digest(downloaded)
     if actual != archive.sha256:
         downloaded.unlink()
         hint = "The archive was removed; check the digest and the source, and try again."
-        raise NetworkError("FL1056", f"the archive has SHA-256 {actual}", where=archive.url, hint=hint)
+        raise NetworkError(codes.ARCHIVE_DIFFERS, f"the archive has SHA-256 {actual}", where=archive.url, hint=hint)
     report("unpacking")
     _unpack(downloaded, into)
     downloaded.unlink()
@@ -83,7 +84,9 @@ def _download(url: str, to: Path, report: Report) -> None:
         except (OSError, http.client.HTTPException) as error:
             if attempt == ATTEMPTS or _is_final(error):
                 hint = "Run the same command again: it goes on where it stopped."
-                raise NetworkError("FL1058", f"the download fails: {error}", where=url, hint=hint) from None
+                raise NetworkError(
+                    codes.DOWNLOAD_FAILED, f"the download fails: {error}", where=url, hint=hint
+                ) from None
             report(f"interrupted ({error}), going on")
         else:
             part.replace(to)
@@ -135,9 +138,9 @@ def _unpack(archive: Path, into: Path) -> None:
             with tarfile.open(archive) as content:
                 content.extractall(unpacked, filter="data")
         except (tarfile.TarError, OSError) as error:
-            raise NetworkError("FL1059", f"cannot unpack: {error}", where=str(archive)) from None
+            raise NetworkError(codes.ARCHIVE_UNUSABLE, f"cannot unpack: {error}", where=str(archive)) from None
         if not os.access(unpacked / "bin" / "peer", os.X_OK):
-            raise NetworkError("FL1059", "the archive holds no bin/peer", where=str(archive))
+            raise NetworkError(codes.ARCHIVE_UNUSABLE, "the archive holds no bin/peer", where=str(archive))
         if into.exists():
             shutil.rmtree(into)
         unpacked.rename(into)

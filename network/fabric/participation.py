@@ -5,6 +5,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from network import codes
 from network.errors import NetworkError
 from network.fabric.plan import channel_block
 from network.topology import Consortium, Orderer
@@ -33,7 +34,9 @@ class OrdererAdmin:
         body = head.encode() + channel_block(self.run).read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
         status, answer = self._request("POST", PATH, body)
         if status != http.HTTPStatus.CREATED:
-            raise NetworkError("FL1054", f"cannot join the channel: {status} {answer}", where=self.orderer.name)
+            raise NetworkError(
+                codes.ORDERER_NOT_JOINED, f"cannot join the channel: {status} {answer}", where=self.orderer.name
+            )
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body else {}
@@ -46,7 +49,7 @@ class OrdererAdmin:
             return response.status, response.read().decode(errors="replace").strip()
         except OSError as error:
             raise NetworkError(
-                "FL1054", f"its admin service does not answer: {error}", where=self.orderer.name
+                codes.ORDERER_NOT_JOINED, f"its admin service does not answer: {error}", where=self.orderer.name
             ) from None
         finally:
             connection.close()

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from network import codes
 from network.devnet_plan import chaincode_processes
 from network.errors import NetworkError
 from network.fabric.binaries import Binaries, find_binaries
@@ -101,7 +102,9 @@ def _make_channel_block(consortium: Consortium, run: Path) -> None:
         command, env=environment, capture_output=True, text=True, check=False, timeout=CONFIGTXGEN_TIMEOUT_S
     )
     if result.returncode != 0:
-        raise NetworkError("FL1052", f"configtxgen refuses: {result.stderr.strip()[-1000:]}", where=str(folder))
+        raise NetworkError(
+            codes.CHANNEL_DEFINITION_REFUSED, f"configtxgen refuses: {result.stderr.strip()[-1000:]}", where=str(folder)
+        )
     made.rename(channel_block(run))
 
 

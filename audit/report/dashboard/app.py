@@ -14,6 +14,7 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from audit import codes
 from audit.report import view
 from audit.report.charts import metric_chart, reputation_chart, survivor_chart
 from audit.report.dashboard.guard import DashboardError, Guard, middleware
@@ -239,4 +240,6 @@ async def _listen(runner: web.AppRunner, address: str, port: int, context: ssl.S
         await web.TCPSite(runner, address, port, ssl_context=context).start()
     except OSError as error:
         text, where = f"cannot listen: {error.strerror or error}", f"{address}:{port}"
-        raise DashboardError("FL5122", text, where=where, hint="Give another --port or --listen.") from None
+        raise DashboardError(
+            codes.DASHBOARD_NOT_LISTENING, text, where=where, hint="Give another --port or --listen."
+        ) from None

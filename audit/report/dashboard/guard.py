@@ -15,6 +15,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from audit import codes
 from network.errors import FedledgerError
 
 COOKIE = "fedledger-dashboard"
@@ -93,12 +94,14 @@ def read_token(path: Path | None) -> str:
     try:
         token, mode = path.read_text().strip(), path.stat().st_mode
     except OSError as error:
-        raise DashboardError("FL5121", f"the token file cannot be read: {error.strerror}", where=str(path)) from error
+        raise DashboardError(
+            codes.TOKEN_UNUSABLE, f"the token file cannot be read: {error.strerror}", where=str(path)
+        ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise DashboardError("FL5121", "others can read the token file", where=str(path), hint="chmod 600")
+        raise DashboardError(codes.TOKEN_UNUSABLE, "others can read the token file", where=str(path), hint="chmod 600")
     if len(token) < MINIMUM_TOKEN:
         text = f"the token has {len(token)} characters, {MINIMUM_TOKEN} are needed"
-        raise DashboardError("FL5121", text, where=str(path), hint="openssl rand -hex 32 makes one")
+        raise DashboardError(codes.TOKEN_UNUSABLE, text, where=str(path), hint="openssl rand -hex 32 makes one")
     return token
 
 
@@ -120,5 +123,5 @@ def tls(address: str, token: str, certificate: Path | None, key: Path | None) ->
     if not _is_loopback(address) and not (token and context):
         text = "other machines may reach this address: it needs a token and TLS"
         hint = "Give --token-file, --tls-cert and --tls-key, or listen on 127.0.0.1."
-        raise DashboardError("FL5120", text, where=address, hint=hint)
+        raise DashboardError(codes.LISTENING_OPENLY, text, where=address, hint=hint)
     return context

@@ -12,10 +12,9 @@ from typer.testing import CliRunner
 from fl_node.cli import PARTS, application
 from fl_node.commands.common import show
 from fl_node.commands.proposal import body_of
-from fl_node.errors import CATALOGUE, NodeError
+from fl_node.errors import NodeError
 
 RUNNER = CliRunner()
-SOURCES = Path(__file__).resolve().parents[3] / "fl_node"
 
 
 def test_help_names_every_part_and_imports_none():
@@ -89,15 +88,3 @@ def test_records_show_as_json_whole(capsys: pytest.CaptureFixture[str]):
     records = [{"participant": "a", "profile": {"rows": 3}}]
     show(records, as_json=True)
     assert json.loads(capsys.readouterr().out) == records
-
-
-def test_every_code_that_the_node_raises_is_in_the_catalogue():
-    used = {code for path in SOURCES.glob("*.py") for code in _codes(path.read_text())}
-    used |= {code for path in (SOURCES / "demo").glob("*.py") for code in _codes(path.read_text())}
-    secure_aggregation = {code for code in used if code.startswith("FL41")}
-    assert used - secure_aggregation <= set(CATALOGUE)
-
-
-def _codes(text: str) -> set[str]:
-    quoted = text.split('"FL4')[1:]
-    return {f"FL4{part[:3]}" for part in quoted if part[:3].isdigit() and part[3:4] == '"'}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fl_node.secagg import errors
+from fl_node import codes
 from fl_node.secagg import messages as m
 from fl_node.secagg.journal import MemoryJournal
 from fl_node.secagg.keys import KeyPair
@@ -18,7 +18,7 @@ def test_t1_another_model_than_the_ledgers_is_not_trained():
     world = World()
     for change in ({"plan": b"\x09" * 32}, {"base_state": b"\x09" * 32}, {"attempt": 2}):
         told = session_of(LAYOUT, 5, **change)
-        refused(errors.ANOTHER_SESSION, world.me, m.RoundOpened(world.session, told.digest))
+        refused(codes.ANOTHER_SESSION, world.me, m.RoundOpened(world.session, told.digest))
 
 
 def test_t4_a_substituted_key_gives_shares_that_no_one_can_use():
@@ -28,7 +28,7 @@ def test_t4_a_substituted_key_gives_shares_that_no_one_can_use():
     dealt = world.me.receive(m.KeysFixed(shown))
     blob = next(one for one in dealt if isinstance(one, m.SealedBundle))
     victim = world.run.participants["hospital-001"]
-    refused(errors.UNKNOWN_OWN, victim, m.KeysFixed(shown))
+    refused(codes.UNKNOWN_OWN, victim, m.KeysFixed(shown))
     victim.receive(m.KeysFixed(world.run.keys))
     world.run.commit_shares(absent=[ME])
     commitment = next(one for one in dealt if isinstance(one, m.CommitShares))
@@ -41,23 +41,23 @@ def test_t5_weak_public_keys_are_refused(weak: bytes):
     for field in ("seal", "mask"):
         world = World().until_keys()
         keys = world.run.keys | {"hospital-002": replace(world.run.keys["hospital-002"], **{field: weak})}
-        refused(errors.BAD_KEY, world.me, m.KeysFixed(keys))
+        refused(codes.BAD_KEY, world.me, m.KeysFixed(keys))
 
 
 def test_t5_a_key_published_twice_is_refused():
     world = World().until_keys()
     copied = replace(world.run.keys["hospital-002"], mask=world.run.keys["hospital-001"].mask)
-    refused(errors.BAD_KEY, world.me, m.KeysFixed(world.run.keys | {"hospital-002": copied}))
+    refused(codes.BAD_KEY, world.me, m.KeysFixed(world.run.keys | {"hospital-002": copied}))
 
 
 def test_t6_a_second_vector_is_not_masked_with_the_same_keys():
     world = World().until_updates()
-    refused(errors.SECOND_MASKING, world.me, m.VectorReady(OTHER_VECTOR))
+    refused(codes.SECOND_MASKING, world.me, m.VectorReady(OTHER_VECTOR))
     again = world.restarted()
     again.receive(m.RoundOpened(world.session, world.session.digest))
     again.receive(m.KeysFixed(world.run.keys))
     again.receive(m.SharesFixed(world.run.commitments))
-    refused(errors.SECOND_MASKING, again, m.VectorReady(OTHER_VECTOR))
+    refused(codes.SECOND_MASKING, again, m.VectorReady(OTHER_VECTOR))
 
 
 def test_t6_a_restart_answers_with_the_same_bytes():
@@ -85,14 +85,14 @@ def test_t6_a_journal_restored_from_a_backup_makes_the_node_drop_out():
     world = World().until_updates()
     empty = world.restarted(MemoryJournal())
     empty.receive(m.RoundOpened(world.session, world.session.digest))
-    refused(errors.UNKNOWN_OWN, empty, m.KeysFixed(world.run.keys))
+    refused(codes.UNKNOWN_OWN, empty, m.KeysFixed(world.run.keys))
 
     early = MemoryJournal()  # a backup from before the shares were dealt
     early.records = {key: value for key, value in world.journals[ME].records.items() if key.endswith("secrets")}
     restored = world.restarted(early)
     restored.receive(m.RoundOpened(world.session, world.session.digest))
     restored.receive(m.KeysFixed(world.run.keys))
-    refused(errors.UNKNOWN_OWN, restored, m.SharesFixed(world.run.commitments))
+    refused(codes.UNKNOWN_OWN, restored, m.SharesFixed(world.run.commitments))
 
     late = MemoryJournal()  # a backup from before the update was masked
     late.records = {key: value for key, value in world.journals[ME].records.items() if "ed" not in key.split("/")[1]}
@@ -100,22 +100,22 @@ def test_t6_a_journal_restored_from_a_backup_makes_the_node_drop_out():
     restored.receive(m.RoundOpened(world.session, world.session.digest))
     restored.receive(m.KeysFixed(world.run.keys))
     restored.receive(m.SharesFixed(world.run.commitments))
-    refused(errors.UNKNOWN_OWN, restored, m.VectorReady(OTHER_VECTOR, committed=world.run.updates[ME]))
-    refused(errors.UNKNOWN_OWN, restored, world.survivors())
+    refused(codes.UNKNOWN_OWN, restored, m.VectorReady(OTHER_VECTOR, committed=world.run.updates[ME]))
+    refused(codes.UNKNOWN_OWN, restored, world.survivors())
 
 
 @pytest.mark.parametrize(("cohort", "threshold"), [(5, 3), (5, 6), (9, 6), (10, 1)])
 def test_t8_a_threshold_chosen_by_someone_else_is_checked(cohort: int, threshold: int):
     world = World(cohort, threshold=threshold)
-    refused(errors.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest))
+    refused(codes.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest))
 
 
 def test_t8_a_cohort_below_the_floor_is_refused():
     world = World(2)
-    refused(errors.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest))
+    refused(codes.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest))
     strict = Participant("hospital-000", MemoryJournal(), policy=Policy(cohort=5))
     small = session_of(LAYOUT, 4)
-    refused(errors.WEAK_ROUND, strict, m.RoundOpened(small, small.digest))
+    refused(codes.WEAK_ROUND, strict, m.RoundOpened(small, small.digest))
 
 
 def test_t9_an_ended_attempt_leaves_no_secret_in_the_journal():
@@ -127,7 +127,7 @@ def test_t9_an_ended_attempt_leaves_no_secret_in_the_journal():
 
 def test_t6_an_own_update_that_someone_else_committed_is_noticed():
     world = World(4).until_updates()
-    refused(errors.UNKNOWN_OWN, world.me, m.UpdateCommitted(bytes(32)))
+    refused(codes.UNKNOWN_OWN, world.me, m.UpdateCommitted(bytes(32)))
 
 
 def test_messages_out_of_order_are_refused_and_change_nothing():
@@ -140,7 +140,7 @@ def test_messages_out_of_order_are_refused_and_change_nothing():
         fixed,
         m.SealedReceived("hospital-001", b""),
     ):
-        refused(errors.OUT_OF_ORDER, world.me, message)
+        refused(codes.OUT_OF_ORDER, world.me, message)
     world.until_updates()
     world.run.reveal()
     assert [5 * slot for slot in range(9)] == LAYOUT.unpack(world.run.unmask().vector)["model"].tolist()
@@ -148,9 +148,9 @@ def test_messages_out_of_order_are_refused_and_change_nothing():
 
 def test_a_participant_that_missed_a_phase_is_told_so():
     world = World().until_keys()
-    refused(errors.LEFT_OUT, world.me, m.KeysFixed({n: k for n, k in world.run.keys.items() if n != ME}))
+    refused(codes.LEFT_OUT, world.me, m.KeysFixed({n: k for n, k in world.run.keys.items() if n != ME}))
     world.run.commit_shares()
-    refused(errors.LEFT_OUT, world.me, m.SharesFixed({n: c for n, c in world.run.commitments.items() if n != ME}))
+    refused(codes.LEFT_OUT, world.me, m.SharesFixed({n: c for n, c in world.run.commitments.items() if n != ME}))
 
 
 def test_secrets_are_written_before_anything_that_depends_on_them_is_sent():

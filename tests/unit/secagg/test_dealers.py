@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from fl_node import codes
 from fl_node.secagg import errors
 from fl_node.secagg import messages as m
 from fl_node.secagg.dealing import deal_sealed
@@ -49,7 +50,7 @@ def test_t17_a_share_that_is_not_under_the_root_is_unusable():
     me.receive(m.SharesFixed(world.run.commitments | {"hospital-003": replace(commitment, shares_root=bytes(32))}))
     answer = me.receive(m.SealedReceived("hospital-003", world.run.blobs[commitment.sealed]))
     assert isinstance(answer[0], m.UnusableShares)
-    assert errors.BAD_PROOF in answer[0].reason
+    assert codes.BAD_PROOF in answer[0].reason
 
 
 @pytest.mark.parametrize("drops_out", [False, True])
@@ -80,8 +81,8 @@ def test_t18_a_vector_outside_its_slots_is_refused_before_masking():
         bad[place] = byte
         with pytest.raises(errors.SecaggError) as refusal:
             world.me.receive(m.VectorReady(bad))
-        assert errors.BAD_VECTOR == refusal.value.code, name
-    refused(errors.BAD_VECTOR, world.me, m.VectorReady(VECTOR[:-16]))
+        assert codes.BAD_VECTOR == refusal.value.code, name
+    refused(codes.BAD_VECTOR, world.me, m.VectorReady(VECTOR[:-16]))
 
 
 def test_t18_a_garbage_update_is_found_by_its_range():
@@ -120,7 +121,7 @@ def test_t26_an_altered_blob_is_an_error_and_never_another_sum(change: str):
     world.run.reveal()
     with pytest.raises(errors.SecaggError) as error:
         world.run.unmask()
-    assert error.value.code == errors.BAD_BLOB
+    assert error.value.code == codes.BAD_BLOB
 
 
 def test_an_update_that_breaks_the_form_is_its_senders_fault():
@@ -140,7 +141,7 @@ def test_t21_a_sealed_message_of_another_attempt_does_not_open():
     first, second = World().until_shares(), World(attempt=2).until_shares()
     old = first.run.blobs[first.run.commitments["hospital-001"].sealed]
     second.me.receive(m.SharesFixed(second.run.commitments))
-    refused(errors.BAD_BLOB, second.me, m.SealedReceived("hospital-001", old))
+    refused(codes.BAD_BLOB, second.me, m.SealedReceived("hospital-001", old))
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -165,12 +166,12 @@ def test_t17_a_dealer_answers_no_more_complaints_than_may_be_false_in_all_its_li
     again = Participant(dealer, world.journals[dealer])
     again.receive(m.RoundOpened(world.session, world.session.digest))
     again.receive(m.KeysFixed(world.run.keys))
-    refused(errors.TOO_MANY_ANSWERS, again, m.Complained(("hospital-002",)))
-    refused(errors.OUT_OF_ORDER, again, m.Complained((dealer,)))
-    refused(errors.OUT_OF_ORDER, again, m.Complained(("nobody",)))
+    refused(codes.TOO_MANY_ANSWERS, again, m.Complained(("hospital-002",)))
+    refused(codes.OUT_OF_ORDER, again, m.Complained((dealer,)))
+    refused(codes.OUT_OF_ORDER, again, m.Complained(("nobody",)))
 
 
 def test_t2_no_complaint_is_answered_after_the_reveal():
     world = World(4).until_updates()
     world.run.reveal()
-    refused(errors.OUT_OF_ORDER, world.me, m.Complained(("hospital-001",)))
+    refused(codes.OUT_OF_ORDER, world.me, m.Complained(("hospital-001",)))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fl_node import codes
 from fl_node.secagg import errors
 from fl_node.secagg import messages as m
 from fl_node.secagg.journal import MemoryJournal
@@ -142,7 +143,7 @@ def test_regression_masks_are_integers_of_the_ring_and_never_floats():
     assert {segment.dtype.str for segment in layout.segments} == {"<u4", "<u8"}
     with pytest.raises(errors.SecaggError) as refusal:
         layout.pack({"s0": [0.5] * 4, "s1": [1] * 4})
-    assert refusal.value.code == errors.BAD_VECTOR
+    assert refusal.value.code == codes.BAD_VECTOR
 
 
 def test_regression_keys_depend_on_round_peer_direction_and_purpose():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fl_node import codes
 from fl_node.secagg import errors
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import CHUNK
@@ -76,11 +77,11 @@ def plans(draw: st.DrawFn) -> Plan:
 
 def expected_reason(plan: Plan) -> str | None:
     if min(plan.left("keys"), plan.left("keys", "shares")) < plan.threshold:
-        return errors.TOO_FEW_SURVIVORS
+        return codes.TOO_FEW_SURVIVORS
     if plan.left("keys", "shares", "updates") < max(plan.threshold, 3):
-        return errors.TOO_FEW_SURVIVORS
+        return codes.TOO_FEW_SURVIVORS
     if plan.left("keys", "shares", "reveal") < plan.threshold:
-        return errors.TOO_FEW_SHARES
+        return codes.TOO_FEW_SHARES
     return None
 
 
@@ -120,7 +121,7 @@ def test_a_third_less_one_may_drop_out_after_sharing_and_one_more_voids(cohort: 
     assert total == {name: words.tolist() for name, words in layout.unpack(aggregate.vector).items()}
     with pytest.raises(errors.Refusal) as refusal:
         simulate(session, vectors, {"updates": session.cohort[: dropouts + 1]})
-    assert refusal.value.code == errors.TOO_FEW_SURVIVORS
+    assert refusal.value.code == codes.TOO_FEW_SURVIVORS
 
 
 def test_vectors_longer_than_a_chunk_sum_exactly():

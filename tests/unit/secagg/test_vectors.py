@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fl_node import codes
 from fl_node.canonical import decode_strict
 from fl_node.secagg import errors
 from fl_node.secagg.keys import KeyPair, check_public_key, pair_key, seed_commitment, self_key, share_key
@@ -26,16 +27,16 @@ from fl_node.secagg.unmask import Revealed, unmask, verify
 VECTORS = Path(__file__).parents[2] / "vectors"
 Case = dict[str, Any]
 CODES = {
-    "bad-public-key": errors.BAD_KEY,
-    "bad-seal": errors.BAD_SEAL,
-    "bad-share": errors.BAD_SHARE,
-    "bad-secret": errors.BAD_SECRET,
-    "bad-proof": errors.BAD_PROOF,
-    "bad-layout": errors.BAD_LAYOUT,
-    "blob-unavailable": errors.BAD_BLOB,
-    "too-few-shares": errors.TOO_FEW_SHARES,
-    "dealer": errors.DEALER,
-    "aggregator": errors.AGGREGATOR,
+    "bad-public-key": codes.BAD_KEY,
+    "bad-seal": codes.BAD_SEAL,
+    "bad-share": codes.BAD_SHARE,
+    "bad-secret": codes.BAD_SECRET,
+    "bad-proof": codes.BAD_PROOF,
+    "bad-layout": codes.BAD_LAYOUT,
+    "blob-unavailable": codes.BAD_BLOB,
+    "too-few-shares": codes.TOO_FEW_SHARES,
+    "dealer": codes.DEALER_FAULT,
+    "aggregator": codes.AGGREGATOR_FAULT,
 }
 
 

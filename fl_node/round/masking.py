@@ -23,7 +23,7 @@ from fl_node.round.unmasking import UnmaskingDependencies, session_of
 from fl_node.round.witnesses import Witnesses
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import PublicKeys
-from fl_node.secagg.participant import Participant
+from fl_node.secagg.participant import Participant, Stage
 from fl_node.secagg.seal import bundle_bytes
 from fl_node.secagg.session import Session
 from network import contract_codes
@@ -38,8 +38,8 @@ SEAL_PATIENCE_S: Final = 5.0
 T = TypeVar("T")
 
 
-class SecaggJournal:
-    """SECAGG's records in the attempt's journal; erasing is `Journal.forget`, when the attempt is over."""
+class SecaggRecords:
+    """Secure aggregation's records in the attempt's journal; `Journal.forget` deletes them when the attempt is over."""
 
     def __init__(self, records: AttemptJournal) -> None:
         self._records = records
@@ -51,9 +51,6 @@ class SecaggJournal:
     def write(self, key: str, value: bytes) -> None:
         """Store a record, synced."""
         self._records.record(f"secagg {key}", value)
-
-    def erase(self, prefix: str) -> None:
-        """Leave it to `Journal.forget`, which deletes the attempt's whole file."""
 
 
 class AttemptDependencies(KnowledgeDependencies, PlacingDependencies, UnmaskingDependencies, Protocol):
@@ -76,7 +73,6 @@ class Attempt:
     participant: Participant
     records: AttemptJournal
     placing: Placing
-    stage: int = 0
     uncommitted: bool = False
 
     @classmethod
@@ -91,7 +87,7 @@ class Attempt:
         session = await session_of(node.ledger, view)
         if session.layout.digest.hex() != trusted.layout_digest:
             raise RefusalError(codes.WRONG_LAYOUT, "the ledger's layout is not the plan file's", where=view.name)
-        return cls(node, trusted, session, Participant(node.me, SecaggJournal(records)), records, Placing(node))
+        return cls(node, trusted, session, Participant(node.me, SecaggRecords(records)), records, Placing(node))
 
     async def publish_keys(self, view: Round) -> None:
         """Draw the attempt's keys, or take the journal's, and publish the public halves."""
@@ -177,28 +173,23 @@ class Attempt:
         ]
         await self.node.ledger.submit("RevealShares", **view.ref, shares=shares)
 
-    def _opened(self, view: Round) -> "tuple[m.Outgoing, ...]":
+    def _opened(self, view: Round) -> list[m.Outgoing]:
         opened = m.RoundOpened(self.session, bytes.fromhex(view.session), dict(self.trusted.organisations))
-        return self._feed(1, opened)
+        return self.participant.receive(opened)
 
-    def _keys_fixed(self, view: Round) -> "tuple[m.Outgoing, ...]":
-        if self.stage < 1:
+    def _keys_fixed(self, view: Round) -> list[m.Outgoing]:
+        if self.participant.stage < Stage.OPENED:
             self._opened(view)
         keys = {name: PublicKeys(bytes.fromhex(k.seal_key), bytes.fromhex(k.mask_key)) for name, k in view.keys.items()}
-        return self._feed(2, m.KeysFixed({name: keys[name] for name in view.in_order(tuple(keys))}))
+        return self.participant.receive(m.KeysFixed({name: keys[name] for name in view.in_order(tuple(keys))}))
 
     async def _shares_fixed(self, view: Round) -> None:
-        if self.stage < 2:  # noqa: PLR2004  # KeysFixed is the second message
+        if self.participant.stage < Stage.KEYS_FIXED:
             self._keys_fixed(view)
-        if self.stage < 3:  # noqa: PLR2004  # SharesFixed is the third
+        if self.participant.stage < Stage.SHARES_FIXED:
             members = view.in_order(tuple(view.shares))
-            self._feed(3, m.SharesFixed({name: _commitment(view.shares[name]) for name in members}))
+            self.participant.receive(m.SharesFixed({name: _commitment(view.shares[name]) for name in members}))
             await self._receive_sealed(view, [name for name in members if name != self.node.me])
-
-    def _feed(self, stage: int, message: "m.Incoming") -> "tuple[m.Outgoing, ...]":
-        out = tuple(self.participant.receive(message))
-        self.stage = max(self.stage, stage)
-        return out
 
     async def _receive_sealed(self, view: Round, dealers: list[str]) -> None:
         async def fetch(dealer: str) -> tuple[str, bytes | None]:

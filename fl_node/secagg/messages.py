@@ -9,7 +9,6 @@ Updates   SharesFixed               -
           UpdateCommitted           -
           Complained                AnswerComplaint (for each)
 Unmask    SurvivorsFixed            RevealShares
-any       AttemptEnded              -
 """
 
 from collections.abc import Mapping
@@ -167,20 +166,7 @@ class RevealShares:
     missing: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class AttemptEnded:
-    """The attempt is Final or Void: erase its secrets (threats.md, T9)."""
-
-
 Incoming = (
-    RoundOpened
-    | KeysFixed
-    | SharesFixed
-    | SealedReceived
-    | Complained
-    | VectorReady
-    | UpdateCommitted
-    | SurvivorsFixed
-    | AttemptEnded
+    RoundOpened | KeysFixed | SharesFixed | SealedReceived | Complained | VectorReady | UpdateCommitted | SurvivorsFixed
 )
 Outgoing = PublishKeys | SealedBundle | CommitShares | UnusableShares | AnswerComplaint | MaskedUpdate | RevealShares

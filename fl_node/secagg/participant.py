@@ -1,12 +1,13 @@
 """One participant in one attempt, as a state machine without I/O: `receive(message)` returns the messages to send.
 
-What must survive a crash is in the journal before any message that depends on it is returned. After a restart a new
+What must survive a crash is in the records before any message that depends on it is returned. After a restart a new
 `Participant` gets the same facts again, in the order of the phases, and returns the same bytes.
 """
 
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import Any
 
 from fl_node import codes
@@ -17,27 +18,40 @@ from fl_node.secagg.errors import (
     Refusal,
     SecaggError,
 )
-from fl_node.secagg.journal import Journal
 from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.masks import apply_masks
-from fl_node.secagg.records import Answered, Dealing, Revealed, Secrets, keys_digest
+from fl_node.secagg.records import Answered, AttemptRecords, Dealing, Revealed, Secrets, keys_digest
 from fl_node.secagg.session import Session
 from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import Dealt, Kind, proof
+
+
+class Stage(IntEnum):
+    """How far a participant has come in this process; the facts are given to it in this order."""
+
+    NEW = 0
+    OPENED = 1
+    KEYS_FIXED = 2
+    SHARES_FIXED = 3
 
 
 class Participant:
     """Takes part in one attempt of one round.
 
     `receive` may raise `Refusal`: this node then drops out of the attempt, having revealed nothing more, and the caller
-    sends it nothing but `AttemptEnded`. Other `SecaggError`s say that a message was wrong or came too early.
+    sends it nothing more. Other `SecaggError`s say that a message was wrong or came too early.
     """
 
     def __init__(
-        self, own: str, journal: Journal, *, entropy: Entropy = os.urandom, policy: survivors.Policy | None = None
+        self,
+        own: str,
+        records: AttemptRecords,
+        *,
+        entropy: Entropy = os.urandom,
+        policy: survivors.Policy | None = None,
     ) -> None:
         self._own = own
-        self._journal = journal
+        self._records = records
         self._entropy = entropy
         self._policy = policy or survivors.Policy()
         self._session: Session | None = None
@@ -56,11 +70,19 @@ class Participant:
             m.VectorReady: self._vector_ready,
             m.UpdateCommitted: self._update_committed,
             m.SurvivorsFixed: self._survivors_fixed,
-            m.AttemptEnded: self._ended,
         }
 
     def __repr__(self) -> str:
         return f"Participant({self._own!r})"
+
+    @property
+    def stage(self) -> Stage:
+        """The last of the round's facts that it has taken in."""
+        if self._secrets is None:
+            return Stage.NEW
+        if self._dealing is None:
+            return Stage.OPENED
+        return Stage.SHARES_FIXED if self._commitments else Stage.KEYS_FIXED
 
     def receive(self, message: m.Incoming) -> list[m.Outgoing]:
         """Takes one message in and returns what to send, in order.
@@ -221,12 +243,6 @@ class Participant:
         dealt = self._dealt[dealer]
         return m.RevealedShare(dealer, kind, dealt.value(kind), proof(session, dealer, self._own, kind, dealt))
 
-    def _ended(self, _: m.AttemptEnded) -> list[m.Outgoing]:
-        if self._session is not None:
-            self._journal.erase(self._session.digest.hex())
-        self._secrets, self._dealing, self._dealt = None, None, {}
-        return []
-
     def _opened_session(self) -> tuple[Session, Secrets]:
         if self._session is None or self._secrets is None:
             raise SecaggError(codes.OUT_OF_ORDER, "the attempt is not open here")
@@ -234,8 +250,8 @@ class Participant:
 
     def _read(self, name: str) -> bytes | None:
         assert self._session is not None
-        return self._journal.read(f"{self._session.digest.hex()}/{name}")
+        return self._records.read(f"{self._session.digest.hex()}/{name}")
 
     def _write(self, name: str, value: bytes) -> None:
         assert self._session is not None
-        self._journal.write(f"{self._session.digest.hex()}/{name}", value)
+        self._records.write(f"{self._session.digest.hex()}/{name}", value)

@@ -1,14 +1,46 @@
-"""What a participant writes to its journal, as canonical JSON; every record but the last holds secrets."""
+"""What a participant remembers of an attempt across a crash: where it keeps it, and each record as canonical JSON.
+
+The records `secrets` and `dealing` hold secrets: whoever stores them encrypts them.
+"""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fl_node.canonical import canonical_json, decode_strict
 from fl_node.secagg.keys import KEY_BYTES, KeyPair, PublicKeys
 from fl_node.secagg.messages import CommitShares
 from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import Dealt
+
+
+class AttemptRecords(Protocol):
+    """Durable, private storage of an attempt's small records."""
+
+    def read(self, key: str) -> bytes | None:
+        """Returns the record, or None where there is none."""
+
+    def write(self, key: str, value: bytes) -> None:
+        """Stores a record; on return it MUST survive a crash of the process and of the machine."""
+
+
+class MemoryRecords:
+    """Records that live as long as the process, for simulations and tests."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"MemoryRecords({len(self.records)} records)"
+
+    def read(self, key: str) -> bytes | None:
+        """Returns the record, or None."""
+        return self.records.get(key)
+
+    def write(self, key: str, value: bytes) -> None:
+        """Stores a record."""
+        self.records[key] = value
 
 
 @dataclass(frozen=True)

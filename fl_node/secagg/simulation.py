@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from fl_node.secagg import messages as m
-from fl_node.secagg.journal import Journal, MemoryJournal
 from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.participant import Participant
+from fl_node.secagg.records import AttemptRecords, MemoryRecords
 from fl_node.secagg.session import Session, threshold
 from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import check_share
@@ -51,7 +51,7 @@ class Simulation:
 
     session: Session
     entropy: Entropy = os.urandom
-    journal: Callable[[str], Journal] = lambda _: MemoryJournal()
+    records: Callable[[str], AttemptRecords] = lambda _: MemoryRecords()
     keys: dict[str, PublicKeys] = field(default_factory=dict)
     commitments: dict[str, m.CommitShares] = field(default_factory=dict)
     blobs: dict[bytes, bytes] = field(default_factory=dict, repr=False)
@@ -61,7 +61,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.participants = {
-            name: Participant(name, self.journal(name), entropy=self.entropy) for name in self.session.cohort
+            name: Participant(name, self.records(name), entropy=self.entropy) for name in self.session.cohort
         }
 
     def publish_keys(self, absent: Collection[str] = ()) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from fl_node import codes
 from fl_node.secagg import messages as m
-from fl_node.secagg.journal import MemoryJournal
 from fl_node.secagg.keys import KeyPair
-from fl_node.secagg.participant import Participant
+from fl_node.secagg.participant import Participant, Stage
+from fl_node.secagg.records import MemoryRecords
 from fl_node.secagg.simulation import session_of
 from fl_node.secagg.survivors import Policy
 from tests.unit.secagg.world import LAYOUT, ME, OTHER_VECTOR, VECTOR, World, refused
@@ -83,18 +83,18 @@ def test_t6_a_restart_answers_with_the_same_bytes():
 
 def test_t6_a_journal_restored_from_a_backup_makes_the_node_drop_out():
     world = World().until_updates()
-    empty = world.restarted(MemoryJournal())
+    empty = world.restarted(MemoryRecords())
     empty.receive(m.RoundOpened(world.session, world.session.digest))
     refused(codes.UNKNOWN_OWN, empty, m.KeysFixed(world.run.keys))
 
-    early = MemoryJournal()  # a backup from before the shares were dealt
+    early = MemoryRecords()  # a backup from before the shares were dealt
     early.records = {key: value for key, value in world.journals[ME].records.items() if key.endswith("secrets")}
     restored = world.restarted(early)
     restored.receive(m.RoundOpened(world.session, world.session.digest))
     restored.receive(m.KeysFixed(world.run.keys))
     refused(codes.UNKNOWN_OWN, restored, m.SharesFixed(world.run.commitments))
 
-    late = MemoryJournal()  # a backup from before the update was masked
+    late = MemoryRecords()  # a backup from before the update was masked
     late.records = {key: value for key, value in world.journals[ME].records.items() if "ed" not in key.split("/")[1]}
     restored = world.restarted(late)
     restored.receive(m.RoundOpened(world.session, world.session.digest))
@@ -113,21 +113,27 @@ def test_t8_a_threshold_chosen_by_someone_else_is_checked(cohort: int, threshold
 def test_t8_a_cohort_below_the_floor_is_refused():
     world = World(2)
     refused(codes.WEAK_ROUND, world.me, m.RoundOpened(world.session, world.session.digest))
-    strict = Participant("hospital-000", MemoryJournal(), policy=Policy(cohort=5))
+    strict = Participant("hospital-000", MemoryRecords(), policy=Policy(cohort=5))
     small = session_of(LAYOUT, 4)
     refused(codes.WEAK_ROUND, strict, m.RoundOpened(small, small.digest))
-
-
-def test_t9_an_ended_attempt_leaves_no_secret_in_the_journal():
-    world = World().until_updates()
-    world.me.receive(world.survivors())
-    world.me.receive(m.AttemptEnded())
-    assert {} == world.journals[ME].records
 
 
 def test_t6_an_own_update_that_someone_else_committed_is_noticed():
     world = World(4).until_updates()
     refused(codes.UNKNOWN_OWN, world.me, m.UpdateCommitted(bytes(32)))
+
+
+def test_a_participant_says_how_far_it_has_come_and_a_restarted_one_begins_anew():
+    world = World(4)
+    assert world.me.stage is Stage.NEW
+    assert world.until_keys().me.stage is Stage.OPENED
+    world.run.commit_shares()
+    assert world.me.stage is Stage.KEYS_FIXED
+    refused(codes.LEFT_OUT, world.me, m.SharesFixed({}))
+    assert world.me.stage is Stage.KEYS_FIXED
+    world.run.deliver_shares(ME)
+    assert world.me.stage is Stage.SHARES_FIXED
+    assert world.restarted().stage is Stage.NEW
 
 
 def test_messages_out_of_order_are_refused_and_change_nothing():
@@ -156,7 +162,7 @@ def test_a_participant_that_missed_a_phase_is_told_so():
 def test_secrets_are_written_before_anything_that_depends_on_them_is_sent():
     order: list[str] = []
 
-    class Watching(MemoryJournal):
+    class Watching(MemoryRecords):
         def write(self, key: str, value: bytes) -> None:
             order.append(key.split("/")[1])
             super().write(key, value)
@@ -175,7 +181,7 @@ def test_secrets_are_written_before_anything_that_depends_on_them_is_sent():
 
 
 def test_a_journal_that_fails_keeps_everything_back():
-    class Full(MemoryJournal):
+    class Full(MemoryRecords):
         def write(self, *_: object) -> None:
             raise OSError(28, "No space left on device")
 

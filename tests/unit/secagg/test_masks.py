@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from fl_node import codes
 from fl_node.secagg import errors
 from fl_node.secagg import messages as m
-from fl_node.secagg.journal import MemoryJournal
 from fl_node.secagg.keys import KeyPair, pair_key, self_key, share_key
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import BATCH, CHUNK, STRIPE, Mask, apply_masks, keystream
-from fl_node.secagg.records import Dealing, Secrets
+from fl_node.secagg.records import Dealing, MemoryRecords, Secrets
 from fl_node.secagg.shamir import rebuild, split
 from fl_node.secagg.simulation import Simulation, session_of
 
@@ -178,7 +177,7 @@ def test_fewer_shares_than_the_threshold_say_nothing_about_the_secret():
     assert bytes(32) == rebuild([(x, shares[x - 1]) for x in (5, 1, 3)])
 
 
-def secrets_of(journals: dict[str, MemoryJournal]) -> list[bytes]:
+def secrets_of(journals: dict[str, MemoryRecords]) -> list[bytes]:
     """Every 32-byte secret of a cohort and every unrevealed share, raw."""
     found = []
     for journal in journals.values():
@@ -195,8 +194,8 @@ def secrets_of(journals: dict[str, MemoryJournal]) -> list[bytes]:
 def test_secrets_are_absent_from_messages_representations_blobs_logs_and_errors(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     layout = layout_of((32, 32, 8))
-    journals: dict[str, MemoryJournal] = {}
-    run = Simulation(session_of(layout, 4), journal=lambda name: journals.setdefault(name, MemoryJournal()))
+    journals: dict[str, MemoryRecords] = {}
+    run = Simulation(session_of(layout, 4), records=lambda name: journals.setdefault(name, MemoryRecords()))
     shown: list[object] = [run, run.session, layout]
     run.publish_keys()
     run.commit_shares()

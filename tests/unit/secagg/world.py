@@ -6,9 +6,9 @@ import pytest
 
 from fl_node.secagg import errors
 from fl_node.secagg import messages as m
-from fl_node.secagg.journal import MemoryJournal
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.participant import Participant
+from fl_node.secagg.records import MemoryRecords
 from fl_node.secagg.session import Session
 from fl_node.secagg.simulation import Simulation, session_of
 
@@ -31,13 +31,13 @@ class World:
     """A simulated attempt with the journals at hand."""
 
     def __init__(self, cohort: int = 5, **changes: object) -> None:
-        self.journals: dict[str, MemoryJournal] = {}
+        self.journals: dict[str, MemoryRecords] = {}
         self.session: Session = session_of(LAYOUT, cohort, **changes)
-        self.run = Simulation(self.session, journal=self._journal)
+        self.run = Simulation(self.session, records=self._records)
         self.me = self.run.participants[ME]
 
-    def _journal(self, name: str) -> MemoryJournal:
-        return self.journals.setdefault(name, MemoryJournal())
+    def _records(self, name: str) -> MemoryRecords:
+        return self.journals.setdefault(name, MemoryRecords())
 
     def until_keys(self) -> "World":
         self.run.publish_keys()
@@ -56,7 +56,7 @@ class World:
         updates = dict(self.run.updates)
         return replace(m.SurvivorsFixed(updates, self.session.members(updates)), **changes)
 
-    def restarted(self, journal: MemoryJournal | None = None) -> Participant:
+    def restarted(self, journal: MemoryRecords | None = None) -> Participant:
         return Participant(ME, journal or self.journals[ME])
 
 

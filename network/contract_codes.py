@@ -66,6 +66,7 @@ VOID_GARBAGE: Final = "FL0428"
 VOID_BY_VOTE: Final = "FL0429"
 VOID_DOMINANCE: Final = "FL0430"
 VOID_BAD_SEALS: Final = "FL0431"
+VOID_NO_STATE: Final = "FL0432"
 WRONG_SHARE_KIND: Final = "FL0440"
 WRONG_DEALERS: Final = "FL0441"
 BAD_SHARE_PROOF: Final = "FL0442"
@@ -170,6 +171,10 @@ CATALOGUE: Final = {
     ),
     VOID_BAD_SEALS: Entry(
         "Void before any reveal: too many complain of one dealer's sealed shares, or wait too long for its answer.", ""
+    ),
+    VOID_NO_STATE: Entry(
+        "Void: a majority of organisations finds that no next state follows from the sum, so that an update was garbage.",
+        "",
     ),
     WRONG_SHARE_KIND: Entry(
         "A survivor's mask-key share or a dropout's seed share was offered; it is never revealed.", ""

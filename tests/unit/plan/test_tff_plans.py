@@ -25,7 +25,7 @@ from fl_node.secagg.layout import Layout as LedgerLayout
 from fl_node.secagg.simulation import session_of, simulate
 from tests.unit.plan.conftest import HERE, PATIENCE_S, Reference, add
 
-pytestmark = [pytest.mark.tff, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("tff")]
+pytestmark = [pytest.mark.tff, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 Opened = Callable[[str], PlanRuntime]
 REFUSED = {

@@ -11,7 +11,6 @@ from rich.progress import Progress
 from audit.fabric.state import State
 from audit.options import (
     DEFAULT_BLOCKS,
-    DEFAULT_RUN,
     Blobs,
     Blocks,
     Chaincode,
@@ -26,6 +25,7 @@ from audit.report.dashboard.cli import dashboard
 from audit.report.terminal import show
 from audit.verify.replay import Replayer
 from audit.verify.verdict import Verdict
+from network.checkout import DEFAULT_RUN
 from network.console import Json, emit_json, err, explained, note, out
 
 __all__ = ["audit", "dashboard"]

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_RUN = Path(__file__).resolve().parent.parent / ".fedledger"
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Blocks = Annotated[Path, typer.Option("--blocks", help="The folder of fetched blocks.")]
 Work = Annotated[

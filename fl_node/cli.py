@@ -21,6 +21,7 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
     "model": ("fl_node.commands.model", "model", "Export a trained model with its lineage."),
     "wallet": ("fl_node.commands.wallet", "wallet", "Balances, stakes, rewards and reputation."),
     "demo": ("fl_node.commands.demo", "demo", "Watch a whole federation at work on this machine."),
+    "explain": ("fl_node.commands.explain", "explain", "Say what an error code means and what to do."),
     "audit": ("audit.cli", "audit", "Verify everything from blocks alone."),
     "dashboard": ("audit.cli", "dashboard", "Watch rounds, members and verdicts in a browser."),
 }

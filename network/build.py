@@ -10,23 +10,22 @@ import tempfile
 from pathlib import Path
 
 from network import codes
+from network.checkout import BUILD, chaincode_sources
 from network.errors import NetworkError
 
-PROJECT = Path(__file__).resolve().parent.parent
-SOURCES = PROJECT / "chaincode"
-BUILD = PROJECT / ".build"
 MINIMUM_GO = (1, 25)
 BUILD_TIMEOUT_S = 600
 VERSION_TIMEOUT_S = 60
 FALLBACKS = ("/usr/local/go/bin/go", str(Path(sys.executable).with_name("go")))
 
 
-def build_chaincode(package: str, sources: Path = SOURCES, into: Path = BUILD) -> Path:
+def build_chaincode(package: str, sources: Path | None = None, into: Path = BUILD) -> Path:
     """Return the program of a Go package below the chaincode folder, built if its sources changed.
 
     Raises:
-        NetworkError: FL1040 without Go, FL1041 if the package is missing or does not compile.
+        NetworkError: FL1040 without Go, FL1042 without sources, FL1041 if the package is missing or does not compile.
     """
+    sources = sources or chaincode_sources()
     folder = (sources / package).resolve()
     if not folder.is_relative_to(sources.resolve()) or not any(folder.glob("*.go")):
         hint = "Name a folder below chaincode/, such as . or ./cmd/conformance."
@@ -40,7 +39,7 @@ def build_chaincode(package: str, sources: Path = SOURCES, into: Path = BUILD) -
     return program
 
 
-def source_digest(sources: Path = SOURCES) -> str:
+def source_digest(sources: Path) -> str:
     """Return the SHA-256, in hex, of every file that a build may read, with its name."""
     digest = hashlib.sha256()
     for path in sorted(p for p in sources.rglob("*") if p.is_file() and not _irrelevant(p.relative_to(sources))):

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from network.checkout import DEFAULT_RUN
 from network.console import EXIT_NOT_UP, Json, emit_json, explained, note, out
 
-DEFAULT_RUN = Path(__file__).resolve().parent.parent / ".fedledger"
 FOLLOW_S = 0.2
 
 network = typer.Typer(no_args_is_help=True, help="Run the consortium's network.")

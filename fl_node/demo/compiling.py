@@ -8,9 +8,11 @@ from typing import Final
 
 from fl_node import codes
 from fl_node.errors import NodeError
+from network.checkout import BUILD
 
-PROJECT: Final = Path(__file__).resolve().parents[2]
-PLANS: Final = PROJECT / ".build" / "plans"
+HERE: Final = Path(__file__).resolve().parents[2]
+"""The folder that holds the package `fl_node`."""
+PLANS: Final = BUILD / "plans"
 SOURCES: Final = ("fl_node/plan/*", "fl_node/data/*.py", "fl_node/canonical.py", "requirements.lock")
 
 
@@ -18,7 +20,7 @@ def compiled_path(example: str) -> Path:
     """Return where an example's plan lies or will lie; the name holds a digest of all that it is made from."""
     digest = hashlib.sha256()
     patterns = (*SOURCES, f"fl_node/examples/{example}*")
-    for path in sorted(path for pattern in patterns for path in PROJECT.glob(pattern) if path.is_file()):
+    for path in sorted(path for pattern in patterns for path in HERE.glob(pattern) if path.is_file()):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return PLANS / f"{example}-{digest.hexdigest()[:16]}.flplan"
 
@@ -32,7 +34,7 @@ async def compiled(example: str, path: Path) -> None:
     if await asyncio.to_thread(path.exists):
         return
     await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-    source = PROJECT / "fl_node" / "examples" / f"{example}.py"
+    source = HERE / "fl_node" / "examples" / f"{example}.py"
     command = (sys.executable, "-m", "fl_node", "plan", "build", str(source), "-o", str(path), "--json")
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

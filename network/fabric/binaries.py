@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from network import codes
+from network.checkout import BUILD
 from network.errors import NetworkError
 
 PROGRAMS = ("peer", "orderer", "configtxgen")
 MINIMUM = (3, 1, 5)  # earlier 3.x had bugs in BFT ordering: a deliverer race, panics on re-commit
-INSTALLED = Path(__file__).resolve().parent.parent.parent / ".build" / "fabric"
+INSTALLED = BUILD / "fabric"
 VERSION_TIMEOUT_S = 30
 
 

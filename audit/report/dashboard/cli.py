@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audit.options import DEFAULT_RUN, Blobs, Chaincode, Genesis, Org, Run, User
+from audit.options import Blobs, Chaincode, Genesis, Org, Run, User
+from network.checkout import DEFAULT_RUN
 from network.console import explained, note
 
 if TYPE_CHECKING:

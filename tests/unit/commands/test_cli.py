@@ -88,3 +88,16 @@ def test_records_show_as_json_whole(capsys: pytest.CaptureFixture[str]):
     records = [{"participant": "a", "profile": {"rows": 3}}]
     show(records, as_json=True)
     assert json.loads(capsys.readouterr().out) == records
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [("FL0408", "another phase"), ("fl1020", "network up"), ("FL4203", "backup")]
+)
+def test_a_code_of_any_owner_is_explained(code: str, says: str):
+    result = RUNNER.invoke(application(["explain"]), ["explain", code])
+    assert (result.exit_code, says in result.output) == (0, True), result.output
+
+
+def test_a_code_that_nobody_knows_is_refused():
+    result = RUNNER.invoke(application(["explain"]), ["explain", "FL9999"])
+    assert (result.exit_code, "FL4001" in result.output) == (1, True)

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,18 @@ func (s *stub) SetEvent(name string, payload []byte) error {
 func (s *stub) GetStateByPartialCompositeKey(kind string, parts []string) (shim.StateQueryIteratorInterface, error) {
 	entries, err := s.committed.Range(ledger.Key(kind, parts...))
 	return &iterator{entries: entries}, err
+}
+
+func (s *stub) GetStateByPartialCompositeKeyWithPagination(kind string, parts []string, size int32, bookmark string) (
+	shim.StateQueryIteratorInterface, *peer.QueryResponseMetadata, error,
+) {
+	entries, err := s.committed.Range(ledger.Key(kind, parts...))
+	at := slices.IndexFunc(entries, func(entry ledger.Entry) bool { return entry.Key >= bookmark })
+	entries = entries[max(0, at):]
+	if at < 0 {
+		entries = nil
+	}
+	return &iterator{entries: entries[:min(len(entries), int(size))]}, &peer.QueryResponseMetadata{}, err
 }
 
 type iterator struct{ entries []ledger.Entry }

@@ -64,11 +64,7 @@ func getParameters(s ledger.State, _ nothing) (governance.Parameters, error) {
 }
 
 func listOrganisations(s ledger.State, page Page) (Listing[governance.Organisation], error) {
-	all, err := governance.Organisations(s)
-	if err != nil {
-		return Listing[governance.Organisation]{}, err
-	}
-	return list(all, page, func(o governance.Organisation) string { return o.MSPID })
+	return paged(s, page, record[governance.Organisation], "organisation")
 }
 
 type participantRequest struct {
@@ -104,17 +100,9 @@ func getParticipant(s ledger.State, req participantRequest) (participantView, er
 }
 
 func listParticipants(s ledger.State, page Page) (Listing[participantView], error) {
-	all, err := membership.Participants(s)
-	if err != nil {
-		return Listing[participantView]{}, err
-	}
-	views := make([]participantView, len(all))
-	for i, participant := range all {
-		if views[i], err = viewParticipant(s, participant); err != nil {
-			return Listing[participantView]{}, err
-		}
-	}
-	return list(views, page, func(p participantView) string { return p.ID })
+	return paged(s, page, func(item ledger.Item[membership.Participant]) (participantView, error) {
+		return viewParticipant(s, item.Record)
+	}, "participant")
 }
 
 func getReputation(s ledger.State, req participantRequest) (rewards.Score, error) {
@@ -143,19 +131,5 @@ func getProposal(s ledger.State, req proposalRequest) (proposalView, error) {
 }
 
 func listProposals(s ledger.State, page Page) (Listing[governance.Proposal], error) {
-	all, err := records[governance.Proposal](s, "proposal")
-	if err != nil {
-		return Listing[governance.Proposal]{}, err
-	}
-	return list(all, page, func(p governance.Proposal) string { return p.ID })
-}
-
-// records lists every record of a kind, sorted by key.
-func records[T any](s ledger.State, kind string, parts ...string) ([]T, error) {
-	items, err := ledger.List[T](s, kind, parts...)
-	all := make([]T, len(items))
-	for i, item := range items {
-		all[i] = item.Record
-	}
-	return all, err
+	return paged(s, page, record[governance.Proposal], "proposal")
 }

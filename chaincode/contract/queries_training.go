@@ -15,11 +15,7 @@ type planRequest struct {
 func getPlan(s ledger.State, req planRequest) (round.Plan, error) { return round.LoadPlan(s, req.Plan) }
 
 func listPlans(s ledger.State, page Page) (Listing[round.Plan], error) {
-	all, err := records[round.Plan](s, "plan")
-	if err != nil {
-		return Listing[round.Plan]{}, err
-	}
-	return list(all, page, func(p round.Plan) string { return p.Plan })
+	return paged(s, page, record[round.Plan], "plan")
 }
 
 type trainingRequest struct {
@@ -31,11 +27,9 @@ func getTraining(s ledger.State, req trainingRequest) (round.TrainingView, error
 }
 
 func listTrainings(s ledger.State, page Page) (Listing[round.TrainingView], error) {
-	all, err := round.Trainings(s)
-	if err != nil {
-		return Listing[round.TrainingView]{}, err
-	}
-	return list(all, page, func(t round.TrainingView) string { return t.Training.Training })
+	return paged(s, page, func(item ledger.Item[round.Training]) (round.TrainingView, error) {
+		return round.GetTraining(s, item.Record.Training)
+	}, "training")
 }
 
 type lineageView struct {
@@ -49,7 +43,7 @@ func getLineage(s ledger.State, req roundsRequest) (lineageView, error) {
 	if err != nil || req.PageSize == 0 {
 		return lineageView{lineage, ""}, err
 	}
-	page, err := list(lineage.Steps, req.Page, func(step round.Step) string { return ledger.Number(step.Round) })
+	page, err := cut(lineage.Steps, req.Page, func(step round.Step) string { return ledger.Number(step.Round) })
 	lineage.Steps = page.Items
 	return lineageView{lineage, page.Bookmark}, err
 }
@@ -60,11 +54,10 @@ type roundsRequest struct {
 }
 
 func listRounds(s ledger.State, req roundsRequest) (Listing[round.Summary], error) {
-	all, err := round.Summaries(s, req.Training)
-	if err != nil {
+	if _, err := round.LoadTraining(s, req.Training); err != nil {
 		return Listing[round.Summary]{}, err
 	}
-	return list(all, req.Page, func(r round.Summary) string { return ledger.Number(r.Round) + "." + ledger.Number(r.Attempt) })
+	return paged(s, req.Page, round.Summarise, "phase", req.Training)
 }
 
 type drawRequest struct {
@@ -132,30 +125,11 @@ func listRewards(s ledger.State, req rewardsRequest) (Listing[rewardView], error
 	if err := ledger.CheckID("training", req.Training); err != nil {
 		return Listing[rewardView]{}, err
 	}
-	items, err := rewards.Rewards(s, req.Training, req.Round)
-	if err != nil {
-		return Listing[rewardView]{}, err
-	}
-	views := []rewardView{}
-	for _, item := range items {
-		views = append(views, rewardView{item.Parts[2], item.Record})
-	}
-	return list(views, req.Page, func(r rewardView) string { return r.Participant })
+	return paged(s, req.Page, func(item ledger.Item[rewards.Reward]) (rewardView, error) {
+		return rewardView{item.Parts[2], item.Record}, nil
+	}, "reward", req.Training, ledger.Number(req.Round))
 }
 
 func listFlags(s ledger.State, page Page) (Listing[round.Flag], error) {
-	all, err := records[round.Flag](s, "flag")
-	if err != nil {
-		return Listing[round.Flag]{}, err
-	}
-	return list(all, page, flagName)
-}
-
-// flagName sorts as the keys of flags do.
-func flagName(flag round.Flag) string {
-	who := flag.Participant
-	if who == "" {
-		who = "-"
-	}
-	return flag.Training + "\x00" + ledger.Number(flag.Round) + "\x00" + ledger.Number(flag.Attempt) + "\x00" + who + "\x00" + flag.Kind
+	return paged(s, page, record[round.Flag], "flag")
 }

@@ -6,6 +6,7 @@ import (
 	"fedledger/chaincode/codec"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/shim"
+	"fedledger/chaincode/shim/protos/peer"
 )
 
 // Stub is what the adapter needs of the peer's stub; shim.ChaincodeStubInterface has it.
@@ -17,6 +18,8 @@ type Stub interface {
 	PutState(key string, value []byte) error
 	DelState(key string) error
 	GetStateByPartialCompositeKey(objectType string, keys []string) (shim.StateQueryIteratorInterface, error)
+	GetStateByPartialCompositeKeyWithPagination(objectType string, keys []string, pageSize int32, bookmark string) (
+		shim.StateQueryIteratorInterface, *peer.QueryResponseMetadata, error)
 	SetEvent(name string, payload []byte) error
 }
 
@@ -88,6 +91,28 @@ func (f *Fabric) Range(prefix string) ([]Entry, error) {
 	if err != nil {
 		return nil, errcode.New(errcode.Internal, "the peer cannot read a range: %v", err)
 	}
+	committed, err := collect(iterator)
+	if err != nil {
+		return nil, err
+	}
+	return f.overlay.merge(prefix, committed), nil
+}
+
+// Page implements State. A page begins at its bookmark: the first key after the one given.
+func (f *Fabric) Page(prefix, after string, limit int) ([]Entry, error) {
+	kind, parts := Parts(prefix)
+	bookmark := ""
+	if after != "" {
+		bookmark = after + separator
+	}
+	iterator, _, err := f.stub.GetStateByPartialCompositeKeyWithPagination(kind, parts, int32(limit), bookmark)
+	if err != nil {
+		return nil, errcode.New(errcode.Internal, "the peer cannot read a page: %v", err)
+	}
+	return collect(iterator)
+}
+
+func collect(iterator shim.StateQueryIteratorInterface) ([]Entry, error) {
 	defer func() { _ = iterator.Close() }()
 	committed := []Entry{}
 	for iterator.HasNext() {
@@ -97,7 +122,7 @@ func (f *Fabric) Range(prefix string) ([]Entry, error) {
 		}
 		committed = append(committed, Entry{found.Key, found.Value})
 	}
-	return f.overlay.merge(prefix, committed), nil
+	return committed, nil
 }
 
 // Flush hands the writes and the transaction's one event to the peer.

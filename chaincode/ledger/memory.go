@@ -65,6 +65,21 @@ func (m *Memory) under(prefix string) []Entry {
 	return entries
 }
 
+// page returns up to limit entries below a prefix that come after a key.
+func (m *Memory) page(prefix, after string, limit int) []Entry {
+	entries := []Entry{}
+	at, _ := slices.BinarySearch(m.keys, max(prefix, after))
+	for _, key := range m.keys[at:] {
+		if !strings.HasPrefix(key, prefix) || len(entries) == limit {
+			break
+		}
+		if key > after {
+			entries = append(entries, Entry{key, m.values[key]})
+		}
+	}
+	return entries
+}
+
 // Begin starts a transaction on the committed state.
 func (m *Memory) Begin() *Tx {
 	return &Tx{base: m, reads: map[string]uint64{}, ranges: map[string][]keyVersion{}, overlay: newOverlay()}
@@ -145,6 +160,11 @@ func (t *Tx) Ahead(...string) error { return nil }
 func (t *Tx) Range(prefix string) ([]Entry, error) {
 	t.ranges[prefix] = t.base.versionsUnder(prefix)
 	return t.overlay.merge(prefix, t.base.under(prefix)), nil
+}
+
+// Page implements State.
+func (t *Tx) Page(prefix, after string, limit int) ([]Entry, error) {
+	return t.base.page(prefix, after, limit), nil
 }
 
 // Writes returns what the transaction writes, sorted by key; a nil value is a deletion.

@@ -19,6 +19,9 @@ type Reader interface {
 	Ahead(keys ...string) error
 	// Range returns the entries whose keys start with prefix (from Key), sorted by key.
 	Range(prefix string) ([]Entry, error)
+	// Page returns up to limit committed entries whose keys start with prefix (from Key) and come after the key after ("":
+	// from the first), sorted by key. For queries: a peer does not check a page again at commit.
+	Page(prefix, after string, limit int) ([]Entry, error)
 }
 
 // State is the world state as one transaction sees it, its own writes included. Keys come from Key.
@@ -118,6 +121,19 @@ func List[T any](s Reader, kind string, parts ...string) ([]Item[T], error) {
 	if err != nil {
 		return nil, err
 	}
+	return items[T](entries)
+}
+
+// ListPage reads up to limit records under the prefix that come after the key after, sorted by key.
+func ListPage[T any](s State, after string, limit int, kind string, parts ...string) ([]Item[T], error) {
+	entries, err := s.Page(Key(kind, parts...), after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return items[T](entries)
+}
+
+func items[T any](entries []Entry) ([]Item[T], error) {
 	items := make([]Item[T], len(entries))
 	for i, entry := range entries {
 		_, items[i].Parts = Parts(entry.Key)

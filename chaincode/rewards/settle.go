@@ -168,8 +168,3 @@ func foldOutcomes(s ledger.State, settlement *Settlement, decay uint64) error {
 	}
 	return nil
 }
-
-// Rewards lists what the Final of a round granted, by participant.
-func Rewards(s ledger.State, training string, round uint64) ([]ledger.Item[Reward], error) {
-	return ledger.List[Reward](s, "reward", training, ledger.Number(round))
-}

@@ -57,23 +57,6 @@ func current(s ledger.State, training Training) (Training, error) {
 	return training.takeOver(round, status), nil
 }
 
-// Trainings lists all trainings by id.
-func Trainings(s ledger.State) ([]TrainingView, error) {
-	items, err := ledger.List[Training](s, "training")
-	if err != nil {
-		return nil, err
-	}
-	views := []TrainingView{}
-	for _, item := range items {
-		view, err := GetTraining(s, item.Record.Training)
-		if err != nil {
-			return nil, err
-		}
-		views = append(views, view)
-	}
-	return views, nil
-}
-
 // GetLineage follows a training's state back to the plan's initial one.
 func GetLineage(s ledger.State, id string) (Lineage, error) {
 	training, err := GetTraining(s, id)

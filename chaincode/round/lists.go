@@ -59,19 +59,8 @@ type Summary struct {
 	VoidReason string   `json:"void_reason"`
 }
 
-// Summaries lists every attempt of a training, oldest first.
-func Summaries(s ledger.State, training string) ([]Summary, error) {
-	if _, err := LoadTraining(s, training); err != nil {
-		return nil, err
-	}
-	items, err := ledger.List[Status](s, "phase", training)
-	summaries := []Summary{}
-	for _, item := range items {
-		round, status, err := load(s, Ref{training, number(item.Parts[1]), number(item.Parts[2])})
-		if err != nil {
-			return nil, err
-		}
-		summaries = append(summaries, Summary{round.Ref, status.Phase, status.Survivors, status.State, status.VoidReason})
-	}
-	return summaries, err
+// Summarise makes a list's entry of an attempt's status.
+func Summarise(item ledger.Item[Status]) (Summary, error) {
+	ref, status := Ref{item.Parts[0], number(item.Parts[1]), number(item.Parts[2])}, item.Record
+	return Summary{ref, status.Phase, status.Survivors, status.State, status.VoidReason}, nil
 }

@@ -43,7 +43,7 @@ func TestT11TheFirstBeaconIsCommittedByAllBeforeAnyIsRevealed(t *testing.T) {
 	f := contracttest.New(2, `{}`)
 	f.Must(contracttest.Admin(0), "Found", founding(f), nil)
 	value, wrong := contracttest.Digest("value"), contracttest.Digest("wrong")
-	refused(t, f, contracttest.Admin(5), "CommitBeacon", object{"commitment": wrong}, errcode.NotPermitted)
+	refused(t, f, contracttest.Admin(5), "CommitBeacon", object{"commitment": wrong}, errcode.NotAMember)
 	f.Must(contracttest.Admin(0), "CommitBeacon", object{"commitment": wrong}, nil)
 	refused(t, f, contracttest.Admin(0), "CommitBeacon", object{"commitment": wrong}, errcode.BeaconDone)
 	refused(t, f, contracttest.Admin(0), "RevealBeacon", object{"value": value}, errcode.BeaconNotReady)
@@ -209,7 +209,7 @@ func TestT23NoPhaseIsShorterThanThreeTimeWindows(t *testing.T) {
 	f := contracttest.New(4, `{}`)
 	f.Found()
 	production := object{"time_window_ms": 60_000, "aggregator_lease_ms": 1}
-	phases := []string{"keys_ms", "shares_ms", "updates_ms", "unmask_ms", "attest_ms"}
+	phases := []string{"keys_ms", "shares_ms", "updates_ms", "unmask_ms", "attest_ms", "proposal_ms", "beacon_ms"}
 	for _, phase := range phases {
 		production[phase] = 180_000
 	}

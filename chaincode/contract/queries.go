@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
@@ -12,6 +11,7 @@ import (
 func queries() map[string]entry {
 	return map[string]entry{
 		"GetFederation":     query(getFederation),
+		"GetBeacon":         query(getBeacon),
 		"GetParameters":     query(getParameters),
 		"ListOrganisations": query(listOrganisations),
 		"GetParticipant":    query(getParticipant),
@@ -52,11 +52,15 @@ func getFederation(s ledger.State, _ nothing) (federationView, error) {
 	if err != nil {
 		return federationView{}, err
 	}
-	beacon, err := governance.CurrentFirstBeacon(s)
-	if err != nil && errcode.Of(err) != errcode.BeaconNotReady {
-		return federationView{}, err
+	beacon, err := governance.GetBeacon(s)
+	return federationView{federation, beacon.Value, rules}, err
+}
+
+func getBeacon(s ledger.State, _ nothing) (governance.BeaconView, error) {
+	if _, err := governance.CurrentFederation(s); err != nil {
+		return governance.BeaconView{}, err
 	}
-	return federationView{federation, beacon, rules}, nil
+	return governance.GetBeacon(s)
 }
 
 func getParameters(s ledger.State, _ nothing) (governance.Parameters, error) {

@@ -57,7 +57,7 @@ func (c Contract) kinds() governance.Kinds {
 		"remove":             membership.Moving("remove"),
 		"set_parameters":     governance.KindOf(governance.SetParameters),
 		"set_rules_version":  governance.SetRulesVersion(c.latest()),
-		"register_plan":      governance.KindOf(round.RegisterPlan),
+		"register_plan":      governance.KindOf(round.RegisterPlan).Large(),
 		"retire_plan":        governance.KindOf(round.RetirePlan),
 		"start_training":     governance.KindOf(round.StartTraining),
 		"stop_training":      governance.KindOf(round.StopTraining),

@@ -25,6 +25,7 @@ const (
 	BeaconDone            Code = "FL0115"
 	BeaconMismatch        Code = "FL0116"
 	WrongStatus           Code = "FL0117"
+	TooManyProposals      Code = "FL0118"
 
 	ParticipantExists    Code = "FL0201"
 	UnknownParticipant   Code = "FL0202"

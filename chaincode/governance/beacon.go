@@ -6,15 +6,23 @@ import (
 	"fedledger/chaincode/ledger"
 )
 
-// BeaconPart is one founder's part of the first beacon: committed before any is revealed.
-type BeaconPart struct {
-	Commitment string `json:"commitment"`
-	Value      string `json:"value"`
+// Beacon is a random value that nobody chose, made by commit and reveal: the first seeds the first epoch of every training,
+// a later one the epoch that follows a roll back. There is one at a time; the members' parts lie apart.
+type Beacon struct {
+	// Number counts the beacons from 1.
+	Number uint64 `json:"number"`
+	// SinceMS is when members were first asked for their parts.
+	SinceMS int64 `json:"since_ms"`
+	// RevealingMS is when the first part was revealed, 0 before. From then on nobody commits.
+	RevealingMS int64 `json:"revealing_ms"`
+	// Value is "" until the beacon is made.
+	Value string `json:"value"`
 }
 
-// FirstBeacon seeds the first epoch of every training.
-type FirstBeacon struct {
-	Value string `json:"value"`
+// BeaconPart is one member's part of a beacon.
+type BeaconPart struct {
+	Commitment string `json:"commitment"`
+	Value      string `json:"value"` // "" until it is revealed
 }
 
 // CommitBeaconRequest is the argument of CommitBeacon.
@@ -27,133 +35,247 @@ type RevealBeaconRequest struct {
 	Value string `json:"value"`
 }
 
-// BeaconResponse tells how far the first beacon is.
+// BeaconResponse tells whose part is missing and, once it is made, the beacon.
 type BeaconResponse struct {
 	Missing []string `json:"missing"`
 	Beacon  string   `json:"beacon"`
 }
 
-var beaconKey = ledger.Key("first-beacon")
+var beaconKey = ledger.Key("beacon")
 
-// CommitBeacon stores a founder's commitment H(beacon-commitment, channel, msp, value).
+func partKey(number uint64, msp string) string {
+	return ledger.Key("beacon-part", ledger.Number(number), msp)
+}
+
+func putBeacon(s ledger.State, beacon Beacon) error { return ledger.Store(s, beaconKey, beacon) }
+
+// making is a beacon with what has been given to it. Only active members are waited for, and after beacon_ms only a majority
+// of them: no member can keep a training from starting.
+type making struct {
+	Beacon
+	parts    map[string]BeaconPart
+	active   []string
+	expired  bool // the present step has lasted beacon_ms
+	majority int
+}
+
+func loadMaking(s ledger.State, env ledger.Env) (making, error) {
+	beacon, found, err := ledger.Load[Beacon](s, beaconKey)
+	if err == nil && !found {
+		err = errcode.New(errcode.NotFounded, "send Found first")
+	}
+	if err != nil {
+		return making{}, err
+	}
+	parameters, err := CurrentParameters(s)
+	if err != nil {
+		return making{}, err
+	}
+	m := making{Beacon: beacon, parts: map[string]BeaconPart{}}
+	if m.active, err = Voters(s); err != nil {
+		return m, err
+	}
+	m.majority = Majority(len(m.active))
+	m.expired = env.TimeMS >= max(beacon.SinceMS, beacon.RevealingMS)+parameters.BeaconMS
+	items, err := ledger.List[BeaconPart](s, "beacon-part", ledger.Number(beacon.Number))
+	for _, item := range items {
+		m.parts[item.Parts[1]] = item.Record
+	}
+	return m, err
+}
+
+// uncommitted are the active members without a commitment.
+func (m making) uncommitted() []string {
+	return m.where(func(part BeaconPart) bool { return part.Commitment == "" })
+}
+
+// unrevealed are the active members that committed and have not revealed.
+func (m making) unrevealed() []string {
+	return m.where(func(part BeaconPart) bool { return part.Commitment != "" && part.Value == "" })
+}
+
+func (m making) where(holds func(BeaconPart) bool) []string {
+	found := []string{}
+	for _, msp := range m.active {
+		if holds(m.parts[msp]) {
+			found = append(found, msp)
+		}
+	}
+	return found
+}
+
+func (m making) revealed() []string {
+	found := []string{}
+	for _, msp := range sortedKeys(m.parts) {
+		if m.parts[msp].Value != "" {
+			found = append(found, msp)
+		}
+	}
+	return found
+}
+
+// open says that parts may be revealed: all have committed, or those that were waited for long enough are a majority.
+func (m making) open() bool {
+	missing := len(m.uncommitted())
+	return m.RevealingMS > 0 || missing == 0 || m.expired && len(m.active)-missing >= m.majority
+}
+
+// complete says that the revealed parts make the beacon. One honest part is enough for a value that nobody could foresee:
+// a majority holds one.
+func (m making) complete() bool {
+	return m.RevealingMS > 0 && (m.expired || len(m.unrevealed()) == 0) && len(m.revealed()) >= m.majority
+}
+
+// failed says that too few revealed in time: the beacon is begun anew.
+func (m making) failed() bool {
+	return m.Value == "" && m.RevealingMS > 0 && m.expired && len(m.revealed()) < m.majority
+}
+
+// CommitBeacon stores a member's commitment H(beacon-commitment, channel, msp, value).
 func CommitBeacon(s ledger.State, env ledger.Env, req CommitBeaconRequest) (BeaconResponse, ledger.Event, error) {
 	none := ledger.Event{}
 	if err := ledger.CheckDigest("commitment", req.Commitment); err != nil {
 		return BeaconResponse{}, none, err
 	}
-	parts, err := founderParts(s, env)
+	m, err := contributing(s, env)
 	if err != nil {
 		return BeaconResponse{}, none, err
 	}
-	if parts[env.Caller.MSPID].Commitment != "" {
+	if m.failed() {
+		m.Beacon, m.parts = Beacon{Number: m.Number + 1, SinceMS: env.TimeMS}, map[string]BeaconPart{}
+		if err := putBeacon(s, m.Beacon); err != nil {
+			return BeaconResponse{}, none, err
+		}
+	}
+	switch {
+	case m.parts[env.Caller.MSPID].Commitment != "":
 		return BeaconResponse{}, none, errcode.New(errcode.BeaconDone, "%s has committed", env.Caller.MSPID)
+	case m.RevealingMS > 0:
+		return BeaconResponse{}, none, errcode.New(errcode.BeaconDone, "beacon %d is being revealed: it is made without %s", m.Number, env.Caller.MSPID)
 	}
-	parts[env.Caller.MSPID] = BeaconPart{Commitment: req.Commitment}
-	response, err := beaconStatus(s, parts, func(part BeaconPart) bool { return part.Commitment != "" })
-	if err != nil {
-		return response, none, err
-	}
-	return response, ledger.Event{Name: "BeaconCommitted", Payload: response},
-		ledger.Store(s, ledger.Key("beacon", env.Caller.MSPID), parts[env.Caller.MSPID])
+	part := BeaconPart{Commitment: req.Commitment}
+	m.parts[env.Caller.MSPID] = part
+	response := BeaconResponse{Missing: m.uncommitted()}
+	return response, ledger.Event{Name: "BeaconCommitted", Payload: response}, ledger.Store(s, partKey(m.Number, env.Caller.MSPID), part)
 }
 
-// RevealBeacon opens a founder's commitment once all have committed; the last one makes the first beacon
-// H(beacon-first, msp, value, …) in the order of MSP ids.
+// RevealBeacon opens a member's commitment; the last one makes the beacon H(beacon-first, msp, value, …) in the order of MSP ids.
 func RevealBeacon(s ledger.State, env ledger.Env, req RevealBeaconRequest) (BeaconResponse, ledger.Event, error) {
 	none := ledger.Event{}
 	if err := ledger.CheckDigest("value", req.Value); err != nil {
 		return BeaconResponse{}, none, err
 	}
-	parts, err := founderParts(s, env)
+	m, err := contributing(s, env)
 	if err != nil {
 		return BeaconResponse{}, none, err
 	}
-	if err := checkReveal(s, env, parts, req); err != nil {
+	part := m.parts[env.Caller.MSPID]
+	if err := m.checkReveal(env, part, req); err != nil {
 		return BeaconResponse{}, none, err
 	}
-	part := parts[env.Caller.MSPID]
 	part.Value = req.Value
-	parts[env.Caller.MSPID] = part
-	if err := ledger.Store(s, ledger.Key("beacon", env.Caller.MSPID), part); err != nil {
+	m.parts[env.Caller.MSPID] = part
+	if m.RevealingMS == 0 {
+		m.RevealingMS = env.TimeMS
+		m.expired = false
+	}
+	if err := ledger.Store(s, partKey(m.Number, env.Caller.MSPID), part); err != nil {
 		return BeaconResponse{}, none, err
 	}
-	response, err := beaconStatus(s, parts, func(part BeaconPart) bool { return part.Value != "" })
-	if err == nil && len(response.Missing) == 0 {
-		response.Beacon, err = firstBeacon(s, parts)
-	}
-	return response, ledger.Event{Name: "BeaconRevealed", Payload: response}, err
+	m.make()
+	response := BeaconResponse{m.unrevealed(), m.Value}
+	return response, ledger.Event{Name: "BeaconRevealed", Payload: response}, putBeacon(s, m.Beacon)
 }
 
-func checkReveal(s ledger.State, env ledger.Env, parts map[string]BeaconPart, req RevealBeaconRequest) error {
-	own := parts[env.Caller.MSPID]
-	if own.Value != "" {
-		return errcode.New(errcode.BeaconDone, "%s has revealed", env.Caller.MSPID)
+func (m making) checkReveal(env ledger.Env, part BeaconPart, req RevealBeaconRequest) error {
+	who := env.Caller.MSPID
+	switch {
+	case part.Value != "":
+		return errcode.New(errcode.BeaconDone, "%s has revealed", who)
+	case part.Commitment == "" && m.RevealingMS > 0:
+		return errcode.New(errcode.BeaconDone, "beacon %d is made without %s, which did not commit in time", m.Number, who)
+	case part.Commitment == "":
+		return errcode.New(errcode.BeaconNotReady, "send CommitBeacon first")
+	case !m.open():
+		return errcode.New(errcode.BeaconNotReady, "these have not committed: %v", m.uncommitted())
 	}
-	waiting, err := beaconStatus(s, parts, func(part BeaconPart) bool { return part.Commitment != "" })
-	if err != nil {
-		return err
-	}
-	if len(waiting.Missing) > 0 {
-		return errcode.New(errcode.BeaconNotReady, "not all founders have committed: %v", waiting.Missing)
-	}
-	commitment := codec.Hash(codec.LabelBeaconCommitment, []byte(env.Channel), []byte(env.Caller.MSPID), ledger.Bytes(req.Value))
-	if ledger.Hex(commitment[:]) != own.Commitment {
-		return errcode.New(errcode.BeaconMismatch, "the value does not open the commitment of %s", env.Caller.MSPID)
+	commitment := codec.Hash(codec.LabelBeaconCommitment, []byte(env.Channel), []byte(who), ledger.Bytes(req.Value))
+	if ledger.Hex(commitment[:]) != part.Commitment {
+		return errcode.New(errcode.BeaconMismatch, "the value does not open the commitment of %s", who)
 	}
 	return nil
 }
 
-// founderParts reads every founder's part and refuses a caller that is no founder.
-func founderParts(s ledger.State, env ledger.Env) (map[string]BeaconPart, error) {
-	federation, err := CurrentFederation(s)
+// contributing loads the beacon that the caller, a member, gives its part of; one that is made takes no more.
+func contributing(s ledger.State, env ledger.Env) (making, error) {
+	m, err := loadMaking(s, env)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
-	parts, founder := map[string]BeaconPart{}, false
-	for _, msp := range federation.Founders {
-		part, _, err := ledger.Load[BeaconPart](s, ledger.Key("beacon", msp))
-		if err != nil {
-			return nil, err
-		}
-		parts[msp] = part
-		founder = founder || msp == env.Caller.MSPID
+	if err := CheckMember(s, env); err != nil {
+		return m, err
 	}
-	if !founder {
-		return nil, errcode.New(errcode.NotPermitted, "%s is no founder", env.Caller.MSPID)
+	if m.Value != "" {
+		return m, errcode.New(errcode.BeaconDone, "beacon %d is made", m.Number)
 	}
-	return parts, nil
+	return m, nil
 }
 
-func beaconStatus(s ledger.State, parts map[string]BeaconPart, given func(BeaconPart) bool) (BeaconResponse, error) {
-	federation, err := CurrentFederation(s)
-	response := BeaconResponse{Missing: []string{}}
-	for _, msp := range federation.Founders {
-		if !given(parts[msp]) {
-			response.Missing = append(response.Missing, msp)
-		}
-	}
-	return response, err
-}
-
-func firstBeacon(s ledger.State, parts map[string]BeaconPart) (string, error) {
-	federation, err := CurrentFederation(s)
-	if err != nil {
-		return "", err
+// make makes the beacon of what is revealed, if that is enough.
+func (m *making) make() {
+	if m.Value != "" || !m.complete() {
+		return
 	}
 	inputs := [][]byte{}
-	for _, msp := range federation.Founders {
-		inputs = append(inputs, []byte(msp), ledger.Bytes(parts[msp].Value))
+	for _, msp := range m.revealed() {
+		inputs = append(inputs, []byte(msp), ledger.Bytes(m.parts[msp].Value))
 	}
 	beacon := codec.Hash(codec.LabelBeaconFirst, inputs...)
-	value := ledger.Hex(beacon[:])
-	return value, ledger.Store(s, beaconKey, FirstBeacon{value})
+	m.Value = ledger.Hex(beacon[:])
 }
 
-// CurrentFirstBeacon reads the first beacon.
-func CurrentFirstBeacon(s ledger.State) (string, error) {
-	beacon, found, err := ledger.Load[FirstBeacon](s, beaconKey)
-	if err == nil && !found {
-		err = errcode.New(errcode.BeaconNotReady, "not all founders have revealed their part of the first beacon")
+// CurrentBeacon returns the newest beacon, which is made now where the members that were waited for gave enough of it.
+func CurrentBeacon(s ledger.State, env ledger.Env) (string, error) {
+	m, err := loadMaking(s, env)
+	if err != nil || m.Value != "" {
+		return m.Value, err
 	}
-	return beacon.Value, err
+	if m.make(); m.Value == "" {
+		return "", errcode.New(errcode.BeaconNotReady, "beacon %d: not committed %v, not revealed %v; nodes give their organisation's part, "+
+			"before the first training administrators do; suspended members are not waited for", m.Number, m.uncommitted(), m.unrevealed())
+	}
+	return m.Value, putBeacon(s, m.Beacon)
+}
+
+// AskForBeacon returns with a beacon under way of which no part has been revealed, so that nobody knows it yet.
+func AskForBeacon(s ledger.State, env ledger.Env) error {
+	beacon, _, err := ledger.Load[Beacon](s, beaconKey)
+	if err != nil || beacon.Value == "" && beacon.RevealingMS == 0 {
+		return err
+	}
+	return putBeacon(s, Beacon{Number: beacon.Number + 1, SinceMS: env.TimeMS})
+}
+
+// BeaconView is a beacon with the members that have given their parts.
+type BeaconView struct {
+	Beacon
+	Committed []string `json:"committed"`
+	Revealed  []string `json:"revealed"`
+}
+
+// GetBeacon returns the newest beacon.
+func GetBeacon(s ledger.State) (BeaconView, error) {
+	beacon, _, err := ledger.Load[Beacon](s, beaconKey)
+	if err != nil {
+		return BeaconView{}, err
+	}
+	view := BeaconView{beacon, []string{}, []string{}}
+	items, err := ledger.List[BeaconPart](s, "beacon-part", ledger.Number(beacon.Number))
+	for _, item := range items {
+		view.Committed = append(view.Committed, item.Parts[1])
+		if item.Record.Value != "" {
+			view.Revealed = append(view.Revealed, item.Parts[1])
+		}
+	}
+	return view, err
 }

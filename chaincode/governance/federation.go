@@ -5,6 +5,7 @@ package governance
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 
 	"fedledger/chaincode/codec"
@@ -62,6 +63,9 @@ func Found(s ledger.State, env ledger.Env, own Definition, req FoundRequest) (Fe
 	if err := ledger.Store(s, rulesKey, Rules{1}); err != nil {
 		return federation, none, err
 	}
+	if err := putBeacon(s, Beacon{Number: 1, SinceMS: env.TimeMS}); err != nil {
+		return federation, none, err
+	}
 	return federation, ledger.Event{Name: "Founded", Payload: federation}, ledger.Store(s, federationKey, federation)
 }
 
@@ -111,6 +115,8 @@ func CurrentFederation(s ledger.State) (Federation, error) {
 	}
 	return federation, err
 }
+
+func sortedKeys[T any](records map[string]T) []string { return slices.Sorted(maps.Keys(records)) }
 
 func sorted(names []string) []string { return slices.Sorted(slices.Values(names)) }
 

@@ -17,8 +17,15 @@ type Body interface {
 // Kind is a kind of proposal. A body is checked when it is proposed, so that nobody votes on an invalid one, and again
 // when it is carried out.
 type Kind struct {
+	largest int // bytes of a body
 	check   func(raw json.RawMessage, parameters Parameters) error
 	execute func(s ledger.State, env ledger.Env, raw json.RawMessage, parameters Parameters) error
+}
+
+// Large is the kind with bodies of up to 256 KiB.
+func (k Kind) Large() Kind {
+	k.largest = maxBody
+	return k
 }
 
 // Kinds are the proposals that the contract can carry out.
@@ -34,6 +41,7 @@ func KindOf[B Body](execute func(s ledger.State, env ledger.Env, body B) error) 
 		return body, body.Check(parameters)
 	}
 	return Kind{
+		largest: smallBody,
 		check: func(raw json.RawMessage, parameters Parameters) error {
 			_, err := decode(raw, parameters)
 			return err

@@ -31,6 +31,7 @@ type Parameters struct {
 	AttestMS                    int64  `json:"attest_ms"`
 	AggregatorLeaseMS           int64  `json:"aggregator_lease_ms"`
 	ProposalMS                  int64  `json:"proposal_ms"`
+	BeaconMS                    int64  `json:"beacon_ms"`
 	VoteThresholdPPM            uint64 `json:"vote_threshold_ppm"`
 	FoundingGrant               uint64 `json:"founding_grant"`
 	TreasuryGrant               uint64 `json:"treasury_grant"`
@@ -54,7 +55,7 @@ func Defaults() Parameters {
 		CohortMin: 4, MaxCohort: 100, SurvivorMin: 3, SurvivorDifferenceMin: 3, ShareLimitPPM: 700_000,
 		ParticipantsPerOrganisation: 1, EpochRounds: 5, MinimumRows: 1, CountBucket: 1, MaxUpdateBytes: 64 << 20, VerificationMS: 600_000,
 		KeysMS: 8_000, SharesMS: 8_000, UpdatesMS: 30_000, UnmaskMS: 8_000, AttestMS: 15_000, AggregatorLeaseMS: 10_000,
-		ProposalMS: 7 * 24 * 3_600_000, VoteThresholdPPM: 500_000,
+		ProposalMS: 7 * 24 * 3_600_000, BeaconMS: 180_000, VoteThresholdPPM: 500_000,
 		FoundingGrant: 10_000_000, TreasuryGrant: 1_000_000_000, RoundBudget: 1_000_000, MinimumStake: 1_000_000,
 		StakeLockMS: 24 * 3_600_000, TransferMS: 5_000, SlashDropoutPPM: 10_000, SlashFaultPPM: 100_000, ReputationDecayPPM: 100_000,
 		Mode: ModeSecureSum,
@@ -72,7 +73,7 @@ type Bound struct {
 // (a cohort of 4, 3 survivors) cannot be voted away.
 func (p Parameters) Bounds() []Bound {
 	const ppm, longest, tokens = 1_000_000, 365 * 24 * 3_600_000, 1 << 53
-	shortest := max(1, 3*uint64(p.TimeWindowMS)) // who opens a phase and who ends it may be a window off each: one is left
+	shortest := max(1, 3*uint64(p.TimeWindowMS)) // who begins a wait and who ends it may be a window off each: one is left
 	return []Bound{
 		{"cohort_min", p.CohortMin, 4, p.MaxCohort},
 		{"max_cohort", p.MaxCohort, 4, 100},
@@ -93,7 +94,8 @@ func (p Parameters) Bounds() []Bound {
 		{"unmask_ms", uint64(p.UnmaskMS), shortest, longest},
 		{"attest_ms", uint64(p.AttestMS), shortest, longest},
 		{"aggregator_lease_ms", uint64(p.AggregatorLeaseMS), 1, longest},
-		{"proposal_ms", uint64(p.ProposalMS), 1, longest},
+		{"proposal_ms", uint64(p.ProposalMS), shortest, longest},
+		{"beacon_ms", uint64(p.BeaconMS), shortest, longest},
 		{"vote_threshold_ppm", p.VoteThresholdPPM, ppm / 2, ppm - 1},
 		{"founding_grant", p.FoundingGrant, 0, tokens},
 		{"treasury_grant", p.TreasuryGrant, 0, tokens},

@@ -9,7 +9,12 @@ import (
 
 const (
 	maxReason = 1_000
-	maxBody   = 256 << 10
+	maxBody   = 256 << 10 // of the largest kind
+	// smallBody bounds the body of every other kind.
+	smallBody = 8 << 10
+	// maxOpen and maxOpenBytes bound the undecided proposals of one organisation.
+	maxOpen      = 32
+	maxOpenBytes = 1 << 20
 )
 
 // Proposal is a change that needs the consortium's votes.
@@ -76,7 +81,47 @@ func Propose(s ledger.State, env ledger.Env, kinds Kinds, req ProposeRequest) (P
 	if err := checkProposal(proposal, kinds, parameters); err != nil {
 		return ProposalResponse{}, none, err
 	}
-	return decide(s, env, kinds, proposal, true)
+	if err := checkRoom(s, env, len(proposal.Body)); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	response, event, err := decide(s, env, kinds, proposal, true)
+	if err != nil || response.Status != Open {
+		return response, event, err
+	}
+	return response, event, ledger.Store(s, openKey(proposal), OpenProposal{env.TimeMS + parameters.ProposalMS, len(proposal.Body)})
+}
+
+// OpenProposal takes up room of its proposer's organisation until votes have decided the proposal, or for proposal_ms,
+// whatever the deadline: so that nobody fills the ledger with proposals that are over at once.
+type OpenProposal struct {
+	UntilMS int64 `json:"until_ms"`
+	Bytes   int   `json:"bytes"`
+}
+
+func openKey(proposal Proposal) string {
+	return ledger.Key("open-proposal", proposal.Proposer, proposal.ID)
+}
+
+// checkRoom refuses one more proposal of an organisation that has as many, or as large ones, undecided as it may; those
+// whose time is up make room.
+func checkRoom(s ledger.State, env ledger.Env, bytes int) error {
+	items, err := ledger.List[OpenProposal](s, "open-proposal", env.Caller.MSPID)
+	if err != nil {
+		return err
+	}
+	held := 0
+	for _, item := range items {
+		if env.TimeMS < item.Record.UntilMS {
+			held, bytes = held+1, bytes+item.Record.Bytes
+		} else if err := s.Del(ledger.Key("open-proposal", item.Parts...)); err != nil {
+			return err
+		}
+	}
+	if held >= maxOpen || bytes > maxOpenBytes {
+		return errcode.New(errcode.TooManyProposals, "%s has %d undecided proposals (at most %d; with this one %d bytes, at most %d): let the members decide them",
+			env.Caller.MSPID, held, maxOpen, bytes, maxOpenBytes)
+	}
+	return nil
 }
 
 func checkProposal(proposal Proposal, kinds Kinds, parameters Parameters) error {
@@ -84,8 +129,8 @@ func checkProposal(proposal Proposal, kinds Kinds, parameters Parameters) error 
 	switch left := proposal.DeadlineMS - proposal.CreatedMS; {
 	case !known:
 		return errcode.New(errcode.UnknownKind, "%q", proposal.Kind)
-	case len(proposal.Body) == 0 || len(proposal.Body) > maxBody:
-		return errcode.New(errcode.LimitExceeded, "body has %d bytes, must be 1 to %d", len(proposal.Body), maxBody)
+	case len(proposal.Body) == 0 || len(proposal.Body) > kind.largest:
+		return errcode.New(errcode.LimitExceeded, "body has %d bytes, must be 1 to %d", len(proposal.Body), kind.largest)
 	case left <= 0 || left > parameters.ProposalMS:
 		return errcode.New(errcode.BadDeadline, "the deadline must be a time at most %d ms from now", parameters.ProposalMS)
 	}
@@ -112,7 +157,11 @@ func Vote(s ledger.State, env ledger.Env, kinds Kinds, req VoteRequest) (Proposa
 		return ProposalResponse{}, none,
 			firstOf(err, errcode.New(errcode.AlreadyVoted, "%s has voted on %s", env.Caller.MSPID, proposal.ID))
 	}
-	return decide(s, env, kinds, proposal, req.Approve)
+	response, event, err := decide(s, env, kinds, proposal, req.Approve)
+	if err != nil || response.Status == Open {
+		return response, event, err
+	}
+	return response, event, s.Del(openKey(proposal))
 }
 
 // decide adds the caller's vote, counts those of active organisations, and closes the proposal where that decides it.

@@ -96,7 +96,7 @@ func StartTraining(s ledger.State, env ledger.Env, req startBody) error {
 	if err != nil {
 		return err
 	}
-	beacon, err := governance.CurrentFirstBeacon(s)
+	beacon, err := governance.CurrentBeacon(s, env)
 	if err != nil {
 		return err
 	}

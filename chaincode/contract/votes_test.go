@@ -10,6 +10,7 @@ import (
 	"fedledger/chaincode/contract/contracttest"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/round"
 )
 
 // part is a member's value of a beacon and the commitment to it.
@@ -204,4 +205,22 @@ func TestT10ACohortIsOfThreeOrganisations(t *testing.T) {
 		}
 		equal(t, 3, len(own))
 	}
+}
+
+// TestT10SurvivorsOfTwoOrganisationsVoidBeforeAnyReveal has seven participants, three, three and one of an organisation that
+// drops out: six survivors, three of each of two.
+func TestT10SurvivorsOfTwoOrganisationsVoidBeforeAnyReveal(t *testing.T) {
+	f := contracttest.New(3, `{"participants_per_organisation":3}`)
+	f.Found()
+	for i, member := range []int{0, 0, 0, 1, 1, 1, 2} {
+		f.ApplyFor(member, i)
+		agree(t, f, "admit", object{"participant": contracttest.ID(i)})
+	}
+	agree(t, f, "register_plan", object{"plan": contracttest.Digest("plan"), "name": "tumour", "layout": json.RawMessage(contracttest.Layout),
+		"initial_state": contracttest.Digest("state-0"), "schema": contracttest.Digest("schema")})
+	f.Start("tumour", 1, 7)
+	p := f.Open("tumour", options{Dropouts: []int{6}})
+	p.To(round.PhaseUpdates)
+	p.Say("CommitUpdate", p.Update, 0, 1, 2, 3, 4, 5)
+	equal(t, string(errcode.VoidDominance), p.Ended())
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/selection"
 )
 
 // Frozen is a set of survivors whose sum counts as published from its freeze on, however the attempt ends: shares that were
@@ -44,7 +45,7 @@ func (f facts) dominated() (bool, error) {
 			return true, nil
 		}
 	}
-	return false, nil
+	return len(own) < selection.MinOrganisations, nil
 }
 
 // overShareLimit holds where the rest would lie open beside one survivor (T28).

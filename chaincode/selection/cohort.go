@@ -15,8 +15,9 @@ type Limits struct {
 	Threshold       func(n int) int // of secure aggregation
 }
 
-// minOrganisations is how many organisations a cohort is of at least: of two, each would know the other's sum.
-const minOrganisations = 3
+// MinOrganisations is how many organisations a cohort, and its survivors, are of at least: of two, each would know the other's
+// sum. No vote can lower it.
+const MinOrganisations = 3
 
 // Cohort takes the largest cohort up to the wanted size from a draw's order, and returns it sorted by id. One
 // organisation's members stay below the threshold, and without them survivor_min remain. Three organisations take part.
@@ -37,7 +38,7 @@ func Cohort(order []Candidate, limits Limits) ([]Candidate, error) {
 func take(order []Candidate, n, most int) []Candidate {
 	cohort, own := []Candidate{}, map[string]int{}
 	for _, candidate := range order {
-		left, needed := n-len(cohort), minOrganisations-len(own)
+		left, needed := n-len(cohort), MinOrganisations-len(own)
 		if fresh := own[candidate.MSPID] == 0; left > 0 && own[candidate.MSPID] < most && (fresh || left > needed) {
 			cohort = append(cohort, candidate)
 			own[candidate.MSPID]++

@@ -12,6 +12,7 @@ from pathlib import Path
 from network import codes
 from network.checkout import BUILD, chaincode_sources
 from network.errors import NetworkError
+from network.files import put_in_place
 
 MINIMUM_GO = (1, 25)
 BUILD_TIMEOUT_S = 600
@@ -87,7 +88,7 @@ def _compile(folder: Path, sources: Path, program: Path) -> None:
             raise NetworkError(
                 codes.CHAINCODE_NOT_COMPILED, f"not compiled within {BUILD_TIMEOUT_S} s", where=str(folder)
             ) from None
-        output.replace(program)  # whole or not at all, whoever else builds the same
+        put_in_place(output, program)  # whole or not at all, whoever else builds the same
 
 
 def _irrelevant(path: Path) -> bool:

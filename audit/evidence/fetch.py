@@ -6,7 +6,6 @@ file appears whole or not at all.
 
 import asyncio
 import contextlib
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from gateway import Endpoint, EventStream, Identity, Signer, connect
 from gateway.errors import GatewayError
 from network.connection import Profile
 from network.errors import FedledgerError
+from network.files import replace_file
 
 SUFFIX = ".block"
 MOST_BYTES = 128 << 20
@@ -73,7 +73,7 @@ def read_blocks(folder: Path, start: int = 0) -> Iterator[common_pb2.Block]:
 
 
 def store_block(folder: Path, block: common_pb2.Block) -> None:
-    """Write one block's file, synced and then renamed into place; raises FetchError (FL5108) on a disk all but full."""
+    """Write one block's file, whole or not at all; raises FetchError (FL5108) on a disk all but full."""
     path = block_path(folder, block.header.number)
     path.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(path.parent).free < RESERVE_BYTES + block.ByteSize():
@@ -81,12 +81,7 @@ def store_block(folder: Path, block: common_pb2.Block) -> None:
         raise FetchError(
             codes.AUDIT_DISK_FULL, f"less than {RESERVE_BYTES >> 20} MB are left", where=str(folder), hint=hint
         )
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as out:
-        out.write(block.SerializeToString())
-        out.flush()
-        os.fsync(out.fileno())
-    partial.rename(path)
+    replace_file(path, block.SerializeToString())
 
 
 async def fetch(profile: Profile, folder: Path, progress: Callable[[int], None] = lambda _: None) -> int:

@@ -26,6 +26,7 @@ from audit.fabric.state import State
 from audit.fabric.wire import header_hash, read_json
 from audit.verify.story import round_of
 from audit.verify.verdict import Rule, Verdict
+from network.files import put_in_place
 
 MANIFEST = "manifest.json"
 NAMES = re.compile(r"README\.txt|blocks/\d{6}/\d{9,20}\.block|blobs/[0-9a-f]{2}/[0-9a-f]{64}", re.ASCII)
@@ -83,7 +84,7 @@ def export(folder: Path, last: int, out: Path, *, blobs: Sequence[Path] = (), sh
         if not short:
             _add_blobs(bundle, manifest, updates, blobs)
         bundle.writestr(_entry(MANIFEST), json.dumps(manifest, sort_keys=True, indent=1))
-    partial.rename(out)
+    put_in_place(partial, out)
     return manifest
 
 

@@ -10,6 +10,7 @@ from audit.report.charts import reputation_chart
 from audit.report.render import PAGES, anchor, data_url, environment, verdict_view
 from audit.report.view import contributions, exposures
 from audit.verify.verdict import Verdict
+from network.files import replace_file
 
 FOUNDED = (
     ("members", "Members and votes"),
@@ -39,6 +40,4 @@ def render(story: dict[str, Any], verdict: Verdict) -> str:
 
 def write(path: Path, story: dict[str, Any], verdict: Verdict) -> None:
     """Write the report, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(render(story, verdict), encoding="utf-8")
-    partial.replace(path)
+    replace_file(path, render(story, verdict))

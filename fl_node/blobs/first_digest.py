@@ -10,9 +10,7 @@ make such an answer, so nobody can stop it with one (docs/decisions/0010).
 import contextlib
 import hashlib
 import hmac
-import os
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Final
 
 from fl_node import codes
 from fl_node.errors import NodeError
-from fl_node.journal.recordfile import sync_folder
+from network.files import create_file
 
 ASKED: Final = "Upload-Binding"
 FIRST: Final = "Upload-Bound"
@@ -79,17 +77,7 @@ class Bindings:
     def _keep(self, path: Path, text: str) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._make_room(path.parent)
-        temporary = path.with_name(f".{secrets.token_hex(8)}")
-        try:
-            with temporary.open("w") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)  # the first of two that come at once is the one
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        create_file(path, text)  # the first of two that come at once is the one
         return path.read_text()
 
     def _make_room(self, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from fl_node import codes
 from fl_node.errors import NodeError
+from network.files import replace_file
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -38,12 +39,11 @@ class Abouts:
 
     def set(self, digest: str, about: About) -> None:
         """Write what is known of a blob; FL4007 where the disk refuses."""
-        temporary = self._folder / f"{digest}.new"
+        path = self._folder / digest
         try:
-            temporary.write_text(json.dumps(asdict(about)))
-            temporary.replace(self._folder / digest)
+            replace_file(path, json.dumps(asdict(about)))
         except OSError as error:
-            raise NodeError(codes.DISK_REFUSES, f"cannot write: {error.strerror}", where=str(temporary)) from None
+            raise NodeError(codes.DISK_REFUSES, f"cannot write: {error.strerror}", where=str(path)) from None
 
     def arrived(self, digest: str, about: About) -> None:
         """Note that a blob was brought: the first to bring it stays its owner, the later end counts."""

@@ -6,7 +6,6 @@ blob in `.about`, which digest each deed of an organisation had first in `.bound
 
 import contextlib
 import hashlib
-import os
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from fl_node import codes
 from fl_node.blobs.first_digest import Bindings
 from fl_node.blobs.metadata import DIGEST, About, Abouts
 from fl_node.errors import NodeError
-from fl_node.journal.recordfile import sync_folder
+from network.files import put_in_place
 
 CHUNK: Final = 1 << 20
 __all__ = ["BLOCK", "MOST_PARTS", "About", "BlobStore", "Limits"]
@@ -138,8 +137,6 @@ class BlobStore:
                 stream.write(chunk)
                 if offset + len(chunk) < total:
                     return False
-                stream.flush()
-                os.fsync(stream.fileno())
             self._finish(digest, part, about)
         except OSError as error:
             raise NodeError(codes.DISK_REFUSES, f"cannot store a blob: {error.strerror}", where=str(part)) from None
@@ -233,8 +230,7 @@ class BlobStore:
         target.parent.mkdir(exist_ok=True)
         self._charge(about.organisation, part.stat().st_size)
         self._arrived(digest, about)
-        part.replace(target)
-        sync_folder(target.parent)
+        put_in_place(part, target)
 
     def _arrived(self, digest: str, about: About) -> None:
         unnamed = time.time_ns() // 1_000_000 + self.limits.unnamed_ms

@@ -6,7 +6,6 @@ elsewhere, so that a backup of the folder gives nothing away.
 """
 
 import fcntl
-import os
 import secrets
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,7 +16,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fl_node import codes
 from fl_node.errors import NodeError
-from fl_node.journal.recordfile import RecordFile, sync_folder, write_all
+from fl_node.journal.recordfile import RecordFile
+from network.files import create_file, sync_folder
 
 FACTS: Final = "facts.log"
 FACTS_HINT: Final = (
@@ -151,12 +151,7 @@ class Journal:
 def _key(path: Path) -> bytes:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            write_all(descriptor, secrets.token_bytes(KEY_BYTES))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        create_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)  # of two daemons at once the first one's counts
     key = path.read_bytes()
     if len(key) != KEY_BYTES or path.stat().st_mode & 0o077:
         hint = f"It holds {KEY_BYTES} bytes and only its owner may read it (chmod 600)."

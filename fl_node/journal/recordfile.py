@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fl_node import codes
 from fl_node.errors import NodeError
+from network.files import sync_folder
 
 MAGIC: Final = b"fedledger journal 1\n"
 LABEL: Final = b"fedledger/v1/journal/"
@@ -118,12 +119,3 @@ def write_all(descriptor: int, data: bytes) -> None:
     """Write all of it, however often the system takes only a part."""
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from fl_node.plan.child import Child
 from fl_node.plan.container import Plan, read_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frames import Message
+from network.files import replace_file
 
 DEFAULT_FUNCTION: Final = "plan"
 TIMEOUT_SECONDS: Final = 900.0
@@ -62,6 +63,4 @@ def _compile(source: str, protobuf: str, log: Path | None, timeout: float) -> Me
 def write_plan(built: Built, output: Path) -> None:
     """Writes a plan file, whole or not at all."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.partial")
-    partial.write_bytes(built.raw)
-    partial.replace(output)
+    replace_file(output, built.raw)

@@ -17,7 +17,7 @@ from pathlib import Path
 from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import INSTALLED
-from network.files import make_folder
+from network.files import make_folder, put_in_place
 
 VERSION = "3.1.5"
 RELEASES = "https://github.com/hyperledger/fabric/releases/download"
@@ -89,7 +89,7 @@ def _download(url: str, to: Path, report: Report) -> None:
                 ) from None
             report(f"interrupted ({error}), going on")
         else:
-            part.replace(to)
+            put_in_place(part, to)
             return
 
 

@@ -26,6 +26,7 @@ BEACON_NOT_READY: Final = "FL0114"
 BEACON_DONE: Final = "FL0115"
 BEACON_MISMATCH: Final = "FL0116"
 WRONG_STATUS: Final = "FL0117"
+TOO_MANY_PROPOSALS: Final = "FL0118"
 PARTICIPANT_EXISTS: Final = "FL0201"
 UNKNOWN_PARTICIPANT: Final = "FL0202"
 PARTICIPANT_NOT_ACTIVE: Final = "FL0203"
@@ -116,10 +117,11 @@ CATALOGUE: Final = {
     UNKNOWN_KIND: Entry("There is no such kind of proposal.", ""),
     BAD_PARAMETER: Entry("A parameter is unknown or outside its range.", ""),
     RULES_VERSION: Entry("This build does not hold that version of the rules.", ""),
-    BEACON_NOT_READY: Entry("The founders have not all committed or revealed their part of the first beacon.", ""),
-    BEACON_DONE: Entry("The founder has already given this part of the first beacon.", ""),
-    BEACON_MISMATCH: Entry("The revealed value does not open the founder's commitment.", ""),
+    BEACON_NOT_READY: Entry("The beacon is not made: members have not committed or revealed their part.", ""),
+    BEACON_DONE: Entry("The member has given this part of the beacon, or it is made without it.", ""),
+    BEACON_MISMATCH: Entry("The revealed value does not open the member's commitment.", ""),
     WRONG_STATUS: Entry("The organisation or participant is not in a state in which this can be done.", ""),
+    TOO_MANY_PROPOSALS: Entry("The organisation has as many undecided proposals as it may have.", ""),
     PARTICIPANT_EXISTS: Entry("A participant of this name exists.", ""),
     UNKNOWN_PARTICIPANT: Entry("There is no such participant, or this peer does not have it yet.", ""),
     PARTICIPANT_NOT_ACTIVE: Entry("The participant is not active.", ""),
@@ -167,7 +169,8 @@ CATALOGUE: Final = {
     VOID_GARBAGE: Entry("Void: the unmasked sum lies outside its range, so that an update was garbage.", ""),
     VOID_BY_VOTE: Entry("Void: the consortium stopped or rolled back the training.", ""),
     VOID_DOMINANCE: Entry(
-        "Void before any reveal: without one organisation's participants too few survivors remain.", ""
+        "Void before any reveal: the survivors belong to fewer than three organisations, or too few remain without one's.",
+        "",
     ),
     VOID_BAD_SEALS: Entry(
         "Void before any reveal: too many complain of one dealer's sealed shares, or wait too long for its answer.", ""

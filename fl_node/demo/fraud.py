@@ -75,7 +75,8 @@ class Fraud:
     async def _propose(self, view: Round, ledger: Ledger) -> dict[str, Any]:
         run = self._stage.run
         folder = run / "blobs" / ledger.profile.organisation
-        honest = await sum_of(ledger, view, lambda digest: (folder / digest.hex()[:2] / digest.hex()).open("rb"))
+        summed = await sum_of(ledger, view, lambda digest: (folder / digest.hex()[:2] / digest.hex()).open("rb"))
+        honest = bytes(summed.vector)
         forged = bytes([honest[0] ^ 1]) + honest[1:]
         # The liar's own node is held still and others may be gone: what endorsers refuse needs no blob.
         digest, _ = await place(run, self._held, forged, "node", needed=1)

@@ -79,6 +79,13 @@ class Frozen(View):
     blamed: tuple[str, ...] = ()
 
 
+class NoState(View):
+    """An organisation's word that no state follows from a sum, and the code that its plan answered with."""
+
+    aggregate: Digest
+    code: str
+
+
 class Exposure(View):
     """How many updates the smallest difference from an earlier survivor set holds that this participant is in (T27)."""
 
@@ -117,6 +124,7 @@ class Round(View):
     majority: int
     proposal: Proposal | None = None
     attestations: dict[str, Attestation] = Field(default_factory=dict)
+    no_state: dict[str, NoState] = Field(default_factory=dict)
     state: str = ""
     deviation_e9: int = 0
     void_reason: str = ""

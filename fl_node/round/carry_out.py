@@ -1,6 +1,7 @@
 """Carries out what `duty` asks for; each deed may be repeated, and 'somebody did it already' is success."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -23,6 +24,7 @@ from fl_node.round.effects import (
     Propose,
     PublishKeys,
     RevealShares,
+    SeekState,
     Settle,
     Train,
 )
@@ -58,6 +60,7 @@ class Deeds:
             RevealShares: self._in_attempt(Attempt.reveal),
             Propose: self._propose,
             Attest: self._attest,
+            SeekState: self._seek_state,
             Advance: self._advance,
             OpenRound: self._open,
             Settle: self._settle,
@@ -89,7 +92,7 @@ class Deeds:
 
     def local_state(self, view: Round, training: Training) -> LocalState:
         """Return the node's side of an attempt."""
-        return self._attempts.local_state(view, training)
+        return replace(self._attempts.local_state(view, training), found=self._proposing.found(view))
 
     def drop(self, view: Round, code: str) -> None:
         """Leave an attempt for good."""
@@ -154,6 +157,10 @@ class Deeds:
     async def _attest(self, view: Round, _: Training, __: Effect) -> bool:
         assert view.proposal, "duty attests only to a proposal"
         await self._proposing.attest(view, view.proposal)
+        return True
+
+    async def _seek_state(self, view: Round, _: Training, __: Effect) -> bool:
+        await self._proposing.seek(view)
         return True
 
     async def _advance(self, view: Round, _: Training, __: Effect) -> bool:

@@ -5,6 +5,7 @@ again with the ledger's new word. So a restart at any point continues where the 
 are those of docs/life-of-a-round.md.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,7 @@ from fl_node.round.effects import (
     Propose,
     PublishKeys,
     RevealShares,
+    SeekState,
     Settle,
     Train,
 )
@@ -36,6 +38,7 @@ URGENT: Final = frozenset(
         "FaultReported",
         "ComplaintAnswered",
         "AggregateProposed",
+        "NoStateAttested",
         "RoundFinal",
         "RoundVoid",
     }
@@ -60,6 +63,7 @@ class LocalState:
         running: The training has rounds to come.
         trained: Its client work for the attempt has ended.
         ready: The plan's framework has started.
+        found: It has computed the state that follows from the survivors' sum.
         ripe_ms: For how long the node has seen that the phase can move on.
     """
 
@@ -70,6 +74,7 @@ class LocalState:
     running: bool = True
     trained: bool = True
     ready: bool = True
+    found: bool = False
     ripe_ms: int = 0
 
 
@@ -106,9 +111,15 @@ def ripe(view: Round, now_ms: int) -> bool:
     if view.phase in OVER:
         return False
     if view.phase == "Attest":
-        return view.proposal is not None and (decided(view) or now_ms >= view.deadline_ms)
+        return barren(view) or (view.proposal is not None and (decided(view) or now_ms >= view.deadline_ms))
     expected, arrived = EXPECTED[view.phase](view)
     return set(expected) <= set(arrived) or now_ms >= view.deadline_ms
+
+
+def barren(view: Round) -> bool:
+    """Tell whether a majority says of one sum that no state follows from it, so that the attempt is void."""
+    sums = Counter(word.aggregate for word in view.no_state.values())
+    return max(sums.values(), default=0) >= view.majority
 
 
 def decided(view: Round) -> bool:
@@ -197,13 +208,14 @@ def _unmask(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
 
 
 def _attest(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
-    if not own.ready:
+    if not own.ready or own.msp in view.no_state or barren(view):
         return ()
     if view.proposal is not None:
         attested = own.msp in view.attestations or decided(view)
         return () if attested else (Attest(view.proposal.number),)
-    mine = any(turn.participant == own.participant and now_ms >= turn.from_ms for turn in view.turns)
-    return (Propose(),) if mine else ()
+    if any(turn.participant == own.participant and now_ms >= turn.from_ms for turn in view.turns):
+        return (Propose(),)
+    return (SeekState(),) if view.no_state and not own.found else ()
 
 
 def _over(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:

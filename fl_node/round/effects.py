@@ -69,6 +69,11 @@ class Attest(Effect):
 
 
 @dataclass(frozen=True)
+class SeekState(Effect):
+    """Compute the next state because another organisation says that there is none; say so if so."""
+
+
+@dataclass(frozen=True)
 class Advance(Effect):
     """Move the phase on; that somebody else did is success."""
 

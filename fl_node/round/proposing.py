@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -23,6 +24,7 @@ from fl_node.plan.runtime import deviation_e9
 from fl_node.round import known
 from fl_node.round.unmasking import UnmaskingDependencies, unmasked
 from fl_node.secagg.errors import Fault
+from fl_node.secagg.unmask import Aggregate
 from network import contract_codes
 from network.topology import Consortium
 
@@ -31,6 +33,12 @@ DECIMALS: Final = 9
 METRIC_TOLERANCE: Final = 1e-6
 PATIENCE_S: Final = 120.0
 PATIENCE_LEAST_S: Final = 1.0
+LARGEST_PLAIN: Final = 1e22
+"""Metrics from here on are written with an exponent: the ledger takes at most 32 digits before the point."""
+FOLLOWS_FROM_THE_SUM: Final = frozenset({"FL3022", "FL3031", "FL3032", "FL3033", "FL3042"})
+"""Errors of a plan's update that every node has on the same sum; any other may be this machine's own."""
+TRIES: Final = 3
+"""How often an update may fail for another reason before the node says that no state follows."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,15 @@ class Result:
 
     state: bytes
     metrics: dict[str, float]
+
+
+class NoStateError(Exception):
+    """No next state follows from a sum."""
+
+    def __init__(self, aggregate: str, code: str) -> None:
+        super().__init__(aggregate, code)
+        self.aggregate = aggregate
+        self.code = code
 
 
 class ProposingDependencies(UnmaskingDependencies, Protocol):
@@ -57,25 +74,26 @@ class Proposing:
     def __init__(self, node: ProposingDependencies) -> None:
         self._node = node
         self._results: dict[str, tuple[tuple[str, str], Result]] = {}
+        self._found: dict[str, str] = {}  # training → the attempt whose next state this node has computed
+        self._failures: Counter[str] = Counter()  # attempt → failed updates
+
+    def found(self, view: Round) -> bool:
+        """Tell whether this node has computed the state that follows from the attempt's sum."""
+        return self._found.get(view.training) == view.name
 
     async def propose(self, view: Round, training: Training) -> None:
         """Publish the sum and the next state, warmed up at every member first where verifying takes long."""
-        try:
-            aggregate = await unmasked(self._node, view)
-        except Fault as fault:
-            await self._report(view, fault)
+        computed = await self._computed(view)
+        if computed is None:
             return
-        digest = hashlib.sha256(aggregate).hexdigest()
-        result = await self._next_state(view, digest, aggregate)
-        _, state = await asyncio.gather(self._publish(aggregate), self._publish(result.state))
-        runner = await self._node.workshop.runner(view.plan)
-        counted = runner.manifest.layout.count is not None
+        aggregate, result = computed
+        _, state = await asyncio.gather(self._publish(bytes(aggregate.vector)), self._publish(result.state))
         argument = {
             **view.ref,
-            "aggregate": digest,
+            "aggregate": aggregate.digest.hex(),
             "state": state,
             "metrics": {name: decimal(value) for name, value in result.metrics.items()},
-            "examples": runner.manifest.layout.rows(aggregate) if counted else 0,
+            "examples": aggregate.rows or 0,
         }
         try:
             await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
@@ -84,7 +102,11 @@ class Proposing:
                 raise
             await self._warm(argument)
             await self._node.ledger.submit("ProposeAggregate", **argument)
-        log.info("aggregate proposed", attempt=view.name, aggregate=digest, training=training.training)
+        log.info("aggregate proposed", attempt=view.name, aggregate=aggregate.digest.hex(), training=training.training)
+
+    async def seek(self, view: Round) -> None:
+        """Compute the next state, to keep it for the proposal that comes or to say that none follows."""
+        await self._computed(view)
 
     async def attest(self, view: Round, proposal: Proposal) -> None:
         """Recompute the next state from the last and say whether the proposed one follows."""
@@ -94,7 +116,11 @@ class Proposing:
             aggregate, proposed = await mirror.get_all(
                 [(proposal.aggregate, proposal.proposer), (proposal.state, proposal.proposer)]
             )
-        mine = await self._next_state(view, proposal.aggregate, aggregate)
+        try:
+            mine = await self._next_state(view, proposal.aggregate, aggregate)
+        except NoStateError as none:
+            await self._deny(view, none)
+            return
         deviation = await self._deviation(view, mine, proposed, proposal)
         agree = deviation is not None
         if agree:
@@ -114,6 +140,22 @@ class Proposing:
             agree=agree,
             deviation_e9=deviation or 0,
         )
+
+    async def _computed(self, view: Round) -> tuple[Aggregate, Result] | None:
+        """Return the sum and what follows from it; what has no end that way is reported to the ledger instead."""
+        try:
+            aggregate = await unmasked(self._node, view)
+            return aggregate, await self._next_state(view, aggregate.digest.hex(), bytes(aggregate.vector))
+        except Fault as fault:
+            await self._report(view, fault)
+        except NoStateError as none:
+            await self._deny(view, none)
+        return None
+
+    async def _deny(self, view: Round, none: NoStateError) -> None:
+        """Say that no state follows from the sum; when a majority does, the attempt ends."""
+        log.warning("no state follows from the sum", attempt=view.name, aggregate=none.aggregate, code=none.code)
+        await self._node.ledger.submit("AttestNoState", **view.ref, aggregate=none.aggregate, code=none.code)
 
     async def _report(self, view: Round, fault: Fault) -> None:
         """Let the endorsers find the same fault and end the attempt; a bad dealer they find by themselves."""
@@ -135,11 +177,29 @@ class Proposing:
         key = (view.base_state, digest)
         cached, result = self._results.get(view.training, (None, None))
         if result is None or cached != key:
-            base = await self._node.workshop.state(view.plan, view.base_state)
-            update = await self._node.workshop.update(view.plan, base, aggregate, len(view.survivors))
-            result = Result(update.state, update.metrics)
+            result = await self._updated(view, digest, aggregate)
             self._results[view.training] = key, result
+        self._found[view.training] = view.name
         return result
+
+    async def _updated(self, view: Round, digest: str, aggregate: bytes) -> Result:
+        """Run the plan's update.
+
+        Raises:
+            NoStateError: it has no result on this sum, or one that is no number.
+            PlanError: it failed for a reason that may be this machine's own; ask again.
+        """
+        base = await self._node.workshop.state(view.plan, view.base_state)
+        try:
+            update = await self._node.workshop.update(view.plan, base, aggregate, len(view.survivors))
+        except PlanError as error:
+            self._failures[view.name] += 1
+            if error.code in FOLLOWS_FROM_THE_SUM or self._failures[view.name] >= TRIES:
+                raise NoStateError(digest, error.code) from error
+            raise
+        if not all(map(math.isfinite, update.metrics.values())):
+            raise NoStateError(digest, "FL3022")
+        return Result(update.state, update.metrics)
 
     async def _publish(self, data: bytes) -> str:
         digest = self._node.store.put(data, About(self._node.organisation))
@@ -164,6 +224,8 @@ def same_metrics(mine: Mapping[str, float], published: Mapping[str, str]) -> boo
 
 
 def decimal(value: float) -> str:
-    """Return a metric as the ledger takes it: plain decimal text, at most nine places."""
+    """Return a finite metric as the ledger takes it: at most nine decimal places, or an exponent where it is large."""
+    if abs(value) >= LARGEST_PLAIN:
+        return repr(float(value))
     text = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

@@ -9,7 +9,7 @@ from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import Round
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.session import Session
-from fl_node.secagg.unmask import OpenBlob, Revealed, shares_by_dealer, unmask
+from fl_node.secagg.unmask import Aggregate, OpenBlob, Revealed, shares_by_dealer, unmask
 
 PATIENCE_S: Final = 60.0
 
@@ -22,8 +22,8 @@ class UnmaskingDependencies(Protocol):
     store: BlobStore
 
 
-async def unmasked(node: UnmaskingDependencies, view: Round) -> bytes:
-    """Return the survivors' sum in the layout's bytes, waiting for masked updates that are still on their way.
+async def unmasked(node: UnmaskingDependencies, view: Round) -> Aggregate:
+    """Return the survivors' sum, waiting for masked updates that are still on their way.
 
     Raises:
         Fault: the inputs prove a misbehaviour.
@@ -35,7 +35,7 @@ async def unmasked(node: UnmaskingDependencies, view: Round) -> bytes:
     return await sum_of(node.ledger, view, lambda digest: node.store.open(digest.hex()))
 
 
-async def sum_of(ledger: Ledger, view: Round, open_blob: OpenBlob) -> bytes:
+async def sum_of(ledger: Ledger, view: Round, open_blob: OpenBlob) -> Aggregate:
     """Return the survivors' sum from blobs that are here; raises as `unmasked` does."""
     session = await session_of(ledger, view)
     triples = [
@@ -50,7 +50,7 @@ async def sum_of(ledger: Ledger, view: Round, open_blob: OpenBlob) -> bytes:
         updates={name: bytes.fromhex(view.updates[name].digest) for name in view.survivors},
         shares=shares_by_dealer(triples),
     )
-    return bytes((await asyncio.to_thread(unmask, revealed, open_blob)).vector)
+    return await asyncio.to_thread(unmask, revealed, open_blob)
 
 
 async def session_of(ledger: Ledger, view: Round) -> Session:

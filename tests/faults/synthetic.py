@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fl_node.data.examples import load_examples
 from fl_node.data.schema import Column, Schema
@@ -28,6 +29,9 @@ from tests.faults import misdeeds
 
 SLOTS = 64
 ROWS = 10
+EPOCHS = 2
+GARBAGE = {"raises": 60_000, "no number": 50_000}
+"""Values within their slots that no honest node sends: the update fails on one, and gives no number for the other."""
 COLUMNS = Schema(columns=(Column(name="number", type="integer", minimum="0", maximum="9"),))
 SCHEMA = COLUMNS.digest()
 LAYOUT = Layout.model_validate(
@@ -38,7 +42,7 @@ LAYOUT = Layout.model_validate(
             {"name": "values", "kind": "value", "word": 32, "ring": 32, "max": 65535, "slots": SLOTS,
              "path": ["values"], "shape": [SLOTS], "dtype": "int32"},
         ],
-        "count": {"segment": "count", "numerator": 1, "denominator": 1},
+        "count": {"segment": "count", "numerator": 1, "denominator": EPOCHS},
     }
 )  # fmt: skip
 
@@ -96,13 +100,18 @@ class SyntheticRunner:
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         rows, _ = load_examples(data.path, COLUMNS, 0)
         values = np.full(SLOTS, int(rows.features[0, 0]) + state[0], dtype=np.int32)
-        vector = self.manifest.layout.pack([np.array([ROWS], dtype=np.int64), values])
-        return WorkResult(vector, ROWS, {}, 0.0)
+        return WorkResult(self.packed(ROWS * EPOCHS, values), ROWS, {}, 0.0)
+
+    def packed(self, count: int, values: NDArray[np.int32]) -> bytes:
+        return self.manifest.layout.pack([np.array([count], dtype=np.int64), values])
 
     def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
         _, values = self.manifest.layout.unpack(aggregate, survivors)
+        if values.max() >= GARBAGE["raises"]:
+            raise plan_error("FL3042", "a division by zero")
+        mean = float(values[0]) / survivors if values.max() < GARBAGE["no number"] else float("nan")
         after = hashlib.sha256(state + aggregate).digest() * 2
-        return UpdateResult(after, {"mean": float(values[0]) / survivors}, 0.0)
+        return UpdateResult(after, {"mean": mean}, 0.0)
 
     def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:  # noqa: ARG002  # nothing to measure
         return {}
@@ -124,8 +133,18 @@ class Liar(SyntheticRunner):
         return UpdateResult(hashlib.sha256(honest.state).digest() * 2, honest.metrics, 0.0)
 
 
+class Garbler(SyntheticRunner):
+    """Sends what lies within every slot's range and yet is garbage, as GARBAGE in its environment says."""
+
+    def packed(self, count: int, values: NDArray[np.int32]) -> bytes:
+        kind = os.environ["GARBAGE"]
+        if kind == "half a row":
+            return super().packed(count + 1, values)
+        return super().packed(count, np.full_like(values, GARBAGE[kind]))
+
+
 def main(run: str, org: str, data: str) -> None:
-    opener = Liar if os.environ.get("LIAR") else SyntheticRunner
+    opener = Liar if os.environ.get("LIAR") else Garbler if os.environ.get("GARBAGE") else SyntheticRunner
     misdeeds.commit()
     consent = Consent(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
     configure_logs()

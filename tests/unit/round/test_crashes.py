@@ -30,7 +30,9 @@ async def judged(world: World) -> None:
         lambda digest: world.stores["a"].open(digest.hex()),  # type: ignore[arg-type]
     )
     possible = [world.vectors[name] for name in chain.fixed["Unmask"]]
-    assert any(total == added(layout, [*others, mine]) for others, mine in choices(possible, chain.fixed["Unmask"]))
+    assert any(
+        total.vector == added(layout, [*others, mine]) for others, mine in choices(possible, chain.fixed["Unmask"])
+    )
 
 
 def choices(vectors: list[list[bytes]], survivors: tuple[str, ...]):

@@ -18,6 +18,7 @@ from fl_node.round.effects import (
     Propose,
     PublishKeys,
     RevealShares,
+    SeekState,
     Settle,
     Train,
 )
@@ -222,3 +223,26 @@ def test_a_complaint_that_the_others_shares_make_up_for_is_not_answered():
     fields = {"cohort": seven, "u2": seven, "threshold": 5, "complaints": {"a": {"b": False}}}
     assert to_answer(view("Updates", **fields), "a") == ()
     assert to_answer(view("Updates", **fields | {"complaints": {"a": {"b": False, "g": False}}}), "a") == ("b", "g")
+
+
+def denied(*places: int, aggregate: str = DIGEST) -> dict[str, Any]:
+    return {f"{NAMES[place].upper()}MSP": {"aggregate": aggregate, "code": "FL3042"} for place in places}
+
+
+def test_when_one_finds_no_state_the_others_look_for_one_and_a_majority_ends_the_attempt():
+    own = replace(ME, dropped=True)
+    told = view("Attest", **updated(*NAMES), no_state=denied(1))
+    assert duty(told, own, 0) == (SeekState(),)
+    assert duty(told, replace(own, found=True), 0) == ()
+    assert duty(view("Attest", **updated(*NAMES), no_state=denied(0, 1)), own, 0) == ()
+    over = view("Attest", **updated(*NAMES), no_state=denied(1, 2, 3))
+    assert duty(over, replace(own, ripe_ms=TURN_MS * len(NAMES)), 0) == (Advance(),)
+    apart = view("Attest", **updated(*NAMES), no_state={**denied(1, 2), **denied(3, aggregate="cd" * 32)})
+    assert duty(apart, replace(own, ripe_ms=TURN_MS * len(NAMES)), 0) == (SeekState(),)
+
+
+def test_a_proposal_is_attested_though_another_finds_no_state():
+    own = replace(ME, dropped=True)
+    proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL, no_state=denied(1))
+    assert duty(proposed, own, 0) == (Attest(1),)
+    assert duty(view("Attest", **updated(*NAMES), proposal=PROPOSAL, no_state=denied(0)), own, 0) == ()

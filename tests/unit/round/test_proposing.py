@@ -1,0 +1,132 @@
+"""What an aggregator and an attester say where the sum is fine and yet no state follows from it."""
+
+import hashlib
+import re
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fl_node.ledger.records import Proposal, Round
+from fl_node.plan.errors import PlanError
+from fl_node.plan.interface import UpdateResult
+from fl_node.round import proposing
+from fl_node.round.proposing import TRIES, Proposing, decimal, same_metrics
+from fl_node.secagg.unmask import Aggregate
+from tests.unit.round.test_checks import ROUND
+
+SUM = b"the sum"
+DIGEST = hashlib.sha256(SUM)
+VIEW = ROUND.model_copy(update={"phase": "Attest", "deadline_ms": 1 << 60})
+PROPOSAL = Proposal.model_validate(
+    {"number": 1, "proposer": "a", "aggregate": DIGEST.hexdigest(), "state": "ef" * 32, "metrics": {}, "examples": 0}
+)
+LEDGERS_DECIMAL = re.compile(r"^-?[0-9]{1,32}(\.[0-9]{1,32})?(e[+-]?[0-9]{1,3})?$")
+
+
+class Node:
+    """A node whose plan answers as told, and what it says to the ledger."""
+
+    def __init__(self, *answers: PlanError | UpdateResult) -> None:
+        self.said: list[tuple[str, dict[str, Any]]] = []
+        self.answers = list(answers)
+        self.organisation = "hospital-a"
+        self.consortium = SimpleNamespace(threshold=3)
+        self.ledger = self.workshop = self.mirror = self.store = self.blobs = self
+        self.journal = SimpleNamespace(facts=lambda _: (), remember=lambda *_: None)
+
+    async def submit(self, function: str, **argument: Any) -> None:
+        self.said.append((function, argument))
+
+    async def get_all(self, _: object) -> list[bytes]:
+        return [SUM, b"proposed"]
+
+    async def state(self, *_: object) -> bytes:
+        return b"base"
+
+    def put(self, data: bytes, _: object) -> str:
+        return hashlib.sha256(data).hexdigest()
+
+    async def spread(self, *_: object) -> None:
+        pass
+
+    async def update(self, *_: object) -> UpdateResult:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, PlanError):
+            raise answer
+        return answer
+
+
+@pytest.fixture(autouse=True)
+def _the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unmasked(*_: object) -> Aggregate:
+        return Aggregate(bytearray(SUM), DIGEST.digest(), 40)
+
+    monkeypatch.setattr(proposing, "unmasked", unmasked)
+
+
+def of(node: Node) -> Proposing:
+    return Proposing(cast("Any", node))
+
+
+def failing(code: str) -> PlanError:
+    return PlanError(code, "it fails")
+
+
+DENIAL = {"aggregate": DIGEST.hexdigest(), **VIEW.ref}
+
+
+@pytest.mark.parametrize("code", sorted(proposing.FOLLOWS_FROM_THE_SUM))
+async def test_an_aggregator_whose_update_cannot_have_a_result_says_so(code: str):
+    node = Node(failing(code))
+    await of(node).propose(VIEW, cast("Any", None))
+    assert node.said == [("AttestNoState", {**DENIAL, "code": code})]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+async def test_a_metric_that_is_no_number_means_that_no_state_follows(value: float):
+    node = Node(UpdateResult(b"state", {"loss": value}, 0.0))
+    await of(node).propose(VIEW, cast("Any", None))
+    assert node.said == [("AttestNoState", {**DENIAL, "code": "FL3022"})]
+
+
+async def test_an_attester_without_a_state_says_so_instead_of_giving_one():
+    node = Node(failing("FL3042"))
+    await of(node).attest(VIEW, PROPOSAL)
+    assert node.said == [("AttestNoState", {**DENIAL, "code": "FL3042"})]
+
+
+async def test_a_failure_that_may_be_the_machines_own_is_tried_again_before_it_counts():
+    node = Node(failing("FL3040"))
+    proposer = of(node)
+    for _ in range(TRIES - 1):
+        with pytest.raises(PlanError):
+            await proposer.propose(VIEW, cast("Any", None))
+    assert node.said == []
+    await proposer.propose(VIEW, cast("Any", None))
+    assert node.said == [("AttestNoState", {**DENIAL, "code": "FL3040"})]
+
+
+async def test_who_looks_for_a_state_and_finds_one_keeps_it_and_says_nothing():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+    proposer = of(node)
+    assert not proposer.found(VIEW)
+    await proposer.seek(VIEW)
+    assert proposer.found(VIEW)
+    assert not proposer.found(cast("Round", VIEW.model_copy(update={"attempt": 2})))
+    assert node.said == []
+
+
+async def test_the_examples_of_a_proposal_are_the_count_of_the_sum_as_endorsers_round_it():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+    await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
+    ((function, argument),) = node.said
+    assert (function, argument["examples"], argument["metrics"]) == ("ProposeAggregate", 40, {"loss": "0.5"})
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_finite_metric_is_written_as_the_ledger_takes_it_and_read_as_the_same(value: float):
+    assert LEDGERS_DECIMAL.match(decimal(value))
+    assert same_metrics({"m": value}, {"m": decimal(value)})

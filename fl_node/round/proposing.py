@@ -35,7 +35,15 @@ PATIENCE_S: Final = 120.0
 PATIENCE_LEAST_S: Final = 1.0
 LARGEST_PLAIN: Final = 1e22
 """Metrics from here on are written with an exponent: the ledger takes at most 32 digits before the point."""
-FOLLOWS_FROM_THE_SUM: Final = frozenset({"FL3022", "FL3031", "FL3032", "FL3033", "FL3042"})
+FOLLOWS_FROM_THE_SUM: Final = frozenset(
+    {
+        codes.STATE_NOT_FINITE,
+        codes.AGGREGATE_SIZE,
+        codes.AGGREGATE_RANGE,
+        codes.AGGREGATE_COUNT,
+        codes.RUNTIME_FAILED,
+    }
+)
 """Errors of a plan's update that every node has on the same sum; any other may be this machine's own."""
 TRIES: Final = 3
 """How often an update may fail for another reason before the node says that no state follows."""
@@ -198,7 +206,7 @@ class Proposing:
                 raise NoStateError(digest, error.code) from error
             raise
         if not all(map(math.isfinite, update.metrics.values())):
-            raise NoStateError(digest, "FL3022")
+            raise NoStateError(digest, codes.STATE_NOT_FINITE)
         return Result(update.state, update.metrics)
 
     async def _publish(self, data: bytes) -> str:

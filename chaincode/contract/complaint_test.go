@@ -124,6 +124,16 @@ func TestT17MoreComplaintsThanMayBeFalseNeedNoAnswer(t *testing.T) {
 	next.Finish()
 }
 
+func TestT17ADealerThatMayNotAnswerIsNoDropout(t *testing.T) {
+	f := cohort(5)
+	p := complaining(f, options{}, 4, 0, 1) // two of five: one more than may be faulty
+	f.TimeMS += 8_000
+	p.Advance(round.Void)
+	for _, flag := range flags(f, contracttest.ID(4)) {
+		equal(t, "bad-seals", flag.Kind) // it sits out, and is not slashed
+	}
+}
+
 func TestT17AComplaintThatTheOthersSharesMakeUpForIsOnlyMarked(t *testing.T) {
 	f := cohort(7)
 	p := complaining(f, options{}, 3, 0)

@@ -118,7 +118,8 @@ func (a *advance) startUpdates() error {
 	return err
 }
 
-// passOn closes the proposal; the next in the drawn order may propose at once.
+// passOn closes the proposal; the next in the drawn order may propose at once. The proposer is at fault only where a majority
+// computed something else: there is an honest organisation in it.
 //
 // Scenario: the order is a, b, c, d, the lease 10 s. a lets its lease pass, so b may propose too, and does. The proposal is
 // passed over at 20 s: the turn is c's at once, d's too from 30 s on, a's too from 40 s on. b has had its proposal and may
@@ -134,7 +135,7 @@ func (a *advance) passOn() error {
 	a.status.Turn = Turn{(slices.Index(order, proposed.Proposer) + 1) % len(order), a.env.TimeMS}
 	a.status.DeadlineMS = a.env.TimeMS + a.round.Parameters.AggregatorLeaseMS
 	found, err := a.facts.verdicts()
-	if err != nil || !found.lost() {
+	if err != nil || !found.refuted() {
 		return err
 	}
 	return a.flag(proposed.Proposer, FlagRefuted, describe("proposal %d: %d of %d organisations computed another state",

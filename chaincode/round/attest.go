@@ -200,8 +200,6 @@ func checkVerdict(proposed Proposed, verdict Attestation) error {
 		return errcode.New(errcode.BadAttestation, "to agree is to attest to the proposed state's digest")
 	case verdict.Agree && verdict.DeviationE9 > MaxDeviationE9:
 		return errcode.New(errcode.BadAttestation, "a deviation of %de-9 is more than %de-9: disagree", verdict.DeviationE9, MaxDeviationE9)
-	case !verdict.Agree && verdict.State == proposed.State:
-		return errcode.New(errcode.BadAttestation, "to disagree, give the state that you computed")
 	}
 	return nil
 }

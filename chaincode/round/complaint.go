@@ -140,7 +140,7 @@ func against(s ledger.Reader, ref Ref) (map[string]map[string]Complaint, error) 
 // seals is how the complaints about sealed shares stand.
 type seals struct {
 	blamed []string // dealers on whose account the attempt ends: those in silent, and those of whom too many complain
-	silent []string // dealers that left so many waiting for too long. Invariant: silent ⊆ blamed ⊆ U2, in cohort order
+	silent []string // dealers that left so many waiting for too long though they might answer. Invariant: silent ⊆ blamed ⊆ U2
 	due    bool     // a dealer may still answer a complaint that matters
 }
 
@@ -163,10 +163,11 @@ func readSeals(s ledger.Reader, round Round, status Status, nowMS int64) (seals,
 			}
 		}
 		found.due = found.due || lost(round, status, waiting)
-		if lost(round, status, overdue) {
+		tooMany := len(complaints[dealer]) > round.faulty() // it may not answer: its silence says nothing
+		if lost(round, status, overdue) && !tooMany {
 			found.silent = append(found.silent, dealer)
 		}
-		if lost(round, status, overdue) || len(complaints[dealer]) > round.faulty() {
+		if lost(round, status, overdue) || tooMany {
 			found.blamed = append(found.blamed, dealer)
 		}
 	}

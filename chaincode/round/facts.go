@@ -135,11 +135,11 @@ func (f facts) agreed() (bool, error) {
 	return err == nil && found.carried(), err
 }
 
-// refuted holds where a majority can no longer agree, or has not in time.
-func (f facts) refuted() (bool, error) {
+// passedOver holds where a majority disagrees, where all have attested without a majority, or where time is up.
+func (f facts) passedOver() (bool, error) {
 	if !f.status.Open {
 		return false, nil
 	}
 	found, err := f.verdicts()
-	return f.late() || found.lost(), err
+	return f.late() || found.refuted() || found.split(), err
 }

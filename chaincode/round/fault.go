@@ -31,6 +31,9 @@ const (
 	FlagCounts   = "count-mismatch"
 	FlagExposure = "exposure"
 	FlagRefusal  = "refused-payload"
+	// FlagContradiction is of members whose organisation both disagreed with the very claim that became the result and made it
+	// or agreed to it.
+	FlagContradiction = "contradiction"
 )
 
 // Blame keeps a participant out of the epoch's further cohorts while others make one: see draw for how it comes back.

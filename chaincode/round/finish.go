@@ -47,7 +47,7 @@ func (a *advance) void(reason errcode.Code, found culprits) error {
 	if err != nil {
 		return err
 	}
-	faults, err := a.faults()
+	faults, err := a.faults(nil)
 	if err != nil {
 		return err
 	}
@@ -92,13 +92,15 @@ func (a *advance) dropouts(expired bool) ([]string, error) {
 	return missed, err
 }
 
-// faults are the members that this attempt's flags prove a fault of.
-func (a *advance) faults() ([]string, error) {
+// faults are the members that this attempt's flags prove a fault of. Those cleared are not at fault for having been refuted.
+func (a *advance) faults(cleared []string) ([]string, error) {
 	found := []string{}
 	flags, err := ledger.List[Flag](a.state, "flag", a.round.parts()...)
 	for _, item := range flags {
-		if item.Record.Kind == FlagRefuted || item.Record.Kind == FlagRefusal {
-			found = append(found, item.Record.Participant)
+		who := item.Record.Participant
+		refuted := item.Record.Kind == FlagRefuted && !slices.Contains(cleared, who)
+		if refuted || item.Record.Kind == FlagRefusal {
+			found = append(found, who)
 		}
 	}
 	return found, err
@@ -146,7 +148,7 @@ func (a *advance) finish() error {
 		return err
 	}
 	a.status.State, a.status.Open, a.status.DeviationE9 = proposed.State, false, found.deviation
-	faults, err := a.faults()
+	faults, err := a.judge(proposed)
 	if err != nil {
 		return err
 	}

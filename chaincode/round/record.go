@@ -59,8 +59,8 @@ type Proposed struct {
 
 // Attestation is an organisation's verdict on the proposed state, once for each proposal.
 type Attestation struct {
-	// State is the proposed one where Agree, else the one that the organisation computed. Invariant: Agree says whether it is
-	// the proposed one.
+	// State is the one that the organisation computed. Invariant: where Agree, the proposed one, which is close enough. It may
+	// also be the proposed one where not: then the metrics are others.
 	State string `json:"state"`
 	Agree bool   `json:"agree"`
 	// DeviationE9 is how far its own state lies from the one that it agrees to, relatively and in 10^-9. Invariant: at most

@@ -22,8 +22,11 @@ type tally struct {
 
 func (t tally) carried() bool { return t.agree >= t.majority }
 
-// lost says that not even all who have not attested yet could make it a majority.
-func (t tally) lost() bool { return t.voters-t.disagree < t.majority }
+// refuted says that a majority computed something else. Fewer prove nothing: half of the organisations may be against one.
+func (t tally) refuted() bool { return t.disagree >= t.majority }
+
+// split says that all have attested, and neither side is a majority.
+func (t tally) split() bool { return !t.carried() && !t.refuted() && t.agree+t.disagree >= t.voters }
 
 func verdicts(s ledger.Reader, ref Ref, number uint64) (tally, error) {
 	active, majority, err := electorate(s)

@@ -55,7 +55,7 @@ func Transitions() []Transition {
 		{PhaseUnmask, command, "all survivors revealed, or deadline", PhaseAttest, "", facts.unmaskable, (*advance).startAttest},
 		{PhaseAttest, command, "a majority of organisations agrees", Final, "", facts.agreed, (*advance).finish},
 		{PhaseAttest, command, "a majority of organisations finds no state after the sum", Void, errcode.VoidNoState, facts.barren, nil},
-		{PhaseAttest, command, "refuted or late", PhaseAttest, "", facts.refuted, (*advance).passOn},
+		{PhaseAttest, command, "a majority disagrees, all attested without a majority, or late", PhaseAttest, "", facts.passedOver, (*advance).passOn},
 		{PhaseAttest, "ReportFault", "the sum or an update is proven garbage", Void, errcode.VoidGarbage, nil, nil},
 	}
 }

@@ -123,15 +123,15 @@ def barren(view: Round) -> bool:
 
 
 def decided(view: Round) -> bool:
-    """Tell whether a majority agrees to the proposal, or no longer can."""
+    """Tell whether a majority agrees to the proposal or disagrees, or all have attested without one."""
     return _undecided(view) <= 0
 
 
 def _undecided(view: Round) -> int:
     """Return how many attestations the proposal's fate still takes at least."""
+    attested = len(view.attestations)
     agree = sum(attestation.agree for attestation in view.attestations.values())
-    disagree = len(view.attestations) - agree
-    return min(view.majority - agree, view.voters - view.majority + 1 - disagree)
+    return min(view.majority - max(agree, attested - agree), view.voters - attested)
 
 
 def lacking(view: Round) -> int:

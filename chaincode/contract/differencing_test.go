@@ -148,7 +148,7 @@ func TestABlamedDealerOfTheSmallestFederationComesBack(t *testing.T) {
 	f.Must(contracttest.Admin(0), "Settle", object{"training": "tumour", "round": 1}, nil)
 	var who struct{ Stake uint64 }
 	f.Query("GetParticipant", object{"participant": contracttest.ID(3)}, &who)
-	equal(t, uint64(1_000_000-2*100_000-10_000), who.Stake)
+	equal(t, uint64(2_000_000-2*100_000-10_000), who.Stake)
 }
 
 func TestABlamedDealerSitsOutWhileOthersMakeACohort(t *testing.T) {

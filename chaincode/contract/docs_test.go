@@ -98,6 +98,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"blame", "Advance, ReportFault", "who sits out the rest of an epoch, and whether it is proven"},
 	{"flag", "Advance, ReportFault", "an anomaly with its evidence"},
 	{"outcome", "Advance, ReportFault, votes", "what an attempt showed of a participant, until Settle folds it"},
+	{"engagement", "OpenRound, Advance, ReportFault, votes, Settle", "what an attempt may take of a participant's stake, until Settle has folded its round"},
 	{"reward", "Advance", "what a Final grants a participant"},
 	{"escrow", "OpenRound, Settle", "a round's budget, until Settle pays it out"},
 	{"settled", "Settle", "what was folded"},
@@ -220,7 +221,7 @@ var purposes = map[string]string{
 	"proposal_ms":         "the longest life of a proposal",
 	"beacon_ms":           "how long members without their part of a beacon are waited for, once a majority has given it", "vote_threshold_ppm": "more than this share of the active organisations decides",
 	"founding_grant": "tokens of each founder", "treasury_grant": "tokens of the treasury", "round_budget": "what a round pays",
-	"minimum_stake": "the least stake of an applicant, and what slashes are a part of", "stake_lock_ms": "how long the stake of a removed participant stays",
+	"minimum_stake": "the least stake of an applicant and of who is drawn, beyond what it may owe; slashes are a part of it", "stake_lock_ms": "how long the stake of a removed participant stays",
 	"transfer_ms": "how long an organisation waits between two moves of tokens", "slash_dropout_ppm": "of the minimum stake, for a dropout",
 	"slash_fault_ppm": "of the minimum stake, for a proven fault", "reputation_decay_ppm": "what the newest outcome weighs in a reputation",
 }

@@ -89,8 +89,8 @@ func TestTransfersStakesAndTheTreasury(t *testing.T) {
 	refused(t, f, admin, "Unstake", stake(0), errcode.BadAmount)
 	refused(t, f, contracttest.Admin(1), "Stake", stake(1), errcode.NotPermitted)
 	f.Must(admin, "Stake", stake(50), nil)
-	refused(t, f, admin, "Unstake", stake(1_000_000), errcode.StakeLocked)
-	f.Must(admin, "Unstake", stake(999_950), nil)
+	refused(t, f, admin, "Unstake", stake(2_000_000), errcode.StakeLocked)
+	f.Must(admin, "Unstake", stake(1_999_950), nil)
 	agree(t, f, "remove", object{"participant": contracttest.ID(0)})
 	refused(t, f, admin, "Unstake", stake(100), errcode.StakeLocked)
 	f.TimeMS += 24 * 3_600_000

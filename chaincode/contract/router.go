@@ -116,5 +116,9 @@ func settle(s ledger.State, env ledger.Env, req SettleRequest) (rewards.Settleme
 	if err != nil {
 		return rewards.Settlement{}, ledger.Event{}, err
 	}
-	return rewards.Settle(s, req.Training, req.Round, parameters.ReputationDecayPPM)
+	settlement, event, err := rewards.Settle(s, req.Training, req.Round, parameters.ReputationDecayPPM)
+	if err != nil {
+		return settlement, event, err
+	}
+	return settlement, event, round.Release(s, req.Training, req.Round)
 }

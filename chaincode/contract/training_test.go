@@ -266,12 +266,12 @@ func TestT11AnEpochsInputsAreFixedBeforeTheFreezeThatSeedsIt(t *testing.T) {
 	f.Ready(3, 4)
 	p := f.Open("tumour", options{}) // its snapshot is for epoch 2
 	p.To(round.PhaseUnmask)
-	f.Must(contracttest.Admin(0), "Stake", object{"participant": contracttest.ID(0), "amount": 9_000_000}, nil)
+	f.Must(contracttest.Admin(0), "Stake", object{"participant": contracttest.ID(0), "amount": 8_000_000}, nil)
 	p.Finish()
 	f.Open("tumour", options{})
 	var record selection.DrawRecord
 	f.Query("GetDraw", object{"training": "tumour", "epoch": 2}, withWeights(&record))
-	equal(t, uint64(100), record.Candidates[0].Stake)
+	equal(t, uint64(200), record.Candidates[0].Stake)
 }
 
 func TestTooFewCandidatesOpenNoRound(t *testing.T) {

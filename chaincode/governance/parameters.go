@@ -109,6 +109,17 @@ func (p Parameters) Bounds() []Bound {
 	}
 }
 
+// FaultSlash is what a proven fault costs.
+func (p Parameters) FaultSlash() uint64 { return part(p.MinimumStake, p.SlashFaultPPM) }
+
+// DropoutSlash is what a dropout costs.
+func (p Parameters) DropoutSlash() uint64 { return part(p.MinimumStake, p.SlashDropoutPPM) }
+
+// part is so many ppm of an amount, rounded down; split so that no product overflows.
+func part(amount, ppm uint64) uint64 {
+	return amount/1_000_000*ppm + amount%1_000_000*ppm/1_000_000
+}
+
 // Check refuses a parameter outside its range.
 func (p Parameters) Check() error {
 	for _, b := range p.Bounds() {

@@ -31,8 +31,8 @@ func Stake(s ledger.State, env ledger.Env, req StakeRequest) (StakeResponse, led
 	return staked(s, participant, rewards.TransferEvent{From: participant.MSPID, To: "stake:" + participant.ID, Amount: req.Amount})
 }
 
-// Unstake returns what exceeds the minimum; all of it once the participant has been removed for stake_lock_ms, so that
-// rounds in flight are settled first.
+// Unstake returns what exceeds the minimum; all of it once the participant has been removed for stake_lock_ms. Nothing is
+// returned while an attempt that the participant was drawn for is not settled: its slash comes first.
 func Unstake(s ledger.State, env ledger.Env, req StakeRequest) (StakeResponse, ledger.Event, error) {
 	participant, err := staking(s, env, req)
 	if err != nil {
@@ -67,6 +67,10 @@ func checkLock(s ledger.State, env ledger.Env, participant Participant, amount u
 	if err != nil {
 		return err
 	}
+	if owed, attempts, err := rewards.Unsettled(s, participant.ID); err != nil || attempts > 0 {
+		return firstOf(err, errcode.New(errcode.StakeLocked, "%d attempts of %s are not settled, and may cost %d: "+
+			"unstake after their rounds have ended and Settle was sent", attempts, participant.ID, owed))
+	}
 	left := participant.Status == governance.Removed && env.TimeMS >= participant.SinceMS+parameters.StakeLockMS
 	if !left && (amount > held || held-amount < parameters.MinimumStake) {
 		return errcode.New(errcode.StakeLocked, "%d is staked, %d of it stay until %d ms after removal",
@@ -78,4 +82,11 @@ func checkLock(s ledger.State, env ledger.Env, participant Participant, amount u
 func staked(s ledger.State, participant Participant, moved rewards.TransferEvent) (StakeResponse, ledger.Event, error) {
 	held, err := rewards.StakeOf(s, participant.ID)
 	return StakeResponse{participant.ID, held}, ledger.Event{Name: "Transfer", Payload: moved}, err
+}
+
+func firstOf(err error, otherwise *errcode.Error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
 }

@@ -66,8 +66,11 @@ func PutReward(s ledger.State, training string, round uint64, participant string
 	return ledger.Store(s, ledger.Key("reward", training, ledger.Number(round), participant), reward)
 }
 
-// PutOutcome records what an attempt showed of a participant.
+// PutOutcome records what an attempt showed of a participant; from now on it owes the slash, no more.
 func PutOutcome(s ledger.State, training string, round, attempt uint64, participant string, outcome Outcome) error {
+	if err := Engage(s, training, round, attempt, participant, outcome.Slash); err != nil {
+		return err
+	}
 	return ledger.Store(s, ledger.Key("outcome", training, ledger.Number(round), ledger.Number(attempt), participant), outcome)
 }
 
@@ -148,23 +151,29 @@ func foldOutcomes(s ledger.State, settlement *Settlement, decay uint64) error {
 		return err
 	}
 	for _, item := range outcomes {
-		participant := item.Parts[3]
-		score, err := LoadScore(s, participant)
+		slash, err := Fold(s, item.Parts[3], item.Record, decay)
 		if err != nil {
-			return err
-		}
-		if err := ledger.Store(s, scoreKey(participant), score.Fold(item.Record.Outcome, decay)); err != nil {
-			return err
-		}
-		staked, err := StakeOf(s, participant)
-		if err != nil {
-			return err
-		}
-		slash := min(item.Record.Slash, staked)
-		if err := move(s, stakeKey(participant), balanceKey(Treasury), slash); err != nil {
 			return err
 		}
 		settlement.Slashed += slash
 	}
 	return nil
+}
+
+// Fold takes an outcome's slash from the participant's stake, all of it or what there is, and folds it into its score. It
+// returns what was taken.
+func Fold(s ledger.State, participant string, outcome Outcome, decay uint64) (uint64, error) {
+	score, err := LoadScore(s, participant)
+	if err != nil {
+		return 0, err
+	}
+	if err := ledger.Store(s, scoreKey(participant), score.Fold(outcome.Outcome, decay)); err != nil {
+		return 0, err
+	}
+	staked, err := StakeOf(s, participant)
+	if err != nil {
+		return 0, err
+	}
+	slash := min(outcome.Slash, staked)
+	return slash, move(s, stakeKey(participant), balanceKey(Treasury), slash)
 }

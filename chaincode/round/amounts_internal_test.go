@@ -1,6 +1,10 @@
 package round
 
-import "testing"
+import (
+	"testing"
+
+	"fedledger/chaincode/governance"
+)
 
 func TestSharesOfAWholeAreHeldAgainstTheirLimitWithoutOverflow(t *testing.T) {
 	const most = 1 << 41 // rows that a participant may declare: 2^40, rounded up to a bucket of as many
@@ -21,7 +25,7 @@ func TestSlashesOfTheLargestStakesDoNotOverflow(t *testing.T) {
 	for _, c := range []struct{ amount, ppm, expected uint64 }{
 		{1_000_000, 10_000, 10_000}, {1_999_999, 500_000, 999_999}, {1 << 53, 1_000_000, 1 << 53}, {1 << 53, 500_000, 1 << 52}, {3, 333_333, 0},
 	} {
-		if got := part(c.amount, c.ppm); got != c.expected {
+		if got := (governance.Parameters{MinimumStake: c.amount, SlashFaultPPM: c.ppm}).FaultSlash(); got != c.expected {
 			t.Errorf("%d ppm of %d: expected %d, got %d", c.ppm, c.amount, c.expected, got)
 		}
 	}

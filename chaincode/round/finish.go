@@ -113,15 +113,18 @@ func (a *advance) outcomes(dropouts, faults, finished []string) error {
 		var outcome rewards.Outcome
 		switch id := member.Participant; {
 		case slices.Contains(faults, id):
-			outcome = rewards.Outcome{Outcome: rewards.Fault, Slash: part(parameters.MinimumStake, parameters.SlashFaultPPM)}
+			outcome = rewards.Outcome{Outcome: rewards.Fault, Slash: parameters.FaultSlash()}
 		case slices.Contains(dropouts, id):
-			outcome = rewards.Outcome{Outcome: rewards.Dropout, Slash: part(parameters.MinimumStake, parameters.SlashDropoutPPM)}
+			outcome = rewards.Outcome{Outcome: rewards.Dropout, Slash: parameters.DropoutSlash()}
 			if err := a.flag(id, FlagDropout, "the participant did not speak before a deadline"); err != nil {
 				return err
 			}
 		case slices.Contains(finished, id):
 			outcome = rewards.Outcome{Outcome: rewards.Finished}
-		default:
+		default: // a void attempt in which it did all that it had to: it owes nothing
+			if err := rewards.Engage(a.state, a.round.Training, a.round.Round, a.round.Attempt, id, 0); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := rewards.PutOutcome(a.state, a.round.Training, a.round.Round, a.round.Attempt, member.Participant, outcome); err != nil {
@@ -129,11 +132,6 @@ func (a *advance) outcomes(dropouts, faults, finished []string) error {
 		}
 	}
 	return nil
-}
-
-// part is so many ppm of an amount, rounded down; split so that no product overflows.
-func part(amount, ppm uint64) uint64 {
-	return amount/1_000_000*ppm + amount%1_000_000*ppm/1_000_000
 }
 
 // finish makes the attested state the round's result. It writes keys of its own round only, so that nothing else that goes
@@ -156,18 +154,20 @@ func (a *advance) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := a.outcomes(dropouts, faults, without(a.status.Survivors, dropouts)); err != nil {
+	finished := without(without(a.status.Survivors, dropouts), faults)
+	if err := a.outcomes(dropouts, faults, finished); err != nil {
 		return err
 	}
 	if err := a.flagExposures(); err != nil {
 		return err
 	}
-	return a.reward(proposed)
+	return a.reward(proposed, finished)
 }
 
-// reward splits the round's budget among the survivors. Where the counted total does not lie within what the declared
+// reward splits the round's budget among the survivors that finished: who withheld its reveal, or was proven at fault, is not
+// paid. Where the counted total does not lie within what the declared
 // counts allow, all are paid by their vetted rows.
-func (a *advance) reward(proposed Proposed) error {
+func (a *advance) reward(proposed Proposed, finished []string) error {
 	updates, err := byMember[Update](a.state, a.round.Ref, "update")
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (a *advance) reward(proposed Proposed) error {
 		return err
 	}
 	shares := []rewards.Share{}
-	for _, id := range a.status.Survivors {
+	for _, id := range finished {
 		member, volume := a.round.member(id), updates[id].Examples
 		if !consistent {
 			volume = member.Rows

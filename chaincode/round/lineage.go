@@ -6,6 +6,7 @@ import (
 
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/rewards"
 )
 
 // Step is one round in a model's lineage.
@@ -103,6 +104,22 @@ func CheckEnded(s ledger.State, id string, round uint64) error {
 	abandoned := status.Phase == Void && (training.Round > ref.Round || !training.Pending && !training.Retry)
 	if status.Phase != Final && !abandoned {
 		return errcode.New(errcode.NotSettleable, "round %d of %s is in phase %s", round, id, status.Phase)
+	}
+	return nil
+}
+
+// Release ends what ties the members of a settled round's attempts, and their stakes, to it.
+func Release(s ledger.State, training string, number uint64) error {
+	attempts, err := ledger.List[Round](s, "round", training, ledger.Number(number))
+	if err != nil {
+		return err
+	}
+	for _, item := range attempts {
+		for _, id := range item.Record.Names() {
+			if err := rewards.Release(s, training, number, item.Record.Attempt, id); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -60,6 +60,12 @@ func store(s ledger.State, training Training, round Round, status Status) error 
 	if err := ledger.Store(s, round.key("round"), round); err != nil {
 		return err
 	}
+	most := max(round.Parameters.FaultSlash(), round.Parameters.DropoutSlash())
+	for _, id := range round.Names() {
+		if err := rewards.Engage(s, round.Training, round.Round, round.Attempt, id, most); err != nil {
+			return err
+		}
+	}
 	return putStatus(s, round.Ref, status)
 }
 
@@ -158,7 +164,7 @@ func draw(s ledger.State, training Training, parameters governance.Parameters) (
 	if err != nil {
 		return nil, err
 	}
-	free, back, err := selection.Eligible(s, record, blamed)
+	free, back, err := selection.Eligible(s, record, blamed, parameters.MinimumStake)
 	if err != nil {
 		return nil, err
 	}

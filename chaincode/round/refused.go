@@ -64,18 +64,22 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	return Response{req.Ref, status.Phase}, happened("FaultReported", req.Ref, status.Phase), change.flag(accused.ID, FlagRefusal, detail)
 }
 
-// punish makes a fault of what an ended attempt showed of a member, while its round is not settled. In an open one the flag
-// is counted at its end.
+// punish makes a fault of what an ended attempt showed of a member; one whose round is settled is folded at once. In an open
+// attempt the flag is counted at its end.
 func (a *advance) punish(accused string) error {
 	if a.status.Phase != Final && a.status.Phase != Void || among(a.round.Names(), accused, "") != nil {
 		return nil
 	}
 	settled, err := rewards.Settled(a.state, a.round.Training, a.round.Round)
-	if err != nil || settled {
+	if err != nil {
 		return err
 	}
-	slash := part(a.round.Parameters.MinimumStake, a.round.Parameters.SlashFaultPPM)
-	return rewards.PutOutcome(a.state, a.round.Training, a.round.Round, a.round.Attempt, accused, rewards.Outcome{Outcome: rewards.Fault, Slash: slash})
+	outcome := rewards.Outcome{Outcome: rewards.Fault, Slash: a.round.Parameters.FaultSlash()}
+	if settled {
+		_, err = rewards.Fold(a.state, accused, outcome, a.round.Parameters.ReputationDecayPPM)
+		return err
+	}
+	return rewards.PutOutcome(a.state, a.round.Training, a.round.Round, a.round.Attempt, accused, outcome)
 }
 
 // recheck returns the refusal that the signed payload earns, or an error where it earns none.

@@ -101,36 +101,41 @@ func LoadDraw(s ledger.State, training string, epoch uint64) (DrawRecord, bool, 
 	return ledger.Load[DrawRecord](s, drawKey(training, epoch))
 }
 
-// Eligible returns the draw's candidates in its order, without those that are suspended or removed now: apart, those
-// that are blamed.
-func Eligible(s ledger.State, record DrawRecord, blamed []string) (free, back []Candidate, err error) {
+// Eligible returns the draw's candidates in its order, without those that are suspended or removed now, and without those
+// whose stake, beyond what they may owe, is below the minimum: whose faults would be free. Apart, those that are blamed.
+func Eligible(s ledger.State, record DrawRecord, blamed []string, minimumStake uint64) (free, back []Candidate, err error) {
 	byName, keys := map[string]Candidate{}, []string{}
 	for _, candidate := range record.Candidates {
 		byName[candidate.Participant] = candidate
-		keys = append(keys, ledger.Key("participant", candidate.Participant), ledger.Key("organisation", candidate.MSPID))
+		keys = append(keys, ledger.Key("participant", candidate.Participant), ledger.Key("organisation", candidate.MSPID),
+			ledger.Key("stake", candidate.Participant))
 	}
 	if err := s.Ahead(keys...); err != nil {
 		return nil, nil, err
 	}
 	for _, name := range record.Order {
-		active, err := isActive(s, name)
+		eligible, err := isEligible(s, name, minimumStake)
 		switch {
 		case err != nil:
 			return nil, nil, err
-		case active && slices.Contains(blamed, name):
+		case eligible && slices.Contains(blamed, name):
 			back = append(back, byName[name])
-		case active:
+		case eligible:
 			free = append(free, byName[name])
 		}
 	}
 	return free, back, nil
 }
 
-func isActive(s ledger.State, name string) (bool, error) {
+func isEligible(s ledger.State, name string, minimumStake uint64) (bool, error) {
 	participant, err := membership.Load(s, name)
 	if err != nil {
 		return false, err
 	}
 	organisation, err := governance.LoadOrganisation(s, participant.MSPID)
-	return participant.Status == governance.Active && organisation.Status == governance.Active, err
+	if err != nil || participant.Status != governance.Active || organisation.Status != governance.Active {
+		return false, err
+	}
+	stake, err := rewards.FreeStake(s, name)
+	return stake >= minimumStake, err
 }

@@ -16,7 +16,7 @@ from fl_node.ledger.client import Ledger, open_ledger
 from fl_node.plan.container import load_plan
 from network.connection import consortium_of, profile
 
-STAKE: Final = 1_000_000
+STAKE: Final = 2_000_000
 LAG_LOOKS: Final = 20
 LAG_S: Final = 0.1
 

@@ -100,7 +100,7 @@ async def found(federation: Federation) -> None:
             key_hash=public_key_hash(profile(federation.run, name, "node").cert_pem),
             profile={"rows": synthetic.ROWS, "missing_ppm": 0, "labels": [5, 5], "schema": synthetic.SCHEMA},
             evidence=[],
-            stake=1_000_000,
+            stake=2_000_000,
         )
     await federation.vet()
 

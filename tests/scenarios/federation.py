@@ -168,7 +168,7 @@ class Federation:
             key_hash=hashlib.sha256(spki).hexdigest(),
             profile={"rows": 200, "missing_ppm": 0, "labels": [100, 100], "schema": digest("schema")},
             evidence=[digest("evidence")],
-            stake=1_000_000,
+            stake=2_000_000,
         )
         await self.agree("admit", participant=member)
 

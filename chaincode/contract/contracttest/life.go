@@ -67,7 +67,7 @@ func (f *Federation) Apply(i int) { f.ApplyFor(i, i) }
 func (f *Federation) ApplyFor(member, i int) {
 	f.owners[ID(i)] = member
 	f.Must(Admin(member), "Apply", Map{
-		"participant": ID(i), "key_hash": KeyHash(ID(i)), "stake": 1_000_000, "evidence": []string{Digest("evidence")},
+		"participant": ID(i), "key_hash": KeyHash(ID(i)), "stake": 2_000_000, "evidence": []string{Digest("evidence")},
 		"profile": Map{"rows": 200, "missing_ppm": 0, "labels": []int{100, 100}, "schema": Digest("schema")},
 	}, nil)
 }

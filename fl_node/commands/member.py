@@ -35,7 +35,7 @@ def apply(
     plan: Annotated[Path, typer.Option(help="The .flplan file whose schema the data must fit.")],
     data: Annotated[Path, typer.Option(help="CSV, Parquet, or a folder of Parquet parts.")],
     participant: Annotated[str, typer.Option(help="The participant's id; the organisation's name by default.")] = "",
-    stake: Annotated[int, typer.Option(help="Tokens to lock; slashed for faults. Below the minimum nobody is drawn.")] = 2_000_000,
+    stake: Annotated[int, typer.Option(help="Tokens to lock; faults cost of it; below the minimum: idle.")] = 2_000_000,
     evidence: Annotated[list[Path] | None, typer.Option(help="A document whose digest goes on the ledger.")] = None,
     run: Run = DEFAULT_RUN,
     user: User = "admin",

@@ -289,7 +289,7 @@ func TestNoCoalitionOfHalfOfTheOrganisationsSlashesTheHonestOrGains(t *testing.T
 				guilty += int(faults)
 				continue
 			}
-			if faults+dropouts > 0 || reputation < 500_000 || stake != 1_000_000 {
+			if faults+dropouts > 0 || reputation < 500_000 || stake != 2_000_000 {
 				t.Fatalf("seed %d, coalition %v of %d: honest %d has %d faults, %d dropouts, reputation %d, stake %d: %v",
 					seed, c.bad, n, i, faults, dropouts, reputation, stake, flags(c.f, contracttest.ID(i)))
 			}

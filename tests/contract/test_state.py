@@ -199,9 +199,10 @@ async def test_writes_in_a_batch_and_reads_of_many_keys_do_what_single_ones_do(c
 
 async def test_an_evaluation_sees_one_state_while_blocks_commit(contract: Contract, key: str):
     await contract.submit("Put", key, "old")
-    reading = asyncio.create_task(contract.evaluate("ReadTwice", key, "1500"))
+    reading = asyncio.create_task(contract.evaluate("ReadTwice", key, "3000"))
     await asyncio.sleep(0.3)
     await contract.submit("Put", key, "new")
+    assert not reading.done(), "the block came after the evaluation, which shows nothing"
     assert json.loads(await reading) == ["old", "old"]
     assert await contract.evaluate("Get", key) == b"new"
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 from fl_node.canonical import canonical_json
@@ -100,7 +100,7 @@ async def test_one_administrators_transactions_do_not_keep_rounds_from_opening(f
     ]
     tries = []
     async with _continuously(*sends) as committed:
-        await asyncio.sleep(1)
+        await _under_way(committed)
         for _ in range(5):
             tries.append(await _opened(federation.contracts[honest, "admin"], arguments))
             await _let_it_void(federation)
@@ -108,6 +108,15 @@ async def test_one_administrators_transactions_do_not_keep_rounds_from_opening(f
     assert committed[1] + committed[2] >= 1
     assert max(tries) <= 3
     assert sum(tries) <= 8
+
+
+async def _under_way(committed: Sequence[int]) -> None:
+    """Wait until the rogue's keys and tokens have moved at least once."""
+    for _ in range(600):
+        if committed[0] and committed[1] + committed[2]:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing of the rogue's commits")
 
 
 async def _let_it_void(federation: Federation) -> None:

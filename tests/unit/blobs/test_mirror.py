@@ -40,13 +40,21 @@ def view(phase: str) -> Round:
     return Round.model_validate(ROUND.model_dump() | changes)
 
 
+KINDS = 4
+"""Sealed bundle, masked update, aggregate and state: what the view names."""
+
+
 async def pulled_after(folder: Path, end: str) -> tuple[dict[str, int | None], set[str]]:
     client = Nowhere()
     mirror = Mirror(BlobStore(folder), cast("BlobClient", client), "hospital-a", Metrics())
     mirror.watch(view("Attest"))
-    await asyncio.sleep(0.01)
+    for _ in range(1000):  # until each pull has been asked for
+        if len(client.most) == KINDS:
+            break
+        await asyncio.sleep(0)
     mirror.retain(view(end), 1000)
-    await asyncio.sleep(0.01)
+    for _ in range(10):  # what is cancelled ends
+        await asyncio.sleep(0)
     waiting = set(mirror._tasks)
     await mirror.close()
     return client.most, waiting

@@ -1,6 +1,7 @@
 """One network for all fault tests, and four nodes."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,16 +28,25 @@ TIMES = {
 @pytest.fixture(scope="package")
 def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A network with short phases."""
-    folder = tmp_path_factory.mktemp("faults")
+    with network(tmp_path_factory.mktemp("faults"), request) as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def network(folder: Path, request: pytest.FixtureRequest, *more: str) -> Iterator[Path]:
+    """Run a network with short phases, of the default definition's members and some more."""
     raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
     raw["federation"]["parameters"] |= TIMES
+    raw["organisations"] += [{"name": name, "role": "member"} for name in more]
     raw.pop("base_port")
     definition = folder / "definition.yaml"
     definition.write_text(yaml.safe_dump(raw))
     kind = request.config.getoption("--network")
     up(Request(folder / "run", kind, definition, free_ports()), lambda _: None)
-    yield folder / "run"
-    down(folder / "run")
+    try:
+        yield folder / "run"
+    finally:
+        down(folder / "run")
 
 
 @pytest.fixture(scope="package")

@@ -7,17 +7,20 @@ from pathlib import Path
 from fl_node.ledger.records import Round
 from fl_node.node import readiness
 from fl_node.round.masking import Attempt
+from fl_node.round.proposing import Proposing
 from fl_node.secagg import dealing
 
 
 def commit() -> None:
-    """Change this process as CLOCK, COMPLAINS_OF and GARBLES_FOR say."""
+    """Change this process as CLOCK, COMPLAINS_OF, GARBLES_FOR and NEVER_ATTESTS say."""
     if clock := os.environ.get("CLOCK"):
         set_clock(Path(clock))
     if dealer := os.environ.get("COMPLAINS_OF"):
         complain_of(dealer)
     if receiver := os.environ.get("GARBLES_FOR"):
         garble_for(receiver)
+    if os.environ.get("NEVER_ATTESTS"):
+        never_attest()
 
 
 def set_clock(path: Path) -> None:
@@ -53,3 +56,12 @@ def garble_for(receiver: str) -> None:
         return bytes(len(sealed)) if ends[1] == receiver else sealed
 
     dealing.seal = garbled
+
+
+def never_attest() -> None:
+    """Compute no state that another has proposed, as a machine that is too slow."""
+
+    async def too_slow(*_: object) -> None:
+        pass
+
+    Proposing.attest = too_slow

@@ -1,4 +1,4 @@
-"""A network with four synthetic nodes as processes of their own, to be killed."""
+"""A network with synthetic nodes as processes of their own, to be killed; four of them unless a test brings more."""
 
 import asyncio
 import contextlib
@@ -91,7 +91,7 @@ class Nodes:
 
 
 async def found(federation: Federation) -> None:
-    """Found the federation and admit the four nodes."""
+    """Found the federation and admit every member's node."""
     await federation.found()
     for name, ledger in federation.admins.items():
         await ledger.submit(
@@ -105,13 +105,13 @@ async def found(federation: Federation) -> None:
     await federation.vet()
 
 
-async def start(federation: Federation, training: str, rounds: int = 2) -> None:
+async def start(federation: Federation, training: str, rounds: int = 2, cohort: int = 4) -> None:
     """Register a plan of the training's own and start the training."""
     body = synthetic.registration(training)
     await place(federation.run, NAMES[0], synthetic.plan_of(training), "admin")
     await place(federation.run, NAMES[0], synthetic.initial_of(training), "admin")
     await federation.decide("register_plan", body)
-    terms = {"training": training, "plan": body["plan"], "rounds": rounds, "cohort": 4}
+    terms = {"training": training, "plan": body["plan"], "rounds": rounds, "cohort": cohort}
     await federation.decide("start_training", terms)
 
 

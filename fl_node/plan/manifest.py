@@ -8,7 +8,7 @@ from fl_node import codes
 from fl_node.canonical import CanonicalError, canonical_json, decode_strict
 from fl_node.data.schema import Decimal, Model, Schema
 from fl_node.plan.errors import plan_error
-from fl_node.plan.layout import Layout
+from fl_node.plan.layout import TensorLayout
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -85,7 +85,7 @@ class Manifest(Model):
     framework_version: str
     protobuf: Literal["upb", "python"] = "upb"
     cohort_max: int = Field(ge=3, le=1000)
-    layout: Layout
+    layout: TensorLayout
     layout_digest: Digest
     schema_: Schema = Field(alias="schema")
     schema_digest: Digest

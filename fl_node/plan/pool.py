@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from fl_node.blobs.mirror import Mirror
 from fl_node.data.errors import DataError
 from fl_node.ledger.records import Round
-from fl_node.plan.layout import Layout
+from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
 from network.files import write_atomically
 
@@ -20,7 +20,7 @@ class Described(Protocol):
     """What a node must know of a plan, whatever framework runs it."""
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> TensorLayout:
         """Return the layout of the sums."""
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fl_node import codes
 from fl_node.data.synthetic import synthetic_examples
 from fl_node.plan.errors import PlanError, plan_error
-from fl_node.plan.layout import Count, Kind, Layout, Segment, word_for
+from fl_node.plan.layout import Count, Kind, TensorLayout, TensorSegment, word_for
 from fl_node.plan.source import PlanSource
 from fl_node.plan.state_codec import Leaf, encode_state
 from fl_node.plan.tff_execute import Computations, client_data
@@ -25,7 +25,7 @@ SAMPLE_ROWS: Final = ((3, 2), (8, 5), (13, 3))
 Arrays = Sequence[NDArray[Any]]
 
 
-def make_layout(form: Any, computations: Computations, state: Sequence[Leaf], source: PlanSource) -> Layout:
+def make_layout(form: Any, computations: Computations, state: Sequence[Leaf], source: PlanSource) -> TensorLayout:
     """Makes the layout of a process.
 
     A struct member named value, weight, metric, count or one gives its slots that kind. Where there is no such name,
@@ -47,7 +47,7 @@ def make_layout(form: Any, computations: Computations, state: Sequence[Leaf], so
     count = _count(segments, samples)
     if count:
         segments = [_as_count(segment) if segment.name == count.segment else segment for segment in segments]
-    layout = Layout(segments=tuple(sorted(segments, key=lambda segment: -segment.word)), count=count)
+    layout = TensorLayout(segments=tuple(sorted(segments, key=lambda segment: -segment.word)), count=count)
     _check_samples(layout, segments, samples)
     return layout
 
@@ -73,7 +73,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     ]
 
 
-def _segment(name: str, path: Path, tensor: Any, limit: int, kind: Kind, cohort_max: int) -> Segment:
+def _segment(name: str, path: Path, tensor: Any, limit: int, kind: Kind, cohort_max: int) -> TensorSegment:
     dtype = np.dtype(tensor.dtype).name
     if dtype not in {"int32", "int64"} or 0 in tensor.shape:
         raise plan_error(codes.UNSUPPORTED_TYPE, f"secure sums of {dtype}{list(tensor.shape)}", name)
@@ -87,16 +87,16 @@ def _segment(name: str, path: Path, tensor: Any, limit: int, kind: Kind, cohort_
     return _build(name, path, tensor, kind, (word, word, limit))
 
 
-def _modular(name: str, path: Path, tensor: Any, limit: int, kind: Kind) -> Segment:
+def _modular(name: str, path: Path, tensor: Any, limit: int, kind: Kind) -> TensorSegment:
     ring = limit.bit_length()
     if limit + 1 != 1 << ring:
         raise plan_error(codes.BAD_MODULUS, f"a modulus of {limit + 1}", name)
     return _build(name, path, tensor, kind, (32 if ring < 32 else 64, ring, limit))  # noqa: PLR2004 - a modular ring is narrower than its word
 
 
-def _build(name: str, path: Path, tensor: Any, kind: Kind, sizes: tuple[int, int, int]) -> Segment:
+def _build(name: str, path: Path, tensor: Any, kind: Kind, sizes: tuple[int, int, int]) -> TensorSegment:
     word, ring, limit = sizes
-    return Segment.model_validate(
+    return TensorSegment.model_validate(
         {
             "name": name,
             "kind": kind if kind != "one" or limit == 1 else "metric",
@@ -161,7 +161,7 @@ def _is_model(group: Path, groups: Sequence[Path], sample: Arrays, state: Sequen
     return shapes == weights or not weights
 
 
-def _count(segments: Sequence[Segment], samples: Sequence[Arrays]) -> Count | None:
+def _count(segments: Sequence[TensorSegment], samples: Sequence[Arrays]) -> Count | None:
     """Finds the slot that is a multiple of the training rows: a named one first, else the smallest multiple."""
     found = []
     for segment, *slots in zip(segments, *samples, strict=True):
@@ -176,11 +176,11 @@ def _count(segments: Sequence[Segment], samples: Sequence[Arrays]) -> Count | No
     return Count(segment=name, numerator=ratio.denominator, denominator=ratio.numerator)
 
 
-def _as_count(segment: Segment) -> Segment:
+def _as_count(segment: TensorSegment) -> TensorSegment:
     return segment.model_copy(update={"kind": "count"})
 
 
-def _check_samples(layout: Layout, segments: Sequence[Segment], samples: Sequence[Arrays]) -> None:
+def _check_samples(layout: TensorLayout, segments: Sequence[TensorSegment], samples: Sequence[Arrays]) -> None:
     position = {segment.name: at for at, segment in enumerate(segments)}
     for tensors in samples:
         try:

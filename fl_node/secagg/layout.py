@@ -65,6 +65,12 @@ class Segment:
         """Little-endian numpy type of a word."""
         return np.dtype(f"<u{self.word // 8}")
 
+    def bounds(self, participants: int = 1) -> tuple[int, int]:
+        """The least and the largest number that honest values of so many participants can sum to."""
+        if self.modular:
+            return 0, (1 << self.ring) - 1
+        return participants if self.kind == "one" else 0, self.maximum * participants
+
     def view(self, vector: bytes | bytearray | memoryview) -> Words:
         """Returns this segment's words of a vector, without a copy."""
         return np.frombuffer(vector, self.dtype, self.slots, self.start)
@@ -123,6 +129,10 @@ class Layout:
         _require(layout.data_bytes <= MAX_BYTES, f"at most {MAX_BYTES} bytes")
         _check_count(layout)
         return layout
+
+    def segment(self, name: str) -> Segment:
+        """Finds a segment by a name that the layout has."""
+        return next(segment for segment in self.segments if segment.name == name)
 
     @cached_property
     def digest(self) -> bytes:
@@ -184,9 +194,7 @@ class Layout:
         if len(vector) != self.length or any(vector[self.data_bytes :]):
             raise SecaggError(codes.BAD_VECTOR, f"a vector has {self.length} bytes and zero padding")
         for segment in self.segments:
-            words = segment.view(vector)
-            most = (1 << segment.ring) - 1 if segment.modular else segment.maximum
-            least = 1 if segment.kind == "one" else 0
+            words, (least, most) = segment.view(vector), segment.bounds()
             if int(words.max()) > most or int(words.min()) < least:
                 raise SecaggError(codes.BAD_VECTOR, f"a slot is outside {least} … {most}", where=segment.name)
 

@@ -82,9 +82,7 @@ def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
     total = _sum_updates(revealed, open_blob)
     apply_masks(total, layout, _remaining_masks(revealed, secrets))
     for segment in layout.segments:
-        words = segment.view(total)
-        most = segment.maximum * len(survivors)
-        least = most if segment.kind == "one" else 0
+        words, (least, most) = segment.view(total), segment.bounds(len(survivors))
         if not segment.modular and (int(words.max()) > most or int(words.min()) < least):
             raise Fault("garbage", "", f"the sum of {segment.name!r} leaves its range")
     return Aggregate(total, hashlib.sha256(total).digest(), _rows(layout, total))
@@ -196,8 +194,8 @@ def _reduced(layout: Layout, data: bytes, start: int) -> bool:
 def _rows(layout: Layout, total: bytearray) -> int | None:
     if layout.count is None:
         return None
-    slot = next(segment for segment in layout.segments if segment.name == layout.count.segment)
-    rows = int(slot.view(total)[0]) * layout.count.numerator // layout.count.denominator
+    slot = int(layout.segment(layout.count.segment).view(total)[0])
+    rows = slot * layout.count.numerator // layout.count.denominator
     return min(rows, MOST_ROWS)
 
 

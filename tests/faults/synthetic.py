@@ -20,7 +20,7 @@ from fl_node.node.observe import configure_logs
 from fl_node.node.start import run_node
 from fl_node.plan.container import load_plan, pack_plan
 from fl_node.plan.errors import plan_error
-from fl_node.plan.layout import Layout
+from fl_node.plan.layout import TensorLayout
 from fl_node.plan.manifest import Batching, Manifest
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
 from fl_node.round.consent import Consent
@@ -34,7 +34,7 @@ GARBAGE = {"raises": 60_000, "no number": 50_000}
 """Values within their slots that no honest node sends: the update fails on one, and gives no number for the other."""
 COLUMNS = Schema(columns=(Column(name="number", type="integer", minimum="0", maximum="9"),))
 SCHEMA = COLUMNS.digest()
-LAYOUT = Layout.model_validate(
+LAYOUT = TensorLayout.model_validate(
     {
         "segments": [
             {"name": "count", "kind": "count", "word": 64, "ring": 64, "max": 1000, "slots": 1, "path": ["count"],

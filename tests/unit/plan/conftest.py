@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fl_node.plan.child import Child
-from fl_node.plan.layout import Layout
+from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import PlanRuntime
 
 HERE = Path(__file__).parent
@@ -77,7 +77,7 @@ def opened(reference: Reference) -> Iterator[Callable[[str], PlanRuntime]]:
         runtime.close()
 
 
-def add(layout: Layout, vectors: list[bytes]) -> bytes:
+def add(layout: TensorLayout, vectors: list[bytes]) -> bytes:
     """Adds vectors word by word, each sum in its segment's ring."""
     total, offset = bytearray(layout.size), 0
     for segment in layout.segments:

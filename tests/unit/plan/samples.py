@@ -7,20 +7,20 @@ import numpy as np
 
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.container import pack_plan
-from fl_node.plan.layout import Count, Layout, Segment
+from fl_node.plan.layout import Count, TensorLayout, TensorSegment
 from fl_node.plan.manifest import Batching, Manifest
 
 SCHEMA = Schema(columns=(Column(name="a"), Column(name="b")), label=Label(name="y", values=("no", "yes")))
 
 
-def segment(name: str, kind: Any = "value", **changes: Any) -> Segment:
+def segment(name: str, kind: Any = "value", **changes: Any) -> TensorSegment:
     fields = {"word": 32, "ring": 32, "max": 1000, "slots": 6, "path": ("1", name), "shape": (2, 3), "dtype": "int32"}
-    return Segment.model_validate({"name": name, "kind": kind, **fields, **changes})
+    return TensorSegment.model_validate({"name": name, "kind": kind, **fields, **changes})
 
 
 ONE = segment("one", "one", max=1, slots=1, shape=())
 COUNT = segment("count", "count", word=64, ring=64, max=1 << 40, slots=1, shape=(), dtype="int64")
-LAYOUT = Layout(
+LAYOUT = TensorLayout(
     segments=(COUNT, segment("value"), ONE, segment("wrapped", ring=8, max=255, slots=1, shape=())),
     count=Count(segment="count", numerator=1, denominator=3),
 )

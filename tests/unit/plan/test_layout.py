@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fl_node.plan.errors import PlanError
-from fl_node.plan.layout import Count, Layout, word_for
+from fl_node.plan.layout import Count, TensorLayout, word_for
 from tests.unit.plan.samples import COUNT, LAYOUT, TENSORS, segment
 
 
@@ -56,7 +56,7 @@ def test_an_aggregate_of_wrong_size_or_with_padding_is_refused():
 
 
 def test_an_aggregate_beyond_what_survivors_can_sum_to_is_refused():
-    layout = Layout(segments=(segment("value"),))
+    layout = TensorLayout(segments=(segment("value"),))
     sum_of_two = layout.pack([np.full((2, 3), 1000, dtype=np.int32)])
     doubled = bytes(np.frombuffer(sum_of_two, "<u4") * 2)
     assert layout.unpack(doubled, 2)[0].tolist() == [[2000] * 3] * 2
@@ -86,5 +86,5 @@ def test_the_ring_follows_from_bits_and_the_largest_cohort(bits: int, cohort: in
     ],
 )
 def test_an_inconsistent_layout_is_refused(changes: dict[str, Any]):
-    with pytest.raises(ValueError, match=r"twice|come first|no segment|one slot"):
-        Layout.model_validate(changes)
+    with pytest.raises(ValueError, match=r"names differ|come first|one plain slot"):
+        TensorLayout.model_validate(changes)

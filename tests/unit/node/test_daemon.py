@@ -18,6 +18,7 @@ from fl_node.node.daemon import Node
 from fl_node.plan.errors import plan_error
 from fl_node.round.known import GovernanceCache
 from tests.unit.round.test_duty import DIGEST
+from tests.waiting import until
 
 
 def training(name: str, depth: int = 0) -> Training:
@@ -30,7 +31,7 @@ class Ledger:
 
     def __init__(self, odd: Exception | None) -> None:
         self.odd = odd
-        self.streams, self.payloads = 0, list[bytes]()
+        self.streams, self.surveys, self.payloads = 0, 0, list[bytes]()
         self.plans: list[Any] = []
         self.profile = SimpleNamespace(chaincode="fedledger")
         self.network = SimpleNamespace(chaincode_events=self._events)
@@ -41,6 +42,7 @@ class Ledger:
         return self.listed
 
     async def everything(self, _: str) -> list[Any]:
+        self.surveys += 1
         return self.plans
 
     async def round(self, name: str) -> None:
@@ -68,8 +70,10 @@ class Workshop:
         self.on_trained: Any = None
         self.problems = [problem] if problem else []
         self.warmed = asyncio.Event()
+        self.tries = 0
 
     async def warm(self, _: str) -> None:
+        self.tries += 1
         if self.problems:
             raise self.problems.pop()
         self.warmed.set()
@@ -135,12 +139,10 @@ async def test_an_event_that_cannot_be_read_does_not_end_the_listening(monkeypat
     ledger = Ledger(None)
     ledger.payloads = [payload]
     async with running(ledger) as node:
-        await asyncio.sleep(0.04)
-        assert ledger.streams > 1
+        await until(lambda: ledger.streams > 1)
         assert node.context.health.report()["problem"].startswith("events: ")
-        ledger.payloads = []
-        await asyncio.sleep(0.2)
-        assert node.context.health.report()["problem"] == "", "a stream that stays is no problem"
+        ledger.payloads = []  # from now on the stream stays, which is no problem
+        await until(lambda: node.context.health.report()["problem"] == "")
 
 
 @pytest.mark.parametrize(
@@ -154,8 +156,12 @@ async def test_a_plan_that_nobody_had_yet_is_tried_again(
     ledger, workshop = Ledger(None), Workshop(problem)
     ledger.plans = [{"plan": DIGEST, "retired": False}]
     async with running(ledger, workshop) as node:
-        await asyncio.sleep(0.1)
-        assert (workshop.warmed.is_set(), node.context.health.report()["problem"] == "") == (again, again)
+        await until(lambda: workshop.tries == 1)
+        await until(lambda: node.context.health.report()["problem"] or workshop.warmed.is_set())
+        surveyed = ledger.surveys
+        await until(lambda: ledger.surveys > surveyed + 2 or workshop.warmed.is_set())
+        assert (workshop.tries, workshop.warmed.is_set()) == ((2, True) if again else (1, False))
+        assert (node.context.health.report()["problem"] == "") is again
 
 
 def test_a_problem_shows_at_once_ends_with_its_cause_and_lasting_makes_unhealthy():

@@ -16,6 +16,7 @@ from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
 from fl_node.round.loop import Attendance, LoopDependencies, LoopMemory
 from tests.unit.node.test_daemon import training
 from tests.unit.round.test_duty import ME, NAMES, keys, updated, view
+from tests.waiting import settle, until
 
 
 class Ledger:
@@ -65,14 +66,14 @@ def attendance(shown: Round, own: LocalState) -> tuple[Attendance, Ledger, Doing
 async def looks(made: Attendance, ledger: Ledger, *events: str) -> int:
     """Return how many more looks the events bring about."""
     task = asyncio.create_task(made.run())
-    await asyncio.sleep(0.01)
-    before = ledger.looks
+    await until(lambda: ledger.looks == 1)
+    await settle()
     for event in events:
         made.on_event(event)
-    await asyncio.sleep(0.01)
+    await settle()
     made.stop()
     await task
-    return ledger.looks - before
+    return ledger.looks - 1
 
 
 @pytest.mark.parametrize(
@@ -102,10 +103,9 @@ async def test_what_is_heard_while_the_ledger_answers_is_not_lost():
 
     ledger.round = slow  # type: ignore[method-assign]
     task = asyncio.create_task(made.run())
-    await asyncio.sleep(0.01)
+    await until(lambda: ledger.looks > 1)
     made.stop()
     await task
-    assert ledger.looks > 1
 
 
 async def test_all_that_is_due_is_done_in_one_step():
@@ -140,10 +140,12 @@ async def test_a_node_that_waits_for_a_complaints_answer_advances_as_soon_as_it_
 
     deeds.do = do  # type: ignore[method-assign]
     task = asyncio.create_task(made.run())
-    await asyncio.sleep(0.02)
+    await until(lambda: deeds.done)
+    await settle()
     if when == "after":
         made.on_event("ComplaintAnswered")
-    await asyncio.sleep(0.05)
+    await until(lambda: len(deeds.done) >= expected)
+    await settle()
     made.stop()
     await task
     assert len(deeds.done) == expected

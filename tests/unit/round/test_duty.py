@@ -161,6 +161,16 @@ def test_each_organisation_attests_once_and_a_majority_ends_the_phase():
     ) == (Advance(),)
 
 
+@pytest.mark.parametrize(
+    ("agree", "disagree", "due"),
+    [(2, 0, Attest(1)), (3, 0, Advance()), (2, 2, Attest(1)), (1, 3, Advance())],
+)
+def test_of_six_organisations_with_one_suspended_three_decide(agree: int, disagree: int, due: object):
+    fields = updated(*NAMES) | {"proposal": PROPOSAL, "voters": 5, "majority": 3}
+    shown = view("Attest", **fields, attestations=attested(agree, disagree))
+    assert duty(shown, LocalState("a", "SLOWMSP", dropped=True, ripe_ms=TURN_MS), 0) == (due,)
+
+
 def test_a_majority_of_refutations_or_the_last_attestation_passes_the_turn_on_and_half_does_not():
     own = replace(ME, dropped=True, ripe_ms=TURN_MS)
     proposed = {**updated(*NAMES), "proposal": PROPOSAL}

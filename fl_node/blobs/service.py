@@ -1,8 +1,8 @@
-"""The blob service of one organisation: content-addressed over HTTPS with mutual TLS (architecture §8).
+"""The blob service of one organisation: content-addressed over HTTPS with mutual TLS.
 
 PUT  /blobs/{digest}   members; whole, or in chunks by `Content-Range: bytes a-b/total`
 HEAD /blobs/{digest}   members and regulators; 404 with `Upload-Offset` says how much of the caller's upload is here;
-                       `Upload-Binding` is answered with the first binding of its deed in `Upload-Bound` (bindings.py)
+                       `Upload-Binding` is answered with the first binding of its deed in `Upload-Bound`
 GET  /blobs/{digest}   members and regulators; `Range` is honoured
 """
 

@@ -25,7 +25,7 @@ class EgressLog:
         self._write({"kind": "blob", "to": to, "digest": digest, "offset": offset, "bytes": length})
 
     def binding(self, to: str, text: str) -> None:
-        """Note the announcement of a blob (bindings.py)."""
+        """Note the announcement of a blob (blobs.first_digest)."""
         self._told("binding", to, text.encode())
 
     def query(self, to: str, function: str, argument: bytes) -> None:

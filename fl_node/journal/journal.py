@@ -115,7 +115,7 @@ class Journal:
         return self._open[name]
 
     def forget(self, training: str, round_: int, attempt: int) -> None:
-        """Delete the secrets of an attempt that is over (threats T9)."""
+        """Delete the secrets of an attempt that is over (T9)."""
         name = f"{training}.{round_}.{attempt}"
         self._open.pop(name, None)
         path = self.folder / f"{name}.log"

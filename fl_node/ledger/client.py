@@ -187,7 +187,7 @@ def _explaining(function: str) -> Iterator[None]:
     except GatewayError as error:
         raise explained(error, function) from None
     except TimeoutError:
-        hint = "Look at the orderers; this may be censorship (threats T25)."
+        hint = "Look at the orderers; this may be censorship (docs/threat-model.md)."
         raise LedgerError(
             codes.NOT_COMMITTED, f"not committed after {COMMIT_ALARM_S:.0f} s", where=function, hint=hint
         ) from None

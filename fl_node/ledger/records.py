@@ -1,4 +1,4 @@
-"""What the ledger says, as frozen values: the answers of the chaincode's queries (spec of the chaincode, §4)."""
+"""What the ledger says, as frozen values: the answers of the chaincode's queries (docs/contract.md)."""
 
 from typing import Annotated, Any, Literal
 
@@ -94,7 +94,33 @@ class Exposure(View):
 
 
 class Round(View):
-    """One attempt of a round, as `GetRound` gives it."""
+    """One attempt of a round, as `GetRound` gives it; docs/life-of-a-round.md says what happens in each phase.
+
+    Attributes:
+        round: From 1.
+        attempt: From 1; grows by one after each Void of the round.
+        deadline_ms: From when on the phase may end without those who are missing, milliseconds since 1970.
+        session: The session digest, which binds every key and share to this attempt.
+        threshold: How many shares rebuild a secret. Invariant: more than two thirds of the cohort.
+        cohort: The drawn participants, in the order of the draw. Invariant: it and all above but phase and deadline_ms
+            never change.
+        members: The cohort with organisations and rows, as they stood at the draw.
+        aggregators: Who proposes first, second …; from Attest on only survivors.
+        turns: From when on each may propose. Invariant: empty outside Attest.
+        complaints: Dealer → who cannot open its share → whether the dealer has answered.
+        u1: Those with keys. Invariant: empty before Shares, fixed from then on.
+        u2: Those of u1 with shares. Invariant: empty before Updates, fixed from then on.
+        survivors: Those of u2 whose updates are summed. Invariant: empty before Unmask, fixed from then on.
+        revealed: Those of u2 that have revealed shares, in cohort order.
+        voters: How many organisations are active now: each may attest once to a proposal.
+        majority: How many of them must agree for Final. Only the ledger counts them: a member may be suspended.
+        proposal: The one that awaits attestations or became the result. Invariant: None before Attest and after Void.
+        attestations: MSP id → its word on `proposal`.
+        state: The result. Invariant: empty before Final.
+        void_reason: The code. Invariant: empty unless Void.
+        lifted: A vote lifted the rule that survivor sets on one base state differ enough, for this attempt.
+        frozen: The survivor sets frozen on this base state by other attempts, also by other trainings'.
+    """
 
     training: str
     round: int
@@ -173,7 +199,15 @@ class Head(View):
 
 
 class Training(View):
-    """A training: a plan, how many rounds, and where it stands."""
+    """A training: a plan, how many rounds, and where it stands.
+
+    Attributes:
+        plan: Invariant: never changes.
+        cohort: How many participants are drawn for an attempt.
+        head: What the next round trains from; a vote may roll it back to an earlier state.
+        stopped: A vote ended it; only a vote to roll back makes it run again.
+        finished: All its rounds are Final; only a vote to roll back makes it run again.
+    """
 
     training: str
     plan: Digest

@@ -24,9 +24,10 @@ class Trusted:
 
     Attributes:
         plan: Digest of the plan file the node holds.
-        layout_digest: Digest of that plan's layout.
-        base_states: States that this node knows the training had: computed, or attested by a majority.
-        organisations: Participant → MSP id, from the vetted records.
+        layout_digest: Digest of that plan's layout. Invariant: computed from the plan file, not read from the round.
+        base_states: States that this node knows the training had: computed, or attested by a majority. Invariant: the
+            plan's initial state is among them.
+        organisations: Participant → MSP id, from the vetted records; it holds those that are suspended as well.
         survivor_difference_min: By how many survivors two sets on one base state must differ.
         share_limit_ppm: The largest part of the examples one survivor may declare, in millionths.
         count_bucket: What declared examples are rounded up to a multiple of.

@@ -45,7 +45,7 @@ URGENT: Final = frozenset(
 )
 """Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
 QUICK_ATTEMPTS: Final = 3
-"""So many attempts of a round follow one another at once."""
+"""So many void attempts of a round are each followed by the next at once."""
 LONGEST_REST_MS: Final = 300_000
 LATEST_MS: Final = 3000
 """How long before a deadline a node that is not ready to train takes part at last."""
@@ -58,13 +58,15 @@ class LocalState:
     Attributes:
         participant: The node's id.
         msp: Its organisation's MSP id.
-        done: Kinds that the attempt's journal holds: keys, shares, masked, reveal.
-        dropped: The node has dropped out of this attempt; it still moves phases, holds blobs and attests.
+        done: Kinds that the attempt's journal holds: keys, shares, masked, reveal. Invariant: a kind is here before the
+            ledger can hold the deed, so that a deed on the ledger without its kind means that the journal is older.
+        dropped: The node has dropped out of this attempt; it still moves phases, holds blobs and attests. Invariant: it
+            never turns false again for the attempt, also not over a restart.
         running: The training has rounds to come.
-        trained: Its client work for the attempt has ended.
+        trained: Its client work for the attempt has ended, well or not.
         ready: The plan's framework has started.
         found: It has computed the state that follows from the survivors' sum.
-        ripe_ms: For how long the node has seen that the phase can move on.
+        ripe_ms: For how long the node has seen that the phase can move on, in milliseconds; negative while it rests.
     """
 
     participant: str
@@ -151,7 +153,12 @@ def turn(view: Round, own: LocalState) -> int:
 
 
 def rest_ms(view: Round) -> int:
-    """Return how long to rest after an attempt: what is void again and again takes a vote or a repair, not haste."""
+    """Return how long to rest after an attempt: what is void again and again takes a vote or a repair, not haste.
+
+    Scenario: two of four nodes are down for a day. Without a rest every deadline of Keys would bring another void
+    attempt, thousands in a day. With it three void attempts are each followed by the next at once; after the fourth it
+    takes 2 s, then 4 s … 5 min. A vote, such as the suspension of the two, ends the rest.
+    """
     doublings = min(view.attempt - QUICK_ATTEMPTS, LONGEST_REST_MS.bit_length())
     return min(LONGEST_REST_MS, 1000 << doublings) if view.phase == "Void" and doublings > 0 else 0
 
@@ -194,6 +201,11 @@ def to_answer(view: Round, dealer: str) -> tuple[str, ...]:
 
     It matters where too few others could rebuild the dealer's secrets. More complaints than members may be faulty are
     not answered: so many shares of both secrets must not be known (docs/decisions/0011).
+
+    Scenario: in a cohort of four with threshold 3, b says that it cannot open what a dealt to it. The other two are too
+    few to rebuild a's secrets, so a shows b's shares to everybody: one of each secret, where three are needed. Where c
+    complains too, a answers nobody: with both answers two shares would be known, and a dishonest member's own share would
+    be the third.
     """
     complaints = view.complaints.get(dealer, {})
     waiting = tuple(name for name in view.cohort if complaints.get(name) is False)

@@ -44,11 +44,21 @@ class LoopDependencies(Protocol):
 
 @dataclass
 class LoopMemory:
-    """What is remembered of the newest attempt between two looks; all of it may be lost."""
+    """What is remembered of the newest attempt between two steps; all of it may be lost.
+
+    Attributes:
+        attempt: The attempt's name. Invariant: everything below is of this attempt.
+        phase: The phase it was last seen in.
+        ripe_ms: Since when the phase can move on, milliseconds since 1970; later than now while the node rests.
+            Invariant: now, as long as the phase cannot move on.
+        failures: How many duties failed in this phase. Invariant: 0 when the phase has just changed.
+        not_before_ms: Until when to wait after a failure. Invariant: 0 when the phase has just changed, or an event
+            came that the failure may have waited for.
+    """
 
     attempt: str = ""
     phase: str = ""
-    ripe_ms: int = 0  # since when the phase can move on; later than now while the node rests
+    ripe_ms: int = 0
     failures: int = 0
     not_before_ms: int = 0
 

@@ -64,7 +64,15 @@ class Attempt:
     """One attempt with its participant; messages are fed once a process, in the protocol's order.
 
     Attributes:
-        uncommitted: The update is surely not on the ledger, so that it may be missing among the survivors.
+        trusted: What the node knew of the training when it opened the attempt. Invariant: never taken from the round.
+        session: What the attempt is. Invariant: its layout is the plan file's, its digest goes into every key.
+        records: The attempt's journal. Invariant: a deed is recorded here, synced, before the ledger can learn of it.
+        uncommitted: The update is certainly not on the ledger, so that the survivors may lack it. Invariant: true only
+            where this process has masked the vector, and every try to commit it was refused by the contract's rules.
+
+    Scenario for `uncommitted`: a node masks its update, sends it, and is killed. After its restart the ledger shows
+    survivors without it. The update may have been committed, and a lying peer may hide it to get this node's mask key
+    revealed. The node cannot tell, so it takes the update for committed and refuses to reveal.
     """
 
     node: AttemptDependencies

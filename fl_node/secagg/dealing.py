@@ -14,7 +14,7 @@ from fl_node.secagg.shares import KINDS, Dealt, check_share, deal, proof
 
 
 def check_keys(keys: Mapping[str, PublicKeys]) -> None:
-    """Refuses weak keys and any key that is published twice (FL4101; threats.md, T5)."""
+    """Refuses weak keys and any key that is published twice (FL4101; T5)."""
     published = [key for pair in keys.values() for key in (pair.seal, pair.mask)]
     for key in published:
         check_public_key(key)

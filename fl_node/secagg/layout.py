@@ -16,7 +16,7 @@ ALIGN: Final = 16
 """Vectors are padded with zeros to the block of AES."""
 
 HEADROOM: Final = 8
-"""Bits of a 32-bit ring that stay free, so that garbage fails the range check (threats.md, T18)."""
+"""Bits of a 32-bit ring that stay free, so that garbage fails the range check (T18)."""
 
 MAX_BYTES: Final = 1 << 30
 MAX_SEGMENTS: Final = 4096

@@ -1,4 +1,4 @@
-"""What goes into a participant and what comes out of it. Facts come from committed ledger state only (threats.md, T3).
+"""What goes into a participant and what comes out of it. Facts come from committed ledger state only (T3).
 
 In, by phase of the round           Out
 Keys      RoundOpened               PublishKeys

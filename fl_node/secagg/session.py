@@ -14,7 +14,7 @@ SMALLEST = 3
 
 
 def threshold(cohort: int) -> int:
-    """Returns how many of a drawn cohort must reveal: ⌊2n/3⌋ + 1 (threats.md, T3 and T8)."""
+    """Returns how many of a drawn cohort must reveal: ⌊2n/3⌋ + 1 (T3 and T8)."""
     return 2 * cohort // 3 + 1
 
 

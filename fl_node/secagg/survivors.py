@@ -1,4 +1,4 @@
-"""What a node refuses to reveal, whatever the ledger says (threats.md T2, T3, T8, T10, T13, T14)."""
+"""What a node refuses to reveal, whatever the ledger says (T2, T3, T8, T10, T13, T14)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

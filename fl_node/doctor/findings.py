@@ -26,7 +26,7 @@ class Finding:
 
 
 class CautionError(NodeError):
-    """Works today, and somebody should mend it before it does not."""
+    """Something works today and will stop working unless somebody corrects it."""
 
 
 def checked(name: str, check: Callable[[], str]) -> Finding:

@@ -34,7 +34,7 @@ async def run_node(config: NodeConfig, opener: Opener = open_tff) -> None:
     """Run a node until SIGTERM or SIGINT.
 
     Raises:
-        FedledgerError: it could not start; what is wrong and how to mend it.
+        FedledgerError: it could not start; what is wrong and what to do.
     """
     async with opened(config, opener) as context:
         node = Node(context)

@@ -14,7 +14,7 @@ from fl_node.ledger.records import Phase, Round
 
 PPM: Final = 1_000_000
 SHARE_LIMIT_MOST_PPM: Final = 900_000
-"""No vote makes a node reveal where one survivor declares more: its own update would all but lie open (T28)."""
+"""No vote makes a node reveal where one survivor declares more: the sum would almost be its update (T28)."""
 ORDER: Final[tuple[Phase, ...]] = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
 
 
@@ -65,8 +65,8 @@ def check_reveal(view: Round, trusted: Trusted) -> None:
     """Check the frozen survivors before the first share leaves the node, beside what the participant itself checks.
 
     Raises:
-        RefusalError: FL4303 members that nobody vetted, FL4304 one survivor dominates the examples: the rest would lie
-            open (T28).
+        RefusalError: FL4303 members that nobody vetted, FL4304 one survivor declares too large a part of
+            the examples: the sum would almost be its update (T28).
     """
     _check_vetted(view, view.survivors, trusted)
     examples = {name: view.updates[name].examples for name in view.survivors if name in view.updates}
@@ -79,8 +79,9 @@ def check_reveal(view: Round, trusted: Trusted) -> None:
 def check_agreement(view: Round, others: Mapping[str, Round | None], faulty: int) -> bool:
     """Tell whether enough peers of other organisations confirm what the organisation's own peer shows (T3, T4).
 
-    At most `faulty` organisations lie, our own peer's operator among them: `faulty` other words hold an honest one, and
-    one liar stops nobody. A peer that lags behind, or has ended the attempt, says nothing.
+    At most `faulty` organisations are dishonest. If our own peer's host is one of them, at most `faulty` - 1 others
+    support it, so that `faulty` confirmations include an honest one. No single liar can stop a node: it takes more than
+    `faulty` contradictions. A peer that lags behind, or has ended the attempt, counts neither way.
 
     Args:
         view: The attempt as the own peer has it.
@@ -90,13 +91,13 @@ def check_agreement(view: Round, others: Mapping[str, Round | None], faulty: int
     Raises:
         RefusalError: FL4305, more than `faulty` peers show something else, an honest one among them.
     """
-    words = {msp: _same(view, other) for msp, other in others.items() if other is not None}
-    contradicting = sorted(msp for msp, word in words.items() if word is False)
+    answers = {msp: _same(view, other) for msp, other in others.items() if other is not None}
+    contradicting = sorted(msp for msp, answer in answers.items() if answer is False)
     if len(contradicting) > faulty:
         raise _refusal(
             codes.MEMBERS_DISAGREE, f"the peers of {', '.join(contradicting)} show another attempt than ours", view
         )
-    return sum(word is True for word in words.values()) >= faulty
+    return sum(answer is True for answer in answers.values()) >= faulty
 
 
 def _same(view: Round, other: Round) -> bool | None:

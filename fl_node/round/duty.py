@@ -204,8 +204,8 @@ def to_answer(view: Round, dealer: str) -> tuple[str, ...]:
 
     Scenario: in a cohort of four with threshold 3, b says that it cannot open what a dealt to it. The other two are too
     few to rebuild a's secrets, so a shows b's shares to everybody: one of each secret, where three are needed. Where c
-    complains too, a answers nobody: with both answers two shares would be known, and a dishonest member's own share would
-    be the third.
+    complains too, a answers nobody: with both answers two shares would be known, and the share of one dishonest member
+    would be the third.
     """
     complaints = view.complaints.get(dealer, {})
     waiting = tuple(name for name in view.cohort if complaints.get(name) is False)

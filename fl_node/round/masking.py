@@ -210,7 +210,7 @@ class Attempt:
 
         for dealer, blob in await asyncio.gather(*(fetch(dealer) for dealer in dealers)):
             if blob is None:
-                log.warning("a sealed bundle is nowhere to be had", attempt=view.name, dealer=dealer)
+                log.warning("nobody has a sealed bundle", attempt=view.name, dealer=dealer)
                 continue
             for unusable in of(self.participant.receive(m.SealedReceived(dealer, blob)), m.UnusableShares):
                 log.warning("a sealed share is unusable", attempt=view.name, dealer=dealer, reason=unusable.reason)

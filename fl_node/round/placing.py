@@ -28,7 +28,7 @@ class Placing:
     """The way of an attempt's blobs, sealed bundle and masked update, to the ledger.
 
     Attributes:
-        declined: An endorser has declined once: from then on all who hold a blob are waited for, to choose among.
+        declined: An endorser has declined once. From then on the node waits for all who take a blob, and chooses among them.
     """
 
     node: PlacingDependencies
@@ -56,7 +56,7 @@ class Placing:
     def endorsers(self, holders: list[str]) -> tuple[str, ...]:
         """Return as many as must endorse of those that say that they hold a blob: our own organisation, others by lot.
 
-        One that says so and does not endorse stops nobody: the next try asks others.
+        Where one of them does not endorse, the next try asks others.
         """
         others = [name for name in holders if name != self.node.organisation]
         random.shuffle(others)

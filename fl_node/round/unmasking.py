@@ -28,7 +28,7 @@ async def unmasked(node: UnmaskingDependencies, view: Round) -> Aggregate:
     Raises:
         Fault: the inputs prove a misbehaviour.
         SecaggError: too few shares are revealed yet.
-        TimeoutError: a survivor's blob is nowhere to be had.
+        TimeoutError: nobody has a survivor's blob.
     """
     async with asyncio.timeout(PATIENCE_S):
         await node.mirror.get_all((view.updates[name].digest, name) for name in view.survivors)

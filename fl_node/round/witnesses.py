@@ -1,7 +1,8 @@
 """What other organisations' own peers say of an attempt: the node's check of its own peer (T3, T4).
 
-Scenario: a dishonest host runs an organisation's peer. It shows the node keys of which the host knows the private halves,
-and the node would seal its shares to them. Other organisations' peers show the right keys, so the node drops out.
+Scenario: a dishonest host runs an organisation's peer. It shows the node keys of which the host knows the private
+halves, and the node would seal its shares to them. Other organisations' peers show the right keys, and the node drops
+out.
 
 An answer to Evaluate carries no signature, and a gateway peer may forge what it was asked to fetch from others. So each
 other organisation's peer is asked over a connection of its own, which that organisation's TLS root authenticates.

@@ -1,4 +1,4 @@
-"""`fedledger node doctor`: everything that must be right before a node can take part, and what to do where it is not."""
+"""`fedledger node doctor`: what must be right before a node can take part, and what to do where it is not."""
 
 import asyncio
 import socket

@@ -28,7 +28,8 @@ class Placing:
     """The way of an attempt's blobs, sealed bundle and masked update, to the ledger.
 
     Attributes:
-        declined: An endorser has declined once. From then on the node waits for all who take a blob, and chooses among them.
+        declined: An endorser has declined once. From then on the node waits for all who take a blob, to choose among
+            them.
     """
 
     node: PlacingDependencies

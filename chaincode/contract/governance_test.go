@@ -234,10 +234,12 @@ func TestT16ASuspendedOrganisationCountsInNoMajority(t *testing.T) {
 	agree(t, f, "suspend", object{"organisation": contracttest.MSP(5)})
 	equal(t, 5, p.View().Voters)
 	equal(t, 3, p.View().Majority)
+	equal(t, 0, len(p.View().Attestations))
 	p.Attest(0, 1)
 	var answer round.AdvanceResponse
 	f.Must(contracttest.Node(0), "Advance", p.Ref, &answer)
 	equal(t, false, answer.Moved)
 	p.Attest(2)
 	p.Advance(round.Final)
+	equal(t, 4, len(p.View().Attestations))
 }

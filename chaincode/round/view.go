@@ -48,6 +48,8 @@ type View struct {
 	Lifted       bool                   `json:"lifted"`
 	Rules        uint64                 `json:"rules"`
 	Mode         string                 `json:"mode"`
+
+	active []string // the organisations that Voters counts
 }
 
 // Complaints says of those who complained of one dealer whether it has answered them.
@@ -183,8 +185,14 @@ func (v *View) readTurns(s ledger.State, round Round, status Status) (err error)
 // readMajority adds what Advance would count by if it came now: organisations may be suspended or admitted while a round is open.
 func (v *View) readMajority(s ledger.State, _ Round, _ Status) error {
 	active, majority, err := electorate(s)
-	v.Voters, v.Majority = len(active), majority
+	v.Voters, v.Majority, v.active = len(active), majority, active
 	return err
+}
+
+// counts says that what an organisation said of the result counts: while the phase lasts only the active ones' does, and what
+// is over stays as it was said.
+func (v *View) counts(msp string) bool {
+	return v.Phase != PhaseAttest || slices.Contains(v.active, msp)
 }
 
 func (v *View) readProposal(s ledger.State, round Round, status Status) error {
@@ -198,7 +206,9 @@ func (v *View) readProposal(s ledger.State, round Round, status Status) error {
 	v.Proposal = &proposed
 	items, err := ledger.List[Attestation](s, "attest", append(round.parts(), ledger.Number(status.Number))...)
 	for _, item := range items {
-		v.Attestations[item.Parts[4]] = item.Record
+		if msp := item.Parts[4]; v.counts(msp) {
+			v.Attestations[msp] = item.Record
+		}
 	}
 	return err
 }
@@ -206,7 +216,9 @@ func (v *View) readProposal(s ledger.State, round Round, status Status) error {
 func (v *View) readNoState(s ledger.State, round Round, _ Status) error {
 	items, err := ledger.List[NoState](s, "no-state", round.parts()...)
 	for _, item := range items {
-		v.NoState[item.Parts[3]] = item.Record
+		if msp := item.Parts[3]; v.counts(msp) {
+			v.NoState[msp] = item.Record
+		}
 	}
 	return err
 }

@@ -84,6 +84,7 @@ def add(layout: TensorLayout, vectors: list[bytes]) -> bytes:
         words = f"<u{segment.word // 8}"
         parts = [np.frombuffer(vector, words, segment.slots, offset) for vector in vectors]
         summed = np.add.reduce(parts) & np.array((1 << segment.ring) - 1, dtype=words)
-        total[offset : offset + segment.size] = summed.astype(words).tobytes()
-        offset += segment.size
+        size = segment.slots * segment.word // 8
+        total[offset : offset + size] = summed.astype(words).tobytes()
+        offset += size
     return bytes(total)

@@ -69,7 +69,7 @@ func exceeds(part, whole, ppm uint64) bool {
 }
 
 // differencing holds where the survivors differ from a set frozen on the same base state by more than none and fewer than
-// survivor_difference_min, participants blamed with proof aside (T12, T13).
+// survivor_difference_min, participants blamed with proof on that base state aside (T12, T13).
 //
 // Scenario: a, b, c and d are frozen, and the attempt is void because too few reveal. In the next one d drops out. Both would
 // train from the same base state, so the two sums would differ by d's update alone: void before anything is revealed. Three
@@ -87,21 +87,35 @@ func (f facts) differencing() (bool, error) {
 }
 
 // readDifferences compares the survivors with every set frozen on the same base state: by how many participants, those
-// blamed with proof aside.
+// excused aside.
 func readDifferences(s ledger.Reader, round Round, survivors []string) ([]int, error) {
-	sets, err := ledger.List[Frozen](s, "base", round.BaseState)
-	if err != nil {
-		return nil, err
-	}
+	sets, excused, err := frozenOn(s, round.BaseState)
 	differences := []int{}
-	for _, item := range sets {
-		blamed, err := blamedWithProof(s, item.Record)
-		if err != nil {
-			return nil, err
-		}
-		differences = append(differences, len(without(symmetric(survivors, item.Record.Survivors), blamed)))
+	for _, set := range sets {
+		differences = append(differences, len(without(symmetric(survivors, set.Survivors), excused)))
 	}
-	return differences, nil
+	return differences, err
+}
+
+// frozenOn reads every set frozen on a base state, and who is excused: everybody that was blamed with proof in any of those
+// attempts. What the sums of two sets tell apart is then of proven culprits, whose own doing it is, and of at least
+// survivor_difference_min others or none.
+//
+// Scenario: of seven, f deals badly: {a…g} is frozen and void, f is blamed. In the next attempt g deals badly: {a…e, g} is
+// frozen and void, g is blamed. The third attempt is of a…e. It differs from the first set by f and g, from the second by g:
+// if each set excused only its own culprit, g would count in the first and f never could.
+func frozenOn(s ledger.Reader, baseState string) (sets []Frozen, excused []string, err error) {
+	items, err := ledger.List[Frozen](s, "base", baseState)
+	for _, item := range items {
+		if err != nil {
+			break
+		}
+		var blamed []string
+		blamed, err = blamedWithProof(s, item.Record)
+		sets, excused = append(sets, item.Record), append(excused, without(blamed, excused)...)
+	}
+	slices.Sort(excused)
+	return sets, excused, err
 }
 
 // blamedWithProof lists who was blamed with proof in the attempt that froze the set.

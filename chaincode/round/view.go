@@ -55,7 +55,7 @@ type View struct {
 // Complaints says of those who complained of one dealer whether it has answered them.
 type Complaints map[string]bool
 
-// FrozenView is a survivor set frozen on the same base state, with those blamed with proof: what a node needs to check the
+// FrozenView is a survivor set frozen on the same base state, with those blamed with proof on it: what a node needs to check the
 // difference itself.
 type FrozenView struct {
 	Ref
@@ -153,26 +153,17 @@ func (v *View) said(round Round, found evidence) {
 
 // readSets adds the different survivor sets frozen on the same base state by other attempts, and this one's exposures.
 func (v *View) readSets(s ledger.State, round Round, status Status) error {
-	sets, err := ledger.List[Frozen](s, "base", round.BaseState)
-	if err != nil {
-		return err
-	}
-	for _, item := range sets {
-		if item.Record.Ref == round.Ref {
-			v.Exposure = item.Record.Exposure
+	sets, excused, err := frozenOn(s, round.BaseState)
+	for _, set := range sets {
+		if set.Ref == round.Ref {
+			v.Exposure = set.Exposure
 			continue
 		}
-		blamed, err := blamedWithProof(s, item.Record)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(v.Frozen, func(seen FrozenView) bool {
-			return slices.Equal(seen.Survivors, item.Record.Survivors) && slices.Equal(seen.Blamed, blamed)
-		}) {
-			v.Frozen = append(v.Frozen, FrozenView{item.Record.Ref, item.Record.Survivors, blamed})
+		if !slices.ContainsFunc(v.Frozen, func(seen FrozenView) bool { return slices.Equal(seen.Survivors, set.Survivors) }) {
+			v.Frozen = append(v.Frozen, FrozenView{set.Ref, set.Survivors, without(excused, nil)})
 		}
 	}
-	return nil
+	return err
 }
 
 func (v *View) readTurns(s ledger.State, round Round, status Status) (err error) {

@@ -1,6 +1,7 @@
 """What a node knows of a training from its own deeds and from what a majority attested, for `checks` to judge by."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -8,7 +9,7 @@ from fl_node import codes
 from fl_node.errors import RefusalError
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger
-from fl_node.ledger.records import Parameters, Round, Training
+from fl_node.ledger.records import Frozen, Parameters, Round, Training
 from fl_node.plan.pool import Workshop
 from fl_node.round.checks import Trusted
 from fl_node.round.consent import Consent
@@ -99,6 +100,14 @@ def earlier_sets(journal: Journal, view: Round) -> tuple[frozenset[str], ...]:
     sets = journal.facts(_frozen(view))
     remembered = {frozenset(members) for name, members in sets if name != view.name}
     return tuple(remembered | {frozenset(frozen.survivors) for frozen in view.frozen})
+
+
+def excused(frozen: Iterable[Frozen]) -> frozenset[str]:
+    """Return who was blamed with proof in any attempt frozen on a base state: they count in no difference between its sets.
+
+    The ledger leaves the same ones out (chaincode/round/freeze.go, frozenOn).
+    """
+    return frozenset(name for one in frozen for name in one.blamed)
 
 
 def freeze(journal: Journal, view: Round) -> None:

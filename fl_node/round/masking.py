@@ -169,7 +169,7 @@ class Attempt:
             updates={name: bytes.fromhex(update.digest) for name, update in view.updates.items()},
             survivors=view.survivors,
             frozen=() if lifted else known.earlier_sets(self.node.journal, view),
-            blamed=frozenset(name for frozen in view.frozen for name in frozen.blamed),
+            blamed=known.excused(view.frozen),
             minimum_difference=self.trusted.survivor_difference_min,
         )
         (revealed,) = of(self.participant.receive(fixed), m.RevealShares)

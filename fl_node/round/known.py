@@ -103,7 +103,7 @@ def earlier_sets(journal: Journal, view: Round) -> tuple[frozenset[str], ...]:
 
 
 def excused(frozen: Iterable[Frozen]) -> frozenset[str]:
-    """Return who was blamed with proof in any attempt frozen on a base state: they count in no difference between its sets.
+    """Return who was blamed with proof on a base state: they count in no difference between the sets frozen on it.
 
     The ledger leaves the same ones out (chaincode/round/freeze.go, frozenOn).
     """

@@ -1,4 +1,4 @@
-"""A node judges the difference of two survivor sets as the ledger does: cases that the rules played (chaincode/contract)."""
+"""A node judges the difference of two survivor sets as the ledger does, in cases that the rules played."""
 
 import json
 from pathlib import Path

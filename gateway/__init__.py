@@ -1,6 +1,6 @@
 """A client of the Hyperledger Fabric Gateway for asyncio."""
 
-from . import errors
+from . import encoding, errors, signatures
 from ._checkpoint import Checkpointer, FileCheckpointer, InMemoryCheckpointer, Position
 from ._client import Deadlines
 from ._codes import ValidationCode
@@ -45,10 +45,12 @@ __all__ = [
     "Transport",
     "ValidationCode",
     "connect",
+    "encoding",
     "errors",
+    "signatures",
 ]
 
 # Names print as users write them: gateway.Contract, not gateway._contract.Contract.
 for _name in __all__:
-    if _name != "errors":
+    if _name not in {"encoding", "errors", "signatures"}:
         globals()[_name].__module__ = __name__

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from ._identity import Identity, Signer, sha256
+from ._identity import Identity, Signer
 from ._transport import Transport
+from .encoding import sha256
 from .errors import GatewayError, TransportError
 
 _SERVICE = "/gateway.Gateway/"

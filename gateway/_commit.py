@@ -6,10 +6,10 @@ from typing import Any
 
 from fabric_protos.gateway import gateway_pb2
 
-from . import _messages
 from ._client import Client
 from ._codes import ValidationCode
 from ._messages import Octets
+from .encoding import parse
 from .errors import CommitStatusError
 
 
@@ -80,8 +80,8 @@ class Commit:
     @classmethod
     def from_bytes(cls, raw: Octets, client: Client) -> "Commit":
         """Return the stage that `bytes` described; ValueError where they describe none."""
-        message = _messages.parse(gateway_pb2.SignedCommitStatusRequest, raw)
-        request = _messages.parse(gateway_pb2.CommitStatusRequest, message.request)
+        message = parse(gateway_pb2.SignedCommitStatusRequest, raw)
+        request = parse(gateway_pb2.CommitStatusRequest, message.request)
         return cls(request.transaction_id, b"", message.request, client, message.signature or None)
 
     def _message(self) -> Any:

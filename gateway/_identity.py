@@ -1,20 +1,15 @@
 """Who signs, and how."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
-from fabric_protos.msp import identities_pb2
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-# Group orders (SEC 2, sections 2.4.2 and 2.5.1). Peers refuse the higher of the two valid values of s, so that nobody
-# can turn a signature into a second valid one.
-_ORDERS = {
-    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-    "secp384r1": 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
-}
-_PREHASHED = ec.ECDSA(utils.Prehashed(hashes.SHA256()))
+from .encoding import serialized_identity, sha256
+from .signatures import digest_signer
+
+_CURVES = ("secp256r1", "secp384r1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +22,7 @@ class Identity:
     @property
     def creator(self) -> bytes:
         """The identity as it stands in every header (msp.SerializedIdentity)."""
-        serialized: bytes = identities_pb2.SerializedIdentity(
-            mspid=self.msp_id, id_bytes=self.certificate
-        ).SerializeToString(deterministic=True)
-        return serialized
-
-
-def sha256(message: bytes) -> bytes:
-    """Return the digest that an MSP with ECDSA identities expects to be signed, whatever the curve."""
-    return hashlib.sha256(message).digest()
+        return serialized_identity(self.msp_id, self.certificate)
 
 
 def no_hash(message: bytes) -> bytes:
@@ -70,17 +57,6 @@ class Signer:
             raise ValueError(f"the private key cannot be read: {error}") from error
         if isinstance(key, ed25519.Ed25519PrivateKey):
             return cls(sign=key.sign, digest=no_hash)
-        if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _ORDERS:
-            return cls(sign=_low_s(key))
+        if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+            return cls(sign=digest_signer(key))
         raise ValueError("the private key is neither ECDSA P-256, ECDSA P-384 nor Ed25519")
-
-
-def _low_s(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
-    order = _ORDERS[key.curve.name]
-
-    def sign(digest: bytes) -> bytes:
-        signature = key.sign(digest, _PREHASHED)
-        r, s = utils.decode_dss_signature(signature)
-        return signature if s <= order // 2 else utils.encode_dss_signature(r, order - s)
-
-    return sign

@@ -10,10 +10,9 @@ from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2
 from fabric_protos.orderer import ab_pb2
 from fabric_protos.peer import chaincode_pb2, proposal_pb2, proposal_response_pb2, transaction_pb2
-from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ._identity import sha256
+from .encoding import parse, transaction_id
 
 Octets = bytes
 """Plain bytes, for classes where the name `bytes` is a property."""
@@ -33,28 +32,16 @@ class Invocation:
     endorsing_organizations: tuple[str, ...] = ()
 
 
-def parse(message_type: Any, raw: bytes) -> Any:
-    """Return the decoded message.
-
-    Raises:
-        ValueError: the bytes are no such message.
-    """
-    try:
-        return message_type.FromString(raw)
-    except DecodeError as error:
-        raise ValueError(f"the bytes are no {message_type.DESCRIPTOR.full_name}") from error
-
-
 def propose(invocation: Invocation, creator: bytes) -> Any:
     """Return an unsigned gateway.ProposedTransaction with a fresh nonce; its id is SHA-256(nonce ‖ creator)."""
     nonce = os.urandom(_NONCE_BYTES)
-    transaction_id = sha256(nonce + creator).hex()
+    identifier = transaction_id(nonce, creator)
     chaincode_id = chaincode_pb2.ChaincodeID(name=invocation.chaincode)
     header = common_pb2.Header(
         channel_header=common_pb2.ChannelHeader(
             type=common_pb2.HeaderType.ENDORSER_TRANSACTION,
             channel_id=invocation.channel,
-            tx_id=transaction_id,
+            tx_id=identifier,
             timestamp=_now(),
             extension=proposal_pb2.ChaincodeHeaderExtension(chaincode_id=chaincode_id).SerializeToString(),
         ).SerializeToString(),
@@ -72,14 +59,14 @@ def propose(invocation: Invocation, creator: bytes) -> Any:
         header=header.SerializeToString(), payload=payload.SerializeToString(deterministic=True)
     )
     return gateway_pb2.ProposedTransaction(
-        transaction_id=transaction_id,
+        transaction_id=identifier,
         proposal=proposal_pb2.SignedProposal(proposal_bytes=proposal.SerializeToString()),
         endorsing_organizations=invocation.endorsing_organizations,
     )
 
 
 def channel_of_proposal(proposal_bytes: bytes) -> str:
-    """Return the channel a proposal is meant for."""
+    """Return the channel of a proposal."""
     header = parse(common_pb2.Header, parse(proposal_pb2.Proposal, proposal_bytes).header)
     return _channel(header)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from fabric_protos.common import common_pb2
 from fabric_protos.gateway import gateway_pb2
 
-from . import _messages
 from ._checkpoint import Position
 from ._client import Client
 from ._messages import Octets
@@ -16,6 +15,7 @@ from ._sources import (
     seal_blocks,
     seal_events,
 )
+from .encoding import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +59,5 @@ class EventsRequest:
     def from_bytes(cls, raw: Octets, path: str, client: Client) -> "EventsRequest":
         """Return the request that `bytes` described; ValueError where they describe none."""
         if path == CHAINCODE_EVENTS:
-            return cls(path, _messages.parse(gateway_pb2.SignedChaincodeEventsRequest, raw).request, client)
-        return cls(path, _messages.parse(common_pb2.Envelope, raw).payload, client)
+            return cls(path, parse(gateway_pb2.SignedChaincodeEventsRequest, raw).request, client)
+        return cls(path, parse(common_pb2.Envelope, raw).payload, client)

@@ -17,6 +17,7 @@ from . import _messages
 from ._client import Client
 from ._commit import Commit
 from ._messages import Octets
+from .encoding import parse
 from .errors import EndorseError, EvaluateError, SubmitError
 
 
@@ -83,7 +84,7 @@ class Transaction:
     @classmethod
     def from_bytes(cls, raw: Octets, client: Client) -> "Transaction":
         """Return the stage that `bytes` described; ValueError where they describe none."""
-        message = _messages.parse(gateway_pb2.PreparedTransaction, raw)
+        message = parse(gateway_pb2.PreparedTransaction, raw)
         return cls.from_envelope(message.transaction_id, message.envelope, client)
 
     @classmethod
@@ -180,7 +181,7 @@ class Proposal:
     @classmethod
     def from_bytes(cls, raw: Octets, client: Client) -> "Proposal":
         """Return the stage that `bytes` described; ValueError where they describe none."""
-        return cls.from_message(_messages.parse(gateway_pb2.ProposedTransaction, raw), client)
+        return cls.from_message(parse(gateway_pb2.ProposedTransaction, raw), client)
 
     @classmethod
     def from_message(cls, message: Any, client: Client, channel: str | None = None) -> "Proposal":

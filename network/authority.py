@@ -11,17 +11,15 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from gateway import signatures
 from network import codes
 from network.errors import NetworkError
 from network.files import write_atomically, write_new
 
 # Where Fabric's attribute-based access control looks for {"attrs": {...}} (Fabric CA, attrmgr).
 ATTRIBUTES_OID = ObjectIdentifier("1.2.3.4.5.6.7.8.1")
-# Order of the base point of P-256 (SEC 2, section 2.4.2).
-P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 AUTHORITY_VALIDITY = dt.timedelta(days=3650)
 LEAF_VALIDITY = dt.timedelta(days=730)
 LIST_VALIDITY = dt.timedelta(days=3650)
@@ -175,7 +173,7 @@ def _builder(
 def _signed(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     while True:  # Fabric rewrites certificates whose signature has a high S, and then compares other bytes
         certificate = builder.sign(key, hashes.SHA256())
-        if decode_dss_signature(certificate.signature)[1] <= P256_ORDER // 2:
+        if signatures.has_low_s(certificate.signature, key.curve.name):
             return certificate
 
 

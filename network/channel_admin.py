@@ -1,7 +1,6 @@
 """Reads and changes a running channel's configuration, the same on devnet and on real Fabric."""
 
 import asyncio
-import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -10,12 +9,12 @@ from typing import Any
 
 from fabric_protos.common import common_pb2, configtx_pb2
 from fabric_protos.gateway import gateway_pb2
-from fabric_protos.msp import identities_pb2
 from fabric_protos.orderer import ab_pb2
 from fabric_protos.peer import events_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import Endpoint, GrpcTransport, Signer, errors
+from gateway.encoding import serialized_identity
 from network import codes
 from network.connection import Profile
 from network.errors import NetworkError
@@ -143,13 +142,14 @@ def _header(user: Profile, kind: Any, tls_certificate_hash: bytes = b"") -> Any:
 
 
 def _signature_header(user: Profile) -> bytes:
-    creator = identities_pb2.SerializedIdentity(mspid=user.msp_id, id_bytes=user.cert_pem).SerializeToString()
+    creator = serialized_identity(user.msp_id, user.cert_pem)
     raw: bytes = common_pb2.SignatureHeader(creator=creator, nonce=os.urandom(NONCE_BYTES)).SerializeToString()
     return raw
 
 
 def _sign(user: Profile, message: bytes) -> bytes:
-    return Signer.from_pem(user.key_pem).sign(hashlib.sha256(message).digest())
+    signer = Signer.from_pem(user.key_pem)
+    return signer.sign(signer.digest(message))
 
 
 def _at(number: int) -> Any:

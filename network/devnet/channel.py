@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from gateway.encoding import serialized_identity
 from network.devnet import protos as p
 from network.devnet.envelopes import parse
 from network.devnet.msp import Msp, MspManager
@@ -110,10 +111,7 @@ def _orderers(orderer: Any, msps: Mapping[str, Msp]) -> list[Node]:
 
 def _consenters(orderer: Any) -> dict[int, bytes]:
     listed = parse(p.configuration.Orderers, orderer.values["Orderers"].value, "Orderers")
-    return {
-        c.id: p.identities.SerializedIdentity(mspid=c.msp_id, id_bytes=c.identity).SerializeToString()
-        for c in listed.consenter_mapping
-    }
+    return {c.id: serialized_identity(c.msp_id, c.identity) for c in listed.consenter_mapping}
 
 
 def _limits(orderer: Any) -> Limits:

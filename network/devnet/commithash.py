@@ -5,7 +5,7 @@ Source: core/ledger/kvledger/kv_ledger.go (addBlockCommitHash), txmgmt/txmgr/{up
 
 from collections.abc import Mapping
 
-from network.devnet.envelopes import sha256
+from gateway.encoding import sha256
 from network.devnet.rwset import Version
 
 

@@ -7,12 +7,13 @@ import datetime as dt
 import time
 from typing import Any
 
+from gateway.encoding import transaction_id
 from network.devnet import lifecycle
 from network.devnet import protos as p
 from network.devnet.chaincode_link import ChaincodeError, ChaincodeLink
 from network.devnet.channel import CHANNEL_WRITERS
 from network.devnet.committer import Committer
-from network.devnet.envelopes import MalformedError, Proposal, open_proposal, parse, transaction_id
+from network.devnet.envelopes import MalformedError, Proposal, open_proposal, parse
 from network.devnet.msp import Identity, IdentityError
 from network.devnet.policy import PolicyError
 from network.devnet.signing import SigningIdentity

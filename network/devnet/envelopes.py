@@ -1,14 +1,14 @@
 """Bytes of Fabric's envelopes, proposals and blocks: what is hashed, what is signed, what lies inside what."""
 
-import hashlib
 import os
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway import encoding
+from gateway.encoding import sha256
 from network.devnet import protos as p
 
 SIGNATURES = p.common.SIGNATURES
@@ -31,16 +31,11 @@ class Signer(Protocol):
         """Return the signature over data."""
 
 
-def sha256(data: bytes) -> bytes:
-    """Return the SHA-256 digest."""
-    return hashlib.sha256(data).digest()
-
-
 def parse(message: Any, data: bytes, what: str) -> Any:
     """Return data as a message of that type; MalformedError naming `what` if it is none."""
     try:
-        return message.FromString(data)
-    except DecodeError as error:
+        return encoding.parse(message, data)
+    except ValueError as error:
         raise MalformedError(f"error unmarshalling {what}: {error}") from None
 
 
@@ -69,11 +64,6 @@ def block_hash(header: Any) -> bytes:
 def data_hash(envelopes: list[bytes]) -> bytes:
     """Return the hash over a block's transactions."""
     return sha256(b"".join(envelopes))
-
-
-def transaction_id(nonce: bytes, creator: bytes) -> str:
-    """Return the transaction id that nonce and creator determine."""
-    return hashlib.sha256(nonce + creator).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from gateway.encoding import serialized_identity
 from network.devnet import protos as p
 from network.devnet.blocks import new_block
 from network.devnet.envelopes import TRANSACTIONS_FILTER, channel_header
@@ -226,9 +227,8 @@ def _files(folder: Path) -> list[bytes]:
 
 
 def _identity_principal(msp_id: str, certificate: bytes) -> Any:
-    identity = p.identities.SerializedIdentity(mspid=msp_id, id_bytes=certificate)
     return p.principal.MSPPrincipal(
-        principal_classification=p.principal.MSPPrincipal.IDENTITY, principal=identity.SerializeToString()
+        principal_classification=p.principal.MSPPrincipal.IDENTITY, principal=serialized_identity(msp_id, certificate)
     )
 
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.encoding import transaction_id
 from network.devnet import protos as p
 from network.devnet.channel import ENDORSEMENT
-from network.devnet.envelopes import channel_header, proposal_hash, strip_transient, transaction_id
+from network.devnet.envelopes import channel_header, proposal_hash, strip_transient
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Snapshot

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.encoding import sha256
 from network.devnet import protos as p
-from network.devnet.envelopes import sha256
 
 Version = tuple[int, int]  # block number, index of the transaction in it
 MAX_DEGREE = 50
+LEAST_DEGREE = 2  # a tree of degree one never ends
 
 
 def kv_read(key: str, version: Version | None) -> Any:
@@ -33,8 +34,8 @@ class RangeSummary:
     """
 
     def __init__(self, max_degree: int = MAX_DEGREE) -> None:
-        if max_degree < 2:  # noqa: PLR2004 - a tree of degree one never ends
-            raise ValueError(f"max degree {max_degree} must not be less than 2")
+        if max_degree < LEAST_DEGREE:
+            raise ValueError(f"max degree {max_degree} must not be less than {LEAST_DEGREE}")
         self._degree = max_degree
         self._pending: list[Any] = []
         self._levels: dict[int, list[bytes]] = {}

@@ -6,9 +6,10 @@ Source: core/common/validation/msgvalidation.go, core/committer/txvalidator/v20.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gateway.encoding import transaction_id
 from network.devnet import protos as p
 from network.devnet.channel import CHANNEL_WRITERS, ENDORSEMENT, LIFECYCLE_ENDORSEMENT, Channel
-from network.devnet.envelopes import MalformedError, open_envelope, parse, proposal_hash, transaction_id
+from network.devnet.envelopes import MalformedError, open_envelope, parse, proposal_hash
 from network.devnet.lifecycle import NAMESPACE as LIFECYCLE
 from network.devnet.msp import IdentityError
 from network.devnet.policy import Policy, PolicyError, SignaturePolicy, SignedData, valid_identities
@@ -131,7 +132,7 @@ def _check_endorsed(
     for namespace in sorted(written):
         try:
             endorsement_policy(namespace, channel, definitions).evaluate(endorsers)
-        except PolicyError as error:
+        except (PolicyError, MalformedError) as error:
             message_text = f"validation of endorsement policy for chaincode {namespace} failed: {error}"
             raise InvalidError(Codes.ENDORSEMENT_POLICY_FAILURE, message_text) from None
     if name != LIFECYCLE and LIFECYCLE in written:

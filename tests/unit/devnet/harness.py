@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.encoding import transaction_id
 from network.allotment import msp_id_of
 from network.devnet import genesis, lifecycle
 from network.devnet import protos as p
 from network.devnet.blocks import new_block, sign_block
 from network.devnet.committer import Committer
-from network.devnet.envelopes import channel_header, open_proposal, proposal_hash, strip_transient, transaction_id
+from network.devnet.envelopes import channel_header, open_proposal, proposal_hash, strip_transient
 from network.devnet.gateway import _assemble
 from network.devnet.log import Log
 from network.devnet.rwset import NamespaceSet, transaction_set

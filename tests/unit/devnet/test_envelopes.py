@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.encoding import transaction_id
 from network.devnet import protos as p
 from network.devnet.envelopes import (
     MalformedError,
@@ -14,7 +15,6 @@ from network.devnet.envelopes import (
     header_bytes,
     open_envelope,
     open_proposal,
-    transaction_id,
 )
 
 
@@ -96,7 +96,7 @@ def test_a_proposal_without_a_chaincode_is_malformed():
 def test_signatures_have_a_low_s(identities_run):
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-    from network.devnet.signing import ORDERS, is_low_s
+    from gateway.signatures import ORDERS, has_low_s
     from tests.unit.devnet.harness import user
 
     signer = user(identities_run, "hospital-a")
@@ -104,4 +104,4 @@ def test_signatures_have_a_low_s(identities_run):
     for number in range(20):
         signature = signer.sign(str(number).encode())
         assert decode_dss_signature(signature)[1] <= order // 2
-        assert is_low_s(signature, "secp256r1")
+        assert has_low_s(signature, "secp256r1")

@@ -11,8 +11,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.signatures import ORDERS
 from network import identities
-from network.authority import ATTRIBUTES_OID, P256_ORDER, Authority, Subject
+from network.authority import ATTRIBUTES_OID, Authority, Subject
 from network.connection import profile
 from network.errors import NetworkError
 from network.roster import add, roster
@@ -125,7 +126,7 @@ def test_tls_certificates_serve_both_sides(made):
 def test_no_certificate_has_a_high_s(made):
     found = [certificate(p) for p in made.rglob("*") if p.suffix == ".crt" or p.name == "cert.pem"]
     assert len(found) == 94
-    assert all(decode_dss_signature(c.signature)[1] <= P256_ORDER // 2 for c in found)
+    assert all(decode_dss_signature(c.signature)[1] <= ORDERS["secp256r1"] // 2 for c in found)
 
 
 def test_a_damaged_key_is_named_and_not_replaced(consortium, run):

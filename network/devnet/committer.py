@@ -114,7 +114,7 @@ class Committer:
                     seen.add(verdict.txid)
                     code = mvcc.validate(verdict.sets, self.store.current, updates)
             if code == Codes.VALID:
-                updates.apply(verdict.sets, (number, position))
+                updates.apply(verdict.sets, (number, position), self.store.current)
             else:
                 name = Codes.TxValidationCode.Name(code)
                 self._log.info("transaction invalid", txid=verdict.txid, code=name, reason=verdict.reason)

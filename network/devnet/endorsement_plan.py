@@ -21,9 +21,14 @@ class _AnyPeer:
     """Stands for whichever peer of an organisation will endorse."""
 
     msp_id: str
-    role: str = "peer"
-    serialized: bytes = b""
+    roles: frozenset[str] = frozenset({"peer"})
     units: frozenset[tuple[str, bytes]] = frozenset()
+    invalid: str = ""
+
+    @property
+    def key(self) -> tuple[str, bytes]:
+        """Return what no certificate has."""
+        return self.msp_id, b""
 
 
 @dataclass(frozen=True)

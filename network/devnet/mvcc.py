@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from network.devnet import protos as p
-from network.devnet.rwset import RangeSummary, Version, kv_read, read_version
+from network.devnet.rwset import LEAST_DEGREE, RangeSummary, Version, kv_read, read_version
 
 VALID = p.transaction.VALID
 MVCC_READ_CONFLICT = p.transaction.MVCC_READ_CONFLICT
@@ -17,6 +17,9 @@ PHANTOM_READ_CONFLICT = p.transaction.PHANTOM_READ_CONFLICT
 
 class CommittedState(Protocol):
     """The state as the last block left it."""
+
+    def get(self, namespace: str, key: str) -> tuple[bytes, Version] | None:
+        """Return a key's value and version; None if there is no such key."""
 
     def version(self, namespace: str, key: str) -> Version | None:
         """Return a key's version; None if there is no such key."""
@@ -31,11 +34,21 @@ class Updates:
 
     writes: dict[tuple[str, str], tuple[bytes | None, Version]] = field(default_factory=dict)
 
-    def apply(self, namespaces: Mapping[str, Any], version: Version) -> None:
-        """Add a valid transaction's writes."""
+    def apply(self, namespaces: Mapping[str, Any], version: Version, state: CommittedState) -> None:
+        """Add a valid transaction's writes; one of metadata gives a key that is there a new version."""
         for namespace, kv_set in namespaces.items():
             for write in kv_set.writes:
                 self.writes[namespace, write.key] = (None if deletes(write) else write.value, version)
+            for write in kv_set.metadata_writes:
+                value = self._value(namespace, write.key, state)
+                if value is not None:
+                    self.writes[namespace, write.key] = (value, version)
+
+    def _value(self, namespace: str, key: str, state: CommittedState) -> bytes | None:
+        if (namespace, key) in self.writes:
+            return self.writes[namespace, key][0]
+        found = state.get(namespace, key)
+        return None if found is None else found[0]
 
     def versions(self, namespace: str, start: str, end: str) -> Iterator[tuple[str, Version | None]]:
         """Yield the keys written in a range in order; None for a deleted one."""
@@ -68,6 +81,8 @@ def _range_holds(namespace: str, query: Any, state: CommittedState, updates: Upd
     if not query.itr_exhausted:
         found += _at_end_key(namespace, query.end_key, state, updates)
     if query.HasField("reads_merkle_hashes"):
+        if query.reads_merkle_hashes.max_degree < LEAST_DEGREE:
+            return False  # no peer simulates so
         summary = RangeSummary(query.reads_merkle_hashes.max_degree)
         for key, version in found:
             summary.add(key, version)

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography import x509
+
+from gateway.encoding import pem_content
 from network.devnet import protos as p
-from network.devnet.envelopes import parse
+from network.devnet.envelopes import MalformedError, parse
 from network.devnet.msp import Identity, IdentityError, MspManager
 
 Principal = Callable[[Identity], bool]
@@ -34,17 +37,16 @@ class SignedData:
 
 
 def valid_identities(signatures: Iterable[SignedData], members: MspManager) -> list[Identity]:
-    """Return the signers whose certificate and signature hold, each once."""
-    found: dict[bytes, Identity] = {}
+    """Return the signers whose signature holds, each certificate once (policies.SignatureSetToValidIdentities)."""
+    found: dict[tuple[str, bytes], Identity] = {}
     for signed in signatures:
-        if signed.identity in found:
-            continue
         try:
-            identity = members.identity(signed.identity)
-            identity.verify(signed.signature, signed.data)
+            identity = members.signer(signed.identity)
+            if identity.key not in found:
+                identity.verify(signed.signature, signed.data)
+                found[identity.key] = identity
         except IdentityError:
             continue
-        found[signed.identity] = identity
     return list(found.values())
 
 
@@ -82,9 +84,12 @@ class RejectPolicy(Policy):
 
 
 class SignaturePolicy(Policy):
-    """N out of rules, down to principals; one signature counts for one principal."""
+    """N out of rules, down to principals; one signature counts for one principal. MalformedError if it is none."""
 
     def __init__(self, envelope: Any) -> None:
+        if envelope.version:
+            raise MalformedError(f"signature policies of version {envelope.version} are not understood")
+        _check_rule(envelope.rule, len(envelope.identities))
         self._rule = envelope.rule
         self._principals = [compile_principal(principal) for principal in envelope.identities]
 
@@ -125,7 +130,9 @@ class ImplicitMetaPolicy(Policy):
         self._policies = sub_policies
         count = len(sub_policies)
         rule = p.policies.ImplicitMetaPolicy
-        needed = {rule.ANY: 1, rule.ALL: count, rule.MAJORITY: count // 2 + 1}[definition.rule]
+        needed = {rule.ANY: 1, rule.ALL: count, rule.MAJORITY: count // 2 + 1}[
+            definition.rule
+        ]  # KeyError: no such rule
         self._threshold = needed if count else 0
 
     def evaluate(self, identities: Sequence[Identity]) -> None:
@@ -146,27 +153,73 @@ class ImplicitMetaPolicy(Policy):
         return any(policy.counts(identity) for policy in self._policies)
 
 
+def _check_rule(rule: Any, principals: int) -> None:
+    kind = rule.WhichOneof("Type")
+    if kind == "signed_by":
+        if not 0 <= rule.signed_by < principals:
+            raise MalformedError(f"identity index out of range, requested {rule.signed_by} of {principals}")
+    elif kind == "n_out_of":
+        for inner in rule.n_out_of.rules:
+            _check_rule(inner, principals)
+    else:
+        raise MalformedError("a policy's rule is empty")
+
+
 def compile_principal(principal: Any) -> Principal:
-    """Return the test whether an identity is what an MSPPrincipal describes (msp/mspimpl.go, satisfiesPrincipal).
+    """Return the test whether an identity is what an MSPPrincipal describes (msp/mspimpl.go, SatisfiesPrincipal).
 
-    Organisation units and combinations, which no policy of ours uses, match nobody.
+    What cannot be read matches nobody.
     """
-    kind = principal.principal_classification
-    if kind == p.principal.MSPPrincipal.ROLE:
-        described = parse(p.principal.MSPRole, principal.principal, "MSPRole")
-        msp_id, role = described.msp_identifier, _ROLE_NAMES.get(described.role)
-        if described.role == p.principal.MSPRole.MEMBER:
-            return lambda identity: identity.msp_id == msp_id
-        return lambda identity: identity.msp_id == msp_id and identity.role == role
-    if kind == p.principal.MSPPrincipal.IDENTITY:
-        named = _certificate(principal.principal)
-        return lambda identity: _certificate(identity.serialized) == named
-    return lambda _: False
+    kinds = p.principal.MSPPrincipal
+    compilers: dict[int, Callable[[bytes], Principal]] = {
+        kinds.ROLE: _role,
+        kinds.IDENTITY: _named,
+        kinds.ORGANIZATION_UNIT: _unit,
+        kinds.ANONYMITY: _anonymity,
+        kinds.COMBINED: _combined,
+    }
+    try:
+        return compilers[principal.principal_classification](principal.principal)
+    except (KeyError, ValueError):
+        return _nobody
 
 
-def _certificate(serialized: bytes) -> tuple[str, bytes]:
-    identity = parse(p.identities.SerializedIdentity, serialized, "SerializedIdentity")
-    return identity.mspid, identity.id_bytes.strip()
+def _nobody(_: Identity) -> bool:
+    return False
+
+
+def _role(raw: bytes) -> Principal:
+    described = parse(p.principal.MSPRole, raw, "MSPRole")
+    msp_id, role = described.msp_identifier, _ROLE_NAMES.get(described.role, "")
+    if described.role == p.principal.MSPRole.MEMBER:
+        return lambda identity: identity.msp_id == msp_id and not identity.invalid
+    return lambda identity: identity.msp_id == msp_id and role in identity.roles
+
+
+def _named(raw: bytes) -> Principal:
+    named = parse(p.identities.SerializedIdentity, raw, "SerializedIdentity")
+    certificate = x509.load_der_x509_certificate(pem_content(named.id_bytes))
+    key = named.mspid, certificate.tbs_certificate_bytes
+    return lambda identity: identity.key == key and not identity.invalid
+
+
+def _unit(raw: bytes) -> Principal:
+    described = parse(p.principal.OrganizationUnit, raw, "OrganizationUnit")
+    msp_id = described.msp_identifier
+    unit = described.organizational_unit_identifier, described.certifiers_identifier
+    return lambda identity: identity.msp_id == msp_id and unit in identity.units and not identity.invalid
+
+
+def _anonymity(raw: bytes) -> Principal:
+    described = parse(p.principal.MSPIdentityAnonymity, raw, "MSPIdentityAnonymity")
+    nominal = described.anonymity_type == p.principal.MSPIdentityAnonymity.NOMINAL
+    return lambda _: bool(nominal)
+
+
+def _combined(raw: bytes) -> Principal:
+    described = parse(p.principal.CombinedPrincipal, raw, "CombinedPrincipal")
+    parts = [compile_principal(each) for each in described.principals]
+    return lambda identity: bool(parts) and all(part(identity) for part in parts)
 
 
 class PolicyTree:
@@ -177,8 +230,8 @@ class PolicyTree:
         self._build("/Channel", root)
 
     def policy(self, path: str) -> Policy:
-        """Return the policy at an absolute path; one that always refuses if there is none."""
-        return self._policies.get(path, RejectPolicy(path))
+        """Return the policy at a path, absolute or below /Channel; one that always refuses if there is none."""
+        return self._policies.get(path if path.startswith("/") else f"/Channel/{path}", RejectPolicy(path))
 
     def __contains__(self, path: str) -> bool:
         return path in self._policies
@@ -196,7 +249,7 @@ class PolicyTree:
             definition = parse(p.policies.ImplicitMetaPolicy, policy.value, "ImplicitMetaPolicy")
             subs = [self.policy(f"{path}/{name}/{definition.sub_policy}") for name in sorted(group.groups)]
             return ImplicitMetaPolicy(definition, subs)
-        return RejectPolicy(f"{path}: unknown policy type {policy.type}")
+        raise MalformedError(f"{path} has unknown policy type {policy.type}")
 
 
 def role_principal(msp_id: str, role: str) -> Any:

@@ -17,6 +17,10 @@ class State:
     def __init__(self, versions):
         self.entries = dict(versions)
 
+    def get(self, namespace, key):
+        version = self.version(namespace, key)
+        return None if version is None else (b"value", version)
+
     def version(self, namespace, key):
         return self.entries.get(key) if namespace == NS else None
 
@@ -81,7 +85,7 @@ def test_a_block_is_serialised_as_a_naive_twin_does(present, block):
         code = mvcc.validate(message, committed, updates)
         assert twin(committed.entries, now, touched, reads, ranged) == code
         if code == VALID:
-            updates.apply(message, (2, position))
+            updates.apply(message, (2, position), committed)
             touched |= writes.keys()
             for key, value in writes.items():
                 now.pop(key, None)
@@ -97,7 +101,7 @@ def test_a_blind_write_never_conflicts():
 
 def validate_and_apply(message, state, updates, position):
     code = mvcc.validate(message, state, updates)
-    updates.apply(message, (2, position))
+    updates.apply(message, (2, position), state)
     return code
 
 

@@ -21,7 +21,12 @@ from network.devnet.policy import (
 class Someone:
     msp_id: str
     role: str = "peer"
-    serialized: bytes = b""
+    units: frozenset = frozenset()
+    invalid: str = ""
+
+    @property
+    def roles(self):
+        return frozenset({self.role})
 
 
 A, B, C, D = (Someone(name) for name in "ABCD")

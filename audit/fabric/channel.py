@@ -74,7 +74,7 @@ class ChannelConfig:
     @cached_property
     def policies(self) -> ChannelPolicies:
         """The channel's policy tree."""
-        return ChannelPolicies(self.config.channel_group, self.msps)
+        return ChannelPolicies(self.config.channel_group)
 
     @cached_property
     def application_organisations(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.peer import transaction_pb2
 
 from audit.fabric.envelope import Action
-from audit.fabric.state import State
+from audit.fabric.state import Place, State
 from audit.fabric.wire import Version
 
 VALID = int(transaction_pb2.VALID)
@@ -35,6 +35,29 @@ def read_conflict(state: State, action: Action) -> int:
     return VALID
 
 
+def apply_writes(state: State, action: Action, version: Version) -> None:
+    """Lay a valid action's writes over the state; one of metadata gives a key that is there a new version."""
+    for ns, rwset in action.rwsets:
+        for write in rwset.writes:
+            gone = write.is_delete or not write.value
+            state.write((ns, "", write.key.encode()), None if gone else write.value, version)
+        for mark in rwset.metadata_writes:
+            _touch(state, (ns, "", mark.key.encode()), version)
+    for ns, coll, hashed in action.hashed_rwsets:
+        for entry in hashed.hashed_writes:
+            gone = entry.is_delete or entry.is_purge
+            state.write((ns, coll, entry.key_hash), None if gone else entry.value_hash, version)
+        for hash_mark in hashed.metadata_writes:
+            _touch(state, (ns, coll, hash_mark.key_hash), version)
+
+
+def _touch(state: State, place: Place, version: Version) -> None:
+    cell = state.get(place)
+    value = state.pending[place][0] if place in state.pending else cell and cell[0]
+    if value is not None:
+        state.write(place, value, version)
+
+
 def _same(state: State, place: tuple[str, str, bytes], read: kv_rwset_pb2.KVRead | kv_rwset_pb2.KVReadHash) -> bool:
     if place in state.pending:
         return False
@@ -50,7 +73,9 @@ def _range_holds(state: State, ns: str, query: kv_rwset_pb2.RangeQueryInfo) -> b
         summary = query.reads_merkle_hashes
         if summary.max_degree < LEAST_DEGREE:
             return False  # no peer simulates so, and the tree would never close
-        return range_summary(found, summary.max_degree) == (summary.max_level, list(summary.max_level_hashes))
+        level, hashes = range_summary(found, summary.max_degree)
+        # Where there are so few results that the tree is empty, peers find no summary equal.
+        return bool(hashes) and (level, hashes) == (summary.max_level, list(summary.max_level_hashes))
     reads = [(r.key, (r.version.block_num, r.version.tx_num)) for r in query.raw_reads.kv_reads]
     return reads == list(found)
 

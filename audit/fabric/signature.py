@@ -24,6 +24,13 @@ class SignatureError(ValueError):
     """Bytes are no signature that Fabric takes."""
 
 
+def takes(key: object) -> bool:
+    """Whether a public key is of a kind that Fabric takes."""
+    return isinstance(key, ed25519.Ed25519PublicKey) or (
+        isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ORDERS
+    )
+
+
 def check_signature(key: object, signature: bytes, message: bytes) -> None:
     """Check a signature over `message`, for ECDSA over its SHA-256; raises SignatureError."""
     try:

@@ -165,9 +165,13 @@ def _endorsed(state: State, config: ChannelConfig, checked: Checked, ns: str) ->
         lookups.append(lambda: policy_for(state, config, ns))
     for lookup in lookups:
         try:
-            held = application_policy_holds(config.policies, config.msps, lookup(), checked.endorsers)
+            policy = lookup()
         except (UndefinedError, WireError) as error:
             return codes.INVALID_CHAINCODE, str(error)
+        try:
+            held = application_policy_holds(config.policies, policy, checked.endorsers)
+        except WireError as error:  # a policy that does not compile is one that nobody satisfies
+            return codes.ENDORSEMENT_POLICY_FAILURE, str(error)
         if not held:
             who = ", ".join(sorted(e.msp_id for e in checked.endorsers)) or "nobody"
             return codes.ENDORSEMENT_POLICY_FAILURE, f"{ns}: the valid endorsements are by {who}"

@@ -6,6 +6,7 @@ data hash; the data hash covers the joined envelopes.
 
 import json
 from base64 import b64decode
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 SIGNATURES, LAST_CONFIG, TRANSACTIONS_FILTER, ORDERER, COMMIT_HASH = range(5)
 DER_LONG_FORM = 0x80
-BEGIN = b"-----BEGIN "
+BEGIN, END = b"-----BEGIN ", b"\n-----END "
 Version = tuple[int, int]
 """The block number and the transaction's index that wrote a key."""
 
@@ -68,17 +69,24 @@ def read_json(raw: bytes | str) -> Any:
 
 
 def first_block(pem: bytes) -> bytes:
-    """Return the content of the first PEM block, whatever it calls itself; raises ValueError.
+    """Return the content of the first PEM block that can be read, whatever it calls itself; raises ValueError.
 
     Fabric's peers and the rules take that one (Go: pem.Decode). Whoever takes another sees another creator than they.
     """
-    start = pem.find(BEGIN)
-    line = pem.find(b"\n", start)
-    label = pem[start + len(BEGIN) : line].rstrip()
-    end = pem.find(b"\n-----END " + label, line)
-    if start < 0 or pem[start - 1 : start] not in {b"", b"\n"} or line < 0 or end < 0 or not label.endswith(b"-----"):
-        raise ValueError("it is not PEM")
-    return b64decode(b"".join(pem[line:end].split()), validate=True)
+    end = -1
+    while (end := pem.find(END, end + 1)) >= 0:
+        start = pem.rfind(BEGIN, 0, end)
+        if start < 0 or pem[start - 1 : start] not in {b"", b"\n"}:
+            continue
+        label, *body = (line.rstrip() for line in pem[start + len(BEGIN) : end].split(b"\n"))
+        after = pem[end + len(END) :].partition(b"\n")[0].rstrip()
+        if not label.endswith(b"-----") or after != label:
+            continue
+        while body and b":" in body[0]:  # headers
+            del body[0]
+        with suppress(ValueError):
+            return b64decode(b"".join(b"".join(body).split()), validate=True)
+    raise ValueError("it is not PEM")
 
 
 def metadata(block: common_pb2.Block, index: int) -> common_pb2.Metadata:

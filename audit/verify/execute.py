@@ -10,7 +10,7 @@ from fabric_protos.peer import transaction_pb2 as codes
 from audit.fabric.channel import ChannelConfig
 from audit.fabric.envelope import Action
 from audit.fabric.lifecycle import UndefinedError, approved_by, defines, definition
-from audit.fabric.mvcc import read_conflict
+from audit.fabric.mvcc import apply_writes, read_conflict
 from audit.fabric.state import State
 from audit.fabric.transactions import Checked, check_transaction
 from audit.fabric.wire import WireError, read_json
@@ -50,14 +50,7 @@ class Execution:
         assert action is not None
         assert transaction is not None
         version = (number, transaction.index)
-        for ns, rwset in action.rwsets:
-            for write in rwset.writes:
-                gone = write.is_delete or not write.value
-                self._state.write((ns, "", write.key.encode()), None if gone else write.value, version)
-        for ns, coll, hashed in action.hashed_rwsets:
-            for entry in hashed.hashed_writes:
-                gone = entry.is_delete or entry.is_purge
-                self._state.write((ns, coll, entry.key_hash), None if gone else entry.value_hash, version)
+        apply_writes(self._state, action, version)
         if action.event is not None and checked.creator is not None and action.chaincode == self._chaincode:
             event, who = action.event, checked.creator.msp_id
             self._state.event(version, checked.txid, transaction.timestamp_ms, who, event.event_name, event.payload)

@@ -15,9 +15,6 @@ from tests.model.players import FIELDS, Cohort, digest
 WINDOW_MS = 2_000
 """How far a sender's clock may be off; no phase is shorter than three times as much."""
 
-EXCUSED_IN_ONE_ATTEMPT_ONLY = True
-"""A known fault of the rules: two bad dealers, one after the other, block a base state."""
-
 STALE_SNAPSHOT = True
 """A known fault of the rules: a roll back at an epoch's end draws from candidates fixed before it."""
 

@@ -1,6 +1,6 @@
 """What an honest majority does that follows the documentation: speak when due, advance, vote what is recommended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.model.consortium import Play, Training, msp, participant, place_of
 from tests.model.expected import ATTEST, KEYS, LEASE, LENGTH, SHARES, UNMASK, UPDATES
@@ -121,14 +121,14 @@ def misbehave(fed: Federation, play: Play, name: str, strategy: str) -> None:
             fed.attest(play, place_of(name), honest=strategy != "contrary")
 
 
-def drive(fed: Federation, play: Play, strategy: str) -> None:
-    """Take an attempt to its end."""
+def drive(fed: Federation, play: Play, ways: Sequence[str], attempt: int = 0) -> None:
+    """Take an attempt to its end; with each attempt the adversaries change places in `ways`."""
     for _ in range(TURNS):
         if play.expected.ended:
             return
-        for place in sorted(fed.adversaries):
+        for number, place in enumerate(sorted(fed.adversaries)):
             if participant(place) in play.expected.cohort and not play.expected.ended:
-                misbehave(fed, play, participant(place), strategy)
+                misbehave(fed, play, participant(place), ways[(number + attempt) % len(ways)])
         honest_turn(fed, play)
         if play.expected.ended or fed.advance(play, fed.honest[0]):
             continue
@@ -141,14 +141,19 @@ def drive(fed: Federation, play: Play, strategy: str) -> None:
     raise AssertionError(f"{play.expected.name} does not end: {play.expected.phase} after {TURNS} turns")
 
 
-def finish(fed: Federation, training: Training, strategy: str) -> None:
+def finish(fed: Federation, training: Training, ways: Sequence[str]) -> None:
     """Bring a training one round further, or end it by vote where too few are honest to make a cohort.
+
+    Args:
+        fed: The federation; its honest members are a majority.
+        training: It has not been stopped.
+        ways: What the adversaries do, one after the other and in turn.
 
     Raises:
         AssertionError: Neither is possible.
     """
     before, codes = len(training.finals), []
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         if training.play is None or training.play.expected.ended:
             refusal = fed.open(training, fed.honest[0])
             if refusal:
@@ -158,7 +163,7 @@ def finish(fed: Federation, training: Training, strategy: str) -> None:
                 break
         play = training.play
         assert play is not None
-        drive(fed, play, strategy)
+        drive(fed, play, ways, attempt)
         if len(training.finals) > before:
             return
         codes.append(play.expected.code)

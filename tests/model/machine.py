@@ -17,6 +17,7 @@ PLACES = st.integers(0, 6)
 SOME = st.sets(PLACES, max_size=4)
 WHICH = st.integers(0, 2)
 SKEWS = st.sampled_from((0, 0, -WINDOW_MS, WINDOW_MS))
+WAYS = st.lists(st.sampled_from(STRATEGIES), min_size=1, max_size=3)
 MOST_TRAININGS = 3
 MOST_RECOVERIES = 3
 
@@ -313,15 +314,15 @@ class Protocol(RuleBasedStateMachine):
 
     # ---- from here on as documented
 
-    @rule(which=WHICH, strategy=st.sampled_from(STRATEGIES))
-    def attempt(self, which: int, strategy: str) -> None:
+    @rule(which=WHICH, ways=WAYS)
+    def attempt(self, which: int, ways: list[str]) -> None:
         """An attempt goes on to its end, the honest all present."""
         play = self.play(which)
         if play is not None and self.fed.prevails:
-            drive(self.fed, play, strategy)
+            drive(self.fed, play, ways)
 
-    @rule(strategy=st.sampled_from(STRATEGIES))
-    def recover(self, strategy: str) -> None:
+    @rule(ways=WAYS)
+    def recover(self, ways: list[str]) -> None:
         """From any state an honest majority that follows the documentation brings every training on, or ends it."""
         self.recoveries += 1
         if self.recoveries > MOST_RECOVERIES or not self.fed.prevails:
@@ -329,7 +330,7 @@ class Protocol(RuleBasedStateMachine):
         for name in sorted(self.fed.trainings):
             training = self.fed.trainings[name]
             if not training.stopped:
-                finish(self.fed, training, strategy)
+                finish(self.fed, training, ways)
                 self.fed.reached["recovered"] += 1
 
     @invariant()

@@ -6,7 +6,6 @@ from typing import Any
 
 from fl_node.secagg.session import Session
 from tests.model.consortium import (
-    EXCUSED_IN_ONE_ATTEMPT_ONLY,
     INITIAL,
     PLAN,
     STAKE,
@@ -88,8 +87,6 @@ class Rounds(Consortium):
     def frozen_sets(self, expected: Attempt) -> list[tuple[set[str], set[str]]]:
         """Return the survivor sets of other attempts on the same base state, and whom the ledger proved at fault."""
         others = [one for one in self.bases.get(expected.base, ()) if one is not expected]
-        if EXCUSED_IN_ONE_ATTEMPT_ONLY:
-            return [(set(one.survivors), set(one.blamed) if one.code == "FL0427" else set()) for one in others]
         return [(set(one.survivors), self.proven.get(expected.base, set())) for one in others]
 
     def advance(self, play: Play, place: int, skew: int = 0) -> bool:

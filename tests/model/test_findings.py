@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.consortium import Play, participant
+from tests.model.consortium import STALE_SNAPSHOT, Play, participant
 from tests.model.expected import LENGTH, SHARES, UPDATES, VOID
 from tests.model.federation import Federation
-from tests.model.honest import honest_turn
+from tests.model.honest import drive, honest_turn
 
 
 @pytest.fixture
@@ -53,3 +53,41 @@ def test_a_dealer_that_may_not_answer_so_many_complaints_is_no_dropout(federatio
     fed.now += LENGTH[SHARES]
     fed.advance(play, 1)
     assert (play.expected.phase, play.expected.code) == (VOID, "FL0431")
+
+
+@pytest.mark.parametrize(
+    ("members", "bad", "way"),
+    [
+        (5, 1, "spoil"),
+        (6, 1, "commitment"),
+        (7, 2, "unseal"),
+        (7, 2, "spoil"),
+        (7, 2, "commitment"),
+        (10, 3, "spoil"),
+    ],
+)
+def test_bad_dealers_one_after_another_cost_an_attempt_each_and_no_vote(
+    federation: Callable[..., Federation], members: int, bad: int, way: str
+):
+    fed = federation(members, *range(members - bad, members))
+    for attempt in range(bad + 1):
+        drive(fed, opened(fed), [way] + ["honest"] * (bad - 1), attempt)
+    assert fed.trainings["one"].finals
+
+
+@pytest.mark.xfail(STALE_SNAPSHOT, strict=True, reason="the next epoch's candidates stay those fixed before")
+def test_a_roll_back_to_the_head_draws_from_those_who_are_active_then(federation: Callable[..., Federation]):
+    fed = federation(5)
+    training = fed.trainings["one"]
+    drive(fed, opened(fed), ["honest"])
+    assert fed.bench(4, fed.honest)
+    drive(fed, opened(fed), ["honest"])  # the epoch's last round, which fixes the next one's candidates
+    assert fed.bench(3, fed.honest)
+    assert fed.bench(4, fed.honest)
+    assert fed.open(training, 0) == "FL0301"
+    assert fed.roll_back(training, 2, fed.honest)
+    answer = fed.open(training, 0)
+    if answer == "FL0114":
+        fed.give_beacon(fed.honest)
+        answer = fed.open(training, 0)
+    assert answer == ""

@@ -242,4 +242,7 @@ func TestT16ASuspendedOrganisationCountsInNoMajority(t *testing.T) {
 	p.Attest(2)
 	p.Advance(round.Final)
 	equal(t, 4, len(p.View().Attestations))
+	agree(t, f, "reinstate", object{"organisation": contracttest.MSP(5)})
+	equal(t, 5, p.View().Voters)
+	equal(t, 3, p.View().Majority)
 }

@@ -65,6 +65,7 @@ var rules = []withoutRule{
 	{"TestT16HalfOfTheOrganisationsSlashNobodyForAnHonestState", "round/contradiction.go", []string{"!slices.Contains(heard.against, member.MSPID)", "true"}},
 	{"TestT16FalseMetricsAreRefutedLikeAFalseState", "round/contradiction.go", []string{" && maps.Equal(p.Metrics, other.Metrics)", " && maps.Equal(p.Metrics, p.Metrics)"}},
 	{"TestT17ADealerThatMayNotAnswerIsNoDropout", "round/complaint.go", []string{"lost(round, status, overdue) && !tooMany", "lost(round, status, overdue)"}},
+	{"TestT16ASuspendedOrganisationCountsInNoMajority", "round/finish.go", []string{"= found.voters, found.majority", "= found.voters+1, found.majority+1"}},
 	{"TestT16ASuspendedOrganisationCountsInNoMajority", "round/view.go", []string{"v.Phase != PhaseAttest || slices.Contains(v.active, msp)", "true"}},
 	{"TestT16ASuspendedOrganisationCountsInNoMajority", "round/tally.go", []string{"governance.Majority(len(active))", "governance.Majority(len(active) + 1)"}},
 	{"TestT17AShareThatItsDealerDidNotCommitToIsRefused", "round/reveal.go", []string{"status.U1, reveal); err != nil", "status.U1, reveal); false"}},

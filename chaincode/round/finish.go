@@ -146,6 +146,7 @@ func (a *advance) finish() error {
 		return err
 	}
 	a.status.State, a.status.Open, a.status.DeviationE9 = proposed.State, false, found.deviation
+	a.status.Voters, a.status.Majority = found.voters, found.majority
 	faults, err := a.judge(proposed)
 	if err != nil {
 		return err

@@ -125,6 +125,10 @@ type Status struct {
 	// DeviationE9 is the largest deviation that an attestation in favour of the result told. Invariant: 0 before Final, and
 	// at most MaxDeviationE9.
 	DeviationE9 uint64 `json:"deviation_e9"`
+	// Voters and Majority are by what the result was agreed: how many organisations were active, and how many of them had to
+	// agree. Invariant: 0 before Final, then at least Majority organisations agree to State.
+	Voters   int `json:"voters"`
+	Majority int `json:"majority"`
 	// VoidReason is an error code. Invariant: it is set in Void, and only there.
 	VoidReason string `json:"void_reason"`
 }

@@ -174,7 +174,12 @@ func (v *View) readTurns(s ledger.State, round Round, status Status) (err error)
 }
 
 // readMajority adds what Advance would count by if it came now: organisations may be suspended or admitted while a round is open.
-func (v *View) readMajority(s ledger.State, _ Round, _ Status) error {
+// Of a Final it adds what made it final: who checks later whether a majority agreed must not count those admitted since.
+func (v *View) readMajority(s ledger.State, _ Round, status Status) error {
+	if status.Phase == Final {
+		v.Voters, v.Majority = status.Voters, status.Majority
+		return nil
+	}
 	active, majority, err := electorate(s)
 	v.Voters, v.Majority, v.active = len(active), majority, active
 	return err

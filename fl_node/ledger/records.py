@@ -112,7 +112,7 @@ class Round(View):
         u2: Those of u1 with shares. Invariant: empty before Updates, fixed from then on.
         survivors: Those of u2 whose updates are summed. Invariant: empty before Unmask, fixed from then on.
         revealed: Those of u2 that have revealed shares, in cohort order.
-        voters: How many organisations are active now: each may attest once to a proposal.
+        voters: How many organisations are active now: each may attest once to a proposal. Of a Final: how many were.
         majority: How many of them must agree for Final. Only the ledger counts them: a member may be suspended.
         proposal: The one that awaits attestations or became the result. Invariant: None before Attest and after Void.
         attestations: MSP id → its word on `proposal`.

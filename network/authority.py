@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
@@ -40,13 +41,19 @@ class Subject:
 
 @dataclass(frozen=True)
 class Authority:
-    """The authority whose certificate and key lie in a folder as cert.pem and key.pem."""
+    """The authority whose certificate lies in a folder as cert.pem, and whose key may lie beside it as key.pem.
+
+    Where there is a certificate without a key, the key is kept elsewhere, or the authority is another's: it issues and
+    revokes nothing here, and no other key is ever made for it.
+    """
 
     folder: Path
 
     @classmethod
     def create(cls, folder: Path, organisation: str, common_name: str) -> "Authority":
         """Create the authority unless it exists; its key is never replaced."""
+        if (folder / "cert.pem").exists() and not (folder / "key.pem").exists():
+            return cls(folder)
         key = create_key(folder / "key.pem", synced=True)
         name = x509.Name(
             [
@@ -74,15 +81,53 @@ class Authority:
         """Return the authority's certificate, parsed."""
         return x509.load_pem_x509_certificate(self.certificate_pem)
 
+    @property
+    def has_key(self) -> bool:
+        """Return whether the authority can issue and revoke here."""
+        return (self.folder / "key.pem").exists()
+
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """Return the authority's key; FL1016 if it is not here, or is another certificate's."""
+        if not self.has_key:
+            raise NetworkError(
+                codes.AUTHORITY_ELSEWHERE,
+                "the authority's key is not here, so nothing was issued or revoked",
+                where=str(self.folder / "key.pem"),
+                hint="Do this where the organisation keeps the key.",
+            )
+        key = load_key(self.folder / "key.pem")
+        if key.public_key() != self.certificate.public_key():
+            raise NetworkError(
+                codes.AUTHORITY_ELSEWHERE,
+                "this key is not that of the authority's certificate, so nothing was issued or revoked",
+                where=str(self.folder / "key.pem"),
+                hint="Restore the key that belongs to cert.pem beside it.",
+            )
+        return key
+
     def issue(self, subject: Subject, key_path: Path, certificate_path: Path) -> None:
-        """Create key and certificate at these paths; a key that is there keeps its name, a certificate too."""
+        """Create key and certificate at these paths; what is there stays.
+
+        Raises:
+            NetworkError: FL1016 if one of them is missing and the authority's key is not here; nothing is written then.
+        """
+        if key_path.exists() and certificate_path.exists():
+            load_key(key_path)
+            return
+        authority_key = self.key()
         key = create_key(key_path)
         if not certificate_path.exists():
-            write_new(certificate_path, pem(self._certify(subject, key.public_key())))
+            write_new(certificate_path, pem(self._certify(subject, key.public_key(), authority_key)))
 
     def revoke(self, certificate: x509.Certificate, path: Path) -> bytes:
-        """Add a certificate to the revocation list at a path and return the list as PEM; earlier entries stay."""
-        key = load_key(self.folder / "key.pem")
+        """Add a certificate to the revocation list at a path and return the list as PEM; earlier entries stay.
+
+        Raises:
+            NetworkError: FL1016 if the authority's key is not here, FL1011 if another authority issued the certificate;
+                the list stays as it is then.
+        """
+        key = self.key()
+        self.require_own(certificate)
         now = dt.datetime.now(dt.UTC)
         earlier = x509.load_pem_x509_crl(path.read_bytes()) if path.exists() else None
         builder = x509.CertificateRevocationListBuilder(
@@ -102,10 +147,23 @@ class Authority:
         write_atomically(path, result)
         return result
 
-    def _certify(self, subject: Subject, public_key: ec.EllipticCurvePublicKey) -> x509.Certificate:
+    def require_own(self, certificate: x509.Certificate) -> None:
+        """Check that the authority issued a certificate; FL1011 if not: its revocation would change nothing."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            raise NetworkError(
+                codes.UNKNOWN_IDENTITY,
+                "another authority issued this certificate, so this one cannot revoke it",
+                where=f"{certificate.serial_number:x}",
+                hint=f"The authority is {certificate.issuer.rfc4514_string()}.",
+            ) from None
+
+    def _certify(
+        self, subject: Subject, public_key: ec.EllipticCurvePublicKey, authority_key: ec.EllipticCurvePrivateKey
+    ) -> x509.Certificate:
         units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, subject.unit)] if subject.unit else []
         name = x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
-        authority_key = load_key(self.folder / "key.pem")
         tls = not subject.unit
         builder = (
             _builder(name, self.certificate.subject, public_key, LEAF_VALIDITY)

@@ -12,6 +12,7 @@ FILE_UNUSABLE: Final = "FL1012"
 KEY_DAMAGED: Final = "FL1013"
 DISK_NEARLY_FULL: Final = "FL1014"
 IDENTITY_REFUSED: Final = "FL1015"
+AUTHORITY_ELSEWHERE: Final = "FL1016"
 NO_NETWORK: Final = "FL1020"
 NETWORK_FILE_DAMAGED: Final = "FL1021"
 UNKNOWN_PROCESS: Final = "FL1022"
@@ -64,6 +65,10 @@ CATALOGUE: Final = {
     DISK_NEARLY_FULL: Entry("The disk is nearly full; nothing was begun.", "Free some space."),
     IDENTITY_REFUSED: Entry(
         "An identity cannot be issued: malformed name, unknown role, a role the organisation cannot have.", ""
+    ),
+    AUTHORITY_ELSEWHERE: Entry(
+        "The key of an organisation's authority is not here, or is not the key of its certificate; nothing was issued or revoked.",
+        "Do it where the organisation keeps that key.",
     ),
     NO_NETWORK: Entry(
         "No network was brought up here.", "Bring one up with `fedledger network up`, or name its folder with --run."

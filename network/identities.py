@@ -5,7 +5,7 @@ Idempotent: what exists stays, so adding an organisation or an identity later to
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from network import codes
@@ -34,16 +34,37 @@ class OrganisationIdentities:
 
     folder: Path
     organisation: Organisation
-    signing: Authority = field(init=False)
-    tls: Authority = field(init=False)
 
-    def __post_init__(self) -> None:
-        name = self.organisation.name
-        object.__setattr__(self, "signing", Authority.create(self.folder / "ca", name, f"ca.{name}"))
-        object.__setattr__(self, "tls", Authority.create(self.folder / "tlsca", name, f"tlsca.{name}"))
+    @property
+    def signing(self) -> Authority:
+        """Return the authority of the organisation's signing certificates."""
+        return Authority(self.folder / "ca")
+
+    @property
+    def tls(self) -> Authority:
+        """Return the authority of the organisation's TLS certificates."""
+        return Authority(self.folder / "tlsca")
+
+    @property
+    def kept_elsewhere(self) -> bool:
+        """Return whether the folder holds only what others may know: the organisation's keys are then not ours to make.
+
+        A folder that has public parts of an authority and no authority's key was brought here, not begun here.
+        """
+        public = ("msp/cacerts/ca.pem", "msp/tlscacerts/ca.pem", "ca/cert.pem", "tlsca/cert.pem")
+        known = any((self.folder / part).exists() for part in public)
+        return known and not self.signing.has_key and not self.tls.has_key
 
     def create(self) -> None:
-        """Create what the organisation needs to take part: MSP, nodes and first users."""
+        """Create authorities and what the organisation needs to take part: MSP, nodes and first users.
+
+        What exists stays. Where the organisation's keys are kept elsewhere nothing is created.
+        """
+        if self.kept_elsewhere:
+            return
+        name = self.organisation.name
+        Authority.create(self.folder / "ca", name, f"ca.{name}")
+        Authority.create(self.folder / "tlsca", name, f"tlsca.{name}")
         self._roots(self.folder / "msp")
         for peer in self.organisation.peers:
             self._node("peers/peer0", "peer", peer.name, peer.host, f"peer-{self.organisation.name}")
@@ -58,8 +79,15 @@ class OrganisationIdentities:
             self.user("node", "client", NODE_ATTRIBUTES)
 
     def user(self, name: str, unit: Unit, attributes: Mapping[str, str] | None = None) -> Path:
-        """Create an identity of a person or program, unless it exists, and return its folder."""
+        """Create an identity of a person or program, unless it exists, and return its folder.
+
+        Raises:
+            NetworkError: FL1016 if it does not exist and the key of an authority is not here; nothing is created then.
+        """
         folder = self.folder / "users" / name
+        if not folder.exists():
+            for authority in (self.signing, self.tls):
+                authority.key()
         common_name = f"{name}.{self.organisation.name}"
         self._signing_pair(folder / "msp", Subject(common_name, unit=unit, attributes=attributes or {}))
         self._tls_pair(folder / "tls", common_name, "client", (common_name,))

@@ -23,7 +23,8 @@ class Process:
     host: str = "127.0.0.1"
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_event: bool = False  # it also logs a JSON line {"event": "ready"}
-    health_port: int | None = None  # Fabric's operations service: ready when its /healthz says so
+    health_port: int | None = None  # Fabric's operations service on loopback: ready when its /healthz says so
+    health_root: str = ""  # path of the TLS root that its certificate must chain to
     other_ports: tuple[int, ...] = ()
 
     @classmethod

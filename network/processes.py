@@ -8,6 +8,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from network.plan import Plan, Process
 POLL_S = 0.02
 STOP_S = 10.0
 LOG_TAIL_LINES = 5
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def start(run: Path, process: Process) -> int:
 
 def require_free_ports(process: Process) -> None:
     """Check that nothing listens where a process is about to; FL1023 names the port."""
-    for port in (process.port, *process.other_ports):
-        if answers(process.host, port):
+    health = [(LOOPBACK, process.health_port)] if process.health_port is not None else []
+    for host, port in [*((process.host, port) for port in (process.port, *process.other_ports)), *health]:
+        if answers(host, port):
             hint = f"Stop the other program (`ss -ltnp sport = :{port}` names it), or choose another --base-port."
             raise NetworkError(codes.PORT_TAKEN, f"port {port} is taken", where=process.name, hint=hint)
 
@@ -193,7 +196,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
 def _is_ready(process: Process, log: Path, offset: int) -> bool:
     if process.ready_event and not _logged_ready(log, offset):
         return False
-    if process.health_port is not None and not _healthy(process.host, process.health_port):
+    if process.health_port is not None and not _healthy(process.health_port, process.health_root):
         return False
     return all(answers(process.host, port) for port in (process.port, *process.other_ports))
 
@@ -205,8 +208,8 @@ def _logged_ready(log: Path, offset: int) -> bool:
     return False
 
 
-def _healthy(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=2)
+def _healthy(port: int, root: str) -> bool:
+    connection = http.client.HTTPSConnection(LOOPBACK, port, timeout=2, context=ssl.create_default_context(cafile=root))
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -8,6 +8,9 @@ from network.topology import Consortium, Orderer, Organisation
 MESSAGE_LIMIT = 100 << 20
 GOSSIP_INTERVAL = "1s"  # Fabric's 4 s and 25 s keep gateways from routing for half a minute after a start
 BUILDER = "fedledger_service"
+# Operations services tell and change log levels: they listen on loopback alone, and serve certificates of their own
+# organisation only (Fabric: core/operations, where TLS makes every handler but /healthz ask for one).
+OPERATIONS_HOST = "127.0.0.1"
 
 
 def peer_configuration(consortium: Consortium, run: Path, organisation: Organisation) -> dict[str, Any]:
@@ -49,7 +52,16 @@ def peer_configuration(consortium: Consortium, run: Path, organisation: Organisa
             "pvtdataStore": {"purgeInterval": 100},
             "snapshots": {"rootDir": str(data / "snapshots")},
         },
-        "operations": {"listenAddress": f"{peer.host}:{peer.operations_port}", "tls": {"enabled": False}},
+        "operations": {
+            "listenAddress": f"{OPERATIONS_HOST}:{peer.operations_port}",
+            "tls": {
+                "enabled": True,
+                "cert": {"file": str(identity / "tls" / "server.crt")},
+                "key": {"file": str(identity / "tls" / "server.key")},
+                "clientAuthRequired": False,  # /healthz needs none; all that tells or changes more does
+                "clientRootCAs": {"files": [str(identity / "tls" / "ca.crt")]},
+            },
+        },
         "metrics": {"provider": "disabled"},
     }
 
@@ -82,7 +94,10 @@ def orderer_configuration(consortium: Consortium, run: Path, orderer: Orderer) -
             "ListenAddress": f"{orderer.host}:{orderer.admin_port}",
             "TLS": {**tls, "RootCAs": [root], "ClientAuthRequired": True, "ClientRootCAs": [root]},
         },
-        "Operations": {"ListenAddress": f"{orderer.host}:{orderer.operations_port}", "TLS": {"Enabled": False}},
+        "Operations": {
+            "ListenAddress": f"{OPERATIONS_HOST}:{orderer.operations_port}",
+            "TLS": {**tls, "ClientAuthRequired": False, "ClientRootCAs": [root]},
+        },
         "Metrics": {"Provider": "disabled"},
     }
 

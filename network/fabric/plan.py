@@ -30,11 +30,11 @@ CONFIGTXGEN_TIMEOUT_S = 60
 def fabric_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
     """Return orderers, a peer for each member and regulator, and a chaincode process for each member."""
     binaries = find_binaries()
-    identity = package_id(consortium)
+    identity, ordering = package_id(consortium), consortium.orderer_org
     return Plan(
         "fabric",
         (
-            *(_orderer(orderer, run, binaries) for orderer in consortium.orderer_org.orderers),
+            *(_orderer(orderer, ordering.name, run, binaries) for orderer in ordering.orderers),
             *(_peer(organisation, run, binaries) for organisation in consortium.peer_organisations),
             *chaincode_processes(consortium, run, program, lambda _: identity),
         ),
@@ -63,7 +63,7 @@ def channel_block(run: Path) -> Path:
     return run / "fabric" / "channel.block"
 
 
-def _orderer(orderer: Orderer, run: Path, binaries: Binaries) -> Process:
+def _orderer(orderer: Orderer, organisation: str, run: Path, binaries: Binaries) -> Process:
     return Process(
         name=orderer.name,
         command=(binaries.path("orderer"),),
@@ -71,7 +71,8 @@ def _orderer(orderer: Orderer, run: Path, binaries: Binaries) -> Process:
         port=orderer.port,
         environment={**ENVIRONMENT, "FABRIC_CFG_PATH": str(config_folder(run, orderer.name))},
         health_port=orderer.operations_port,
-        other_ports=(orderer.admin_port, orderer.operations_port),
+        health_root=str(run / "identities" / organisation / "tlsca" / "cert.pem"),
+        other_ports=(orderer.admin_port,),
     )
 
 
@@ -87,7 +88,8 @@ def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
         port=organisation.peer.port,
         environment=environment,
         health_port=organisation.peer.operations_port,
-        other_ports=(organisation.peer.operations_port, organisation.peer.internal_port),
+        health_root=str(run / "identities" / organisation.name / "tlsca" / "cert.pem"),
+        other_ports=(organisation.peer.internal_port,),
     )
 
 

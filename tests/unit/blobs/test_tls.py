@@ -74,7 +74,8 @@ def test_a_list_that_another_organisation_signed_is_refused(copy: Path, consorti
     trust = tls.Trust.of(consortium, copy)
     certificate = der(mine.folder / "users/client/tls/client.crt")
     assert trust.organisation(certificate) == "hospital-a"
-    theirs.tls.revoke(x509.load_der_x509_certificate(certificate), tls.revocation_path(copy, "hospital-a"))
+    their_client = x509.load_der_x509_certificate(der(theirs.folder / "users/client/tls/client.crt"))
+    theirs.tls.revoke(their_client, tls.revocation_path(copy, "hospital-a"))
     with pytest.raises(NodeError, match="revocation list"):
         trust.organisation(certificate)
 

@@ -73,6 +73,20 @@ def test_everything_listens_on_its_own_host_with_tls():
     assert peer["tls"]["enabled"]
 
 
+def test_operations_listen_on_loopback_alone_whatever_the_host():
+    definition = CONSORTIUM.model_dump()
+    for organisation in definition["organisations"]:
+        for node in (*organisation["peers"], *organisation["orderers"]):
+            node["host"] = "node.example.org"
+    consortium = Consortium.model_validate(definition)
+    operations = peer_configuration(consortium, Path("/run"), consortium.members[0])["operations"]
+    assert operations["listenAddress"].startswith("127.0.0.1:")
+    assert operations["tls"]["enabled"]
+    orderer = orderer_configuration(consortium, Path("/run"), consortium.orderer_org.orderers[0])["Operations"]
+    assert orderer["ListenAddress"].startswith("127.0.0.1:")
+    assert orderer["TLS"]["Enabled"]
+
+
 def test_the_package_is_the_same_for_all_and_holds_no_key(tmp_path):
     assert package(CONSORTIUM) == package(CONSORTIUM)
     assert package_id(CONSORTIUM).startswith("fedledger:")

@@ -16,6 +16,7 @@ from network import identities
 from network.authority import ATTRIBUTES_OID, Authority, Subject
 from network.connection import profile
 from network.errors import NetworkError
+from network.revocation import revoke
 from network.roster import add, roster
 from network.topology import Consortium, dump_consortium, load_consortium
 
@@ -189,3 +190,58 @@ def test_a_revocation_list_holds_every_revoked_certificate_once(tmp_path_factory
     assert sorted(r.serial_number for r in revocations) == sorted({issued[n].serial_number for n in order})
     assert revocations.is_signature_valid(authority.certificate.public_key())
     assert revocations.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == len(set(order))
+
+
+def without_authorities(run: Path, *names: str) -> None:
+    """Take the keys of some organisations' authorities away, as where they are kept offline."""
+    for name in names:
+        for authority in ("ca", "tlsca"):
+            (run / "identities" / name / authority / "key.pem").unlink()
+
+
+def test_nobodys_keys_are_made_where_only_the_public_parts_are(consortium, run):
+    for other in ("hospital-b", "hospital-c", "orderer"):
+        folder = run / "identities" / other
+        for kept in list(folder.iterdir()):
+            if kept.name not in {"msp", "tlsca"}:
+                shutil.rmtree(kept)
+        (folder / "tlsca" / "key.pem").unlink()
+    before = contents(run)
+    identities.create(consortium, run)
+    assert contents(run) == before
+
+
+def test_an_authority_without_its_key_gets_no_other_one(consortium, run):
+    without_authorities(run, "hospital-a")
+    before = contents(run)
+    identities.create(consortium, run)
+    assert contents(run) == before
+    with pytest.raises(NetworkError, match="FL1016"):
+        add(consortium, run, "hospital-a", "late", "client")
+    assert contents(run) == before
+
+
+def test_an_authoritys_key_that_is_anothers_signs_nothing(consortium, run):
+    shutil.copy(run / "identities/hospital-b/ca/key.pem", run / "identities/hospital-a/ca/key.pem")
+    with pytest.raises(NetworkError, match=r"FL1016: this key is not that of the authority's certificate"):
+        add(consortium, run, "hospital-a", "late", "client")
+
+
+@pytest.mark.parametrize("missing", ["ca", "tlsca"])
+def test_a_revocation_that_cannot_work_says_so_and_changes_nothing(consortium, run, missing):
+    (run / "identities" / "hospital-a" / missing / "key.pem").unlink()
+    before = contents(run)
+    with pytest.raises(NetworkError, match="FL1016"):
+        revoke(consortium, run, "hospital-a", "client")
+    assert contents(run) == before
+
+
+def test_another_authoritys_certificate_is_not_revoked(consortium, run):
+    shutil.copy(
+        run / "identities/hospital-b/users/client/msp/signcerts/cert.pem",
+        run / "identities/hospital-a/users/client/msp/signcerts/cert.pem",
+    )
+    before = contents(run)
+    with pytest.raises(NetworkError, match=r"FL1011: another authority issued this certificate"):
+        revoke(consortium, run, "hospital-a", "client")
+    assert contents(run) == before

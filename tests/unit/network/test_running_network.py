@@ -1,6 +1,8 @@
 """Both networks, up and down, killed and started again; what they do with transactions is in tests/contract."""
 
+import http.client
 import socket
+import ssl
 import time
 from pathlib import Path
 
@@ -102,6 +104,33 @@ async def test_the_leader_of_the_orderers_may_die(running):
         start_one(run, "orderer1")
         await contract.submit("Increment", "leader")
         assert await contract.evaluate("Get", "leader") == b"2"
+
+
+@pytest.mark.parametrize("running", [FABRIC], indirect=True)
+def test_nobody_but_its_own_organisation_reads_or_changes_what_a_peer_logs(running):
+    outcome, run = running
+    port = outcome.consortium.organisation("hospital-a").peer.operations_port
+    identities = run / "identities"
+
+    def ask(method: str, path: str, user: str | None, body: str | None = None) -> int:
+        context = ssl.create_default_context(cafile=str(identities / "hospital-a" / "tlsca" / "cert.pem"))
+        if user is not None:
+            folder = identities / user / "users" / "client" / "tls"
+            context.load_cert_chain(folder / "client.crt", folder / "client.key")
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+        try:
+            connection.request(method, path, body)
+            return connection.getresponse().status
+        except (ssl.SSLError, ConnectionError):
+            return 0
+        finally:
+            connection.close()
+
+    assert ask("GET", "/healthz", None) == http.HTTPStatus.OK
+    assert ask("GET", "/logspec", "hospital-a") == http.HTTPStatus.OK
+    for stranger in (None, "hospital-b"):
+        for method, path, body in (("GET", "/logspec", None), ("PUT", "/logspec", '{"spec":"debug"}')):
+            assert ask(method, path, stranger, body) in {0, http.HTTPStatus.UNAUTHORIZED}
 
 
 def test_a_taken_port_stops_up_before_anything_starts(tmp_path):

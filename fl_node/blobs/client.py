@@ -17,6 +17,8 @@ from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.egress import EgressLog
 
 CHUNK: Final = 4 << 20
+AT_ONCE: Final = 16
+"""Connections to one service: it takes only so many of one organisation."""
 MOST: Final = 1 << 30
 ATTEMPTS: Final = 5
 FIRST_PAUSE_S: Final = 0.1
@@ -44,7 +46,7 @@ class BlobClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT, connector=aiohttp.TCPConnector(limit_per_host=AT_ONCE))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -9,14 +9,19 @@ GET  /blobs/{digest}   members and regulators; `Range` is honoured
 import asyncio
 import json
 import re
+import ssl
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from fl_node import codes
+from fl_node.blobs.admission import Caps, descriptors
+from fl_node.blobs.door import Door
 from fl_node.blobs.first_digest import ASKED, FIRST
+from fl_node.blobs.reports import Reports, logger
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.tls import Trust
 from fl_node.errors import NodeError
@@ -33,11 +38,19 @@ STATUS: Final = {
     codes.CALLER_REFUSED: 403,
 }
 STATUS_RANGE: Final = 409
-MAX_CHUNK: Final = 16 << 20
+MAX_CHUNK: Final = 4 << 20
 MAX_UPLOADS: Final = 4
-"""Uploads of one organisation read at once: its next wait, another's do not; memory stays below 64 MiB a member."""
+"""Uploads of one organisation read at once: its next wait, another's do not; memory stays near 16 MiB a member."""
 UPLOAD_S: Final = 60.0
 """How long a chunk may take to arrive."""
+IDLE_S: Final = 30.0
+"""How long a connection may be without a whole request: before its first byte, amid its headers, between requests."""
+SEND_S: Final = 15.0
+SLOWEST: Final = 256 << 10
+"""Who reads a blob has SEND_S and a second for each so many bytes."""
+CHUNKS: Final = "Send it in chunks with Content-Range."
+LINGER_S: Final = 2.0
+"""How long the rest of a refused upload is read, so that its sender sees the answer."""
 
 ORGANISATION: Final = web.AppKey("organisation", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -71,6 +84,10 @@ class BlobService:
         organisation = self._caller(request, {"member"})
         digest = request.match_info["digest"]
         self.store.path(digest)
+        if (request.content_length or 0) > MAX_CHUNK:
+            raise NodeError(
+                codes.BLOB_TOO_LARGE, f"at most {MAX_CHUNK} bytes are taken at once", where=digest, hint=CHUNKS
+            )
         lock = self._locks.setdefault((digest, organisation), asyncio.Lock())
         try:
             async with self._uploads[organisation], lock:
@@ -112,7 +129,7 @@ class BlobService:
         if self._egress:
             first, last = _asked_for(request, size)
             self._egress.blob(organisation, digest, first, last - first)
-        return web.FileResponse(self.store.path(digest), headers={"Content-Type": "application/octet-stream"})
+        return _Sending(self.store.path(digest), headers={"Content-Type": "application/octet-stream"})
 
     async def health(self, request: web.Request) -> web.Response:
         """Answer anyone of the consortium."""
@@ -172,16 +189,40 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=status, text=json.dumps(error.as_json()), content_type="application/json")
 
 
-async def serve(service: BlobService, host: str, port: int, ssl_context: object) -> web.AppRunner:
-    """Start the service; `await runner.cleanup()` ends it.
+class _Sending(web.FileResponse):
+    """A blob on its way to a reader, who is cut off if it does not read."""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        patience_s = SEND_S + self._path.stat().st_size / SLOWEST
+        try:
+            async with asyncio.timeout(patience_s):
+                return await super().prepare(request)
+        except TimeoutError:
+            if isinstance(request.transport, asyncio.Transport):
+                request.transport.abort()
+            raise ConnectionResetError("the reader did not read") from None
+
+
+async def serve(service: BlobService, host: str, port: int, ssl_context: ssl.SSLContext) -> web.AppRunner:
+    """Start the service behind its door; `await runner.cleanup()` ends it.
 
     Raises:
         NodeError: FL4008, the port cannot be had.
     """
-    runner = web.AppRunner(service.application(), access_log=None)
+    runner = web.AppRunner(
+        service.application(),
+        access_log=None,
+        logger=logger(Reports()),
+        keepalive_timeout=IDLE_S,
+        lingering_time=LINGER_S,
+        max_headers=64,
+        max_field_size=4096,
+        max_line_size=1024,
+    )
     await runner.setup()
+    caps = Caps.of(descriptors(), len(service.trust.roots))
     try:
-        await web.TCPSite(runner, host, port, ssl_context=ssl_context).start()  # type: ignore[arg-type]
+        await Door(runner, (host, port), ssl_context, service.trust.organisation, caps).start()
     except OSError as error:
         await runner.cleanup()
         hint = "Free the port, or give the organisation another blob_port in the definition."

@@ -28,6 +28,10 @@ AGGREGATE_COUNT: Final = "FL3033"
 RUNTIME_DIED: Final = "FL3040"
 RUNTIME_TIMEOUT: Final = "FL3041"
 RUNTIME_FAILED: Final = "FL3042"
+PLAN_MEMORY: Final = "FL3043"
+PLAN_CPU: Final = "FL3044"
+PLAN_CROWD: Final = "FL3045"
+PLAN_REACHED_OUT: Final = "FL3046"
 NO_DATA: Final = "FL3101"
 DATA_UNREADABLE: Final = "FL3102"
 WRONG_COLUMNS: Final = "FL3103"
@@ -48,6 +52,7 @@ DAEMON_RUNS_ALREADY: Final = "FL4009"
 UNFORESEEN: Final = "FL4010"
 TERMS_LET_CLOCK_CUT_PHASES: Final = "FL4011"
 CERTIFICATE_ENDS_SOON: Final = "FL4012"
+SANDBOX_INCOMPLETE: Final = "FL4013"
 BAD_KEY: Final = "FL4101"
 BAD_SEAL: Final = "FL4102"
 BAD_SHARE: Final = "FL4103"
@@ -160,6 +165,22 @@ CATALOGUE: Final = {
     RUNTIME_DIED: Entry("The plan's process died.", "It is started again at the next call; its log tells why it died."),
     RUNTIME_TIMEOUT: Entry("The plan's process took too long.", "Allow more time, or give the node a faster machine."),
     RUNTIME_FAILED: Entry("The plan's process failed.", "The runtime's log has the whole story."),
+    PLAN_MEMORY: Entry(
+        "The plan took too much memory and was stopped.",
+        "If the plan is sound, allow more (--plan-memory-mb); else vote to retire it.",
+    ),
+    PLAN_CPU: Entry(
+        "The plan took too much CPU time and was stopped.",
+        "If the plan is sound, allow more (--plan-cpu-s); else vote to retire it.",
+    ),
+    PLAN_CROWD: Entry(
+        "The plan took too many threads, processes or descriptors and was stopped.",
+        "If the plan is sound, allow more (--plan-threads); else vote to retire it.",
+    ),
+    PLAN_REACHED_OUT: Entry(
+        "The plan reached outside its sandbox and was stopped.",
+        "A plan reads its state and your rows, nothing else: tell the consortium, vote to retire it.",
+    ),
     NO_DATA: Entry("The data is not there.", "Give a CSV or Parquet file, or a folder of part files."),
     DATA_UNREADABLE: Entry("A file cannot be read.", "Write the data as UTF-8 CSV with a header, or as Parquet."),
     WRONG_COLUMNS: Entry(
@@ -191,6 +212,10 @@ CATALOGUE: Final = {
         "The federation's terms let a sender with a clock that is off cut a phase short.", ""
     ),
     CERTIFICATE_ENDS_SOON: Entry("The organisation's certificate ends soon.", ""),
+    SANDBOX_INCOMPLETE: Entry(
+        "This machine's kernel does not permit all that shuts a plan in.",
+        "Run the node on Linux 5.13 or later with landlock and seccomp, and permit it network namespaces.",
+    ),
     BAD_KEY: Entry("A public key is weak, malformed or published twice.", ""),
     BAD_SEAL: Entry("What a dealer sealed does not open, or holds no shares.", ""),
     BAD_SHARE: Entry("A share lies outside the field.", ""),

@@ -33,13 +33,14 @@ class Metrics:
 
 @dataclass
 class Health:
-    """Whether the node does its work: when its peer last answered, and what is wrong, by what it concerns."""
+    """Whether the node does its work: when its peer last answered, what is wrong, what shuts plans in."""
 
     clock: Callable[[], float] = time.monotonic
     answered: float | None = None
     problems: dict[str, tuple[float, str]] = field(default_factory=dict)
     position: dict[str, Any] = field(default_factory=dict)
     plans: list[str] = field(default_factory=list)
+    sandbox: str = ""
 
     def ledger_answered(self) -> None:
         """Note that the ledger was read."""
@@ -63,4 +64,5 @@ class Health:
     def report(self) -> dict[str, Any]:
         """Return what the health endpoint says."""
         problem = "; ".join(f"{about}: {text}" for about, (_, text) in self.problems.items())
-        return {"healthy": self.healthy, "problem": problem, "plans": self.plans, **self.position}
+        told = {"healthy": self.healthy, "problem": problem, "plans": self.plans, "sandbox": self.sandbox}
+        return {**told, **self.position}

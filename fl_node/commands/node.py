@@ -34,6 +34,7 @@ from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
 from fl_node.node.observe import configure_logs
 from fl_node.node.start import run_node
+from fl_node.plan.sandbox import Sandbox
 from fl_node.round.consent import Consent
 from network.connection import organisation_of
 
@@ -52,6 +53,12 @@ ParticipantId = Annotated[
 Plans = Annotated[
     list[str] | None, typer.Option("--plan", help="Digest of a plan you consent to; none means all voted.")
 ]
+PlanMemoryMb = Annotated[
+    int, typer.Option("--plan-memory-mb", min=512, help="Memory that a plan may take; the framework takes 400 of it.")
+]
+PlanCpuS = Annotated[float, typer.Option("--plan-cpu-s", min=1, help="CPU time that one call of a plan may take.")]
+PlanCallS = Annotated[float, typer.Option("--plan-call-s", min=60, help="Time by the clock that one call may take.")]
+PlanThreads = Annotated[int, typer.Option("--plan-threads", min=64, help="Threads of a plan.")]
 JournalKey = Annotated[
     Path | None,
     typer.Option(
@@ -80,13 +87,26 @@ def run(
     reserve_mb: ReserveMb = 64,
     unnamed_days: UnnamedDays = 30,
     observe_port: ObservePort = 0,
+    plan_memory_mb: PlanMemoryMb = 4096,
+    plan_cpu_s: PlanCpuS = 3600,
+    plan_call_s: PlanCallS = 900,
+    plan_threads: PlanThreads = 1024,
     run: Run = DEFAULT_RUN,
 ) -> None:
     """Run the node: blob service, duties in every round, metrics; until SIGTERM. Logs are JSON lines."""
     consent = Consent(frozenset(plan or ()), int(retention_days * DAY_MS), accept_lifted=accept_lifted)
+    sandbox = Sandbox(plan_memory_mb << 20, plan_cpu_s, plan_call_s, plan_threads)
     taken = limits(blob_mb, quota_gb, reserve_mb, unnamed_days)
     config = NodeConfig(
-        run, org, data, participant, consent=consent, limits=taken, journal_key=journal_key, observe_port=observe_port
+        run,
+        org,
+        data,
+        participant,
+        consent=consent,
+        limits=taken,
+        sandbox=sandbox,
+        journal_key=journal_key,
+        observe_port=observe_port,
     )
     configure_logs()
     with explained():

@@ -17,6 +17,7 @@ from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger, public_key_hash
 from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_clock, check_disk, check_identity
+from fl_node.plan.child import confinement
 from network.connection import Profile, profile
 from network.errors import FedledgerError
 
@@ -34,6 +35,7 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
     yield checked("identity", lambda: check_identity(own))
     yield checked("renewal", lambda: check_renewal(own))
     yield checked("disk", lambda: check_disk(config))
+    yield await awaited("plan sandbox", check_sandbox(config))
     yield await awaited("clock", check_clock(config))
     yield await awaited("blob services", check_blob_services(config))
     try:
@@ -57,6 +59,18 @@ def check_renewal(own: Profile) -> str:
         hint = "Issue a new one with `fedledger identity add`, then RotateKey."
         raise CautionError(codes.CERTIFICATE_ENDS_SOON, f"the certificate ends in {left.days} days", hint=hint)
     return f"due in {max(0, left.days)} days"
+
+
+async def check_sandbox(config: NodeConfig) -> str:
+    """Start a plan's child process and look what holds it.
+
+    Raises:
+        PlanError: FL3040, it does not start; CautionError: FL4013, the kernel leaves something open to it.
+    """
+    held = await asyncio.to_thread(confinement, config.sandbox)
+    if not held.whole:
+        raise CautionError(codes.SANDBOX_INCOMPLETE, str(held), hint=codes.CATALOGUE[codes.SANDBOX_INCOMPLETE].hint)
+    return str(held)
 
 
 async def check_blob_services(config: NodeConfig) -> str:

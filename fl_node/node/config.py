@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fl_node.blobs.store import Limits
+from fl_node.plan.sandbox import Sandbox
 from fl_node.round.consent import Consent
 from network.connection import consortium_of
 from network.topology import Consortium
@@ -21,6 +22,7 @@ class NodeConfig:
         user: Which of the organisation's identities signs.
         consent: What it consents to.
         limits: What its blob service takes.
+        sandbox: What a plan may take of this machine.
         journal_key: The file with the journal's key, made where it is missing; None means beside the user's other keys.
         observe_port: Port on 127.0.0.1 for metrics and health; 0 picks two above the blob service's.
     """
@@ -32,6 +34,7 @@ class NodeConfig:
     user: str = "node"
     consent: Consent = field(default_factory=Consent)
     limits: Limits = field(default_factory=Limits)
+    sandbox: Sandbox = field(default_factory=Sandbox)
     journal_key: Path | None = None
     observe_port: int = 0
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 import structlog
 
@@ -22,7 +23,8 @@ from fl_node.node import observe, readiness
 from fl_node.node.config import NodeConfig
 from fl_node.node.context import Context
 from fl_node.node.daemon import Node
-from fl_node.plan.pool import Opener, Workshop, open_tff
+from fl_node.plan.child import confinement
+from fl_node.plan.pool import Opener, Workshop, tff_opener
 from fl_node.round.witnesses import Witnesses
 from network.connection import profile
 
@@ -30,7 +32,7 @@ log = structlog.get_logger("node")
 STOP_PATIENCE_S = 5.0
 
 
-async def run_node(config: NodeConfig, opener: Opener = open_tff) -> None:
+async def run_node(config: NodeConfig, opener: Opener | None = None) -> None:
     """Run a node until SIGTERM or SIGINT.
 
     Raises:
@@ -49,7 +51,7 @@ async def run_node(config: NodeConfig, opener: Opener = open_tff) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator[Context]:
+async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncIterator[Context]:
     """Open everything that a node holds, and close it in reverse order.
 
     Raises:
@@ -79,10 +81,22 @@ async def opened(config: NodeConfig, opener: Opener = open_tff) -> AsyncIterator
         await _require_admission(ledger)
         mirror = Mirror(store, client, config.organisation, metrics)
         stack.push_async_callback(mirror.close)
+        health.sandbox = await _sandbox(config)
+        opener = opener or tff_opener(config.sandbox, config.data)
         workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
         stack.push_async_callback(workshop.close)
         organisation = (config.name, config.organisation, own.msp_id, config.consent, consortium)
         yield Context(*organisation, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health)
+
+
+async def _sandbox(config: NodeConfig) -> str:
+    """Try what this machine's kernel permits to hold plans with, and log it."""
+    held = await asyncio.to_thread(confinement, config.sandbox)
+    if held.whole:
+        log.info("plans are shut in", **asdict(held))
+    else:
+        log.warning("plans are not wholly shut in", code=codes.SANDBOX_INCOMPLETE, **asdict(held))
+    return str(held)
 
 
 async def _require_admission(ledger: Ledger) -> None:

@@ -53,7 +53,7 @@ def build(source: str, *, log: Path | None = None, timeout: float = TIMEOUT_SECO
 def _compile(source: str, protobuf: str, log: Path | None, timeout: float) -> Message:
     file, _, function = source.partition(":")
     header = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION, "protobuf": protobuf}
-    child = Child(protobuf=protobuf, log=log)
+    child = Child(None, protobuf=protobuf, log=log)
     try:
         return child.call(Message({"op": "build", **header}), timeout)
     finally:

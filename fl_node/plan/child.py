@@ -1,50 +1,93 @@
-"""The child process that holds the framework, and the promise that it ends with everything it started.
+"""The child process that holds the framework: shut in, and gone with everything it started when the node is.
 
-It leads a process group of its own. A guard inside the group waits on a pipe whose other end only the parent holds:
-when the parent dies, however it dies, the pipe closes and the guard kills the group; TFF's own helper process, which
-would outlive both, is in it. When the child dies first, the parent kills what is left of the group.
+It leads a process group of its own, with a guard in it (see `guard`). When the child dies first, the node kills what
+is left of the group.
 """
 
+import json
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from tempfile import mkdtemp
+from typing import BinaryIO, Final
 
 from fl_node import codes
 from fl_node.data.errors import CODES as DATA_CODES
 from fl_node.data.errors import DataError
 from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import Closed, Message, receive, send
+from fl_node.plan.guard import BEGIN, END
+from fl_node.plan.sandbox import (
+    STOPPED,
+    Confinement,
+    Sandbox,
+    environment,
+    readable,
+    settings,
+)
+from fl_node.plan.serving import CONFINEMENT
 
 MODULE: Final = "fl_node.plan.tff_worker"
-_QUIET: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+KILLED: Final = {
+    -signal.SIGSYS: (codes.PLAN_REACHED_OUT, "a forbidden system call"),
+    -signal.SIGXFSZ: (codes.PLAN_REACHED_OUT, "a file longer than allowed"),
+    -signal.SIGXCPU: (codes.PLAN_CPU, "too much CPU time"),
+}
+"""How the kernel ends a process that goes beyond its limits: code and reason by status."""
+REASON_BYTES: Final = 4096
+GRACE_S: Final = 0.5
+"""How long a child that is ending may take to tell its status before it is killed."""
 
 
 class Child:
-    """One running child process; `call` it until `kill`."""
+    """One running child process; `call` it until `kill`.
 
-    def __init__(self, *, protobuf: str = "upb", log: Path | None = None) -> None:
+    Args:
+        sandbox: What it may take; None lets it do whatever the caller may (a researcher's own source is compiled so).
+        data: The rows that it may read.
+        protobuf: The protobuf implementation that it parses with.
+        log: Where the framework writes; nowhere if None.
+        module: What it runs.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox | None = Sandbox(),  # noqa: B008 - frozen
+        *,
+        data: Sequence[Path] = (),
+        protobuf: str = "upb",
+        log: Path | None = None,
+        module: str = MODULE,
+    ) -> None:
         """Starts the process; it imports the framework while the first call waits."""
-        own, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
-        self._socket = own
-        command = [sys.executable, "-m", MODULE, str(theirs.fileno()), str(lifeline)]
-        output = log.open("ab") if log else subprocess.DEVNULL
+        self._socket, theirs = socket.socketpair()
+        self._control, guards = socket.socketpair()
+        self._scratch = Path(mkdtemp(prefix="fedledger-plan-"))
+        limits = sandbox.as_json() if sandbox else None
+        paths = [str(path) for path in readable(data)]
+        order = json.dumps({"limits": limits, "paths": paths, "scratch": str(self._scratch)})
+        output = _opened(log, sandbox) if log else subprocess.DEVNULL
+        own = environment(protobuf, self._scratch)
         self._process = subprocess.Popen(  # noqa: S603 - our own module, under our own interpreter
-            command,
+            [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(guards.fileno()), order],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            pass_fds=(theirs.fileno(), lifeline),
+            pass_fds=(theirs.fileno(), guards.fileno()),
             start_new_session=True,
-            env={**os.environ, **_QUIET, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": protobuf},
+            cwd="/" if sandbox else None,
+            env=own if sandbox else {**os.environ, **settings(protobuf)},
         )
         theirs.close()
-        os.close(lifeline)
+        guards.close()
         if not isinstance(output, int):
             output.close()
 
@@ -69,21 +112,32 @@ class Child:
             DataError: The child refuses the rows.
             PlanError: Any other refusal of the child's, FL3040 where it died, FL3041 where it took too long.
         """
-        self._socket.settimeout(timeout)
+        op, until = message.header["op"], time.monotonic() + timeout
         try:
-            send(self._socket, message)
-            answer = receive(self._socket)
+            self._control.sendall(BEGIN)
+            answer = self._exchange(message, until)
+            self._control.sendall(END)
         except TimeoutError as error:
             self.kill()
-            raise plan_error(codes.RUNTIME_TIMEOUT, f"no answer to {message.header['op']} in {timeout:g} s") from error
-        except Closed as error:
-            self.kill()
-            raise plan_error(codes.RUNTIME_DIED, f"the child process ended during {message.header['op']}") from error
+            raise plan_error(codes.RUNTIME_TIMEOUT, f"no answer to {op} in {timeout:g} s") from error
+        except (Closed, ConnectionError) as error:
+            raise self._ended(op) from error
         if "error" in answer.header:
             refusal = answer.header["error"]
+            if refusal["code"] in STOPPED:
+                self.kill()
             kind = DataError if refusal["code"].startswith(DATA_CODES) else PlanError
             raise kind(refusal["code"], refusal["message"], where=refusal["where"], hint=refusal["hint"])
         return answer
+
+    def confinement(self, timeout: float = 60) -> Confinement:
+        """Asks what holds the child.
+
+        Raises:
+            PlanError: FL3040, FL3041.
+        """
+        answer = self.call(Message({"op": CONFINEMENT}), timeout)
+        return Confinement(**answer.header)
 
     def interrupt(self) -> None:
         """Ends the child's whole group at once; a call that another thread waits in then fails with FL3040."""
@@ -95,6 +149,56 @@ class Child:
         self.interrupt()
         self._process.wait()
         self._socket.close()
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+        self._control.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _exchange(self, message: Message, until: float) -> Message:
+        """Sends a request, and receives the answer unless the guard is gone first."""
+        self._socket.settimeout(max(0.001, until - time.monotonic()))
+        send(self._socket, message)
+        ready, _, _ = select.select([self._socket, self._control], [], [], max(0, until - time.monotonic()))
+        if not ready:
+            raise TimeoutError
+        if self._control in ready:
+            raise Closed
+        self._socket.settimeout(max(0.001, until - time.monotonic()))
+        return receive(self._socket)
+
+    def _ended(self, op: str) -> PlanError:
+        """Ends what is left and returns why it ended: the guard's reason, the kernel's, or none that is known."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        self.interrupt()
+        status = self._process.wait()
+        reason = b""
+        with suppress(OSError):
+            self._control.settimeout(0)
+            reason = self._control.recv(REASON_BYTES)
+        self.kill()
+        if reason:
+            said = json.loads(reason)
+            return PlanError(said["code"], said["message"], where=said["where"], hint=said["hint"])
+        if status in KILLED:
+            code, reached = KILLED[status]
+            return plan_error(code, f"{reached} during {op}")
+        return plan_error(codes.RUNTIME_DIED, f"the child process ended during {op}")
+
+
+def confinement(sandbox: Sandbox, module: str = MODULE) -> Confinement:
+    """Returns what holds a plan's child on this machine, found by starting one; no framework is imported.
+
+    Raises:
+        PlanError: FL3040, FL3041.
+    """
+    child = Child(sandbox, module=module)
+    try:
+        return child.confinement()
+    finally:
+        child.kill()
+
+
+def _opened(log: Path, sandbox: Sandbox | None) -> BinaryIO:
+    """Opens the framework's log, from its beginning where it has grown so long that nothing more could be written."""
+    longest = sandbox.file_bytes // 2 if sandbox else None
+    kept = longest is None or not log.exists() or log.stat().st_size < longest
+    return log.open("ab" if kept else "wb")

@@ -65,7 +65,7 @@ def check(
     """Check a plan as a node does: the file, the framework's version, every op, and client work on your rows."""
     from fl_node.plan.runtime import DataSource, PlanRuntime
 
-    with explained(as_json=as_json), PlanRuntime(file, digest=digest) as runtime:
+    with explained(as_json=as_json), PlanRuntime(file, digest=digest, data=data) as runtime:
         state = runtime.initialize()
         runtime.prepare(state)
         worked = runtime.work(state, DataSource(data)) if data else None

@@ -1,7 +1,8 @@
 """Where a node's plans run: the plan file fetched by its digest, its runtime in a child process, work off the loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -9,8 +10,10 @@ from typing import Final, Protocol
 from fl_node.blobs.mirror import Mirror
 from fl_node.data.errors import DataError
 from fl_node.ledger.records import Round
+from fl_node.plan.errors import PlanError
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
+from fl_node.plan.sandbox import STOPPED, Sandbox
 from network.files import write_atomically
 
 PLAN_PATIENCE_S: Final = 60.0
@@ -51,9 +54,13 @@ class Work:
 Opener = Callable[[Path, str], PlanRunner]
 
 
-def open_tff(path: Path, digest: str) -> PlanRunner:
-    """Open a plan with the TensorFlow Federated runtime."""
-    return PlanRuntime(path, digest=digest, log=path.with_suffix(".log"))
+def tff_opener(sandbox: Sandbox, data: Path | None) -> Opener:
+    """Return what opens plans with the TensorFlow Federated runtime, shut in with the node's rows."""
+
+    def opened(path: Path, digest: str) -> PlanRunner:
+        return PlanRuntime(path, digest=digest, data=data, log=path.with_suffix(".log"), sandbox=sandbox)
+
+    return opened
 
 
 class Workshop:
@@ -62,7 +69,7 @@ class Workshop:
     Its methods may be awaited from anywhere.
     """
 
-    def __init__(self, folder: Path, mirror: Mirror, data: Path | None, opener: Opener = open_tff) -> None:
+    def __init__(self, folder: Path, mirror: Mirror, data: Path | None, opener: Opener) -> None:
         self._folder = folder
         self._mirror = mirror
         self._data = data
@@ -138,17 +145,15 @@ class Workshop:
         Raises:
             PlanError: the plan does not run here.
             DataError: the rows do not fit it, with file and row; the node then takes no part in its rounds.
+            PlanError: FL3043 … FL3046, it was stopped at a limit; the node takes no part either.
         """
-        try:
+        with self._judging(plan):
             runner = await self.runner(plan)
             self._mirror.keep(plan, runner.manifest.initial_state)
             await asyncio.to_thread(runner.prepare, runner.initialize())
             self._warm.add(plan)
             if self._data is not None:
                 await asyncio.to_thread(runner.work, runner.initialize(), DataSource(self._data))
-        except DataError:
-            self._unfit.add(plan)
-            raise
 
     async def close(self) -> None:
         """End every child process."""
@@ -162,7 +167,18 @@ class Workshop:
         runner = await self.runner(plan)
         state = await self.state(plan, base)
         async with self._turn:
-            return await asyncio.to_thread(runner.work, state, DataSource(self._data))
+            with self._judging(plan):
+                return await asyncio.to_thread(runner.work, state, DataSource(self._data))
+
+    @contextmanager
+    def _judging(self, plan: str) -> Iterator[None]:
+        """Remember a plan that the node's rows do not fit, or that was stopped at a limit: it is not tried again."""
+        try:
+            yield
+        except (DataError, PlanError) as error:
+            if isinstance(error, DataError) or error.code in STOPPED:
+                self._unfit.add(plan)
+            raise
 
     def _drop(self, training: str) -> None:
         """Forget work that no attempt waits for; what a thread has begun of it ends by itself."""

@@ -1,11 +1,12 @@
 """What a node sees of a plan: bytes in, bytes out. The framework runs in a child process and is never imported here."""
 
 import math
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from fl_node import codes
 from fl_node.plan.child import Child
@@ -14,12 +15,34 @@ from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import Message
 from fl_node.plan.interface import DataSource, Runtime, UpdateResult, WorkResult
 from fl_node.plan.manifest import Manifest
+from fl_node.plan.sandbox import Sandbox
 from fl_node.plan.state_codec import compare_states
 
 __all__ = ["DataSource", "PlanRuntime", "Runtime", "UpdateResult", "WorkResult", "deviation_e9", "require_framework"]
 
-TIMEOUT_SECONDS: Final = 900.0
-"""How long one call may take; the first one includes the framework's import (10 to 40 s)."""
+
+@dataclass(frozen=True)
+class Grant:
+    """A file or folder that a child may read: the one that had the name then, not one that takes its place."""
+
+    path: Path
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Grant | None":
+        """Return the grant of a path as it is now, None where there is nothing."""
+        if not path.exists():
+            return None
+        found = path.stat()
+        return cls(path, found.st_dev, found.st_ino)
+
+
+def may_read(grant: Grant | None, data: Path | None) -> bool:
+    """Tell whether a child with a grant may read rows; what is not there need not be granted."""
+    if data is None or not data.exists():
+        return True
+    return grant is not None and data.is_relative_to(grant.path) and Grant.of(grant.path) == grant
 
 
 class PlanRuntime:
@@ -30,20 +53,29 @@ class PlanRuntime:
     Args:
         plan: The .flplan file.
         digest: The digest that the ledger names; the file must have it.
+        data: The rows that calls will name; the child starts anew where they name others, which it could not read.
         log: Where the framework writes; nowhere if None.
-        timeout: Seconds that one call may take.
+        sandbox: What the plan's processes may take.
 
     Raises:
         PlanError: FL3001 … FL3003 for the file, FL3004 where another version of the framework is installed.
     """
 
     def __init__(
-        self, plan: Path, *, digest: str | None = None, log: Path | None = None, timeout: float = TIMEOUT_SECONDS
+        self,
+        plan: Path,
+        *,
+        digest: str | None = None,
+        data: Path | None = None,
+        log: Path | None = None,
+        sandbox: Sandbox = Sandbox(),  # noqa: B008 - frozen
     ) -> None:
         self._plan: Plan = load_plan(plan, digest)
         require_framework(self._plan.manifest)
         self._log = log
-        self._timeout = timeout
+        self._sandbox = sandbox
+        self._data = data
+        self._grant: Grant | None = None
         self._child: Child | None = None
         self._closing = False
         self._lock = Lock()
@@ -121,8 +153,12 @@ class PlanRuntime:
         """
         return compare_states(first, second, self.manifest.tolerance)
 
-    def adopt(self, child: Child) -> None:
+    def adopt(self, child: Child, data: Path | None = None) -> None:
         """Loads the plan into a child process that runs already, in place of the plan that it held.
+
+        Args:
+            child: The process.
+            data: The rows that it may read, where the caller gave it some.
 
         Raises:
             PlanError: FL3005, FL3006 (ops), FL3040 … FL3042 (child process).
@@ -130,7 +166,8 @@ class PlanRuntime:
         computations = self._plan.computations
         blobs = (self.manifest.canonical(), *(computations[name] for name in ("prepare", "work", "update")))
         self._child = child
-        child.call(Message({"op": "load"}, blobs), self._timeout)
+        self._grant = Grant.of(data) if data else None
+        child.call(Message({"op": "load"}, blobs), self._sandbox.call_s)
 
     def close(self) -> None:
         """Ends the child process with everything that it started; a call under way fails with FL3040."""
@@ -154,22 +191,25 @@ class PlanRuntime:
     def _call(self, op: str, *blobs: bytes, **header: Any) -> Message:
         request = Message({"op": op, **header}, blobs)
         with self._lock:
+            if "data" in header:
+                self._data = Path(header["data"])
             try:
-                return self._running().call(request, self._timeout)
+                return self._running().call(request, self._sandbox.call_s)
             except PlanError as error:
                 if error.code != codes.RUNTIME_DIED or self._closing:
                     raise
             # Every call is a pure function of its bytes, so that doing it again in a new child is safe.
-            return self._running().call(request, self._timeout)
+            return self._running().call(request, self._sandbox.call_s)
 
     def _running(self) -> Child:
-        if self._child and self._child.alive:
+        if self._child and self._child.alive and may_read(self._grant, self._data):
             return self._child
         if self._child:
             self._child.kill()
-        child = Child(protobuf=self.manifest.protobuf, log=self._log)
+        rows = [self._data] if self._data else []
+        child = Child(self._sandbox, data=rows, protobuf=self.manifest.protobuf, log=self._log)
         try:
-            self.adopt(child)
+            self.adopt(child, self._data)
         except BaseException:
             child.kill()
             raise

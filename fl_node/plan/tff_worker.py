@@ -1,56 +1,12 @@
-"""The child process: serves build, load, prepare, work and update over a socket. The only place that runs TFF."""
+"""The child process of TensorFlow Federated: build, load, prepare, work and update. The only place that runs TFF."""
 
-import os
-import select
-import signal
-import socket
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from fl_node import codes
-from fl_node.plan.errors import plan_error
-from fl_node.plan.frames import Closed, Message, receive, send
-from network.errors import FedledgerError
-
-GUARD_SECONDS: Final = 1.0
-"""How soon the guard notices that the worker died while the parent lives, in seconds."""
-
-
-def main() -> None:
-    """Serves requests until the parent is gone. Arguments: the socket's and the lifeline's file descriptor."""
-    connection, lifeline = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
-    _start_guard(connection, lifeline)
-    server = Server()
-    while True:
-        try:
-            request = receive(connection)
-            send(connection, _answer(server, request))
-        except Closed:
-            os.killpg(0, signal.SIGKILL)
-
-
-def _start_guard(connection: socket.socket, lifeline: int) -> None:
-    worker = os.getpid()
-    if os.fork():
-        os.close(lifeline)
-        return
-    connection.close()
-    while os.getppid() == worker and not select.select([lifeline], [], [], GUARD_SECONDS)[0]:
-        pass
-    os.killpg(0, signal.SIGKILL)
-
-
-def _answer(server: "Server", request: Message) -> Message:
-    try:
-        return server.handle(request)
-    except FedledgerError as error:
-        return Message({"error": error.as_json()})
-    except Exception as error:  # noqa: BLE001 - whatever a framework raises must reach the parent as an answer
-        text = (str(error).strip() or type(error).__name__).splitlines()[0][:500]
-        return Message({"error": plan_error(codes.RUNTIME_FAILED, f"{type(error).__name__}: {text}").as_json()})
+from fl_node.plan.frames import Message
+from fl_node.plan.serving import serve
 
 
 class Server:
@@ -99,4 +55,4 @@ class Server:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Server().handle)

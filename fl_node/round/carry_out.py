@@ -6,8 +6,10 @@ from typing import Protocol
 
 import structlog
 
+from fl_node.errors import RefusalError
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import OVER, Round, Training
+from fl_node.plan.errors import PlanError
 from fl_node.plan.runtime import WorkResult
 from fl_node.round.attempts import Attempts, AttemptsDependencies
 from fl_node.round.duty import LocalState
@@ -145,7 +147,10 @@ class Deeds:
     async def _commit_update(self, view: Round, _: Training, __: Effect) -> bool:
         """Mask and commit what the client work gave; it has ended, so that no other duty waits for it."""
         attempt = await self._attempts.opened(view)
-        work: WorkResult = await self._node.workshop.start(view)
+        try:
+            work: WorkResult = await self._node.workshop.start(view)
+        except PlanError as error:  # the work has ended, and its error with it: nothing comes of waiting
+            raise RefusalError(error.code, error.message, where=error.where, hint=error.hint) from error
         await attempt.commit_update(view, work.vector, work.examples)
         log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
         return True

@@ -66,10 +66,10 @@ def opened(reference: Reference) -> Iterator[Callable[[str], PlanRuntime]]:
     last: list[PlanRuntime] = []
 
     def open_plan(name: str) -> PlanRuntime:
-        child = last[0]._child if last else Child()
+        child = last[0]._child if last else Child(data=[reference.folder])
         assert child is not None
         last[:] = [PlanRuntime(reference.plan(name))]
-        last[0].adopt(child)
+        last[0].adopt(child, reference.folder)
         return last[0]
 
     yield open_plan

@@ -1,0 +1,5 @@
+"""The hostile child without root's rights."""
+
+from tests.unit.plan.hostile import unprivileged
+
+unprivileged()

@@ -191,8 +191,7 @@ class PlanRuntime:
     def _call(self, op: str, *blobs: bytes, **header: Any) -> Message:
         request = Message({"op": op, **header}, blobs)
         with self._lock:
-            if "data" in header:
-                self._data = Path(header["data"])
+            self._want(Path(header["data"]) if "data" in header else None)
             try:
                 return self._running().call(request, self._sandbox.call_s)
             except PlanError as error:
@@ -200,6 +199,11 @@ class PlanRuntime:
                     raise
             # Every call is a pure function of its bytes, so that doing it again in a new child is safe.
             return self._running().call(request, self._sandbox.call_s)
+
+    def _want(self, rows: Path | None) -> None:
+        """Take rows for a call: in what was named at first, or in its place."""
+        if rows and not (self._data and rows.is_relative_to(self._data)):
+            self._data = rows
 
     def _running(self) -> Child:
         if self._child and self._child.alive and may_read(self._grant, self._data):

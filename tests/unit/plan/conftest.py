@@ -68,7 +68,7 @@ def opened(reference: Reference) -> Iterator[Callable[[str], PlanRuntime]]:
     def open_plan(name: str) -> PlanRuntime:
         child = last[0]._child if last else Child(data=[reference.folder])
         assert child is not None
-        last[:] = [PlanRuntime(reference.plan(name))]
+        last[:] = [PlanRuntime(reference.plan(name), data=reference.folder)]
         last[0].adopt(child, reference.folder)
         return last[0]
 

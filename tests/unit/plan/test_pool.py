@@ -11,6 +11,7 @@ import pytest
 from fl_node.blobs.mirror import Mirror
 from fl_node.data.errors import DataError, data_error
 from fl_node.ledger.records import Round
+from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.pool import PlanRunner, Workshop
 from fl_node.plan.runtime import WorkResult
 from tests.unit.round.test_checks import ROUND
@@ -119,4 +120,16 @@ async def test_rows_that_do_not_fit_are_found_before_the_first_round(tmp_path: P
     with pytest.raises(DataError, match="FL3107"):
         await made.warm("plan")
     assert (made.fits("plan"), made.ready("plan")) == (False, True)
+    await made.close()
+
+
+@pytest.mark.parametrize(("code", "fits"), [("FL3043", False), ("FL3046", False), ("FL3041", True), ("FL3042", True)])
+async def test_a_plan_that_was_stopped_is_not_trained_again(tmp_path: Path, code: str, fits: bool):
+    runner = Runner(plan_error(code, "stopped"))
+    runner.go.set()
+    made = workshop(tmp_path, runner)
+    with pytest.raises(PlanError, match=code):
+        await made.start(attempt())
+    assert made.fits("plan") == fits
+    assert made.fits("another plan")
     await made.close()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import yaml
 
@@ -11,6 +11,9 @@ from network import codes
 from network.errors import NetworkError
 
 Location = tuple[str | int, ...]
+
+MAX_DEPTH: Final = 32
+"""The deepest nesting of a definition, which has eight levels."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,13 @@ class PlacedYaml:
             raise NetworkError(
                 codes.DEFINITION_UNREADABLE, f"cannot read the definition: {error}", where=str(path)
             ) from None
-        loader = yaml.SafeLoader(text)
         try:
-            node = loader.get_single_node()
-            lines = dict(_lines(node, (), 1, str(path)))
-            value = loader.construct_document(node) if node else None
-        except yaml.YAMLError as error:
+            value, lines = _parsed(text, str(path))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none, say
             mark = getattr(error, "problem_mark", None)
             where = f"{path}:{mark.line + 1}" if mark else str(path)
             problem = getattr(error, "problem", None) or str(error)
             raise NetworkError(codes.DEFINITION_UNREADABLE, f"not YAML: {problem}", where=where) from None
-        finally:
-            loader.dispose()
         return cls(str(path), value, lines)
 
     def place(self, location: Location) -> str:
@@ -51,6 +49,28 @@ class PlacedYaml:
             if line is not None:
                 return f"{self.source}:{line}"
         return self.source
+
+
+def _parsed(text: str, source: str) -> tuple[Any, dict[Location, int]]:
+    """Read a document.
+
+    Refused before anything is built: aliases, since a few lines of them stand for more entries than there is memory,
+    and deep nesting, which takes the square of its depth in time.
+    """
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > MAX_DEPTH:
+            what = "more than 32 levels" if depth > MAX_DEPTH else "aliases (*) are not read"
+            place = f"{source}:{event.start_mark.line + 1}" if event.start_mark else source
+            raise NetworkError(codes.DEFINITION_UNREADABLE, what, where=place)
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        lines = dict(_lines(node, (), 1, source))
+        return loader.construct_document(node) if node else None, lines
+    finally:
+        loader.dispose()
 
 
 def _lines(node: yaml.Node | None, location: Location, line: int, source: str) -> Iterator[tuple[Location, int]]:
@@ -63,6 +83,8 @@ def _lines(node: yaml.Node | None, location: Location, line: int, source: str) -
         seen: set[str] = set()
         for key, item in node.value:
             here = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise NetworkError(codes.DEFINITION_UNREADABLE, "a name is a list or a map", where=f"{source}:{here}")
             if key.value in seen:
                 raise NetworkError(codes.DEFINITION_UNREADABLE, f"{key.value} is given twice", where=f"{source}:{here}")
             seen.add(key.value)

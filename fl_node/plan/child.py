@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from fl_node import codes
 from fl_node.data.errors import CODES as DATA_CODES
@@ -34,6 +34,7 @@ from fl_node.plan.sandbox import (
     settings,
 )
 from fl_node.plan.serving import CONFINEMENT
+from network.errors import FedledgerError
 
 MODULE: Final = "fl_node.plan.tff_worker"
 KILLED: Final = {
@@ -123,11 +124,10 @@ class Child:
         except (Closed, ConnectionError) as error:
             raise self._ended(op) from error
         if "error" in answer.header:
-            refusal = answer.header["error"]
-            if refusal["code"] in STOPPED:
+            refusal = _refusal(answer.header["error"])
+            if refusal.code in STOPPED:
                 self.kill()
-            kind = DataError if refusal["code"].startswith(DATA_CODES) else PlanError
-            raise kind(refusal["code"], refusal["message"], where=refusal["where"], hint=refusal["hint"])
+            raise refusal
         return answer
 
     def confinement(self, timeout: float = 60) -> Confinement:
@@ -176,12 +176,22 @@ class Child:
             reason = self._control.recv(REASON_BYTES)
         self.kill()
         if reason:
-            said = json.loads(reason)
+            said = json.loads(reason)  # the guard's, which runs nothing of a plan's
             return PlanError(said["code"], said["message"], where=said["where"], hint=said["hint"])
         if status in KILLED:
             code, reached = KILLED[status]
             return plan_error(code, f"{reached} during {op}")
         return plan_error(codes.RUNTIME_DIED, f"the child process ended during {op}")
+
+
+def _refusal(said: Any) -> FedledgerError:
+    """Reads an error that the child answered with; what is none is one of the runtime."""
+    match said:
+        case {"code": str(code), "message": str(message), "where": str(where), "hint": str(hint)}:
+            kind = DataError if code.startswith(DATA_CODES) else PlanError
+            return kind(code, message, where=where, hint=hint)
+        case _:
+            return plan_error(codes.RUNTIME_FAILED, "the child process answered with what is no error")
 
 
 def confinement(sandbox: Sandbox, module: str = MODULE) -> Confinement:

@@ -56,11 +56,21 @@ def receive(connection: socket.socket) -> Message:
     (length,) = struct.unpack(">I", _exactly(connection, 4))
     if length > MAX_HEADER:
         raise Closed(f"a header of {length} bytes")
-    header = json.loads(_exactly(connection, length))
-    lengths: Sequence[int] = header.pop("blobs")
-    if sum(lengths) > MAX_BLOBS:
-        raise Closed(f"blobs of {sum(lengths)} bytes")
+    header, lengths = _header(_exactly(connection, length))
     return Message(header, tuple(_exactly(connection, size) for size in lengths))
+
+
+def _header(raw: bytes) -> tuple[dict[str, Any], Sequence[int]]:
+    """Reads a header; the other side may be a plan that has taken its process over."""
+    try:
+        header = json.loads(raw)
+        lengths = header.pop("blobs")
+        sound = type(lengths) is list and all(type(size) is int and size >= 0 for size in lengths)
+    except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
+        raise Closed(f"no header: {type(error).__name__}") from error
+    if not sound or sum(lengths) > MAX_BLOBS:
+        raise Closed("a header with lengths that no message has")
+    return header, lengths
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:

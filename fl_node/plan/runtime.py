@@ -114,9 +114,9 @@ class PlanRuntime:
             PlanError: As `prepare`, FL3030 where the result does not fit its slots, and the FL31xx of the data.
         """
         answer = self._call("work", state, data=str(data.path), evaluate_only=False)
-        vector = answer.blobs[0]
+        vector = _blob(answer)
         examples = self.manifest.layout.rows(vector)
-        return WorkResult(vector, examples, answer.header["metrics"], answer.header["seconds"])
+        return WorkResult(vector, examples, _metrics(answer), _seconds(answer))
 
     def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
         """Computes the next state from the survivors' sum.
@@ -130,7 +130,7 @@ class PlanRuntime:
             PlanError: As `prepare`, FL3031 … FL3033 for the aggregate, FL3022 for a state that is not finite.
         """
         answer = self._call("update", state, aggregate, survivors=survivors)
-        return UpdateResult(answer.blobs[0], answer.header["metrics"], answer.header["seconds"])
+        return UpdateResult(_blob(answer), _metrics(answer), _seconds(answer))
 
     def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:
         """Measures a state on a participant's hold-out; empty where the plan has no evaluation.
@@ -142,7 +142,7 @@ class PlanRuntime:
             return {}
         answer = self._call("work", state, data=str(data.path), evaluate_only=True)
         prefix = "evaluation/"
-        metrics: dict[str, float] = answer.header["metrics"]
+        metrics = _metrics(answer)
         return {name.removeprefix(prefix): metrics[name] for name in metrics if name.startswith(prefix)}
 
     def compare_states(self, first: bytes, second: bytes) -> float:
@@ -218,6 +218,25 @@ class PlanRuntime:
             child.kill()
             raise
         return child
+
+
+def _blob(answer: Message) -> bytes:
+    if len(answer.blobs) != 1:
+        raise plan_error(codes.RUNTIME_FAILED, f"an answer with {len(answer.blobs)} blobs")
+    return answer.blobs[0]
+
+
+def _metrics(answer: Message) -> dict[str, float]:
+    """The metrics of an answer; a plan that has taken its process over may answer anything."""
+    found = answer.header.get("metrics")
+    if not isinstance(found, dict) or not all(type(value) in {int, float} for value in found.values()):
+        raise plan_error(codes.RUNTIME_FAILED, "an answer without metrics")
+    return {name: float(value) for name, value in found.items()}
+
+
+def _seconds(answer: Message) -> float:
+    found = answer.header.get("seconds")
+    return float(found) if type(found) is float else 0.0
 
 
 def require_framework(manifest: Manifest) -> None:

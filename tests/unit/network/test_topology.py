@@ -104,6 +104,22 @@ def test_what_is_not_yaml_is_refused_with_its_line(load, text, place):
     assert caught.value.where.endswith(place)
 
 
+LEVELS = zip("abcdefgh", "bcdefghi", strict=True)
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in LEVELS)
+    f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", ["a: \0", "a: 2001-99-99", "? [a]\n: b", "a: &a [*a]", BOMB, "[" * 100_000, "a: 0b", "a: 1:2:x:\n"]
+)
+def test_yaml_that_cannot_be_built_is_refused_too(load, text):
+    with pytest.raises(NetworkError) as caught:
+        load(text)
+    assert caught.value.code in {"FL1001", "FL1002"}
+
+
 @pytest.mark.parametrize("text", ["", "just text", "[]", "organisations: 3", "organisations: [1, null]"])
 def test_a_document_of_another_shape_is_refused(load, text):
     with pytest.raises(NetworkError) as caught:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fl_node.plan.build import build
-from fl_node.plan.child import Child
+from fl_node.plan.child import Child, _refusal
 from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import MAX_HEADER, Closed, Message, receive, send
 
@@ -144,3 +144,33 @@ def test_a_message_that_breaks_off_or_is_too_large_closes_the_conversation(raw: 
             ours.sendall(raw)
         with pytest.raises(Closed):
             receive(theirs)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"blobs":1}',
+        b'{"blobs":["1"]}',
+        b'{"blobs":[-1]}',
+        b'{"blobs":[1e3]}',
+        b'{"blobs":[true]}',
+        b'{"blobs":[2147483649]}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_header_that_is_none_closes_the_conversation(header: bytes):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(5)
+        threading.Thread(target=ours.sendall, args=(struct.pack(">I", len(header)) + header,), daemon=True).start()
+        with pytest.raises(Closed):
+            receive(theirs)
+
+
+@pytest.mark.parametrize("said", [None, "no", {}, {"code": 1, "message": "", "where": "", "hint": ""}])
+def test_an_error_that_is_none_is_one_of_the_runtime(said: object):
+    assert _refusal(said).code == "FL3042"

@@ -252,7 +252,7 @@ def test_a_process_too_deep_for_the_default_parser_is_built_and_run_with_the_oth
     reference: Reference, tmp_path: Path
 ):
     assert TOO_DEEP in reference.report["too deep"]["message"]
-    child, path = Child(protobuf="python"), tmp_path / "deep.flplan"
+    child, path = Child(None, protobuf="python"), tmp_path / "deep.flplan"
     request = {"op": "build", "file": str(HERE / "bad_sources.py"), "function": "deep", "protobuf": "python"}
     path.write_bytes(child.call(Message(request), PATIENCE_S).blobs[0])
     with PlanRuntime(path) as runtime:

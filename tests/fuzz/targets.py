@@ -1,0 +1,254 @@
+"""Every Python decoder that meets bytes from outside: bytes to start from, and the refusals that are allowed.
+
+Anything else that a decoder raises is a fault: a node or an audit would report it as unforeseen, or end.
+"""
+
+import contextlib
+import hashlib
+import io
+import socket
+import struct
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from aiohttp.test_utils import make_mocked_request
+from fabric_protos.common import common_pb2, configtx_pb2
+
+from audit.evidence.fetch import FetchError, block_path, read_block
+from audit.fabric.channel import parse_config
+from audit.fabric.envelope import parse_action, parse_transaction
+from audit.fabric.wire import WireError, check_envelopes, recorded_flags
+from audit.report.bundle import MANIFEST, unpack
+from fl_node.blobs.first_digest import ASKED, Bindings
+from fl_node.blobs.service import CONTENT_RANGE, _asked_for
+from fl_node.blobs.store import About, BlobStore
+from fl_node.canonical import CanonicalError, canonical_json, decode_strict
+from fl_node.data.errors import DataError
+from fl_node.data.read import read_table
+from fl_node.data.schema import Column, Label, Schema
+from fl_node.errors import NodeError
+from fl_node.plan.container import read_plan
+from fl_node.plan.errors import PlanError
+from fl_node.plan.frames import Closed, Message, receive, send
+from fl_node.plan.manifest import parse_manifest
+from fl_node.plan.state_codec import Leaf, compare_states, decode_state, encode_state
+from fl_node.secagg.errors import SecaggError
+from fl_node.secagg.keys import check_public_key
+from fl_node.secagg.layout import Layout
+from fl_node.secagg.seal import part, seal, unseal
+from fl_node.secagg.shamir import rebuild
+from fl_node.secagg.shares import Dealt
+from network.errors import NetworkError
+from network.topology import DEFAULT_DEFINITION, parse_consortium
+from network.yaml_lines import PlacedYaml
+from tests.unit.plan.samples import LAYOUT, PACKED, manifest
+
+warnings.simplefilter("ignore")  # pyarrow warns of what it reads; that is not an answer
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="fedledger-fuzz-"))
+ROWS = Schema(
+    columns=(
+        Column(name="a"),
+        Column(name="n", type="integer", minimum="0", maximum="9"),
+        Column(name="b", type="boolean"),
+        Column(name="c", type="category", values=("x", "y")),
+    ),
+    label=Label(name="y", values=("no", "yes")),
+)
+MEMBERS = ("a", "b", "c", "d")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One decoder.
+
+    Attributes:
+        seeds: Good inputs to start from.
+        run: Reads bytes; raises only what `allowed` names.
+        allowed: How it may refuse them.
+    """
+
+    seeds: tuple[bytes, ...]
+    run: Callable[[bytes], object]
+    allowed: tuple[type[Exception], ...]
+
+    def try_one(self, raw: bytes) -> None:
+        """Decode once; raises what is a fault."""
+        with contextlib.suppress(*self.allowed):
+            self.run(raw)
+
+
+def state(raw: bytes) -> None:
+    good = STATES[0]
+    with contextlib.suppress(PlanError):
+        compare_states(good, raw, 1e-6)
+    assert encode_state(decode_state(raw)) == raw
+
+
+def canonical(raw: bytes) -> None:
+    value = decode_strict(raw)
+    assert decode_strict(canonical_json(value)) == value
+
+
+def layout(raw: bytes) -> None:
+    found = Layout.parse(raw)
+    if found.length < 1 << 20:
+        with contextlib.suppress(SecaggError):
+            found.check_vector(bytes(found.length))
+
+
+def sealed(raw: bytes) -> None:
+    key, session = bytes(32), bytes(32)
+    part(raw, MEMBERS, "a", "b")
+    with contextlib.suppress(SecaggError):
+        unseal(session, ("a", "b"), key, raw, (1, 4))
+    # as a dealer would who seals what it likes: decryption always works
+    dealt = Dealt(raw[:66], raw[66:132], (raw[132:196],))
+    unseal(session, ("a", "b"), key, seal(session, ("a", "b"), key, dealt, 4), (1, 4))
+
+
+def share(raw: bytes) -> None:
+    with contextlib.suppress(SecaggError):
+        check_public_key(raw[:32])
+    rebuild([(1, raw[: len(raw) // 2]), (2, raw[len(raw) // 2 :])])
+
+
+def csv(raw: bytes) -> None:
+    file = SCRATCH / "rows.csv"
+    file.write_bytes(raw)
+    read_table(file, ROWS)
+    read_table(file, ROWS, count_missing=True)
+
+
+def parquet(raw: bytes) -> None:
+    file = SCRATCH / "rows.parquet"
+    file.write_bytes(raw)
+    read_table(file, ROWS)
+
+
+def block(raw: bytes) -> None:
+    path = block_path(SCRATCH, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(raw)
+    found = read_block(SCRATCH, 0)
+    with contextlib.suppress(WireError):
+        check_envelopes(found)
+        recorded_flags(found)
+    for index, envelope in enumerate(found.data.data):
+        with contextlib.suppress(WireError):
+            transaction = parse_transaction(index, envelope)
+            parse_action(transaction)
+            parse_config(transaction.data)
+
+
+def bundle(raw: bytes) -> None:
+    path = SCRATCH / "bundle.zip"
+    path.write_bytes(raw)
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+        unpack(path, Path(folder))
+
+
+def consortium(raw: bytes) -> None:
+    path = SCRATCH / "consortium.yaml"
+    path.write_bytes(raw)
+    parse_consortium(PlacedYaml.read(path))
+
+
+def http(raw: bytes) -> None:
+    text = raw.decode("utf-8", "replace")
+    request = make_mocked_request("GET", "/", headers={"Range": text, ASKED: text})
+    first, last = _asked_for(request, 1000)
+    assert 0 <= first <= last <= 1000
+    store = BlobStore(SCRATCH / "blobs")
+    with contextlib.suppress(NodeError):
+        Bindings(SCRATCH / "bindings").first("a", text)
+    with contextlib.suppress(NodeError):
+        store.path(text)
+    if match := CONTENT_RANGE.fullmatch(text):
+        start, _, total = (int(group) for group in match.groups())
+        store.append(hashlib.sha256(raw).hexdigest(), start, total, raw, About("a"))
+
+
+def frames(raw: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        with ours:
+            ours.settimeout(1)
+            ours.sendall(raw[:100_000])
+        theirs.settimeout(1)
+        receive(theirs)
+
+
+def _parquet() -> bytes:
+    stream = io.BytesIO()
+    columns = {"a": [1.5, 2.0], "n": [1, 2], "b": [True, False], "c": ["x", "y"], "y": ["no", "yes"]}
+    pyarrow.parquet.write_table(pa.table(columns), stream)
+    return stream.getvalue()
+
+
+def _block() -> bytes:
+    config = configtx_pb2.ConfigEnvelope()
+    header = common_pb2.Header(channel_header=common_pb2.ChannelHeader(type=1, tx_id="t").SerializeToString())
+    payload = common_pb2.Payload(header=header, data=config.SerializeToString())
+    envelope = common_pb2.Envelope(payload=payload.SerializeToString(), signature=b"s")
+    made = common_pb2.Block(header=common_pb2.BlockHeader(number=0, data_hash=bytes(32)))
+    made.data.data.append(envelope.SerializeToString())
+    made.metadata.metadata.extend([b"", b"", b"\0", b"", b""])
+    return made.SerializeToString()
+
+
+def _bundle() -> bytes:
+    name, content = "blocks/000000/000000000.block", _block()
+    said = {
+        "files": {name: hashlib.sha256(content).hexdigest()},
+        "block_hashes": ["00"],
+        "last_block": 0,
+        "short": False,
+        "missing_blobs": [],
+    }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MANIFEST, canonical_json(said))
+        archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def _frame() -> bytes:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        send(ours, Message({"op": "work", "error": None}, (b"blob", b"")))
+        return theirs.recv(1 << 16)
+
+
+STATES = (
+    encode_state([Leaf("w", np.ones((2, 3), np.float32)), Leaf("t", np.array([b"a", b""], np.object_))]),
+    encode_state([Leaf("b", np.array(True)), Leaf("n", np.array(3, np.int64))]),
+    struct.pack(">18sI", b"fedledger-state/1\n", 2) + b"[]",
+)
+CSV = b"a,n,b,c,y\n1.5,1,true,x,no\n2,2,false,y,yes\n"
+LEDGER_LAYOUT = canonical_json(LAYOUT.model_dump(mode="json"))
+SHARES = bytes(132) + b"\1" * 64
+
+TARGETS: dict[str, Target] = {
+    "state": Target(STATES, state, (PlanError,)),
+    "plan": Target((PACKED,), read_plan, (PlanError,)),
+    "manifest": Target((manifest().canonical(),), parse_manifest, (PlanError,)),
+    "canonical": Target((b'{"a":[1,null,true,"\xc3\xbc"]}', b"-1", LEDGER_LAYOUT), canonical, (CanonicalError,)),
+    "layout": Target((LEDGER_LAYOUT,), layout, (SecaggError,)),
+    "sealed": Target((SHARES, SHARES + bytes(32)), sealed, (SecaggError,)),
+    "share": Target((bytes(132), b"\1" * 66), share, (SecaggError,)),
+    "csv": Target((CSV, b'a,n,b,c,y\n"1,5",1,1,"x",no\n'), csv, (DataError,)),
+    "parquet": Target((_parquet(),), parquet, (DataError,)),
+    "block": Target((_block(),), block, (FetchError,)),
+    "bundle": Target((_bundle(),), bundle, (FetchError,)),
+    "consortium": Target((DEFAULT_DEFINITION.read_bytes(),), consortium, (NetworkError,)),
+    "http": Target((b"bytes=0-9", b"bytes 0-9/10", b"a/1/1 " + b"0" * 64 + b" " + b"f" * 64), http, (NodeError,)),
+    "frames": Target((_frame(),), frames, (Closed,)),
+}

@@ -1,0 +1,28 @@
+"""Every decoder of outside bytes, briefly: `python -m tests.fuzz.run` takes as long as one likes."""
+
+import random
+import time
+
+import pytest
+
+from tests.fuzz.mutate import mutated
+from tests.fuzz.targets import TARGETS
+
+SECONDS = 2.0
+"""At most so long for each target: fourteen add less than half a minute to `scripts/test`."""
+INPUTS = 3000
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_bytes_that_are_changed_are_good_ones(name: str):
+    assert TARGETS[name].seeds
+    TARGETS[name].run(TARGETS[name].seeds[0])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_whatever_comes_is_read_or_refused_with_a_code(name: str):
+    target, until = TARGETS[name], time.monotonic() + SECONDS
+    for seed in range(INPUTS):
+        if time.monotonic() > until:
+            break
+        target.try_one(mutated(target.seeds, random.Random(f"{name} {seed}")))

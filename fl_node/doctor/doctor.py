@@ -11,6 +11,7 @@ from cryptography import x509
 from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
+from fl_node.codes import CATALOGUE
 from fl_node.doctor.datafit import check_data
 from fl_node.doctor.findings import CautionError, Finding, awaited, checked, failed
 from fl_node.errors import NodeError
@@ -69,7 +70,7 @@ async def check_sandbox(config: NodeConfig) -> str:
     """
     held = await asyncio.to_thread(confinement, config.sandbox)
     if not held.whole:
-        raise CautionError(codes.SANDBOX_INCOMPLETE, str(held), hint=codes.CATALOGUE[codes.SANDBOX_INCOMPLETE].hint)
+        raise CautionError(codes.SANDBOX_INCOMPLETE, str(held), hint=CATALOGUE[codes.SANDBOX_INCOMPLETE].hint)
     return str(held)
 
 

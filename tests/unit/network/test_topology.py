@@ -106,8 +106,6 @@ def test_what_is_not_yaml_is_refused_with_its_line(load, text, place):
 
 LEVELS = zip("abcdefgh", "bcdefghi", strict=True)
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in LEVELS)
-    f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-)
 
 
 @pytest.mark.timeout(20)

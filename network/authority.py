@@ -130,22 +130,29 @@ class Authority:
         self.require_own(certificate)
         now = dt.datetime.now(dt.UTC)
         earlier = x509.load_pem_x509_crl(path.read_bytes()) if path.exists() else None
+        entries = list(earlier or ())
+        if certificate.serial_number in {entry.serial_number for entry in entries}:
+            return path.read_bytes()
+        revoked = x509.RevokedCertificateBuilder(serial_number=certificate.serial_number, revocation_date=now)
+        result = self._list([*entries, revoked.build()], _next_number(earlier), key)
+        write_atomically(path, result)
+        return result
+
+    def begin_list(self, path: Path) -> None:
+        """Write the list that revokes nobody, unless there is a list: who finds none cannot know whom to trust."""
+        if not path.exists():
+            write_new(path, self._list([], _next_number(None), self.key()))
+
+    def _list(self, entries: Sequence[x509.RevokedCertificate], number: int, key: ec.EllipticCurvePrivateKey) -> bytes:
+        now = dt.datetime.now(dt.UTC)
         builder = x509.CertificateRevocationListBuilder(
             issuer_name=self.certificate.subject, last_update=now - CLOCK_TOLERANCE, next_update=now + LIST_VALIDITY
         )
-        if earlier and certificate.serial_number in {entry.serial_number for entry in earlier}:
-            return path.read_bytes()
-        for entry in earlier or ():
+        for entry in entries:
             builder = builder.add_revoked_certificate(entry)
-        revoked = x509.RevokedCertificateBuilder(serial_number=certificate.serial_number, revocation_date=now)
-        builder = builder.add_revoked_certificate(revoked.build())
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-        listed = builder.add_extension(identifier, critical=False).add_extension(
-            x509.CRLNumber(_next_number(earlier)), critical=False
-        )
-        result = listed.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        write_atomically(path, result)
-        return result
+        listed = builder.add_extension(identifier, critical=False).add_extension(x509.CRLNumber(number), critical=False)
+        return listed.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def require_own(self, certificate: x509.Certificate) -> None:
         """Check that the authority issued a certificate; FL1011 if not: its revocation would change nothing."""

@@ -64,7 +64,9 @@ class OrganisationIdentities:
             return
         name = self.organisation.name
         Authority.create(self.folder / "ca", name, f"ca.{name}")
-        Authority.create(self.folder / "tlsca", name, f"tlsca.{name}")
+        tls = Authority.create(self.folder / "tlsca", name, f"tlsca.{name}")
+        if tls.has_key:
+            tls.begin_list(self.folder / "tlsca" / "crl.pem")  # blob services refuse whose list they do not have
         self._roots(self.folder / "msp")
         for peer in self.organisation.peers:
             self._node("peers/peer0", "peer", peer.name, peer.host, f"peer-{self.organisation.name}")

@@ -42,7 +42,8 @@ class Trust:
         """Return the name of the organisation whose user a certificate belongs to.
 
         Raises:
-            NodeError: FL4705, none of the consortium's issued it, it is a server's, or it is revoked.
+            NodeError: FL4705, none of the consortium's issued it, it is a server's, it is revoked, or its
+                organisation's revocation list is not here.
         """
         if certificate_der not in self._seen:
             if len(self._seen) >= MOST_SEEN:
@@ -79,7 +80,9 @@ class Trust:
         try:
             changed = path.stat().st_mtime_ns
         except FileNotFoundError:
-            return frozenset()
+            hint = f"Bring {organisation}'s list here: {path.name} beside the TLS root that it publishes."
+            message = f"the list of certificates that {organisation} has revoked is not here, so none is accepted"
+            raise NodeError(codes.CALLER_REFUSED, message, where=str(path), hint=hint) from None
         if self._lists.get(organisation, (0,))[0] != changed:
             self._lists[organisation] = (changed, _listed(path, self.roots[organisation]))
         return self._lists[organisation][1]

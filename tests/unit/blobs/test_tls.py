@@ -69,6 +69,17 @@ async def test_a_revoked_certificate_neither_reads_nor_writes_from_then_on(
     assert caught.value.code == "FL4705"
 
 
+def test_a_list_that_is_not_there_does_not_mean_that_nobody_is_revoked(copy: Path, consortium: Consortium):
+    trust = tls.Trust.of(consortium, copy)
+    mine, theirs = (
+        der(copy / f"identities/{name}/users/client/tls/client.crt") for name in ("hospital-a", "hospital-b")
+    )
+    tls.revocation_path(copy, "hospital-a").unlink()
+    with pytest.raises(NodeError, match="FL4705: the list of certificates that hospital-a has revoked is not here"):
+        trust.organisation(mine)
+    assert trust.organisation(theirs) == "hospital-b"
+
+
 def test_a_list_that_another_organisation_signed_is_refused(copy: Path, consortium: Consortium):
     theirs, mine = (identities_of(consortium, copy, name) for name in ("hospital-b", "hospital-a"))
     trust = tls.Trust.of(consortium, copy)

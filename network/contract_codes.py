@@ -105,39 +105,62 @@ CATALOGUE: Final = {
     NOT_PERMITTED: Entry("The caller's certificate may not call this function.", ""),
     READ_ONLY: Entry("A query was about to write.", ""),
     ALREADY_FOUNDED: Entry("The federation has been founded.", ""),
-    NOT_FOUNDED: Entry("The federation has not been founded yet.", ""),
-    DEFINITION_DIFFERS: Entry("The argument differs from this endorser's own definition.", ""),
+    NOT_FOUNDED: Entry(
+        "The federation has not been founded yet.", "Let each founder's administrator run `fedledger member found`."
+    ),
+    DEFINITION_DIFFERS: Entry(
+        "The argument differs from this endorser's own definition.",
+        "Compare your definition of the consortium with the others'; all must be the same.",
+    ),
     NOT_A_MEMBER: Entry("The caller's organisation is no member of the consortium.", ""),
     ORGANISATION_SUSPENDED: Entry("The organisation is suspended or removed.", ""),
     UNKNOWN_ORGANISATION: Entry("The consortium has no such organisation.", ""),
-    UNKNOWN_PROPOSAL: Entry("There is no such proposal, or this peer does not have it yet.", ""),
+    UNKNOWN_PROPOSAL: Entry(
+        "There is no such proposal, or this peer does not have it yet.", "See `fedledger proposal list`."
+    ),
     PROPOSAL_CLOSED: Entry("The proposal has been executed, rejected or is past its deadline.", ""),
-    ALREADY_VOTED: Entry("The organisation has voted on this proposal.", ""),
+    ALREADY_VOTED: Entry(
+        "The organisation has voted on this proposal.", "See `fedledger proposal list` for who has still to vote."
+    ),
     BAD_DEADLINE: Entry("The proposal's deadline is in the past or too far away.", ""),
     UNKNOWN_KIND: Entry("There is no such kind of proposal.", ""),
     BAD_PARAMETER: Entry("A parameter is unknown or outside its range.", ""),
     RULES_VERSION: Entry("This build does not hold that version of the rules.", ""),
-    BEACON_NOT_READY: Entry("The beacon is not made: members have not committed or revealed their part.", ""),
+    BEACON_NOT_READY: Entry(
+        "The beacon is not made: members have not committed or revealed their part.",
+        "Wait until the other founders have run `fedledger member found`.",
+    ),
     BEACON_DONE: Entry("The member has given this part of the beacon, or it is made without it.", ""),
     BEACON_MISMATCH: Entry("The revealed value does not open the member's commitment.", ""),
     WRONG_STATUS: Entry("The organisation or participant is not in a state in which this can be done.", ""),
     TOO_MANY_PROPOSALS: Entry("The organisation has as many undecided proposals as it may have.", ""),
     PARTICIPANT_EXISTS: Entry("A participant of this name exists.", ""),
-    UNKNOWN_PARTICIPANT: Entry("There is no such participant, or this peer does not have it yet.", ""),
-    PARTICIPANT_NOT_ACTIVE: Entry("The participant is not active.", ""),
+    UNKNOWN_PARTICIPANT: Entry(
+        "There is no such participant, or this peer does not have it yet.",
+        "Apply with `fedledger member apply`; `fedledger member list` shows everybody.",
+    ),
+    PARTICIPANT_NOT_ACTIVE: Entry(
+        "The participant is not active.",
+        "Propose it with `fedledger proposal create admit participant=NAME` and let the others vote.",
+    ),
     KEY_IN_USE: Entry("The certificate key belongs, or has belonged, to a participant.", ""),
     NOT_A_PARTICIPANT: Entry(
         "The caller's certificate key belongs to no participant, or this peer does not have it yet.", ""
     ),
     TOO_MANY_PARTICIPANTS: Entry("The organisation has as many participants as it may have.", ""),
-    STAKE_TOO_LOW: Entry("The stake is below the minimum.", ""),
+    STAKE_TOO_LOW: Entry("The stake is below the minimum.", "Give a larger --stake."),
     BAD_PROFILE: Entry("The data profile is empty or contradicts itself.", ""),
     TOO_FEW_CANDIDATES: Entry("There are not enough eligible participants for a cohort.", ""),
     NO_DRAW: Entry("No cohort has been drawn for this epoch yet.", ""),
-    UNKNOWN_PLAN: Entry("No such plan is registered, or this peer does not have it yet.", ""),
+    UNKNOWN_PLAN: Entry(
+        "No such plan is registered, or this peer does not have it yet.",
+        "Register it with `fedledger plan register` and let the members vote.",
+    ),
     PLAN_EXISTS: Entry("The plan is registered already.", ""),
     PLAN_RETIRED: Entry("The plan has been retired.", ""),
-    UNKNOWN_TRAINING: Entry("There is no such training, or this peer does not have it yet.", ""),
+    UNKNOWN_TRAINING: Entry(
+        "There is no such training, or this peer does not have it yet.", "See `fedledger train status`."
+    ),
     TRAINING_EXISTS: Entry("A training of this name exists.", ""),
     TRAINING_ENDED: Entry("The training has been stopped or has finished its rounds.", ""),
     ROUND_IN_PROGRESS: Entry("The last round of the training has not ended.", ""),
@@ -195,13 +218,16 @@ CATALOGUE: Final = {
     ),
     BAD_METRICS: Entry("A metric is not a plain decimal or its name is malformed.", ""),
     WRONG_COUNT: Entry("The proposed example total is not the unmasked one.", ""),
-    BLOB_MISSING: Entry("This endorser's organisation does not hold the blob.", ""),
+    BLOB_MISSING: Entry(
+        "This endorser's organisation does not hold the blob.",
+        "Wait until the blob has arrived, or place it again with `fedledger blobs put`.",
+    ),
     BLOB_DIFFERS: Entry("The blob does not have the digest or length that was committed.", ""),
     AGGREGATE_MISMATCH: Entry("The proposed aggregate is not the sum of the survivors' updates.", ""),
     OUT_OF_RANGE: Entry("The unmasked sum lies outside its range; report it as a fault.", ""),
     INPUT_REFUSED: Entry("An input of the verification contradicts its commitment.", ""),
     BAD_UPDATE: Entry("A committed update breaks the layout's form.", ""),
-    INSUFFICIENT_BALANCE: Entry("The account does not hold that much.", ""),
+    INSUFFICIENT_BALANCE: Entry("The account does not hold that much.", "See `fedledger wallet balance`."),
     BAD_AMOUNT: Entry("The amount is zero or too large.", ""),
     UNKNOWN_ACCOUNT: Entry("There is no such account.", ""),
     STAKE_LOCKED: Entry("The stake is locked.", ""),
@@ -212,7 +238,7 @@ CATALOGUE: Final = {
     NOT_PROVEN: Entry("The evidence does not prove the fault.", ""),
     ALREADY_REPORTED: Entry("The fault is on the ledger.", ""),
     NOT_ANSWERABLE: Entry("No complaint is to be answered: there is none, or more than may be faulty complain.", ""),
-    VERIFYING: Entry("A verification of this aggregate is under way; the same call succeeds later.", ""),
+    VERIFYING: Entry("A verification of this aggregate is under way; the same call succeeds later.", "Try again."),
     INTERNAL: Entry("An internal error; nothing was written.", ""),
     BAD_RECORD: Entry("A stored record cannot be read.", ""),
 }

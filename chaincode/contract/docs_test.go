@@ -189,14 +189,14 @@ func brief(text string) string {
 
 func TestTheErrorPageShowsEveryCode(t *testing.T) {
 	catalogue := errcode.Catalogue()
-	out := "| Code | Name | Meaning | Retry |\n|---|---|---|---|\n"
+	out := "| Code | Name | Meaning | What to do | Retry |\n|---|---|---|---|---|\n"
 	for _, code := range slices.Sorted(maps.Keys(catalogue)) {
 		entry := catalogue[code]
 		retry := ""
 		if entry.Retry {
 			retry = "yes"
 		}
-		out += fmt.Sprintf("| %s | %s | %s | %s |\n", code, entry.Name, entry.Text, retry)
+		out += fmt.Sprintf("| %s | %s | %s | %s | %s |\n", code, entry.Name, entry.Text, entry.Hint, retry)
 	}
 	generated(t, "contract-errors.md", "codes", out)
 }

@@ -15,10 +15,11 @@ import (
 // 04xx round, 05xx aggregate, 06xx rewards, 07xx faults, 09xx retry and internal.
 type Code string
 
-// Entry is what the catalogue says of a code.
+// Entry is what the catalogue says of a code. Hint says what to do where one thing fits every case; commands show it.
 type Entry struct {
 	Name  string `json:"name"`
 	Text  string `json:"text"`
+	Hint  string `json:"hint,omitempty"`
 	Retry bool   `json:"retry"`
 }
 

@@ -98,7 +98,7 @@ def test_a_refusal_of_the_contract_keeps_its_meaning(installed: Installed):
         [python, "-c", script], cwd=installed.folder, env=_environment(), capture_output=True, text=True, check=True
     )
     sentence, *places = json.loads(done.stdout)
-    assert sentence.startswith("The federation has not been founded yet.")
+    assert sentence.startswith("The federation has not been founded yet. Let each founder")
     assert all(Path(place).is_relative_to(installed.folder) for place in places)
 
 

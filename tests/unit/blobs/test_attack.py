@@ -131,6 +131,7 @@ async def test_two_thousand_who_say_nothing_leave_room_for_a_member(
 
 
 @pytest.mark.usefixtures("caps")
+@pytest.mark.slow
 async def test_two_thousand_of_one_member_leave_room_for_another(run: Path, consortium: Consortium, store: BlobStore):
     context = tls.calling(run, BAD, "client")(OWNER)
     context.check_hostname = False

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,9 @@ import pyarrow.parquet
 from fl_node import codes
 from fl_node.data.columns import MISSING, Raw
 from fl_node.data.errors import data_error
+
+MAX_VALUES: Final = 1 << 28
+"""The most values of one file, 2 GiB as the numbers that a model reads."""
 
 
 @contextmanager
@@ -32,8 +35,12 @@ def columns(source: Any, wanted: list[str], file: str) -> dict[str, Raw]:
     """Reads columns by name.
 
     Raises:
-        DataError: FL3104 for a column of a type that has no numbers, booleans or texts.
+        DataError: FL3104 for a column of a type that has no numbers, booleans or texts, FL3102 where the file announces
+            more values than are read: repetition takes no place in a file, and a few kilobytes can hold billions.
     """
+    if source.metadata.num_rows * len(wanted) > MAX_VALUES:
+        text = f"{source.metadata.num_rows} rows of {len(wanted)} columns: at most {MAX_VALUES} values are read"
+        raise data_error(codes.DATA_UNREADABLE, text, file)
     table = source.read(columns=wanted)
     return {name: _raw(table.column(name), name, file) for name in wanted}
 

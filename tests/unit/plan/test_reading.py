@@ -150,3 +150,15 @@ def test_a_csv_written_by_a_spreadsheet_is_read(tmp_path: Path):
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
         writer.writerows([HEADER.split(","), *(row.split(",") for row in GOOD)])
     assert read_table(path, SCHEMA).features.tolist() == [[63, 1.5, 1, 1, 0], [40, 2, 0, 0, 1]]
+
+
+def test_a_small_file_of_too_many_rows_is_refused_before_it_is_read(tmp_path: Path):
+    file, rows = tmp_path / "bomb.parquet", 1 << 20
+    part = pa.table({"a": pa.array(np.zeros(rows)), "b": pa.array(np.zeros(rows, np.int8))})
+    with parquet.ParquetWriter(file, part.schema) as writer:
+        for _ in range(130):
+            writer.write_table(part)
+    assert file.stat().st_size < 1 << 20
+    schema = Schema(columns=(Column(name="a"), Column(name="b")))
+    with pytest.raises(DataError, match="FL3102: 136314880 rows of 2 columns"):
+        read_table(file, schema)

@@ -35,7 +35,7 @@ class _Organisation(SimpleNamespace):
         return self.peers[0]
 
 
-class _Consortium(Roles, SimpleNamespace):
+class _Consortium(Roles[Any], SimpleNamespace):
     pass
 
 

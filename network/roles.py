@@ -1,37 +1,47 @@
 """Who does what in a consortium, whichever way its definition was read."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from network.topology import Organisation
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 
-class Roles:
+class Party(Protocol):
+    """An organisation, as far as its role goes."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in the definition."""
+
+    @property
+    def role(self) -> str:
+        """Return member, regulator or orderer."""
+
+
+P = TypeVar("P", bound=Party)
+
+
+class Roles(Generic[P]):
     """The organisations of a consortium by their roles; `organisations` and `endorsement` come from the definition."""
 
     if TYPE_CHECKING:
-        organisations: tuple[Organisation, ...]
+        organisations: tuple[P, ...]
         endorsement: Any
 
     @property
-    def members(self) -> tuple[Organisation, ...]:
+    def members(self) -> tuple[P, ...]:
         """Return the organisations that endorse, write and train, in the definition's order."""
         return tuple(o for o in self.organisations if o.role == "member")
 
     @property
-    def regulators(self) -> tuple[Organisation, ...]:
+    def regulators(self) -> tuple[P, ...]:
         """Return the organisations that only read."""
         return tuple(o for o in self.organisations if o.role == "regulator")
 
     @property
-    def peer_organisations(self) -> tuple[Organisation, ...]:
+    def peer_organisations(self) -> tuple[P, ...]:
         """Return members and regulators in the definition's order."""
         return tuple(o for o in self.organisations if o.role != "orderer")
 
     @property
-    def orderer_org(self) -> Organisation:
+    def orderer_org(self) -> P:
         """Return the ordering organisation."""
         return next(o for o in self.organisations if o.role == "orderer")
 
@@ -45,7 +55,7 @@ class Roles:
         """Return how many members govern."""
         return len(self.members) // 2 + 1
 
-    def organisation(self, name: str) -> Organisation:
+    def organisation(self, name: str) -> P:
         """Return the organisation of that name; KeyError if there is none."""
         for organisation in self.organisations:
             if organisation.name == name:

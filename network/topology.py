@@ -91,7 +91,7 @@ class Federation(_Model):
     parameters: dict[str, int | str] = Field(default_factory=dict)
 
 
-class Consortium(Roles, _Model):
+class Consortium(_Model, Roles[Organisation]):
     """Organisations, channel, chaincode and policies, with every port allotted."""
 
     name: Name = "fedledger"

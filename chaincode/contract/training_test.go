@@ -165,20 +165,42 @@ func TestWhoeverWasPassedOverProposesAgainOnlyAfterEveryoneElse(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseAttest)
-	first := p.Aggregator()
-	for left := 4; left > 0; left-- {
-		equal(t, left, len(p.View().Turns))
+	first, lease := p.Aggregator(), p.View().Turns[1].FromMS-p.View().Turns[0].FromMS
+	order := turnsOf(p)
+	for made := range 3 {
+		equal(t, fmt.Sprint(append(slices.Clone(order[made:]), order[:made]...)), fmt.Sprint(turnsOf(p)))
 		p.Propose()
 		p.Expire()
 		p.Advance(round.PhaseAttest)
-		f.TimeMS += 3_600_000
-		if left > 1 {
-			refused(t, f, first, "ProposeAggregate", p.Proposal(), errcode.NotYourTurn)
-		}
+		f.TimeMS += lease*int64(3-made) - 1 // a moment before all others' leases have passed
+		refused(t, f, first, "ProposeAggregate", p.Proposal(), errcode.NotYourTurn)
 	}
-	equal(t, 4, len(p.View().Turns))
-	equal(t, first, p.Aggregator())
 	p.Finish()
+}
+
+func TestARoundEndsWithoutAVoteThoughAllButOneWerePassedOverAndThatOneIsGone(t *testing.T) {
+	f := training(4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	for range 3 {
+		p.Propose()
+		p.Expire()
+		p.Advance(round.PhaseAttest)
+	}
+	turns := p.View().Turns // the first of them never speaks
+	f.TimeMS = turns[1].FromMS
+	f.Must(p.Named(turns[1].Participant), "ProposeAggregate", p.Proposal(), nil)
+	p.Proposals++
+	p.Attest(0, 1, 2)
+	p.Advance(round.Final)
+}
+
+func turnsOf(p *contracttest.Played) []string {
+	names := []string{}
+	for _, turn := range p.View().Turns {
+		names = append(names, turn.Participant)
+	}
+	return names
 }
 
 func TestMetricsAreBoundedPlainDecimals(t *testing.T) {

@@ -122,9 +122,8 @@ func (a *advance) startUpdates() error {
 // computed something else: there is an honest organisation in it.
 //
 // Scenario: the order is a, b, c, d, the lease 10 s. a lets its lease pass, so b may propose too, and does. The proposal is
-// passed over at 20 s: the turn is c's at once, d's too from 30 s on, a's too from 40 s on. b has had its proposal and may
-// make another only after a, c and d have made one each. Where a is away and the others have been passed over, a vote ends
-// the round.
+// passed over at 20 s: the turn is c's at once, d's too from 30 s on, a's too from 40 s on. b has had its proposal and
+// comes again after them, from 50 s on.
 func (a *advance) passOn() error {
 	proposed, _, err := ledger.Load[Proposed](a.state, a.round.key("proposed", ledger.Number(a.status.Number)))
 	if err != nil {

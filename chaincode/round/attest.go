@@ -113,8 +113,11 @@ type ProposerTurn struct {
 }
 
 // turns lists the survivors in the order in which they may propose; a turn does not end. Whoever's proposal was passed over
-// may not propose again until everyone has, so that nobody can keep a round from its result with one bad proposal after
+// comes again only after everyone whose was not, so that nobody can keep a round from its result with one bad proposal after
 // another.
+//
+// Scenario: of the survivors a, b, c, d the proposals of b, c and d were passed over because their attesters came late, and a
+// is gone for good. After a's lease b may propose again, then c, then d: the round needs no vote to end.
 func turns(s ledger.State, round Round, status Status) ([]ProposerTurn, error) {
 	order := aggregators(round, status)
 	proposed, err := ledger.List[Proposed](s, "proposed", round.parts()...)
@@ -126,9 +129,11 @@ func turns(s ledger.State, round Round, status Status) ([]ProposerTurn, error) {
 		spent = append(spent, item.Record.Proposer)
 	}
 	list := []ProposerTurn{}
-	for i := range order {
-		if who := order[(status.Turn.Position+i)%len(order)]; !slices.Contains(spent, who) {
-			list = append(list, ProposerTurn{who, status.Turn.FromMS + int64(len(list))*round.Parameters.AggregatorLeaseMS})
+	for _, again := range []bool{false, true} {
+		for i := range order {
+			if who := order[(status.Turn.Position+i)%len(order)]; slices.Contains(spent, who) == again {
+				list = append(list, ProposerTurn{who, status.Turn.FromMS + int64(len(list))*round.Parameters.AggregatorLeaseMS})
+			}
 		}
 	}
 	return list, nil

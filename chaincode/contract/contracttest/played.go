@@ -151,8 +151,10 @@ func (p *Played) Node(place int) ledger.Caller {
 }
 
 // Aggregator is the caller whose turn it is.
-func (p *Played) Aggregator() ledger.Caller {
-	who := p.View().Turns[0].Participant
+func (p *Played) Aggregator() ledger.Caller { return p.Named(p.View().Turns[0].Participant) }
+
+// Named is the caller with an id.
+func (p *Played) Named(who string) ledger.Caller {
 	return p.Node(slices.IndexFunc(p.Members, func(m *aggregatetest.Member) bool { return m.ID == who }))
 }
 

@@ -33,7 +33,13 @@ class Door(web.BaseSite):
     """Where a runner's server is reached: `start` begins to listen, `stop` ends it (aiohttp's sites)."""
 
     def __init__(
-        self, runner: web.AppRunner, address: tuple[str, int], context: ssl.SSLContext, recognise: Recognise, caps: Caps
+        self,
+        runner: web.AppRunner,
+        address: tuple[str, int],
+        context: ssl.SSLContext,
+        recognise: Recognise,
+        caps: Caps,
+        reports: Reports,
     ) -> None:
         super().__init__(runner, ssl_context=context)
         self._address = address
@@ -41,7 +47,7 @@ class Door(web.BaseSite):
         self._organisations = Organisations(caps)
         self._strangers: Strangers[socket.socket] = Strangers(caps)
         self._rates = Rates()
-        self._reports = Reports()
+        self._reports = reports
         self._listeners: list[socket.socket] = []
         self._accepting: set[asyncio.Task[None]] = set()
         self._greeting: set[asyncio.Task[None]] = set()

@@ -209,10 +209,11 @@ async def serve(service: BlobService, host: str, port: int, ssl_context: ssl.SSL
     Raises:
         NodeError: FL4008, the port cannot be had.
     """
+    reports = Reports()
     runner = web.AppRunner(
         service.application(),
         access_log=None,
-        logger=logger(Reports()),
+        logger=logger(reports),
         keepalive_timeout=IDLE_S,
         lingering_time=LINGER_S,
         max_headers=64,
@@ -222,7 +223,7 @@ async def serve(service: BlobService, host: str, port: int, ssl_context: ssl.SSL
     await runner.setup()
     caps = Caps.of(descriptors(), len(service.trust.roots))
     try:
-        await Door(runner, (host, port), ssl_context, service.trust.organisation, caps).start()
+        await Door(runner, (host, port), ssl_context, service.trust.organisation, caps, reports).start()
     except OSError as error:
         await runner.cleanup()
         hint = "Free the port, or give the organisation another blob_port in the definition."

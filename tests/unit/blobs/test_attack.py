@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fl_node.blobs import door, service, tls
+from fl_node.blobs import admission, door, service, tls
 from fl_node.blobs.admission import Caps
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.service import BlobService
@@ -236,6 +236,18 @@ async def test_writers_who_do_not_write_are_cut_off(
         await exchange(run, url_of(where), 10)
         assert await closed(writers, 8) == 4
         await drop(writers)
+
+
+async def test_an_address_that_connects_too_often_is_closed_at_once_and_no_other(
+    run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(admission, "BURST", 5.0)
+    monkeypatch.setattr(admission, "PER_SECOND", 0.001)
+    async with serving(run, consortium, store) as where:
+        streams = [await dial(where) for _ in range(20)]
+        assert await closed(streams, 2) == 15
+        await exchange(run, url_of(where), 10)
+        await drop(streams)
 
 
 async def test_a_flood_of_handshakes_neither_starves_the_loop_nor_keeps_a_member_out(

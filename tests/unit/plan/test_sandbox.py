@@ -285,3 +285,23 @@ def test_shutting_a_child_in_takes_less_than_a_second():
 
     best = [min(start(sandbox) for _ in range(3)) for sandbox in (LIMITS, None)]
     assert best[0] - best[1] < 1
+
+
+GRAPHS = Sandbox(memory=1 << 30, cpu_s=60)
+
+
+@pytest.mark.tff
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("deed", "argument", "refusal"),
+    [("endless", 0, "FL3044: more than 60 s"), ("growing", 1 << 20, "FL3043")],
+)
+def test_a_graph_without_end_or_bounds_is_ended_though_it_runs_in_the_framework_s_helper(deed, argument, refusal):
+    child = Child(GRAPHS, module="tests.unit.plan.hostile_graph")
+    try:
+        with pytest.raises(PlanError, match=refusal):
+            child.call(Message({"op": deed, "with": [argument]}), 500)
+    finally:
+        child.kill()
+    assert wait_until_gone(child.pid) == []

@@ -58,7 +58,7 @@ def plan_of(name: str) -> bytes:
     manifest = Manifest(
         name=name,
         framework_version="none",
-        cohort_max=4,
+        cohort_max=64,
         layout=LAYOUT,
         layout_digest=LAYOUT.digest(),
         schema=COLUMNS,

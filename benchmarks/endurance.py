@@ -133,7 +133,7 @@ def files(folder: Path) -> int:
 
 
 def growth(counts: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return, by process and figure, the median of the last third less that of the middle third: start-up is left out."""
+    """Return by process and figure the median of the last third less that of the middle third; start-up is left out."""
     third = len(counts) // 3
     if not third:
         return {}

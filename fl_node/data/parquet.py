@@ -27,7 +27,7 @@ def opened(file: Path) -> Iterator[Any]:
     try:
         with pyarrow.parquet.ParquetFile(file) as source:
             yield source
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a text that is no UTF-8
         raise data_error(codes.DATA_UNREADABLE, f"no readable Parquet: {error}", str(file)) from error
 
 

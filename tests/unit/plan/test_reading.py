@@ -162,3 +162,12 @@ def test_a_small_file_of_too_many_rows_is_refused_before_it_is_read(tmp_path: Pa
     schema = Schema(columns=(Column(name="a"), Column(name="b")))
     with pytest.raises(DataError, match="FL3102: 136314880 rows of 2 columns"):
         read_table(file, schema)
+
+
+def test_a_parquet_text_that_is_no_utf8_is_refused(tmp_path: Path):
+    file = tmp_path / "texts.parquet"
+    bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\x85"]).buffers())
+    parquet.write_table(pa.table({"c": bad}), file)
+    schema = Schema(columns=(Column(name="c", type="category", values=("x", "y")),))
+    with pytest.raises(DataError, match="FL3102: no readable Parquet"):
+        read_table(file, schema)

@@ -196,7 +196,8 @@ CATALOGUE: Final = {
         "",
     ),
     VOID_BAD_SEALS: Entry(
-        "Void before any reveal: too many complain of one dealer's sealed shares, or wait too long for its answer.", ""
+        "Void before any reveal: too many complain of one dealer's sealed shares, or one waits too long for its answer.",
+        "",
     ),
     VOID_NO_STATE: Entry(
         "Void: a majority of organisations finds that no next state follows from the sum, so that an update was garbage.",

@@ -13,11 +13,11 @@ import (
 // under its root, which count as revealed by the member, and the complaint is settled. An honest dealer, of which only
 // faulty members complain, gives away what they know anyway.
 //
-// Scenario: seven members, threshold 5, so at most 2 may be faulty. If a complains of d, the five others can still rebuild d's
-// secrets: the complaint is marked and changes nothing. If b complains too, four others are left and d alone could keep the
-// round from being unmasked: the freeze waits. d answers a or b, and it goes on; or d is silent for as long as the phase Shares
-// lasts, and the attempt is void (FL0431), d a dropout that is blamed without proof. If c complains as well, one of the three
-// must be honest: the attempt is void at once (FL0431), and no answer is taken any more.
+// Scenario: seven members, threshold 5, so at most 2 may be faulty. a complains of d. Though five others hold d's shares, the
+// freeze waits: if d and e are faulty, d sealed garbage for a alone and e later withholds its share of d, four are left, and
+// survivors are frozen that nobody can unmask or blame. d answers a, and the round goes on; or d is silent for as long as the
+// phase Shares lasts, and the attempt is void (FL0431), d a dropout that is blamed without proof. If b and c complain as well,
+// one of the three must be honest: the attempt is void at once (FL0431), and no answer is taken any more.
 type Complaint struct {
 	// TimeMS is when it was made: from then on the dealer's time runs.
 	TimeMS int64 `json:"time_ms"`
@@ -140,8 +140,8 @@ func against(s ledger.Reader, ref Ref) (map[string]map[string]Complaint, error) 
 // seals is how the complaints about sealed shares stand.
 type seals struct {
 	blamed []string // dealers on whose account the attempt ends: those in silent, and those of whom too many complain
-	silent []string // dealers that left so many waiting for too long though they might answer. Invariant: silent ⊆ blamed ⊆ U2
-	due    bool     // a dealer may still answer a complaint that matters
+	silent []string // dealers that left one waiting for too long though they might answer. Invariant: silent ⊆ blamed ⊆ U2
+	due    bool     // a dealer may still answer a complaint
 }
 
 // readSeals judges the complaints of phase Updates; in others there is nothing to judge.
@@ -152,35 +152,27 @@ func readSeals(s ledger.Reader, round Round, status Status, nowMS int64) (seals,
 	complaints, err := against(s, round.Ref)
 	found := seals{}
 	for _, dealer := range status.U2 {
-		waiting, overdue := 0, 0
+		overdue := false
 		for _, complaint := range complaints[dealer] { // any order: counted
 			if complaint.answered() {
 				continue
 			}
-			waiting++
-			if nowMS >= complaint.TimeMS+round.Parameters.SharesMS {
-				overdue++
-			}
+			found.due = true
+			overdue = overdue || nowMS >= complaint.TimeMS+round.Parameters.SharesMS
 		}
-		found.due = found.due || lost(round, status, waiting)
 		tooMany := len(complaints[dealer]) > round.faulty() // it may not answer: its silence says nothing
-		if lost(round, status, overdue) && !tooMany {
+		if overdue && !tooMany {
 			found.silent = append(found.silent, dealer)
 		}
-		if lost(round, status, overdue) || tooMany {
+		if overdue || tooMany {
 			found.blamed = append(found.blamed, dealer)
 		}
 	}
 	return found, err
 }
 
-// lost says whether a dealer's secrets could not be rebuilt without its help once so many others lack their shares.
-func lost(round Round, status Status, lacking int) bool {
-	return lacking > 0 && len(status.U2)-1-lacking < round.Threshold
-}
-
-// badSeals holds where more complain about a dealer than may be faulty, or where it has left so many without an answer, for as
-// long as the phase Shares lasts, that it alone could keep the round from being unmasked.
+// badSeals holds where more complain about a dealer than may be faulty, or where it has left one of them without an answer for as
+// long as the phase Shares lasts. Of whom no complaint is open, t honest members' shares are at hand whatever the others withhold.
 func (f facts) badSeals() (bool, error) {
 	found, err := f.seals()
 	return len(found.blamed) > 0, err

@@ -43,7 +43,7 @@ func Transitions() []Transition {
 		{PhaseKeys, command, "all keys are there, or deadline", PhaseShares, "", facts.complete, (*advance).startShares},
 		{PhaseShares, command, "deadline, shares of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewShares, facts.tooFew, nil},
 		{PhaseShares, command, "all shares are there, or deadline", PhaseUpdates, "", facts.complete, (*advance).startUpdates},
-		{PhaseUpdates, command, "too many complain of one dealer, or too many too long without its answer", Void, errcode.VoidBadSeals, facts.badSeals, nil},
+		{PhaseUpdates, command, "too many complain of one dealer, or one too long without its answer", Void, errcode.VoidBadSeals, facts.badSeals, nil},
 		{PhaseUpdates, command, "deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, facts.tooFew, nil},
 		{PhaseUpdates, command, "survivors of too few organisations, or too few without one", Void, errcode.VoidDominance, facts.dominated, nil},
 		{PhaseUpdates, command, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, facts.overShareLimit, nil},

@@ -197,20 +197,18 @@ def _updates(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
 
 
 def to_answer(view: Round, dealer: str) -> tuple[str, ...]:
-    """Return who waits for a dealer's answer to its complaint, where that matters and is safe; in cohort order.
+    """Return who waits for a dealer's answer to its complaint, where that is safe; in cohort order.
 
-    It matters where too few others could rebuild the dealer's secrets. More complaints than members may be faulty are
-    not answered: so many shares of both secrets must not be known (docs/decisions/0011).
+    More complaints than members may be faulty are not answered: so many shares of both secrets must not be known
+    (docs/decisions/0011).
 
-    Scenario: in a cohort of four with threshold 3, b says that it cannot open what a dealt to it. The other two are too
-    few to rebuild a's secrets, so a shows b's shares to everybody: one of each secret, where three are needed. Where c
-    complains too, a answers nobody: with both answers two shares would be known, and the share of one dishonest member
-    would be the third.
+    Scenario: in a cohort of four with threshold 3, b says that it cannot open what a dealt to it. So a shows b's shares
+    to everybody: one of each secret, where three are needed. Where c complains too, a answers nobody: with both answers
+    two shares would be known, and the share of one dishonest member would be the third.
     """
     complaints = view.complaints.get(dealer, {})
     waiting = tuple(name for name in view.cohort if complaints.get(name) is False)
-    matters = waiting and len(view.u2) - 1 - len(waiting) < view.threshold
-    return waiting if matters and len(complaints) <= len(view.cohort) - view.threshold else ()
+    return waiting if len(complaints) <= len(view.cohort) - view.threshold else ()
 
 
 def _unmask(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:

@@ -123,7 +123,7 @@ class Attempt:
     def _advance_gathering(self, now: int, sets: Iterable[tuple[set[str], set[str]]]) -> bool:
         there = tuple(name for name in self.due() if name in self.spoke[self.phase])
         late = now >= self.deadline
-        if (not late and len(there) < len(self.due())) or (self.phase == UPDATES and self._answers_due()):
+        if (not late and len(there) < len(self.due())) or (self.phase == UPDATES and any(map(self._open, self.u2))):
             return False
         if len(there) < max(self.threshold, FLOOR):
             return self._void({KEYS: "FL0420", SHARES: "FL0421", UPDATES: "FL0422"}[self.phase], now)
@@ -152,19 +152,8 @@ class Attempt:
                 return "FL0424"
         return ""
 
-    def _waiting(self, dealer: str, now: int | None = None) -> int:
-        return sum(
-            not one.answered and (now is None or now >= one.at_ms + LENGTH[SHARES])
-            for (accused, _), one in self.complaints.items()
-            if accused == dealer
-        )
-
-    def _lost(self, lacking: int) -> bool:
-        """Whether a dealer's secrets could not be rebuilt without it once so many others lack their shares."""
-        return lacking > 0 and len(self.u2) - 1 - lacking < self.threshold
-
-    def _answers_due(self) -> bool:
-        return any(self._lost(self._waiting(dealer)) for dealer in self.u2)
+    def _open(self, dealer: str) -> list[Complaint]:
+        return [one for (accused, _), one in self.complaints.items() if accused == dealer and not one.answered]
 
     def answerable(self, dealer: str) -> bool:
         """Whether a dealer may answer: no more complain of it than may be at fault."""
@@ -172,7 +161,9 @@ class Attempt:
 
     def _bad_seals(self, now: int) -> bool:
         self.blamed = tuple(
-            dealer for dealer in self.u2 if self._lost(self._waiting(dealer, now)) or not self.answerable(dealer)
+            dealer
+            for dealer in self.u2
+            if any(now >= one.at_ms + LENGTH[SHARES] for one in self._open(dealer)) or not self.answerable(dealer)
         )
         return bool(self.blamed)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.model.consortium import STALE_SNAPSHOT, Play, participant
 from tests.model.expected import LENGTH, SHARES, UPDATES, VOID
 from tests.model.federation import Federation
-from tests.model.honest import drive, honest_turn
+from tests.model.honest import drive, honest_turn, settle_seals
 
 
 @pytest.fixture
@@ -91,3 +91,28 @@ def test_a_roll_back_to_the_head_draws_from_those_who_are_active_then(federation
         fed.give_beacon(fed.honest)
         answer = fed.open(training, 0)
     assert answer == ""
+
+
+def test_a_dealer_and_one_that_withholds_its_share_do_not_void_a_frozen_attempt(
+    federation: Callable[..., Federation],
+):
+    fed = federation(7, 5, 6)
+    play = opened(fed)
+    dealer, accomplice, victim = participant(5), participant(6), participant(0)
+    at(fed, play, SHARES)
+    for name in play.expected.u1:
+        fed.commit_shares(play, name, unsealed=[victim] if name == dealer else [])
+    assert fed.advance(play, 0)
+    for name in play.expected.u2:
+        fed.commit_update(play, name)
+    settle_seals(fed, play, [victim])  # it complains, with reason
+    while not fed.advance(play, 0):
+        fed.now += LENGTH[SHARES]
+    if play.expected.phase == VOID:
+        return  # before any reveal: the dealer has not answered
+    others = [name for name in play.expected.u2 if name != dealer]
+    for name in play.expected.u2:
+        fed.reveal(play, name, others if name in {dealer, accomplice} else None)
+    fed.now += LENGTH[UPDATES]
+    fed.advance(play, 0)
+    assert play.expected.phase != VOID, f"{play.expected.code}, {play.expected.missed}, {play.expected.blamed}"

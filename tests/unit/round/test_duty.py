@@ -229,11 +229,13 @@ def test_no_complaint_is_answered_twice_nor_more_than_may_be_false():
     assert to_answer(complained("b", "c"), "a") == ()
 
 
-def test_a_complaint_that_the_others_shares_make_up_for_is_not_answered():
+def test_a_complaint_is_answered_though_the_others_could_make_up_for_it_if_none_withheld_its_share():
     seven = tuple("abcdefg")
     fields = {"cohort": seven, "u2": seven, "threshold": 5, "complaints": {"a": {"b": False}}}
-    assert to_answer(view("Updates", **fields), "a") == ()
+    assert to_answer(view("Updates", **fields), "a") == ("b",)
     assert to_answer(view("Updates", **fields | {"complaints": {"a": {"b": False, "g": False}}}), "a") == ("b", "g")
+    three = {"a": {"b": False, "f": False, "g": False}}
+    assert to_answer(view("Updates", **fields | {"complaints": three}), "a") == ()
 
 
 def denied(*places: int, aggregate: str = DIGEST) -> dict[str, Any]:

@@ -229,11 +229,11 @@ class Attempt:
         return [name for name in self.order if name in self.survivors]
 
     def may_propose(self, who: str, at_ms: int) -> bool:
-        """Whether it is a survivor's turn: one more with every lease, none twice before all have been passed over."""
-        order = self.aggregators
-        if self.phase != ATTEST or self.proposer or who not in order:
+        """Whether it is a survivor's turn: one more with every lease, those passed over again after the others."""
+        if self.phase != ATTEST or self.proposer or who not in self.aggregators:
             return False
-        turns = [name for name in order[self.position :] + order[: self.position] if name not in self.spent]
+        order = self.aggregators[self.position :] + self.aggregators[: self.position]
+        turns = sorted(order, key=lambda name: name in self.spent)
         return who in turns and at_ms >= self.turn_ms + turns.index(who) * LEASE
 
     def propose(self, who: str, state: str, at_ms: int) -> None:

@@ -79,6 +79,12 @@ func history() *contracttest.Federation {
 	f.Must(contracttest.Admin(0), "Unstake", object{"participant": contracttest.ID(0), "amount": 3}, nil)
 	f.Must(contracttest.Admin(0), "RotateKey", object{"participant": contracttest.ID(0), "key_hash": contracttest.KeyHash("rotated")}, nil)
 	f.Must(contracttest.Admin(0), "RotateKey", object{"participant": contracttest.ID(0), "key_hash": contracttest.KeyHash("again")}, nil)
+	voted(f)
+	return f
+}
+
+// voted carries every kind of proposal that a life has not seen before.
+func voted(f *contracttest.Federation) {
 	for _, vote := range []struct {
 		kind string
 		body object
@@ -99,7 +105,6 @@ func history() *contracttest.Federation {
 			panic(vote.kind + ": " + err.Error())
 		}
 	}
-	return f
 }
 
 func voidGarbage(f *contracttest.Federation) {

@@ -31,13 +31,7 @@ def peer_configuration(consortium: Consortium, run: Path, organisation: Organisa
             "localMspType": "bccsp",
             "fileSystemPath": str(data),
             "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
-            "tls": {
-                "enabled": True,
-                "clientAuthRequired": False,
-                "cert": {"file": str(identity / "tls" / "server.crt")},
-                "key": {"file": str(identity / "tls" / "server.key")},
-                "rootcert": {"file": str(identity / "tls" / "ca.crt")},
-            },
+            "tls": {**_served_with(identity), "rootcert": {"file": str(identity / "tls" / "ca.crt")}},
             **_services(),
             "authentication": {"timewindow": f"{consortium.time_window_s}s"},
             "gossip": _gossip(peer.address),
@@ -54,15 +48,20 @@ def peer_configuration(consortium: Consortium, run: Path, organisation: Organisa
         },
         "operations": {
             "listenAddress": f"{OPERATIONS_HOST}:{peer.operations_port}",
-            "tls": {
-                "enabled": True,
-                "cert": {"file": str(identity / "tls" / "server.crt")},
-                "key": {"file": str(identity / "tls" / "server.key")},
-                "clientAuthRequired": False,  # /healthz needs none; all that tells or changes more does
-                "clientRootCAs": {"files": [str(identity / "tls" / "ca.crt")]},
-            },
+            # /healthz asks for no certificate; all that tells or changes more does
+            "tls": {**_served_with(identity), "clientRootCAs": {"files": [str(identity / "tls" / "ca.crt")]}},
         },
         "metrics": {"provider": "disabled"},
+    }
+
+
+def _served_with(identity: Path) -> dict[str, Any]:
+    """Return what a TLS service of an identity shows; the handshake asks for no certificate of the caller."""
+    return {
+        "enabled": True,
+        "clientAuthRequired": False,
+        "cert": {"file": str(identity / "tls" / "server.crt")},
+        "key": {"file": str(identity / "tls" / "server.key")},
     }
 
 

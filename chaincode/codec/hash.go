@@ -11,6 +11,7 @@ const (
 	LabelBeaconCommitment = "fedledger/v1/beacon-commitment"
 	LabelBeacon           = "fedledger/v1/beacon"
 	LabelBeaconVoid       = "fedledger/v1/beacon-void"
+	LabelBeaconRolledBack = "fedledger/v1/beacon-rolled-back"
 	LabelDraw             = "fedledger/v1/draw"
 	LabelSession          = "fedledger/v1/session"
 	LabelLayout           = "fedledger/v1/layout"

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"fedledger/chaincode/codec"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
@@ -25,7 +26,7 @@ func OpenRound(s ledger.State, env ledger.Env, req OpenRequest) (Ref, ledger.Eve
 	if err != nil {
 		return Ref{}, none, err
 	}
-	if training, err = next(s, training); err != nil {
+	if training, err = next(s, env, training); err != nil {
 		return Ref{}, none, err
 	}
 	plan, err := LoadPlan(s, training.Plan)
@@ -36,8 +37,9 @@ func OpenRound(s ledger.State, env ledger.Env, req OpenRequest) (Ref, ledger.Eve
 	if err != nil {
 		return Ref{}, none, err
 	}
-	if training.Round == training.EpochEnd {
-		if err := selection.TakeSnapshot(s, env, training.Training, training.Epoch+1, plan.Schema); err != nil {
+	if training.Round == training.EpochEnd && training.Snapshots == training.Epoch {
+		training.Snapshots++
+		if err := selection.TakeSnapshot(s, env, training.Training, training.Snapshots, plan.Schema); err != nil {
 			return Ref{}, none, err
 		}
 	}
@@ -70,7 +72,7 @@ func store(s ledger.State, training Training, round Round, status Status) error 
 }
 
 // next takes over how the last round ended and moves the training to its next round, attempt and epoch.
-func next(s ledger.State, training Training) (Training, error) {
+func next(s ledger.State, env ledger.Env, training Training) (Training, error) {
 	if training.Pending {
 		round, status, err := load(s, training.ref())
 		if err != nil {
@@ -92,10 +94,19 @@ func next(s ledger.State, training Training) (Training, error) {
 		training.Round, training.Attempt = training.Round+1, 1
 	}
 	if training.NewEpoch || training.Round > training.EpochEnd {
-		training.Epoch, training.NewEpoch = training.Epoch+1, false
+		training.Epoch, training.NewEpoch = training.Snapshots, false
 		training.EpochEnd = training.Round + training.EpochRounds - 1
 	}
 	training.Pending = true
+	if !training.AwaitsBeacon {
+		return training, nil
+	}
+	fresh, err := governance.CurrentBeacon(s, env)
+	if err != nil {
+		return training, err
+	}
+	beacon := codec.Hash(codec.LabelBeaconRolledBack, ledger.Bytes(training.Beacon), ledger.Bytes(fresh))
+	training.Beacon, training.AwaitsBeacon = ledger.Hex(beacon[:]), false
 	return training, nil
 }
 

@@ -32,6 +32,11 @@ type Training struct {
 	// Epoch is the present one, 0 before the first round; EpochEnd its last round. A roll back begins a new one earlier.
 	Epoch    uint64 `json:"epoch"`
 	EpochEnd uint64 `json:"epoch_end"`
+	// Snapshots is the newest epoch whose candidates are fixed: the next one that begins. Invariant: Epoch <= Snapshots.
+	Snapshots uint64 `json:"snapshots"`
+	// AwaitsBeacon says that the next epoch's candidates were fixed by a vote, when everybody knew Beacon: its seed also takes
+	// a beacon that the members have made since.
+	AwaitsBeacon bool `json:"awaits_beacon"`
 	// EpochRounds is the length of an epoch, as voted when the training was started.
 	EpochRounds uint64 `json:"epoch_rounds"`
 	// NewEpoch says that the next round begins an epoch.
@@ -104,7 +109,8 @@ func StartTraining(s ledger.State, env ledger.Env, req startBody) error {
 		return err
 	}
 	return putTraining(s, Training{
-		Training: req.Training, Plan: req.Plan, Rounds: req.Rounds, Cohort: req.Cohort, StartedMS: env.TimeMS,
+		Snapshots: 1,
+		Training:  req.Training, Plan: req.Plan, Rounds: req.Rounds, Cohort: req.Cohort, StartedMS: env.TimeMS,
 		Head: Head{State: plan.InitialState}, Beacon: beacon, EpochRounds: parameters.EpochRounds, NewEpoch: true,
 	})
 }
@@ -168,6 +174,11 @@ func (b rollBackBody) Check(governance.Parameters) error {
 
 // RollBackTraining executes roll_back_training: the next round trains from the state that an earlier round made (0: the
 // initial one), in a new epoch. What came after stays on record but not in the lineage.
+//
+// Scenario: epoch 2 is to begin with round 6, and its candidates were fixed when round 5 was opened. A member leaves and four
+// are too few; a fifth is admitted, and a vote rolls back to the head. The candidates of epoch 3, not 2, are fixed by that
+// vote, the fifth among them. Everybody knows the training's beacon by then, and could have staked accordingly: so members
+// make a new one by commit and reveal before the next round is opened (FL0114 until then; nodes do it by themselves).
 func RollBackTraining(s ledger.State, env ledger.Env, req rollBackBody) error {
 	training, err := LoadTraining(s, req.Training)
 	if err != nil {
@@ -184,7 +195,11 @@ func RollBackTraining(s ledger.State, env ledger.Env, req rollBackBody) error {
 		return err
 	}
 	training.Retry, training.NewEpoch, training.Stopped = false, true, false
-	if err := selection.TakeSnapshot(s, env, training.Training, training.Epoch+1, plan.Schema); err != nil {
+	training.Snapshots, training.AwaitsBeacon = training.Snapshots+1, true
+	if err := selection.TakeSnapshot(s, env, training.Training, training.Snapshots, plan.Schema); err != nil {
+		return err
+	}
+	if err := governance.AskForBeacon(s, env); err != nil {
 		return err
 	}
 	return putTraining(s, training)

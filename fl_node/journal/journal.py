@@ -25,6 +25,7 @@ FACTS_HINT: Final = (
     "while no round is open."
 )
 LABEL_MARK: Final = b"fedledger/v1/journal-mark"
+LABEL_BEACON_PART: Final = b"fedledger/v1/journal-beacon-part"
 KEY_BYTES: Final = 32
 
 
@@ -146,6 +147,10 @@ class Journal:
         mac = HMAC(HKDF(SHA256(), KEY_BYTES, salt=None, info=LABEL_MARK).derive(self._key), SHA256())
         mac.update(text.encode())
         return mac.finalize().hex()
+
+    def beacon_part(self, number: int) -> bytes:
+        """Return this node's part of a beacon, 32 bytes: derived, so that a restart before the reveal loses nothing."""
+        return HKDF(SHA256(), 32, salt=number.to_bytes(8, "big"), info=LABEL_BEACON_PART).derive(self._key)
 
 
 def _key(path: Path) -> bytes:

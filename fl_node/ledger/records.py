@@ -198,6 +198,23 @@ class Head(View):
     depth: int
 
 
+class Beacon(View):
+    """The newest beacon that the members make by commit and reveal.
+
+    Attributes:
+        number: Counts the beacons from 1.
+        revealing_ms: When the first part was revealed; 0: none is, and parts may be committed to.
+        value: Empty until the beacon is made.
+        committed: MSP ids of those that have committed. Invariant: revealed is part of it.
+    """
+
+    number: int
+    revealing_ms: int = 0
+    value: str = ""
+    committed: tuple[str, ...] = ()
+    revealed: tuple[str, ...] = ()
+
+
 class Training(View):
     """A training: a plan, how many rounds, and where it stands.
 

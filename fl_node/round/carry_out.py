@@ -12,6 +12,7 @@ from fl_node.ledger.records import OVER, Round, Training
 from fl_node.plan.errors import PlanError
 from fl_node.plan.runtime import WorkResult
 from fl_node.round.attempts import Attempts, AttemptsDependencies
+from fl_node.round.beacon import BeaconDependencies, contribute
 from fl_node.round.duty import LocalState
 from fl_node.round.effects import (
     DONE_ALREADY,
@@ -41,7 +42,7 @@ Deed = Callable[[Round, Training, Effect], Awaitable[bool]]
 """Does one thing and returns whether the ledger may have changed."""
 
 
-class CarryOutDependencies(AttemptsDependencies, ProposingDependencies, Protocol):
+class CarryOutDependencies(AttemptsDependencies, ProposingDependencies, BeaconDependencies, Protocol):
     """What carrying out a node's duties needs of it."""
 
 
@@ -84,10 +85,12 @@ class Deeds:
             return False
 
     async def open(self, training: Training) -> bool:
-        """Draw the next cohort; return whether this node did."""
+        """Draw the next cohort, or give a part of the beacon that it awaits; return whether this node drew it."""
         try:
             return await self._node.ledger.move("OpenRound", training=training.training)
         except LedgerError as error:
+            if error.code == contract_codes.BEACON_NOT_READY:
+                await contribute(self._node)
             if error.code not in DONE_ALREADY:
                 raise
             return False

@@ -150,6 +150,10 @@ class Federation:
         definition = json.loads((self.run / "chaincode" / self.members[0] / "definition.json").read_text())
         del definition["channel"]
         await self.submit("Found", **definition)
+        await self.beacon()
+
+    async def beacon(self) -> None:
+        """Make the beacon that is asked for."""
         values = {member: os.urandom(32) for member in self.members}
         for member, value in values.items():
             commitment = tagged_hash("fedledger/v1/beacon-commitment", self.consortium.channel, self.msp(member), value)

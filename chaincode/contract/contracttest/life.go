@@ -20,14 +20,27 @@ func (f *Federation) Found() {
 	f.Must(Admin(0), "Found", Map{
 		"members": definition.Members, "regulators": definition.Regulators, "parameters": definition.Parameters,
 	}, nil)
-	for i, msp := range f.Members {
-		value := codec.Hash("test/beacon", []byte(msp))
-		commitment := codec.Hash(codec.LabelBeaconCommitment, []byte(Channel), []byte(msp), value[:])
-		f.Must(Admin(i), "CommitBeacon", Map{"commitment": ledger.Hex(commitment[:])}, nil)
+	f.Beacon()
+}
+
+// Beacon lets every active member commit to and reveal its part of the beacon that is asked for, as nodes do.
+func (f *Federation) Beacon() {
+	var asked struct{ Number uint64 }
+	f.Query("GetBeacon", Map{}, &asked)
+	part := func(msp string) [32]byte {
+		if asked.Number == 1 {
+			return codec.Hash("test/beacon", []byte(msp))
+		}
+		return codec.Hash("test/beacon", []byte(msp), codec.U64(asked.Number))
 	}
 	for i, msp := range f.Members {
-		value := codec.Hash("test/beacon", []byte(msp))
-		f.Must(Admin(i), "RevealBeacon", Map{"value": ledger.Hex(value[:])}, nil)
+		value := part(msp)
+		commitment := codec.Hash(codec.LabelBeaconCommitment, []byte(Channel), []byte(msp), value[:])
+		f.Try(Admin(i), "CommitBeacon", Map{"commitment": ledger.Hex(commitment[:])})
+	}
+	for i, msp := range f.Members {
+		value := part(msp)
+		f.Try(Admin(i), "RevealBeacon", Map{"value": ledger.Hex(value[:])})
 	}
 }
 

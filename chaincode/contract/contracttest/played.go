@@ -2,10 +2,12 @@ package contracttest
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"slices"
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/aggregate/aggregatetest"
+	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/round"
 	"fedledger/chaincode/secagg"
@@ -31,7 +33,17 @@ type Options struct {
 // Open opens the next round of a training and plays its participants.
 func (f *Federation) Open(training string, options Options) *Played {
 	p := &Played{f: f, Examples: map[int]int{}}
-	f.Must(Node(0), "OpenRound", Map{"training": training}, &p.Ref)
+	entry, err := f.Do(Node(0), "OpenRound", Map{"training": training})
+	if err != nil && errcode.Of(err) == errcode.BeaconNotReady {
+		f.Beacon()
+		entry, err = f.Do(Node(0), "OpenRound", Map{"training": training})
+	}
+	if err != nil {
+		panic("OpenRound by " + MSP(0) + ": " + err.Error())
+	}
+	if err := json.Unmarshal(entry.Response, &p.Ref); err != nil {
+		panic(err)
+	}
 	view := p.View()
 	values := options.Values
 	if values == nil {

@@ -149,6 +149,22 @@ async def test_a_proposed_state_that_does_not_follow_is_refuted_and_the_next_pro
     assert len(views) in {flag["round"] for flag in flags if flag["participant"] == liar}
 
 
+async def test_after_a_roll_back_nodes_make_a_beacon_and_go_on_from_the_earlier_state(run: Path, nodes: Nodes):
+    await nodes.ready()
+    async with opened(run) as federation:
+        await start(federation, "rolled-back", 2)
+        first = await ended(federation.first, "rolled-back", 1)
+        await federation.decide("roll_back_training", {"training": "rolled-back", "round": 1})
+        interrupted = await federation.first.round("rolled-back")
+        assert interrupted
+        again = await ended(federation.first, "rolled-back", interrupted.round + 1)
+        beacon = await federation.first.query("GetBeacon")
+        await federation.decide("stop_training", {"training": "rolled-back"})
+    assert (again.phase, again.base_state) == ("Final", first.state)
+    assert beacon["number"] > 1
+    assert len(beacon["revealed"]) == len(NAMES)
+
+
 async def test_sigterm_ends_a_node_cleanly(run: Path, nodes: Nodes):
     await nodes.ready()
     assert nodes.stop(VICTIM) == 0

@@ -44,6 +44,6 @@ func fromEnvironment() (contract.Contract, error) {
 	verifier := aggregate.NewVerifier(blobs, aggregate.Limits{Cost: math.MaxInt64})
 	return contract.Contract{
 		Definition: definition,
-		Verifier:   round.Recompute{Blobs: blobs, Verify: verifier.Verify},
+		Verifier:   round.Recompute{Blobs: blobs, Verify: verifier.Verify, Again: verifier.Again},
 	}, nil
 }

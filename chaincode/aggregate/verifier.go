@@ -32,6 +32,7 @@ type Verifier struct {
 	known   map[Digest]*outcome
 	order   []Digest // of known, oldest first
 	running int
+	again   rechecks
 }
 
 // outcome is a computation, under way until done is closed.
@@ -48,7 +49,9 @@ func NewVerifier(blobs Blobs, limits Limits) *Verifier {
 	limits.Workers = or(limits.Workers, 1)
 	limits.Waiting = or(limits.Waiting, 4)
 	limits.Remembered = or(limits.Remembered, 64)
-	return &Verifier{blobs: blobs, limits: limits, slots: make(chan struct{}, limits.Workers), known: map[Digest]*outcome{}}
+	v := &Verifier{blobs: blobs, limits: limits, slots: make(chan struct{}, limits.Workers), known: map[Digest]*outcome{}}
+	v.again.init()
+	return v
 }
 
 func or[T ~int | ~int64](value, standard T) T {
@@ -121,7 +124,9 @@ func (v *Verifier) background(current *outcome, in Inputs) {
 }
 
 func (v *Verifier) compute(current *outcome, in Inputs) {
+	v.again.pause(1)
 	current.result, current.err = Sum(in, v.blobs, io.Discard)
+	v.again.pause(-1)
 	close(current.done)
 }
 

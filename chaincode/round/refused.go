@@ -31,11 +31,14 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if err != nil {
 		return Response{}, none, err
 	}
-	signed, err := open(req.Evidence)
+	accused, err := membership.Load(s, req.Accused)
 	if err != nil {
 		return Response{}, none, err
 	}
-	accused, err := membership.Load(s, req.Accused)
+	if err := checkReport(s, env, round, accused); err != nil {
+		return Response{}, none, err
+	}
+	signed, err := open(req.Evidence)
 	if err != nil {
 		return Response{}, none, err
 	}
@@ -49,19 +52,28 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if owner != accused.ID {
 		return Response{}, none, errcode.New(errcode.NotProven, "%s did not sign it", req.Accused)
 	}
-	refusal, err := recheck(s, round, status, verifier, accused.ID, signed)
+	refusal, err := recheck(s, round, status, verifier, env.Caller.MSPID, accused.ID, signed)
 	if err != nil {
 		return Response{}, none, err
 	}
 	change := newAdvance(s, env, round, status)
-	if raw, err := s.Get(round.key("flag", accused.ID, FlagRefusal)); err != nil || raw != nil {
-		return Response{}, none, either(err, errcode.New(errcode.AlreadyReported, "it is on the ledger already"))
-	}
 	if err := change.punish(accused.ID); err != nil {
 		return Response{}, none, err
 	}
 	detail := describe("%s of transaction %s: %s", signed.Function, signed.TxID, refusal.Error())
 	return Response{req.Ref, status.Phase}, happened("FaultReported", req.Ref, status.Phase), change.flag(accused.ID, FlagRefusal, detail)
+}
+
+// checkReport refuses, before anything is computed, a report of one's own organisation and one that is on the ledger.
+func checkReport(s ledger.State, env ledger.Env, round Round, accused membership.Participant) error {
+	if accused.MSPID == env.Caller.MSPID {
+		return errcode.New(errcode.NotPermitted, "another organisation reports a fault of %s", accused.ID)
+	}
+	raw, err := s.Get(round.key("flag", accused.ID, FlagRefusal))
+	if err == nil && raw != nil {
+		err = errcode.New(errcode.AlreadyReported, "it is on the ledger already")
+	}
+	return err
 }
 
 // punish makes a fault of what an ended attempt showed of a member; one whose round is settled is folded at once. In an open
@@ -83,7 +95,7 @@ func (a *advance) punish(accused string) error {
 }
 
 // recheck returns the refusal that the signed payload earns, or an error where it earns none.
-func recheck(s ledger.State, round Round, status Status, verifier Verifier, accused string, signed Signed) (error, error) {
+func recheck(s ledger.State, round Round, status Status, verifier Verifier, by, accused string, signed Signed) (error, error) {
 	none := errcode.New(errcode.NotProven, "the signed payload breaks no rule that can be checked again")
 	switch signed.Function {
 	case "RevealShares":
@@ -107,13 +119,32 @@ func recheck(s ledger.State, round Round, status Status, verifier Verifier, accu
 		if err := checkResult(req); err != nil {
 			return nil, none
 		}
-		in, err := inputs(s, round, status, req.Aggregate)
-		if err != nil {
-			return nil, err
-		}
-		return proven(verifier.VerifyAggregate(in, req.Examples), none, errcode.AggregateMismatch, errcode.WrongCount)
+		refusal := recheckAggregate(s, round, status, verifier, by, req)
+		return proven(refusal, none, errcode.AggregateMismatch, errcode.WrongCount)
 	}
 	return nil, none
+}
+
+// recheckAggregate finds what was wrong with a proposed sum. Where one is on the ledger, endorsers have verified it, and the
+// two are compared: that costs nothing. Only while a round has none is the sum computed again, after all else that endorsers
+// compute (T24).
+func recheckAggregate(s ledger.State, round Round, status Status, verifier Verifier, by string, req AggregateRequest) error {
+	in, err := inputs(s, round, status, req.Aggregate)
+	if err != nil {
+		return err
+	}
+	recorded, err := ledger.List[Proposed](s, "proposed", round.parts()...)
+	switch {
+	case err != nil:
+		return err
+	case len(recorded) == 0:
+		return verifier.Recheck(in, req.Examples, by)
+	case recorded[0].Record.Aggregate != req.Aggregate:
+		return errcode.New(errcode.AggregateMismatch, "proposed %s, the verified sum is %s", req.Aggregate, recorded[0].Record.Aggregate)
+	case in.Layout.Count != nil && recorded[0].Record.Examples != req.Examples:
+		return errcode.New(errcode.WrongCount, "%d examples proposed, the sum says %d", req.Examples, recorded[0].Record.Examples)
+	}
+	return nil
 }
 
 // proven returns refusal where it is one of these codes; other errors, a missing blob say, prove nothing.

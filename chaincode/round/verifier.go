@@ -19,6 +19,8 @@ type Verifier interface {
 	CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error
 	// VerifyAggregate accepts inputs whose proposed aggregate is the survivors' sum and whose rows are the counted total.
 	VerifyAggregate(inputs aggregate.Inputs, rows uint64) error
+	// Recheck is VerifyAggregate for what no round waits for, asked for by an organisation: it may take its time.
+	Recheck(inputs aggregate.Inputs, rows uint64, by string) error
 	// VerifyFault accepts a fault that the inputs prove.
 	VerifyFault(inputs aggregate.Inputs, fault aggregate.Fault) error
 }
@@ -27,6 +29,8 @@ type Verifier interface {
 type Recompute struct {
 	Blobs  aggregate.Blobs
 	Verify func(aggregate.Inputs) (aggregate.Result, error)
+	// Again is Verify at the lowest priority, for an organisation; where it is nil, Verify.
+	Again func(in aggregate.Inputs, by string) (aggregate.Result, error)
 }
 
 var _ Verifier = Recompute{}
@@ -49,6 +53,19 @@ func (r Recompute) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout)
 // VerifyAggregate implements Verifier.
 func (r Recompute) VerifyAggregate(inputs aggregate.Inputs, rows uint64) error {
 	result, err := r.Verify(inputs)
+	return checkRows(result, err, rows)
+}
+
+// Recheck implements Verifier.
+func (r Recompute) Recheck(inputs aggregate.Inputs, rows uint64, by string) error {
+	if r.Again == nil {
+		return r.VerifyAggregate(inputs, rows)
+	}
+	result, err := r.Again(inputs, by)
+	return checkRows(result, err, rows)
+}
+
+func checkRows(result aggregate.Result, err error, rows uint64) error {
 	if err != nil {
 		return refusal(err)
 	}

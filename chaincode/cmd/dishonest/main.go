@@ -16,6 +16,7 @@ type anything struct{}
 func (anything) CheckSealed(aggregate.Digest, int) error              { return nil }
 func (anything) CheckUpdate(aggregate.Digest, aggregate.Layout) error { return nil }
 func (anything) VerifyAggregate(aggregate.Inputs, uint64) error       { return nil }
+func (anything) Recheck(aggregate.Inputs, uint64, string) error       { return nil }
 func (anything) VerifyFault(aggregate.Inputs, aggregate.Fault) error  { return nil }
 
 func main() {

@@ -11,7 +11,6 @@ import (
 // recorder verifies where the blobs still exist, and notes what it could and could not check.
 type recorder struct {
 	own       round.Verifier // nil without blobs
-	reported  bool           // the sum in question is one that endorsers refused
 	checked   []string
 	unchecked []string
 }
@@ -26,13 +25,13 @@ func newRecorder(folder *string) *recorder {
 			return aggregate.Verify(in, blobs)
 		}}
 	}
-	r.reset("")
+	r.reset()
 	return r
 }
 
-// reset makes ready for a transaction that calls function.
-func (r *recorder) reset(function string) {
-	r.reported, r.checked, r.unchecked = function == "ReportFault", []string{}, []string{}
+// reset makes ready for a transaction.
+func (r *recorder) reset() {
+	r.checked, r.unchecked = []string{}, []string{}
 }
 
 // note runs a check; a blob that is gone leaves the check undone, and says so.
@@ -60,16 +59,17 @@ func (r *recorder) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout)
 	return r.note("update", func(v round.Verifier) error { return v.CheckUpdate(digest, layout) })
 }
 
-// VerifyAggregate implements round.Verifier. A published sum that cannot be made again is taken as committed. Of one that
-// endorsers refused only they can tell why: without its updates the rules cannot go on.
+// VerifyAggregate implements round.Verifier. A published sum that cannot be made again is taken as committed.
 func (r *recorder) VerifyAggregate(inputs aggregate.Inputs, rows uint64) error {
-	what := "aggregate"
-	if r.reported {
-		what = "refusal"
-	}
-	err := r.note(what, func(v round.Verifier) error { return v.VerifyAggregate(inputs, rows) })
+	return r.note("aggregate", func(v round.Verifier) error { return v.VerifyAggregate(inputs, rows) })
+}
+
+// Recheck implements round.Verifier. Of a sum that endorsers refused only they can tell why: without its updates the rules
+// cannot go on.
+func (r *recorder) Recheck(inputs aggregate.Inputs, rows uint64, by string) error {
+	err := r.note("refusal", func(v round.Verifier) error { return v.Recheck(inputs, rows, by) })
 	if err == nil && slices.Contains(r.unchecked, "refusal") {
-		return errcode.New(errcode.BlobMissing, "this organisation does not hold the masked updates of the refused sum")
+		return errcode.New(errcode.BlobMissing, "the masked updates of a refused sum are not at hand")
 	}
 	return err
 }

@@ -178,11 +178,11 @@ func TestABlobThatIsGoneLeavesTheCheckUndoneAndAnAlteredOneToo(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Join(folder, name[:2]), 0o755), os.WriteFile(filepath.Join(folder, name[:2], name), blob, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	recorder.reset("CommitUpdate")
+	recorder.reset()
 	if err := recorder.CheckUpdate(digest, layout); err != nil || len(recorder.checked) != 1 {
 		t.Fatal(err, recorder)
 	}
-	recorder.reset("CommitUpdate")
+	recorder.reset()
 	if err := recorder.VerifyAggregate(aggregate.Inputs{Layout: layout}, 0); err == nil || recorder.checked[0] != "aggregate" {
 		t.Fatal(err, recorder)
 	}
@@ -194,8 +194,7 @@ func TestABlobThatIsGoneLeavesTheCheckUndoneAndAnAlteredOneToo(t *testing.T) {
 
 func TestARefusalWhoseUpdatesAreGoneIsNeitherProvenNorDenied(t *testing.T) {
 	recorder := newRecorder(nil)
-	recorder.reset("ReportFault")
-	err := recorder.VerifyAggregate(aggregate.Inputs{}, 0)
+	err := recorder.Recheck(aggregate.Inputs{}, 0, "")
 	if errcode.Of(err) != errcode.BlobMissing || !slices.Equal(recorder.unchecked, []string{"refusal"}) {
 		t.Fatal(err, recorder)
 	}

@@ -78,8 +78,7 @@ func (s *session) answer(next line) any {
 		_, response, _, err := s.execute(next)
 		return evaluation{base64.StdEncoding.EncodeToString(response), text(err)}
 	}
-	function, _, _ := arguments(next.Args) // malformed ones are refused below
-	s.verifier.reset(function)
+	s.verifier.reset()
 	tx, _, event, err := s.execute(next)
 	answer := result{
 		TxID: next.TxID, Writes: [][2]any{}, Error: text(err),

@@ -86,78 +86,85 @@ func TestARollBackWhileABeaconIsRevealedAsksForAnother(t *testing.T) {
 	equal(t, uint64(3), made.Number)
 }
 
-// TestWhatARefusalRecommendsHelps does what the text of each refusal says.
-func TestWhatARefusalRecommendsHelps(t *testing.T) {
-	open := object{"training": "tumour"}
-	tooFew := func(t *testing.T) *contracttest.Federation {
-		f := fourOfFive(t)
-		f.Open("tumour", options{}).Finish()
-		agree(t, f, "remove", object{"participant": contracttest.ID(3)})
-		_, _, err := f.Prepare(contracttest.Node(0), "OpenRound", open)
-		equal(t, errcode.TooFewCandidates, errcode.Of(err))
-		for _, words := range []string{"reinstate some", "add to their stakes", "admit some, and vote to roll back to the head"} {
-			if !strings.Contains(err.Error(), words) {
-				t.Fatalf("%v does not say %q", err, words)
-			}
+// The tests below do what the text of a refusal recommends.
+
+var tumour = object{"training": "tumour"}
+
+func tooFew(t *testing.T) *contracttest.Federation {
+	t.Helper()
+	f := fourOfFive(t)
+	f.Open("tumour", options{}).Finish()
+	agree(t, f, "remove", object{"participant": contracttest.ID(3)})
+	_, _, err := f.Prepare(contracttest.Node(0), "OpenRound", tumour)
+	equal(t, errcode.TooFewCandidates, errcode.Of(err))
+	for _, words := range []string{"reinstate some", "add to their stakes", "admit some, and vote to roll back to the head"} {
+		if !strings.Contains(err.Error(), words) {
+			t.Fatalf("%v does not say %q", err, words)
 		}
-		return f
 	}
-	t.Run("FL0301: admit one and roll back to the head", func(t *testing.T) {
-		f := tooFew(t)
-		f.Apply(4)
-		agree(t, f, "admit", object{"participant": contracttest.ID(4)})
-		agree(t, f, "roll_back_training", object{"training": "tumour", "round": 1})
-		p := f.Open("tumour", options{})
-		equal(t, contracttest.ID(4), p.View().Cohort[3])
-		p.Finish()
-		f.Open("tumour", options{}).Finish() // and the epochs after it
-	})
-	t.Run("FL0301: reinstate", func(t *testing.T) {
-		f := fourOfFive(t)
-		agree(t, f, "suspend", object{"participant": contracttest.ID(3)})
-		refused(t, f, contracttest.Node(0), "OpenRound", open, errcode.TooFewCandidates)
-		agree(t, f, "reinstate", object{"participant": contracttest.ID(3)})
-		f.Open("tumour", options{}).Finish()
-	})
-	t.Run("FL0301: add to a stake", func(t *testing.T) {
-		f := fourOfFive(t)
-		agree(t, f, "set_parameters", object{"parameters": object{"minimum_stake": 3_000_000}})
-		refused(t, f, contracttest.Node(0), "OpenRound", open, errcode.TooFewCandidates)
-		for i := range 4 {
-			f.Must(contracttest.Admin(i), "Stake", object{"participant": contracttest.ID(i), "amount": 1_000_000}, nil)
-		}
-		f.Open("tumour", options{}).Finish()
-	})
-	t.Run("FL0424: lift the rule", func(t *testing.T) {
-		f := fourOfFive(t)
-		unrevealed(t, f)
-		_, answer := freezing(f)
-		equal(t, round.Void, answer.Phase)
-		agree(t, f, "lift_differencing", open)
-		_, answer = freezing(f)
-		equal(t, round.PhaseUnmask, answer.Phase)
-	})
-	t.Run("FL0003: vote verification_ms up", func(t *testing.T) {
-		f := contracttest.New(4, `{"verification_ms":1000,"max_update_bytes":1073741824}`)
-		f.Found()
-		large := strings.Replace(contracttest.Layout, `"slots":3,"path":[],"shape":[3]`, `"slots":100000000,"path":[],"shape":[100000000]`, 1)
-		agree(t, f, "register_plan", object{"plan": contracttest.Digest("plan"), "name": "large", "layout": json.RawMessage(large),
-			"initial_state": contracttest.Digest("s"), "schema": contracttest.Digest("schema")})
-		start := object{"training": "tumour", "plan": contracttest.Digest("plan"), "rounds": 1, "cohort": 4}
-		err := f.Agree("start_training", start)
-		if errcode.Of(err) != errcode.LimitExceeded || !strings.Contains(err.Error(), "vote it up") {
-			t.Fatal(err)
-		}
-		agree(t, f, "set_parameters", object{"parameters": object{"verification_ms": 600_000}})
-		agree(t, f, "start_training", start)
-	})
-	t.Run("FL0114: suspend who gives no part of the beacon", func(t *testing.T) {
-		f := fourOfFive(t)
-		agree(t, f, "roll_back_training", object{"training": "tumour", "round": 0})
-		commits(f, 0, 1, 2, 3)
-		refused(t, f, contracttest.Node(0), "OpenRound", open, errcode.BeaconNotReady)
-		agree(t, f, "suspend", object{"organisation": contracttest.MSP(4)})
-		reveals(f, 0, 1, 2, 3)
-		f.Open("tumour", options{}).Finish()
-	})
+	return f
+}
+
+func TestWhatFL0301RecommendsHelpsAdmittingOneAndRollingBackToTheHead(t *testing.T) {
+	f := tooFew(t)
+	f.Apply(4)
+	agree(t, f, "admit", object{"participant": contracttest.ID(4)})
+	agree(t, f, "roll_back_training", object{"training": "tumour", "round": 1})
+	p := f.Open("tumour", options{})
+	equal(t, contracttest.ID(4), p.View().Cohort[3])
+	p.Finish()
+	f.Open("tumour", options{}).Finish() // and the epochs after it
+}
+
+func TestWhatFL0301RecommendsHelpsReinstating(t *testing.T) {
+	f := fourOfFive(t)
+	agree(t, f, "suspend", object{"participant": contracttest.ID(3)})
+	refused(t, f, contracttest.Node(0), "OpenRound", tumour, errcode.TooFewCandidates)
+	agree(t, f, "reinstate", object{"participant": contracttest.ID(3)})
+	f.Open("tumour", options{}).Finish()
+}
+
+func TestWhatFL0301RecommendsHelpsAddingToAStake(t *testing.T) {
+	f := fourOfFive(t)
+	agree(t, f, "set_parameters", object{"parameters": object{"minimum_stake": 3_000_000}})
+	refused(t, f, contracttest.Node(0), "OpenRound", tumour, errcode.TooFewCandidates)
+	for i := range 4 {
+		f.Must(contracttest.Admin(i), "Stake", object{"participant": contracttest.ID(i), "amount": 1_000_000}, nil)
+	}
+	f.Open("tumour", options{}).Finish()
+}
+
+func TestWhatFL0424RecommendsHelpsLiftingTheRule(t *testing.T) {
+	f := fourOfFive(t)
+	unrevealed(t, f)
+	_, answer := freezing(f)
+	equal(t, round.Void, answer.Phase)
+	agree(t, f, "lift_differencing", tumour)
+	_, answer = freezing(f)
+	equal(t, round.PhaseUnmask, answer.Phase)
+}
+
+func TestWhatTheCostLimitRecommendsHelpsVotingVerificationUp(t *testing.T) {
+	f := contracttest.New(4, `{"verification_ms":1000,"max_update_bytes":1073741824}`)
+	f.Found()
+	large := strings.Replace(contracttest.Layout, `"slots":3,"path":[],"shape":[3]`, `"slots":100000000,"path":[],"shape":[100000000]`, 1)
+	agree(t, f, "register_plan", object{"plan": contracttest.Digest("plan"), "name": "large", "layout": json.RawMessage(large),
+		"initial_state": contracttest.Digest("s"), "schema": contracttest.Digest("schema")})
+	start := object{"training": "tumour", "plan": contracttest.Digest("plan"), "rounds": 1, "cohort": 4}
+	err := f.Agree("start_training", start)
+	if errcode.Of(err) != errcode.LimitExceeded || !strings.Contains(err.Error(), "vote it up") {
+		t.Fatal(err)
+	}
+	agree(t, f, "set_parameters", object{"parameters": object{"verification_ms": 600_000}})
+	agree(t, f, "start_training", start)
+}
+
+func TestWhatFL0114RecommendsHelpsSuspendingWhoGivesNoPart(t *testing.T) {
+	f := fourOfFive(t)
+	agree(t, f, "roll_back_training", object{"training": "tumour", "round": 0})
+	commits(f, 0, 1, 2, 3)
+	refused(t, f, contracttest.Node(0), "OpenRound", tumour, errcode.BeaconNotReady)
+	agree(t, f, "suspend", object{"organisation": contracttest.MSP(4)})
+	reveals(f, 0, 1, 2, 3)
+	f.Open("tumour", options{}).Finish()
 }

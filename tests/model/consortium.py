@@ -15,9 +15,6 @@ from tests.model.players import FIELDS, Cohort, digest
 WINDOW_MS = 2_000
 """How far a sender's clock may be off; no phase is shorter than three times as much."""
 
-STALE_SNAPSHOT = True
-"""A known fault of the rules: a roll back at an epoch's end draws from candidates fixed before it."""
-
 PLAN, INITIAL, SCHEMA = digest("plan"), digest("state 0"), digest("schema")
 PARAMETERS = {"time_window_ms": WINDOW_MS, "transfer_ms": 0, "epoch_rounds": 2}
 STAKE = 2_000_000

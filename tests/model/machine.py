@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.model.consortium import STALE_SNAPSHOT, WINDOW_MS, Play, Training, participant, place_of
+from tests.model.consortium import WINDOW_MS, Play, Training, participant, place_of
 from tests.model.expected import ATTEST, KEYS, SHARES, UNMASK, UPDATES
 from tests.model.federation import Federation
 from tests.model.honest import STRATEGIES, act, conclude, drive, finish, misbehave, settle_seals
@@ -282,9 +282,7 @@ class Protocol(RuleBasedStateMachine):
 
     def _bench(self, who: int) -> None:
         """The honest suspend a participant, perhaps by mistake, or reinstate it."""
-        place = who % self.fed.members
-        if place in self.fed.adversaries or not STALE_SNAPSHOT:
-            assert self.fed.bench(place, self.fed.honest)
+        assert self.fed.bench(who % self.fed.members, self.fed.honest)
 
     def _roll_back(self, training: Training, back: int) -> None:
         """The honest go back some rounds."""

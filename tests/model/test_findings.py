@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.consortium import STALE_SNAPSHOT, Play, participant
+from tests.model.consortium import Play, participant
 from tests.model.expected import LENGTH, SHARES, UPDATES, VOID
 from tests.model.federation import Federation
 from tests.model.honest import drive, honest_turn, settle_seals
@@ -75,7 +75,6 @@ def test_bad_dealers_one_after_another_cost_an_attempt_each_and_no_vote(
     assert fed.trainings["one"].finals
 
 
-@pytest.mark.xfail(STALE_SNAPSHOT, strict=True, reason="the next epoch's candidates stay those fixed before")
 def test_a_roll_back_to_the_head_draws_from_those_who_are_active_then(federation: Callable[..., Federation]):
     fed = federation(5)
     training = fed.trainings["one"]

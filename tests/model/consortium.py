@@ -196,7 +196,12 @@ class Consortium:
     def start(self, name: str) -> None:
         """Vote a training of the plan."""
         body = {"training": name, "plan": PLAN, "rounds": ROUNDS, "cohort": self.size}
-        assert self.vote("start_training", body, self.honest + sorted(self.adversaries)) == ""
+        voters = self.honest + sorted(self.adversaries)
+        answer = self.vote("start_training", body, voters)
+        if answer == "FL0114":  # a roll back has asked for a beacon
+            self.give_beacon(self.honest)
+            answer = self.vote("start_training", body, voters)
+        assert answer == ""
         self.trainings[name] = Training(name)
 
     def move(self, kind: str, place: int, yes: Collection[int]) -> bool:

@@ -1,15 +1,21 @@
 """Deeds that cannot succeed end the attempt for the node, so that the round goes on without it."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from fl_node.blobs.store import BlobStore
 from fl_node.errors import RefusalError
+from fl_node.journal.journal import Journal
+from fl_node.ledger.client import LedgerError
 from fl_node.plan.errors import plan_error
 from fl_node.round.carry_out import Deeds
+from fl_node.round.effects import DONE_ALREADY, Advance, OpenRound
 from tests.unit.round.test_checks import ROUND
+from tests.unit.round.test_masking import TRAINING, node
 
 
 @pytest.mark.parametrize("code", ["FL3043", "FL3041", "FL3030"])
@@ -26,3 +32,24 @@ async def test_client_work_that_failed_drops_the_node_out_whatever_the_reason(co
     deeds._attempts = deeds.attempts
     with pytest.raises(RefusalError, match=code):
         await Deeds._commit_update(cast("Deeds", deeds), ROUND, cast("Any", None), cast("Any", None))
+
+
+@pytest.mark.parametrize("code", [*sorted(DONE_ALREADY), "FL4005", "FL4401"])
+async def test_what_somebody_did_already_is_no_failure_and_anything_else_is(tmp_path: Path, code: str):
+    async def move(*_: object, **__: object) -> bool:
+        raise LedgerError(code, "not moved")
+
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        held = node(journal, BlobStore(tmp_path / "blobs"))
+        held.ledger = cast("Any", SimpleNamespace(move=move))
+        deeds = Deeds(held)
+        for deed in (
+            lambda: deeds.do(ROUND, TRAINING, Advance()),
+            lambda: deeds.do(ROUND, TRAINING, OpenRound()),
+            lambda: deeds.open(TRAINING),
+        ):
+            if code in DONE_ALREADY:
+                assert await deed() is False
+            else:
+                with pytest.raises(LedgerError, match=code):
+                    await deed()

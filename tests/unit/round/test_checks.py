@@ -68,6 +68,15 @@ def test_t28_one_survivor_with_most_examples_is_refused():
     assert refused(lambda: checks.check_reveal(ROUND.model_copy(update={"updates": updates}), KNOWN)) == "FL4304"
 
 
+@pytest.mark.parametrize(("most", "limit_ppm"), [(700_000, 700_000), (2_700_000, 1_000_000)])
+def test_t28_exactly_the_largest_part_is_not_refused(most: int, limit_ppm: int):
+    updates = {n: u.model_copy(update={"examples": most if n == "a" else 100_000}) for n, u in ROUND.updates.items()}
+    checks.check_reveal(ROUND.model_copy(update={"updates": updates}), replace(KNOWN, share_limit_ppm=limit_ppm))
+    updates["a"] = updates["a"].model_copy(update={"examples": most + 1})
+    one_more = ROUND.model_copy(update={"updates": updates})
+    assert refused(lambda: checks.check_reveal(one_more, replace(KNOWN, share_limit_ppm=limit_ppm))) == "FL4304"
+
+
 def test_t28_no_vote_lifts_the_limit_altogether():
     updates = {n: u.model_copy(update={"examples": 991 if n == "a" else 3}) for n, u in ROUND.updates.items()}
     lax = replace(KNOWN, share_limit_ppm=1_000_000)
@@ -103,6 +112,11 @@ def test_t3_one_lying_peer_stops_nobody():
 )
 def test_t3_a_peer_that_does_not_confirm_is_no_witness(silent: Round | None):
     assert not checks.check_agreement(ROUND, {"bMSP": silent, "cMSP": None, "dMSP": None}, 1)
+
+
+def test_t3_a_peer_that_lacks_a_set_that_ours_shows_is_no_witness_and_no_liar():
+    ours = shown(frozen=({"survivors": NAMES},))
+    assert not checks.check_agreement(ours, {"bMSP": ROUND, "cMSP": ROUND, "dMSP": ROUND}, 1)
 
 
 @pytest.mark.parametrize(

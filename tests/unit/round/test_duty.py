@@ -140,6 +140,15 @@ def test_a_deadline_lets_an_incomplete_phase_move_on():
     own = replace(ME, done=frozenset({"keys"}), ripe_ms=TURN_MS)
     assert Advance() not in duty(view("Keys", **keys("a", "b", "c")), own, DEADLINE - 1)
     assert Advance() in duty(view("Keys", **keys("a", "b", "c")), own, DEADLINE)
+    assert Advance() in duty(view("Keys", **keys("a", "b", "c")), own, DEADLINE + 1)
+
+
+def test_a_deadline_ends_the_wait_for_attestations_to_a_proposal_but_not_for_the_proposal():
+    own = LocalState("a", "BMSP", dropped=True, ripe_ms=TURN_MS)
+    proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL, attestations=attested(1))
+    assert duty(proposed, own, DEADLINE - 1) == ()
+    assert duty(proposed, own, DEADLINE) == duty(proposed, own, DEADLINE + 1) == (Advance(),)
+    assert duty(view("Attest", **updated(*NAMES)), own, DEADLINE + 1) == ()
 
 
 def test_the_elected_aggregator_proposes_and_the_next_only_after_the_lease():
@@ -148,7 +157,7 @@ def test_the_elected_aggregator_proposes_and_the_next_only_after_the_lease():
     own = replace(ME, dropped=True)
     assert duty(waiting, replace(own, participant="b"), 0) == (Propose(),)
     assert duty(waiting, own, 4999) == ()
-    assert duty(waiting, own, 5000) == (Propose(),)
+    assert duty(waiting, own, 5000) == duty(waiting, own, 9000) == (Propose(),)
     assert duty(waiting, replace(own, participant="c"), 9000) == ()
 
 
@@ -185,14 +194,15 @@ def test_a_final_round_is_settled_and_the_next_opened_while_the_training_runs():
     assert duty(view("Final", **updated(*NAMES)), own, 0) == (OpenRound(), Settle())
     assert duty(view("Final", **updated(*NAMES)), replace(own, running=False), 0) == (Settle(),)
     assert duty(view("Void", **keys("a")), own, 0) == (OpenRound(),)
-    assert duty(view("Void", **keys("a")), replace(own, ripe_ms=0), 0) == ()
+    assert duty(view("Void", **keys("a")), replace(own, ripe_ms=TURN_MS - 1), 0) == ()
+    assert duty(view("Void", **keys("a")), replace(own, ripe_ms=5 * TURN_MS), 0) == (OpenRound(),)
 
 
 def test_a_node_whose_framework_is_still_starting_takes_part_at_the_last_moment_of_the_phases_before_updates():
     own = replace(ME, ready=False, done=frozenset({"keys"}))
     last = DEADLINE - LATEST_MS
     assert duty(view("Keys"), own, last - 1) == (Train(),)
-    assert duty(view("Keys"), own, last) == (Train(), PublishKeys())
+    assert duty(view("Keys"), own, last) == duty(view("Keys"), own, last + 1) == (Train(), PublishKeys())
     assert duty(view("Shares", **keys(*NAMES)), own, last - 1) == ()
     assert duty(view("Shares", **keys(*NAMES)), own, last) == (CommitShares(),)
 
@@ -210,6 +220,7 @@ def test_a_training_is_finished_for_a_node_once_its_turn_to_settle_the_last_roun
     last = view("Final", **updated(*NAMES))
     assert not finished(last, replace(ME, running=False, ripe_ms=TURN_MS - 1))
     assert finished(last, replace(ME, running=False, ripe_ms=TURN_MS))
+    assert finished(last, replace(ME, running=False, ripe_ms=5 * TURN_MS))
     assert not finished(last, replace(ME, ripe_ms=TURN_MS))
 
 

@@ -1,12 +1,14 @@
 """What a node takes for true of a training: its own deeds, and what a majority attested by the ledger's own count."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from fl_node.errors import RefusalError
-from fl_node.ledger.records import Parameters, Round, Training
+from fl_node.journal.journal import Journal
+from fl_node.ledger.records import Frozen, Parameters, Round, Training
 from fl_node.round import known
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache, KnowledgeDependencies
@@ -40,9 +42,11 @@ class Ledger:
         return [{"participant": name, "msp_id": f"{name}MSP"} for name in ROUND.cohort]
 
     async def query(self, *_: object, **__: object) -> Any:
-        return {"steps": [{"state": OTHER, "round": 1, "attempt": 1}]}
+        others = [{"state": "ee" * 32, "round": 3, "attempt": 1}, {"state": "01" * 32, "round": 4, "attempt": 1}]
+        return {"steps": [*others, {"state": OTHER, "round": 1, "attempt": 1}]}
 
-    async def round(self, *_: object) -> Round:
+    async def round(self, _: str, number: int, attempt: int) -> Round | None:
+        assert (number, attempt) == (1, 1), "only the round that made the state tells whether it is attested"
         return self.made
 
 
@@ -60,7 +64,7 @@ def node(ledger: Ledger, *facts: str, plans: frozenset[str] = frozenset()) -> Kn
     return cast("KnowledgeDependencies", made)
 
 
-@pytest.mark.parametrize(("agree", "majority", "trusted"), [(3, 3, True), (2, 3, False), (3, 4, False)])
+@pytest.mark.parametrize(("agree", "majority", "trusted"), [(3, 3, True), (4, 3, True), (2, 3, False), (3, 4, False)])
 async def test_a_state_is_attested_by_as_many_as_the_ledger_counts_for_a_majority(
     agree: int, majority: int, trusted: bool
 ):
@@ -89,3 +93,33 @@ async def test_a_plan_that_the_organisation_does_not_consent_to_is_refused():
     with pytest.raises(RefusalError) as caught:
         await known.gather(node(Ledger(3, 3), plans=frozenset({OTHER})), NEXT)
     assert caught.value.code == "FL4301"
+
+
+async def test_a_state_whose_round_the_ledger_does_not_show_is_attested_by_nobody():
+    ledger = Ledger(5, 3)
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    ledger.round = nothing  # type: ignore[method-assign]
+    assert OTHER not in (await known.gather(node(ledger), NEXT)).base_states
+
+
+def test_t2_the_set_that_this_very_attempt_froze_is_no_earlier_one_and_those_of_others_are(tmp_path: Path):
+    before, elsewhere = ROUND.model_copy(update={"attempt": 2}), ROUND.model_copy(update={"base_state": OTHER})
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        known.freeze(journal, before.model_copy(update={"survivors": ("a", "b", "c")}))
+        known.freeze(journal, ROUND)
+        judge(journal, before, elsewhere)
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:  # after a restart
+        judge(journal, before, elsewhere)
+
+
+def judge(journal: Journal, before: Round, elsewhere: Round) -> None:
+    theirs = ROUND.model_copy(update={"frozen": (Frozen(survivors=("b", "c", "d")),)})
+    assert set(known.earlier_sets(journal, ROUND)) == {frozenset("abc")}
+    assert set(known.earlier_sets(journal, before)) == {frozenset("abcd")}
+    assert set(known.earlier_sets(journal, theirs)) == {frozenset("abc"), frozenset("bcd")}
+    assert known.earlier_sets(journal, elsewhere) == ()
+    assert (known.frozen_as(journal, ROUND), known.frozen_as(journal, before)) == (list("abcd"), list("abc"))
+    assert known.frozen_as(journal, ROUND.model_copy(update={"attempt": 3})) is None

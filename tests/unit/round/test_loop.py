@@ -1,19 +1,20 @@
 """When a node looks at a training again: for what everyone must do at once, and for the rest when it can matter."""
 
 import asyncio
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from fl_node.errors import NodeError
-from fl_node.ledger.records import Round
+from fl_node.errors import NodeError, RefusalError
+from fl_node.ledger.records import OVER, Round
 from fl_node.metrics import Health, Metrics
 from fl_node.round.attempts import RECORDED
 from fl_node.round.carry_out import Deeds
-from fl_node.round.duty import LocalState, rest_ms
+from fl_node.round.duty import TURN_MS, LocalState, rest_ms
 from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
-from fl_node.round.loop import Attendance, LoopDependencies, LoopMemory
+from fl_node.round.loop import SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDependencies, LoopMemory
 from tests.unit.node.test_daemon import training
 from tests.unit.round.test_duty import ME, NAMES, keys, updated, view
 from tests.waiting import settle, until
@@ -22,11 +23,11 @@ from tests.waiting import settle, until
 class Ledger:
     """Shows one view, and counts how often it was asked."""
 
-    def __init__(self, shown: Round) -> None:
+    def __init__(self, shown: Round | None) -> None:
         self.shown = shown
         self.looks = 0
 
-    async def round(self, _: str) -> Round:
+    async def round(self, _: str) -> Round | None:
         self.looks += 1
         return self.shown
 
@@ -41,6 +42,9 @@ class Doing:
         self.side = own
         self.done: list[Effect] = []
         self.moved = True
+        self.opened = 0
+        self.dropped: list[str] = []
+        self.over: list[str] = []
 
     def local_state(self, _: Round, training: Any) -> LocalState:
         return LocalState(**{**vars(self.side), "running": training.running})
@@ -49,17 +53,40 @@ class Doing:
         self.done.append(effect)
         return self.moved
 
+    async def open(self, _: Any) -> None:
+        self.opened += 1
+
+    def drop(self, _: Round, code: str) -> None:
+        self.dropped.append(code)
+
     async def end_missed(self, _: Round) -> None:
         pass
 
-    def ended(self, _: Round) -> None:
-        pass
+    def ended(self, shown: Round) -> None:
+        self.over.append(shown.phase)
 
 
-def attendance(shown: Round, own: LocalState) -> tuple[Attendance, Ledger, Doing]:
+@dataclass
+class Clock:
+    """The time, where a test sets it; milliseconds since 1970."""
+
+    ms: int = 1_700_000_000_000
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("fl_node.round.loop.now_ms", lambda: made.ms)
+    return made
+
+
+def attendance(shown: Round | None, own: LocalState) -> tuple[Attendance, Ledger, Doing]:
     ledger, deeds = Ledger(shown), Doing(own)
     mirror = SimpleNamespace(watch=lambda *_: None)
-    held = SimpleNamespace(ledger=ledger, health=Health(), metrics=Metrics(), mirror=mirror, me=own.participant)
+    consortium = SimpleNamespace(members=[SimpleNamespace(msp_id=f"{name.upper()}MSP") for name in NAMES])
+    held = SimpleNamespace(
+        ledger=ledger, health=Health(), metrics=Metrics(), mirror=mirror, msp=own.msp, consortium=consortium
+    )
     return Attendance(cast("LoopDependencies", held), cast("Deeds", deeds), training("t")), ledger, deeds
 
 
@@ -96,7 +123,7 @@ async def test_a_node_steps_when_the_phase_moved_and_the_first_in_order_when_all
 async def test_what_is_heard_while_the_ledger_answers_is_not_lost():
     made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, **keys("a", "b", "c")), LocalState("b", "BMSP"))
 
-    async def slow(_: str) -> Round:
+    async def slow(_: str) -> Round | None:
         ledger.looks += 1
         made.on_event("KeysPublished")
         return ledger.shown
@@ -185,3 +212,138 @@ async def test_a_problem_is_shown_until_the_duty_is_done():
     made._memory.not_before_ms = 0
     await made._step()
     assert health.report()["problem"] == ""
+
+
+@pytest.mark.parametrize(("msp", "turns"), [("AMSP", 0), ("BMSP", 1), ("CMSP", 2), ("DMSP", 3)])
+async def test_the_first_round_is_opened_by_the_members_one_after_the_other(clock: Clock, msp: str, turns: int):
+    made, _, deeds = attendance(None, LocalState("a", msp))
+    made._began_ms, mine = clock.ms, clock.ms + turns * TURN_MS
+    clock.ms = mine - 300
+    await made._step()
+    assert (deeds.opened, made._sleep_s) == (0, pytest.approx(0.3 + SHORTEST_SLEEP_S))
+    for tries, late_ms in enumerate((0, 1, 5 * TURN_MS), 1):
+        clock.ms = mine + late_ms
+        await made._step()
+        assert deeds.opened == tries
+
+
+NOW = Clock().ms
+LATER = NOW + 60_000
+COMPLETE = keys(*NAMES) | {"deadline_ms": LATER}
+TURNS = ({"participant": "a", "from_ms": NOW + 300}, {"participant": "c", "from_ms": NOW + 100})
+
+
+@pytest.mark.parametrize(
+    ("participant", "shown", "ripe_ms", "sleep_s"),
+    [
+        ("a", view("Keys", deadline_ms=LATER), NOW, TICK_S),
+        ("a", view("Keys", deadline_ms=NOW + 500), NOW, 0.5 + SHORTEST_SLEEP_S),
+        ("a", view("Keys", **COMPLETE), NOW - 600, 0.4 + SHORTEST_SLEEP_S),
+        ("d", view("Keys", **COMPLETE), NOW - 1900, 0.1 + SHORTEST_SLEEP_S),
+        ("a", view("Void", deadline_ms=NOW - 1), NOW - 600, 0.4 + SHORTEST_SLEEP_S),
+        ("a", view("Attest", deadline_ms=LATER, turns=TURNS), NOW, 0.3 + SHORTEST_SLEEP_S),
+        ("b", view("Attest", deadline_ms=LATER, turns=TURNS), NOW, TICK_S),
+    ],
+    ids=["tick", "deadline", "second to advance", "third to advance", "second to open", "to propose", "not to propose"],
+)
+async def test_a_node_sleeps_a_tick_or_less_where_its_turn_or_the_deadline_comes_sooner(
+    clock: Clock, participant: str, shown: Round, ripe_ms: int, sleep_s: float
+):
+    made, _, deeds = attendance(shown, LocalState(participant, "MSP", RECORDED, dropped=True))
+    made._memory = LoopMemory(shown.name, shown.phase, ripe_ms)
+    assert not await made._step()
+    assert (deeds.done, made._sleep_s) == ([], pytest.approx(sleep_s))
+    assert clock.ms == NOW
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"), [("Keys", 0), ("Shares", 0), ("Updates", 1), ("Unmask", 0), ("Attest", 0)]
+)
+async def test_only_updates_waits_for_client_work_so_that_its_end_is_looked_at_in_no_other_phase(
+    phase: str, expected: int
+):
+    made, ledger, _ = attendance(view(phase, deadline_ms=1 << 60), LocalState("c", "CMSP", dropped=True))
+    task = asyncio.create_task(made.run())
+    await until(lambda: ledger.looks == 1)
+    await settle()
+    made.on_trained()
+    await settle()
+    made.stop()
+    await task
+    assert ledger.looks - 1 == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Keys", "Shares"),
+        ("Shares", "Updates"),
+        ("Updates", "Unmask"),
+        ("Unmask", "Attest"),
+        ("Attest", "Final"),
+        ("Keys", "Void"),
+        ("Updates", "Void"),
+    ],
+)
+async def test_a_new_phase_ends_the_pause_of_the_one_before_and_an_attempt_that_is_over_is_ended_once(
+    clock: Clock, before: str, after: str
+):
+    made, _, deeds = attendance(view(after, deadline_ms=LATER), LocalState("c", "CMSP", dropped=True))
+    made._memory = LoopMemory("t/1/1", before, ripe_ms=1, failures=7, not_before_ms=clock.ms + 1)
+    await made._step()
+    assert made._memory == LoopMemory("t/1/1", after, ripe_ms=clock.ms)
+    await made._step()
+    assert deeds.over == ([after] if after in OVER else [])
+
+
+async def test_in_a_pause_nothing_is_done_nor_looked_at_again_at_once(clock: Clock):
+    made, _, deeds = attendance(view("Keys", deadline_ms=LATER), ME)
+    made._memory = LoopMemory("t/1/1", "Keys", failures=1, not_before_ms=clock.ms + 200)
+    assert not await made._step()
+    assert (deeds.done, made._sleep_s) == ([], pytest.approx(0.2 + SHORTEST_SLEEP_S))
+    clock.ms += 200
+    await made._step()
+    assert PublishKeys() in deeds.done
+
+
+async def test_the_pauses_after_failures_double_up_to_the_longest_and_are_spread_by_lot(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+):
+    own = replace(ME, done=frozenset({"keys"}))
+    made, _, deeds = attendance(view("Shares", deadline_ms=NOW + (1 << 40), **keys(*NAMES)), own)
+
+    async def fail(*_: object) -> bool:
+        raise NodeError("FL4007", "disk full")
+
+    deeds.do = fail  # type: ignore[method-assign]
+    for lot, expected in ((0.25, [75, 150, 300, 600, 1200, 2400, 3750, 3750]), (0.75, [125, 250, 500, 1000])):
+        monkeypatch.setattr("random.random", lambda lot=lot: lot)
+        made._memory = LoopMemory()
+        pauses = []
+        for _ in expected:
+            made._sleep_s = TICK_S
+            assert not await made._step()
+            pauses.append(made._memory.not_before_ms - clock.ms)
+            assert made._sleep_s == pytest.approx(min(TICK_S, pauses[-1] / 1000 + SHORTEST_SLEEP_S))
+            clock.ms = made._memory.not_before_ms
+        assert pauses == expected
+
+
+async def test_what_the_node_refuses_ends_the_attempt_for_it_and_is_looked_at_again_at_once(clock: Clock):
+    own = replace(ME, done=frozenset({"keys"}))
+    made, _, deeds = attendance(view("Shares", deadline_ms=LATER, **keys(*NAMES)), own)
+
+    async def refuse(*_: object) -> bool:
+        raise RefusalError("FL4305", "another attempt than ours")
+
+    deeds.do = refuse  # type: ignore[method-assign]
+    assert await made._step()
+    assert (deeds.dropped, made._memory.not_before_ms) == (["FL4305"], 0)
+    assert clock.ms == NOW
+
+
+async def test_a_vote_takes_nothing_from_the_time_that_a_node_has_waited_already(clock: Clock):
+    made, _, _ = attendance(view("Void"), ME)
+    made._memory = LoopMemory("t/1/1", "Void", ripe_ms=clock.ms - 500)
+    made.on_vote()
+    assert made._memory.ripe_ms == clock.ms - 500

@@ -1,23 +1,29 @@
-"""A node that its own blob service knows better than its journal drops out."""
+"""A node's own part in an attempt: what it says once, says again after a restart, and refuses."""
 
 import secrets
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from fl_node.blobs.store import About, BlobStore
+from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import AttemptJournal, Journal
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Round, Training
 from fl_node.metrics import Metrics
-from fl_node.round.attempts import Attempts
+from fl_node.round import known
+from fl_node.round.attempts import RECORDED, Attempts
 from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.effects import PublishKeys
-from fl_node.round.masking import MASKED, SHARES, Attempt
+from fl_node.round.masking import KEYS, MASKED, REVEAL, SHARES, Attempt
 from fl_node.secagg import messages as m
+from fl_node.secagg.layout import Layout
+from tests.unit.round.chain import DEEDS, FIELDS, NAMES, VICTIM, Killed
+from tests.unit.round.cohort import Member, World, running
 from tests.unit.round.test_checks import DIGEST, KNOWN, ROUND
+from tests.unit.round.test_crashes import chain_is_whole, judged, steps
 
 TRAINING = Training.model_validate(
     {"training": "t", "plan": DIGEST, "rounds": 1, "cohort": 4, "head": {"round": 0, "state": DIGEST, "depth": 0}}
@@ -167,3 +173,114 @@ async def test_t14_only_a_refusal_by_the_rules_shows_that_an_update_is_not_on_th
     with pytest.raises(LedgerError):
         await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", 1)
     assert attempt.uncommitted is uncommitted
+
+
+async def test_a_node_restarted_once_in_each_phase_takes_part_to_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    found = await steps(tmp_path / "whole", monkeypatch)
+    masked_kept = len(found) - found[::-1].index("a blob is in the own store")
+    said = [found.index(f"{deed} is in a block") + 1 for deed in ("PublishKeys", "CommitShares", "CommitUpdate")]
+    for fatal in (*said, masked_kept, found.index("before RevealShares leaves") + 1):
+        world = World(tmp_path / str(fatal), fatal)
+        with running(world, monkeypatch):
+            await world.run()
+        await judged(world)
+        assert chain_is_whole(world), f"killed where {found[fatal - 1]}"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_t14_a_node_whose_masked_update_nobody_took_reveals_unless_a_restart_made_it_forget_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, restarted: bool
+):
+    world = World(tmp_path)
+    tries = 0
+
+    async def full(who: object, *blob: Any) -> list[str]:
+        nonlocal tries
+        if not blob[-1].deed.endswith("/commitupdate") or cast("Any", who).name != VICTIM:
+            return await spread(who, *blob)
+        tries += 1
+        if restarted and tries == 1:
+            raise Killed
+        raise NodeError("FL4707", "every disk is full")
+
+    spread = Member.spread
+    monkeypatch.setattr(Member, "spread", full)
+    with running(world, monkeypatch):
+        await world.run()
+    assert tries > 1
+    assert world.chain.fixed["Unmask"] == tuple(name for name in NAMES if name != VICTIM)
+    assert (VICTIM in world.chain.records["reveals"]) is not restarted
+
+
+async def test_t6_every_deed_is_in_the_journal_before_it_leaves_and_so_are_the_survivors_that_are_revealed_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    world = World(tmp_path)
+    found: dict[str, set[str]] = {}
+    remembered: list[list[str] | None] = []
+
+    async def leaves(who: Member, function: str, **argument: Any) -> None:
+        if who.name == VICTIM and function in DEEDS:
+            found[function] = RECORDED & set(who.journal.attempt("t", 1, 1).kinds())
+        if function == "RevealShares":
+            remembered.append(known.frozen_as(who.journal, world.chain.view()))
+        await submit(who, function, **argument)
+
+    submit = Member.submit
+    monkeypatch.setattr(Member, "submit", leaves)
+    with running(world, monkeypatch):
+        await world.run()
+    assert found == {
+        "PublishKeys": {KEYS},
+        "CommitShares": {KEYS, SHARES},
+        "CommitUpdate": {KEYS, SHARES, MASKED},
+        "RevealShares": {KEYS, SHARES, MASKED, REVEAL},
+    }
+    assert remembered == [list(NAMES)] * len(NAMES)
+
+
+async def test_a_sealed_bundle_that_nobody_has_keeps_no_node_from_its_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    world = World(tmp_path)
+
+    async def lost(who: object, digest: str, dealer: str, length: int) -> bytes:
+        if cast("Any", who).name == VICTIM and dealer == "a":
+            raise NodeError("FL4704", "this blob is not here")
+        blob = await get(who, digest, dealer, length)
+        assert len(blob) == length
+        return blob
+
+    get = Member.get
+    monkeypatch.setattr(Member, "get", lost)
+    with running(world, monkeypatch):
+        await world.run()
+    await judged(world)
+    assert chain_is_whole(world)
+    revealed = world.chain.records["reveals"]
+    assert [share["dealer"] for share in revealed[VICTIM]["shares"]] == ["b", "c", "d"]
+    assert [share["dealer"] for share in revealed["c"]["shares"]] == list(NAMES)
+
+
+async def test_t1_a_layout_on_the_ledger_that_is_not_the_plan_files_is_refused_before_a_key_is_drawn(tmp_path: Path):
+    world = World(tmp_path)
+    member = world.nodes[VICTIM]
+    digests = set()
+    for slots in range(1, 9):
+        values = FIELDS["segments"][1] | {"slots": slots, "shape": [slots]}
+        other = FIELDS | {"segments": [FIELDS["segments"][0], values]}
+        digests.add(Layout.from_fields(other).digest.hex())
+
+        async def plan(_: str, layout: object = other) -> Any:
+            return SimpleNamespace(layout=layout)
+
+        member.plan = plan  # type: ignore[method-assign]
+        view = world.chain.view()
+        with pytest.raises(RefusalError, match="FL4302"):
+            await member.deeds._attempts.opened(view)
+        assert member.journal.attempt("t", 1, 1).kinds() == ()
+    assert min(digests) < world.chain.view().layout_digest < max(digests)
+    for started in world.nodes.values():
+        started.close()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Proposal, Round
 from fl_node.plan.errors import PlanError
 from fl_node.plan.interface import UpdateResult
@@ -124,6 +125,40 @@ async def test_the_examples_of_a_proposal_are_the_count_of_the_sum_as_endorsers_
     await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
     ((function, argument),) = node.said
     assert (function, argument["examples"], argument["metrics"]) == ("ProposeAggregate", 40, {"loss": "0.5"})
+
+
+async def test_where_verifying_takes_long_every_members_endorser_is_warmed_up_before_the_proposal_is_sent_again():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+    node.consortium.members = [SimpleNamespace(msp_id=msp) for msp in ("aMSP", "bMSP", "cMSP")]
+    order: list[object] = []
+
+    async def submit(_: str, *, patient: bool = True, **argument: Any) -> None:
+        order.append(patient)
+        node.said.append(("", argument))
+        if not patient:
+            raise LedgerError("FL0901", "a verification is under way")
+
+    async def query(function: str, *, organisations: tuple[str, ...], **argument: Any) -> None:
+        order.append(organisations)
+        assert (function, argument) == ("ProposeAggregate", node.said[0][1])
+        if organisations == ("bMSP",):
+            raise LedgerError("FL4005", "no answer")
+
+    node.submit, node.query = submit, query  # type: ignore[method-assign,attr-defined]
+    await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
+    assert order == [False, ("aMSP",), ("bMSP",), ("cMSP",), True]
+    assert node.said[0] == node.said[1]
+
+
+async def test_a_proposal_that_is_refused_is_not_warmed_up():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+
+    async def submit(*_: object, **__: object) -> None:
+        raise LedgerError("FL0408", "another phase")
+
+    node.submit = submit  # type: ignore[method-assign]
+    with pytest.raises(LedgerError, match="FL0408"):
+        await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -10,7 +10,7 @@ from fl_node.errors import NodeError, RefusalError
 from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.ledger.records import Round
 from fl_node.round import witnesses
-from fl_node.round.witnesses import Witnesses
+from fl_node.round.witnesses import PAUSES_S, Witnesses
 from network.connection import profile
 from network.topology import Consortium
 from tests.unit.round.test_checks import LIE, ROUND
@@ -77,6 +77,43 @@ async def test_t3_nothing_is_confirmed_by_peers_that_do_not_answer(
     with pytest.raises(NodeError) as caught:
         await others.confirm(ROUND)
     assert (caught.value.code, isinstance(caught.value, RefusalError)) == ("FL4005", False)
+
+
+async def test_t3_peers_that_are_a_block_behind_are_asked_again_until_one_confirms(
+    monkeypatch: pytest.MonkeyPatch, others: Witnesses
+):
+    began = asyncio.get_running_loop().time()
+
+    async def answer(*_: Any, **__: Any) -> Round | None:
+        behind = asyncio.get_running_loop().time() - began < 0.34
+        return ROUND.model_copy(update={"phase": "Updates", "survivors": ()}) if behind else ROUND
+
+    monkeypatch.setattr(Ledger, "round", answer)
+    monkeypatch.setattr(witnesses, "PAUSES_S", PAUSES_S)
+    await others.confirm(ROUND)
+
+
+async def test_t3_a_peer_that_takes_its_time_is_given_up_once_another_has_confirmed(
+    monkeypatch: pytest.MonkeyPatch, others: Witnesses
+):
+    given_up, asked = asyncio.Event(), 0
+
+    async def answer(*_: Any, **__: Any) -> Round:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            return ROUND
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
+        return ROUND
+
+    monkeypatch.setattr(Ledger, "round", answer)
+    monkeypatch.setattr(witnesses, "SLOW_S", 0.01)
+    await asyncio.wait_for(others.confirm(ROUND), 4)
+    assert (given_up.is_set(), asked) == (True, 2)
 
 
 async def test_t3_two_peers_that_contradict_make_the_node_refuse(

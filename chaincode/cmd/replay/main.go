@@ -2,10 +2,13 @@
 // audit compares what it answers with what the blocks say.
 //
 // First line: {"state":[[key,base64]…],"definition":{…}|null,"blobs":DIR|null}. Then one line a transaction, in the order
-// of the ledger; each is answered by {"txid","writes","event","error","checked","unchecked"}. A line with "evaluate" runs
-// a query and is answered by {"result","error"}. Without blobs, what endorsers recomputed is taken as it was committed
-// and named under "unchecked"; where "refusal" stands there, the rules could not run to their end: the error says so, and
-// who asks must start anew from what was committed.
+// of the ledger; each is answered by {"txid","writes","response","event","error","checked","unchecked"}. A line with
+// "evaluate" runs a query and is answered by {"result","error"}. A line with "correct", a list of [key, base64|null], puts
+// what a ledger holds in the place of what the rules gave, and is answered by {}.
+//
+// Without blobs, what endorsers recomputed is named under "unchecked", and its outcome is taken as it was committed. Only
+// the outcome: the rules still run to their end, and every write that follows from it is theirs. The outcome of a refused
+// sum is the text of its refusal, which the line gives as "refusal".
 package main
 
 import (

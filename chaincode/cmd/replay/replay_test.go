@@ -178,11 +178,11 @@ func TestABlobThatIsGoneLeavesTheCheckUndoneAndAnAlteredOneToo(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Join(folder, name[:2]), 0o755), os.WriteFile(filepath.Join(folder, name[:2], name), blob, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	recorder.reset()
+	recorder.reset("")
 	if err := recorder.CheckUpdate(digest, layout); err != nil || len(recorder.checked) != 1 {
 		t.Fatal(err, recorder)
 	}
-	recorder.reset()
+	recorder.reset("")
 	if err := recorder.VerifyAggregate(aggregate.Inputs{Layout: layout}, 0); err == nil || recorder.checked[0] != "aggregate" {
 		t.Fatal(err, recorder)
 	}
@@ -192,10 +192,52 @@ func TestABlobThatIsGoneLeavesTheCheckUndoneAndAnAlteredOneToo(t *testing.T) {
 	}
 }
 
-func TestARefusalWhoseUpdatesAreGoneIsNeitherProvenNorDenied(t *testing.T) {
+func TestARefusalWhoseUpdatesAreGoneIsTheOneThatTheLedgerGives(t *testing.T) {
 	recorder := newRecorder(nil)
-	err := recorder.Recheck(aggregate.Inputs{}, 0, "")
-	if errcode.Of(err) != errcode.BlobMissing || !slices.Equal(recorder.unchecked, []string{"refusal"}) {
-		t.Fatal(err, recorder)
+	for _, code := range []errcode.Code{errcode.AggregateMismatch, errcode.WrongCount} {
+		recorder.reset(string(code) + ": 3% of it: 5")
+		err := recorder.Recheck(aggregate.Inputs{}, 0, "")
+		if err == nil || err.Error() != string(code)+": 3% of it: 5" || !slices.Equal(recorder.unchecked, []string{checkRefusal}) {
+			t.Fatal(err, recorder)
+		}
 	}
+	for _, text := range []string{"", "x", "FL0503", "FL0001: x", string(errcode.BlobMissing) + ": x", "FL0503: " + strings.Repeat("x", maxRefusal)} {
+		recorder.reset(text)
+		if err := recorder.Recheck(aggregate.Inputs{}, 0, ""); errcode.Of(err) != errcode.NotProven {
+			t.Fatalf("%q: %v", text, err)
+		}
+	}
+	recorder.reset("FL0503: x")
+	if err := recorder.VerifyAggregate(aggregate.Inputs{}, 0); err != nil {
+		t.Fatal("a refusal is taken for a sum that was published:", err)
+	}
+}
+
+func TestWhatTheLedgerHoldsTakesThePlaceOfWhatTheRulesGave(t *testing.T) {
+	supply, encode := ledger.Key("supply"), base64.StdEncoding.EncodeToString
+	query := transaction("", administrator(t), "TotalSupply", "{}")
+	query.Evaluate = true
+	value := encode([]byte(`{"amount":9}`))
+	first := `{"state":[[` + quote(t, supply) + `,"` + encode([]byte(`{"amount":7}`)) + `"]],"blobs":null}`
+	answers := replay(t, first, line{Correct: [][2]*string{{&supply, &value}}}, query, line{Correct: [][2]*string{{&supply, nil}}}, query)
+	result, _ := base64.StdEncoding.DecodeString(answers[1]["result"].(string))
+	if answers[0]["error"] != nil || string(result) != `{"total_supply":9}` {
+		t.Fatal(answers)
+	}
+	if result, _ = base64.StdEncoding.DecodeString(answers[3]["result"].(string)); string(result) != `{"total_supply":0}` {
+		t.Fatal(string(result))
+	}
+	bad := "!"
+	if answers = replay(t, first, line{Correct: [][2]*string{{&supply, &bad}}}); answers[0]["error"] == nil {
+		t.Fatal(answers)
+	}
+}
+
+func quote(t *testing.T, text string) string {
+	t.Helper()
+	raw, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
 }

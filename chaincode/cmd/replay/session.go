@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"fedledger/chaincode/codec"
@@ -13,7 +14,7 @@ import (
 )
 
 type start struct {
-	State      [][2]string            `json:"state"`
+	State      [][2]*string           `json:"state"`
 	Definition *governance.Definition `json:"definition"`
 	Blobs      *string                `json:"blobs"`
 }
@@ -23,7 +24,7 @@ type creator struct {
 	CertPEM string `json:"cert_pem"`
 }
 
-// line is a transaction or, with evaluate, a query.
+// line is a transaction or, with evaluate, a query or, with correct, values to take over.
 type line struct {
 	Evaluate    bool     `json:"evaluate"`
 	TxID        string   `json:"txid"`
@@ -34,12 +35,17 @@ type line struct {
 	Args        []string `json:"args"`
 	Block       uint64   `json:"block"`
 	Index       int      `json:"index"`
+	// Refusal is why, as the ledger says, endorsers refused the sum that a report brings.
+	Refusal string `json:"refusal"`
+	// Correct holds keys and values, nil for none, to take over as the ledger has them.
+	Correct [][2]*string `json:"correct"`
 }
 
 // result answers a transaction.
 type result struct {
 	TxID      string     `json:"txid"`
 	Writes    [][2]any   `json:"writes"`
+	Response  string     `json:"response"`
 	Event     *[2]string `json:"event"`
 	Error     *string    `json:"error"`
 	Checked   []string   `json:"checked"`
@@ -52,6 +58,11 @@ type evaluation struct {
 	Error  *string `json:"error"`
 }
 
+// correction answers values to take over.
+type correction struct {
+	Error *string `json:"error"`
+}
+
 // session holds the replayed state.
 type session struct {
 	state      *ledger.Memory
@@ -60,26 +71,41 @@ type session struct {
 }
 
 func open(first start) (*session, error) {
-	entries := []ledger.Entry{}
-	for _, pair := range first.State {
-		value, err := base64.StdEncoding.DecodeString(pair[1])
-		if err != nil {
-			return nil, fmt.Errorf("state %q: %w", pair[0], err)
-		}
-		entries = append(entries, ledger.Entry{Key: pair[0], Value: value})
-	}
 	s := &session{ledger.NewMemory(), first.Definition, newRecorder(first.Blobs)}
+	return s, s.take(first.State)
+}
+
+// take puts entries into the state; one without a value is deleted.
+func (s *session) take(pairs [][2]*string) error {
+	entries := []ledger.Entry{}
+	for _, pair := range pairs {
+		if pair[0] == nil {
+			return errors.New("an entry without a key")
+		}
+		entry := ledger.Entry{Key: *pair[0]}
+		if pair[1] != nil {
+			value, err := base64.StdEncoding.DecodeString(*pair[1])
+			if err != nil {
+				return fmt.Errorf("state %q: %w", entry.Key, err)
+			}
+			entry.Value = value
+		}
+		entries = append(entries, entry)
+	}
 	s.state.Load(entries)
-	return s, nil
+	return nil
 }
 
 func (s *session) answer(next line) any {
+	if next.Correct != nil {
+		return correction{text(s.take(next.Correct))}
+	}
 	if next.Evaluate {
 		_, response, _, err := s.execute(next)
 		return evaluation{base64.StdEncoding.EncodeToString(response), text(err)}
 	}
-	s.verifier.reset()
-	tx, _, event, err := s.execute(next)
+	s.verifier.reset(next.Refusal)
+	tx, response, event, err := s.execute(next)
 	answer := result{
 		TxID: next.TxID, Writes: [][2]any{}, Error: text(err),
 		Checked: s.verifier.checked, Unchecked: s.verifier.unchecked,
@@ -91,6 +117,7 @@ func (s *session) answer(next line) any {
 		answer.Error = text(err)
 		return answer
 	}
+	answer.Response = base64.StdEncoding.EncodeToString(response)
 	for _, write := range tx.Writes() {
 		var value any
 		if write.Value != nil {

@@ -33,7 +33,10 @@ __all__ = ["audit", "dashboard"]
 EXIT_FAILED = 4
 """Exit code of an audit that found a breach."""
 EXIT_UNCHECKED = 5
-"""Exit code of an audit that found no breach, where `--strict` asks that everything was checked."""
+"""Exit code of an audit that found no breach and left something unchecked: with `--strict`, or where no rules ran."""
+Strict = Annotated[
+    bool, typer.Option("--strict", help=f"Exit code {EXIT_UNCHECKED} if nothing failed but something is unchecked.")
+]
 
 audit = typer.Typer(no_args_is_help=True, help="Audit the ledger from blocks alone.")
 
@@ -89,9 +92,7 @@ def verify(
     chaincode: Chaincode = "fedledger",
     replay: Annotated[bool, typer.Option(help="Run the rules again.")] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget earlier runs of this audit.")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help=f"Exit {EXIT_UNCHECKED} if anything was left unchecked.")
-    ] = False,
+    strict: Strict = False,
     online: Online = False,
     run: Run = DEFAULT_RUN,
     org: Org = "regulator",
@@ -128,10 +129,7 @@ def verify(
         emit_json(verdict.as_json())
     else:
         show(verdict)
-    if not verdict.ok:
-        raise typer.Exit(EXIT_FAILED)
-    if strict and verdict.unchecked:
-        raise typer.Exit(EXIT_UNCHECKED)
+    _exit(verdict, strict=strict)
 
 
 @audit.command()
@@ -142,6 +140,7 @@ def report(
     state: Work = None,
     genesis: Genesis = None,
     chaincode: Chaincode = "fedledger",
+    strict: Strict = False,
     online: Online = False,
     run: Run = DEFAULT_RUN,
     org: Org = "regulator",
@@ -169,8 +168,15 @@ def report(
         emit_json({"report": str(page), "verdict": verdict.as_json()})
     else:
         out.print(f"{page}: {verdict.height} blocks, {verdict.word}", markup=False)
+    _exit(verdict, strict=strict)
+
+
+def _exit(verdict: Verdict, *, strict: bool) -> None:
+    """End with the verdict's exit code, 0 where it holds."""
     if not verdict.ok:
         raise typer.Exit(EXIT_FAILED)
+    if not verdict.decided or (strict and verdict.unchecked):
+        raise typer.Exit(EXIT_UNCHECKED)
 
 
 @audit.command()

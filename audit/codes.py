@@ -19,10 +19,12 @@ REPLAY_WRITES: Final = "FL5040"
 REPLAY_REFUSED: Final = "FL5041"
 REPLAY_EVENT: Final = "FL5042"
 REPLAY_FAILED: Final = "FL5043"
+REPLAY_RESPONSE: Final = "FL5044"
 AGGREGATE: Final = "FL5050"
 LINEAGE: Final = "FL5051"
 EXPIRED: Final = "FL5060"
 HEIGHT: Final = "FL5070"
+REWRITTEN: Final = "FL5071"
 BUNDLE: Final = "FL5080"
 NOT_A_BLOCK: Final = "FL5101"
 NOT_AUDITED: Final = "FL5102"
@@ -55,10 +57,15 @@ CATALOGUE: Final = {
     REPLAY_REFUSED: Entry("The rules refuse a valid transaction.", ""),
     REPLAY_EVENT: Entry("The rules give another event than was committed.", ""),
     REPLAY_FAILED: Entry("The process that repeats the rules fails or has ended.", ""),
+    REPLAY_RESPONSE: Entry("The rules give another response than was committed.", ""),
     AGGREGATE: Entry("A published aggregate is not the verified sum.", ""),
     LINEAGE: Entry("A model does not follow from the initial state.", ""),
     EXPIRED: Entry("A certificate was used after its expiry.", ""),
     HEIGHT: Entry("Other organisations do not stand at the same block.", ""),
+    REWRITTEN: Entry(
+        "A block differs from one that an earlier audit verified, and the orderers signed both.",
+        "Keep the earlier copy of the blocks and ask other organisations which of the two they hold.",
+    ),
     BUNDLE: Entry("A bundle does not hold the blocks it promises.", ""),
     NOT_A_BLOCK: Entry("A file holds no block.", "Fetch it again."),
     NOT_AUDITED: Entry("These blocks were not audited yet.", "Run audit verify first."),

@@ -53,16 +53,31 @@ def fetched_height(folder: Path) -> int:
     return next((place for place, number in enumerate([*stored_blocks(folder), -1]) if place != number), 0)
 
 
-def read_block(folder: Path, number: int) -> common_pb2.Block:
-    """Read one block's file; raises FetchError (FL5101) where it holds none."""
+def read_raw(folder: Path, number: int) -> bytes:
+    """Read the bytes of one block's file; raises FetchError (FL5101) where there is no such file."""
     path = block_path(folder, number)
     try:
         # Anything but a plain file could keep its reader waiting for ever.
-        raw = path.read_bytes() if path.is_file() and path.stat().st_size <= MOST_BYTES else b"\xff"
+        return path.read_bytes() if path.is_file() and path.stat().st_size <= MOST_BYTES else b"\xff"
+    except OSError as error:
+        raise _no_block(path, error) from error
+
+
+def parse_block(folder: Path, number: int, raw: bytes) -> common_pb2.Block:
+    """Return the block that the bytes of its file hold; raises FetchError (FL5101) where they hold none."""
+    try:
         return decode(common_pb2.Block, raw, "block file")
-    except (WireError, OSError) as error:
-        text = f"the file does not hold a block: {error}"
-        raise FetchError(codes.NOT_A_BLOCK, text, where=str(path), hint="fetch it again") from error
+    except WireError as error:
+        raise _no_block(block_path(folder, number), error) from error
+
+
+def _no_block(path: Path, error: Exception) -> FetchError:
+    return FetchError(codes.NOT_A_BLOCK, f"the file does not hold a block: {error}", where=str(path), hint="fetch it again")
+
+
+def read_block(folder: Path, number: int) -> common_pb2.Block:
+    """Read one block's file; raises FetchError (FL5101) where it holds none."""
+    return parse_block(folder, number, read_raw(folder, number))
 
 
 def read_blocks(folder: Path, start: int = 0) -> Iterator[common_pb2.Block]:

@@ -3,6 +3,7 @@
 A transaction id is the SHA-256 of nonce and creator; an endorsed response names the hash of the proposal it answers.
 """
 
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -48,6 +49,8 @@ class Action:
     chaincode: str
     version: str
     arguments: tuple[bytes, ...]
+    response: tuple[int, str, str]
+    """The chaincode's response as endorsed: status, message, payload in base64. It is no state; clients read it."""
     response_payload: bytes
     endorsements: tuple[Endorsement, ...]
     namespaces: tuple[rwset_pb2.NsReadWriteSet, ...]
@@ -149,6 +152,7 @@ def parse_action(transaction: Transaction) -> Action:
         chaincode=result.chaincode_id.name,
         version=result.chaincode_id.version,
         arguments=tuple(spec.chaincode_spec.input.args),
+        response=(result.response.status, result.response.message, b64encode(result.response.payload).decode()),
         response_payload=raw_response,
         endorsements=tuple(Endorsement(e.endorser, e.signature) for e in payload.action.endorsements),
         namespaces=tuple(rwset.ns_rwset),

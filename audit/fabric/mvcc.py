@@ -52,8 +52,7 @@ def apply_writes(state: State, action: Action, version: Version) -> None:
 
 
 def _touch(state: State, place: Place, version: Version) -> None:
-    cell = state.get(place)
-    value = state.pending[place][0] if place in state.pending else cell and cell[0]
+    value = state.value(place)
     if value is not None:
         state.write(place, value, version)
 

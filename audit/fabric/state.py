@@ -1,12 +1,14 @@
 """The ledger's state as the audit re-derives it, kept in SQLite so that memory does not grow with the chain.
 
 One file holds keys with the version that wrote them, the transaction ids seen, and where the audit stands: tomorrow's
-run starts where today's ended. A block becomes durable as a whole or not at all.
+run starts where today's ended. A block becomes durable as a whole or not at all. Each checkpoint holds a digest over
+all rows, its seal: what does not match its seal is not believed.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,16 @@ create table if not exists txids(txid text primary key, block integer) without r
 create table if not exists meta(name text primary key, value text) without rowid;
 create table if not exists events(
   block integer, tx integer, txid text, time_ms integer, msp text, name text, payload text, primary key(block, tx));
-create table if not exists notes(kind text, code text, block integer, txid text, text text);
+create table if not exists notes(kind text, code text, block integer, txid text, text text, reason text);
 """
+CONTENTS = (
+    "select * from state order by ns, coll, key",
+    "select * from txids order by txid",
+    "select * from meta where name!='seal' order by name",
+    "select * from events order by block, tx",
+    "select rowid, * from notes order by rowid",
+)
+"""Every row that an audit stands on, in one order."""
 Cell = tuple[bytes, Version]
 Write = tuple[bytes | None, Version]
 """A value, None for a deletion, and the version that it was written at."""
@@ -38,11 +48,19 @@ class State:
         self._db.executescript(SCHEMA)
         self._db.execute("begin")
         self.pending: dict[Place, Write] = {}
+        """Invariant: writes of valid transactions of the block under way, empty between blocks."""
 
     def get(self, place: Place) -> Cell | None:
         """Return the value and version at a place as of the last finished block, None where there is none."""
         row = self._db.execute("select value, block, tx from state where ns=? and coll=? and key=?", place).fetchone()
         return None if row is None else (row[0], (row[1], row[2]))
+
+    def value(self, place: Place) -> bytes | None:
+        """Return the value at a place with the block's writes so far, None where there is none."""
+        if place in self.pending:
+            return self.pending[place][0]
+        cell = self.get(place)
+        return None if cell is None else cell[0]
 
     def range(self, ns: str, start: str, end: str, *, include_end: bool) -> Iterator[tuple[str, Version]]:
         """Yield the keys of [start, end) in byte order with the pending block's writes; "" as end means no bound."""
@@ -100,9 +118,22 @@ class State:
         row = self._db.execute("select value from meta where name=?", (name,)).fetchone()
         return default if row is None else json.loads(row[0])
 
-    def note(self, kind: str, code: str, block: int, txid: str, text: str) -> None:
+    @property
+    def compared(self) -> bool:
+        """Whether every transaction that could write into the rules' namespace was compared with the rules."""
+        return bool(self.recall("applied", 0) == self.recall("compared", 0))
+
+    def apply_uncompared(self) -> None:
+        """Count a transaction that may write into the rules' namespace; until `mark_compared` it is not compared."""
+        self.remember("applied", self.recall("applied", 0) + 1)
+
+    def mark_compared(self) -> None:
+        """Say that the transaction counted last was compared, and each difference recorded as a failure."""
+        self.remember("compared", self.recall("compared", 0) + 1)
+
+    def note(self, kind: str, code: str, block: int, txid: str, text: str, reason: str = "") -> None:
         """Keep a finding, so that a later run's verdict still holds it."""
-        self._db.execute("insert into notes values(?,?,?,?,?)", (kind, code, block, txid, text))
+        self._db.execute("insert into notes values(?,?,?,?,?,?)", (kind, code, block, txid, text, reason))
 
     def forget(self, kind: str) -> None:
         """Drop the findings of a kind."""
@@ -110,8 +141,12 @@ class State:
 
     def notes(self, kind: str) -> list[tuple[str, int, str, str]]:
         """Return the findings of a kind as (code, block, transaction id, text) in the order found."""
-        rows = self._db.execute("select code, block, txid, text from notes where kind=? order by rowid", (kind,))
-        return [(code, block, txid, text) for code, block, txid, text in rows]
+        return [row[:4] for row in self.findings(kind)]
+
+    def findings(self, kind: str) -> list[tuple[str, int, str, str, str]]:
+        """Return the findings of a kind as (code, block, transaction id, text, reason) in the order found."""
+        query = "select code, block, txid, text, reason from notes where kind=? order by rowid"
+        return list(self._db.execute(query, (kind,)))
 
     def event(self, place: Version, txid: str, time_ms: int, msp_id: str, name: str, payload: bytes) -> None:
         """Index a chaincode event of a valid transaction at its block and index."""
@@ -136,9 +171,23 @@ class State:
                 yield key.decode(), value
 
     def checkpoint(self) -> None:
-        """Make everything so far durable."""
+        """Seal everything so far and make it durable; this reads the whole state."""
+        self.remember("seal", self._digest())
         self._db.execute("commit")
         self._db.execute("begin")
+
+    def sealed(self) -> bool:
+        """Whether the content is what the last checkpoint sealed; an empty state needs no seal."""
+        found = self.recall("seal")
+        return self._digest() == found if found is not None else self.recall("height") is None
+
+    def _digest(self) -> str:
+        digest = sha256()
+        for query in CONTENTS:
+            digest.update(query.encode())
+            for row in self._db.execute(query):
+                digest.update(repr(row).encode())
+        return digest.hexdigest()
 
     def close(self) -> None:
         """Close, forgetting what came after the last checkpoint: a run that broke off leaves no half block."""

@@ -29,7 +29,6 @@ class Checked:
     creator: Identity | None = None
     endorsers: list[Identity] = field(default_factory=list)
     reason: str = ""
-    unchecked: str = ""
 
     @property
     def txid(self) -> str:
@@ -154,8 +153,6 @@ def _endorsed(state: State, config: ChannelConfig, checked: Checked, ns: str) ->
     """Check the policies that a namespace's writes call for: its own, or those of the collections written."""
     action = checked.action
     assert action is not None
-    if ns in action.touched.marked:
-        checked.unchecked = f"{ns} sets endorsement policies for single keys, which the audit does not evaluate"
     collections = sorted(c for name, c in action.touched.collections if name == ns)
     lookups: list[Callable[[], bytes]] = [
         lambda c=coll: collection_policy(state, config, ns, c)  # type: ignore[misc]

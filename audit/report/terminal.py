@@ -11,7 +11,9 @@ MOST_SHOWN = 20
 
 
 def show(verdict: Verdict) -> None:
-    """Print a verdict for people: what holds, what fails, what was not checked."""
+    """Print a verdict for people: the verdict in its first line, then what holds, what fails, what was not checked."""
+    colour = "red" if not verdict.ok else "yellow" if verdict.unchecked else "green"
+    out.print(f"Verdict: [{colour}]{verdict.word}[/{colour}]")
     about = Text(f"{visible(verdict.channel)}: {verdict.height} blocks, {verdict.transactions} transactions")
     table = Table("rule", "", "held", title=about)
     for rule in Rule:
@@ -26,8 +28,6 @@ def show(verdict: Verdict) -> None:
         ("Not checked", verdict.unchecked, "cyan"),
     ):
         _show_findings(title, findings, colour)
-    colour = "red" if not verdict.ok else "yellow" if verdict.unchecked else "green"
-    out.print(f"Verdict: [{colour}]{verdict.word}[/{colour}]")
 
 
 def _show_findings(title: str, findings: list[Finding], colour: str) -> None:

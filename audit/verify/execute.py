@@ -14,15 +14,15 @@ from audit.fabric.mvcc import apply_writes, read_conflict
 from audit.fabric.state import State
 from audit.fabric.transactions import Checked, check_transaction
 from audit.fabric.wire import WireError, read_json
-from audit.verify.replay import Replayer, differences, foreign_writes, proposes
-from audit.verify.verdict import Record, Rule
+from audit.verify.compare import Comparison, claimed_refusal, compare, compare_foreign, proposes
+from audit.verify.replay import Replayer
+from audit.verify.verdict import Record, Rule, Unchecked
 
 VALID = codes.VALID
-MOST_BREACHES = 100
-"""Breaches after which the rules are not run any more: each makes the replay start anew from the chain's state."""
-
-UNSEEN = {"update": "masked updates", "sealed": "bundles of sealed shares"}
-"""What an endorser must hold when it is committed to, and an audit may come too late to see."""
+LEFT_OPEN = {"refusal": Unchecked.REFUSAL, "fault": Unchecked.FAULT, "aggregate": Unchecked.SUM}
+"""What replay calls unchecked of one transaction. A name that stands nowhere here is an error, not a silence."""
+COUNTED = {"update": Unchecked.UPDATE, "sealed": Unchecked.SEALED}
+"""What an endorser must hold when it is committed to, and an audit may come too late to see; said once, counted."""
 
 
 class Execution:
@@ -30,7 +30,6 @@ class Execution:
 
     def __init__(self, state: State, record: Record, chaincode: str, replayer: Replayer | None) -> None:
         self._state, self._record, self._chaincode, self._replayer = state, record, chaincode, replayer
-        self._breaches, self._unrun = 0, -1
 
     def block(self, config: ChannelConfig, block: common_pb2.Block) -> list[Checked]:
         """Recompute the codes of a block's transactions in order and apply the valid ones; raises WireError."""
@@ -41,7 +40,7 @@ class Execution:
                 one.code = read_conflict(self._state, one.action)
             if one.code == VALID and one.action is not None:
                 self._apply(one, block.header.number)
-                self._replay(one, block.header.number)
+                self._compare(one, block.header.number)
             self._note_expiry(one, block.header.number)
         return checked
 
@@ -54,8 +53,9 @@ class Execution:
         if action.event is not None and checked.creator is not None and action.chaincode == self._chaincode:
             event, who = action.event, checked.creator.msp_id
             self._state.event(version, checked.txid, transaction.timestamp_ms, who, event.event_name, event.payload)
-        if checked.unchecked:
-            self._record.skip(Rule.VALIDATION_CODE, number, checked.unchecked, transaction.txid)
+        if action.touched.marked:
+            namespaces = ", ".join(sorted(action.touched.marked))
+            self._record.leave(Unchecked.KEY_POLICY, number, transaction.txid, namespaces=namespaces)
 
     def definitions(self, config: ChannelConfig, number: int, checked: list[Checked]) -> None:
         """Note each definition of the chaincode that a finished block put in force, and who had approved it."""
@@ -95,62 +95,55 @@ class Execution:
                 return
         self._record.hold(Rule.EXPIRED)
 
-    def _replay(self, checked: Checked, number: int) -> None:
+    def _compare(self, checked: Checked, number: int) -> None:
+        """Hold a transaction against the rules; what it wrote counts as compared only once that is done."""
+        action, transaction = checked.action, checked.transaction
+        assert action is not None
+        assert transaction is not None
+        own = action.chaincode == self._chaincode
+        concerned = own or self._chaincode in action.touched.namespaces
+        if concerned:
+            self._state.apply_uncompared()
+        run = own and self._replayer is not None
+        comparison = self._run(checked, number) if run else compare_foreign(action, self._chaincode)
+        for rule, breach in comparison.findings:
+            if breach:
+                self._record.fail(rule, number, breach, transaction.txid)
+            else:
+                self._record.hold(rule)
+        if concerned and self._replayer is not None:
+            self._correct(self._replayer, sorted(comparison.differing))
+            self._state.mark_compared()
+
+    def _correct(self, replayer: Replayer, keys: list[str]) -> None:
+        """Let the rules go on from what the chain holds, so that each breach is found at its own place."""
+        if keys:
+            replayer.correct((key, self._state.value((self._chaincode, "", key.encode()))) for key in keys)
+
+    def _run(self, checked: Checked, number: int) -> Comparison:
+        """Run a transaction of the rules' chaincode again and compare what it committed."""
         action, transaction, creator = checked.action, checked.transaction, checked.creator
         assert action is not None
         assert transaction is not None
         assert creator is not None
-        foreign = foreign_writes(action, self._chaincode)
-        if foreign:
-            self._record.fail(Rule.REPLAY_WRITES, number, foreign, transaction.txid)
-        if action.chaincode != self._chaincode or self._replayer is None or self._breaches > MOST_BREACHES:
-            self._not_run(number, own=action.chaincode == self._chaincode, foreign=foreign)
-            return
-        answer = self._replayer.transaction(transaction, action, creator, number)
-        if "refusal" in answer["unchecked"]:
-            text = f"the refusal of a sum of {_attempt(action)} was not made again: its masked updates are not at hand"
-            self._record.skip(Rule.AGGREGATE, number, text, transaction.txid)
-            self._replayer.restart(self._state.entries(self._chaincode))
-            return
-        breached = False
-        for rule, breach in differences(answer, action, self._chaincode):
-            if breach:
-                breached = True
-                self._record.fail(rule, number, breach, transaction.txid)
-            else:
-                self._record.hold(rule)
-        self._note_sums(answer, action, number, transaction.txid)
-        if breached:
-            self._go_on()
-
-    def _not_run(self, number: int, *, own: bool, foreign: str) -> None:
-        """Remember which blocks' rules were not run; a state changed from outside is taken over as it stands."""
-        if own:
-            if self._unrun != number:
-                self._unrun = number
-                self._state.remember("rules_not_run", number)
-        elif foreign and self._replayer is not None:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Let the rules go on from what the chain committed, so that each breach is found at its own place."""
         assert self._replayer is not None
-        self._breaches += 1
-        if self._breaches <= MOST_BREACHES:
-            self._replayer.restart(self._state.entries(self._chaincode))
+        refusal = claimed_refusal(action, self._chaincode)
+        answer = self._replayer.transaction(transaction, action, creator, number, refusal)
+        self._note_open(answer, action, number, transaction.txid)
+        return compare(answer, action, transaction.txid, self._chaincode)
 
-    def _note_sums(self, answer: dict[str, Any], action: Action, number: int, txid: str) -> None:
-        """Note which attempt's sum was made again from its masked updates, and what was not."""
+    def _note_open(self, answer: dict[str, Any], action: Action, number: int, txid: str) -> None:
+        """Note which attempt's sum was made again from its masked updates, and what was left open."""
         where = _attempt(action)
-        if proposes(action) and "aggregate" in (answer.get("checked") or []) and not answer.get("error"):
+        if proposes(action) and "aggregate" in answer["checked"] and not answer["error"]:
             digest = read_json(action.arguments[1])["aggregate"]
             self._state.note("recomputed", Rule.AGGREGATE.value, number, txid, f"{where}/{digest}")
-        for what in answer.get("unchecked") or []:
-            if what in UNSEEN:
-                self._state.remember(f"unseen_{what}", self._state.recall(f"unseen_{what}", 0) + 1)
-            elif what == "fault":
-                text = f"the fault that {where} ended with was not proven again: its masked updates are not at hand"
-                self._record.skip(Rule.AGGREGATE, number, text, txid)
+        for what in answer["unchecked"]:
+            if what in COUNTED:
+                name = f"unseen_{COUNTED[what].value}"
+                self._state.remember(name, self._state.recall(name, 0) + 1)
+            else:
+                self._record.leave(LEFT_OPEN[what], number, txid, attempt=where)
 
 
 def _attempt(action: Action) -> str:

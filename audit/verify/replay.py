@@ -1,21 +1,21 @@
 """The same Go rules, run again over the transactions that were committed.
 
-`chaincode/cmd/replay` holds the federation's rules and its state; it takes one JSON line a transaction and answers
-with the writes and the event that the rules give. What a chain committed must be exactly that.
+`chaincode/cmd/replay` holds the federation's rules and its state; it takes one JSON line a transaction and answers with
+what the rules give: writes, event and response. `compare` holds the ledger against that.
 """
 
 import base64
 import json
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, final
 
 from audit import codes
 from audit.fabric.envelope import Action, Transaction
 from audit.fabric.msp import Identity
-from audit.verify.verdict import Rule
+from audit.fabric.state import State
 from network.errors import FedledgerError
 
 
@@ -23,39 +23,80 @@ class ReplayError(FedledgerError):
     """The replay process ended or answered with something that is not a result."""
 
 
+@final
+class ComparedState:
+    """A chaincode's state of which every write was compared with what the rules give.
+
+    The rules may start from nothing else: a state that was not compared may hold what nobody's rules wrote, and what
+    follows from it would look right. `nothing` and `of` are the only ways to one.
+    """
+
+    def __init__(self, entries: Iterable[tuple[str, bytes]], made_by: object) -> None:
+        if made_by is not ComparedState:
+            raise TypeError("take ComparedState.nothing() or ComparedState.of()")
+        self.entries = entries
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Return the state before the first block."""
+        return cls((), ComparedState)
+
+    @classmethod
+    def of(cls, state: State, chaincode: str) -> Self:
+        """Return the state that an audit has reached; raises UncomparedError where it did not run the rules."""
+        if not state.compared:
+            raise UncomparedError("this state holds writes that were not compared with the rules")
+        return cls(state.entries(chaincode), ComparedState)
+
+
+class UncomparedError(ValueError):
+    """A state holds writes that were not compared with what the rules give."""
+
+
 class Replayer:
     """A running replay process; use as a context manager."""
 
-    def __init__(self, binary: Path, state: Iterable[tuple[str, bytes]] = (), blobs: Path | None = None) -> None:
-        self._binary, self._blobs = binary, blobs
-        self._process = self._start(state)
+    def __init__(self, binary: Path, state: ComparedState, blobs: Path | None = None) -> None:
+        self._process = subprocess.Popen([str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        entries = [[key, _text(value)] for key, value in state.entries]
+        self._send({"state": entries, "blobs": str(blobs) if blobs else None})
 
-    def _start(self, state: Iterable[tuple[str, bytes]]) -> subprocess.Popen[str]:
-        process = subprocess.Popen([str(self._binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
-        first = {"state": [[k, _text(v)] for k, v in state], "blobs": str(self._blobs) if self._blobs else None}
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(first, separators=(",", ":")) + "\n")
-        return process
+    def correct(self, values: Iterable[tuple[str, bytes | None]]) -> None:
+        """Let the rules go on from what the ledger holds at some keys, None for nothing.
 
-    def restart(self, state: Iterable[tuple[str, bytes]]) -> None:
-        """Go on from another state, the one that the chain committed after the rules gave something else."""
-        self.close()
-        self._process = self._start(state)
+        So each breach is found at its own place. Only keys whose difference stands as a failure may be given.
+        """
+        self._send({"correct": [[key, None if value is None else _text(value)] for key, value in values]})
+        answer = self._receive()
+        if answer.get("error"):
+            raise ReplayError(codes.REPLAY_FAILED, f"the replay process does not take a correction: {answer['error']}")
 
-    def transaction(self, transaction: Transaction, action: Action, creator: Identity, block: int) -> dict[str, Any]:
-        """Run one committed transaction and return the rules' {"writes", "event", "error", "checked", "unchecked"}."""
-        place = {"block": block, "index": transaction.index}
-        return self.run(
-            {
-                "txid": transaction.txid,
-                "timestamp_ms": transaction.timestamp_ms,
-                "channel": transaction.channel,
-                "chaincode": action.chaincode,
-                **place,
-            },
-            (creator.msp_id, creator.pem),
-            action.arguments,
-        )
+    def transaction(
+        self, transaction: Transaction, action: Action, creator: Identity, block: int, refusal: str = ""
+    ) -> dict[str, Any]:
+        """Run one committed transaction.
+
+        Args:
+            transaction: The transaction's headers.
+            action: What it asks for.
+            creator: Who signed it.
+            block: The number of its block.
+            refusal: Why endorsers refused the sum that it reports, as the ledger says; taken only where that cannot be
+                made again.
+
+        Returns:
+            The rules' "writes", "event", "response", "error", "checked" and "unchecked".
+        """
+        facts = {
+            "txid": transaction.txid,
+            "timestamp_ms": transaction.timestamp_ms,
+            "channel": transaction.channel,
+            "chaincode": action.chaincode,
+            "block": block,
+            "index": transaction.index,
+            "refusal": refusal,
+        }
+        return self.run(facts, (creator.msp_id, creator.pem), action.arguments)
 
     def run(self, facts: dict[str, Any], creator: tuple[str, bytes], arguments: Sequence[bytes]) -> dict[str, Any]:
         """Run a transaction with the given id, time and channel for a creator (MSP id, certificate)."""
@@ -117,52 +158,6 @@ class Replayer:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def differences(answer: dict[str, Any], action: Action, chaincode: str) -> Iterator[tuple[Rule, str]]:
-    """Yield each rule that replay speaks to, with what is wrong or "" where it holds."""
-    summed = proposes(action) and "aggregate" in (answer.get("checked") or [])
-    if answer.get("error"):
-        yield Rule.AGGREGATE if summed else Rule.REPLAY_REFUSED, f"the rules refuse it: {answer['error']}"
-        return
-    yield Rule.REPLAY_REFUSED, ""
-    committed, given = dict(_writes(action, chaincode)), dict(answer["writes"])
-    keys = sorted(k for k in committed.keys() | given.keys() if committed.get(k, "") != given.get(k, ""))
-    shown = ", ".join(key.strip("\0").replace("\0", "/") for key in keys[:3])
-    yield Rule.REPLAY_WRITES, f"the rules write something else at {shown}" if keys else ""
-    event = [action.event.event_name, _text(action.event.payload)] if action.event else None
-    yield Rule.REPLAY_EVENT, "" if answer.get("event") == event else "the rules give another event"
-    if summed:
-        yield Rule.AGGREGATE, ""
-
-
-def proposes(action: Action) -> bool:
-    """Whether an action publishes a sum; a report of a fault has a refused one checked again, which is nobody's sum."""
-    return action.arguments[:1] == (b"ProposeAggregate",)
-
-
-def foreign_writes(action: Action, chaincode: str) -> str:
-    """Say which writes of an action cross the rules' namespace, "" where none do.
-
-    The rules write their own public keys and nothing else, and nobody but they writes there. Endorsements alone do not
-    tell: whoever can satisfy a policy can write into its namespace from a transaction of any other chaincode.
-    """
-    touched = action.touched
-    if action.chaincode != chaincode:
-        return f"{action.chaincode!r} writes into {chaincode}" if chaincode in touched.namespaces else ""
-    others = sorted(touched.namespaces - {chaincode})
-    if others:
-        return f"{chaincode} writes into {others[0]!r}"
-    special = touched.collections or touched.marked
-    return f"{chaincode} writes private data or keys' policies" if special else ""
-
-
-def _writes(action: Action, chaincode: str) -> Iterator[tuple[str, str | None]]:
-    """The public writes that a transaction committed to a chaincode's namespace, as replay prints them."""
-    for ns, rwset in action.rwsets:
-        if ns == chaincode:
-            for write in rwset.writes:
-                yield write.key, None if write.is_delete or not write.value else _text(write.value)
 
 
 def _text(raw: bytes) -> str:

@@ -12,17 +12,17 @@ from typing import TypeVar
 
 from audit import codes
 from audit.evidence.blobs import gather
-from audit.evidence.fetch import FetchError, fetched_height, read_block, read_blocks, stored_blocks
+from audit.evidence.fetch import FetchError, fetched_height, parse_block, read_block, read_raw, stored_blocks
 from audit.fabric.state import State
 from audit.fabric.wire import header_hash
-from audit.verify.models import check_models
-from audit.verify.replay import Replayer, ReplayError
+from audit.verify.models import check_models, count_unseen
+from audit.verify.replay import ComparedState, Replayer, ReplayError
 from audit.verify.story import Reader
-from audit.verify.verdict import Rule, Verdict
-from audit.verify.verify import Auditor
+from audit.verify.verdict import Unchecked, Verdict
+from audit.verify.verify import Auditor, chained
 
 REPLAY_PACKAGE = "./cmd/replay"
-CHECKPOINT_VERSION = 3
+CHECKPOINT_VERSION = 4
 """Raised whenever the audit learns to check more: what an earlier version passed is looked at again."""
 NAME_LENGTH = 32
 Progress = Callable[[int, int], None]
@@ -48,48 +48,82 @@ def state_path(folder: Path, path: Path | None) -> Path:
 
 
 def open_state(folder: Path, path: Path | None) -> State:
-    """Open the state that an earlier `verify` left; raises FetchError (FL5102) where there is none."""
+    """Open the state that an earlier `verify` left; raises FetchError (FL5102 without one, FL5107 if damaged)."""
     where = state_path(folder, path)
     if not where.exists():
         raise FetchError(
             codes.NOT_AUDITED, "these blocks were not audited yet", where=str(where), hint="Run audit verify first."
         )
     with _state_errors(where):
-        return State(where)
+        state = State(where)
+        _check_seal(state, where)
+        return state
 
 
-def resume(folder: Path, path: Path | None, options: Options) -> State:
-    """Open the state of an earlier run, or an empty one where that run saw other blocks or asked for less."""
+def _check_seal(state: State, where: Path) -> None:
+    """Check that a state is as its last checkpoint left it; else closes it and raises FetchError (FL5107)."""
+    if not state.sealed():
+        state.close()
+        raise _unusable(where, "its content is not what the audit wrote")
+
+
+def resume(folder: Path, path: Path | None, options: Options, rules: Path | None) -> State:
+    """Open the state of an earlier run, or an empty one where that run saw other blocks or asked for less.
+
+    Args:
+        folder: The folder of blocks.
+        path: Where the state lies, None for the usual place.
+        options: What to check.
+        rules: The program that runs the rules, None where they are not run.
+
+    Raises:
+        FetchError: FL5107, the earlier state is damaged. It is not thrown away silently: somebody changed it.
+    """
     where = state_path(folder, path)
     where.parent.mkdir(parents=True, exist_ok=True)
+    purpose, earlier = [CHECKPOINT_VERSION, options.chaincode, rules.name if rules else ""], None
     if not options.fresh and where.exists():
         state = State(where)
-        if _fits(state, folder, options):
-            return state
+        if state.recall("made_for", [0])[0] == CHECKPOINT_VERSION:
+            _check_seal(state, where)
+            if _fits(state, folder, purpose):
+                return state
+            earlier = _verified_before(state, folder)
         state.close()
     for suffix in ("", "-wal", "-shm"):
         Path(f"{where}{suffix}").unlink(missing_ok=True)
     state = State(where)
-    state.remember("made_for", _purpose(options))
+    state.remember("made_for", purpose)
+    state.remember("earlier", earlier)
     return state
 
 
-def _purpose(options: Options) -> list[object]:
-    return [CHECKPOINT_VERSION, options.chaincode, options.replay]
-
-
-def _fits(state: State, folder: Path, options: Options) -> bool:
-    """Whether a state was made from the folder's blocks, by the first and the last, and for what is asked now."""
-    version, chaincode, replayed = state.recall("made_for", [0, "", False])
-    if (version, chaincode) != (CHECKPOINT_VERSION, options.chaincode) or (options.replay and not replayed):
+def _fits(state: State, folder: Path, purpose: list[object]) -> bool:
+    """Whether a state was made for what is asked now, and from exactly the bytes that the folder holds."""
+    made_for = state.recall("made_for", [])
+    if made_for[:-1] != purpose[:-1]:
         return False
-    height, wanted = state.recall("height", 0), {}
-    if height:
-        wanted = {0: state.recall("genesis_hash"), height - 1: state.recall("last_hash")}
+    if purpose[-1] and (made_for != purpose or not state.compared):
+        return False  # other rules decided, or none did
+    digest = b""
     try:
-        return all(header_hash(read_block(folder, number).header).hex() == found for number, found in wanted.items())
+        for number in range(state.recall("height", 0)):
+            digest = chained(digest, read_raw(folder, number))
     except FetchError:
         return False
+    return bool(digest.hex() == state.recall("blocks_digest", ""))
+
+
+def _verified_before(state: State, folder: Path) -> list[object] | None:
+    """Return number and hash of the last block that a state verified of the folder's channel, None if of another."""
+    try:
+        genesis = header_hash(read_block(folder, 0).header).hex()
+    except FetchError:
+        return None
+    height, before = state.recall("height", 0), state.recall("earlier")
+    if not height or state.recall("genesis_hash") != genesis:
+        return None
+    return before if before is not None and before[0] >= height else [height - 1, state.recall("last_hash")]
 
 
 def verify_folder(
@@ -116,14 +150,17 @@ def audited(
         raise FetchError(codes.NO_BLOCKS, "there are no blocks", where=str(folder), hint="Run audit fetch first.")
     with ExitStack() as stack:
         stack.enter_context(_state_errors(state_path(folder, path)))
-        state = resume(folder, path, options)
+        rules = rules_program() if options.replay else None
+        state = resume(folder, path, options, rules)
         stack.callback(state.close)
         replayer = None
-        if options.replay:
+        if rules is not None:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audit-blobs-")))
-            replayer = stack.enter_context(start_replay(state, options.chaincode, gather(options.blobs, scratch)))
+            compared = ComparedState.of(state, options.chaincode)
+            replayer = stack.enter_context(Replayer(rules, compared, gather(options.blobs, scratch)))
         auditor = Auditor(state, chaincode=options.chaincode, pinned=options.genesis, replayer=replayer)
         read(auditor, folder, progress)
+        auditor.save()
         return then(complete(auditor, state, replayer), state, replayer)
 
 
@@ -132,17 +169,23 @@ def _state_errors(where: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        text = f"the state of an earlier audit cannot be used: {error}"
-        hint = "Another audit of these blocks may be running; else start anew with --fresh."
-        raise FetchError(codes.STATE_UNUSABLE, text, where=str(where), hint=hint) from error
+        raise _unusable(where, str(error)) from error
+
+
+def _unusable(where: Path, why: str) -> FetchError:
+    hint = "Another audit of these blocks may be running; else start anew with --fresh."
+    return FetchError(codes.STATE_UNUSABLE, f"the state of an earlier audit cannot be used: {why}", where=str(where), hint=hint)
 
 
 def read(auditor: Auditor, folder: Path, progress: Progress = lambda _a, _b: None) -> None:
     """Feed the auditor every block of a folder that it has not seen; progress is kept whatever file is damaged."""
     total = fetched_height(folder)
     try:
-        for block in read_blocks(folder, start=auditor.height):
-            auditor.feed(block)
+        for number in stored_blocks(folder):
+            if number < auditor.height:
+                continue
+            raw = read_raw(folder, number)
+            auditor.feed(parse_block(folder, number, raw), raw)
             if auditor.broken:
                 break
             progress(auditor.height, total)
@@ -151,27 +194,24 @@ def read(auditor: Auditor, folder: Path, progress: Progress = lambda _a, _b: Non
         raise
 
 
-def start_replay(state: State, chaincode: str, blobs: Path | None) -> Replayer:
-    """Start the rules on the state that the audit has reached."""
+def rules_program() -> Path:
+    """Return the program that runs the rules; its name holds a digest of their sources."""
     from network.build import build_chaincode  # noqa: PLC0415 - only a replay needs the Go tools
 
-    return Replayer(build_chaincode(REPLAY_PACKAGE), state.entries(chaincode), blobs)
+    return build_chaincode(REPLAY_PACKAGE)
 
 
 def complete(auditor: Auditor, state: State, replayer: Replayer | None) -> Verdict:
     """Return the verdict with what holds of the models, and with what was not checked."""
     verdict = auditor.verdict()
+    if replayer is None or not state.compared:
+        verdict.leave(Unchecked.RULES_NOT_RUN)
     if replayer is not None:
         try:
             check_models(verdict, state, Reader(replayer, verdict.channel, auditor.chaincode))
         except (ReplayError, LookupError, TypeError, ValueError) as error:
             # The rules cannot read what others than they have written; the failures above say who wrote it where.
-            verdict.unchecked_rule(Rule.LINEAGE, f"the models cannot be followed in the state committed: {error}")
-    last = state.recall("rules_not_run")
-    if replayer is None or last is not None:
-        which = "on any block" if last is None else f"on all blocks up to {last}"
-        text = f"the rules were not run again {which}: no vote, draw, reward, sum or model in them was checked"
-        verdict.unchecked_rule(Rule.REPLAY_WRITES, text)
-    text = "whether later blocks exist: compare height and last hash with other organisations, online"
-    verdict.unchecked_rule(Rule.HEIGHT, text)
+            verdict.leave(Unchecked.UNREADABLE, error=error)
+    count_unseen(verdict, state)
+    verdict.leave(Unchecked.LATER_BLOCKS)
     return verdict

@@ -25,10 +25,12 @@ class Rule(StrEnum):
     REPLAY_WRITES = codes.REPLAY_WRITES
     REPLAY_REFUSED = codes.REPLAY_REFUSED
     REPLAY_EVENT = codes.REPLAY_EVENT
+    REPLAY_RESPONSE = codes.REPLAY_RESPONSE
     AGGREGATE = codes.AGGREGATE
     LINEAGE = codes.LINEAGE
     EXPIRED = codes.EXPIRED
     HEIGHT = codes.HEIGHT
+    REWRITTEN = codes.REWRITTEN
     BUNDLE = codes.BUNDLE
 
 
@@ -47,12 +49,80 @@ TITLES = {
     Rule.REPLAY_WRITES: "the rules give the writes that were committed",
     Rule.REPLAY_REFUSED: "the rules accept every valid transaction",
     Rule.REPLAY_EVENT: "the rules give the events that were committed",
+    Rule.REPLAY_RESPONSE: "the rules give the responses that were committed",
     Rule.AGGREGATE: "published aggregates are the verified sums",
     Rule.LINEAGE: "every model follows from the initial state",
     Rule.EXPIRED: "no certificate was used after its expiry",
     Rule.HEIGHT: "other organisations stand at the same block",
+    Rule.REWRITTEN: "no block differs from one that an earlier audit verified",
     Rule.BUNDLE: "the bundle is whole",
 }
+
+
+class Unchecked(StrEnum):
+    """Every way in which an audit leaves something unchecked.
+
+    What is unchecked is open in its outcome only: the writes that follow from the outcome are compared all the same.
+    tests/auditor has a tampered ledger for each member.
+    """
+
+    NO_PIN = "no-pin"
+    NO_COMMIT_HASH = "no-commit-hash"
+    KEY_POLICY = "key-policy"
+    REFUSAL = "refusal"
+    FAULT = "fault"
+    SUM = "sum"
+    UPDATE = "update"
+    SEALED = "sealed"
+    NO_FEDERATION = "no-federation"
+    UNREADABLE = "unreadable"
+    RULES_NOT_RUN = "rules-not-run"
+    LATER_BLOCKS = "later-blocks"
+    FEW_WITNESSES = "few-witnesses"
+    OLD_FOLDER = "old-folder"
+
+
+REASONS = {
+    Unchecked.NO_PIN: (Rule.GENESIS, "no genesis hash was pinned; this chain's is {hash}"),
+    Unchecked.NO_COMMIT_HASH: (Rule.COMMIT_HASH, "{blocks} blocks carry no commit hash of the peer that gave them"),
+    Unchecked.KEY_POLICY: (
+        Rule.VALIDATION_CODE,
+        "{namespaces} sets endorsement policies for single keys, which the audit does not evaluate",
+    ),
+    Unchecked.REFUSAL: (
+        Rule.AGGREGATE,
+        "the refusal of a sum of {attempt} was not made again: its masked updates are not at hand",
+    ),
+    Unchecked.FAULT: (
+        Rule.AGGREGATE,
+        "the fault that {attempt} ended with was not proven again: its masked updates are not at hand",
+    ),
+    Unchecked.SUM: (Rule.AGGREGATE, "the sum of {attempt} was not recomputed: its masked updates are not at hand"),
+    Unchecked.UPDATE: (Rule.AGGREGATE, "{count} masked updates were not at hand when committed to"),
+    Unchecked.SEALED: (Rule.AGGREGATE, "{count} bundles of sealed shares were not at hand when committed to"),
+    Unchecked.NO_FEDERATION: (
+        Rule.LINEAGE,
+        "{chaincode} founded no federation in these blocks: there was no vote, sum or model to check",
+    ),
+    Unchecked.UNREADABLE: (Rule.LINEAGE, "the models cannot be followed in the state committed: {error}"),
+    Unchecked.RULES_NOT_RUN: (
+        Rule.REPLAY_WRITES,
+        "the rules were not run again: no vote, draw, reward, sum or model was checked",
+    ),
+    Unchecked.LATER_BLOCKS: (
+        Rule.HEIGHT,
+        "whether later blocks exist: compare height and last hash with other organisations, online",
+    ),
+    Unchecked.FEW_WITNESSES: (
+        Rule.HEIGHT,
+        "{level} other organisations hold this last block, {need} are needed; not heard: {silent}",
+    ),
+    Unchecked.OLD_FOLDER: (
+        Rule.HEIGHT,
+        "this folder ends before block {height}; {own}'s own peer holds it: fetch again",
+    ),
+}
+"""The rule that each leaves unchecked, and the sentence that says so."""
 BEYOND = (
     "A majority of organisations attested the step from each sum to the next model; the audit does not train again.",
     "What data a participant trained on, the vetting vote and the participant's own signature vouch for.",
@@ -66,35 +136,51 @@ WARNINGS = frozenset({Rule.EXPIRED})
 
 @dataclass(frozen=True)
 class Finding:
-    """One breach of a rule, or one thing left unchecked; `block` is -1 where no block is concerned."""
+    """One breach of a rule, or one thing left unchecked.
+
+    `block` is -1 where no block is concerned. `reason` is a value of Unchecked, "" for a breach.
+    """
 
     code: str
     block: int
     txid: str
     text: str
+    reason: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding as plain values."""
-        return {"code": self.code, "block": self.block, "transaction": self.txid, "text": self.text}
+        plain: dict[str, Any] = {
+            "code": self.code,
+            "block": self.block,
+            "transaction": self.txid,
+            "text": self.text,
+        }
+        return plain | ({"reason": self.reason} if self.reason else {})
 
 
 @dataclass
 class Verdict:
-    """The outcome of an audit; `held` counts how often each rule was checked and held."""
+    """The outcome of an audit."""
 
     channel: str = ""
     height: int = 0
+    """Blocks read. Invariant: each follows the one before and the orderers signed it."""
     transactions: int = 0
     last_hash: str = ""
     genesis_hash: str = ""
     held: dict[str, int] = field(default_factory=dict)
+    """How often each rule was checked and held, by its code. A rule that was never checked is not in it."""
     failures: list[Finding] = field(default_factory=list)
+    """Invariant: every write of the rules' namespace that is not theirs stands here, with its block."""
     warnings: list[Finding] = field(default_factory=list)
+    """Breaches of WARNINGS: they do not make the verdict FAILED."""
     unchecked: list[Finding] = field(default_factory=list)
+    """Invariant: each has a reason; what is not in here and not in failures was checked and held."""
 
-    def unchecked_rule(self, rule: Rule, text: str, block: int = -1) -> None:
-        """Say what could not be checked, and why."""
-        self.unchecked.append(Finding(rule.value, block, "", text))
+    def leave(self, reason: Unchecked, block: int = -1, **facts: object) -> None:
+        """Say what could not be checked; `facts` fill the reason's sentence."""
+        rule, text = REASONS[reason]
+        self.unchecked.append(Finding(rule.value, block, "", text.format(**facts), reason.value))
 
     def failed_rule(self, rule: Rule, text: str, block: int = -1) -> None:
         """Say what does not hold."""
@@ -106,22 +192,30 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed; read `unchecked` before believing it."""
+        """Whether nothing failed; read `word` before believing it."""
         return not self.failures
+
+    @property
+    def decided(self) -> bool:
+        """Whether the audit can say anything of the federation: not where its rules were not run."""
+        return not self.ok or all(finding.reason != Unchecked.RULES_NOT_RUN for finding in self.unchecked)
 
     @property
     def word(self) -> str:
         """The verdict in short; it never says OK alone where something was left unchecked."""
         if not self.ok:
             return "FAILED"
+        if not self.decided:
+            return "INCOMPLETE, the rules were not run"
         left = len(self.unchecked)
         return f"OK, with {left} thing{'s' if left != 1 else ''} not checked" if left else "OK"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the verdict as plain values for machines."""
+        """Return the verdict as plain values for machines; `complete` says that nothing was left unchecked."""
         return {
-            "ok": self.ok,
             "verdict": self.word,
+            "ok": self.ok,
+            "complete": not self.unchecked,
             "channel": self.channel,
             "height": self.height,
             "transactions": self.transactions,
@@ -142,6 +236,7 @@ class Record:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        # Invariant: counts of finished blocks only; an abandoned block puts back what it found.
         self.held: dict[str, int] = state.recall("held", {})
 
     def hold(self, rule: Rule) -> None:
@@ -153,16 +248,18 @@ class Record:
         self._note("warning" if rule in WARNINGS else "failure", rule, block, text, txid)
 
     def stop(self, rule: Rule, block: int, text: str) -> None:
-        """Record why the audit cannot go on; the next run tries again."""
+        """Record why the audit stopped at this block; the next run tries it again."""
         self._note("stop", rule, block, text, "")
 
-    def skip(self, rule: Rule, block: int, text: str, txid: str = "") -> None:
-        """Record that a rule could not be checked, and why."""
-        self._note("unchecked", rule, block, text, txid)
+    def leave(self, reason: Unchecked, block: int, txid: str, **facts: object) -> None:
+        """Record what could not be checked of a transaction; `facts` fill the reason's sentence."""
+        rule, text = REASONS[reason]
+        self._note("unchecked", rule, block, text.format(**facts), txid, reason.value)
 
-    def _note(self, kind: str, rule: Rule, block: int, text: str, txid: str) -> None:
+    def _note(self, kind: str, rule: Rule, block: int, text: str, txid: str, reason: str = "") -> None:
         # A block may claim any number, and what a finding quotes may have any length.
-        self._state.note(kind, rule.value, min(block, MOST_BLOCK), txid[:MOST_TEXT], text[:MOST_TEXT])
+        place = (min(block, MOST_BLOCK), txid[:MOST_TEXT])
+        self._state.note(kind, rule.value, *place, text[:MOST_TEXT], reason)
 
     def save(self) -> None:
         """Put the counts where the next checkpoint keeps them."""
@@ -171,7 +268,7 @@ class Record:
     def verdict(self, **facts: Any) -> Verdict:
         """Return the verdict over everything recorded."""
         found = {
-            kind: [Finding(*row) for row in self._state.notes(kind)]
+            kind: [Finding(*row) for row in self._state.findings(kind)]
             for kind in ("failure", "stop", "warning", "unchecked")
         }
         return Verdict(

@@ -1,5 +1,8 @@
 """Blocks in, verdict out: every rule that a regulator can check without trusting anybody's word."""
 
+from hashlib import sha256
+from typing import Any
+
 from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
@@ -19,7 +22,7 @@ from audit.fabric.transactions import Checked
 from audit.fabric.wire import COMMIT_HASH, WireError, check_envelopes, data_hash, header_hash, metadata, recorded_flags
 from audit.verify.execute import Execution
 from audit.verify.replay import Replayer
-from audit.verify.verdict import Finding, Record, Rule, Verdict
+from audit.verify.verdict import Finding, Record, Rule, Unchecked, Verdict
 
 VALID = codes.VALID
 CHECKPOINT_EVERY = 200
@@ -42,6 +45,11 @@ def recall_config(state: State) -> ChannelConfig | None:
     return ChannelConfig(raw[0], parse_config(bytes.fromhex(raw[1])).config)
 
 
+def chained(before: bytes, raw: bytes) -> bytes:
+    """Return the digest over raw blocks, b"" for none, with one block more."""
+    return sha256(before + sha256(raw).digest()).digest()
+
+
 class Auditor:
     """Checks a chain block by block; the state file remembers where it stands."""
 
@@ -53,12 +61,20 @@ class Auditor:
         self.chaincode = chaincode
         self._execution = Execution(state, self.record, chaincode, replayer)
         self.height: int = state.recall("height", 0)
+        """How many blocks hold, from genesis on. Invariant: everything below speaks of exactly these blocks."""
         self._previous = bytes.fromhex(state.recall("last_hash", ""))
+        self._blocks = bytes.fromhex(state.recall("blocks_digest", ""))
+        """The digest over the raw bytes of these blocks, as `chained` makes it."""
         self._commit = bytes.fromhex(state.recall("commit_hash", ""))
+        """The commit hash that a peer must have, made from recomputed codes and writes, never from recorded ones."""
         self._transactions: int = state.recall("transactions", 0)
         self._config_block: int = state.recall("config_block", 0)
+        """The number of the block whose configuration is in force."""
         self._config = recall_config(state)
+        self._earlier: list[Any] | None = state.recall("earlier")
+        """Number and hash of a block that an earlier audit verified, where this one starts anew."""
         self.broken = False
+        """Whether a block did not follow; then no later block counts."""
         state.forget("stop")
 
     @property
@@ -68,8 +84,11 @@ class Auditor:
             raise ValueError("no block was read yet")
         return self._config
 
-    def feed(self, block: common_pb2.Block) -> None:
-        """Check the next block; a block that breaks the chain stops the audit before it (`broken`)."""
+    def feed(self, block: common_pb2.Block, raw: bytes | None = None) -> None:
+        """Check the next block; a block that breaks the chain stops the audit before it (`broken`).
+
+        `raw` holds the bytes that it was read from, None where they are those of its message.
+        """
         number = block.header.number
         before = (dict(self.record.held), self._config, self._config_block, self._commit)
         self._state.begin_block()
@@ -87,9 +106,19 @@ class Auditor:
             self.record.stop(error.rule if isinstance(error, ChainError) else Rule.FORMAT, number, str(error))
             return
         self._previous = header_hash(block.header)
+        self._blocks = chained(self._blocks, block.SerializeToString() if raw is None else raw)
         self.height = number + 1
+        self._compare_earlier()
         if self.height % CHECKPOINT_EVERY == 0:
             self.save()
+
+    def _compare_earlier(self) -> None:
+        """Two blocks of one number, both with the orderers' signatures, are a fork that somebody made."""
+        if self._earlier is None or self._earlier[0] != self.height - 1:
+            return
+        if self._previous.hex() != self._earlier[1]:
+            text = f"an earlier audit verified another block here, with hash {self._earlier[1]}: the chain was forked"
+            self.record.fail(Rule.REWRITTEN, self.height - 1, text)
 
     def _chained(self, block: common_pb2.Block) -> None:
         number = block.header.number
@@ -189,6 +218,7 @@ class Auditor:
         for name, value in (
             ("height", self.height),
             ("last_hash", self._previous.hex()),
+            ("blocks_digest", self._blocks.hex()),
             ("commit_hash", self._commit.hex()),
             ("transactions", self._transactions),
             ("config_block", self._config_block),
@@ -198,8 +228,7 @@ class Auditor:
         self._state.checkpoint()
 
     def verdict(self) -> Verdict:
-        """Save, and return the verdict over everything read so far."""
-        self.save()
+        """Return the verdict over everything read so far."""
         verdict = self.record.verdict(
             channel=self._config.channel if self._config else "",
             height=self.height,
@@ -210,7 +239,7 @@ class Auditor:
         self._pin(verdict)
         bare = self._state.recall("no_commit_hash", 0)
         if bare:
-            verdict.unchecked_rule(Rule.COMMIT_HASH, f"{bare} blocks carry no commit hash of the peer that gave them")
+            verdict.leave(Unchecked.NO_COMMIT_HASH, blocks=bare)
         return verdict
 
     def _pin(self, verdict: Verdict) -> None:
@@ -218,9 +247,7 @@ class Auditor:
         if not self.height:
             return
         if self._pinned is None:
-            verdict.unchecked_rule(
-                Rule.GENESIS, f"no genesis hash was pinned; this chain's is {verdict.genesis_hash}", 0
-            )
+            verdict.leave(Unchecked.NO_PIN, 0, hash=verdict.genesis_hash)
         elif verdict.genesis_hash != self._pinned:
             text = f"the genesis block's hash is {verdict.genesis_hash}, not the pinned {self._pinned}"
             verdict.failures.insert(0, Finding(Rule.GENESIS.value, 0, "", text))

@@ -15,7 +15,7 @@ from audit.evidence.fetch import QUIET_SECONDS
 from audit.fabric.channel import ChannelConfig
 from audit.fabric.orderers import OrdererError, check_signatures
 from audit.fabric.wire import WireError, header_hash
-from audit.verify.verdict import Rule, Verdict
+from audit.verify.verdict import Rule, Unchecked, Verdict
 from gateway import Endpoint, Identity, Signer, connect
 from gateway.errors import GatewayError
 from network.connection import Profile
@@ -110,8 +110,7 @@ def judge(verdict: Verdict, witnesses: Sequence[Witness], own: str) -> None:
         verdict.held_rule(Rule.HEIGHT, len(level))
     else:
         silent = ", ".join(sorted(_excuse(w) for w in others if w not in level)) or "nobody"
-        text = f"{len(level)} other organisations hold this last block, {need} are needed; not heard: {silent}"
-        verdict.unchecked_rule(Rule.HEIGHT, text)
+        verdict.leave(Unchecked.FEW_WITNESSES, level=len(level), need=need, silent=silent)
 
 
 def _excuse(witness: Witness) -> str:
@@ -123,8 +122,7 @@ def _beyond(verdict: Verdict, ahead: Sequence[Witness], witnesses: Sequence[Witn
     furthest = max(ahead, key=lambda w: w.height)
     mine = max((w.height for w in witnesses if w.organisation == own), default=0)
     if mine > verdict.height:
-        text = f"this folder ends before block {verdict.height}; {own}'s own peer holds it: fetch again"
-        verdict.unchecked_rule(Rule.HEIGHT, text)
+        verdict.leave(Unchecked.OLD_FOLDER, height=verdict.height, own=own)
     else:
         text = f"{furthest.organisation} holds block {furthest.height - 1}, {own}'s peer does not give it"
         verdict.failed_rule(Rule.HEIGHT, text, verdict.height)

@@ -22,6 +22,7 @@ from tests.scenarios.conftest import CONSORTIUM, PARAMETERS
 from tests.scenarios.federation import Federation
 from tests.scenarios.rounds import Attempt
 
+NOTHING = {"proposal": "", "signature": ""}
 QUICK = PARAMETERS | {"epoch_rounds": 2}
 
 
@@ -103,6 +104,16 @@ async def _live(run: Path) -> None:
         await attempt.report_lie(await attempt.aggregator(), attempt.lie())
         await attempt.finish()
         await federation.submit("Settle", training="tumour", round=1)
+        await _garbage(federation)
+
+
+async def _garbage(federation: Federation) -> None:
+    """Let an attempt end void, by a report that its sum is out of range."""
+    attempt = await Attempt.open(federation, "tumour")
+    await attempt.keys_and_shares()
+    await attempt.updates(spoil=True)
+    await attempt.unmask()
+    await attempt.by_node("ReportFault", federation.members[0], kind="garbage", accused="", evidence=NOTHING)
 
 
 def open_ledger(run: Path, blocks: Path) -> Ledger:

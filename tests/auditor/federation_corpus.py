@@ -5,8 +5,9 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from fabric_protos.common import common_pb2
+from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
-from fabric_protos.peer import chaincode_event_pb2, chaincode_pb2, proposal_pb2
+from fabric_protos.peer import chaincode_event_pb2, chaincode_pb2, proposal_pb2, proposal_response_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.fabric.envelope import is_config_block, parse_action, parse_transaction
@@ -198,3 +199,183 @@ def _foreign(ledger: Ledger, chain: Chain) -> Expected:
     rehash(opened)
     forged(ledger, chain, place, opened, MAJORITY)
     return Rule.REPLAY_WRITES, place[0]
+
+
+def _forge(ledger: Ledger, chain: Chain, function: str, change: Callable[[Opened], None]) -> int:
+    """Let a majority endorse a changed transaction, the last of its function; returns its block."""
+    place = places(ledger, chain, function)[-1]
+    opened = Opened.of(chain[place[0]].data.data[place[1]])
+    change(opened)
+    forged(ledger, chain, place, opened, MAJORITY)
+    return place[0]
+
+
+def _rwset_kind(name: str, function: str, change: Callable[[kv_rwset_pb2.KVRWSet], None]) -> None:
+    """Register a change of the rules' public read-write set, which must be found where it was made."""
+
+    def forge(ledger: Ledger, chain: Chain) -> Expected:
+        block = _forge(ledger, chain, function, lambda opened: opened.rwset(change, ledger.chaincode))
+        return Rule.REPLAY_WRITES, block
+
+    KINDS[name] = forge
+
+
+def _first_twice(rwset: kv_rwset_pb2.KVRWSet) -> None:
+    rwset.writes.add(key=rwset.writes[0].key, value=rwset.writes[0].value)
+
+
+def _evil_then_good(rwset: kv_rwset_pb2.KVRWSet) -> None:
+    good = kv_rwset_pb2.KVWrite.FromString(rwset.writes[0].SerializeToString())
+    rwset.writes[0].value = b"{}"
+    rwset.writes.append(good)
+
+
+def _delete(rwset: kv_rwset_pb2.KVRWSet) -> None:
+    rwset.writes[0].is_delete, rwset.writes[0].value = True, b""
+
+
+def _empty(rwset: kv_rwset_pb2.KVRWSet) -> None:
+    rwset.writes[0].value = b""
+
+
+def _write(rwset: kv_rwset_pb2.KVRWSet, key: str, value: bytes) -> None:
+    rwset.writes.add(key=key, value=value, is_delete=not value)
+
+
+def _balance(rwset: kv_rwset_pb2.KVRWSet, value: bytes) -> None:
+    _write(rwset, "\0balance\0HospitalDMSP\0", value)
+
+
+def _removed(rwset: kv_rwset_pb2.KVRWSet) -> None:
+    _write(rwset, "\0organisation\0HospitalDMSP\0", b'{"msp_id":"HospitalDMSP","since_ms":1,"status":"removed"}')
+
+
+def _policy(rwset: kv_rwset_pb2.KVRWSet) -> None:
+    rwset.metadata_writes.add(key=rwset.writes[0].key).entries.add(name="VALIDATION_PARAMETER", value=b"")
+
+
+def _detail(rwset: kv_rwset_pb2.KVRWSet) -> None:
+    for write in rwset.writes:
+        write.value = write.value.replace(b"garbage", b"nothing").replace(b"of transaction", b"of transactions")
+
+
+_rwset_kind("a balance forged beside the rules' writes", "Settle", lambda s: _balance(s, b'{"amount":999999999999}'))
+_rwset_kind("a balance deleted", "Settle", lambda s: _balance(s, b""))
+_rwset_kind("an organisation removed without a vote", "Settle", _removed)
+_rwset_kind("a key that is none of the rules' own", "Settle", lambda s: _write(s, "plain", b"x"))
+_rwset_kind("a write of the rules turned into a deletion", "Settle", _delete)
+_rwset_kind("a write of the rules emptied, which Fabric takes for a deletion", "Settle", _empty)
+_rwset_kind("a write of the rules left out", "Settle", lambda s: s.writes.pop())
+_rwset_kind("all writes left out", "Settle", lambda s: s.ClearField("writes"))
+_rwset_kind("a key written twice with one value", "Settle", _first_twice)
+_rwset_kind("a key written twice, the last time rightly", "Settle", _evil_then_good)
+_rwset_kind("a policy set for a key", "Settle", _policy)
+_rwset_kind("a flag's detail that is no text of a refusal", "ReportFault", _detail)
+
+
+@kind("a range read that leaves out what it found")
+def _range(ledger: Ledger, chain: Chain) -> Expected:
+    for block, index in written(ledger, chain):
+        opened = Opened.of(chain[block].data.data[index])
+        found: list[int] = []
+
+        def shorten(rwset: kv_rwset_pb2.KVRWSet, found: list[int] = found) -> None:
+            for query in rwset.range_queries_info:
+                if query.raw_reads.kv_reads and not found:
+                    found.append(len(query.raw_reads.kv_reads))
+                    del query.raw_reads.kv_reads[-1]
+
+        opened.rwset(shorten, ledger.chaincode)
+        if found:
+            forged(ledger, chain, (block, index), opened, MAJORITY)
+            return Rule.VALIDATION_CODE, block
+    raise AssertionError("no transaction reads a range")
+
+
+@kind("private data written by the rules' chaincode")
+def _private(ledger: Ledger, chain: Chain) -> Expected:
+    def change(hashed: kv_rwset_pb2.HashedRWSet) -> None:
+        hashed.hashed_writes.add(key_hash=b"k" * 32, value_hash=b"v" * 32)
+
+    def forge(opened: Opened) -> None:
+        opened.collection(change, ledger.chaincode, "_implicit_org_HospitalAMSP")
+
+    return Rule.REPLAY_WRITES, _forge(ledger, chain, "Settle", forge)
+
+
+@kind("private data purged by the rules' chaincode")
+def _purged(ledger: Ledger, chain: Chain) -> Expected:
+    def change(hashed: kv_rwset_pb2.HashedRWSet) -> None:
+        hashed.hashed_writes.add(key_hash=b"k" * 32, is_purge=True)
+
+    def forge(opened: Opened) -> None:
+        opened.collection(change, ledger.chaincode, "_implicit_org_HospitalAMSP")
+
+    return Rule.REPLAY_WRITES, _forge(ledger, chain, "Settle", forge)
+
+
+@kind("a policy set for a key of private data")
+def _private_policy(ledger: Ledger, chain: Chain) -> Expected:
+    def change(hashed: kv_rwset_pb2.HashedRWSet) -> None:
+        hashed.metadata_writes.add(key_hash=b"k" * 32).entries.add(name="VALIDATION_PARAMETER", value=b"")
+
+    def forge(opened: Opened) -> None:
+        opened.collection(change, ledger.chaincode, "_implicit_org_HospitalAMSP")
+
+    return Rule.REPLAY_WRITES, _forge(ledger, chain, "Settle", forge)
+
+
+def _namespace(opened: Opened, name: str, write: kv_rwset_pb2.KVRWSet) -> None:
+    sets = rwset_pb2.TxReadWriteSet.FromString(opened.result.results)
+    sets.ns_rwset.add(namespace=name, rwset=write.SerializeToString())
+    opened.result.results = sets.SerializeToString()
+
+
+@kind("the chaincode's own definition written by the rules' chaincode")
+def _second_namespace(ledger: Ledger, chain: Chain) -> Expected:
+    def change(rwset: kv_rwset_pb2.KVRWSet) -> None:
+        _write(rwset, f"namespaces/fields/{ledger.chaincode}/Collections", b"x")
+
+    # Every transaction reads its chaincode's definition there.
+    return Rule.REPLAY_WRITES, _forge(ledger, chain, "Settle", lambda opened: opened.rwset(change, "_lifecycle"))
+
+
+@kind("a namespace that nobody defined")
+def _undefined_namespace(ledger: Ledger, chain: Chain) -> Expected:
+    write = kv_rwset_pb2.KVRWSet(writes=[kv_rwset_pb2.KVWrite(key="k", value=b"x")])
+    return Rule.VALIDATION_CODE, _forge(ledger, chain, "Settle", lambda o: _namespace(o, "evil", write))
+
+
+@kind("the rules' namespace a second time")
+def _namespace_twice(ledger: Ledger, chain: Chain) -> Expected:
+    write = kv_rwset_pb2.KVRWSet(writes=[kv_rwset_pb2.KVWrite(key="k", value=b"x")])
+    return Rule.VALIDATION_CODE, _forge(ledger, chain, "Settle", lambda o: _namespace(o, ledger.chaincode, write))
+
+
+def _event_kind(name: str, change: Callable[[chaincode_event_pb2.ChaincodeEvent], None]) -> None:
+    def forge(ledger: Ledger, chain: Chain) -> Expected:
+        def edit(opened: Opened) -> None:
+            event = chaincode_event_pb2.ChaincodeEvent.FromString(opened.result.events)
+            change(event)
+            opened.result.events = event.SerializeToString()
+
+        return Rule.REPLAY_EVENT, _forge(ledger, chain, "OpenRound", edit)
+
+    KINDS[name] = forge
+
+
+_event_kind("an event left out", lambda event: event.Clear())
+_event_kind("an event's payload changed", lambda event: setattr(event, "payload", b"{}"))
+_event_kind("an event that names another transaction", lambda event: setattr(event, "tx_id", "ab" * 32))
+
+
+def _response_kind(name: str, change: Callable[[proposal_response_pb2.Response], None]) -> None:
+    def forge(ledger: Ledger, chain: Chain) -> Expected:
+        return Rule.REPLAY_RESPONSE, _forge(ledger, chain, "OpenRound", lambda opened: change(opened.result.response))
+
+    KINDS[name] = forge
+
+
+_response_kind("a response's payload changed", lambda response: setattr(response, "payload", b'{"round":9}'))
+_response_kind("a response's status changed", lambda response: setattr(response, "status", 201))
+_response_kind("a response that carries a message", lambda response: setattr(response, "message", "paid"))

@@ -105,6 +105,17 @@ class Opened:
                 entry.rwset = content.SerializeToString()
         self.result.results = sets.SerializeToString()
 
+    def collection(self, change: Callable[[kv_rwset_pb2.HashedRWSet], None], namespace: str, name: str) -> None:
+        """Change the hashed read-write set of a namespace's collection, new if it has none."""
+        sets = rwset_pb2.TxReadWriteSet.FromString(self.result.results)
+        entry = next(entry for entry in sets.ns_rwset if entry.namespace == namespace)
+        found = next((c for c in entry.collection_hashed_rwset if c.collection_name == name), None)
+        collection = entry.collection_hashed_rwset.add(collection_name=name) if found is None else found
+        content = kv_rwset_pb2.HashedRWSet.FromString(collection.hashed_rwset)
+        change(content)
+        collection.hashed_rwset = content.SerializeToString()
+        self.result.results = sets.SerializeToString()
+
     def endorse(self, keys: list[Key]) -> None:
         """Replace the endorsements by true signatures of `keys` over the result as it is now."""
         self.response.extension = self.result.SerializeToString()

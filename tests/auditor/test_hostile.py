@@ -14,7 +14,7 @@ import pytest
 from fabric_protos.common import common_pb2
 from typer.testing import CliRunner
 
-from audit.cli import EXIT_FAILED, audit, show
+from audit.cli import EXIT_FAILED, EXIT_UNCHECKED, audit, show
 from audit.evidence.fetch import block_path
 from audit.fabric.channel import genesis_config
 from audit.fabric.wire import header_hash
@@ -106,7 +106,8 @@ def test_blocks_exchanged_after_an_audit_are_audited_again(
 def test_what_an_earlier_run_did_not_look_at_is_looked_at_when_asked(blocks: Path) -> None:
     other = run("verify", "--blocks", blocks, "--chaincode", "another")
     assert any("founded no federation" in finding["text"] for finding in other["unchecked"])
-    bare = run("verify", "--blocks", blocks, "--no-replay")
+    bare = run("verify", "--blocks", blocks, "--no-replay", code=EXIT_UNCHECKED)
+    assert bare["verdict"] == "INCOMPLETE, the rules were not run"
     assert Rule.REPLAY_WRITES.value in [finding["code"] for finding in bare["unchecked"]]
     whole = run("verify", "--blocks", blocks)
     assert whole == run("verify", "--blocks", blocks, "--fresh")
@@ -228,10 +229,13 @@ def test_ok_is_never_said_alone_where_something_was_left_unchecked(blocks: Path,
     left = len(verdict["unchecked"])
     assert (verdict["ok"], verdict["verdict"]) == (True, f"OK, with {left} things not checked")
     said = CliRunner().invoke(audit, ["verify", "--blocks", str(blocks)]).stdout
-    assert f"Verdict: OK, with {left} things not checked" in said
+    assert said.splitlines()[0] == f"Verdict: OK, with {left} things not checked"
     page = tmp_path / "report.html"
     run("report", "--blocks", blocks, "--out", page)
     assert f"OK, with {left} things not checked</title>" in page.read_text()
+    assert (verdict["complete"], next(iter(verdict))) == (False, "verdict")
+    for command in (("verify",), ("report", "--out", page)):
+        run(*command, "--blocks", blocks, "--strict", code=EXIT_UNCHECKED)
 
 
 def test_metrics_that_no_axis_can_hold_do_not_break_the_report(federation_ledger: Ledger, tmp_path: Path) -> None:

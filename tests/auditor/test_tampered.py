@@ -49,6 +49,7 @@ def test_an_audit_in_parts_ends_like_one_without_a_break(honest: Ledger, tmp_pat
         for block in honest.chain[start : start + third] if start < 2 * third else honest.chain[start:]:
             auditor.feed(block)
         parts = auditor.verdict().as_json()
+        auditor.save()
         state.close()
     assert parts == whole
 
@@ -61,6 +62,7 @@ def test_an_audit_that_stopped_goes_on_when_the_right_block_comes(honest: Ledger
     for block in chain[:6]:
         stopped.feed(block)
     assert (stopped.broken, stopped.verdict().failures[0].code) == (True, Rule.DATA_HASH.value)
+    stopped.save()
     state.close()
     again = State(tmp_path / "state")
     auditor = Auditor(again)

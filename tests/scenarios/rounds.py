@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -85,13 +86,23 @@ class Attempt:
             sealed=shares.sealed.hex(),
         )
 
-    async def updates(self, absent: Collection[str] = ()) -> None:
-        """Mask and commit synthetic vectors; then the survivors are frozen."""
+    async def updates(self, absent: Collection[str] = (), spoil: bool = False) -> None:
+        """Mask and commit synthetic vectors, one of them garbage if asked; then the survivors are frozen."""
         self.simulation.commit_updates(vectors(self.simulation.session), absent)
+        if spoil:
+            self.prepare_reveals()  # before: nobody reveals anything for an update that is not its own
+            self._spoil(min(self.simulation.updates))
         await asyncio.gather(
             *(self.by_node("CommitUpdate", name, **self.update(name)) for name in self.simulation.updates)
         )
         await self.advance("Unmask")
+
+    def _spoil(self, name: str) -> None:
+        """Let a participant commit to an update whose masked slot lies out of range."""
+        garbage = bytearray(self.simulation.blobs[self.simulation.updates[name]])
+        garbage[3] ^= 0x40  # adds or takes 2^30 from the masked slot, and so from the plain one
+        digest_of = hashlib.sha256(garbage).digest()
+        self.simulation.updates[name], self.simulation.blobs[digest_of] = digest_of, bytes(garbage)
 
     def update(self, name: str) -> dict[str, Any]:
         """Return the rest of CommitUpdate's argument; the blob lies with every member."""

@@ -14,8 +14,8 @@ from audit.evidence.blobs import gather
 from audit.evidence.fetch import fetch
 from audit.fabric.state import State
 from audit.report.render import verdict_view
-from audit.verify.replay import Replayer
-from audit.verify.run import Options, complete, read, resume, start_replay
+from audit.verify.replay import ComparedState, Replayer
+from audit.verify.run import Options, complete, read, resume, rules_program
 from audit.verify.story import Reader, tell
 from audit.verify.verdict import Verdict
 from audit.verify.verify import Auditor
@@ -38,7 +38,7 @@ class Snapshot:
     @property
     def version(self) -> str:
         """What changes whenever the pages change."""
-        return f"{self.verdict['height']}-{self.verdict['counts']['failures']}"
+        return "-".join(str(n) for n in (self.verdict["height"], *self.verdict["counts"].values()))
 
     @property
     def word(self) -> str:
@@ -97,15 +97,18 @@ class Watcher:
             self.snapshot = Snapshot(story, verdict_view(verdict), int(time.time() * 1000))
 
     def _open(self) -> tuple[Auditor, State, Replayer]:
+        rules = rules_program()
         if self._state is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._state = resume(self._folder, None, self._options)
+            self._state = resume(self._folder, None, self._options, rules)
+        if self._auditor is not None and self._auditor.broken:
+            # The rules may have run a part of the block that broke: they start again where the audit stands.
+            self._stop_replay()
+            self._auditor = None
         if self._replayer is None:
-            blobs = gather(self._options.blobs, Path(self._scratch.name))
-            self._replayer = start_replay(self._state, self._options.chaincode, blobs)
-        if self._auditor is None or self._auditor.broken:
-            if self._auditor is not None:
-                self._replayer.restart(self._state.entries(self._options.chaincode))
+            compared = ComparedState.of(self._state, self._options.chaincode)
+            self._replayer = Replayer(rules, compared, gather(self._options.blobs, Path(self._scratch.name)))
+        if self._auditor is None:
             self._auditor = Auditor(
                 self._state,
                 chaincode=self._options.chaincode,
@@ -114,9 +117,15 @@ class Watcher:
             )
         return self._auditor, self._state, self._replayer
 
-    def _close(self) -> None:
+    def _stop_replay(self) -> None:
         if self._replayer is not None:
             self._replayer.close()
+            self._replayer = None
+
+    def _close(self) -> None:
+        self._stop_replay()
+        if self._auditor is not None:
+            self._auditor.save()
         if self._state is not None:
             self._state.close()
         self._scratch.cleanup()

@@ -15,7 +15,7 @@ from audit.fabric.state import State
 
 def action(rwset: kv_rwset_pb2.KVRWSet) -> Action:
     namespace = rwset_pb2.NsReadWriteSet(namespace="cc", rwset=rwset.SerializeToString())
-    return Action("cc", "1", (), b"", (), (namespace,), None, proposal_hash_holds=True)
+    return Action("cc", "1", (), (200, "", ""), b"", (), (namespace,), None, proposal_hash_holds=True)
 
 
 def version(block: int, tx: int) -> kv_rwset_pb2.Version:

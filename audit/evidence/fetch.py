@@ -72,7 +72,9 @@ def parse_block(folder: Path, number: int, raw: bytes) -> common_pb2.Block:
 
 
 def _no_block(path: Path, error: Exception) -> FetchError:
-    return FetchError(codes.NOT_A_BLOCK, f"the file does not hold a block: {error}", where=str(path), hint="fetch it again")
+    return FetchError(
+        codes.NOT_A_BLOCK, f"the file does not hold a block: {error}", where=str(path), hint="fetch it again"
+    )
 
 
 def read_block(folder: Path, number: int) -> common_pb2.Block:

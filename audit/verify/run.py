@@ -174,7 +174,9 @@ def _state_errors(where: Path) -> Iterator[None]:
 
 def _unusable(where: Path, why: str) -> FetchError:
     hint = "Another audit of these blocks may be running; else start anew with --fresh."
-    return FetchError(codes.STATE_UNUSABLE, f"the state of an earlier audit cannot be used: {why}", where=str(where), hint=hint)
+    return FetchError(
+        codes.STATE_UNUSABLE, f"the state of an earlier audit cannot be used: {why}", where=str(where), hint=hint
+    )
 
 
 def read(auditor: Auditor, folder: Path, progress: Progress = lambda _a, _b: None) -> None:

@@ -82,6 +82,7 @@ class Pages:
             "channel": snapshot.story["channel"],
             "story": snapshot.story,
             "verdict": snapshot.verdict,
+            "word": snapshot.word,
             "version": snapshot.version,
             "height": snapshot.verdict["height"],
             "reload": False,
@@ -95,7 +96,7 @@ class Pages:
         """Answer with the verdict and the rounds under way."""
         snapshot = self._snapshot()
         now = int(time.time() * 1000)
-        return self._page("overview", "Overview", word=snapshot.word, live=live_rounds(snapshot.story, now, url))
+        return self._page("overview", "Overview", live=live_rounds(snapshot.story, now, url))
 
     async def trainings(self, _: web.Request) -> web.Response:
         """Answer with every training."""

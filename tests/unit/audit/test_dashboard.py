@@ -21,7 +21,7 @@ from audit.report.dashboard.live import live_rounds
 from audit.report.dashboard.search import search
 from audit.report.dashboard.watch import Snapshot
 from audit.report.render import verdict_view
-from audit.verify.verdict import Verdict
+from audit.verify.verdict import Unchecked, Verdict
 
 TOKEN = "0123456789abcdef" * 2
 PAGES = (
@@ -39,6 +39,23 @@ PAGES = (
 
 def snapshot(story: dict[str, Any]) -> Snapshot:
     return Snapshot(story, verdict_view(Verdict(channel="fedchannel", height=9, transactions=12)), 1)
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_every_page_says_at_its_head_what_was_not_checked(story: dict[str, Any], page: str) -> None:
+    verdict = Verdict(channel="fedchannel", height=9, transactions=12)
+    verdict.leave(Unchecked.LATER_BLOCKS)
+    app = application(lambda: Snapshot(story, verdict_view(verdict), 1), Guard())
+    async with TestClient(TestServer(app)) as opened:
+        text = await (await opened.get(page)).text()
+    assert "OK, with 1 thing not checked" in text.partition("</header>")[0]
+
+
+def test_a_page_is_shown_anew_when_something_more_is_left_unchecked(story: dict[str, Any]) -> None:
+    verdict = Verdict(height=9)
+    before = Snapshot(story, verdict_view(verdict)).version
+    verdict.leave(Unchecked.LATER_BLOCKS)
+    assert Snapshot(story, verdict_view(verdict)).version != before
 
 
 @pytest.fixture

@@ -56,3 +56,42 @@ def test_ranges_lay_pending_writes_over_the_state() -> None:
     state.write(("cc", "", b"bb"), b"new", (4, 1))
     assert list(state.range("cc", "a", "c", include_end=False)) == [("a", (1, 0)), ("bb", (4, 1))]
     assert list(state.range("cc", "b", "", include_end=False)) == [("bb", (4, 1)), ("c", (3, 0))]
+
+
+def test_a_state_is_sealed_as_its_checkpoint_left_it(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    assert state.sealed()
+    _write(state, 1, "a", b"one")
+    state.remember("height", 2)
+    assert not state.sealed()
+    state.checkpoint()
+    assert state.sealed()
+    state.note("failure", "FL5030", 2, "tx", "wrong")
+    assert not state.sealed()
+    state.close()
+    again = State(tmp_path / "state")
+    assert again.sealed()
+    again.close()
+
+
+def test_a_state_is_compared_once_each_transaction_that_counts_was() -> None:
+    state = State(":memory:")
+    assert state.compared
+    state.apply_uncompared()
+    assert not state.compared
+    state.mark_compared()
+    assert state.compared
+    state.begin_block()
+    state.apply_uncompared()
+    state.abandon_block()
+    assert state.compared
+
+
+def test_a_value_is_the_one_that_the_block_under_way_has_written() -> None:
+    state = State(":memory:")
+    _write(state, 1, "a", b"one")
+    state.begin_block()
+    assert (state.value(("cc", "", b"a")), state.value(("cc", "", b"b"))) == (b"one", None)
+    state.write(("cc", "", b"a"), None, (2, 0))
+    state.write(("cc", "", b"b"), b"two", (2, 0))
+    assert (state.value(("cc", "", b"a")), state.value(("cc", "", b"b"))) == (None, b"two")

@@ -36,8 +36,9 @@ async function poll() {
     if (!answer.ok) throw new Error(String(answer.status));
     const live = await answer.json();
     for (const name of ["height", "verdict", "trainings", "flags"]) {
-      const place = document.querySelector(`[data-live="${name}"]`);
-      if (place && place.textContent !== String(live[name])) place.textContent = live[name];
+      for (const place of document.querySelectorAll(`[data-live="${name}"]`)) {
+        if (place.textContent !== String(live[name])) place.textContent = live[name];
+      }
     }
     if (body) fill(live.rounds);
     const line = live.problem ? `The peer cannot be read: ${live.problem}` : `Up to date with block ${live.height - 1}`;

@@ -68,7 +68,7 @@ def test_a_policy_holds_where_it_does_on_fabric(case: dict[str, Any]) -> None:
 
 def action(raw: str) -> Action:
     namespaces = rwset_pb2.TxReadWriteSet.FromString(bytes.fromhex(raw)).ns_rwset
-    return Action("cc", "1", (), b"", (), tuple(namespaces), None, proposal_hash_holds=True)
+    return Action("cc", "1", (), (200, "", ""), b"", (), tuple(namespaces), None, proposal_hash_holds=True)
 
 
 @pytest.mark.parametrize("case", cases("reads"))

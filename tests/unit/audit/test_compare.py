@@ -114,6 +114,7 @@ def test_another_response_is_found(response: tuple[int, str, str]) -> None:
         ({"event_name": "Other"}, [Rule.REPLAY_EVENT]),
         ({"payload": b"[]"}, [Rule.REPLAY_EVENT]),
         ({"tx_id": "cd" * 32}, [Rule.REPLAY_EVENT]),
+        ({"tx_id": "00" * 32}, [Rule.REPLAY_EVENT]),
     ],
 )
 def test_another_event_is_found(change: dict[str, Any], rule: list[Rule]) -> None:

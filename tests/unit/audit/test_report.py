@@ -133,10 +133,11 @@ def test_the_lineage_graph_holds_every_model_once(story: dict[str, Any]) -> None
     assert len(graph["edges"]) == len(finals)
 
 
-def test_a_break_in_the_lineage_is_named(story: dict[str, Any]) -> None:
+@pytest.mark.parametrize("other", ["00" * 32, "ff" * 32])
+def test_a_break_in_the_lineage_is_named(story: dict[str, Any], other: str) -> None:
     (training,) = story["trainings"]
     assert lineage_breaks(training) == []
-    training["lineage"]["steps"][0]["base_state"] = "00" * 32
+    training["lineage"]["steps"][0]["base_state"] = other
     assert [text.split(" starts")[0] for text in lineage_breaks(training)] == ["round 1"]
     training["lineage"]["state"] = "11" * 32
     assert len(lineage_breaks(training)) == 2

@@ -25,7 +25,9 @@ FACTS = dict.fromkeys(
 
 
 def test_ok_alone_says_that_nothing_was_left_unchecked() -> None:
-    assert (Verdict().word, Verdict().as_json()["complete"]) == ("OK", True)
+    empty = Verdict().as_json()
+    assert (empty["verdict"], empty["ok"], empty["complete"]) == ("OK", True, True)
+    assert (empty["height"], empty["transactions"], empty["held"]) == (0, 0, [])
 
 
 @pytest.mark.parametrize("reason", Unchecked)

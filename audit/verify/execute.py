@@ -7,6 +7,7 @@ from typing import Any
 from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
+from audit import codes as error_codes
 from audit.fabric.channel import ChannelConfig
 from audit.fabric.envelope import Action
 from audit.fabric.lifecycle import UndefinedError, approved_by, defines, definition
@@ -15,7 +16,7 @@ from audit.fabric.state import State
 from audit.fabric.transactions import Checked, check_transaction
 from audit.fabric.wire import WireError, read_json
 from audit.verify.compare import Comparison, claimed_refusal, compare, compare_foreign, proposes
-from audit.verify.replay import Replayer
+from audit.verify.replay import Replayer, ReplayError
 from audit.verify.verdict import Record, Rule, Unchecked
 
 VALID = codes.VALID
@@ -142,8 +143,12 @@ class Execution:
             if what in COUNTED:
                 name = f"unseen_{COUNTED[what].value}"
                 self._state.remember(name, self._state.recall(name, 0) + 1)
-            else:
+            elif what in LEFT_OPEN:
                 self._record.leave(LEFT_OPEN[what], number, txid, attempt=where)
+            else:
+                raise ReplayError(
+                    error_codes.REPLAY_FAILED, f"the rules left a check open that has no name here: {what}"
+                )
 
 
 def _attempt(action: Action) -> str:

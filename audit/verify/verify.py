@@ -89,28 +89,34 @@ class Auditor:
 
         `raw` holds the bytes that it was read from, None where they are those of its message.
         """
-        number = block.header.number
-        before = (dict(self.record.held), self._config, self._config_block, self._commit)
+        before = (dict(self.record.held), self._config, self._config_block, self._commit, self._transactions)
         self._state.begin_block()
         try:
-            self._chained(block)
-            if number == 0:
-                self._genesis(block)
-            else:
-                self._signed(block)
-                self._contents(block)
-        except (ChainError, WireError) as error:
-            self.broken = True
-            self.record.held, self._config, self._config_block, self._commit = before
+            self._check(block)
+        except Exception as error:
+            # Whatever it was, no half of the block may stay: the rules' process can fail in the middle of one.
+            self.record.held, self._config, self._config_block, self._commit, self._transactions = before
             self._state.abandon_block()
-            self.record.stop(error.rule if isinstance(error, ChainError) else Rule.FORMAT, number, str(error))
+            if not isinstance(error, ChainError | WireError):
+                raise
+            self.broken = True
+            rule = error.rule if isinstance(error, ChainError) else Rule.FORMAT
+            self.record.stop(rule, block.header.number, str(error))
             return
         self._previous = header_hash(block.header)
         self._blocks = chained(self._blocks, block.SerializeToString() if raw is None else raw)
-        self.height = number + 1
+        self.height = block.header.number + 1
         self._compare_earlier()
         if self.height % CHECKPOINT_EVERY == 0:
             self.save()
+
+    def _check(self, block: common_pb2.Block) -> None:
+        self._chained(block)
+        if block.header.number == 0:
+            self._genesis(block)
+        else:
+            self._signed(block)
+            self._contents(block)
 
     def _compare_earlier(self) -> None:
         """Two blocks of one number, both with the orderers' signatures, are a fork that somebody made."""

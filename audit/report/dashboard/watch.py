@@ -14,7 +14,7 @@ from audit.evidence.blobs import gather
 from audit.evidence.fetch import fetch
 from audit.fabric.state import State
 from audit.report.render import verdict_view
-from audit.verify.replay import ComparedState, Replayer
+from audit.verify.replay import ComparedState, Replayer, ReplayError
 from audit.verify.run import Options, complete, read, resume, rules_program
 from audit.verify.story import Reader, tell
 from audit.verify.verdict import Verdict
@@ -90,7 +90,11 @@ class Watcher:
         """Verify what is new; a chain that broke is looked at again, since its folder may have been repaired."""
         auditor, state, replayer = self._open()
         before = auditor.height
-        read(auditor, self._folder)
+        try:
+            read(auditor, self._folder)
+        except ReplayError:
+            self._restart()
+            raise
         if auditor.height != before or not self.snapshot.looked_ms or auditor.broken:
             verdict = complete(auditor, state, replayer)
             story = tell(Reader(replayer, verdict.channel, self._options.chaincode), state)
@@ -102,9 +106,7 @@ class Watcher:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._state = resume(self._folder, None, self._options, rules)
         if self._auditor is not None and self._auditor.broken:
-            # The rules may have run a part of the block that broke: they start again where the audit stands.
-            self._stop_replay()
-            self._auditor = None
+            self._restart()
         if self._replayer is None:
             compared = ComparedState.of(self._state, self._options.chaincode)
             self._replayer = Replayer(rules, compared, gather(self._options.blobs, Path(self._scratch.name)))
@@ -117,15 +119,20 @@ class Watcher:
             )
         return self._auditor, self._state, self._replayer
 
+    def _restart(self) -> None:
+        """Begin again where the audit stands: the rules may have run a part of a block that did not count."""
+        if self._auditor is not None:
+            self._auditor.save()
+            self._auditor = None
+        self._stop_replay()
+
     def _stop_replay(self) -> None:
         if self._replayer is not None:
             self._replayer.close()
             self._replayer = None
 
     def _close(self) -> None:
-        self._stop_replay()
-        if self._auditor is not None:
-            self._auditor.save()
+        self._restart()
         if self._state is not None:
             self._state.close()
         self._scratch.cleanup()

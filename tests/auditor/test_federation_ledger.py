@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.verify.verdict import Rule, Unchecked, Verdict
-from audit.verify.witness import Witness, judge
+from audit.verify.verdict import Rule
 from tests.auditor.auditing import audited, without_commit_hashes
 from tests.auditor.corpus import Ledger
 from tests.auditor.federation_corpus import KINDS
@@ -54,42 +53,3 @@ def test_tampering_is_found(federation_ledger: Ledger, name: str, tmp_path: Path
     verdict = audited(federation_ledger, chain, [federation_ledger.run / "blobs"], tmp_path)
     first = verdict.failures[0]
     assert (rule.value, block_number) == (first.code, first.block), first.text
-
-
-OTHERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
-
-
-def at(height: int, last: str, *, forked: str = "", beyond: int = 0, silent: int = 0) -> list[Witness]:
-    """What peers answer: all at `height`, or one on a fork, one ahead, some silent."""
-    answers = [Witness(name, last, height) for name in OTHERS]
-    for place in range(silent):
-        answers[place] = Witness(OTHERS[place], error="refused")
-    if forked:
-        answers[0] = Witness(OTHERS[0], forked, height)
-    if beyond:
-        answers[0] = Witness(OTHERS[0], last, height + beyond)
-    return [*answers, Witness("regulator", last, height)]
-
-
-@pytest.mark.parametrize(
-    ("witnesses", "failed", "held", "unchecked"),
-    [
-        (at(7, "ab"), 0, 4, 0),
-        (at(7, "ab", silent=2), 0, 2, 0),
-        (at(7, "ab", silent=3), 0, 0, 1),
-        (at(7, "ab", forked="cd"), 1, 0, 0),
-        (at(7, "ab", beyond=3), 1, 0, 0),
-        ([*at(7, "ab", beyond=3)[:-1], Witness("regulator", "ab", 9)], 0, 0, 1),
-    ],
-)
-def test_the_end_is_compared_with_more_organisations_than_may_lie(
-    witnesses: list[Witness], failed: int, held: int, unchecked: int
-) -> None:
-    verdict = Verdict(height=7, last_hash="ab")
-    verdict.leave(Unchecked.LATER_BLOCKS)
-    judge(verdict, witnesses, "regulator")
-    assert (failed, held, unchecked) == (
-        len(verdict.failures),
-        verdict.held.get(Rule.HEIGHT.value, 0),
-        len(verdict.unchecked),
-    )

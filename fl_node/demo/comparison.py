@@ -11,7 +11,8 @@ def train_alone(runtime: PlanRuntime, data: Path, rounds: int) -> bytes:
     """Return the state after as many rounds as the federation had, of one trainer on these rows."""
     state = runtime.initialize()
     for _ in range(rounds):
-        state = runtime.update(state, runtime.work(state, DataSource(data)).vector, 1).state
+        work = runtime.work(state, DataSource(data))
+        state = runtime.update(state, work.vector, [work.examples]).state
     return state
 
 

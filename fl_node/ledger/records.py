@@ -169,6 +169,11 @@ class Round(View):
         """Return the attempt for logs: training/round/attempt."""
         return f"{self.training}/{self.round}/{self.attempt}"
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Return the rows that each survivor declared, in the order of the survivors; 0 where there is no update."""
+        return tuple(self.updates[one].examples if one in self.updates else 0 for one in self.survivors)
+
     def in_order(self, members: "dict[str, object] | set[str] | tuple[str, ...]") -> tuple[str, ...]:
         """Return members of the cohort in cohort order."""
         return tuple(p for p in self.cohort if p in members)

@@ -158,6 +158,10 @@ def warnings(manifest: Manifest) -> list[str]:
     held = sum(math.prod(leaf.shape) for leaf in manifest.state)
     if summed > held:
         found.append(f"{summed} value slots, but a state of {held} numbers: updates could be spread over them")
+    ruled = {rule.segment for rule in manifest.weights}
+    free = [s.name for s in manifest.layout.segments if s.kind == "weight" and s.name not in ruled]
+    if free:
+        found.append(f"declared rows do not bound the weights {', '.join(free)}: one survivor could enlarge the step")
     return found
 
 

@@ -1,5 +1,6 @@
 """What a node asks of the runtime of any framework, and what it gets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -50,8 +51,8 @@ class Runtime(Protocol):
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         """Trains on a participant's rows."""
 
-    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
-        """Computes the next state from a sum."""
+    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+        """Computes the next state from a sum and the rows that each survivor declared."""
 
     def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:
         """Measures a state on a participant's hold-out."""

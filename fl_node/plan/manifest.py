@@ -1,5 +1,7 @@
 """The manifest: everything about a plan that people vote on and nodes check, as canonical JSON."""
 
+import math
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -9,6 +11,7 @@ from fl_node.canonical import CanonicalError, canonical_json, decode_strict
 from fl_node.data.schema import Decimal, Model, Schema
 from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import TensorLayout
+from fl_node.plan.weights import WeightRule, can_follow, named_weights, weighed
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -67,6 +70,7 @@ class Manifest(Model):
         cohort_max: The largest cohort whose sums fit the slots.
         layout: The flat layout of the secure sums.
         layout_digest: Its digest, as the ledger's session binds it.
+        weights: How each weight that the plan names follows from rows, in the layout's order.
         schema_: (`schema` in JSON) What a row must look like.
         schema_digest: Its digest, as the data profile quotes it.
         batching: How rows are batched and split.
@@ -87,6 +91,7 @@ class Manifest(Model):
     cohort_max: int = Field(ge=3, le=1000)
     layout: TensorLayout
     layout_digest: Digest
+    weights: tuple[WeightRule, ...] = Field(default=(), strict=False)
     schema_: Schema = Field(alias="schema")
     schema_digest: Digest
     batching: Batching
@@ -107,6 +112,22 @@ class Manifest(Model):
         if list(self.metrics) != sorted(set(self.metrics)):
             raise ValueError("metrics are sorted, each once")
         return self
+
+    @model_validator(mode="after")
+    def _every_weight_has_a_rule(self) -> Self:
+        segments = named_weights(self.layout)
+        if [rule.segment for rule in self.weights] != [segment.name for segment in segments]:
+            raise ValueError("weights hold one rule for each weight that the plan names, in the layout's order")
+        for rule, segment in zip(self.weights, segments, strict=True):
+            if not can_follow(segment) or rule.cap > segment.max:
+                raise ValueError(f"the rule of {rule.segment} does not fit its slot")
+            if math.gcd(rule.numerator, rule.denominator) != 1:
+                raise ValueError(f"the rule of {rule.segment} is in lowest terms")
+        return self
+
+    def weighed(self, aggregate: bytes, counts: Sequence[int]) -> bytes:
+        """The sum with the declared rows' weights in the place of the masked ones; see `weights.weighed`."""
+        return weighed(self.layout, self.weights, aggregate, counts)
 
     @property
     def tolerance(self) -> float:

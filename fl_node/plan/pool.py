@@ -1,7 +1,7 @@
 """Where a node's plans run: the plan file fetched by its digest, its runtime in a child process, work off the loop."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,9 +129,9 @@ class Workshop:
         """Tell whether nothing is known against training a plan on the node's rows."""
         return self._data is not None and plan not in self._unfit
 
-    async def update(self, plan: str, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
-        """Compute the next state."""
-        return await asyncio.to_thread((await self.runner(plan)).update, state, aggregate, survivors)
+    async def update(self, plan: str, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+        """Compute the next state; see `Runtime.update`."""
+        return await asyncio.to_thread((await self.runner(plan)).update, state, aggregate, counts)
 
     async def evaluate(self, plan: str, state: bytes) -> dict[str, float]:
         """Measure a state on the node's own hold-out; empty without data."""

@@ -1,6 +1,7 @@
 """What a node sees of a plan: bytes in, bytes out. The framework runs in a child process and is never imported here."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -118,18 +119,19 @@ class PlanRuntime:
         examples = self.manifest.layout.rows(vector)
         return WorkResult(vector, examples, _metrics(answer), _seconds(answer))
 
-    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
+    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
         """Computes the next state from the survivors' sum.
 
         Args:
             state: The base state.
             aggregate: The sum in the layout's bytes.
-            survivors: How many participants it holds, ≥ 1.
+            counts: The rows that each survivor declared on the ledger: they alone are the divisor of the plan's mean.
 
         Raises:
-            PlanError: As `prepare`, FL3031 … FL3033 for the aggregate, FL3022 for a state that is not finite.
+            PlanError: As `prepare`, FL3031 … FL3034 for the aggregate, FL3022 for a state that is not finite.
         """
-        answer = self._call("update", state, aggregate, survivors=survivors)
+        weighed = self.manifest.weighed(aggregate, counts)
+        answer = self._call("update", state, weighed, survivors=len(counts))
         return UpdateResult(_blob(answer), _metrics(answer), _seconds(answer))
 
     def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:

@@ -29,6 +29,7 @@ def quantised_mean(quantisation: Quantisation) -> tff.aggregators.AggregationFac
     With H = 2^(bits-1) - 1, clipping norm C and weight cap W, a participant with update x and weight w ≤ W adds
     round(x/C · w/W · H) + H to the value slots, w to the weight slot and 1 to the one-slot. Zero is exact, the
     rounding error of the mean is at most n·C·W / (2·H·Σw). An update beyond `zero_above` adds nothing and weighs 0.
+    Nodes put what the declared rows weigh in the place of Σw (`weights`): in a round such an update counts as zeros.
 
     Returns:
         A weighted factory where the quantisation has a weight cap, else an unweighted one.

@@ -20,8 +20,10 @@ from fl_node.plan.state_codec import Leaf, encode_state, require_finite
 from fl_node.plan.tff_agree import check_outputs, check_schema
 from fl_node.plan.tff_execute import Computations, leaves, metric_names, split_data, state_specs
 from fl_node.plan.tff_graphs import check_computation
+from fl_node.plan.tff_samples import Workplace
 from fl_node.plan.tff_slots import make_layout
 from fl_node.plan.tff_structure import flatten
+from fl_node.plan.tff_weights import find_weights
 from network.errors import FedledgerError
 
 SEED: Final = 2017
@@ -43,7 +45,7 @@ def build_plan(file: Path, function: str, protobuf: str) -> bytes:
         The bytes of the plan file.
 
     Raises:
-        PlanError: FL3005 … FL3014, with the reason and the mend.
+        PlanError: FL3005 … FL3015, with the reason and the mend.
     """
     tf.keras.utils.set_random_seed(SEED)
     return compile_source(load_source(file, function), protobuf)
@@ -96,7 +98,9 @@ def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
     serialized = {name: _serialize(getattr(form, name)) for name in ("prepare", "work", "update")}
     drawn = {name: check_computation(name, raw) for name, raw in serialized.items()}
     state = first_state(source.process)
-    layout = make_layout(form, computations, state, source)
+    workplace = Workplace(computations, state, source)
+    samples = workplace.samples()
+    layout = make_layout(form, workplace, samples)
     files = {INITIAL: encode_state(state), **{f"{name}.pb": raw for name, raw in serialized.items()}}
     manifest = Manifest.model_validate(
         {
@@ -106,6 +110,7 @@ def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
             "cohort_max": source.cohort_max,
             "layout": layout,
             "layout_digest": layout.digest(),
+            "weights": find_weights(layout, workplace, samples),
             "schema": source.schema,
             "schema_digest": source.schema.digest(),
             "batching": source.batching,

@@ -6,42 +6,36 @@ from fractions import Fraction
 from typing import Any, Final, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.data.synthetic import synthetic_examples
 from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.layout import Count, Kind, TensorLayout, TensorSegment, word_for
-from fl_node.plan.source import PlanSource
 from fl_node.plan.state_codec import Leaf, encode_state
-from fl_node.plan.tff_execute import Computations, client_data
+from fl_node.plan.tff_execute import Computations
+from fl_node.plan.tff_samples import SAMPLE_ROWS, Arrays, Workplace
 from fl_node.plan.tff_structure import Path, flatten, tensor_types
 
 BITWIDTH, MAX_INPUT, MODULAR = "1", "2", "3"
 KINDS: Final = frozenset({"value", "weight", "metric", "count", "one"})
-SAMPLE_ROWS: Final = ((3, 2), (8, 5), (13, 3))
-"""Training and hold-out rows of the made-up participants; no other slot grows with both the training rows and these."""
-
-Arrays = Sequence[NDArray[Any]]
 
 
-def make_layout(form: Any, computations: Computations, state: Sequence[Leaf], source: PlanSource) -> TensorLayout:
-    """Makes the layout of a process.
+def make_layout(form: Any, workplace: Workplace, samples: Sequence[Arrays]) -> TensorLayout:
+    """Makes the layout of a process, by what the participants of `SAMPLE_ROWS` gave.
 
     A struct member named value, weight, metric, count or one gives its slots that kind. Where there is no such name,
     the update is run with the slot changed: what leaves the state alone is a metric, a tensor of the model's own
     shapes a value, anything else a weight.
 
     Raises:
-        PlanError: FL3008 (overflow), FL3009 (type), FL3011 (modulus), FL3014 (the process fails on made-up rows).
+        PlanError: FL3008 (overflow), FL3009 (type), FL3011 (modulus), FL3014 (a number outside its slot).
     """
+    computations = workplace.computations
     tensors = list(tensor_types(computations.sums_type))
     limits = [limit for part in _limits(form) for limit in part]
-    samples = [_sample(computations, state, source, rows, held) for rows, held in SAMPLE_ROWS]
     paths = [path for path, _ in tensors]
-    kinds = _kinds(computations, state, paths, samples)
+    kinds = _kinds(computations, workplace.state, paths, samples)
     segments = [
-        _segment(name, path, tensor, limit, kind, source.cohort_max)
+        _segment(name, path, tensor, limit, kind, workplace.source.cohort_max)
         for name, (path, tensor), limit, kind in zip(_names(paths), tensors, limits, kinds, strict=True)
     ]
     count = _count(segments, samples)
@@ -109,17 +103,6 @@ def _build(name: str, path: Path, tensor: Any, kind: Kind, sizes: tuple[int, int
             "dtype": np.dtype(tensor.dtype).name,
         }
     )
-
-
-def _sample(computations: Computations, state: Sequence[Leaf], source: PlanSource, rows: int, held: int) -> Arrays:
-    train, holdout = synthetic_examples(source.schema, rows), synthetic_examples(source.schema, held)
-    data = client_data(train, holdout, source.batching, computations.data_type)
-    try:
-        return computations.run_work(computations.broadcast(state), data)
-    except Exception as error:
-        raise plan_error(
-            codes.SELF_CHECK_FAILED, f"work fails on {rows} made-up rows: {str(error).strip()[:300]}"
-        ) from error
 
 
 def _kinds(

@@ -41,6 +41,7 @@ FOLLOWS_FROM_THE_SUM: Final = frozenset(
         codes.AGGREGATE_SIZE,
         codes.AGGREGATE_RANGE,
         codes.AGGREGATE_COUNT,
+        codes.AGGREGATE_WEIGHT,
         codes.RUNTIME_FAILED,
     }
 )
@@ -81,7 +82,7 @@ class Proposing:
 
     def __init__(self, node: ProposingDependencies) -> None:
         self._node = node
-        self._results: dict[str, tuple[tuple[str, str], Result]] = {}
+        self._results: dict[str, tuple[tuple[str, str, tuple[int, ...]], Result]] = {}
         self._found: dict[str, str] = {}  # training → the attempt whose next state this node has computed
         self._failures: Counter[str] = Counter()  # attempt → failed updates
 
@@ -182,7 +183,7 @@ class Proposing:
             return None
 
     async def _next_state(self, view: Round, digest: str, aggregate: bytes) -> Result:
-        key = (view.base_state, digest)
+        key = (view.base_state, digest, view.counts)
         cached, result = self._results.get(view.training, (None, None))
         if result is None or cached != key:
             result = await self._updated(view, digest, aggregate)
@@ -199,7 +200,7 @@ class Proposing:
         """
         base = await self._node.workshop.state(view.plan, view.base_state)
         try:
-            update = await self._node.workshop.update(view.plan, base, aggregate, len(view.survivors))
+            update = await self._node.workshop.update(view.plan, base, aggregate, view.counts)
         except PlanError as error:
             self._failures[view.name] += 1
             if error.code in FOLLOWS_FROM_THE_SUM or self._failures[view.name] >= TRIES:

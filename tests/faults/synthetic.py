@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,11 @@ class SyntheticRunner:
     def packed(self, count: int, values: NDArray[np.int32]) -> bytes:
         return self.manifest.layout.pack([np.array([count], dtype=np.int64), values])
 
-    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
-        _, values = self.manifest.layout.unpack(aggregate, survivors)
+    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+        _, values = self.manifest.layout.unpack(aggregate, len(counts))
         if values.max() >= GARBAGE["raises"]:
             raise plan_error("FL3042", "a division by zero")
-        mean = float(values[0]) / survivors if values.max() < GARBAGE["no number"] else float("nan")
+        mean = float(values[0]) / len(counts) if values.max() < GARBAGE["no number"] else float("nan")
         after = hashlib.sha256(state + aggregate).digest() * 2
         return UpdateResult(after, {"mean": mean}, 0.0)
 
@@ -128,8 +129,8 @@ class SyntheticRunner:
 class Liar(SyntheticRunner):
     """Computes a state of its own: what a dishonest aggregator would publish."""
 
-    def update(self, state: bytes, aggregate: bytes, survivors: int) -> UpdateResult:
-        honest = super().update(state, aggregate, survivors)
+    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+        honest = super().update(state, aggregate, counts)
         return UpdateResult(hashlib.sha256(honest.state).digest() * 2, honest.metrics, 0.0)
 
 

@@ -1,5 +1,7 @@
 """One process for each reason to refuse. Imported only where TFF runs."""
 
+from collections import OrderedDict
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
@@ -61,6 +63,35 @@ def deep():
     for _ in range(DEPTH):
         total = wrapped(total)
     return _simple(total=total)
+
+
+def _weighing(weight):
+    """A process whose one sum is named weight."""
+    named = tff.tensorflow.computation(lambda rows: OrderedDict(weight=weight(rows)), np.int32)
+    plain = tff.tensorflow.computation(lambda summed: summed["weight"], OrderedDict(weight=np.int32))
+
+    def total(rows):
+        return tff.federated_map(plain, tff.federated_secure_sum_bitwidth(tff.federated_map(named, rows), 10))
+
+    return _simple(total=total)
+
+
+def alike():
+    """Allowed: everybody weighs five."""
+    return _weighing(lambda rows: rows * 0 + 5)
+
+
+def squared_weight():
+    return _weighing(lambda rows: rows * rows)
+
+
+def no_weight():
+    return _weighing(lambda rows: rows * 0)
+
+
+def capped_below():
+    """Follows the rows on the small samples; beyond them it weighs less than the slot's 1023 allow."""
+    return _weighing(lambda rows: tf.minimum(rows * 4, 100))
 
 
 def plain_metrics():
@@ -168,6 +199,9 @@ REFUSED = (
     other_label,
     infinite_state,
     complex_state,
+    squared_weight,
+    no_weight,
+    capped_below,
     two_rounds,
     no_process,
     bare_without_schema,

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+import fl_node.examples
 from fl_node.data.examples import load_examples
 from fl_node.plan.state_codec import encode_state
 from fl_node.plan.tff_aggregation import _decoder, _encoder
@@ -27,6 +28,7 @@ from fl_node.plan.tff_structure import flatten, pack, tensor_types
 from network.errors import FedledgerError
 from tests.unit.plan import bad_sources, sources
 
+EXAMPLES = Path(fl_node.examples.__file__).parent
 SURVIVORS = ([0, 1, 2, 3], [0, 2, 3], [1, 2, 3])
 ROWS = (9, 30, 17, 24)
 
@@ -42,6 +44,9 @@ def main(out: Path) -> None:
         report["refused"][function.__name__] = refusal(function)
     report["too deep"] = refusal(bad_sources.deep)
     report["means"] = {name: mean_of(*case) for name, case in sources.MEANS.items()}
+    for example in ("tumour", "digits"):
+        (out / f"{example}.flplan").write_bytes(build_plan(EXAMPLES / f"{example}.py", "plan", "upb"))
+    (out / "alike.flplan").write_bytes(compile_source(bad_sources.alike()))
     (out / "drawing.flplan").write_bytes(compile_source(bad_sources.drawing()))
     file = split_process(bad_sources.file_in_work().process).work
     (out / "reads_a_file.pb").write_bytes(tff.framework.serialize_computation(file).SerializeToString())

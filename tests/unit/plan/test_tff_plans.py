@@ -19,8 +19,10 @@ from fl_node.plan.cli import warnings
 from fl_node.plan.container import Plan, load_plan, pack_plan
 from fl_node.plan.errors import CATALOGUE, PlanError
 from fl_node.plan.frames import Message
+from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import DataSource, PlanRuntime
 from fl_node.plan.standardising import standardising_constants
+from fl_node.plan.state_codec import decode_state
 from fl_node.secagg.layout import Layout as LedgerLayout
 from fl_node.secagg.simulation import session_of, simulate
 from tests.unit.plan.conftest import HERE, PATIENCE_S, Reference, add
@@ -42,6 +44,9 @@ REFUSED = {
     "other_label": "FL3010",
     "infinite_state": "FL3022",
     "complex_state": "FL3009",
+    "squared_weight": "FL3015",
+    "no_weight": "FL3015",
+    "capped_below": "FL3015",
     "two_rounds": "FL3013",
     "no_process": "FL3012",
     "bare_without_schema": "FL3010",
@@ -55,10 +60,11 @@ def test_rounds_with_dropouts_give_bit_for_bit_what_the_process_gives(name: str,
     layout, state = runtime.manifest.layout, runtime.initialize()
     for number, expected in enumerate(reference.report["good"][name]["metrics"], start=1):
         survivors = reference.report["survivors"][number - 1]
-        vectors = [runtime.work(state, DataSource(rows)).vector for rows in reference.rows]
+        works = [runtime.work(state, DataSource(rows)) for rows in reference.rows]
+        vectors = [work.vector for work in works]
         aggregate = masked_sum(runtime, state, vectors, survivors)
         assert aggregate == add(layout, [vectors[at] for at in survivors])
-        result = runtime.update(state, aggregate, len(survivors))
+        result = runtime.update(state, aggregate, [works[at].examples for at in survivors])
         assert reference.state(name, number) == result.state != state
         assert expected == result.metrics
         state = result.state
@@ -147,6 +153,56 @@ def test_slots_without_names_are_told_by_what_they_move(reference: Reference):
     assert (layout.count.numerator, layout.count.denominator) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("average", (2, 1, 64)),
+        ("tumour", (3, 1, 1024)),
+        ("digits", (2, 1, 4096)),
+        ("proximal", (1, 1, 1)),
+        ("alike", (5, 1, 5)),
+        ("stock", None),
+        ("statistics", None),
+    ],
+)
+def test_the_compiler_finds_how_weights_follow_from_rows(name: str, rule: tuple[int, ...] | None, reference: Reference):
+    found = load_plan(reference.plan(name)).manifest.weights
+    assert [(one.numerator, one.denominator, one.cap) for one in found] == ([rule] if rule else [])
+
+
+def test_a_survivor_that_adds_a_negative_weight_does_not_enlarge_the_step(opened: Opened):
+    runtime = opened("tumour")
+    state, layout = runtime.initialize(), runtime.manifest.layout
+    honest = add(layout, [tumour_update(layout, 300) for _ in range(4)])
+    attacked = add(layout, [*(tumour_update(layout, 300) for _ in range(3)), tumour_update(layout, -899)])
+    assert layout.unpack(attacked, 4)
+    assert layout.rows(attacked) == layout.rows(honest) == 400
+    assert int(layout.flat.segment("weight").view(attacked)[0]) == 1
+    step, larger = (
+        largest_change(state, runtime.update(state, total, [100] * 4).state) for total in (honest, attacked)
+    )
+    assert 0 < larger <= step * 1.01 < 0.1
+
+
+def tumour_update(layout: TensorLayout, weight: int) -> bytes:
+    """An update of 100 rows in three epochs; its weight as told, modulo the ring."""
+    draw, half = np.random.default_rng(1), 2**17 - 1
+    vector = bytearray(layout.size)
+    for segment in layout.flat.segments:
+        words = segment.view(vector)
+        if segment.kind == "value":
+            scaled = draw.normal(0, 0.02, segment.slots) / 4 * 300 / 1024 * half
+            words[:] = (np.round(scaled) + half).astype(segment.dtype)
+        elif segment.kind != "metric":
+            words[:] = {"one": 1, "count": 300, "weight": weight % (1 << 32)}[segment.kind]
+    return bytes(vector)
+
+
+def largest_change(before: bytes, after: bytes) -> float:
+    pairs = zip(decode_state(before), decode_state(after), strict=True)
+    return max(float(np.abs(a.array - b.array).max()) for a, b in pairs if a.array.dtype.kind == "f")
+
+
 def test_all_three_kinds_of_secure_sum_become_slots(reference: Reference):
     segments = load_plan(reference.plan("every_kind")).manifest.layout.segments
     shape = sorted((segment.path[0], segment.word, segment.ring, segment.max) for segment in segments)
@@ -208,13 +264,16 @@ def test_refusals_of_data_and_aggregates_cross_the_process_boundary(
     bad.write_text("a,b,c,kind\n1,2,x,no\n")
     with pytest.raises(DataError, match=r"FL3104: 'x' where a float is due \(.*bad\.csv, row 1, column c\)"):
         runtime.work(state, DataSource(bad))
-    vector = runtime.work(state, DataSource(reference.rows[0])).vector
+    worked = runtime.work(state, DataSource(reference.rows[0]))
+    vector, rows = worked.vector, worked.examples
     with pytest.raises(PlanError, match="FL3033"):
-        runtime.update(state, vector, 2)
+        runtime.update(state, vector, [rows, rows])
     with pytest.raises(PlanError, match="FL3031"):
-        runtime.update(state, vector[:-16], 1)
+        runtime.update(state, vector[:-16], [rows])
     with pytest.raises(PlanError, match="FL3032"):
-        runtime.update(state, b"\xff" * 8 + vector[8:], 1)
+        runtime.update(state, b"\xff" * 8 + vector[8:], [rows])
+    with pytest.raises(PlanError, match="FL3034"):
+        runtime.update(state, vector, [rows - 1])
     with pytest.raises(PlanError, match="FL3020"):
         runtime.work(load_plan(reference.plan("every_kind")).initial_state, DataSource(reference.rows[0]))
     assert layout.rows(vector) > 0
@@ -261,7 +320,7 @@ def test_a_process_too_deep_for_the_default_parser_is_built_and_run_with_the_oth
         vector = runtime.work(runtime.initialize(), DataSource(reference.rows[0])).vector
         rows = int.from_bytes(vector[:4], "little")
         assert rows > 0
-        assert runtime.update(runtime.initialize(), vector, 1).metrics == {"metric": rows}
+        assert runtime.update(runtime.initialize(), vector, [rows]).metrics == {"metric": rows}
 
 
 def _alive(session: int) -> set[str]:

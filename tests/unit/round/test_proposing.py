@@ -33,6 +33,7 @@ class Node:
     def __init__(self, *answers: PlanError | UpdateResult) -> None:
         self.said: list[tuple[str, dict[str, Any]]] = []
         self.answers = list(answers)
+        self.counts: list[object] = []
         self.organisation = "hospital-a"
         self.consortium = SimpleNamespace(threshold=3)
         self.ledger = self.workshop = self.mirror = self.store = self.blobs = self
@@ -53,7 +54,8 @@ class Node:
     async def spread(self, *_: object) -> None:
         pass
 
-    async def update(self, *_: object) -> UpdateResult:
+    async def update(self, *given: object) -> UpdateResult:
+        self.counts.append(given[-1])
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, PlanError):
             raise answer
@@ -84,6 +86,23 @@ async def test_an_aggregator_whose_update_cannot_have_a_result_says_so(code: str
     node = Node(failing(code))
     await of(node).propose(VIEW, cast("Any", None))
     assert node.said == [("AttestNoState", {**DENIAL, "code": code})]
+
+
+async def test_a_weight_above_what_the_declared_rows_give_means_that_no_state_follows():
+    node = Node(failing("FL3034"))
+    await of(node).attest(VIEW, PROPOSAL)
+    assert node.said == [("AttestNoState", {**DENIAL, "code": "FL3034"})]
+
+
+async def test_a_state_follows_from_the_sum_and_from_the_rows_that_the_survivors_declared():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+    proposer = of(node)
+    last = VIEW.survivors[-1]
+    other = {**VIEW.updates, last: VIEW.updates[last].model_copy(update={"examples": 7})}
+    for view in (VIEW, VIEW, VIEW.model_copy(update={"updates": other})):
+        await proposer.seek(view)
+    honest = (10,) * len(VIEW.survivors)
+    assert node.counts == [honest, (*honest[:-1], 7)]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

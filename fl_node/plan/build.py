@@ -37,7 +37,7 @@ def build(source: str, *, log: Path | None = None, timeout: float = TIMEOUT_SECO
         timeout: Seconds that it may take.
 
     Raises:
-        PlanError: The compiler's refusals, FL3005 … FL3014.
+        PlanError: The compiler's refusals, FL3005 … FL3015.
     """
     started = time.perf_counter()
     try:

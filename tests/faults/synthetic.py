@@ -24,6 +24,7 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.manifest import Batching, Manifest
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
+from fl_node.plan.weights import WeightRule
 from fl_node.round.consent import Consent
 from network.errors import FedledgerError
 from tests.faults import misdeeds
@@ -42,10 +43,15 @@ LAYOUT = TensorLayout.model_validate(
              "shape": [1], "dtype": "int64"},
             {"name": "values", "kind": "value", "word": 32, "ring": 32, "max": 65535, "slots": SLOTS,
              "path": ["values"], "shape": [SLOTS], "dtype": "int32"},
+            {"name": "weight", "kind": "weight", "word": 32, "ring": 32, "max": 127, "slots": 1,
+             "path": ["weight"], "shape": [1], "dtype": "int32"},
         ],
         "count": {"segment": "count", "numerator": 1, "denominator": EPOCHS},
     }
 )  # fmt: skip
+
+
+RULE = WeightRule(segment="weight", numerator=EPOCHS, denominator=1, cap=100)
 
 
 def initial_of(name: str) -> bytes:
@@ -62,6 +68,7 @@ def plan_of(name: str) -> bytes:
         cohort_max=64,
         layout=LAYOUT,
         layout_digest=LAYOUT.digest(),
+        weights=(RULE,),
         schema=COLUMNS,
         schema_digest=SCHEMA,
         batching=Batching(batch=1, epochs=1, holdout_percent=0),
@@ -101,13 +108,15 @@ class SyntheticRunner:
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         rows, _ = load_examples(data.path, COLUMNS, 0)
         values = np.full(SLOTS, int(rows.features[0, 0]) + state[0], dtype=np.int32)
-        return WorkResult(self.packed(ROWS * EPOCHS, values), ROWS, {}, 0.0)
+        return WorkResult(self.packed(ROWS * EPOCHS, values, RULE.weight(ROWS)), ROWS, {}, 0.0)
 
-    def packed(self, count: int, values: NDArray[np.int32]) -> bytes:
-        return self.manifest.layout.pack([np.array([count], dtype=np.int64), values])
+    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:
+        tensors = [np.array([count], dtype=np.int64), values, np.array([weight], dtype=np.int32)]
+        return self.manifest.layout.pack(tensors)
 
     def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
-        _, values = self.manifest.layout.unpack(aggregate, len(counts))
+        aggregate = self.manifest.weighed(aggregate, counts)
+        _, values, _ = self.manifest.layout.unpack(aggregate, len(counts))
         if values.max() >= GARBAGE["raises"]:
             raise plan_error("FL3042", "a division by zero")
         mean = float(values[0]) / len(counts) if values.max() < GARBAGE["no number"] else float("nan")
@@ -137,11 +146,13 @@ class Liar(SyntheticRunner):
 class Garbler(SyntheticRunner):
     """Sends what lies within every slot's range and yet is garbage, as GARBAGE in its environment says."""
 
-    def packed(self, count: int, values: NDArray[np.int32]) -> bytes:
+    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:
         kind = os.environ["GARBAGE"]
         if kind == "half a row":
-            return super().packed(count + 1, values)
-        return super().packed(count, np.full_like(values, GARBAGE[kind]))
+            return super().packed(count + 1, values, weight)
+        if kind == "overweight":
+            return super().packed(count, values, weight + 1)
+        return super().packed(count, np.full_like(values, GARBAGE[kind]), weight)
 
 
 def main(run: str, org: str, data: str) -> None:

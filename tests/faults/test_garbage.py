@@ -24,7 +24,7 @@ async def honest_again(nodes: Nodes) -> None:
     await nodes.ready(GARBLER)
 
 
-@pytest.mark.parametrize(("kind", "code"), [("raises", "FL3042"), ("no number", "FL3022")])
+@pytest.mark.parametrize(("kind", "code"), [("raises", "FL3042"), ("no number", "FL3022"), ("overweight", "FL3034")])
 async def test_a_sum_that_no_state_follows_from_voids_by_a_majority_and_the_next_attempt_works(
     run: Path, nodes: Nodes, kind: str, code: str
 ):

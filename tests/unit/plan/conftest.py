@@ -66,6 +66,8 @@ def opened(reference: Reference) -> Iterator[Callable[[str], PlanRuntime]]:
     last: list[PlanRuntime] = []
 
     def open_plan(name: str) -> PlanRuntime:
+        if last and last[0]._data != reference.folder:  # its child was started for other rows, and reads no others
+            last.pop().close()
         child = last[0]._child if last else Child(data=[reference.folder])
         assert child is not None
         last[:] = [PlanRuntime(reference.plan(name), data=reference.folder)]

@@ -1,18 +1,24 @@
 """What an aggregator and an attester say where the sum is fine and yet no state follows from it."""
 
+import asyncio
+import contextlib
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fl_node import codes as node_codes
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Proposal, Round
 from fl_node.plan.errors import PlanError
 from fl_node.plan.interface import UpdateResult
+from fl_node.plan.state_codec import Leaf, compare_states, encode_state
 from fl_node.round import proposing
 from fl_node.round.proposing import TRIES, Proposing, decimal, same_metrics
 from fl_node.secagg.unmask import Aggregate
@@ -30,7 +36,8 @@ LEDGERS_DECIMAL = re.compile(r"^-?[0-9]{1,32}(\.[0-9]{1,32})?(e[+-]?[0-9]{1,3})?
 class Node:
     """A node whose plan answers as told, and what it says to the ledger."""
 
-    def __init__(self, *answers: PlanError | UpdateResult) -> None:
+    def __init__(self, *answers: PlanError | UpdateResult, proposed: bytes = b"proposed") -> None:
+        self.proposed = proposed
         self.said: list[tuple[str, dict[str, Any]]] = []
         self.answers = list(answers)
         self.counts: list[object] = []
@@ -43,7 +50,10 @@ class Node:
         self.said.append((function, argument))
 
     async def get_all(self, _: object) -> list[bytes]:
-        return [SUM, b"proposed"]
+        return [SUM, self.proposed]
+
+    async def runner(self, _: object) -> Any:
+        return SimpleNamespace(compare_states=lambda mine, theirs: compare_states(mine, theirs, 1e-6))
 
     async def state(self, *_: object) -> bytes:
         return b"base"
@@ -184,3 +194,66 @@ async def test_a_proposal_that_is_refused_is_not_warmed_up():
 def test_every_finite_metric_is_written_as_the_ledger_takes_it_and_read_as_the_same(value: float):
     assert LEDGERS_DECIMAL.match(decimal(value))
     assert same_metrics({"m": value}, {"m": decimal(value)})
+
+
+HONEST = encode_state([Leaf("w", np.array([0.5, -2.0], np.float32)), Leaf("steps", np.array(3, np.int64))])
+RESULTS = st.builds(
+    UpdateResult, st.just(HONEST), st.dictionaries(st.sampled_from("ab"), st.floats(), max_size=2), st.just(0.0)
+)
+FAILURES = st.sampled_from(sorted(code for code in node_codes.CATALOGUE if code.startswith("FL30"))).map(failing)
+METRICS = st.dictionaries(st.sampled_from("ab"), st.from_regex(LEDGERS_DECIMAL, fullmatch=True), max_size=2)
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> bytes:
+    """Draw any bytes as a state, or the honest one with some bytes exchanged, cut off or added."""
+    if draw(st.booleans()):
+        return draw(st.binary(max_size=64))
+    blob = bytearray(HONEST)
+    for place in draw(st.lists(st.integers(0, len(blob) - 1), max_size=3)):
+        blob[place] = draw(st.integers(0, 255))
+    return bytes(blob[: draw(st.integers(0, len(blob)))]) + draw(st.binary(max_size=3))
+
+
+def word_of(node: Node, *, turns: int, speak: Callable[[Proposing], Awaitable[None]]) -> tuple[str, dict[str, Any]]:
+    """Return what a node says in at most so many turns; more, or another exception than a plan's, fails the test."""
+
+    async def until_said() -> None:
+        proposer = of(node)
+        for _ in range(turns):
+            with contextlib.suppress(PlanError):
+                await speak(proposer)
+            if node.said:
+                return
+
+    asyncio.run(until_said())
+    (said,) = node.said
+    return said
+
+
+@given(RESULTS | FAILURES)
+def test_whatever_a_plan_makes_of_a_sum_the_aggregator_proposes_what_the_ledger_takes_or_says_that_nothing_follows(
+    answer: PlanError | UpdateResult,
+):
+    training = cast("Any", SimpleNamespace(training="t"))
+    function, argument = word_of(Node(answer), turns=TRIES, speak=lambda proposer: proposer.propose(VIEW, training))
+    if function == "ProposeAggregate":
+        assert all(LEDGERS_DECIMAL.match(text) for text in argument["metrics"].values())
+    else:
+        assert function == "AttestNoState"
+        assert argument["aggregate"] == DIGEST.hexdigest()
+        assert re.fullmatch("FL[0-9]{4}", argument["code"])
+
+
+@given(RESULTS | FAILURES, spoiled(), METRICS)
+def test_whatever_a_plan_makes_of_a_sum_and_whatever_is_proposed_every_organisation_has_a_word(
+    answer: PlanError | UpdateResult, state: bytes, metrics: dict[str, str]
+):
+    digest = hashlib.sha256(state).hexdigest()
+    proposal = PROPOSAL.model_copy(update={"state": digest, "metrics": metrics})
+    node = Node(answer, proposed=state)
+    function, argument = word_of(node, turns=TRIES, speak=lambda proposer: proposer.attest(VIEW, proposal))
+    if function == "Attest" and argument["agree"]:
+        assert (argument["state"], argument["deviation_e9"] <= 1000) == (digest, True)
+    else:
+        assert function in {"Attest", "AttestNoState"}

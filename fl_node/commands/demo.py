@@ -80,7 +80,7 @@ def _options(plan: str, *, drops: list[str] | None, **settings: Any) -> Options:
     """Read the texts among the options.
 
     Raises:
-        NodeError: FL4001, one of them cannot be meant.
+        NodeError: FL4001, one of them is invalid.
     """
     if drops is not None:
         settings["drops"] = tuple(Drop.parse(text) for text in drops if text)

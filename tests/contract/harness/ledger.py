@@ -19,7 +19,7 @@ from tests.ports import free_ports
 
 CONTRACT = "./cmd/conformance"
 CATCH_UP_S = 10
-FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen", "osnadmin")
+FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen")
 
 
 @dataclass(frozen=True)

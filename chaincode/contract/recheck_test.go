@@ -100,25 +100,29 @@ func (a *accusing) served(meanwhile func()) time.Duration {
 		if errcode.Of(err) != errcode.Verifying || time.Since(began) > 30*time.Second {
 			a.Fatal(err)
 		}
+		meanwhile() // at least once a try, however busy the machine is
 		for next = next.Add(5 * time.Millisecond); time.Now().Before(next); {
-			meanwhile()
 			time.Sleep(time.Millisecond)
+			meanwhile()
 		}
 	}
 }
 
 // TestT24NobodysReportsSlowTheElectedAggregatorDown lets two members play together: one signs, the other reports, about every
-// round in turn, as fast as it can.
+// round in turn, as fast as it can. Other work on the machine can only add to a time, so the best of some tries counts.
 func TestT24NobodysReportsSlowTheElectedAggregatorDown(t *testing.T) {
-	const each = 150 * time.Millisecond
-	quiet := accuse(t, 8, each).served(func() {})
-	a, next := accuse(t, 8, each), 0
-	rounds := append(slices.Clone(a.old), a.p)
-	pressed := a.served(func() {
-		about := rounds[next%len(rounds)]
-		_ = a.report(2+next%2, about, changed(about.Proposal(), "aggregate", contracttest.Digest("lie")))
-		next++
-	})
+	const each, tries = 150 * time.Millisecond, 3
+	quiet, pressed, next := time.Hour, time.Hour, 0
+	for try := 0; try < tries && (try == 0 || pressed > quiet*12/10); try++ {
+		quiet = min(quiet, accuse(t, 8, each).served(func() {}))
+		a := accuse(t, 8, each)
+		rounds := append(slices.Clone(a.old), a.p)
+		pressed = min(pressed, a.served(func() {
+			about := rounds[next%len(rounds)]
+			_ = a.report(2+next%2, about, changed(about.Proposal(), "aggregate", contracttest.Digest("lie")))
+			next++
+		}))
+	}
 	if next < 10 || pressed > quiet*12/10 {
 		t.Fatalf("%d reports: the aggregator waited %v instead of %v", next, pressed, quiet)
 	}

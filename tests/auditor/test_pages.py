@@ -126,19 +126,23 @@ async def test_the_dashboard_shows_every_page_and_follows_the_ledger(
 
 
 async def _follows(tab: Browser, ledger: Ledger) -> None:
-    """A round that opens shows on the page that is open, without loading it again."""
+    """An attempt that opens shows on the page that is open, without loading it again; the one before ended void."""
     await tab.open(f"{ADDRESS}/", "desktop")
     await tab.evaluate("window.kept = true")
-    async with Federation.connect(ledger.run) as federation:
-        await federation.submit("OpenRound", training="tumour")
     rounds = "document.getElementById('live-rounds').innerText"
 
-    async def shows() -> bool:
-        return "tumour, round 2" in await tab.evaluate(rounds)
+    async def shown() -> list[str]:
+        return str(await tab.evaluate(rounds)).split("\t")[:3]
 
-    await until(shows, 30)
+    assert await shown() == ["tumour, round 2", "Void", "4 of 4 survived"]
+    async with Federation.connect(ledger.run) as federation:
+        await federation.submit("OpenRound", training="tumour")
+
+    async def opened() -> bool:
+        return await shown() == ["tumour, round 2, attempt 2", "Keys", "0 of 4"]
+
+    await until(opened, 30)
     assert await tab.evaluate("window.kept") is True
-    assert (await tab.evaluate(rounds)).split("\t")[:3] == ["tumour, round 2", "Keys", "0 of 4"]
 
 
 async def test_a_search_leads_from_a_digest_to_its_round_by_keyboard(

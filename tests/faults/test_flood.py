@@ -30,7 +30,7 @@ async def test_rounds_under_attack_end_final_in_at_most_twice_their_usual_time(r
     """2,000 silent connections without and 2,000 with a member's certificate, slow ones, and handshakes without end."""
     await nodes.ready()
     async with opened(run) as federation:
-        calm, usual_s = await rounds_of(federation, "calm")
+        calm, before_s = await rounds_of(federation, "calm")
         command = (sys.executable, "-m", "tests.faults.flood", str(run), str(ATTACK_S))
         attacker = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
         try:
@@ -41,8 +41,10 @@ async def test_rounds_under_attack_end_final_in_at_most_twice_their_usual_time(r
         finally:
             attacker.kill()
             await attacker.wait()
+        again, after_s = await rounds_of(federation, "calm-again")
+    usual_s = max(before_s, after_s)  # other work on the machine may begin in between
     assert min(opened_once["silent"], opened_once["member"]) >= IDLE * len(NAMES)
-    assert [(view.phase, view.survivors) for view in (*calm, *stormed)] == [("Final", NAMES)] * 2 * ROUNDS
+    assert [(view.phase, view.survivors) for view in (*calm, *stormed, *again)] == [("Final", NAMES)] * 3 * ROUNDS
     assert attacked_s <= 2 * usual_s, f"{attacked_s:.1f} s under attack, {usual_s:.1f} s without"
     for name in NAMES:
         assert "Too many open files" not in nodes.log(name)

@@ -23,6 +23,8 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
     if config.data is None:
         return "no data: this node holds blobs and attests"
     plans = await _in_training(config, ledger) or await _vetted_for(config, ledger)
+    if not plans:
+        return "no plan here yet to check the data against"
     rows = 0
     for plan in plans:
         path = BlobStore(config.blobs).path(plan)
@@ -32,8 +34,6 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
         manifest = load_plan(path, plan).manifest
         split = await asyncio.to_thread(load_examples, config.data, manifest.schema_, manifest.batching.holdout_percent)
         rows = sum(part.rows for part in split)
-    if not plans:
-        return "no plan yet to check the data against"
     return f"{rows} rows fit {'the plan' if len(plans) == 1 else f'all {len(plans)} plans'}"
 
 
@@ -49,7 +49,10 @@ async def _in_training(config: NodeConfig, ledger: Ledger) -> list[str]:
 
 
 async def _vetted_for(config: NodeConfig, ledger: Ledger) -> list[str]:
-    """Return the registered plans of the schema that the participant applied with, none before it has."""
+    """Return the registered plans that are here, of the schema that the participant applied with; none before it has.
+
+    A plan that no training uses may lack: a node that was started later has had no need to pull it.
+    """
     try:
         schema = (await ledger.participant(config.name)).profile.schema_digest
     except LedgerError as error:
@@ -58,4 +61,5 @@ async def _vetted_for(config: NodeConfig, ledger: Ledger) -> list[str]:
         return []
     plans = [item for item in await ledger.everything("ListPlans") if item["schema"] == schema and not item["retired"]]
     consented = config.consent.plans or {item["plan"] for item in plans}
-    return sorted(item["plan"] for item in plans if item["plan"] in consented)
+    blobs = BlobStore(config.blobs)
+    return sorted(item["plan"] for item in plans if item["plan"] in consented and blobs.path(item["plan"]).exists())

@@ -14,6 +14,7 @@ import pytest
 
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
+from fl_node.blobs.store import BlobStore
 from fl_node.demo.federation import Federation, opened
 from fl_node.doctor import doctor
 from fl_node.ledger.records import Round
@@ -24,6 +25,7 @@ from network import processes
 from network.connection import consortium_of, profile
 from network.revocation import revoke
 from network.topology import dump_consortium
+from tests.faults import synthetic
 from tests.faults.stage import NAMES, Nodes, ended, start, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -60,6 +62,19 @@ async def diagnosis(nodes: Nodes, **changes: object) -> dict[str, str]:
     return {check: finding.code for check, finding in wrong.items()}
 
 
+def plan_file(nodes: Nodes, training: str) -> Path:
+    """Return where the victim keeps the plan of a training."""
+    config = NodeConfig(nodes.run, VICTIM, nodes.data(VICTIM))
+    return BlobStore(config.blobs).path(synthetic.registration(training)["plan"])
+
+
+async def pulled(nodes: Nodes, training: str) -> None:
+    """Wait until the running victim has the plan of a training: before, its doctor cannot read the data with it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not plan_file(nodes, training).exists():  # noqa: ASYNC110  # a file sets no event
+            await asyncio.sleep(0.1)
+
+
 async def complaint(nodes: Nodes, code: str, training: str = "") -> str:
     """Wait until the running victim logs a code, of a training where one is given, and return the line."""
     async with asyncio.timeout(PATIENCE_S):
@@ -86,6 +101,7 @@ async def others_end_final(federation: Federation, training: str) -> None:
 async def test_wrong_data(run: Path, nodes: Nodes):
     async with trouble(nodes, rows=[3, 3, "three", 3]) as federation:
         await start(federation, "wrong-data", 1)
+        await pulled(nodes, "wrong-data")
         assert await diagnosis(nodes) == {"data and plan": "FL3104"}
         said = await complaint(nodes, "FL3104")
         assert "hospital-c.csv" in said
@@ -116,6 +132,7 @@ async def test_a_clock_that_goes_ten_minutes_off(
         await others_end_final(federation, "clock")
         nodes.kill(VICTIM)
         assert "FL4004" in await refusal(nodes, CLOCK=str(clock))
+        plan_file(nodes, "clock").unlink(missing_ok=True)  # no training uses it any longer: that is no finding
         right = readiness.wall_clock
         monkeypatch.setattr(readiness, "wall_clock", lambda: right() + 600)
         assert await diagnosis(nodes) == {"clock": "FL4004"}

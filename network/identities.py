@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from network import codes
-from network.authority import Authority, Subject, Unit
+from network.ca.builtin import Authority
+from network.ca.subject import Subject, Unit
 from network.errors import NetworkError
 from network.files import make_folder, write_new
 from network.topology import DEFAULT_DEFINITION, Consortium, Organisation, load_consortium

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from network import codes
-from network.authority import Unit
+from network.ca.subject import Unit
 from network.errors import NetworkError
 from network.identities import NODE_ATTRIBUTES, identities_of
 from network.topology import Consortium

@@ -8,7 +8,8 @@ from fabric_protos.common import common_pb2
 
 from gateway import Identity, Signer
 from gateway.errors import StreamError, SubmitError
-from network.authority import Authority, Subject
+from network.ca.builtin import Authority
+from network.ca.subject import Subject
 from network.channel_admin import config_of
 from network.config_update import with_revocation_list
 from network.errors import NetworkError

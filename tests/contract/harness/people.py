@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway import Identity, Signer
-from network.authority import Authority, Subject, load_key
+from network.ca.builtin import Authority
+from network.ca.keys import load_key
+from network.ca.subject import Subject
 from tests.contract.harness.ledger import Ledger
 from tests.contract.harness.wire import private_pem
 

@@ -13,7 +13,8 @@ from fabric_protos.msp import identities_pb2, msp_config_pb2, msp_principal_pb2
 from audit.fabric.msp import IdentityError, Msp, MspSet
 from audit.fabric.policy import SignedBytes, signature_policy_holds, valid_signers
 from audit.fabric.signature import ORDERS
-from network.authority import Authority, Subject
+from network.ca.builtin import Authority
+from network.ca.subject import Subject
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 

@@ -13,7 +13,8 @@ from fl_node.blobs.service import BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import BlobStore
 from fl_node.errors import NodeError
-from network.authority import Authority, Subject
+from network.ca.builtin import Authority
+from network.ca.subject import Subject
 from network.identities import identities_of
 from network.topology import Consortium
 from tests.unit.blobs.test_service import DATA, DIGEST, OWNER, serving

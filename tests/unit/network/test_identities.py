@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from gateway.signatures import ORDERS
 from network import identities
-from network.authority import ATTRIBUTES_OID, Authority, Subject
+from network.ca.builtin import Authority
+from network.ca.subject import ATTRIBUTES_OID, Subject
 from network.connection import profile
 from network.errors import NetworkError
 from network.revocation import revoke

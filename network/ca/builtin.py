@@ -1,42 +1,27 @@
 """A certificate authority of one organisation: issues X.509 certificates and revocation lists that Fabric accepts."""
 
 import datetime as dt
-import ipaddress
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway import signatures
 from network import codes
+from network.ca.keys import create_key, load_key, pem
+from network.ca.subject import Subject
 from network.errors import NetworkError
 from network.files import write_atomically, write_new
 
-# Where Fabric's attribute-based access control looks for {"attrs": {...}} (Fabric CA, attrmgr).
-ATTRIBUTES_OID = ObjectIdentifier("1.2.3.4.5.6.7.8.1")
 AUTHORITY_VALIDITY = dt.timedelta(days=3650)
 LEAF_VALIDITY = dt.timedelta(days=730)
 LIST_VALIDITY = dt.timedelta(days=3650)
 CLOCK_TOLERANCE = dt.timedelta(minutes=5)
-
-Unit = Literal["peer", "orderer", "admin", "client"]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Who a certificate is for: an organisational unit for a signing certificate, hosts for a TLS certificate."""
-
-    common_name: str
-    unit: Unit | None = None
-    hosts: Sequence[str] = ()
-    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,11 +154,9 @@ class Authority:
     def _certify(
         self, subject: Subject, public_key: ec.EllipticCurvePublicKey, authority_key: ec.EllipticCurvePrivateKey
     ) -> x509.Certificate:
-        units = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, subject.unit)] if subject.unit else []
-        name = x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
         tls = not subject.unit
         builder = (
-            _builder(name, self.certificate.subject, public_key, LEAF_VALIDITY)
+            _builder(subject.name, self.certificate.subject, public_key, LEAF_VALIDITY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True, key_encipherment=tls), critical=True)
             .add_extension(
@@ -183,40 +166,9 @@ class Authority:
         if tls:
             usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        if subject.hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName(_names(subject.hosts)), critical=False)
-        if subject.attributes:
-            value = json.dumps({"attrs": dict(subject.attributes)}, separators=(",", ":")).encode()
-            builder = builder.add_extension(x509.UnrecognizedExtension(ATTRIBUTES_OID, value), critical=False)
+        for extension in subject.wanted:
+            builder = builder.add_extension(extension, critical=False)
         return _signed(builder, authority_key)
-
-
-def create_key(path: Path, *, synced: bool = False) -> ec.EllipticCurvePrivateKey:
-    """Return the P-256 key at a path, created with mode 0600 if there is none."""
-    if path.exists():
-        return load_key(path)
-    key = ec.generate_private_key(ec.SECP256R1())
-    encoded = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_new(path, encoded, mode=0o600, synced=synced)
-    return load_key(path)
-
-
-def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Read a private key; FL1013 if it is not a P-256 key in PEM."""
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError):
-        raise NetworkError(codes.KEY_DAMAGED, "this is not a readable private key", where=str(path)) from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise NetworkError(codes.KEY_DAMAGED, "this is not an elliptic-curve key", where=str(path))
-    return key
-
-
-def pem(certificate: x509.Certificate) -> bytes:
-    """Return a certificate as PEM."""
-    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _builder(
@@ -256,16 +208,6 @@ def _usage(
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
-    names: list[x509.GeneralName] = []
-    for host in dict.fromkeys(hosts):
-        try:
-            names.append(x509.IPAddress(ipaddress.ip_address(host)))
-        except ValueError:
-            names.append(x509.DNSName(host))
-    return names
 
 
 def _next_number(earlier: x509.CertificateRevocationList | None) -> int:

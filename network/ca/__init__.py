@@ -1,0 +1,1 @@
+"""An organisation's certificate authorities: what it asks of one, and the kinds there are."""

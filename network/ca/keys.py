@@ -1,0 +1,39 @@
+"""An identity's key: made once, kept, never replaced; and certificates as PEM."""
+
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from network import codes
+from network.errors import NetworkError
+from network.files import write_new
+
+
+def create_key(path: Path, *, synced: bool = False) -> ec.EllipticCurvePrivateKey:
+    """Return the P-256 key at a path, created with mode 0600 if there is none."""
+    if path.exists():
+        return load_key(path)
+    key = ec.generate_private_key(ec.SECP256R1())
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_new(path, encoded, mode=0o600, synced=synced)
+    return load_key(path)
+
+
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Read a private key; FL1013 if it is not a P-256 key in PEM."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError):
+        raise NetworkError(codes.KEY_DAMAGED, "this is not a readable private key", where=str(path)) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise NetworkError(codes.KEY_DAMAGED, "this is not an elliptic-curve key", where=str(path))
+    return key
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    """Return a certificate as PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from network import codes
 from network.ca.builtin import Authority
+from network.ca.interface import issue
 from network.ca.subject import Subject, Unit
 from network.errors import NetworkError
 from network.files import make_folder, write_new
@@ -104,11 +105,11 @@ class OrganisationIdentities:
     def _signing_pair(self, msp: Path, subject: Subject) -> None:
         self._roots(msp)
         make_folder(msp / "keystore", 0o700)
-        self.signing.issue(subject, msp / "keystore" / "key.pem", msp / "signcerts" / "cert.pem")
+        issue(self.signing, subject, msp / "keystore" / "key.pem", msp / "signcerts" / "cert.pem")
 
     def _tls_pair(self, folder: Path, common_name: str, kind: str, hosts: tuple[str, ...]) -> None:
         subject = Subject(common_name, hosts=(*hosts, "localhost", "127.0.0.1"))
-        self.tls.issue(subject, folder / f"{kind}.key", folder / f"{kind}.crt")
+        issue(self.tls, subject, folder / f"{kind}.key", folder / f"{kind}.crt")
         write_new(folder / "ca.crt", self.tls.certificate_pem)
 
     def _roots(self, msp: Path) -> None:

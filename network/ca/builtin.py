@@ -15,6 +15,7 @@ from gateway import signatures
 from network import codes
 from network.ca.keys import create_key, load_key, pem
 from network.ca.subject import Subject
+from network.devnet.chains import Pool
 from network.errors import NetworkError
 from network.files import write_atomically, write_new
 
@@ -90,19 +91,23 @@ class Authority:
             )
         return key
 
-    def issue(self, subject: Subject, key_path: Path, certificate_path: Path) -> None:
-        """Create key and certificate at these paths; what is there stays.
+    def pool(self) -> Pool:
+        """Return the authority as the one root."""
+        return Pool.of([self.certificate], [])
 
-        Raises:
-            NetworkError: FL1016 if one of them is missing and the authority's key is not here; nothing is written then.
-        """
-        if key_path.exists() and certificate_path.exists():
-            load_key(key_path)
-            return
-        authority_key = self.key()
-        key = create_key(key_path)
-        if not certificate_path.exists():
-            write_new(certificate_path, pem(self._certify(subject, key.public_key(), authority_key)))
+    def require_ready(self) -> None:
+        """Check that the authority's key is here; FL1016 if not."""
+        self.key()
+
+    def certify(self, subject: Subject, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+        """Return a certificate for a subject and the public half of a key; FL1016 if its own key is not here."""
+        return self.sign(subject.name, key.public_key(), subject.wanted, tls=not subject.unit)
+
+    def require_revocable(self, certificates: Sequence[x509.Certificate]) -> None:
+        """Check that it can revoke these; FL1016 if its key is not here, FL1011 if another authority issued one."""
+        self.key()
+        for each in certificates:
+            self.require_own(each)
 
     def revoke(self, certificate: x509.Certificate, path: Path) -> bytes:
         """Add a certificate to the revocation list at a path and return the list as PEM; earlier entries stay.
@@ -111,24 +116,24 @@ class Authority:
             NetworkError: FL1016 if the authority's key is not here, FL1011 if another authority issued the certificate;
                 the list stays as it is then.
         """
-        key = self.key()
-        self.require_own(certificate)
+        self.require_revocable([certificate])
         now = dt.datetime.now(dt.UTC)
         earlier = x509.load_pem_x509_crl(path.read_bytes()) if path.exists() else None
         entries = list(earlier or ())
         if certificate.serial_number in {entry.serial_number for entry in entries}:
             return path.read_bytes()
         revoked = x509.RevokedCertificateBuilder(serial_number=certificate.serial_number, revocation_date=now)
-        result = self._list([*entries, revoked.build()], _next_number(earlier), key)
+        result = self._list([*entries, revoked.build()], _next_number(earlier))
         write_atomically(path, result)
         return result
 
     def begin_list(self, path: Path) -> None:
         """Write the list that revokes nobody, unless there is a list: who finds none cannot know whom to trust."""
         if not path.exists():
-            write_new(path, self._list([], _next_number(None), self.key()))
+            write_new(path, self._list([], _next_number(None)))
 
-    def _list(self, entries: Sequence[x509.RevokedCertificate], number: int, key: ec.EllipticCurvePrivateKey) -> bytes:
+    def _list(self, entries: Sequence[x509.RevokedCertificate], number: int) -> bytes:
+        key = self.key()
         now = dt.datetime.now(dt.UTC)
         builder = x509.CertificateRevocationListBuilder(
             issuer_name=self.certificate.subject, last_update=now - CLOCK_TOLERANCE, next_update=now + LIST_VALIDITY
@@ -151,24 +156,28 @@ class Authority:
                 hint=f"The authority is {certificate.issuer.rfc4514_string()}.",
             ) from None
 
-    def _certify(
-        self, subject: Subject, public_key: ec.EllipticCurvePublicKey, authority_key: ec.EllipticCurvePrivateKey
+    def sign(
+        self,
+        name: x509.Name,
+        public_key: ec.EllipticCurvePublicKey,
+        extensions: Sequence[x509.ExtensionType],
+        *,
+        tls: bool,
     ) -> x509.Certificate:
-        tls = not subject.unit
+        """Return a certificate of a name and a public key, for TLS or for signatures, with some more extensions."""
+        key = self.key()
         builder = (
-            _builder(subject.name, self.certificate.subject, public_key, LEAF_VALIDITY)
+            _builder(name, self.certificate.subject, public_key, LEAF_VALIDITY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True, key_encipherment=tls), critical=True)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         )
         if tls:
             usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        for extension in subject.wanted:
+        for extension in extensions:
             builder = builder.add_extension(extension, critical=False)
-        return _signed(builder, authority_key)
+        return _signed(builder, key)
 
 
 def _builder(

@@ -9,6 +9,7 @@ from fabric_protos.common import common_pb2
 from gateway import Identity, Signer
 from gateway.errors import StreamError, SubmitError
 from network.ca.builtin import Authority
+from network.ca.interface import issue
 from network.ca.subject import Subject
 from network.channel_admin import config_of
 from network.config_update import with_revocation_list
@@ -79,7 +80,7 @@ def newcomers(config: Any, folder: Path) -> Any:
 
 def newcomer(folder: Path) -> Person:
     key, certificate = folder / "key.pem", folder / "cert.pem"
-    Authority(folder / "ca").issue(Subject("client.newcomer", unit="client"), key, certificate)
+    issue(Authority(folder / "ca"), Subject("client.newcomer", unit="client"), key, certificate)
     return Identity("NewcomerMSP", certificate.read_bytes()), Signer.from_pem(key.read_bytes())
 
 

@@ -11,6 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway import Identity, Signer
 from network.ca.builtin import Authority
+from network.ca.interface import issue
 from network.ca.keys import load_key
 from network.ca.subject import Subject
 from tests.contract.harness.ledger import Ledger
@@ -23,7 +24,7 @@ def stranger(folder: Path, msp_id: str) -> Person:
     """A client of an authority that nobody knows, under the MSP id of a member."""
     authority = Authority.create(folder / "ca", "stranger", "ca.stranger")
     key, certificate = folder / "key.pem", folder / "cert.pem"
-    authority.issue(Subject("client", unit="client"), key, certificate)
+    issue(authority, Subject("client", unit="client"), key, certificate)
     return Identity(msp_id, certificate.read_bytes()), Signer.from_pem(key.read_bytes())
 
 

@@ -14,6 +14,7 @@ from audit.fabric.msp import IdentityError, Msp, MspSet
 from audit.fabric.policy import SignedBytes, signature_policy_holds, valid_signers
 from audit.fabric.signature import ORDERS
 from network.ca.builtin import Authority
+from network.ca.interface import issue
 from network.ca.subject import Subject
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -28,7 +29,7 @@ class Organisation:
 
     def member(self, name: str, unit: str) -> "Member":
         key, cert = self.folder / f"{name}.key", self.folder / f"{name}.pem"
-        self.authority.issue(Subject(name, unit=unit), key, cert)  # type: ignore[arg-type]
+        issue(self.authority, Subject(name, unit=unit), key, cert)  # type: ignore[arg-type]
         return Member(self.name, cert.read_bytes(), key.read_bytes())
 
     def msp(self, *crls: bytes) -> Msp:

@@ -14,6 +14,7 @@ from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import BlobStore
 from fl_node.errors import NodeError
 from network.ca.builtin import Authority
+from network.ca.interface import issue
 from network.ca.subject import Subject
 from network.identities import identities_of
 from network.topology import Consortium
@@ -107,6 +108,6 @@ def test_what_is_remembered_of_certificates_is_bounded(
     authority = Authority(copy / "identities" / "hospital-b" / "tlsca")
     for number in range(10):
         paths = copy / f"{number}.key", copy / f"{number}.crt"
-        authority.issue(Subject(f"user{number}.hospital-b"), *paths)
+        issue(authority, Subject(f"user{number}.hospital-b"), *paths)
         assert trust.organisation(der(paths[1])) == "hospital-b"
         assert len(trust._seen) <= 4

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.signatures import ORDERS
 from network import identities
 from network.ca.builtin import Authority
+from network.ca.interface import issue
 from network.ca.subject import ATTRIBUTES_OID, Subject
 from network.connection import profile
 from network.errors import NetworkError
@@ -183,7 +184,7 @@ def test_a_revocation_list_holds_every_revoked_certificate_once(tmp_path_factory
     authority = Authority.create(folder, "hospital-a", "ca.hospital-a")
     issued = []
     for number in range(5):
-        authority.issue(Subject(f"user{number}", unit="client"), folder / f"{number}.key", folder / f"{number}.pem")
+        issue(authority, Subject(f"user{number}", unit="client"), folder / f"{number}.key", folder / f"{number}.pem")
         issued.append(certificate(folder / f"{number}.pem"))
     for number in order:
         content = authority.revoke(issued[number], folder / "crl.pem")

@@ -1,7 +1,7 @@
 """`python -m tests.fuzz.run --seconds 20 [TARGET …]`: fuzz decoders, one after the other, each in a process of its own.
 
 Guided by coverage where atheris is installed (`pip install atheris`), by random changes of good inputs otherwise. An
-input that is a fault is written to the folder of `--found`; it becomes a case in `test_targets.py`.
+input that is a fault is written to the folder of `--found`; it becomes a case in `tests/fuzz/cases`.
 """
 
 import argparse

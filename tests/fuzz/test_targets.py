@@ -2,6 +2,7 @@
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.fuzz.targets import TARGETS
 SECONDS = 2.0
 """At most so long for each target: fourteen add less than half a minute to `scripts/test`."""
 INPUTS = 3000
+CASES = sorted((Path(__file__).parent / "cases").iterdir())
+"""Inputs that were faults once, named TARGET-what."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -26,3 +29,8 @@ def test_whatever_comes_is_read_or_refused_with_a_code(name: str):
         if time.monotonic() > until:
             break
         target.try_one(mutated(target.seeds, random.Random(f"{name} {seed}")))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_was_a_fault_once_is_read_or_refused_with_a_code(case: Path):
+    TARGETS[case.name.partition("-")[0]].try_one(case.read_bytes())

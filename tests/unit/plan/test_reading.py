@@ -152,6 +152,15 @@ def test_a_csv_written_by_a_spreadsheet_is_read(tmp_path: Path):
     assert read_table(path, SCHEMA).features.tolist() == [[63, 1.5, 1, 1, 0], [40, 2, 0, 0, 1]]
 
 
+def test_a_parquet_group_without_fields_is_refused_as_a_column(tmp_path: Path):
+    """It has a name in the header and no column to read; no writer makes it, so that the fuzzer's file is kept."""
+    file = tmp_path / "rows.parquet"
+    file.write_bytes((Path(__file__).parents[2] / "fuzz/cases/parquet-a-group-without-fields").read_bytes())
+    schema = Schema(columns=(Column(name="n", type="integer"),), label=None)
+    with pytest.raises(DataError, match=r"FL3104: columns of type struct<> are not read .*column n"):
+        read_table(file, schema)
+
+
 def test_a_small_file_of_too_many_rows_is_refused_before_it_is_read(tmp_path: Path):
     file, rows = tmp_path / "bomb.parquet", 1 << 20
     part = pa.table({"a": pa.array(np.zeros(rows)), "b": pa.array(np.zeros(rows, np.int8))})

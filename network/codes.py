@@ -43,6 +43,9 @@ PEER_SILENT: Final = "FL1060"
 CHANGE_REFUSED: Final = "FL1061"
 CHANGE_NOT_ARRIVED: Final = "FL1062"
 LEDGER_NOT_WRITABLE: Final = "FL1070"
+AUTHORITY_UNREACHABLE: Final = "FL1090"
+AUTHORITY_REFUSED: Final = "FL1091"
+SECRET_IN_CLEAR: Final = "FL1092"
 CATALOGUE: Final = {
     DEFINITION_UNREADABLE: Entry(
         "The definition cannot be read as YAML, or names a key twice.", "Correct the file; the message names the line."
@@ -116,5 +119,11 @@ CATALOGUE: Final = {
     LEDGER_NOT_WRITABLE: Entry(
         "The embedded network's ledger cannot be written: the disk is full or read-only.", "Free some space."
     ),
+    AUTHORITY_UNREACHABLE: Entry(
+        "A certificate authority's server does not answer, or is not the one that its TLS root names.",
+        "Check the URL and the TLS root of the authority.",
+    ),
+    AUTHORITY_REFUSED: Entry("A certificate authority refuses what it was asked; nothing was issued or revoked.", ""),
+    SECRET_IN_CLEAR: Entry("A secret would travel over a network without TLS.", "Use https."),
 }
 """Code → what it means and, where one thing fits every case, what to do."""

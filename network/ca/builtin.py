@@ -117,13 +117,18 @@ class Authority:
                 the list stays as it is then.
         """
         self.require_revocable([certificate])
+        return self.revoke_numbers([certificate.serial_number], path)
+
+    def revoke_numbers(self, numbers: Sequence[int], path: Path) -> bytes:
+        """Add serial numbers to the revocation list at a path and return the list; FL1016 without the key."""
         now = dt.datetime.now(dt.UTC)
         earlier = x509.load_pem_x509_crl(path.read_bytes()) if path.exists() else None
         entries = list(earlier or ())
-        if certificate.serial_number in {entry.serial_number for entry in entries}:
+        new = sorted(set(numbers) - {entry.serial_number for entry in entries})
+        if earlier is not None and not new:
             return path.read_bytes()
-        revoked = x509.RevokedCertificateBuilder(serial_number=certificate.serial_number, revocation_date=now)
-        result = self._list([*entries, revoked.build()], _next_number(earlier))
+        added = [x509.RevokedCertificateBuilder(number, now).build() for number in new]
+        result = self._list([*entries, *added], _next_number(earlier))
         write_atomically(path, result)
         return result
 

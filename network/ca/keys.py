@@ -1,9 +1,10 @@
-"""An identity's key: made once, kept, never replaced; and certificates as PEM."""
+"""An identity's key: made once, kept, never replaced; requests for its certificate; PEM."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from network import codes
@@ -37,3 +38,11 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
 def pem(certificate: x509.Certificate) -> bytes:
     """Return a certificate as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def request(name: x509.Name, key: ec.EllipticCurvePrivateKey, extensions: Sequence[x509.ExtensionType] = ()) -> bytes:
+    """Return a PKCS#10 request in PEM for a name, signed with the key that is to be certified."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

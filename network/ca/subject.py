@@ -35,7 +35,7 @@ class Subject:
         """Return the extensions that say what else the certificate is for; none of them is critical."""
         found: list[x509.ExtensionType] = []
         if self.hosts:
-            found.append(x509.SubjectAlternativeName(_names(self.hosts)))
+            found.append(x509.SubjectAlternativeName(alternative_names(self.hosts)))
         if self.attributes:
             value = json.dumps({"attrs": dict(self.attributes)}, separators=(",", ":")).encode()
             found.append(x509.UnrecognizedExtension(ATTRIBUTES_OID, value))
@@ -55,7 +55,8 @@ def units_of(certificate: x509.Certificate) -> list[str]:
     return [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)]
 
 
-def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
+def alternative_names(hosts: Sequence[str]) -> list[x509.GeneralName]:
+    """Return addresses and names of hosts as a certificate names them, each once."""
     names: list[x509.GeneralName] = []
     for host in dict.fromkeys(hosts):
         try:

@@ -163,10 +163,12 @@ class _Submitting:
 
     async def status(self, commit: Commit, deadline: float | None) -> Status:
         expected, self.expected = self.expected, None
+        longest = self.client.deadlines.commit_status
+        deadline = longest if deadline is None else min(deadline, longest)
         if expected is None:
             return await commit.status(deadline=deadline)
         try:
-            async with asyncio.timeout(self.client.deadlines.commit_status if deadline is None else deadline):
+            async with asyncio.timeout(deadline):
                 seen = await expected
         except TimeoutError:
             message = "the transaction was in no block in time"

@@ -56,6 +56,8 @@ class RetryPolicy:
         give_up_after: seconds during which a transaction of unknown fate is asked for and resent. Longer than the
             orderers may drop it silently (SmartBFT's AutoRemove: 3 minutes).
         ask_deadline: seconds that CommitStatus gets after an uncertain submit, before the envelope is resent.
+        resend_after: seconds that a transaction which the orderers took may be in no block before its envelope is sent
+            again: a Raft leader may lose what it took. No longer than the commit-status deadline.
         first_delay: seconds before the first retry; doubles with each, up to longest_delay, less up to half as jitter.
         longest_delay: seconds.
         retryable: chaincode codes ("FL0901") worth a new proposal after a pause, as a collection or a predicate.
@@ -67,6 +69,7 @@ class RetryPolicy:
     attempts: int = 10
     give_up_after: float = 200.0
     ask_deadline: float = 5.0
+    resend_after: float = 15.0
     first_delay: float = 0.1
     longest_delay: float = 5.0
     retryable: Collection[str] | Callable[[str], bool] = frozenset()

@@ -35,7 +35,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask what became of a transaction; deadline None: the caller's."""
+    """Ask what became of a transaction; deadline None: the caller's, which none is longer than."""
 
     commit: Commit
     deadline: float | None
@@ -115,7 +115,7 @@ class Submission:
         while True:
             status = yield from self._ordered(transaction, started)
             try:
-                status = status or (yield Ask(transaction.commit(), None))
+                status = status or (yield Ask(transaction.commit(), self.policy.resend_after))
                 if _retry.after_commit(status.code) is Verdict.ASK_AGAIN:
                     status = yield Ask(transaction.commit(), None)
             except CommitStatusError as error:

@@ -54,7 +54,8 @@ def chaincode_processes(
             command=(str(program),),
             host=member.peer.host,
             port=member.peer.chaincode_port,
-            environment=_environment(member, run, package_id(member)),
+            environment=_environment(member, run, package_id(member))
+            | {"CHAINCODE_TIME_WINDOW": f"{consortium.time_window_s}s"},
         )
         for member in consortium.members
     )

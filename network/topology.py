@@ -16,6 +16,7 @@ from network.yaml_lines import Location, PlacedYaml
 
 DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
 Role = Literal["member", "regulator", "orderer"]
+Ordering = Literal["bft", "raft"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 MspId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,60}$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}$")]
@@ -97,6 +98,8 @@ class Consortium(_Model, Roles[Organisation]):
     name: Name = "fedledger"
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,248}$")] = "fedchannel"
     chaincode: Chaincode = Chaincode()
+    ordering: Ordering = "bft"
+    """How orderers agree: bft holds where a third of them lies, raft (all that Fabric 2.5 has) where a half is down."""
     endorsement: Literal["majority"] | Annotated[int, Field(strict=True)] = "majority"
     batch_interval_ms: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 50
     time_window_s: Annotated[int, Field(ge=60, le=120, strict=True)] = 60

@@ -12,4 +12,5 @@ settings.load_profile("fedledger")
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fedledger")
     group.addoption("--network", choices=("devnet", "fabric"), default="devnet", help="the network to run the cases on")
+    group.addoption("--ordering", choices=("bft", "raft"), default="bft", help="how the orderers of that network agree")
     group.addoption("--network-run", type=Path, help="use the network that is up in this run folder, and leave it up")

@@ -94,6 +94,15 @@ class ChannelConfig:
         return {c.id: (c.msp_id, c.identity) for c in orderers.consenter_mapping}
 
     @property
+    def quorum(self) -> int:
+        """How many orderers sign a block: under BFT as many as two quorums need to share an honest one, else one.
+
+        Source: Fabric's policies.ComputeBFTQuorum.
+        """
+        total = len(self.consenters)
+        return (total + (total - 1) // 3 + 2) // 2 if self.consensus == "BFT" else 1
+
+    @property
     def sequence(self) -> int:
         """How many updates led to this configuration."""
         return int(self.config.sequence)

@@ -11,7 +11,7 @@ import jinja2
 from audit.report import view
 from audit.report.charts import metric_chart, survivor_chart
 from audit.text import visible
-from audit.verify.verdict import BEYOND, TITLES, Finding, Rule, Verdict
+from audit.verify.verdict import TITLES, Finding, Rule, Verdict
 
 PAGES = Path(__file__).resolve().parent / "pages"
 Url = Callable[[str, str], str]
@@ -131,7 +131,7 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
             "warnings": len(verdict.warnings),
             "unchecked": len(verdict.unchecked),
         },
-        "beyond": BEYOND,
+        "beyond": verdict.beyond,
     }
 
 

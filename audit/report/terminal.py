@@ -14,7 +14,8 @@ def show(verdict: Verdict) -> None:
     """Print a verdict for people: the verdict in its first line, then what holds, what fails, what was not checked."""
     colour = "red" if not verdict.ok else "yellow" if verdict.unchecked else "green"
     out.print(f"Verdict: [{colour}]{verdict.word}[/{colour}]")
-    about = Text(f"{visible(verdict.channel)}: {verdict.height} blocks, {verdict.transactions} transactions")
+    counted = f"{verdict.height} blocks, each signed by {verdict.signed}, {verdict.transactions} transactions"
+    about = Text(f"{visible(verdict.channel)}: {counted}")
     table = Table("rule", "", "held", title=about)
     for rule in Rule:
         failed = sum(f.code == rule.value for f in (*verdict.failures, *verdict.warnings))

@@ -129,6 +129,10 @@ BEYOND = (
     "Metrics are what the aggregator published and a majority of organisations let stand.",
 )
 """What no audit of the ledger can show, whatever it is given."""
+SINGLE_ORDERER = (
+    "A single orderer signed each block, as the channel's policy demands: whoever holds one orderer's key can sign "
+    "another end of the chain. Other organisations' peers show whether theirs is the same."
+)
 MOST_BLOCK, MOST_TEXT = (1 << 63) - 1, 1000
 WARNINGS = frozenset({Rule.EXPIRED})
 """Rules whose breach is worth saying but proves no fraud: Fabric itself does not check them at validation."""
@@ -166,6 +170,8 @@ class Verdict:
     height: int = 0
     """Blocks read. Invariant: each follows the one before and the orderers signed it."""
     transactions: int = 0
+    quorum: int = 0
+    """How many orderers signed the last blocks, as the configuration in force demands; 0 before the first block."""
     last_hash: str = ""
     genesis_hash: str = ""
     held: dict[str, int] = field(default_factory=dict)
@@ -210,6 +216,16 @@ class Verdict:
         left = len(self.unchecked)
         return f"OK, with {left} thing{'s' if left != 1 else ''} not checked" if left else "OK"
 
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """What no audit of this ledger can show."""
+        return (*BEYOND, SINGLE_ORDERER) if self.quorum == 1 else BEYOND
+
+    @property
+    def signed(self) -> str:
+        """Who signed each block, in words."""
+        return "a single orderer" if self.quorum == 1 else f"a quorum of {self.quorum} orderers"
+
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as plain values for machines; `complete` says that nothing was left unchecked."""
         return {
@@ -227,7 +243,8 @@ class Verdict:
             "failures": [f.as_json() for f in self.failures],
             "warnings": [f.as_json() for f in self.warnings],
             "unchecked": [f.as_json() for f in self.unchecked],
-            "beyond": list(BEYOND),
+            "orderer_signatures": self.quorum,
+            "beyond": list(self.beyond),
         }
 
 

@@ -239,6 +239,7 @@ class Auditor:
             channel=self._config.channel if self._config else "",
             height=self.height,
             transactions=self._transactions,
+            quorum=self._config.quorum if self._config else 0,
             last_hash=self._previous.hex(),
             genesis_hash=self._state.recall("genesis_hash", ""),
         )

@@ -32,14 +32,21 @@ def new_block(number: int, previous_hash: bytes, envelopes: list[bytes]) -> Any:
     return p.common.Block(header=header, data=p.common.BlockData(data=envelopes), metadata=metadata)
 
 
-def sign_block(block: Any, signer: Signer, consenter: int, last_config: int) -> None:
-    """Sign a block as a consenter of a BFT channel does (orderer/consensus/smartbft/signer.go)."""
+def sign_block(block: Any, signer: Signer, consenter: int | None, last_config: int) -> None:
+    """Sign a block: as a consenter of a BFT channel, known by its number, or with None as an orderer of a Raft channel.
+
+    Source: orderer/consensus/smartbft/signer.go and orderer/common/multichannel/blockwriter.go.
+    """
     config = p.common.LastConfig(index=last_config)
     value = p.common.OrdererBlockMetadata(last_config=config).SerializeToString()
-    who = p.common.IdentifierHeader(identifier=consenter, nonce=os.urandom(24)).SerializeToString()
-    signature = p.common.MetadataSignature(
-        identifier_header=who, signature=signer.sign(value + who + header_bytes(block.header))
-    )
+    nonce = os.urandom(24)
+    if consenter is None:
+        who = p.common.SignatureHeader(creator=signer.serialized, nonce=nonce).SerializeToString()
+        signature = p.common.MetadataSignature(signature_header=who)
+    else:
+        who = p.common.IdentifierHeader(identifier=consenter, nonce=nonce).SerializeToString()
+        signature = p.common.MetadataSignature(identifier_header=who)
+    signature.signature = signer.sign(value + who + header_bytes(block.header))
     block.metadata.metadata[SIGNATURES] = p.common.Metadata(value=value, signatures=[signature]).SerializeToString()
     block.metadata.metadata[LAST_CONFIG] = p.common.Metadata(value=config.SerializeToString()).SerializeToString()
 
@@ -102,10 +109,13 @@ def check_block(block: Any, number: int, previous: Any, channel: Channel) -> Non
 
 
 def _signatures(metadata: Any, header: Any, channel: Channel) -> Iterable[SignedData]:
+    """Yield who signed what (protoutil.BlockSignatureVerifier): under BFT a number stands for the consenter."""
     signed_header = header_bytes(header)
     for signature in metadata.signatures:
-        who = parse(p.common.IdentifierHeader, signature.identifier_header, "IdentifierHeader")
-        identity = channel.consenters.get(who.identifier)
+        prefix = signature.signature_header or signature.identifier_header
+        if signature.signature_header:
+            identity = parse(p.common.SignatureHeader, prefix, "SignatureHeader").creator
+        else:
+            identity = channel.consenters.get(parse(p.common.IdentifierHeader, prefix, "IdentifierHeader").identifier)
         if identity is not None:
-            data = metadata.value + signature.identifier_header + signed_header
-            yield SignedData(identity, data, signature.signature)
+            yield SignedData(identity, metadata.value + prefix + signed_header, signature.signature)

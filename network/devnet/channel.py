@@ -47,6 +47,7 @@ class Channel:
     peers: tuple[Node, ...]
     orderers: tuple[Node, ...]
     consenters: Mapping[int, bytes]
+    """The identity of every BFT consenter, by its number; empty where orderers agree by Raft."""
     limits: Limits
     acls: Mapping[str, str]
     time_window_s: float
@@ -110,6 +111,8 @@ def _orderers(orderer: Any, msps: Mapping[str, Msp]) -> list[Node]:
 
 
 def _consenters(orderer: Any) -> dict[int, bytes]:
+    if "Orderers" not in orderer.values:  # a Raft channel
+        return {}
     listed = parse(p.configuration.Orderers, orderer.values["Orderers"].value, "Orderers")
     return {c.id: serialized_identity(c.msp_id, c.identity) for c in listed.consenter_mapping}
 

@@ -25,6 +25,7 @@ TIMEOUT_S = 30.0
 RETRY_S = 0.1
 STUCK_S = 1.0  # a block that is refused, or a disk that is full, is not better at once
 NO_QUORUM = "insufficient number of orderers could successfully process transaction to satisfy quorum requirement"
+NO_ORDERER = "no orderers could successfully process transaction"
 
 
 def judge(response: Any) -> Any:
@@ -88,10 +89,15 @@ class Peers:
 
 
 class Broadcaster:
-    """Passes messages on over one stream; answers come in the order of the messages."""
+    """Passes messages on over one stream; answers come in the order of the messages.
 
-    def __init__(self, node: Node, log: Any) -> None:
+    A refusal is told as a gateway of Fabric tells it (gateway/submit.go): under BFT it asks all orderers and lists what
+    each said; under Raft the first answer that the client is at fault ends it.
+    """
+
+    def __init__(self, node: Node, log: Any, *, bft: bool) -> None:
         self._node = node
+        self._bft = bft
         self._stub = ab_pb2_grpc.AtomicBroadcastStub(dial(node.address, node.tls_roots))
         self._log = log
         self._outbox: Outbox | None = None
@@ -134,9 +140,11 @@ class Broadcaster:
             raise CallError(Code.DEADLINE_EXCEEDED, message) from None
         if response.status != p.common.SUCCESS:
             status = p.common.Status.Name(response.status)
-            raise self._unavailable(
-                f"received unsuccessful response from orderer: status={status}, info={response.info}"
-            )
+            refusal = f"received unsuccessful response from orderer: status={status}, info={response.info}"
+            raise CallError(Code.ABORTED, refusal) if self._is_final(response.status) else self._unavailable(refusal)
+
+    def _is_final(self, status: int) -> bool:
+        return not self._bft and p.common.BAD_REQUEST <= status < p.common.INTERNAL_SERVER_ERROR
 
     def _fail(self, reason: str) -> None:
         """Tell everyone who waits for an answer on the lost stream."""
@@ -147,7 +155,8 @@ class Broadcaster:
                 future.exception()  # whoever waited may have given up: that is no error of ours
 
     def _unavailable(self, reason: str) -> CallError:
-        return CallError(Code.UNAVAILABLE, NO_QUORUM, [error_detail(self._node.address, self._node.msp_id, reason)])
+        message = NO_QUORUM if self._bft else NO_ORDERER
+        return CallError(Code.UNAVAILABLE, message, [error_detail(self._node.address, self._node.msp_id, reason)])
 
 
 class Puller:

@@ -1,6 +1,6 @@
 """The writing half of gateway.Gateway: evaluates, collects endorsements, submits.
 
-Source: internal/pkg/gateway/{evaluate,endorse,submit,apiutils}.go, of a BFT channel.
+Source: internal/pkg/gateway/{evaluate,endorse,submit,apiutils}.go.
 """
 
 import asyncio

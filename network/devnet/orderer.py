@@ -171,7 +171,7 @@ class Orderer:
 
     def _write(self, envelopes: list[bytes]) -> None:
         block = new_block(self.height, self._store.last_hash, envelopes)
-        sign_block(block, self._signer, CONSENTER, self._last_config)
+        sign_block(block, self._signer, CONSENTER if self.channel.consenters else None, self._last_config)
         self._store.append(block, [], {})
         self._grown.set()
         self._grown = asyncio.Event()

@@ -127,7 +127,7 @@ class Peer:
         endorser = Endorser(self.committer, signer, self._link, consortium.chaincode.name)
         local = LocalEndorser(organisation.msp_id, organisation.peer.address, endorser)
         orderer = self.committer.channel.orderers[0]
-        self._broadcaster = Broadcaster(orderer, log)
+        self._broadcaster = Broadcaster(orderer, log, bft=bool(self.committer.channel.consenters))
         self._puller = Puller(orderer, self.committer, signer, log)
         peers = Peers(self.committer, organisation.msp_id)
         self._gateway = GatewayService(

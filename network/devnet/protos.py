@@ -17,6 +17,7 @@ from fabric_protos.msp import msp_config_pb2 as msp_config
 from fabric_protos.msp import msp_principal_pb2 as principal
 from fabric_protos.orderer import ab_pb2 as ab
 from fabric_protos.orderer import configuration_pb2 as orderer_configuration
+from fabric_protos.orderer.etcdraft import configuration_pb2 as etcdraft
 from fabric_protos.orderer.smartbft import configuration_pb2 as smartbft
 from fabric_protos.peer import chaincode_event_pb2 as chaincode_event
 from fabric_protos.peer import chaincode_pb2 as chaincode
@@ -38,6 +39,7 @@ __all__ = [
     "common",
     "configtx",
     "configuration",
+    "etcdraft",
     "events",
     "gateway",
     "identities",

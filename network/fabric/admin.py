@@ -80,7 +80,7 @@ class Admin:
             "CORE_PEER_ADDRESS": peer.address,
             "FABRIC_LOGGING_SPEC": "warn",
         }
-        command = [find_binaries().path("peer"), *arguments]
+        command = [find_binaries(self.consortium.ordering).path("peer"), *arguments]
         what = " ".join(arguments[:3])
         try:
             result = subprocess.run(  # noqa: S603

@@ -1,4 +1,4 @@
-"""The channel: organisations, BFT ordering, and policies by which members govern and the regulator only reads."""
+"""The channel: organisations, ordering, and policies by which members govern and the regulator only reads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,16 @@ from network.topology import Consortium, Organisation
 PROFILE = "Consortium"
 BLOCK_MESSAGES = 100
 BLOCK_BYTES = 10 << 20
+# Fabric offers BFT ordering only in channels that older releases cannot read.
+CAPABILITY = {"bft": "V3_0", "raft": "V2_0"}
+# A leader that was not heard for 15 to 30 ticks, 3 to 6 s, is replaced; Fabric's samples wait 5 to 10 s.
+RAFT_OPTIONS = {
+    "TickInterval": "200ms",
+    "ElectionTick": 15,
+    "HeartbeatTick": 1,
+    "MaxInflightBlocks": 5,
+    "SnapshotIntervalSize": "16 MB",
+}
 
 Policies = dict[str, dict[str, str]]
 
@@ -20,7 +30,7 @@ def channel_definition(consortium: Consortium, run: Path) -> dict[str, Any]:
         "Profiles": {
             PROFILE: {
                 "Policies": _meta("ANY Readers", "ANY Writers", "MAJORITY Admins"),
-                "Capabilities": {"V3_0": True},
+                "Capabilities": {CAPABILITY[consortium.ordering]: True},
                 "Application": {
                     "Organizations": [_peer_organisation(o, run) for o in consortium.peer_organisations],
                     "Capabilities": {"V2_5": True},
@@ -49,7 +59,7 @@ def channel_definition(consortium: Consortium, run: Path) -> dict[str, Any]:
 def _ordering(consortium: Consortium, run: Path) -> dict[str, Any]:
     organisation = consortium.orderer_org
     return {
-        "OrdererType": "BFT",
+        **(_raft(organisation, run) if consortium.ordering == "raft" else _bft(consortium, organisation, run)),
         "BatchTimeout": f"{consortium.batch_interval_ms}ms",  # BFT ignores it and takes RequestBatchMaxInterval
         "BatchSize": {
             "MaxMessageCount": BLOCK_MESSAGES,
@@ -57,17 +67,27 @@ def _ordering(consortium: Consortium, run: Path) -> dict[str, Any]:
             "PreferredMaxBytes": BLOCK_BYTES // 5,
         },
         "MaxChannels": 0,
-        "SmartBFT": _consensus(consortium),
-        "ConsenterMapping": [
-            _consenter(number, organisation, run) for number in range(1, len(organisation.orderers) + 1)
-        ],
         "Organizations": [_orderer_organisation(organisation, run)],
         "Capabilities": {"V2_0": True},
         "Policies": {
             **_meta("ANY Readers", "ANY Writers", "MAJORITY Admins"),
-            "BlockValidation": _implicit("ANY Writers"),
+            "BlockValidation": _implicit("ANY Writers"),  # under BFT configtxgen writes a quorum of the consenters
         },
     }
+
+
+def _bft(consortium: Consortium, organisation: Organisation, run: Path) -> dict[str, Any]:
+    consenters = [_consenter(number, organisation, run) for number in range(1, len(organisation.orderers) + 1)]
+    return {"OrdererType": "BFT", "SmartBFT": _consensus(consortium), "ConsenterMapping": consenters}
+
+
+def _raft(organisation: Organisation, run: Path) -> dict[str, Any]:
+    consenters = []
+    for orderer in organisation.orderers:
+        certificate = str(run / "identities" / organisation.name / "orderers" / orderer.name / "tls" / "server.crt")
+        place = {"Host": orderer.host, "Port": orderer.port}
+        consenters.append({**place, "ClientTLSCert": certificate, "ServerTLSCert": certificate})
+    return {"OrdererType": "etcdraft", "EtcdRaft": {"Consenters": consenters, "Options": RAFT_OPTIONS}}
 
 
 def _consensus(consortium: Consortium) -> dict[str, Any]:
@@ -127,7 +147,8 @@ def _orderer_organisation(organisation: Organisation, run: Path) -> dict[str, An
         "MSPDir": str(run / "identities" / organisation.name / "msp"),
         "Policies": {
             "Readers": _signature(1, [msp_id], ("member",)),
-            "Writers": _signature(1, [msp_id], ("member",)),
+            # Under Raft whoever is among these may sign blocks: its orderers, not its administrators and clients.
+            "Writers": _signature(1, [msp_id], ("orderer",)),
             "Admins": _signature(1, [msp_id], ("admin",)),
         },
         "OrdererEndpoints": [orderer.address for orderer in organisation.orderers],

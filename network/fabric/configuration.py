@@ -3,18 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+from network.fabric.binaries import Version
 from network.topology import Consortium, Orderer, Organisation
 
 MESSAGE_LIMIT = 100 << 20
 GOSSIP_INTERVAL = "1s"  # Fabric's 4 s and 25 s keep gateways from routing for half a minute after a start
 BUILDER = "fedledger_service"
+AUTH_FILTERS = ("DefaultAuth", "ExpirationCheck")
+TIME_FILTER = ("TimeWindowCheck",)  # Fabric 2.5 has none: there the chaincode process alone looks at the time
+NEWEST: Version = (3, 1, 5)
 # Operations services tell and change log levels: they listen on loopback alone, and serve certificates of their own
 # organisation only (Fabric: core/operations, where TLS makes every handler but /healthz ask for one).
 OPERATIONS_HOST = "127.0.0.1"
 
 
-def peer_configuration(consortium: Consortium, run: Path, organisation: Organisation) -> dict[str, Any]:
-    """Return core.yaml of an organisation's peer."""
+def peer_configuration(
+    consortium: Consortium, run: Path, organisation: Organisation, version: Version = NEWEST
+) -> dict[str, Any]:
+    """Return core.yaml of an organisation's peer, for the release of Fabric that runs it."""
     peer = organisation.peer
     identity = run / "identities" / organisation.name / "peers" / "peer0"
     data = run / "data" / f"peer-{organisation.name}"
@@ -32,7 +38,7 @@ def peer_configuration(consortium: Consortium, run: Path, organisation: Organisa
             "fileSystemPath": str(data),
             "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
             "tls": {**_served_with(identity), "rootcert": {"file": str(identity / "tls" / "ca.crt")}},
-            **_services(),
+            **_services(version),
             "authentication": {"timewindow": f"{consortium.time_window_s}s"},
             "gossip": _gossip(peer.address),
             "maxRecvMsgSize": MESSAGE_LIMIT,
@@ -101,13 +107,13 @@ def orderer_configuration(consortium: Consortium, run: Path, orderer: Orderer) -
     }
 
 
-def _services() -> dict[str, Any]:
+def _services(version: Version) -> dict[str, Any]:
     return {
         "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "10s", "dialTimeout": "10s"},
         "discovery": {"enabled": True, "authCacheEnabled": True},
         "limits": {"concurrency": {"endorserService": 500, "deliverService": 500, "gatewayService": 500}},
         "handlers": {
-            "authFilters": [{"name": "DefaultAuth"}, {"name": "ExpirationCheck"}, {"name": "TimeWindowCheck"}],
+            "authFilters": [{"name": name} for name in (*AUTH_FILTERS, *(TIME_FILTER if version >= NEWEST else ()))],
             "decorators": [{"name": "DefaultDecorator"}],
             "endorsers": {"escc": {"name": "DefaultEndorsement"}},
             "validators": {"vscc": {"name": "DefaultValidation"}},

@@ -22,14 +22,15 @@ ENVIRONMENT = {
     "FABRIC_LOGGING_FORMAT": "json",
     # Not what happens for every transaction and block: the blocks themselves say it.
     "FABRIC_LOGGING_SPEC": "info:grpc=error:comm.grpc.server=warn:gateway=error:endorser=warn:kvledger=warn"
-    ":gossip.privdata=warn:committer.txvalidator=warn:orderer.consensus.smartbft=warn:orderer.common.broadcast=error",
+    ":gossip.privdata=warn:committer.txvalidator=warn:orderer.consensus.smartbft=warn:orderer.consensus.etcdraft=warn"
+    ":orderer.common.broadcast=error",
 }
 CONFIGTXGEN_TIMEOUT_S = 60
 
 
 def fabric_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
     """Return orderers, a peer for each member and regulator, and a chaincode process for each member."""
-    binaries = find_binaries()
+    binaries = find_binaries(consortium.ordering)
     identity, ordering = package_id(consortium), consortium.orderer_org
     return Plan(
         "fabric",
@@ -45,9 +46,10 @@ def render(consortium: Consortium, run: Path) -> None:
     """Write configuration, chaincode package and, once, the channel's first block."""
     for orderer in consortium.orderer_org.orderers:
         _write(config_folder(run, orderer.name) / "orderer.yaml", orderer_configuration(consortium, run, orderer))
+    version = find_binaries(consortium.ordering).version
     for organisation in consortium.peer_organisations:
         folder = config_folder(run, f"peer-{organisation.name}")
-        _write(folder / "core.yaml", peer_configuration(consortium, run, organisation))
+        _write(folder / "core.yaml", peer_configuration(consortium, run, organisation, version))
     write_package(consortium, run)
     if not channel_block(run).exists():
         _make_channel_block(consortium, run)
@@ -97,7 +99,7 @@ def _make_channel_block(consortium: Consortium, run: Path) -> None:
     folder = config_folder(run, "channel")
     _write(folder / "configtx.yaml", channel_definition(consortium, run))
     made = folder / "made.block"
-    command = [find_binaries().path("configtxgen"), "-configPath", str(folder), "-profile", PROFILE]
+    command = [find_binaries(consortium.ordering).path("configtxgen"), "-configPath", str(folder), "-profile", PROFILE]
     command += ["-channelID", consortium.channel, "-outputBlock", str(made)]
     environment = {"FABRIC_CFG_PATH": str(folder)}
     result = subprocess.run(  # noqa: S603

@@ -57,9 +57,11 @@ async def _compete(contract: Contract, part: int) -> None:
 @pytest.fixture(scope="package")
 def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     run, blocks = tmp_path_factory.mktemp("audit") / "run", tmp_path_factory.mktemp("blocks")
-    outcome = up(
-        Request(run, pytestconfig.getoption("--network"), None, free_ports(), "./cmd/conformance"), lambda _: None
-    )
+    definition = blocks.parent / "consortium.yaml"
+    chosen = {"ordering": pytestconfig.getoption("--ordering")}
+    definition.write_text(yaml.safe_dump({**yaml.safe_load(CONSORTIUM.read_text()), **chosen}))
+    kind = pytestconfig.getoption("--network")
+    outcome = up(Request(run, kind, definition, free_ports(), "./cmd/conformance"), lambda _: None)
     assert outcome.started
     try:
         asyncio.run(_traffic(run))
@@ -79,6 +81,7 @@ def federation_ledger(pytestconfig: pytest.Config, tmp_path_factory: pytest.Temp
     """A federation from its founding over a vote on everything to a settled round; its network is still up."""
     folder = tmp_path_factory.mktemp("federation")
     definition = yaml.safe_load(CONSORTIUM.read_text())
+    definition["ordering"] = pytestconfig.getoption("--ordering")
     definition["federation"]["parameters"] |= QUICK
     (folder / "consortium.yaml").write_text(json.dumps(definition))
     kind = pytestconfig.getoption("--network")

@@ -11,6 +11,10 @@ from tests.contract.harness.ledger import FABRIC_PROGRAMS, Ledger, fabric_progra
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        needed = item.get_closest_marker("ordering")
+        if needed and needed.args[0] != config.getoption("--ordering", "bft"):
+            item.add_marker(pytest.mark.skip(f"needs {needed.args[0]} ordering"))
     if config.getoption("--network", "devnet") != "fabric":
         return
     cases = [item for item in items if Path(__file__).parent in item.path.parents]
@@ -27,21 +31,28 @@ def kind(pytestconfig: pytest.Config) -> str:
     return pytestconfig.getoption("--network", "devnet")  # type: ignore[no-any-return]
 
 
+@pytest.fixture(scope="session")
+def ordering(pytestconfig: pytest.Config) -> str:
+    return pytestconfig.getoption("--ordering", "bft")  # type: ignore[no-any-return]
+
+
 @pytest.fixture(scope="package")
-def ledger(pytestconfig: pytest.Config, kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+def ledger(
+    pytestconfig: pytest.Config, kind: str, ordering: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ledger]:
     """One network for all cases that leave its processes alone; they keep apart by their keys."""
     given = pytestconfig.getoption("--network-run", None)
     if given:
         yield opened(given)
         return
-    with running(tmp_path_factory.mktemp("shared") / "run", kind) as network:
+    with running(tmp_path_factory.mktemp("shared") / "run", kind, ordering) as network:
         yield network
 
 
 @pytest.fixture(scope="module")
-def own_ledger(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+def own_ledger(kind: str, ordering: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A network for the cases of one file that kill its processes; each starts them again."""
-    with running(tmp_path_factory.mktemp("own") / "run", kind) as network:
+    with running(tmp_path_factory.mktemp("own") / "run", kind, ordering) as network:
         yield network
 
 

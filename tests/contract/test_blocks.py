@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2
 from fabric_protos.msp import identities_pb2
+from fabric_protos.orderer import configuration_pb2 as orderer_configuration_pb2
 from fabric_protos.peer.lifecycle import chaincode_definition_pb2, db_pb2
 
 from gateway import Gateway, ValidationCode
@@ -76,6 +77,7 @@ def test_every_block_carries_the_hash_of_the_one_before_and_of_its_own_data(bloc
         assert after.header.previous_hash == header_hash(before.header)
 
 
+@pytest.mark.ordering("bft")
 def test_a_quorum_of_the_consenters_in_the_channel_configuration_signed_every_block(blocks: list[Any]):
     ordering = config_of(blocks[0]).channel_group.groups["Orderer"]
     mapping = configuration_pb2.Orderers.FromString(ordering.values["Orderers"].value).consenter_mapping
@@ -92,6 +94,19 @@ def test_a_quorum_of_the_consenters_in_the_channel_configuration_signed_every_bl
             assert verify_signed(creator, signed, entry.signature) == "OrdererMSP"
             signed_by.add(who)
         assert len(signed_by) >= quorum
+
+
+@pytest.mark.ordering("raft")
+def test_one_orderer_of_the_channel_signed_every_block(blocks: list[Any]):
+    ordering = config_of(blocks[0]).channel_group.groups["Orderer"]
+    assert orderer_configuration_pb2.ConsensusType.FromString(ordering.values["ConsensusType"].value).type == "etcdraft"
+    for block in blocks[1:]:
+        metadata = common_pb2.Metadata.FromString(block.metadata.metadata[common_pb2.BlockMetadataIndex.SIGNATURES])
+        (entry,) = metadata.signatures
+        creator = common_pb2.SignatureHeader.FromString(entry.signature_header).creator
+        signed = metadata.value + entry.signature_header + header_bytes(block.header)
+        assert verify_signed(creator, signed, entry.signature) in ordering.groups
+        assert units_of(creator) == ["orderer"]
 
 
 def _serialized(consenter: Any) -> bytes:

@@ -17,7 +17,7 @@ from network.errors import NetworkError
 from network.roster import certificate_of
 from tests.contract.harness.blocks import block_of, blocks_up_to, transactions
 from tests.contract.harness.channel import admin_of, change, copy_of, with_organisation
-from tests.contract.harness.ledger import Ledger
+from tests.contract.harness.ledger import Ledger, refusals
 from tests.contract.harness.people import Person
 
 
@@ -111,7 +111,7 @@ async def test_an_organisation_that_a_majority_added_reads_from_then_on_and_does
         transaction = await contract.proposal("Put", key, "x", endorsing_organizations=own_ledger.msp_ids).endorse()
         with pytest.raises(SubmitError) as caught:
             await transaction.submit()
-        assert all("FORBIDDEN" in detail.message for detail in caught.value.details)
+        assert all("FORBIDDEN" in said for said in refusals(caught.value))
 
 
 async def test_a_change_is_a_block_of_its_own_that_later_blocks_point_to(own_ledger: Ledger, tmp_path: Path, key: str):

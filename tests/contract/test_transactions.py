@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import Contract, Signer, ValidationCode
 from gateway.errors import CommitStatusError, EndorseError, StatusCode, SubmitError
-from tests.contract.harness.ledger import Ledger, endorse
+from tests.contract.harness.ledger import Ledger, endorse, refusals
 from tests.contract.harness.wire import Endorsed, Proposed, flipped, high_s
 
 
@@ -90,7 +90,7 @@ async def test_a_transaction_with_a_wrong_signature_is_refused_by_the_orderers(l
         for wrong in (flipped(signature), high_s(signature)):
             with pytest.raises(SubmitError) as caught:
                 await transaction.with_signature(wrong).submit()
-            assert all("FORBIDDEN" in detail.message for detail in caught.value.details)
+            assert all("FORBIDDEN" in said for said in refusals(caught.value))
         assert await contract.evaluate("Get", key) == b""
 
 

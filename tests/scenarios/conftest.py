@@ -31,14 +31,15 @@ async def federation(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterat
     kind = pytestconfig.getoption("--network", "devnet")
     if kind == "fabric" and not _has_fabric():
         pytest.skip("no Fabric binaries in FABRIC_BIN or PATH")
-    with _running(tmp_path / "run", kind) as run:
+    with _running(tmp_path / "run", kind, pytestconfig.getoption("--ordering", "bft")) as run:
         async with Federation.connect(run) as federation:
             yield federation
 
 
 @contextlib.contextmanager
-def _running(run: Path, kind: str) -> Iterator[Path]:
+def _running(run: Path, kind: str, ordering: str) -> Iterator[Path]:
     definition = yaml.safe_load(CONSORTIUM.read_text())
+    definition["ordering"] = ordering
     definition["federation"]["parameters"] |= PARAMETERS
     path = run.parent / "consortium.yaml"
     path.write_text(json.dumps(definition))

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"fedledger/chaincode/shim"
 )
@@ -18,7 +19,8 @@ import (
 //
 // CHAINCODE_ID is the package id and CHAINCODE_SERVER_ADDRESS host:port. CHAINCODE_TLS_KEY, CHAINCODE_TLS_CERT and
 // CHAINCODE_TLS_CLIENT_CA name PEM files; without a key it serves in the clear, with one it asks peers for
-// their certificate. CORE_CHAINCODE_LOGGING_LEVEL is debug, info, warning or error.
+// their certificate. CHAINCODE_TIME_WINDOW, such as 60s, is how far a transaction's time may be from this process's clock.
+// CORE_CHAINCODE_LOGGING_LEVEL is debug, info, warning or error.
 func Run(contract shim.Chaincode) int {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level()})))
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -60,6 +62,13 @@ func FromEnvironment(contract shim.Chaincode) (*shim.ChaincodeServer, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		*into = content
+	}
+	if window := os.Getenv("CHAINCODE_TIME_WINDOW"); window != "" {
+		allowed, err := time.ParseDuration(window)
+		if err != nil || allowed <= 0 {
+			return nil, fmt.Errorf("CHAINCODE_TIME_WINDOW: %q is no span of time such as 60s", window)
+		}
+		server.CC = Punctual{Chaincode: contract, Window: allowed, Now: time.Now}
 	}
 	if !server.TLSProps.Disabled && len(server.TLSProps.ClientCACerts) == 0 {
 		return nil, errors.New("CHAINCODE_TLS_CLIENT_CA must be set with CHAINCODE_TLS_KEY: only the peer may call")

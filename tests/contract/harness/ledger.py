@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from gateway import Contract, Endpoint, Gateway, Identity, Signer, Transaction, connect
-from gateway.errors import EndorseError
+from gateway.errors import EndorseError, SubmitError
 from network import bringup
 from network.connection import Profile, consortium_of, network_kind, profile
 from network.plan import Plan
-from network.topology import Consortium
+from network.topology import DEFAULT_DEFINITION, Consortium
 from tests.ports import free_ports
 
 CONTRACT = "./cmd/conformance"
@@ -105,9 +107,11 @@ class Ledger:
 
 
 @contextmanager
-def running(run: Path, kind: str) -> Iterator[Ledger]:
+def running(run: Path, kind: str, ordering: str = "bft") -> Iterator[Ledger]:
     """Bring up a network for the time of a session or case, and take it down after."""
-    request = bringup.Request(run, kind, base_port=free_ports(), chaincode=CONTRACT)  # type: ignore[arg-type]
+    definition = run.with_name("consortium.yaml")
+    definition.write_text(yaml.safe_dump({**yaml.safe_load(DEFAULT_DEFINITION.read_text()), "ordering": ordering}))
+    request = bringup.Request(run, kind, definition, free_ports(), CONTRACT)  # type: ignore[arg-type]
     try:
         bringup.up(request, lambda _: None)
         yield opened(run)
@@ -130,6 +134,11 @@ async def endorse(contract: Contract, function: str, *arguments: str, **options:
                 if not any("do not match" in detail.message for detail in error.details):
                     raise
             await asyncio.sleep(0.05)
+
+
+def refusals(error: SubmitError) -> list[str]:
+    """What the orderers that refused a transaction say; a gateway asks all under BFT, any one under Raft."""
+    return [detail.message for detail in error.details] or [error.message]
 
 
 def fabric_program(name: str) -> str | None:

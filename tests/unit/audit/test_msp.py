@@ -186,6 +186,47 @@ def test_a_quorum_is_of_the_consenters_of_the_day_whatever_the_policy_still_asks
         check_signatures(config, block_signed(numbered[:2]))
 
 
+def raft(one: Organisation) -> ChannelConfig:
+    """A Raft channel: any orderer of the organisation signs alone."""
+    config = ordering(one, [], need=1).config
+    orderer = config.channel_group.groups["Orderer"]
+    del orderer.values["Orderers"]
+    msp = configured(one)
+    msp.fabric_node_ous.enable = True
+    for unit in ("admin", "client", "orderer", "peer"):
+        getattr(msp.fabric_node_ous, f"{unit}_ou_identifier").organizational_unit_identifier = unit
+    wrapped = msp_config_pb2.MSPConfig(config=msp.SerializeToString()).SerializeToString()
+    orderer.groups[one.name].values["MSP"].value = wrapped
+    kind = orderer_configuration_pb2.ConsensusType(type="etcdraft")
+    orderer.values["ConsensusType"].value = kind.SerializeToString()
+    policy = out_of(1, (one.name, msp_principal_pb2.MSPRole.ORDERER))
+    orderer.policies[BLOCK_VALIDATION.rpartition("/")[2]].policy.value = policy.SerializeToString()
+    return ChannelConfig("c", config)
+
+
+def signed_by_name(member: Member, msp_id: str) -> common_pb2.Block:
+    block = common_pb2.Block(header=common_pb2.BlockHeader(number=7))
+    entry = common_pb2.Metadata(value=b"value")
+    creator = identities_pb2.SerializedIdentity(mspid=msp_id, id_bytes=member.pem).SerializeToString()
+    prefix = common_pb2.SignatureHeader(creator=creator, nonce=b"n").SerializeToString()
+    signed = member.sign(entry.value + prefix + header_bytes(block.header))
+    entry.signatures.add(signature_header=prefix, signature=signed.signature)
+    block.metadata.metadata.extend([b""] * 5)
+    block.metadata.metadata[SIGNATURES] = entry.SerializeToString()
+    return block
+
+
+def test_one_orderer_signs_a_block_of_a_raft_channel_and_nobody_else_does(one: Organisation) -> None:
+    config = raft(one)
+    assert config.quorum == 1
+    check_signatures(config, signed_by_name(one.member("orderer1", "orderer"), one.name))
+    for name, unit in (("admin", "admin"), ("peer0", "peer"), ("user", "client")):
+        with pytest.raises(OrdererError, match="too few for"):
+            check_signatures(config, signed_by_name(one.member(name, unit), one.name))
+    with pytest.raises(OrdererError, match="too few for"):
+        check_signatures(config, block_signed([(1, one.member("orderer1", "orderer"))]))
+
+
 def test_two_organisations_under_one_id_are_none(one: Organisation, tmp_path: Path) -> None:
     config = ordering(one, [one.member("orderer1", "orderer")], need=1)
     thief = configured(Organisation(tmp_path, "ThiefMSP"))

@@ -3,7 +3,7 @@
 import pytest
 
 from audit.fabric.state import State
-from audit.verify.verdict import MOST_TEXT, REASONS, TITLES, Record, Rule, Unchecked, Verdict
+from audit.verify.verdict import MOST_TEXT, REASONS, SINGLE_ORDERER, TITLES, Record, Rule, Unchecked, Verdict
 
 FACTS = dict.fromkeys(
     (
@@ -60,6 +60,13 @@ def test_a_failure_is_the_verdict_whatever_was_not_checked() -> None:
     told = verdict.as_json()
     assert told["failures"] == [{"code": "FL5051", "block": 4, "transaction": "", "text": "it breaks"}]
     assert next(iter(told)) == "verdict"
+
+
+def test_a_verdict_says_where_a_single_orderer_signed() -> None:
+    single, many = Verdict(quorum=1), Verdict(quorum=3)
+    assert (single.signed, many.signed) == ("a single orderer", "a quorum of 3 orderers")
+    assert set(single.as_json()["beyond"]) - set(many.as_json()["beyond"]) == {SINGLE_ORDERER}
+    assert (single.as_json()["orderer_signatures"], many.as_json()["orderer_signatures"]) == (1, 3)
 
 
 def test_every_rule_has_a_title() -> None:

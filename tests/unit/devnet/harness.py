@@ -69,7 +69,7 @@ class Chain:
     def block(self, envelopes: list[bytes]) -> Any:
         """Return the signed next block."""
         block = new_block(self.store.height, self.store.last_hash, envelopes)
-        sign_block(block, self.orderer, 1, self.committer.config_block)
+        sign_block(block, self.orderer, 1 if self.committer.channel.consenters else None, self.committer.config_block)
         return p.common.Block.FromString(block.SerializeToString())
 
     async def commit(self, *envelopes: Any) -> list[int]:

@@ -7,7 +7,7 @@ from network.devnet import lifecycle
 from network.devnet import protos as p
 from network.devnet.blocks import BlockError, new_block, sign_block
 from network.devnet.commithash import commit_hash, update_bytes
-from network.devnet.envelopes import COMMIT_HASH, block_hash
+from network.devnet.envelopes import COMMIT_HASH, SIGNATURES, block_hash
 from network.devnet.rwset import NamespaceSet
 from network.devnet.store import Store
 from network.errors import NetworkError
@@ -214,6 +214,34 @@ async def test_a_block_that_does_not_follow_or_is_not_signed_is_refused(chain, f
     with pytest.raises(BlockError):
         await chain.committer.commit(block)
     assert chain.store.height == 2
+
+
+@pytest.fixture
+async def raft(consortium, run):
+    """A chain whose orderers agree by Raft: a block has the signature of one of them."""
+    chain = Chain.start(consortium.model_copy(update={"ordering": "raft"}), run)
+    await chain.define()
+    return chain
+
+
+async def test_one_orderers_signature_makes_a_block_of_a_raft_channel(raft):
+    assert await raft.commit(raft.transaction(puts(a=b"1"))) == [Codes.VALID]
+    signatures = p.common.Metadata.FromString(raft.store.block(2).metadata.metadata[SIGNATURES]).signatures
+    assert [p.common.SignatureHeader.FromString(s.signature_header).creator for s in signatures] == [
+        raft.orderer.serialized
+    ]
+    raft.store.close()
+    assert Chain.start(raft.consortium, raft.run).store.height == 3
+
+
+@pytest.mark.parametrize("who", ["the orderers' admin", "a peer", "nobody named"])
+async def test_nobody_but_an_orderer_signs_a_block_of_a_raft_channel(raft, who):
+    signers = {"the orderers' admin": user(raft.run, "orderer", "admin"), "a peer": peer(raft.run, "hospital-a")}
+    block = new_block(2, raft.store.last_hash, [raft.transaction(puts(a=b"1")).SerializeToString()])
+    sign_block(block, signers.get(who, raft.orderer), 1 if who == "nobody named" else None, 0)
+    with pytest.raises(BlockError, match="'Writers' sub-policies"):
+        await raft.committer.commit(block)
+    assert raft.store.height == 2
 
 
 async def test_whoever_waits_for_a_transaction_is_told_once(chain):

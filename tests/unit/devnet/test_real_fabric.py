@@ -34,7 +34,7 @@ IDLE_S = 3.0
 @pytest.fixture(scope="module")
 def binaries():
     try:
-        return find_binaries()
+        return find_binaries("bft")
     except NetworkError as error:
         pytest.skip(str(error))
 

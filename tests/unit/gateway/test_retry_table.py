@@ -181,7 +181,7 @@ def test_peers_that_are_down_at_endorse_get_a_new_proposal(code):
 @pytest.mark.parametrize("code", [StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED])
 def test_after_an_uncertain_submit_the_status_is_asked_with_a_deadline_then_the_same_envelope_is_sent(code):
     transaction = FakeTransaction()
-    flow = submission(ask_deadline=2.5).committed()
+    flow = submission(ask_deadline=2.5, resend_after=7.5).committed()
     steps, _ = converse(
         flow,
         (Propose, transaction),
@@ -191,7 +191,7 @@ def test_after_an_uncertain_submit_the_status_is_asked_with_a_deadline_then_the_
         (Ask, FakeStatus()),
     )
     assert [transaction, transaction] == [step.transaction for step in steps if isinstance(step, Send)]
-    assert [2.5, None] == [step.deadline for step in steps if isinstance(step, Ask)]
+    assert [2.5, 7.5] == [step.deadline for step in steps if isinstance(step, Ask)]
 
 
 def test_an_uncertain_submit_that_did_commit_is_not_sent_again():
@@ -253,6 +253,7 @@ def test_after_a_commit_status_timeout_the_same_envelope_is_sent_and_the_same_tr
     )
     assert {transaction} == {step.transaction for step in steps if isinstance(step, Send)}
     assert {transaction} == {step.commit.transaction for step in steps if isinstance(step, Ask)}
+    assert {RetryPolicy().resend_after} == {step.deadline for step in steps if isinstance(step, Ask)}
 
 
 def test_a_refused_status_question_stops():

@@ -120,7 +120,7 @@ def test_the_builder_hands_each_peer_its_own_connection(tmp_path):
 def test_a_supported_version_is_found_in_fabric_bin(tmp_path, monkeypatch, version):
     fake_peer(tmp_path, f"peer:\n Version: {version}")
     monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
-    assert find_binaries().folder == tmp_path
+    assert find_binaries("bft").folder == tmp_path
 
 
 @pytest.mark.parametrize("version", ["v3.1.4", "v3.0.0", "v2.5.12", "v3.2.0", "development"])
@@ -128,7 +128,47 @@ def test_an_unsupported_version_is_refused(tmp_path, monkeypatch, version):
     fake_peer(tmp_path, f"peer:\n Version: {version}")
     monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
     with pytest.raises(NetworkError, match=r"FL1051: this Fabric is .*3\.1\.5"):
-        find_binaries()
+        find_binaries("bft")
+
+
+@pytest.mark.parametrize("version", ["v2.5.12", "2.5.16", "v3.1.5"])
+def test_raft_runs_on_the_long_supported_release_too(tmp_path, monkeypatch, version):
+    fake_peer(tmp_path, f"peer:\n Version: {version}")
+    monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
+    assert find_binaries("raft").folder == tmp_path
+
+
+@pytest.mark.parametrize("version", ["v2.5.11", "v2.4.9", "v3.1.4", "v3.0.0"])
+def test_an_early_release_is_refused_for_raft_too(tmp_path, monkeypatch, version):
+    fake_peer(tmp_path, f"peer:\n Version: {version}")
+    monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
+    with pytest.raises(NetworkError, match=r"FL1051: this Fabric is .*3\.1\.5 or a later 3\.1 or 2\.5\.12 or"):
+        find_binaries("raft")
+
+
+def test_a_release_without_bft_says_which_line_of_the_definition_makes_it_fit(tmp_path, monkeypatch):
+    fake_peer(tmp_path, "peer:\n Version: v2.5.16")
+    monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
+    with pytest.raises(NetworkError, match=r"2\.5\.16, which orders by Raft alone .*`ordering: raft`"):
+        find_binaries("bft")
+
+
+def test_one_line_of_the_definition_makes_a_raft_channel_that_fabric_2_5_can_read():
+    raft = CONSORTIUM.model_copy(update={"ordering": "raft"})
+    made = channel_definition(raft, Path("/run"))["Profiles"][PROFILE]
+    ordering = made["Orderer"]
+    assert (made["Capabilities"], ordering["OrdererType"]) == ({"V2_0": True}, "etcdraft")
+    assert "ConsenterMapping" not in ordering
+    consenters = ordering["EtcdRaft"]["Consenters"]
+    assert [c["Port"] for c in consenters] == [o.port for o in raft.orderer_org.orderers]
+    assert consenters[2]["ServerTLSCert"] == "/run/identities/orderer/orderers/orderer3/tls/server.crt"
+    assert ordering["Organizations"][0]["Policies"]["Writers"]["Rule"] == "OutOf(1, 'OrdererMSP.orderer')"
+
+
+def test_only_peers_of_fabric_3_look_at_a_transactions_time_themselves():
+    for version, looks in (((2, 5, 16), False), ((3, 1, 5), True)):
+        peer = peer_configuration(CONSORTIUM, Path("/run"), CONSORTIUM.members[0], version)["peer"]
+        assert ({"name": "TimeWindowCheck"} in peer["handlers"]["authFilters"]) is looks
 
 
 def test_missing_programs_are_named(tmp_path, monkeypatch):
@@ -136,11 +176,11 @@ def test_missing_programs_are_named(tmp_path, monkeypatch):
     (tmp_path / "orderer").unlink()
     monkeypatch.setenv("FABRIC_BIN", str(tmp_path))
     with pytest.raises(NetworkError, match=r"FL1050: Fabric's orderer cannot be found.*install-fabric"):
-        find_binaries()
+        find_binaries("bft")
 
 
 def test_programs_are_found_on_the_path(tmp_path, monkeypatch):
     fake_peer(tmp_path, "Version: v3.1.5")
     monkeypatch.delenv("FABRIC_BIN", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert find_binaries().version == (3, 1, 5)
+    assert find_binaries("bft").version == (3, 1, 5)

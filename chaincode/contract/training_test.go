@@ -207,6 +207,10 @@ func TestMetricsAreBoundedPlainDecimals(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseAttest)
+	refused(t, f, p.Aggregator(), "ProposeAggregate", changed(p.Proposal(), "metrics", nil), errcode.BadMetrics)
+	without := changed(p.Proposal(), "metrics", nil)
+	delete(without, "metrics")
+	refused(t, f, p.Aggregator(), "ProposeAggregate", without, errcode.BadMetrics)
 	for _, metrics := range []object{{"loss": "NaN"}, {"loss": "1,5"}, {"": "1"}, {"a b": "1"}} {
 		refused(t, f, p.Aggregator(), "ProposeAggregate", changed(p.Proposal(), "metrics", metrics), errcode.BadMetrics)
 	}

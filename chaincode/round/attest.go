@@ -78,6 +78,9 @@ func checkResult(req AggregateRequest) error {
 	if err := ledger.Digests("aggregate", req.Aggregate, "state", req.State); err != nil {
 		return err
 	}
+	if req.Metrics == nil { // nodes read an object: a null in its place would keep all of them from the round
+		return errcode.New(errcode.BadMetrics, "metrics is an object, {} where there are none")
+	}
 	if len(req.Metrics) > maxMetrics {
 		return errcode.New(errcode.LimitExceeded, "%d metrics, at most %d", len(req.Metrics), maxMetrics)
 	}

@@ -71,6 +71,7 @@ class Consortium:
     """`members` organisations with one participant each; some of them are adversaries.
 
     Attributes:
+        plan: The plan that it registers and trains.
         reached: What the histories of all examples came to, counted.
         history: What was accepted of a round, to be sent again.
         suspended: Organisations that a vote suspended.
@@ -79,7 +80,14 @@ class Consortium:
         proven: Whom the ledger proved at fault in one of those.
     """
 
-    founded: ClassVar[dict[tuple[Path, int], dict[str, Any]]] = {}
+    plan: ClassVar[dict[str, Any]] = {
+        "plan": PLAN,
+        "name": "tumour",
+        "layout": FIELDS,
+        "initial_state": INITIAL,
+        "schema": SCHEMA,
+    }
+    founded: ClassVar[dict[tuple[Path, int, str], dict[str, Any]]] = {}
     reached: ClassVar[Counter[str]] = Counter()
 
     def __init__(
@@ -97,7 +105,7 @@ class Consortium:
         self.proven: dict[str, set[str]] = {}
         self.settled: set[tuple[str, int]] = set()
         self.attempts: dict[tuple[str, int, int], Play] = {}
-        key = (binary, members)
+        key = (binary, members, self.plan["plan"])
         self.ledger = Ledger(binary, blobs, self.founded.get(key))
         if key not in self.founded:
             self._found()
@@ -113,7 +121,7 @@ class Consortium:
         names = [msp(place) for place in range(self.members)]
         self._must(0, "Found", {"members": names, "regulators": ["RegulatorMSP"], "parameters": PARAMETERS})
         self.give_beacon(range(self.members))
-        profile = {"rows": 200, "missing_ppm": 0, "labels": [100, 100], "schema": SCHEMA}
+        profile = {"rows": 200, "missing_ppm": 0, "labels": [100, 100], "schema": self.plan["schema"]}
         for place in range(self.members):
             application = {
                 "participant": participant(place),
@@ -124,8 +132,7 @@ class Consortium:
             }
             self._must(place, "Apply", application)
             assert self.vote("admit", {"participant": participant(place)}, range(self.members)) == ""
-        plan = {"plan": PLAN, "name": "tumour", "layout": FIELDS, "initial_state": INITIAL, "schema": SCHEMA}
-        assert self.vote("register_plan", plan, range(self.members)) == ""
+        assert self.vote("register_plan", self.plan, range(self.members)) == ""
 
     def give_beacon(self, places: Iterable[int]) -> None:
         """Commit to parts of the beacon that is asked for and reveal them; who else is awaited has its time."""
@@ -195,7 +202,7 @@ class Consortium:
 
     def start(self, name: str) -> None:
         """Vote a training of the plan."""
-        body = {"training": name, "plan": PLAN, "rounds": ROUNDS, "cohort": self.size}
+        body = {"training": name, "plan": self.plan["plan"], "rounds": ROUNDS, "cohort": self.size}
         voters = self.honest + sorted(self.adversaries)
         answer = self.vote("start_training", body, voters)
         if answer == "FL0114":  # a roll back has asked for a beacon

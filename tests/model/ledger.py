@@ -55,6 +55,7 @@ class Answer:
     txid: str
     event: dict[str, Any] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
 
 
 class Ledger:
@@ -102,15 +103,21 @@ class Ledger:
             else:
                 self.state[key] = json.loads(base64.b64decode(value))
         event = json.loads(base64.b64decode(answer["event"][1])) if answer["event"] else {}
-        return Answer("", "", txid, event, [key for key, _ in answer["writes"]])
+        result = json.loads(base64.b64decode(answer["response"]) or "{}")
+        return Answer("", "", txid, event, [key for key, _ in answer["writes"]], result)
 
     def query(self, function: str, argument: dict[str, Any]) -> Any:
         """Evaluate a query of the contract."""
+        result, error = self.ask(function, argument)
+        assert not error, error
+        return result
+
+    def ask(self, function: str, argument: dict[str, Any]) -> tuple[Any, str]:
+        """Evaluate a function of the contract; return its answer, or with it the text of the refusal."""
         args = [_text(function.encode()), _text(_canonical(argument))]
         self._send({"evaluate": True, "channel": CHANNEL, "args": args})
         answer = self._receive()
-        assert not answer["error"], answer["error"]
-        return json.loads(base64.b64decode(answer["result"]))
+        return json.loads(base64.b64decode(answer["result"]) or "{}"), answer["error"] or ""
 
     def get(self, kind: str, *parts: object) -> Any:
         """Return a record of the copied state, None where there is none."""

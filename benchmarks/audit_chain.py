@@ -26,6 +26,7 @@ from network.devnet.envelopes import channel_header, proposal_hash, transaction_
 from network.devnet.genesis import genesis_block
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
+from network.folders import folder_of
 from network.runfolder import prepare
 from network.topology import Consortium
 
@@ -47,12 +48,12 @@ class Forge:
     def __post_init__(self) -> None:
         members = self.consortium.members
         self.admins = [self._key(m.msp_id, f"{m.name}/users/admin") for m in members]
-        self.peers = [self._key(m.msp_id, f"{m.name}/peers/peer0") for m in members[: self.consortium.majority]]
+        self.peers = [self._key(m.msp_id, m.name, "peers/peer0") for m in members[: self.consortium.majority]]
         ordering = self.consortium.orderer_org
-        self.orderer = self._key(ordering.msp_id, f"{ordering.name}/orderers/{ordering.orderers[0].name}")
+        self.orderer = self._key(ordering.msp_id, ordering.name, f"orderers/{ordering.orderers[0].name}")
 
-    def _key(self, msp_id: str, place: str) -> SigningIdentity:
-        return SigningIdentity.load(msp_id, self.run / "identities" / place / "msp")
+    def _key(self, msp_id: str, organisation: str, place: str) -> SigningIdentity:
+        return SigningIdentity.load(msp_id, folder_of(self.run, organisation).secrets / place / "msp")
 
     def transaction(self, who: SigningIdentity, function: str, argument: dict[str, Any], at: tuple[int, int]) -> bytes:
         """Return a committed transaction's envelope; `at` is its block and index."""
@@ -129,9 +130,7 @@ def _writes(number: int, envelopes: list[bytes]) -> dict[Place, Write]:
 
 def _calls(forge: Forge, total: int) -> Iterator[tuple[SigningIdentity, str, dict[str, Any]]]:
     """Yield who calls what: the founding, then transfers in turn."""
-    definition = json.loads(
-        (forge.run / "chaincode" / forge.consortium.members[0].name / "definition.json").read_text()
-    )
+    definition = json.loads(folder_of(forge.run, forge.consortium.members[0].name).terms.read_text())
     del definition["channel"]
     definition["parameters"]["transfer_ms"] = 0  # many transfers in no time
     yield forge.admins[0], "Found", definition

@@ -28,6 +28,7 @@ from network import processes
 from network.bringup import Request, down, up
 from network.build import build_chaincode
 from network.connection import Profile, profile
+from network.folders import folder_of, public_parts
 from network.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -125,12 +126,12 @@ async def first_commit(user: Profile) -> None:
 def take_turn(
     command: list[str], environment: dict[str, str], user: Profile, clients: int, seconds: float, prefix: str
 ) -> dict[str, Any]:
-    identity = user.run / "identities" / user.organisation
+    identity = folder_of(user.run, user.organisation).user("client") / "msp"
     work = {
         "address": user.peers[0][0],
-        "tls_root": str(identity / "tlsca" / "cert.pem"),
-        "certificate": str(identity / "users" / "client" / "msp" / "signcerts" / "cert.pem"),
-        "key": str(identity / "users" / "client" / "msp" / "keystore" / "key.pem"),
+        "tls_root": str(public_parts(user.run, user.organisation).tls_root),
+        "certificate": str(identity / "signcerts" / "cert.pem"),
+        "key": str(identity / "keystore" / "key.pem"),
         "msp_id": user.msp_id,
         "channel": user.channel,
         "chaincode": user.chaincode,

@@ -10,6 +10,7 @@ from network import codes, processes, runfolder
 from network.build import build_chaincode
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
+from network.folders import definition_path
 from network.plan import Kind, Plan
 from network.topology import DEFAULT_DEFINITION, Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
@@ -107,7 +108,7 @@ def _resolve(request: Request) -> Consortium:
     if existing and consortium != existing:
         hint = "Bring it up without options to go on with what it has, or wipe it with `fedledger network down --wipe`."
         message = "this network was brought up with another definition"
-        raise NetworkError(codes.OTHER_DEFINITION, message, where=str(request.run / "consortium.yaml"), hint=hint)
+        raise NetworkError(codes.OTHER_DEFINITION, message, where=str(definition_path(request.run)), hint=hint)
     return consortium
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from network import codes
 from network.errors import NetworkError
+from network.folders import definition_path, folder_of, public_parts
 from network.topology import Consortium, Organisation, load_consortium
 
 
@@ -43,13 +44,11 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
         NetworkError: FL1020 if there is no consortium, FL1010 or FL1011 if it has no such organisation or user.
     """
     consortium, organisation = consortium_of(run), organisation_of(run, org)
-    folder = run / "identities" / org / "users" / user
+    folder = folder_of(run, org).user(user)
     if not (folder / "msp" / "signcerts" / "cert.pem").exists():
         hint = f"Create it with `fedledger identity add {org} {user}`."
         raise NetworkError(codes.UNKNOWN_IDENTITY, f"{org} has no identity {user}", where=str(folder), hint=hint)
-    roots = {
-        o.name: (run / "identities" / o.name / "tlsca" / "cert.pem").read_bytes() for o in consortium.organisations
-    }
+    roots = {o.name: public_parts(run, o.name).tls_root.read_bytes() for o in consortium.organisations}
     orderers = consortium.orderer_org
     return Profile(
         run=run,
@@ -70,7 +69,7 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
 
 def consortium_of(run: Path) -> Consortium:
     """Return the consortium as it was brought up in a run folder; FL1020 if none was."""
-    path = run / "consortium.yaml"
+    path = definition_path(run)
     if not path.exists():
         hint = "Start one with `fedledger network up`."
         raise NetworkError(codes.NO_NETWORK, "there is no network here", where=str(run), hint=hint)

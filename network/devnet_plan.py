@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from network.folders import folder_of
 from network.plan import Plan, Process
 from network.topology import Consortium, Organisation
 
@@ -62,15 +63,15 @@ def chaincode_processes(
 
 
 def _environment(member: Organisation, run: Path, package_id: str) -> dict[str, str]:
-    tls = run / "identities" / member.name / "chaincode"
+    folder = folder_of(run, member.name)
     return {
         "CHAINCODE_ID": package_id,
         "CHAINCODE_SERVER_ADDRESS": f"{member.peer.host}:{member.peer.chaincode_port}",
-        "CHAINCODE_TLS_KEY": str(tls / "server.key"),
-        "CHAINCODE_TLS_CERT": str(tls / "server.crt"),
-        "CHAINCODE_TLS_CLIENT_CA": str(tls / "ca.crt"),
+        "CHAINCODE_TLS_KEY": str(folder.chaincode / "server.key"),
+        "CHAINCODE_TLS_CERT": str(folder.chaincode / "server.crt"),
+        "CHAINCODE_TLS_CLIENT_CA": str(folder.chaincode / "ca.crt"),
         "FEDLEDGER_MSP_ID": member.msp_id,
-        "FEDLEDGER_BLOBS": str(run / "blobs" / member.name),
-        "FEDLEDGER_DEFINITION": str(run / "chaincode" / member.name / "definition.json"),
+        "FEDLEDGER_BLOBS": str(folder.blobs),
+        "FEDLEDGER_DEFINITION": str(folder.terms),
         "CORE_CHAINCODE_LOGGING_LEVEL": "info",
     }

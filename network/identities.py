@@ -14,6 +14,7 @@ from network.ca.interface import issue
 from network.ca.subject import Subject, Unit
 from network.errors import NetworkError
 from network.files import make_folder, write_new
+from network.folders import folder_of
 from network.topology import DEFAULT_DEFINITION, Consortium, Organisation, load_consortium
 
 NODE_UNITS = "\n".join(
@@ -127,7 +128,7 @@ def identities_of(consortium: Consortium, run: Path, organisation: str) -> Organ
         raise NetworkError(
             codes.UNKNOWN_ORGANISATION, f"there is no organisation {organisation}", hint=f"There are {names}."
         ) from None
-    return OrganisationIdentities(run / "identities" / organisation, found)
+    return OrganisationIdentities(folder_of(run, organisation).secrets, found)
 
 
 def create(consortium: Consortium, run: Path) -> None:

@@ -20,6 +20,7 @@ from network.config_update import compute_update
 from network.connection import profile
 from network.devnet.genesis import application_policies, organisation_group
 from network.errors import NetworkError
+from network.folders import definition_path
 from network.plan import Plan
 from network.topology import Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
@@ -75,14 +76,14 @@ def _process_names(newcomer: Newcomer) -> tuple[str, str]:
 
 
 def _widened(run: Path, newcomer: Newcomer) -> Consortium:
-    document = PlacedYaml.read(run / "consortium.yaml")
+    document = PlacedYaml.read(definition_path(run))
     organisations: list[Any] = document.value["organisations"]
     role = next((o["role"] for o in organisations if o["name"] == newcomer.name), None)
     if role is None:
         organisations.append({"name": newcomer.name, "role": newcomer.role, "host": newcomer.host})
     elif role != newcomer.role:
         message = f"{newcomer.name} is there already, as {role}"
-        raise NetworkError(codes.NAME_TAKEN, message, where=str(run / "consortium.yaml"), hint="Choose another name.")
+        raise NetworkError(codes.NAME_TAKEN, message, where=str(definition_path(run)), hint="Choose another name.")
     return parse_consortium(document)
 
 
@@ -98,7 +99,7 @@ async def _admit(before: Consortium, consortium: Consortium, run: Path, name: st
         changed = configtx_pb2.Config()
         changed.CopyFrom(config)
         application = changed.channel_group.groups["Application"]
-        application.groups[newcomer.msp_id].CopyFrom(organisation_group(newcomer, run / "identities"))
+        application.groups[newcomer.msp_id].CopyFrom(organisation_group(newcomer, run))
         members = [member.msp_id for member in consortium.members]
         for policy, value in application_policies(members, consortium.threshold).items():
             application.policies[policy].policy.CopyFrom(value)

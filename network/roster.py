@@ -11,6 +11,7 @@ from cryptography.x509.oid import NameOID
 from network import codes
 from network.ca.subject import Unit
 from network.errors import NetworkError
+from network.folders import folder_of, public_parts
 from network.identities import NODE_ATTRIBUTES, identities_of
 from network.topology import Consortium
 
@@ -36,11 +37,7 @@ class Entry:
 
 def roster(consortium: Consortium, run: Path) -> list[Entry]:
     """Return every identity of every organisation."""
-    return [
-        entry
-        for organisation in consortium.organisations
-        for entry in _entries(run / "identities" / organisation.name, organisation.name)
-    ]
+    return [entry for organisation in consortium.organisations for entry in _entries(run, organisation.name)]
 
 
 def add(consortium: Consortium, run: Path, organisation: str, name: str, role: str) -> Path:
@@ -61,7 +58,7 @@ def add(consortium: Consortium, run: Path, organisation: str, name: str, role: s
 
 def certificate_of(run: Path, organisation: str, name: str) -> x509.Certificate:
     """Return the signing certificate of a user, peer or orderer; FL1011 if there is none of that name."""
-    folder = run / "identities" / organisation
+    folder = folder_of(run, organisation).secrets
     found = list(folder.glob(f"*/{name}/msp/signcerts/cert.pem")) if NAME.fullmatch(name) else []
     if not found:
         hint = "See `fedledger identity list`."
@@ -76,13 +73,13 @@ def certificate_of(run: Path, organisation: str, name: str) -> x509.Certificate:
 
 def revocation_list(run: Path, organisation: str) -> Path:
     """Return where an organisation keeps its revocation list."""
-    return run / "identities" / organisation / "msp" / "crls" / "crl.pem"
+    return public_parts(run, organisation).revocations
 
 
-def _entries(folder: Path, organisation: str) -> Iterator[Entry]:
-    listed = revocation_list(folder.parent.parent, organisation)
+def _entries(run: Path, organisation: str) -> Iterator[Entry]:
+    listed = revocation_list(run, organisation)
     revoked = {e.serial_number for e in x509.load_pem_x509_crl(listed.read_bytes())} if listed.exists() else set()
-    for path in sorted(folder.glob("*/*/msp/signcerts/cert.pem")):
+    for path in sorted(folder_of(run, organisation).secrets.glob("*/*/msp/signcerts/cert.pem")):
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
         yield Entry(

@@ -10,6 +10,7 @@ from pathlib import Path
 from network import codes, identities
 from network.errors import NetworkError
 from network.files import make_folder, write_atomically
+from network.folders import definition_path, folder_of
 from network.topology import Consortium, dump_consortium, load_consortium
 
 MINIMUM_FREE_BYTES = 64 << 20
@@ -21,14 +22,15 @@ def prepare(run: Path, consortium: Consortium) -> None:
     _require_space(run)
     identities.create(consortium, run)
     for member in consortium.members:
-        make_folder(run / "blobs" / member.name)
-        write_atomically(run / "chaincode" / member.name / "definition.json", _federation(consortium))
-    write_atomically(run / "consortium.yaml", dump_consortium(consortium))
+        folder = folder_of(run, member.name)
+        make_folder(folder.blobs)
+        write_atomically(folder.terms, _federation(consortium))
+    write_atomically(definition_path(run), dump_consortium(consortium))
 
 
 def brought_up(run: Path) -> Consortium | None:
     """Return the consortium that a run folder was brought up with, None if it is new."""
-    path = run / "consortium.yaml"
+    path = definition_path(run)
     return load_consortium(path) if path.exists() else None
 
 
@@ -36,7 +38,7 @@ def wipe(run: Path) -> None:
     """Remove a run folder with everything in it; FL1033 if it is not one of ours."""
     if not run.exists():
         return
-    if not (run / "consortium.yaml").exists():
+    if not definition_path(run).exists():
         raise NetworkError(codes.NOT_A_RUN_FOLDER, "this is not a run folder, so it is not removed", where=str(run))
     shutil.rmtree(run)
 

@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from fl_node import codes
 from fl_node.errors import NodeError
+from network.folders import folder_of, public_parts
 from network.topology import Consortium, Organisation
 
 MOST_SEEN: Final = 1024
@@ -35,7 +36,7 @@ class Trust:
     def of(cls, consortium: Consortium, run: Path) -> "Trust":
         """Read the roots of a run folder."""
         names = [o.name for o in consortium.organisations]
-        roots = {name: x509.load_pem_x509_certificate(root_path(run, name).read_bytes()) for name in names}
+        roots = {name: x509.load_pem_x509_certificate(public_parts(run, name).tls_root.read_bytes()) for name in names}
         return cls(consortium, run, roots)
 
     def organisation(self, certificate_der: bytes) -> str:
@@ -76,7 +77,7 @@ class Trust:
 
     def _revoked(self, organisation: str) -> frozenset[int]:
         """Return the serial numbers on an organisation's list, read again when the file changes."""
-        path = revocation_path(self.run, organisation)
+        path = public_parts(self.run, organisation).tls_revocations
         try:
             changed = path.stat().st_mtime_ns
         except FileNotFoundError:
@@ -103,16 +104,6 @@ def _servers(organisation: Organisation) -> set[str]:
     """Return the common names of an organisation's server certificates (network/identities.py)."""
     orderers = (orderer.name for orderer in organisation.orderers)
     return {*(peer.name for peer in organisation.peers), *orderers, f"chaincode-{organisation.name}"}
-
-
-def root_path(run: Path, organisation: str) -> Path:
-    """Return where an organisation's TLS root lies."""
-    return run / "identities" / organisation / "tlsca" / "cert.pem"
-
-
-def revocation_path(run: Path, organisation: str) -> Path:
-    """Return where an organisation's list of revoked TLS certificates lies, beside its root."""
-    return run / "identities" / organisation / "tlsca" / "crl.pem"
 
 
 def serving(run: Path, consortium: Consortium, organisation: str, user: str) -> ssl.SSLContext:
@@ -144,11 +135,11 @@ def calling(run: Path, organisation: str, user: str) -> Contexts:
 def _context(run: Path, organisation: str, user: str, roots: list[str], protocol: int) -> ssl.SSLContext:
     made = ssl.SSLContext(protocol)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
-    folder = run / "identities" / organisation / "users" / user / "tls"
+    folder = folder_of(run, organisation).user(user) / "tls"
     try:
         made.load_cert_chain(folder / "client.crt", folder / "client.key")
         for name in roots:
-            made.load_verify_locations(root_path(run, name))
+            made.load_verify_locations(public_parts(run, name).tls_root)
     except (OSError, ssl.SSLError) as error:
         hint = f"Create it with `fedledger identity add {organisation} {user}`."
         raise NodeError(

@@ -30,6 +30,7 @@ from fl_node.commands.common import (
 )
 from fl_node.errors import NodeError
 from network.connection import consortium_of, organisation_of, profile
+from network.folders import folder_of
 
 blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's blob service.")
 
@@ -110,7 +111,7 @@ async def _serve(run: Path, org: str, taken: Limits) -> None:
     consortium, member = consortium_of(run), organisation_of(run, org)
     if member.blob_port is None:
         raise NodeError(codes.BLOB_SERVICE_SILENT, f"{org} is no member: it has no blob service")
-    service = BlobService(BlobStore(run / "blobs" / org, taken, org), tls.Trust.of(consortium, run))
+    service = BlobService(BlobStore(folder_of(run, org).blobs, taken, org), tls.Trust.of(consortium, run))
     context = tls.serving(run, consortium, org, "node")
     runner = await start_service(service, member.host, member.blob_port, context)
     stopped = asyncio.Event()

@@ -12,6 +12,7 @@ from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
 from network import contract_codes
 from network.files import write_new
+from network.folders import folder_of
 
 POLL_S: Final = 0.3
 DONE: Final = {contract_codes.ALREADY_FOUNDED, contract_codes.BEACON_DONE}
@@ -42,7 +43,7 @@ def definition_of(run: Path, organisation: str) -> dict[str, Any]:
     Raises:
         NodeError: FL4001, there is none.
     """
-    path = run / "chaincode" / organisation / "definition.json"
+    path = folder_of(run, organisation).terms
     try:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:
@@ -66,6 +67,6 @@ async def _until(ledger: Ledger, function: str, arguments: dict[str, Any], patie
 
 
 def _value(run: Path, organisation: str) -> bytes:
-    path = run / "nodes" / organisation / "beacon.value"
+    path = folder_of(run, organisation).node(organisation) / "beacon.value"
     write_new(path, secrets.token_hex(32), mode=0o600)
     return bytes.fromhex(path.read_text())

@@ -12,6 +12,7 @@ from fl_node.ledger.client import Ledger, LedgerError, open_ledger
 from fl_node.ledger.records import Round
 from fl_node.round.unmasking import sum_of
 from network.connection import consortium_of, profile
+from network.folders import folder_of
 
 State = Callable[[], Round]
 
@@ -74,7 +75,7 @@ class Fraud:
 
     async def _propose(self, view: Round, ledger: Ledger) -> dict[str, Any]:
         run = self._stage.run
-        folder = run / "blobs" / ledger.profile.organisation
+        folder = folder_of(run, ledger.profile.organisation).blobs
         summed = await sum_of(ledger, view, lambda digest: (folder / digest.hex()[:2] / digest.hex()).open("rb"))
         honest = bytes(summed.vector)
         forged = bytes([honest[0] ^ 1]) + honest[1:]

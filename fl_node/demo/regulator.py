@@ -9,6 +9,7 @@ from typing import Any
 from fl_node.demo.rounds import TRAINING
 from fl_node.ledger.client import LedgerError, open_ledger
 from network.connection import consortium_of, profile
+from network.folders import held_blobs
 
 
 async def look(run: Path) -> dict[str, Any]:
@@ -47,7 +48,7 @@ async def audit(run: Path) -> dict[str, Any]:
 def audit_options(run: Path) -> tuple[str, ...]:
     """Return what the audit's commands must know of a demonstration."""
     folder = run / "audit"
-    return ("--blocks", str(folder), "--blobs", str(run / "blobs"), "--state", f"{folder}.sqlite", "--run", str(run))
+    return ("--blocks", str(folder), "--blobs", str(held_blobs(run)), "--state", f"{folder}.sqlite", "--run", str(run))
 
 
 async def _genesis(run: Path, organisation: str) -> str:

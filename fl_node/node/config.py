@@ -7,6 +7,7 @@ from fl_node.blobs.store import Limits
 from fl_node.plan.sandbox import Sandbox
 from fl_node.round.consent import Consent
 from network.connection import consortium_of
+from network.folders import folder_of
 from network.topology import Consortium
 
 
@@ -46,18 +47,18 @@ class NodeConfig:
     @property
     def folder(self) -> Path:
         """Return the node's own folder."""
-        return self.run / "nodes" / self.name
+        return folder_of(self.run, self.organisation).node(self.name)
 
     @property
     def key_file(self) -> Path:
         """Return where the journal's key lies: never in the node's own folder, whose backups would then open it."""
-        user = self.run / "identities" / self.organisation / "users" / self.user
+        user = folder_of(self.run, self.organisation).user(self.user)
         return self.journal_key or user / f"journal-{self.name}.key"
 
     @property
     def blobs(self) -> Path:
         """Return the folder that the organisation's chaincode process reads."""
-        return self.run / "blobs" / self.organisation
+        return folder_of(self.run, self.organisation).blobs
 
     @property
     def consortium(self) -> Consortium:

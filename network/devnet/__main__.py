@@ -17,6 +17,7 @@ from network.devnet.orderer import Orderer, OrdererService
 from network.devnet.peer import Peer
 from network.devnet.transport import listen, new_server
 from network.errors import FedledgerError
+from network.folders import definition_path, folder_of
 
 if TYPE_CHECKING:
     from network.topology import Consortium
@@ -30,7 +31,7 @@ async def run_orderer(consortium: "Consortium", run: Path) -> None:
     orderer = Orderer(consortium, run, log)
     server = new_server()
     ab_pb2_grpc.add_AtomicBroadcastServicer_to_server(OrdererService(orderer), server)
-    listen(server, node.address, run / "identities" / organisation.name / "orderers" / node.name / "tls")
+    listen(server, node.address, folder_of(run, organisation.name).orderer(node.name) / "tls")
     await server.start()
     log.info("ready", address=node.address, height=orderer.height, pid=os.getpid())
     await _asked_to_stop()
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--org", required=True, help="the organisation's name")
     options = parser.parse_args(arguments)
     try:
-        consortium = read_checked(options.run / "consortium.yaml")
+        consortium = read_checked(definition_path(options.run))
         if options.kind == "orderer":
             asyncio.run(run_orderer(consortium, options.run))
         else:

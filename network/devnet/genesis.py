@@ -17,6 +17,7 @@ from network.devnet.envelopes import TRANSACTIONS_FILTER, channel_header
 from network.devnet.groups import ADMINS, capability, group_of, msp_value, put
 from network.devnet.ordering import CHANNEL_CAPABILITY, orderer_group
 from network.devnet.policy import implicit_policy, role_principal, signature_policy
+from network.folders import public_parts
 
 if TYPE_CHECKING:
     from network.topology import Consortium, Organisation
@@ -32,7 +33,7 @@ READER_RESOURCES = (  # the default of these is Writers; the regulator may query
 
 def genesis_block(consortium: Consortium, run: Path) -> Any:
     """Return block 0 of a consortium whose identities lie in a run folder."""
-    config = p.configtx.Config(channel_group=channel_group(consortium, run / "identities"))
+    config = p.configtx.Config(channel_group=channel_group(consortium, run))
     envelope = p.configtx.ConfigEnvelope(config=config)
     header = channel_header(p.common.CONFIG, consortium.channel)
     signature = p.common.SignatureHeader(nonce=os.urandom(24))
@@ -63,7 +64,7 @@ def load_or_create(consortium: Consortium, run: Path) -> Any:
     return p.common.Block.FromString(path.read_bytes())
 
 
-def channel_group(consortium: Consortium, identities: Path) -> Any:
+def channel_group(consortium: Consortium, run: Path) -> Any:
     """Return the root of the channel's configuration."""
     group = group_of(
         {
@@ -75,8 +76,8 @@ def channel_group(consortium: Consortium, identities: Path) -> Any:
     put(group, "HashingAlgorithm", p.configuration.HashingAlgorithm(name="SHA256"))
     put(group, "BlockDataHashingStructure", p.configuration.BlockDataHashingStructure(width=HASHING_WIDTH))
     put(group, "Capabilities", capability(CHANNEL_CAPABILITY[consortium.ordering]))
-    group.groups["Orderer"].CopyFrom(orderer_group(consortium, identities))
-    group.groups["Application"].CopyFrom(_application_group(consortium, identities))
+    group.groups["Orderer"].CopyFrom(orderer_group(consortium, run))
+    group.groups["Application"].CopyFrom(_application_group(consortium, run))
     return group
 
 
@@ -100,7 +101,7 @@ def application_policies(members: Iterable[str], threshold: int) -> dict[str, An
     }
 
 
-def _application_group(consortium: Consortium, identities: Path) -> Any:
+def _application_group(consortium: Consortium, run: Path) -> Any:
     members = [organisation.msp_id for organisation in consortium.members]
     group = group_of(application_policies(members, consortium.threshold))
     put(group, "Capabilities", capability("V2_5"))
@@ -109,11 +110,11 @@ def _application_group(consortium: Consortium, identities: Path) -> Any:
     }
     put(group, "ACLs", p.peer_configuration.ACLs(acls=acls))
     for organisation in consortium.peer_organisations:
-        group.groups[organisation.msp_id].CopyFrom(organisation_group(organisation, identities))
+        group.groups[organisation.msp_id].CopyFrom(organisation_group(organisation, run))
     return group
 
 
-def organisation_group(organisation: Organisation, identities: Path) -> Any:
+def organisation_group(organisation: Organisation, run: Path) -> Any:
     """Return the group of an organisation with a peer: its MSP, its policies, where its peer answers."""
     msp_id = organisation.msp_id
     readers = [role_principal(msp_id, role) for role in ("admin", "peer", "client")]
@@ -125,7 +126,7 @@ def organisation_group(organisation: Organisation, identities: Path) -> Any:
             "Endorsement": signature_policy(1, [role_principal(msp_id, "peer")]),
         }
     )
-    put(group, "MSP", msp_value(msp_id, identities / organisation.name / "msp"))
+    put(group, "MSP", msp_value(msp_id, public_parts(run, organisation.name).msp))
     anchors = [p.peer_configuration.AnchorPeer(host=peer.host, port=peer.port) for peer in organisation.peers]
     put(group, "AnchorPeers", p.peer_configuration.AnchorPeers(anchor_peers=anchors))
     return group

@@ -19,6 +19,7 @@ from network.devnet.envelopes import channel_header, proposal_hash, strip_transi
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Snapshot
+from network.folders import folder_of
 
 if TYPE_CHECKING:
     from network.topology import Chaincode, Consortium
@@ -97,10 +98,9 @@ def validation_parameter(state: Snapshot, chaincode: str) -> bytes | None:
 def definition_transaction(consortium: Consortium, run: Path) -> Any:
     """Return the signed transaction that commits the consortium's chaincode definition."""
     members = consortium.members
-    identities = run / "identities"
-    admin = SigningIdentity.load(members[0].msp_id, identities / members[0].name / "users" / "admin" / "msp")
+    admin = SigningIdentity.load(members[0].msp_id, folder_of(run, members[0].name).user("admin") / "msp")
     endorsers = [
-        SigningIdentity.load(member.msp_id, identities / member.name / "peers" / "peer0" / "msp")
+        SigningIdentity.load(member.msp_id, folder_of(run, member.name).peer() / "msp")
         for member in members[: consortium.majority]
     ]
     return _commit(consortium.channel, consortium.chaincode, admin, endorsers)

@@ -19,6 +19,7 @@ from network.devnet.msp import IdentityError
 from network.devnet.policy import PolicyError
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
+from network.folders import folder_of
 
 if TYPE_CHECKING:
     from network.topology import Consortium
@@ -43,9 +44,9 @@ class Orderer:
     def __init__(self, consortium: Consortium, run: Path, log: Any) -> None:
         organisation = consortium.orderer_org
         node = organisation.orderers[0]
-        folder = run / "identities" / organisation.name / "orderers" / node.name
-        self._signer = SigningIdentity.load(organisation.msp_id, folder / "msp")
-        self._store = Store(run / "data" / node.name / "blocks.db", synchronous="full")
+        folder = folder_of(run, organisation.name)
+        self._signer = SigningIdentity.load(organisation.msp_id, folder.orderer(node.name) / "msp")
+        self._store = Store(folder.data(node.name) / "blocks.db", synchronous="full")
         self._log = log
         self._name = consortium.channel
         self._pending: list[tuple[bytes, asyncio.Future[None]]] = []

@@ -12,6 +12,7 @@ from gateway.encoding import serialized_identity
 from network.devnet import protos as p
 from network.devnet.groups import ADMINS, capability, group_of, msp_value, put
 from network.devnet.policy import implicit_policy, role_principal, signature_policy
+from network.folders import public_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,13 +25,13 @@ ABSOLUTE_MAX_BYTES = 10 << 20
 PREFERRED_MAX_BYTES = 2 << 20
 
 
-def orderer_group(consortium: Consortium, identities: Path) -> Any:
+def orderer_group(consortium: Consortium, run: Path) -> Any:
     """Return the channel's group Orderer."""
     organisation = consortium.orderer_org
     consenter = organisation.orderers[0]
-    folder = identities / organisation.name / "orderers" / consenter.name
-    certificate = (folder / "msp" / "signcerts" / "cert.pem").read_bytes()
-    tls = (folder / "tls" / "server.crt").read_bytes()
+    known = public_parts(run, organisation.name)
+    certificate = known.orderer_certificate(consenter.name).read_bytes()
+    tls = known.orderer_tls_certificate(consenter.name).read_bytes()
     raft = consortium.ordering == "raft"
     signers = signature_policy(1, [_identity_principal(organisation.msp_id, certificate)])
     group = group_of(
@@ -52,11 +53,11 @@ def orderer_group(consortium: Consortium, identities: Path) -> Any:
     else:
         put(group, "ConsensusType", _bft(consortium.batch_interval_ms))
         put(group, "Orderers", _consenters(organisation.msp_id, consenter, certificate, tls))
-    group.groups[organisation.msp_id].CopyFrom(_organisation(organisation, consenter.address, identities))
+    group.groups[organisation.msp_id].CopyFrom(_organisation(organisation, consenter.address, run))
     return group
 
 
-def _organisation(organisation: Organisation, address: str, identities: Path) -> Any:
+def _organisation(organisation: Organisation, address: str, run: Path) -> Any:
     msp_id = organisation.msp_id
     member = signature_policy(1, [role_principal(msp_id, "member")])
     group = group_of(
@@ -66,7 +67,7 @@ def _organisation(organisation: Organisation, address: str, identities: Path) ->
             ADMINS: signature_policy(1, [role_principal(msp_id, "admin")]),
         }
     )
-    put(group, "MSP", msp_value(msp_id, identities / organisation.name / "msp"))
+    put(group, "MSP", msp_value(msp_id, public_parts(run, organisation.name).msp))
     put(group, "Endpoints", p.configuration.OrdererAddresses(addresses=[address]))
     return group
 

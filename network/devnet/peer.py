@@ -24,6 +24,7 @@ from network.devnet.gateway_events import GatewayEvents
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.devnet.transport import CallError, dial
+from network.folders import folder_of
 
 if TYPE_CHECKING:
     from network.topology import Consortium, Organisation
@@ -115,15 +116,15 @@ class Peer:
     """Everything that one peer process runs."""
 
     def __init__(self, consortium: Consortium, organisation: Organisation, run: Path, log: Any) -> None:
-        folder = run / "identities" / organisation.name
-        self.tls = folder / "peers" / "peer0" / "tls"
-        signer = SigningIdentity.load(organisation.msp_id, folder / "peers" / "peer0" / "msp")
-        store = Store(run / "data" / f"peer-{organisation.name}" / "ledger.db")
+        folder = folder_of(run, organisation.name)
+        self.tls = folder.peer() / "tls"
+        signer = SigningIdentity.load(organisation.msp_id, folder.peer() / "msp")
+        store = Store(folder.data(f"peer-{organisation.name}") / "ledger.db")
         window = float(consortium.time_window_s)
         self.committer = Committer(store, consortium.channel, time_window_s=window, log=log)
         if not store.height:
             self.committer.join(genesis.load_or_create(consortium, run))
-        self._link = _link(organisation, folder, self.tls, log)
+        self._link = _link(organisation, folder.chaincode, self.tls, log)
         endorser = Endorser(self.committer, signer, self._link, consortium.chaincode.name)
         local = LocalEndorser(organisation.msp_id, organisation.peer.address, endorser)
         orderer = self.committer.channel.orderers[0]
@@ -152,11 +153,11 @@ class Peer:
         await self.committer.wait_for_block(FIRST_BLOCKS - 1)
 
 
-def _link(organisation: Organisation, folder: Path, tls: Path, log: Any) -> ChaincodeLink | None:
+def _link(organisation: Organisation, chaincode: Path, tls: Path, log: Any) -> ChaincodeLink | None:
     if organisation.role != "member":
         return None
     address = f"{organisation.peer.host}:{organisation.peer.chaincode_port}"
-    roots = (folder / "chaincode" / "ca.crt").read_bytes()
+    roots = (chaincode / "ca.crt").read_bytes()
     channel = dial(address, roots, key=(tls / "server.key").read_bytes(), certificate=(tls / "server.crt").read_bytes())
     return ChaincodeLink(channel, address, log=log)
 

@@ -10,7 +10,7 @@ from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.fabric.package import package_id
-from network.fabric.plan import channel_block, config_folder
+from network.folders import channel_block, folder_of, package_path, public_parts
 from network.topology import Consortium, Organisation
 
 COMMAND_TIMEOUT_S = 90
@@ -31,7 +31,7 @@ class Admin:
 
     def install(self) -> None:
         """Install the chaincode package, unless it is."""
-        package = str(self.run / "fabric" / "package.tar.gz")
+        package = str(package_path(self.run))
         self._peer("lifecycle", "chaincode", "install", package, done=("already successfully installed",))
 
     def approve(self) -> None:
@@ -67,16 +67,17 @@ class Admin:
         return ["-o", organisation.orderers[0].address, "--tls", "--cafile", self._tls_root(organisation)]
 
     def _tls_root(self, organisation: Organisation) -> str:
-        return str(self.run / "identities" / organisation.name / "tlsca" / "cert.pem")
+        return str(public_parts(self.run, organisation.name).tls_root)
 
     def _peer(self, *arguments: str, done: Iterable[str] = ()) -> str:
         """Run `peer`; an answer that holds one of `done` means that there was nothing to do."""
         peer = self.organisation.peer
         name = self.organisation.name
+        folder = folder_of(self.run, name)
         environment = {
             "PATH": os.environ.get("PATH", ""),
-            "FABRIC_CFG_PATH": str(config_folder(self.run, f"peer-{name}")),
-            "CORE_PEER_MSPCONFIGPATH": str(self.run / "identities" / name / "users" / "admin" / "msp"),
+            "FABRIC_CFG_PATH": str(folder.rendered(f"peer-{name}")),
+            "CORE_PEER_MSPCONFIGPATH": str(folder.user("admin") / "msp"),
             "CORE_PEER_ADDRESS": peer.address,
             "FABRIC_LOGGING_SPEC": "warn",
         }

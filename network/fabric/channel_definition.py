@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from network.folders import public_parts
 from network.topology import Consortium, Organisation
 
 PROFILE = "Consortium"
@@ -84,7 +85,7 @@ def _bft(consortium: Consortium, organisation: Organisation, run: Path) -> dict[
 def _raft(organisation: Organisation, run: Path) -> dict[str, Any]:
     consenters = []
     for orderer in organisation.orderers:
-        certificate = str(run / "identities" / organisation.name / "orderers" / orderer.name / "tls" / "server.crt")
+        certificate = str(public_parts(run, organisation.name).orderer_tls_certificate(orderer.name))
         place = {"Host": orderer.host, "Port": orderer.port}
         consenters.append({**place, "ClientTLSCert": certificate, "ServerTLSCert": certificate})
     return {"OrdererType": "etcdraft", "EtcdRaft": {"Consenters": consenters, "Options": RAFT_OPTIONS}}
@@ -111,15 +112,15 @@ def _consensus(consortium: Consortium) -> dict[str, Any]:
 
 def _consenter(number: int, organisation: Organisation, run: Path) -> dict[str, Any]:
     orderer = organisation.orderers[number - 1]
-    identity = run / "identities" / organisation.name / "orderers" / orderer.name
+    known = public_parts(run, organisation.name)
     return {
         "ID": number,
         "Host": orderer.host,
         "Port": orderer.port,
         "MSPID": organisation.msp_id,
-        "Identity": str(identity / "msp" / "signcerts" / "cert.pem"),
-        "ClientTLSCert": str(identity / "tls" / "server.crt"),
-        "ServerTLSCert": str(identity / "tls" / "server.crt"),
+        "Identity": str(known.orderer_certificate(orderer.name)),
+        "ClientTLSCert": str(known.orderer_tls_certificate(orderer.name)),
+        "ServerTLSCert": str(known.orderer_tls_certificate(orderer.name)),
     }
 
 
@@ -128,7 +129,7 @@ def _peer_organisation(organisation: Organisation, run: Path) -> dict[str, Any]:
     return {
         "Name": msp_id,
         "ID": msp_id,
-        "MSPDir": str(run / "identities" / organisation.name / "msp"),
+        "MSPDir": str(public_parts(run, organisation.name).msp),
         "Policies": {
             "Readers": _signature(1, [msp_id], ("admin", "peer", "client")),
             "Writers": _signature(1, [msp_id], ("admin", "client")),
@@ -144,7 +145,7 @@ def _orderer_organisation(organisation: Organisation, run: Path) -> dict[str, An
     return {
         "Name": msp_id,
         "ID": msp_id,
-        "MSPDir": str(run / "identities" / organisation.name / "msp"),
+        "MSPDir": str(public_parts(run, organisation.name).msp),
         "Policies": {
             "Readers": _signature(1, [msp_id], ("member",)),
             # Under Raft whoever is among these may sign blocks: its orderers, not its administrators and clients.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from network.fabric.binaries import Version
+from network.folders import folder_of
 from network.topology import Consortium, Orderer, Organisation
 
 MESSAGE_LIMIT = 100 << 20
@@ -22,8 +23,8 @@ def peer_configuration(
 ) -> dict[str, Any]:
     """Return core.yaml of an organisation's peer, for the release of Fabric that runs it."""
     peer = organisation.peer
-    identity = run / "identities" / organisation.name / "peers" / "peer0"
-    data = run / "data" / f"peer-{organisation.name}"
+    folder = folder_of(run, organisation.name)
+    identity, data = folder.peer(), folder.data(f"peer-{organisation.name}")
     return {
         "peer": {
             "id": peer.name,
@@ -73,8 +74,8 @@ def _served_with(identity: Path) -> dict[str, Any]:
 
 def orderer_configuration(consortium: Consortium, run: Path, orderer: Orderer) -> dict[str, Any]:
     """Return orderer.yaml of one ordering process."""
-    identity = run / "identities" / consortium.orderer_org.name / "orderers" / orderer.name
-    data = run / "data" / orderer.name
+    folder = folder_of(run, consortium.orderer_org.name)
+    identity, data = folder.orderer(orderer.name), folder.data(orderer.name)
     certificate, key, root = (str(identity / "tls" / name) for name in ("server.crt", "server.key", "ca.crt"))
     tls = {"Enabled": True, "PrivateKey": key, "Certificate": certificate}
     return {

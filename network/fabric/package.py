@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 from network.files import write_atomically, write_new
+from network.folders import folder_of, package_path
 from network.topology import Consortium, Organisation
 
 DETECT = """#!/bin/sh
@@ -46,7 +47,7 @@ def package_id(consortium: Consortium) -> str:
 def write_package(consortium: Consortium, run: Path) -> None:
     """Write the package, the builder, and each member's connection file."""
     folder = run / "fabric"
-    write_atomically(folder / "package.tar.gz", package(consortium))
+    write_atomically(package_path(run), package(consortium))
     for name, script in (("detect", DETECT), ("build", BUILD), ("release", RELEASE)):
         write_new(folder / "builder" / "bin" / name, script, mode=0o755)
     for member in consortium.members:
@@ -55,11 +56,11 @@ def write_package(consortium: Consortium, run: Path) -> None:
 
 def connection_path(run: Path, member: Organisation) -> Path:
     """Return where a member's peer reads how to dial its chaincode process."""
-    return run / "fabric" / f"peer-{member.name}" / "connection.json"
+    return folder_of(run, member.name).rendered(f"peer-{member.name}") / "connection.json"
 
 
 def _connection(run: Path, member: Organisation) -> dict[str, object]:
-    tls = run / "identities" / member.name / "peers" / "peer0" / "tls"
+    tls = folder_of(run, member.name).peer() / "tls"
     return {
         "address": f"{member.peer.host}:{member.peer.chaincode_port}",
         "dial_timeout": "10s",

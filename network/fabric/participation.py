@@ -7,7 +7,7 @@ from pathlib import Path
 
 from network import codes
 from network.errors import NetworkError
-from network.fabric.plan import channel_block
+from network.folders import channel_block, folder_of, public_parts
 from network.topology import Consortium, Orderer
 
 PATH = "/participation/v1/channels"
@@ -55,8 +55,8 @@ class OrdererAdmin:
             connection.close()
 
     def _tls(self) -> ssl.SSLContext:
-        folder = self.run / "identities" / self.consortium.orderer_org.name
-        context = ssl.create_default_context(cafile=str(folder / "tlsca" / "cert.pem"))
-        user = folder / "users" / "admin" / "tls"
+        name = self.consortium.orderer_org.name
+        context = ssl.create_default_context(cafile=str(public_parts(self.run, name).tls_root))
+        user = folder_of(self.run, name).user("admin") / "tls"
         context.load_cert_chain(str(user / "client.crt"), str(user / "client.key"))
         return context

@@ -14,6 +14,7 @@ from network.fabric.channel_definition import PROFILE, channel_definition
 from network.fabric.configuration import orderer_configuration, peer_configuration
 from network.fabric.package import connection_path, package_id, write_package
 from network.files import write_atomically
+from network.folders import channel_block, folder_of, public_parts
 from network.plan import Plan, Process
 from network.topology import Consortium, Orderer, Organisation
 
@@ -45,24 +46,15 @@ def fabric_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
 def render(consortium: Consortium, run: Path) -> None:
     """Write configuration, chaincode package and, once, the channel's first block."""
     for orderer in consortium.orderer_org.orderers:
-        _write(config_folder(run, orderer.name) / "orderer.yaml", orderer_configuration(consortium, run, orderer))
+        folder = folder_of(run, consortium.orderer_org.name).rendered(orderer.name)
+        _write(folder / "orderer.yaml", orderer_configuration(consortium, run, orderer))
     version = find_binaries(consortium.ordering).version
     for organisation in consortium.peer_organisations:
-        folder = config_folder(run, f"peer-{organisation.name}")
+        folder = folder_of(run, organisation.name).rendered(f"peer-{organisation.name}")
         _write(folder / "core.yaml", peer_configuration(consortium, run, organisation, version))
     write_package(consortium, run)
     if not channel_block(run).exists():
         _make_channel_block(consortium, run)
-
-
-def config_folder(run: Path, process: str) -> Path:
-    """Return the folder of a process's configuration."""
-    return run / "fabric" / process
-
-
-def channel_block(run: Path) -> Path:
-    """Return the channel's first block, from which every peer and orderer joins."""
-    return run / "fabric" / "channel.block"
 
 
 def _orderer(orderer: Orderer, organisation: str, run: Path, binaries: Binaries) -> Process:
@@ -71,16 +63,16 @@ def _orderer(orderer: Orderer, organisation: str, run: Path, binaries: Binaries)
         command=(binaries.path("orderer"),),
         host=orderer.host,
         port=orderer.port,
-        environment={**ENVIRONMENT, "FABRIC_CFG_PATH": str(config_folder(run, orderer.name))},
+        environment={**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder_of(run, organisation).rendered(orderer.name))},
         health_port=orderer.operations_port,
-        health_root=str(run / "identities" / organisation / "tlsca" / "cert.pem"),
+        health_root=str(public_parts(run, organisation).tls_root),
         other_ports=(orderer.admin_port,),
     )
 
 
 def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
     name = f"peer-{organisation.name}"
-    environment = {**ENVIRONMENT, "FABRIC_CFG_PATH": str(config_folder(run, name))}
+    environment = {**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder_of(run, organisation.name).rendered(name))}
     if organisation.role == "member":
         environment["FEDLEDGER_CONNECTION"] = str(connection_path(run, organisation))
     return Process(
@@ -90,13 +82,13 @@ def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
         port=organisation.peer.port,
         environment=environment,
         health_port=organisation.peer.operations_port,
-        health_root=str(run / "identities" / organisation.name / "tlsca" / "cert.pem"),
+        health_root=str(public_parts(run, organisation.name).tls_root),
         other_ports=(organisation.peer.internal_port,),
     )
 
 
 def _make_channel_block(consortium: Consortium, run: Path) -> None:
-    folder = config_folder(run, "channel")
+    folder = channel_block(run).parent / "channel"
     _write(folder / "configtx.yaml", channel_definition(consortium, run))
     made = folder / "made.block"
     command = [find_binaries(consortium.ordering).path("configtxgen"), "-configPath", str(folder), "-profile", PROFILE]

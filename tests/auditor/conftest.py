@@ -13,6 +13,7 @@ from gateway import Contract, Endpoint, Identity, Signer, connect
 from gateway.errors import CommitError, EndorseError, SubmitError
 from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
+from network.folders import folder_of
 from network.identities import identities_of
 from network.revocation import revoke
 from tests.auditor.corpus import Ledger
@@ -124,7 +125,7 @@ def open_ledger(run: Path, blocks: Path) -> Ledger:
     consortium = consortium_of(run)
     orderers = {}
     for number, orderer in enumerate(consortium.orderer_org.orderers, start=1):
-        folder = run / "identities" / consortium.orderer_org.name / "orderers" / orderer.name / "msp"
+        folder = folder_of(run, consortium.orderer_org.name).orderer(orderer.name) / "msp"
         key = Key.read(consortium.orderer_org.msp_id, folder)
         orderers[str(number).encode()] = orderers[key.identity] = key
     members = {o.msp_id: o.name for o in consortium.peer_organisations}

@@ -10,6 +10,7 @@ from fabric_protos.peer import transaction_pb2 as codes
 from audit.fabric.envelope import is_config_block
 from audit.fabric.wire import COMMIT_HASH, LAST_CONFIG, SIGNATURES, TRANSACTIONS_FILTER
 from audit.verify.verdict import Rule
+from network.folders import folder_of
 from tests.auditor.forge import Chain, Key, Opened, flag, flip, reseal, resign
 
 Expected = tuple[Rule, int]
@@ -30,7 +31,7 @@ class Ledger:
 
     def key(self, organisation: str, place: str) -> Key:
         msp_id = next(m for m, o in self.members.items() if o == organisation)
-        return Key.read(msp_id, self.run / "identities" / organisation / place / "msp")
+        return Key.read(msp_id, folder_of(self.run, organisation).secrets / place / "msp")
 
     def peer(self, organisation: str) -> Key:
         return self.key(organisation, "peers/peer0")
@@ -42,7 +43,7 @@ class Ledger:
         """The key behind a transaction's creator."""
         header = common_pb2.SignatureHeader.FromString(opened.payload.header.signature_header)
         for organisation in self.members.values():
-            for user in (self.run / "identities" / organisation / "users").iterdir():
+            for user in (folder_of(self.run, organisation).secrets / "users").iterdir():
                 key = self.key(organisation, f"users/{user.name}")
                 if key.identity == header.creator:
                     return key

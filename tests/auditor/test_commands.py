@@ -23,6 +23,7 @@ from audit.report.dashboard.watch import Watcher
 from audit.verify.run import Options
 from audit.verify.verdict import Rule
 from network.connection import consortium_of, profile
+from network.folders import held_blobs
 from tests.auditor.browser import until
 from tests.auditor.corpus import Ledger
 
@@ -110,7 +111,7 @@ def test_everything_checked_online_leaves_nothing_unchecked(
         "--genesis",
         genesis,
         "--blobs",
-        folder / "blobs",
+        held_blobs(folder),
         "--strict",
         "--online",
         "--run",
@@ -163,7 +164,7 @@ def test_a_damaged_file_is_named_and_the_audit_goes_on_once_it_is_fetched_again(
 
 
 def test_a_bundle_is_checked_anywhere(federation_ledger: Ledger, blocks: Path, genesis: str, tmp_path: Path) -> None:
-    folder, bundle = federation_ledger.run / "blobs", tmp_path / "evidence.zip"
+    folder, bundle = held_blobs(federation_ledger.run), tmp_path / "evidence.zip"
     run("verify", "--blocks", blocks)
     asked = ("export", "--blocks", blocks, "--training", "tumour", "--round", 1)
     made = run(*asked, "--blobs", folder, "--out", bundle)

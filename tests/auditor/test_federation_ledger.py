@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from audit.verify.verdict import Rule
+from network.folders import held_blobs
 from tests.auditor.auditing import audited, without_commit_hashes
 from tests.auditor.corpus import Ledger
 from tests.auditor.federation_corpus import KINDS
@@ -13,7 +14,7 @@ from tests.auditor.forge import copy_chain
 
 
 def test_an_honest_federation_passes_with_every_sum_made_again(federation_ledger: Ledger, tmp_path: Path) -> None:
-    verdict = audited(federation_ledger, federation_ledger.chain, [federation_ledger.run / "blobs"], tmp_path)
+    verdict = audited(federation_ledger, federation_ledger.chain, [held_blobs(federation_ledger.run)], tmp_path)
     assert verdict.failures == []
     assert verdict.warnings == []
     assert [finding.code for finding in verdict.unchecked] == [Rule.HEIGHT.value]
@@ -35,7 +36,7 @@ def test_sums_without_their_updates_are_named_as_not_recomputed(federation_ledge
 
 
 def test_an_altered_copy_of_an_update_is_passed_over_for_a_whole_one(federation_ledger: Ledger, tmp_path: Path) -> None:
-    folder = shutil.copytree(federation_ledger.run / "blobs", tmp_path / "held")
+    folder = shutil.copytree(held_blobs(federation_ledger.run), tmp_path / "held")
     for path in (folder / "hospital-a").glob("*/*"):
         path.write_bytes(b"altered")
     verdict = audited(federation_ledger, federation_ledger.chain, [folder], tmp_path)
@@ -50,6 +51,6 @@ def test_tampering_is_found(federation_ledger: Ledger, name: str, tmp_path: Path
     chain = copy_chain(federation_ledger.chain)
     without_commit_hashes(chain)
     rule, block_number = KINDS[name](federation_ledger, chain)
-    verdict = audited(federation_ledger, chain, [federation_ledger.run / "blobs"], tmp_path)
+    verdict = audited(federation_ledger, chain, [held_blobs(federation_ledger.run)], tmp_path)
     first = verdict.failures[0]
     assert (rule.value, block_number) == (first.code, first.block), first.text

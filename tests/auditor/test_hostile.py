@@ -23,6 +23,7 @@ from audit.verify.run import Options, state_path, verify_folder
 from audit.verify.verdict import Finding, Rule, Verdict
 from audit.verify.witness import judge, weigh
 from network.console import out
+from network.folders import held_blobs
 from tests.auditor.corpus import Ledger
 from tests.auditor.federation_corpus import MAJORITY, call, places, rewrite
 from tests.auditor.forge import Chain, Opened, copy_chain, flip, reseal
@@ -181,7 +182,7 @@ def test_an_update_that_names_a_file_of_the_auditors_takes_nothing_into_the_evid
     chain = copy_chain(federation_ledger.chain)
     _with_arguments(federation_ledger, chain, json.dumps(str(secret) if absolute else f"../..{secret}"))
     write_chain(chain, blocks)
-    asked = ("export", "--blocks", blocks, "--blobs", federation_ledger.run / "blobs", "--training", "tumour")
+    asked = ("export", "--blocks", blocks, "--blobs", held_blobs(federation_ledger.run), "--training", "tumour")
     run(*asked, "--round", 1, "--out", tmp_path / "evidence.zip")
     with zipfile.ZipFile(tmp_path / "evidence.zip") as bundle:
         assert all("auditor's key" not in bundle.read(name).decode(errors="replace") for name in bundle.namelist())

@@ -16,6 +16,7 @@ from audit.report.dashboard.guard import Guard
 from audit.report.dashboard.watch import Watcher
 from audit.verify.run import Options
 from network.connection import profile
+from network.folders import held_blobs
 from tests.auditor.browser import OVERFLOWS, SIZES, Browser, browser, program, until
 from tests.auditor.corpus import Ledger
 from tests.ports import free_ports
@@ -89,7 +90,7 @@ def pictures(tmp_path: Path) -> Path:
 async def test_the_report_stands_alone(federation_ledger: Ledger, tab: Browser, pictures: Path, tmp_path: Path) -> None:
     blocks, page = tmp_path / "chain", tmp_path / "report.html"
     shutil.copytree(federation_ledger.run.parent / "blocks", blocks)
-    arguments = ["report", "--blocks", blocks, "--blobs", federation_ledger.run / "blobs", "--out", page]
+    arguments = ["report", "--blocks", blocks, "--blobs", held_blobs(federation_ledger.run), "--out", page]
     result = await asyncio.to_thread(CliRunner().invoke, audit, [*map(str, arguments), "--json"])
     assert result.exit_code == 0, result.output
     assert "must endorse" in await asyncio.to_thread(page.read_text)
@@ -102,7 +103,7 @@ async def test_the_report_stands_alone(federation_ledger: Ledger, tab: Browser, 
 
 @contextlib.asynccontextmanager
 async def _dashboard(ledger: Ledger, folder: Path) -> AsyncIterator[Watcher]:
-    options = Options(blobs=(ledger.run / "blobs",))
+    options = Options(blobs=(held_blobs(ledger.run),))
     watcher = Watcher(profile(ledger.run, "regulator", "client"), folder, options)
     async with serving(watcher, Guard(), "127.0.0.1", PORT):
 

@@ -7,6 +7,7 @@ import pytest
 
 from audit.verify.execute import COUNTED, LEFT_OPEN
 from audit.verify.verdict import REASONS, Unchecked, Verdict
+from network.folders import held_blobs
 from tests.auditor.auditing import audited, without_commit_hashes
 from tests.auditor.corpus import Ledger
 from tests.auditor.forge import Chain, copy_chain
@@ -16,7 +17,7 @@ RECORDER = Path(__file__).resolve().parents[2] / "chaincode" / "cmd" / "replay" 
 
 
 def look(ledger: Ledger, chain: Chain, case: Case, scratch: Path) -> Verdict:
-    blobs = [ledger.run / "blobs"] if case.blobs else []
+    blobs = [held_blobs(ledger.run)] if case.blobs else []
     verdict = audited(ledger, chain, blobs, scratch, pin=case.pin, rules=case.rules)
     case.ask(verdict)
     return verdict

@@ -10,6 +10,7 @@ from fabric_protos.common import common_pb2
 from audit.fabric.envelope import is_config_block, parse_action, parse_transaction
 from audit.fabric.wire import COMMIT_HASH, TRANSACTIONS_FILTER
 from audit.verify.verdict import Rule
+from network.folders import folder_of
 from tests.auditor.corpus import KINDS, Expected, Ledger, kind, middle, replace, written
 from tests.auditor.forge import P256_ORDER, Chain, Key, Opened, reseal
 
@@ -63,7 +64,7 @@ def _number(_l: Ledger, chain: Chain) -> Expected:
 
 def certified(ledger: Ledger, key: ec.EllipticCurvePrivateKey, **change: bool) -> bytes:
     """A certificate of a name and unit that hospital-c's authority gives, signed by a key of the forger's own."""
-    folder = ledger.run / "identities" / "hospital-c"
+    folder = folder_of(ledger.run, "hospital-c").secrets
     true = x509.load_pem_x509_certificate((folder / "peers" / "peer0" / "msp" / "signcerts" / "cert.pem").read_bytes())
     made = x509.CertificateBuilder(
         true.issuer, true.subject, key.public_key(), 7, true.not_valid_before_utc, true.not_valid_after_utc

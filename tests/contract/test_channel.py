@@ -14,6 +14,7 @@ from network.ca.subject import Subject
 from network.channel_admin import config_of
 from network.config_update import with_revocation_list
 from network.errors import NetworkError
+from network.folders import folder_of
 from network.roster import certificate_of
 from tests.contract.harness.blocks import block_of, blocks_up_to, transactions
 from tests.contract.harness.channel import admin_of, change, copy_of, with_organisation
@@ -38,7 +39,7 @@ async def assert_refused(ledger: Ledger, changed: Any, signers: list[str]) -> st
 
 def revoking(ledger: Ledger, config: Any, folder: Path) -> Any:
     """A Config in which hospital-d has revoked its client."""
-    authority = Authority(ledger.run / "identities" / "hospital-d" / "ca")
+    authority = Authority(folder_of(ledger.run, "hospital-d").secrets / "ca")
     listed = authority.revoke(certificate_of(ledger.run, "hospital-d", "client"), folder / "crl.pem")
     return with_revocation_list(config, "HospitalDMSP", listed)
 

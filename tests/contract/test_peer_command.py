@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from network.folders import folder_of, public_parts
 from tests.contract.harness.ledger import Ledger, fabric_program
 
 CALL_S = 60
@@ -31,13 +32,12 @@ def peer(ledger: Ledger, tmp_path: Path) -> Command:
         pytest.skip("no Fabric binaries in FABRIC_BIN or PATH")
 
     def run(*arguments: str, organisation: str = "hospital-a") -> subprocess.CompletedProcess[str]:
-        identities = ledger.run / "identities"
         who = ledger.consortium.organisation(organisation)
         core = CORE.format(
             msp_id=who.msp_id,
-            msp=identities / organisation / "users/client/msp",
+            msp=folder_of(ledger.run, organisation).user("client") / "msp",
             address=who.peer.address,
-            root=identities / organisation / "tlsca/cert.pem",
+            root=public_parts(ledger.run, organisation).tls_root,
         )
         (tmp_path / "core.yaml").write_text(core)
         environment = {"PATH": os.environ["PATH"], "FABRIC_CFG_PATH": str(tmp_path), "FABRIC_LOGGING_SPEC": "error"}
@@ -53,12 +53,17 @@ def call(function: str, *arguments: str) -> tuple[str, str]:
 
 
 def invoke(ledger: Ledger, peer: Command, *arguments: str) -> subprocess.CompletedProcess[str]:
-    identities = ledger.run / "identities"
     orderers = ledger.consortium.orderer_org
-    options = ["-o", orderers.orderers[0].address, "--tls", "--cafile", str(identities / "orderer/tlsca/cert.pem")]
+    options = [
+        "-o",
+        orderers.orderers[0].address,
+        "--tls",
+        "--cafile",
+        str(public_parts(ledger.run, "orderer").tls_root),
+    ]
     for member in ledger.consortium.members[: ledger.threshold]:
         options += ["--peerAddresses", member.peer.address]
-        options += ["--tlsRootCertFiles", str(identities / member.name / "tlsca/cert.pem")]
+        options += ["--tlsRootCertFiles", str(public_parts(ledger.run, member.name).tls_root)]
     return peer("invoke", *options, "--waitForEvent", *call(*arguments))
 
 

@@ -12,6 +12,7 @@ from gateway.errors import EndorseError, GatewayError, StatusCode, SubmitError
 from network.channel_admin import ChannelAdmin
 from network.config_update import compute_update, with_revocation_list
 from network.errors import NetworkError
+from network.folders import folder_of
 from network.identities import identities_of
 from network.roster import certificate_of
 from tests.contract.harness.blocks import blocks_up_to, commit_hash, transactions
@@ -80,11 +81,11 @@ async def test_the_regulators_peer_runs_no_chaincode_and_cannot_be_asked_to_endo
 
 
 async def test_an_endorsement_signed_by_the_regulators_peer_does_not_count(ledger: Ledger, key: str):
-    msp = "regulator/peers/peer0/msp"
+    msp = folder_of(ledger.run, REGULATOR).peer() / "msp"
     async with ledger.gateway() as gateway:
         endorsed = Endorsed.of(await ledger.contract_of(gateway).proposal("Put", key, "value").endorse())
-        signer = Signer.from_pem(ledger.key(f"{msp}/keystore/key.pem"))
-        regulators = endorsed.endorsed_by(ledger.key(f"{msp}/signcerts/cert.pem"), "RegulatorMSP", signer)
+        signer = Signer.from_pem((msp / "keystore/key.pem").read_bytes())
+        regulators = endorsed.endorsed_by((msp / "signcerts/cert.pem").read_bytes(), "RegulatorMSP", signer)
         few = endorsed.endorsements[: ledger.threshold - 1]
         commit = await endorsed.with_endorsements([*few, regulators]).transaction(gateway).submit()
         assert (await commit.status()).code is ValidationCode.ENDORSEMENT_POLICY_FAILURE

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway import Commit, Gateway, Signer, Transaction, ValidationCode
+from network.folders import folder_of
 from tests.contract.harness.blocks import block_of, transactions
 from tests.contract.harness.ledger import Ledger, endorse
 from tests.contract.harness.wire import Endorsed
@@ -88,9 +89,9 @@ async def test_what_a_majority_of_peers_signs_is_valid_whatever_a_process_said(l
 
 
 def _peer(ledger: Ledger, member: str) -> tuple[bytes, str, Signer]:
-    msp = f"{member}/peers/peer0/msp"
-    signer = Signer.from_pem(ledger.key(f"{msp}/keystore/key.pem"))
-    return ledger.key(f"{msp}/signcerts/cert.pem"), ledger.consortium.organisation(member).msp_id, signer
+    msp = folder_of(ledger.run, member).peer() / "msp"
+    signer = Signer.from_pem((msp / "keystore/key.pem").read_bytes())
+    return (msp / "signcerts/cert.pem").read_bytes(), ledger.consortium.organisation(member).msp_id, signer
 
 
 async def test_of_several_conflicts_the_reads_are_told_before_the_ranges(ledger: Ledger, key: str):

@@ -16,6 +16,7 @@ from gateway.errors import EvaluateError
 from gateway.signatures import ORDERS
 from network.blocking import finish
 from network.errors import NetworkError
+from network.folders import public_parts
 from tests.contract.harness.channel import admin_of, change, with_organisation
 from tests.contract.harness.ledger import Ledger
 from tests.contract.harness.people import Person
@@ -113,7 +114,7 @@ async def join(ledger: Ledger, names: list[str]) -> None:
         config = await admin.config()
     changed = config
     for name in names:
-        changed = with_case(changed, name, ledger.key("regulator/tlsca/cert.pem"))
+        changed = with_case(changed, name, public_parts(ledger.run, "regulator").tls_root.read_bytes())
     await change(ledger, config, changed, ledger.members[: ledger.threshold])
 
 

@@ -21,6 +21,7 @@ from fl_node.demo.federation import Federation
 from fl_node.ledger.client import Ledger, public_key_hash
 from fl_node.ledger.records import OVER, Round
 from network.connection import consortium_of, profile
+from network.folders import folder_of
 from tests.faults import synthetic
 
 NAMES = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
@@ -68,7 +69,7 @@ class Nodes:
         return self.processes[name].wait(timeout=20)
 
     def journal(self, name: str) -> Path:
-        return self.run / "nodes" / name / "journal"
+        return folder_of(self.run, name).node(name) / "journal"
 
     def back_up(self, name: str, into: Path) -> None:
         shutil.copytree(self.journal(name), into)

@@ -23,6 +23,7 @@ from fl_node.node.config import NodeConfig
 from fl_node.round.consent import Consent
 from network import processes
 from network.connection import consortium_of, profile
+from network.folders import folder_of
 from network.revocation import revoke
 from network.topology import dump_consortium
 from tests.faults import synthetic
@@ -141,7 +142,7 @@ async def test_a_clock_that_goes_ten_minutes_off(
 @pytest.fixture
 def small_disk(nodes: Nodes) -> Iterator[Path]:
     """A disk of its own for the victim's own folder: journal, log of what leaves, plans."""
-    folder = nodes.run / "nodes" / VICTIM
+    folder = folder_of(nodes.run, VICTIM).node(VICTIM)
     nodes.stop(VICTIM)
     kept = shutil.copytree(folder, nodes.run / "kept")
     mounted = subprocess.run(

@@ -18,6 +18,7 @@ from fl_node.canonical import canonical_json, tagged_hash
 from gateway import Contract, Endpoint, Identity, Signer, connect
 from gateway.errors import EndorseError, GatewayError
 from network.connection import Profile, consortium_of, profile
+from network.folders import folder_of
 from network.topology import Consortium
 
 CATALOGUE = json.loads((Path(__file__).resolve().parents[2] / "chaincode" / "errcode" / "catalogue.json").read_text())
@@ -147,7 +148,7 @@ class Federation:
 
     async def found(self) -> None:
         """Found the federation and make its first beacon."""
-        definition = json.loads((self.run / "chaincode" / self.members[0] / "definition.json").read_text())
+        definition = json.loads(folder_of(self.run, self.members[0]).terms.read_text())
         del definition["channel"]
         await self.submit("Found", **definition)
         await self.beacon()
@@ -199,7 +200,7 @@ class Federation:
         """Put a blob into the folders that the holders' chaincode processes read."""
         name = hashlib.sha256(content).hexdigest()
         for holder in holders:
-            path = self.run / "blobs" / holder / name[:2] / name
+            path = folder_of(self.run, holder).blobs / name[:2] / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         return name

@@ -6,6 +6,7 @@ import pytest
 
 from fl_node.canonical import canonical_json
 from gateway.errors import CommitError
+from network.folders import folder_of
 from tests.scenarios.federation import Federation, digest
 from tests.scenarios.rounds import Attempt, vectors
 
@@ -101,7 +102,7 @@ async def _blob_refusals(attempt: Attempt) -> None:
     name = attempt.federation.members[0]
     update = attempt.update(name)
     where = [
-        attempt.federation.run / "blobs" / m / update["digest"][:2] / update["digest"]
+        folder_of(attempt.federation.run, m).blobs / update["digest"][:2] / update["digest"]
         for m in attempt.federation.members
     ]
     whole = where[0].read_bytes()

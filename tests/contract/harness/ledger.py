@@ -51,10 +51,6 @@ class Ledger:
         """The identity of a user."""
         return profile(self.run, organisation, name)
 
-    def key(self, path: str) -> bytes:
-        """A file below the run folder's identities."""
-        return (self.run / "identities" / path).read_bytes()
-
     def endpoint(self, organisation: str = "hospital-a") -> Endpoint:
         """The peer of an organisation."""
         address, root = self.user(organisation).peers[0]

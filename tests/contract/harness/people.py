@@ -14,6 +14,7 @@ from network.ca.builtin import Authority
 from network.ca.interface import issue
 from network.ca.keys import load_key
 from network.ca.subject import Subject
+from network.folders import folder_of
 from tests.contract.harness.ledger import Ledger
 from tests.contract.harness.wire import private_pem
 
@@ -30,7 +31,7 @@ def stranger(folder: Path, msp_id: str) -> Person:
 
 def client_valid_until(ledger: Ledger, end: dt.datetime, organisation: str = "hospital-a") -> Person:
     """A client of a member whose certificate ends then."""
-    folder = ledger.run / "identities" / organisation / "ca"
+    folder = folder_of(ledger.run, organisation).secrets / "ca"
     authority = x509.load_pem_x509_certificate((folder / "cert.pem").read_bytes())
     key = ec.generate_private_key(ec.SECP256R1())
     units = [(NameOID.ORGANIZATIONAL_UNIT_NAME, "client"), (NameOID.COMMON_NAME, "briefly")]

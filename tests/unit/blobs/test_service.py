@@ -20,6 +20,7 @@ from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
+from network.folders import public_parts
 from network.topology import Consortium
 
 DATA = bytes(range(256)) * 40
@@ -84,7 +85,7 @@ async def test_only_members_write(run: Path, consortium: Consortium, store: Blob
 async def test_without_a_certificate_of_the_consortium_nothing_is_said(
     run: Path, consortium: Consortium, store: BlobStore
 ):
-    stranger = ssl.create_default_context(cafile=str(tls.root_path(run, OWNER)))
+    stranger = ssl.create_default_context(cafile=str(public_parts(run, OWNER).tls_root))
     async with serving(run, consortium, store) as url, aiohttp.ClientSession() as session:
         with pytest.raises((aiohttp.ClientError, ConnectionError)):
             async with session.get(f"{url}/health", ssl=stranger) as response:

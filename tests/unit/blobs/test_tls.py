@@ -16,6 +16,7 @@ from fl_node.errors import NodeError
 from network.ca.builtin import Authority
 from network.ca.interface import issue
 from network.ca.subject import Subject
+from network.folders import folder_of, public_parts
 from network.identities import identities_of
 from network.topology import Consortium
 from tests.unit.blobs.test_service import DATA, DIGEST, OWNER, serving
@@ -63,7 +64,7 @@ async def test_a_revoked_certificate_neither_reads_nor_writes_from_then_on(
     ):
         await client.push(OWNER, DIGEST, DATA)
         certificate = x509.load_pem_x509_certificate((mine.folder / "users/client/tls/client.crt").read_bytes())
-        mine.tls.revoke(certificate, tls.revocation_path(copy, "hospital-b"))
+        mine.tls.revoke(certificate, public_parts(copy, "hospital-b").tls_revocations)
         assert await client.get(DIGEST) is None
         with pytest.raises(NodeError) as caught:
             await client.push(OWNER, "ab" * 32, DATA, attempts=1)
@@ -74,9 +75,9 @@ async def test_a_revoked_certificate_neither_reads_nor_writes_from_then_on(
 def test_a_list_that_is_not_there_does_not_mean_that_nobody_is_revoked(copy: Path, consortium: Consortium):
     trust = tls.Trust.of(consortium, copy)
     mine, theirs = (
-        der(copy / f"identities/{name}/users/client/tls/client.crt") for name in ("hospital-a", "hospital-b")
+        der(folder_of(copy, name).user("client") / "tls" / "client.crt") for name in ("hospital-a", "hospital-b")
     )
-    tls.revocation_path(copy, "hospital-a").unlink()
+    public_parts(copy, "hospital-a").tls_revocations.unlink()
     with pytest.raises(NodeError, match="FL4705: the list of certificates that hospital-a has revoked is not here"):
         trust.organisation(mine)
     assert trust.organisation(theirs) == "hospital-b"
@@ -88,7 +89,7 @@ def test_a_list_that_another_organisation_signed_is_refused(copy: Path, consorti
     certificate = der(mine.folder / "users/client/tls/client.crt")
     assert trust.organisation(certificate) == "hospital-a"
     their_client = x509.load_der_x509_certificate(der(theirs.folder / "users/client/tls/client.crt"))
-    theirs.tls.revoke(their_client, tls.revocation_path(copy, "hospital-a"))
+    theirs.tls.revoke(their_client, public_parts(copy, "hospital-a").tls_revocations)
     with pytest.raises(NodeError, match="revocation list"):
         trust.organisation(certificate)
 
@@ -96,7 +97,7 @@ def test_a_list_that_another_organisation_signed_is_refused(copy: Path, consorti
 @pytest.mark.parametrize("server", ["peers/peer0/tls/server.crt", "chaincode/server.crt"])
 def test_a_servers_certificate_is_no_users(run: Path, consortium: Consortium, server: str):
     with pytest.raises(NodeError, match="not a user's") as caught:
-        tls.Trust.of(consortium, run).organisation(der(run / "identities" / "hospital-b" / server))
+        tls.Trust.of(consortium, run).organisation(der(folder_of(run, "hospital-b").secrets / server))
     assert caught.value.code == "FL4705"
 
 
@@ -105,7 +106,7 @@ def test_what_is_remembered_of_certificates_is_bounded(
 ):
     monkeypatch.setattr(tls, "MOST_SEEN", 4)
     trust = tls.Trust.of(consortium, copy)
-    authority = Authority(copy / "identities" / "hospital-b" / "tlsca")
+    authority = Authority(folder_of(copy, "hospital-b").secrets / "tlsca")
     for number in range(10):
         paths = copy / f"{number}.key", copy / f"{number}.crt"
         issue(authority, Subject(f"user{number}.hospital-b"), *paths)

@@ -26,7 +26,7 @@ def identities_run(consortium: Consortium, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def run(identities_run: Path, tmp_path: Path) -> Path:
     """A run folder of the test's own, with the session's identities."""
-    shutil.copytree(identities_run / "identities", tmp_path / "run" / "identities")
+    shutil.copytree(identities_run, tmp_path / "run")
     return tmp_path / "run"
 
 

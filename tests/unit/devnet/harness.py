@@ -17,6 +17,7 @@ from network.devnet.log import Log
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
+from network.folders import folder_of
 from network.topology import Consortium
 
 MEMBERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
@@ -34,11 +35,11 @@ class QuietLog(Log):
 
 
 def user(run: Path, organisation: str, name: str = "client") -> SigningIdentity:
-    return SigningIdentity.load(msp_id(organisation), run / "identities" / organisation / "users" / name / "msp")
+    return SigningIdentity.load(msp_id(organisation), folder_of(run, organisation).user(name) / "msp")
 
 
 def peer(run: Path, organisation: str) -> SigningIdentity:
-    return SigningIdentity.load(msp_id(organisation), run / "identities" / organisation / "peers" / "peer0" / "msp")
+    return SigningIdentity.load(msp_id(organisation), folder_of(run, organisation).peer() / "msp")
 
 
 def msp_id(organisation: str) -> str:
@@ -63,7 +64,7 @@ class Chain:
         committer = Committer(store, consortium.channel, time_window_s=60.0, log=log)
         if not store.height:
             committer.join(genesis.load_or_create(consortium, run))
-        folder = run / "identities" / "orderer" / "orderers" / "orderer1" / "msp"
+        folder = folder_of(run, "orderer").orderer("orderer1") / "msp"
         return cls(consortium, run, store, committer, SigningIdentity.load("OrdererMSP", folder), log)
 
     def block(self, envelopes: list[bytes]) -> Any:

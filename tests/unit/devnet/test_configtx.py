@@ -125,7 +125,7 @@ def admission(chain, wider, signers, policies=True):
 
     def edit(root):
         application = root.groups["Application"]
-        group = genesis.organisation_group(organisation, chain.run / "identities")
+        group = genesis.organisation_group(organisation, chain.run)
         application.groups[organisation.msp_id].CopyFrom(group)
         if policies:
             members = [member.msp_id for member in wider.members]

@@ -12,6 +12,7 @@ from network import processes
 from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
 from network.errors import NetworkError
+from network.folders import folder_of
 from network.joining import Newcomer, add_organisation
 from network.plan import Plan
 from tests.contract.harness.ledger import FABRIC_PROGRAMS, fabric_program
@@ -40,9 +41,11 @@ def connected(run: Path, organisation: str):
 
 def others_keys(run: Path) -> dict[str, str]:
     """Every key and certificate of those who were there before."""
-    folder = run / "identities"
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and "hospital-e" not in path.parts]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+    found = [
+        path for o in consortium_of(run).organisations for path in sorted(folder_of(run, o.name).secrets.rglob("*"))
+    ]
+    kept = [path for path in found if path.is_file() and "hospital-e" not in path.parts]
+    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 
 
 def pids(run: Path) -> dict[str, int | None]:

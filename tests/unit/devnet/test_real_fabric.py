@@ -21,6 +21,7 @@ from network.devnet.store import Store
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.fabric.configuration import peer_configuration
+from network.folders import folder_of
 from network.processes import stop
 from network.revocation import revoke
 from tests.ports import free_ports
@@ -107,7 +108,7 @@ def real_peer(binaries, consortium, run, name):
     folder.mkdir()
     configuration = peer_configuration(consortium, run, organisation)
     (folder / "core.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
-    (run / "data" / f"peer-{name}").rename(run / "data" / "devnet-peer")
+    folder_of(run, name).data(f"peer-{name}").rename(folder_of(run, name).data("devnet-peer"))
     environment = {"FABRIC_CFG_PATH": str(folder), "PATH": os.environ["PATH"], "HOME": str(run)}
     with (folder / "log").open("w") as log:
         command = [binaries.path("peer"), "node", "start"]
@@ -121,7 +122,7 @@ def real_peer(binaries, consortium, run, name):
 
 
 def join(binaries, environment, run, name):
-    admin = {"CORE_PEER_MSPCONFIGPATH": str(run / "identities" / name / "users" / "admin" / "msp")}
+    admin = {"CORE_PEER_MSPCONFIGPATH": str(folder_of(run, name).user("admin") / "msp")}
     command = [binaries.path("peer"), "channel", "join", "-b", str(run / "data" / "genesis.block")]
     deadline = time.monotonic() + 30
     while True:

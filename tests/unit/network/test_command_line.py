@@ -14,6 +14,7 @@ from network.bringup import Request, down, up
 from network.cli import identity, network
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
+from network.folders import folder_of
 from network.topology import load_consortium
 from tests.ports import free_ports
 
@@ -148,7 +149,7 @@ except NetworkError as error:
 
 
 def test_a_write_that_does_not_fit_loses_nothing_that_was_there(stopped, definition):
-    key = stopped / "identities" / "hospital-a" / "ca" / "key.pem"
+    key = folder_of(stopped, "hospital-a").secrets / "ca" / "key.pem"
     before = (stopped / "consortium.yaml").read_bytes(), key.read_bytes()
     result = subprocess.run(
         [sys.executable, "-c", FILL, stopped, definition], check=False, capture_output=True, text=True
@@ -184,6 +185,6 @@ def test_revoking_without_a_network_writes_the_list_and_says_what_is_left(stoppe
 
 def test_the_federation_that_the_chaincode_expects_is_written_for_every_member(stopped):
     for letter in "abc":
-        value = json.loads((stopped / "chaincode" / f"hospital-{letter}" / "definition.json").read_text())
+        value = json.loads(folder_of(stopped, f"hospital-{letter}").terms.read_text())
         assert value["members"] == ["HospitalAMSP", "HospitalBMSP", "HospitalCMSP"]
         assert value["channel"] == "fedchannel"

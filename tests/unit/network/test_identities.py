@@ -18,6 +18,7 @@ from network.ca.interface import issue
 from network.ca.subject import ATTRIBUTES_OID, Subject
 from network.connection import profile
 from network.errors import NetworkError
+from network.folders import definition_path, folder_of
 from network.revocation import revoke
 from network.roster import add, roster
 from network.topology import Consortium, dump_consortium, load_consortium
@@ -32,7 +33,7 @@ def consortium() -> Consortium:
 def made(consortium, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("run")
     identities.create(consortium, run)
-    (run / "consortium.yaml").write_text(dump_consortium(consortium))
+    definition_path(run).write_text(dump_consortium(consortium))
     return run
 
 
@@ -67,7 +68,7 @@ def test_a_new_organisation_touches_nothing_else(consortium, run):
 
 
 def test_a_lost_certificate_is_issued_again_for_the_same_key(consortium, run):
-    tls = run / "identities/hospital-a/peers/peer0/tls"
+    tls = folder_of(run, "hospital-a").peer() / "tls"
     key = (tls / "server.key").read_bytes()
     (tls / "server.crt").unlink()
     identities.create(consortium, run)
@@ -84,18 +85,18 @@ def test_keys_are_readable_by_their_owner_alone(made):
 
 
 @pytest.mark.parametrize(
-    ("path", "unit"),
+    ("organisation", "path", "unit"),
     [
-        ("hospital-a/peers/peer0", "peer"),
-        ("hospital-a/users/admin", "admin"),
-        ("hospital-a/users/client", "client"),
-        ("hospital-a/users/node", "client"),
-        ("regulator/users/admin", "admin"),
-        ("orderer/orderers/orderer4", "orderer"),
+        ("hospital-a", "peers/peer0", "peer"),
+        ("hospital-a", "users/admin", "admin"),
+        ("hospital-a", "users/client", "client"),
+        ("hospital-a", "users/node", "client"),
+        ("regulator", "users/admin", "admin"),
+        ("orderer", "orderers/orderer4", "orderer"),
     ],
 )
-def test_a_signing_certificate_names_its_unit_and_verifies(made, path, unit):
-    msp = made / "identities" / path / "msp"
+def test_a_signing_certificate_names_its_unit_and_verifies(made, organisation, path, unit):
+    msp = folder_of(made, organisation).secrets / path / "msp"
     found = certificate(msp / "signcerts/cert.pem")
     authority = certificate(msp / "cacerts/ca.pem")
     found.verify_directly_issued_by(authority)
@@ -106,14 +107,14 @@ def test_a_signing_certificate_names_its_unit_and_verifies(made, path, unit):
 
 def test_openssl_verifies_what_was_issued(made):
     for organisation, name in (("hospital-b", "peers/peer0"), ("orderer", "orderers/orderer1")):
-        folder = made / "identities" / organisation
+        folder = folder_of(made, organisation).secrets
         leaf = folder / name / "tls" / "server.crt"
         command = ["openssl", "verify", "-x509_strict", "-CAfile", folder / "tlsca/cert.pem", leaf]
         assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{leaf}: OK\n"
 
 
 def test_only_the_node_carries_the_role_attribute(made):
-    users = made / "identities/hospital-a/users"
+    users = folder_of(made, "hospital-a").secrets / "users"
     extension = certificate(users / "node/msp/signcerts/cert.pem").extensions.get_extension_for_oid(ATTRIBUTES_OID)
     assert json.loads(extension.value.value) == {"attrs": {"fl.role": "node"}}
     with pytest.raises(x509.ExtensionNotFound):
@@ -121,7 +122,7 @@ def test_only_the_node_carries_the_role_attribute(made):
 
 
 def test_tls_certificates_serve_both_sides(made):
-    found = certificate(made / "identities/hospital-a/chaincode/server.crt")
+    found = certificate(folder_of(made, "hospital-a").chaincode / "server.crt")
     usage = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 
@@ -133,7 +134,7 @@ def test_no_certificate_has_a_high_s(made):
 
 
 def test_a_damaged_key_is_named_and_not_replaced(consortium, run):
-    key = run / "identities/hospital-a/ca/key.pem"
+    key = folder_of(run, "hospital-a").secrets / "ca/key.pem"
     key.write_text("rubbish")
     with pytest.raises(NetworkError) as caught:
         identities.create(consortium, run)
@@ -198,12 +199,12 @@ def without_authorities(run: Path, *names: str) -> None:
     """Take the keys of some organisations' authorities away, as where they are kept offline."""
     for name in names:
         for authority in ("ca", "tlsca"):
-            (run / "identities" / name / authority / "key.pem").unlink()
+            (folder_of(run, name).secrets / authority / "key.pem").unlink()
 
 
 def test_nobodys_keys_are_made_where_only_the_public_parts_are(consortium, run):
     for other in ("hospital-b", "hospital-c", "orderer"):
-        folder = run / "identities" / other
+        folder = folder_of(run, other).secrets
         for kept in list(folder.iterdir()):
             if kept.name not in {"msp", "tlsca"}:
                 shutil.rmtree(kept)
@@ -224,14 +225,16 @@ def test_an_authority_without_its_key_gets_no_other_one(consortium, run):
 
 
 def test_an_authoritys_key_that_is_anothers_signs_nothing(consortium, run):
-    shutil.copy(run / "identities/hospital-b/ca/key.pem", run / "identities/hospital-a/ca/key.pem")
+    shutil.copy(
+        folder_of(run, "hospital-b").secrets / "ca/key.pem", folder_of(run, "hospital-a").secrets / "ca/key.pem"
+    )
     with pytest.raises(NetworkError, match=r"FL1016: this key is not that of the authority's certificate"):
         add(consortium, run, "hospital-a", "late", "client")
 
 
 @pytest.mark.parametrize("missing", ["ca", "tlsca"])
 def test_a_revocation_that_cannot_work_says_so_and_changes_nothing(consortium, run, missing):
-    (run / "identities" / "hospital-a" / missing / "key.pem").unlink()
+    (folder_of(run, "hospital-a").secrets / missing / "key.pem").unlink()
     before = contents(run)
     with pytest.raises(NetworkError, match="FL1016"):
         revoke(consortium, run, "hospital-a", "client")
@@ -240,8 +243,8 @@ def test_a_revocation_that_cannot_work_says_so_and_changes_nothing(consortium, r
 
 def test_another_authoritys_certificate_is_not_revoked(consortium, run):
     shutil.copy(
-        run / "identities/hospital-b/users/client/msp/signcerts/cert.pem",
-        run / "identities/hospital-a/users/client/msp/signcerts/cert.pem",
+        folder_of(run, "hospital-b").user("client") / "msp/signcerts/cert.pem",
+        folder_of(run, "hospital-a").user("client") / "msp/signcerts/cert.pem",
     )
     before = contents(run)
     with pytest.raises(NetworkError, match=r"FL1011: another authority issued this certificate"):

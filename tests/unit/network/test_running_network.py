@@ -12,6 +12,7 @@ import yaml
 from network import processes
 from network.bringup import Request, down, start_one, stop_one, up
 from network.errors import NetworkError
+from network.folders import folder_of, public_parts
 from network.plan import Plan
 from network.revocation import revoke
 from network.roster import add
@@ -110,12 +111,11 @@ async def test_the_leader_of_the_orderers_may_die(running):
 def test_nobody_but_its_own_organisation_reads_or_changes_what_a_peer_logs(running):
     outcome, run = running
     port = outcome.consortium.organisation("hospital-a").peer.operations_port
-    identities = run / "identities"
 
     def ask(method: str, path: str, user: str | None, body: str | None = None) -> int:
-        context = ssl.create_default_context(cafile=str(identities / "hospital-a" / "tlsca" / "cert.pem"))
+        context = ssl.create_default_context(cafile=str(public_parts(run, "hospital-a").tls_root))
         if user is not None:
-            folder = identities / user / "users" / "client" / "tls"
+            folder = folder_of(run, user).user("client") / "tls"
             context.load_cert_chain(folder / "client.crt", folder / "client.key")
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
         try:
@@ -149,7 +149,7 @@ def test_a_taken_port_stops_up_before_anything_starts(tmp_path):
 def test_a_failed_up_leaves_no_process(tmp_path):
     run = tmp_path / "run"
     request = Request(run, base_port=free_ports(), chaincode="./cmd/conformance")
-    certificate = run / "identities" / "hospital-b" / "peers" / "peer0" / "tls" / "server.crt"
+    certificate = folder_of(run, "hospital-b").peer() / "tls" / "server.crt"
     certificate.parent.mkdir(parents=True)
     certificate.write_text("not a certificate")
     with pytest.raises(NetworkError, match=r"FL102[45]: peer-hospital-b"):

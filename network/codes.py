@@ -43,6 +43,10 @@ PEER_SILENT: Final = "FL1060"
 CHANGE_REFUSED: Final = "FL1061"
 CHANGE_NOT_ARRIVED: Final = "FL1062"
 LEDGER_NOT_WRITABLE: Final = "FL1070"
+FOREIGN_KEY: Final = "FL1080"
+OWN_KEY_MISSING: Final = "FL1081"
+HOST_IS_ADDRESS: Final = "FL1082"
+NOT_RENDERED_HERE: Final = "FL1083"
 AUTHORITY_UNREACHABLE: Final = "FL1090"
 AUTHORITY_REFUSED: Final = "FL1091"
 SECRET_IN_CLEAR: Final = "FL1092"
@@ -118,6 +122,21 @@ CATALOGUE: Final = {
     CHANGE_NOT_ARRIVED: Entry("A change of the channel does not arrive in time.", ""),
     LEDGER_NOT_WRITABLE: Entry(
         "The embedded network's ledger cannot be written: the disk is full or read-only.", "Free some space."
+    ),
+    FOREIGN_KEY: Entry(
+        "The organisation's folder holds a private key of another organisation.",
+        "Remove the file from this folder, and have its owner revoke what belongs to it: a key that was here is known here.",
+    ),
+    OWN_KEY_MISSING: Entry(
+        "A private key that a process of the organisation acts with is not in its folder.",
+        "Restore the file, or issue the identity again.",
+    ),
+    HOST_IS_ADDRESS: Entry(
+        "Containers were asked for, and the definition gives the organisation an address of a host where they need its name.",
+        "Give the organisation a `host` by name in the definition; every member must have the same definition.",
+    ),
+    NOT_RENDERED_HERE: Entry(
+        "The folder to render into holds files that no earlier rendering wrote.", "Name an empty folder with --out."
     ),
     AUTHORITY_UNREACHABLE: Entry(
         "A certificate authority's server does not answer, or is not the one that its TLS root names.",

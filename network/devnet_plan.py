@@ -26,6 +26,8 @@ def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
                 command=(*module, "orderer", "--run", str(run)),
                 host=orderer.host,
                 port=orderer.port,
+                service="orderer",
+                organisation=consortium.orderer_org.name,
                 environment=PYTHON,
                 ready_event=True,
             ),
@@ -35,6 +37,7 @@ def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
                     command=(*module, "peer", "--run", str(run), "--org", organisation.name),
                     host=organisation.peer.host,
                     port=organisation.peer.port,
+                    organisation=organisation.name,
                     environment=PYTHON,
                     ready_event=True,
                 )
@@ -55,6 +58,8 @@ def chaincode_processes(
             command=(str(program),),
             host=member.peer.host,
             port=member.peer.chaincode_port,
+            service="chaincode",
+            organisation=member.name,
             environment=_environment(member, run, package_id(member))
             | {"CHAINCODE_TIME_WINDOW": f"{consortium.time_window_s}s"},
         )

@@ -11,6 +11,7 @@ from network.errors import NetworkError
 from network.files import write_atomically
 
 Kind = Literal["devnet", "fabric"]
+Service = Literal["orderer", "peer", "chaincode", "node", "blobs", "dashboard"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Process:
     command: tuple[str, ...]
     port: int
     host: str = "127.0.0.1"
+    service: Service = "peer"
+    organisation: str = ""  # whose process it is
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_event: bool = False  # it also logs a JSON line {"event": "ready"}
     health_port: int | None = None  # Fabric's operations service on loopback: ready when its /healthz says so

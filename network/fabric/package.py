@@ -51,7 +51,12 @@ def write_package(consortium: Consortium, run: Path) -> None:
     for name, script in (("detect", DETECT), ("build", BUILD), ("release", RELEASE)):
         write_new(folder / "builder" / "bin" / name, script, mode=0o755)
     for member in consortium.members:
-        write_atomically(connection_path(run, member), json.dumps(_connection(run, member)), mode=0o600)
+        write_connection(run, member)
+
+
+def write_connection(run: Path, member: Organisation) -> None:
+    """Write how a member's peer dials its chaincode process; the file holds the peer's TLS key."""
+    write_atomically(connection_path(run, member), json.dumps(_connection(run, member)), mode=0o600)
 
 
 def connection_path(run: Path, member: Organisation) -> Path:

@@ -29,9 +29,16 @@ ENVIRONMENT = {
 CONFIGTXGEN_TIMEOUT_S = 60
 
 
-def fabric_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
-    """Return orderers, a peer for each member and regulator, and a chaincode process for each member."""
-    binaries = find_binaries(consortium.ordering)
+def fabric_plan(consortium: Consortium, run: Path, program: Path, binaries: Binaries | None = None) -> Plan:
+    """Return orderers, a peer for each member and regulator, and a chaincode process for each member.
+
+    Args:
+        consortium: Whose processes.
+        run: The run folder.
+        program: The chaincode's program.
+        binaries: Fabric's programs; those of this machine by default.
+    """
+    binaries = binaries or find_binaries(consortium.ordering)
     identity, ordering = package_id(consortium), consortium.orderer_org
     return Plan(
         "fabric",
@@ -63,6 +70,8 @@ def _orderer(orderer: Orderer, organisation: str, run: Path, binaries: Binaries)
         command=(binaries.path("orderer"),),
         host=orderer.host,
         port=orderer.port,
+        service="orderer",
+        organisation=organisation,
         environment={**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder_of(run, organisation).rendered(orderer.name))},
         health_port=orderer.operations_port,
         health_root=str(public_parts(run, organisation).tls_root),
@@ -80,6 +89,7 @@ def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
         command=(binaries.path("peer"), "node", "start"),
         host=organisation.peer.host,
         port=organisation.peer.port,
+        organisation=organisation.name,
         environment=environment,
         health_port=organisation.peer.operations_port,
         health_root=str(public_parts(run, organisation.name).tls_root),

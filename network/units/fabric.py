@@ -1,0 +1,38 @@
+"""What Fabric's processes of one organisation read, written for the place where its folder will lie."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from network.fabric.configuration import orderer_configuration, peer_configuration
+from network.fabric.package import BUILD, DETECT, RELEASE
+from network.topology import Consortium
+from network.units.model import Unit
+
+
+def fabric_files(consortium: Consortium, folder: Path, units: Sequence[Unit]) -> dict[str, str]:
+    """Return name of file, relative to the organisation's folder → content.
+
+    Args:
+        consortium: The definition.
+        folder: Where the organisation's folder lies on its hosts.
+        units: Its processes.
+    """
+    files = {}
+    for unit in units:
+        if unit.process.service == "orderer":
+            orderers = [o for o in consortium.orderer_org.orderers if o.name == unit.name]
+            files[f"fabric/{unit.name}/orderer.yaml"] = _yaml(orderer_configuration(consortium, folder, orderers[0]))
+        elif unit.process.service == "peer":
+            organisation = consortium.organisation(unit.process.organisation)
+            files[f"fabric/{unit.name}/core.yaml"] = _yaml(peer_configuration(consortium, folder, organisation))
+            files |= {f"fabric/builder/bin/{name}": text for name, text in _BUILDER.items()}
+    return files
+
+
+_BUILDER = {"detect": DETECT, "build": BUILD, "release": RELEASE}
+
+
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, sort_keys=False)

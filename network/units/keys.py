@@ -1,0 +1,100 @@
+"""Whose private keys lie in an organisation's folder: all that its processes act with, and nobody else's."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from network import codes
+from network.errors import NetworkError
+from network.folders import folder_of
+from network.units.model import Unit
+
+PRIVATE_KEY: Final = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
+LARGEST: Final = 1 << 16
+"""Bytes; no file with a key is larger, and ledgers and blobs are."""
+
+
+def require_own_keys(run: Path, organisation: str, units: Sequence[Unit], folder: Path) -> None:
+    """Check that an organisation's folder holds every key of its processes and no key of another organisation.
+
+    Args:
+        run: The folder, as it lies on this machine.
+        organisation: Whose folder it is.
+        units: Its processes.
+        folder: Where their paths say that the folder lies.
+
+    Raises:
+        NetworkError: FL1080 with the other's key, FL1081 with the key that is missing.
+    """
+    for path, owner in foreign_keys(run, organisation):
+        whose = f"of {owner}" if owner else "of none of its own identities"
+        text = f"a private key {whose} is in the folder of {organisation}"
+        hint = codes.CATALOGUE[codes.FOREIGN_KEY].hint
+        raise NetworkError(codes.FOREIGN_KEY, text, where=path, hint=hint)
+    for path, unit in missing_keys(run, units, folder):
+        hint = codes.CATALOGUE[codes.OWN_KEY_MISSING].hint
+        raise NetworkError(codes.OWN_KEY_MISSING, f"{unit} has no private key to act with", where=path, hint=hint)
+
+
+def foreign_keys(run: Path, organisation: str) -> Iterator[tuple[str, str]]:
+    """Yield (file, its organisation or empty) of every private key that is not the organisation's own.
+
+    A key is told by its file's place and by its public half: one that a certificate of another organisation names is
+    foreign wherever it lies.
+    """
+    secrets = folder_of(run, organisation).secrets
+    found = [(path, key) for path in _files(run) for key in _private_keys(path.read_bytes())]
+    own = {key for path, key in found if path.is_relative_to(secrets)}
+    others = _certified(run, organisation)
+    for path, key in found:
+        if key in others or key not in own:
+            yield str(path), others.get(key) or _owner_by_place(run, path)
+
+
+def missing_keys(run: Path, units: Sequence[Unit], folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield (file, process) of every key that a process acts with and that is not in the folder."""
+    for unit in units:
+        for key in unit.keys:
+            path = run / key.relative_to(folder)
+            if not path.is_file():
+                yield str(path), unit.name
+
+
+def _files(run: Path) -> Iterator[Path]:
+    """Yield the files that may hold keys, in a fixed order; ledgers, blobs and logs are left out by their size."""
+    yield from sorted(path for path in run.rglob("*") if path.is_file() and path.stat().st_size <= LARGEST)
+
+
+def _certified(run: Path, organisation: str) -> dict[bytes, str]:
+    """Return public key → organisation for every certificate here of the other organisations."""
+    identities = folder_of(run, organisation).secrets.parent
+    certified = {}
+    for path in _files(identities) if identities.exists() else ():
+        owner = path.relative_to(identities).parts[0]
+        text = path.read_bytes()
+        if owner != organisation and b"BEGIN CERTIFICATE-----" in text:
+            for certificate in x509.load_pem_x509_certificates(text):
+                certified[_encoded(certificate.public_key())] = owner
+    return certified
+
+
+def _private_keys(text: bytes) -> Iterator[bytes]:
+    """Yield the public half of every private key in a file; of one that cannot be read, its own bytes."""
+    for found in PRIVATE_KEY.findall(text.replace(rb"\n", b"\n")):  # Fabric's connection file is JSON with PEM in it
+        try:
+            yield _encoded(load_pem_private_key(found + b"\n", None).public_key())
+        except (ValueError, TypeError):
+            yield found
+
+
+def _encoded(key: object) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
+
+
+def _owner_by_place(run: Path, path: Path) -> str:
+    parts = path.relative_to(run).parts
+    return parts[1] if parts[0] == "identities" and len(parts) > 1 else ""

@@ -1,0 +1,75 @@
+"""One organisation leaves the folder of a test network for its own and goes on there, started as its units say."""
+
+import json
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fl_node.commands.common import ask
+from network.bringup import Outcome, Request, down, stop_one, up
+from network.connection import profile
+from network.units.model import OBSERVE_OFFSET, Wishes
+from network.units.output import Rendering, render
+from network.units.places import Places
+from tests.ports import free_ports
+from tests.unit.network.conftest import FABRIC, quiet
+from tests.unit.network.own_folder import own_folder, programs, started
+
+PATIENCE_S = 120
+ORGANISATION = "hospital-a"
+
+
+@pytest.fixture(scope="module", params=["devnet", FABRIC])
+def moved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, Path]]:
+    """A network whose hospital-a has stopped; its own folder, with units rendered beside it."""
+    base = tmp_path_factory.mktemp(request.param)
+    outcome = up(Request(base / "run", request.param, base_port=free_ports()), quiet)
+    try:
+        for name in (f"peer-{ORGANISATION}", f"chaincode-{ORGANISATION}"):
+            stop_one(base / "run", name)
+        own = own_folder(base / "run", ORGANISATION, base / "own folder")
+        places = Places(own, base / "programs")
+        chaincode = Path(outcome.plan.process(f"chaincode-{ORGANISATION}").command[0])
+        programs(places, chaincode, Path(outcome.plan.process(f"peer-{ORGANISATION}").command[0]))
+        asked = Rendering(own, ORGANISATION, "systemd", outcome.plan.kind, places, Wishes())
+        render(outcome.consortium, asked, chaincode.name, base / "units")
+        if (base / "units" / "folder").exists():
+            shutil.copytree(base / "units" / "folder", own, dirs_exist_ok=True)
+        yield outcome, base
+    finally:
+        down(base / "run")
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            if holds():
+                return
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_an_organisation_serves_from_its_own_folder_as_its_units_start_it(moved):
+    outcome, base = moved
+    own = base / "own folder"
+    member = outcome.consortium.organisation(ORGANISATION)
+    url = f"http://127.0.0.1:{member.blob_port + OBSERVE_OFFSET}"
+    with ExitStack() as stack:
+        for name in ("chaincode", "peer", "node"):
+            unit = base / "units" / f"fedledger-{name}-{ORGANISATION}.service"
+            stack.enter_context(started(unit, base / f"{name}.log"))
+        until(lambda: ask(own, ORGANISATION, "client", lambda ledger: ledger.trainings()) == [])
+        until(lambda: json.load(urllib.request.urlopen(f"{url}/health"))["healthy"])
+        figures = urllib.request.urlopen(f"{url}/metrics").read().decode()
+    assert "fedledger_sent_bytes_total" in figures
+    assert profile(own, ORGANISATION).organisation == ORGANISATION

@@ -1,5 +1,6 @@
 """The command `fedledger network render`."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +18,6 @@ class Format(StrEnum):
     """What units are written for."""
 
     SYSTEMD = "systemd"
-    COMPOSE = "compose"
-    HELM = "helm"
 
 
 def render(
@@ -37,9 +36,11 @@ def render(
     ] = False,
     host: Annotated[str, typer.Option(help="Only what runs on this host.")] = "",
     fabric: Annotated[bool | None, typer.Option("--fabric/--devnet", help="As the network here, by default.")] = None,
+    release: Annotated[str, typer.Option("--fabric-release", help="The release of your Fabric.")] = "3.1.5",
     as_json: Json = False,
 ) -> None:
     """Write the units of your own processes; refused where another's private key is in the folder, or one lacks."""
+    version = _version(release)
     from network.build import build_chaincode
     from network.connection import consortium_of
     from network.plan import Plan
@@ -53,9 +54,17 @@ def render(
         kind = Plan.read(run).kind if fabric is None else "fabric" if fabric else "devnet"
         program = build_chaincode(consortium.chaincode.package).name
         wishes = Wishes(data, participant, blobs_only, host)
-        asked = Rendering(run, org, form.value, kind, Places(folder, programs), wishes)
+        asked = Rendering(run, org, form.value, kind, Places(folder, programs), wishes, version)
         files = write(consortium, asked, program, target)
     if as_json:
         emit_json({"organisation": org, "format": form.value, "folder": str(target), "files": files})
     else:
         out.print(f"{len(files)} files in {target}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _version(text: str) -> tuple[int, int, int]:
+    found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", text)
+    if not found:
+        raise typer.BadParameter(f"a release is named like 3.1.5, not {text!r}")
+    major, minor, patch = map(int, found.groups())
+    return major, minor, patch

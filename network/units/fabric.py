@@ -5,19 +5,21 @@ from pathlib import Path
 
 import yaml
 
+from network.fabric.binaries import Version
 from network.fabric.configuration import orderer_configuration, peer_configuration
 from network.fabric.package import BUILD, DETECT, RELEASE
 from network.topology import Consortium
 from network.units.model import Unit
 
 
-def fabric_files(consortium: Consortium, folder: Path, units: Sequence[Unit]) -> dict[str, str]:
+def fabric_files(consortium: Consortium, folder: Path, units: Sequence[Unit], release: Version) -> dict[str, str]:
     """Return name of file, relative to the organisation's folder → content.
 
     Args:
         consortium: The definition.
         folder: Where the organisation's folder lies on its hosts.
         units: Its processes.
+        release: Of Fabric.
     """
     files = {}
     for unit in units:
@@ -26,7 +28,9 @@ def fabric_files(consortium: Consortium, folder: Path, units: Sequence[Unit]) ->
             files[f"fabric/{unit.name}/orderer.yaml"] = _yaml(orderer_configuration(consortium, folder, orderers[0]))
         elif unit.process.service == "peer":
             organisation = consortium.organisation(unit.process.organisation)
-            files[f"fabric/{unit.name}/core.yaml"] = _yaml(peer_configuration(consortium, folder, organisation))
+            files[f"fabric/{unit.name}/core.yaml"] = _yaml(
+                peer_configuration(consortium, folder, organisation, release)
+            )
             files |= {f"fabric/builder/bin/{name}": text for name, text in _BUILDER.items()}
     return files
 

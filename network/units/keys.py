@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from network import codes
+from network.codes import CATALOGUE
 from network.errors import NetworkError
 from network.folders import folder_of
 from network.units.model import Unit
@@ -33,10 +34,10 @@ def require_own_keys(run: Path, organisation: str, units: Sequence[Unit], folder
     for path, owner in foreign_keys(run, organisation):
         whose = f"of {owner}" if owner else "of none of its own identities"
         text = f"a private key {whose} is in the folder of {organisation}"
-        hint = codes.CATALOGUE[codes.FOREIGN_KEY].hint
+        hint = CATALOGUE[codes.FOREIGN_KEY].hint
         raise NetworkError(codes.FOREIGN_KEY, text, where=path, hint=hint)
     for path, unit in missing_keys(run, units, folder):
-        hint = codes.CATALOGUE[codes.OWN_KEY_MISSING].hint
+        hint = CATALOGUE[codes.OWN_KEY_MISSING].hint
         raise NetworkError(codes.OWN_KEY_MISSING, f"{unit} has no private key to act with", where=path, hint=hint)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from network import codes
+from network.codes import CATALOGUE
 from network.errors import NetworkError
 from network.files import write_atomically
 from network.plan import Kind, Plan
@@ -30,6 +31,7 @@ class Rendering:
         kind: devnet or fabric.
         places: Where folder and programs lie on the organisation's hosts.
         wishes: What it decides about its processes.
+        release: Of Fabric, where kind is fabric; None means the newest that is supported.
     """
 
     run: Path
@@ -38,6 +40,7 @@ class Rendering:
     kind: Kind
     places: Places
     wishes: Wishes
+    release: tuple[int, int, int] | None = None
 
 
 def render(consortium: Consortium, asked: Rendering, program: str, out: Path) -> list[str]:
@@ -80,12 +83,14 @@ def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, .
     """
     if asked.kind == "devnet":
         return {}
+    from network.fabric.configuration import NEWEST  # noqa: PLC0415
     from network.fabric.package import write_connection  # noqa: PLC0415  only where it is asked for
     from network.units.fabric import fabric_files  # noqa: PLC0415
 
     if any(unit.connection for unit in units):
         write_connection(asked.run, consortium.organisation(asked.organisation))
-    return {f"folder/{name}": text for name, text in fabric_files(consortium, asked.places.folder, units).items()}
+    files = fabric_files(consortium, asked.places.folder, units, asked.release or NEWEST)
+    return {f"folder/{name}": text for name, text in files.items()}
 
 
 def rendered(asked: Rendering, units: tuple[Unit, ...]) -> dict[str, str]:
@@ -98,7 +103,7 @@ def _write(out: Path, files: dict[str, str]) -> None:
     earlier = set(listed.read_text().splitlines()) if listed.exists() else set()
     present = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} if out.exists() else set()
     if strange := sorted(present - earlier - {LISTED}):
-        hint = codes.CATALOGUE[codes.NOT_RENDERED_HERE].hint
+        hint = CATALOGUE[codes.NOT_RENDERED_HERE].hint
         raise NetworkError(codes.NOT_RENDERED_HERE, f"{strange[0]} was not rendered", where=str(out), hint=hint)
     for name, content in sorted(files.items()):
         write_atomically(out / name, content, 0o755 if "/bin/" in name else 0o644)

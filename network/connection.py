@@ -27,7 +27,7 @@ class Profile:
     channel: str
     chaincode: str
     blobs: dict[str, str]
-    """The blob service's URL of every member organisation."""
+    """The URL of every blob service that others can reach, by organisation."""
     tls_roots: dict[str, bytes]
     """The TLS root of every organisation."""
 
@@ -62,7 +62,7 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
         orderers=tuple((o.address, roots[orderers.name]) for o in orderers.orderers),
         channel=consortium.channel,
         chaincode=consortium.chaincode.name,
-        blobs={o.name: f"https://{o.host}:{o.blob_port}" for o in consortium.members},
+        blobs=consortium.blob_services,
         tls_roots=roots,
     )
 

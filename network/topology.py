@@ -70,6 +70,7 @@ class Organisation(_Model):
     peers: tuple[Peer, ...] = ()
     orderers: tuple[Orderer, ...] = ()
     blob_port: Port | None = None
+    inbound: bool = True  # others can open a connection to its blob service; False for members only
 
     @property
     def peer(self) -> Peer:
@@ -120,6 +121,11 @@ class Consortium(_Model, Roles[Organisation]):
             raise PydanticCustomError("consortium", "{message}", {"message": message, "at": location})
         return self
 
+    @property
+    def blob_services(self) -> dict[str, str]:
+        """Return the URL of every blob service that others can reach, by organisation."""
+        return {o.name: f"https://{o.host}:{o.blob_port}" for o in self.members if o.inbound}
+
     def ports(self) -> Iterator[tuple[Location, str, int]]:
         """Yield (place in the definition, host, port) of every port that a process listens on."""
         for index, organisation in enumerate(self.organisations):
@@ -150,6 +156,15 @@ def _problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
             ("endorsement",),
             f"{consortium.threshold} endorsements from {len(consortium.members)} members is impossible",
         )
+    else:
+        yield from _reach_problems(consortium)
+
+
+def _reach_problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
+    within_reach = len(consortium.blob_services)
+    if within_reach < consortium.threshold:
+        text = f"{consortium.threshold} members must hold a blob for its commitment, others can reach {within_reach}"
+        yield ("organisations",), f"{text}; at least so many are inbound"
 
 
 def _duplicates(consortium: Consortium) -> Iterator[tuple[Location, str]]:
@@ -179,6 +194,8 @@ def _role_problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
             yield here, f"{organisation.name} has exactly one peer and no orderers"
         if organisation.role != "member" and organisation.blob_port is not None:
             yield (*here, "blob_port"), "only members run a blob service"
+        if organisation.role != "member" and not organisation.inbound:
+            yield (*here, "inbound"), "only members have a blob service that can be out of reach"
 
 
 def load_consortium(path: Path = DEFAULT_DEFINITION) -> Consortium:

@@ -10,6 +10,7 @@ import aiohttp
 
 from fl_node import codes
 from fl_node.blobs.first_digest import ASKED, FIRST, Binding
+from fl_node.blobs.proxy import proxy_for
 from fl_node.blobs.responses import bounded, reason, refusal
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.tls import Contexts
@@ -39,8 +40,19 @@ PERMANENT: Final = {400, 403, 413, 422}
 class BlobClient:
     """Speaks to every member's blob service as one organisation; an async context manager."""
 
-    def __init__(self, urls: Mapping[str, str], contexts: Contexts, egress: EgressLog | None = None) -> None:
+    def __init__(
+        self, urls: Mapping[str, str], contexts: Contexts, egress: EgressLog | None = None, beside: str = ""
+    ) -> None:
+        """Prepare to call.
+
+        Args:
+            urls: The blob services that can be reached, by organisation.
+            contexts: In which TLS contexts.
+            egress: What leaves is written here.
+            beside: An organisation whose store is written here and not through a service: it has each blob already.
+        """
         self.urls = dict(urls)
+        self._beside = [beside] if beside and beside not in self.urls else []
         self._contexts = contexts
         self._egress = egress
         self._session: aiohttp.ClientSession | None = None
@@ -83,7 +95,7 @@ class BlobClient:
         Args:
             digest: SHA-256 of the data, hex.
             data: The blob.
-            needed: How many organisations must have it.
+            needed: How many organisations must have it, the one that pushes included.
             preferred: Organisations to wait for a moment longer.
             binding: What must be so everywhere before a byte leaves.
 
@@ -91,10 +103,10 @@ class BlobClient:
             NodeError: FL4707, fewer than needed took it.
             RefusalError: FL4203, a service knows that this node bound the same deed to another digest.
         """
-        arrived = await self._announce(binding, needed) if binding else {}
+        arrived = await self._announce(binding, needed - len(self._beside)) if binding else {}
         tasks = {asyncio.create_task(self.push(o, digest, data, arrived=arrived.get(o)), name=o) for o in self.urls}
         wanted, pending = set(preferred), tasks
-        held: list[str] = []
+        held = list(self._beside)
         problems: list[str] = []
         while pending and not (len(held) >= needed and wanted <= set(held)):
             timeout = None if len(held) < needed else 1.0
@@ -207,7 +219,7 @@ class BlobClient:
         self, method: str, organisation: str, url: str, **options: Any
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._session, "use `async with`"
-        return self._session.request(method, url, ssl=self._contexts(organisation), **options)
+        return self._session.request(method, url, ssl=self._contexts(organisation), proxy=proxy_for(url), **options)
 
     async def _get(self, source: str, digest: str, most: int) -> bytes | None:
         if source not in self.urls:

@@ -83,8 +83,7 @@ async def place(
     consortium = consortium_of(run)
     digest = hashlib.sha256(data).hexdigest()
     async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
-        everyone = [member.name for member in consortium.members]
-        return digest, await client.spread(digest, data, needed or consortium.threshold, everyone)
+        return digest, await client.spread(digest, data, needed or consortium.threshold, client.urls)
 
 
 async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes:
@@ -111,6 +110,9 @@ async def _serve(run: Path, org: str, taken: Limits) -> None:
     consortium, member = consortium_of(run), organisation_of(run, org)
     if member.blob_port is None:
         raise NodeError(codes.BLOB_SERVICE_SILENT, f"{org} is no member: it has no blob service")
+    if not member.inbound:
+        text = f"{org} is not inbound: nobody could reach its blob service"
+        raise NodeError(codes.BLOB_SERVICE_SILENT, text, hint="Its node fetches and brings blobs by itself.")
     service = BlobService(BlobStore(folder_of(run, org).blobs, taken, org), tls.Trust.of(consortium, run))
     context = tls.serving(run, consortium, org, "node")
     runner = await start_service(service, member.host, member.blob_port, context)

@@ -83,12 +83,12 @@ async def check_blob_services(config: NodeConfig) -> str:
     consortium = config.consortium
     me = consortium.organisation(config.organisation)
     contexts = tls.calling(config.run, config.organisation, config.user)
-    urls = {o.name: f"https://{o.host}:{o.blob_port}" for o in consortium.members}
+    urls = consortium.blob_services
     async with BlobClient(urls, contexts) as client:
-        if not await client.healthy(me.name) and not _is_free(me.host, me.blob_port or 0):
+        if me.inbound and not await client.healthy(me.name) and not _is_free(me.host, me.blob_port or 0):
             hint = "Free the port, or give the organisation another blob_port in the definition."
             raise NodeError(codes.BLOB_SERVICE_SILENT, f"something else holds {me.host}:{me.blob_port}", hint=hint)
-        del urls[me.name]
+        urls.pop(me.name, None)
         answers = await asyncio.gather(*(client.healthy(name) for name in urls))
     silent = [name for name, answer in zip(urls, answers, strict=True) if not answer]
     if len(urls) - len(silent) < consortium.threshold - 1:

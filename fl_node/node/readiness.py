@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from fl_node import codes
 from fl_node.blobs import tls
+from fl_node.blobs.proxy import proxy_for
 from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
 from network.connection import Profile
@@ -104,11 +105,9 @@ async def check_clock(config: NodeConfig) -> str:
     Raises:
         NodeError: FL4004, it differs from the median by more than peers accept.
     """
-    consortium = config.consortium
     contexts = tls.calling(config.run, config.organisation, config.user)
-    others = {o.name: f"https://{o.host}:{o.blob_port}/health" for o in consortium.members}
-    others.pop(config.organisation, None)
-    asked = (_skew(url, contexts(name)) for name, url in others.items())
+    others = {name: url for name, url in config.consortium.blob_services.items() if name != config.organisation}
+    asked = (_skew(f"{url}/health", contexts(name)) for name, url in others.items())
     skews = sorted(skew for skew in await asyncio.gather(*asked) if skew is not None)
     if not skews:
         return "nobody to compare with yet"
@@ -122,7 +121,10 @@ async def check_clock(config: NodeConfig) -> str:
 async def _skew(url: str, context: ssl.SSLContext) -> float | None:
     try:
         timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, ssl=context) as response:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, ssl=context, proxy=proxy_for(url)) as response,
+        ):
             return wall_clock() - parsedate_to_datetime(response.headers["Date"]).timestamp()
     except (aiohttp.ClientError, TimeoutError, OSError, KeyError, ValueError):
         return None

@@ -33,12 +33,18 @@ def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 
 
 @contextlib.contextmanager
-def network(folder: Path, request: pytest.FixtureRequest, *more: str) -> Iterator[Path]:
-    """Run a network with short phases, of the default definition's members and some more."""
+def network(folder: Path, request: pytest.FixtureRequest, *more: str, out_of_reach: str = "") -> Iterator[Path]:
+    """Run a network with short phases, of the default definition's members and some more.
+
+    Nobody can open a connection to the blob service of who is out of reach.
+    """
     raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
     raw["federation"]["parameters"] |= TIMES
     raw["organisations"] += [{"name": name, "role": "member"} for name in more]
     raw.pop("base_port")
+    for organisation in raw["organisations"]:
+        if organisation["name"] == out_of_reach:
+            organisation["inbound"] = False
     definition = folder / "definition.yaml"
     definition.write_text(yaml.safe_dump(raw))
     kind = request.config.getoption("--network")

@@ -77,6 +77,12 @@ def test_a_port_of_ones_own_overrides_the_allotted_one(load):
         (lambda v: v.update(time_window_s=900), "time_window_s: 900", "time_window_s"),
         (lambda v: v.update(colour="red"), "colour: red", "colour"),
         (lambda v: v["organisations"][0].update(blob_port=40000), "  blob_port: 40000", "only members run a blob"),
+        (lambda v: v["organisations"][0].update(inbound=False), "  inbound: false", "only members have a blob service"),
+        (
+            lambda v: [o.update(inbound=False) for o in v["organisations"][1:3]],
+            "organisations:",
+            "2 members must hold a blob for its commitment, others can reach 1",
+        ),
         (lambda v: v["organisations"][1].update(peers=[{}, {"port": 40000}]), "  - port: 40000", "also used by"),
         (lambda v: v["organisations"][1].update(peers=[]), "- name: hospital-a", "exactly one peer"),
     ],

@@ -39,11 +39,10 @@ func fromEnvironment() (contract.Contract, error) {
 	if err := json.Unmarshal(raw, &definition); err != nil {
 		return contract.Contract{}, fmt.Errorf("FEDLEDGER_DEFINITION: %s: %w", path, err)
 	}
-	blobs := aggregate.Folder(folder)
 	// What a verification may cost is voted, and held before a round opens: one that is open can always be verified.
-	verifier := aggregate.NewVerifier(blobs, aggregate.Limits{Cost: math.MaxInt64})
+	verifier := aggregate.NewVerifier(aggregate.Folder(folder), aggregate.Limits{Cost: math.MaxInt64})
 	return contract.Contract{
 		Definition: definition,
-		Verifier:   round.Recompute{Blobs: blobs, Verify: verifier.Verify, Again: verifier.Again},
+		Verifier:   round.Recompute{Work: verifier},
 	}, nil
 }

@@ -239,7 +239,10 @@ CATALOGUE: Final = {
     NOT_PROVEN: Entry("The evidence does not prove the fault.", ""),
     ALREADY_REPORTED: Entry("The fault is on the ledger.", ""),
     NOT_ANSWERABLE: Entry("No complaint is to be answered: there is none, or more than may be faulty complain.", ""),
-    VERIFYING: Entry("A verification of this aggregate is under way; the same call succeeds later.", "Try again."),
+    VERIFYING: Entry(
+        "A verification of this aggregate, or a check of this blob, is under way; the same call succeeds later.",
+        "Try again.",
+    ),
     INTERNAL: Entry("An internal error; nothing was written.", ""),
     BAD_RECORD: Entry("A stored record cannot be read.", ""),
 }

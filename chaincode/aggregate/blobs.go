@@ -14,6 +14,9 @@ import (
 // Blobs opens content by its SHA-256. What it returns is not trusted: every reader hashes the bytes that it uses.
 type Blobs interface {
 	Open(digest Digest) (io.ReadCloser, error)
+	// Version names the content that is there now, so that a blob which was checked is not read again until it has changed.
+	// It costs nothing.
+	Version(digest Digest) (string, error)
 }
 
 // Folder is an organisation's own blob folder: FOLDER/<first two hex>/<64 hex>, plain files.
@@ -21,16 +24,29 @@ type Folder string
 
 // Open opens the blob's file. Anything but a plain file, such as a pipe that nobody writes to, is an error and no wait.
 func (f Folder) Open(digest Digest) (io.ReadCloser, error) {
-	name := hex.EncodeToString(digest[:])
-	file, err := os.OpenFile(filepath.Join(string(f), name[:2], name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := os.OpenFile(f.path(digest), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	if about, err := file.Stat(); err != nil || !about.Mode().IsRegular() {
 		_ = file.Close()
-		return nil, fmt.Errorf("%s is no plain file", name)
+		return nil, fmt.Errorf("%x is no plain file", digest)
 	}
 	return file, nil
+}
+
+// Version implements Blobs.
+func (f Folder) Version(digest Digest) (string, error) {
+	about, err := os.Stat(f.path(digest))
+	if err != nil {
+		return "", err
+	}
+	return version(about), nil
+}
+
+func (f Folder) path(digest Digest) string {
+	name := hex.EncodeToString(digest[:])
+	return filepath.Join(string(f), name[:2], name)
 }
 
 // ErrLength says that a blob has another length than its kind.

@@ -17,6 +17,8 @@ func (b oneBlob) Open(aggregate.Digest) (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(b)), nil
 }
 
+func (b oneBlob) Version(aggregate.Digest) (string, error) { return "one", nil }
+
 // FuzzCheckUpdate reads arbitrary blobs with arbitrary layouts: whole and of the form, or the sender's fault; a blob under
 // another name is nobody's.
 func FuzzCheckUpdate(f *testing.F) {

@@ -4,9 +4,9 @@
 //
 // For the rules of a round:
 //
-//	layout, err := ParseLayout(raw)           // register_plan; layout.Digest, layout.Bytes(), layout.CheckCohort(n)
-//	err = CheckUpdate(blobs, digest, layout)  // CommitUpdate: here, unaltered, of the right length and form
-//	result, err := verifier.Verify(inputs)    // ProposeAggregate; or Verify(inputs, blobs) without cache and background
+//	layout, err := ParseLayout(raw)                    // register_plan; layout.Digest, layout.Bytes(), layout.CheckCohort(n)
+//	err = verifier.CheckUpdate(digest, layout, caller) // CommitUpdate: here, unaltered, of the right length and form
+//	result, err := verifier.Verify(inputs)             // ProposeAggregate; Plain does both without memory and background
 //
 // What an error means (errors.As and errors.Is):
 //

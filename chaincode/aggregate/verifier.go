@@ -1,8 +1,6 @@
 package aggregate
 
 import (
-	"errors"
-	"io"
 	"sync"
 	"time"
 )
@@ -19,6 +17,8 @@ type Limits struct {
 	Workers, Waiting int
 	// Remembered is how many outcomes are kept; default 64.
 	Remembered int
+	// Patience is how long a call waits for the check of a blob; default 200 ms. Small ones take less.
+	Patience time.Duration
 }
 
 // Verifier verifies with a memory. An outcome is remembered by the digests of the inputs, so that the aggregator can warm
@@ -32,7 +32,10 @@ type Verifier struct {
 	known   map[Digest]*outcome
 	order   []Digest // of known, oldest first
 	running int
-	again   rechecks
+
+	pace   *pace
+	again  turns[Digest, *outcome]
+	checks turns[checked, error]
 }
 
 // outcome is a computation, under way until done is closed.
@@ -49,9 +52,10 @@ func NewVerifier(blobs Blobs, limits Limits) *Verifier {
 	limits.Workers = or(limits.Workers, 1)
 	limits.Waiting = or(limits.Waiting, 4)
 	limits.Remembered = or(limits.Remembered, 64)
-	v := &Verifier{blobs: blobs, limits: limits, slots: make(chan struct{}, limits.Workers), known: map[Digest]*outcome{}}
-	v.again.init()
-	return v
+	limits.Patience = or(limits.Patience, 200*time.Millisecond)
+	return &Verifier{
+		blobs: blobs, limits: limits, slots: make(chan struct{}, limits.Workers), known: map[Digest]*outcome{}, pace: newPace(),
+	}
 }
 
 func or[T ~int | ~int64](value, standard T) T {
@@ -124,9 +128,9 @@ func (v *Verifier) background(current *outcome, in Inputs) {
 }
 
 func (v *Verifier) compute(current *outcome, in Inputs) {
-	v.again.pause(1)
-	current.result, current.err = Sum(in, v.blobs, io.Discard)
-	v.again.pause(-1)
+	v.pace.begin()
+	current.result, current.err = Sum(in, v.blobs, verifying{v.pace, in.Cost(), in.Layout.Bytes()})
+	v.pace.end()
 	close(current.done)
 }
 
@@ -147,8 +151,7 @@ func (v *Verifier) remember(key Digest, current *outcome) {
 
 // forgetTransient drops an outcome that says nothing about the inputs, such as a missing blob: the next call tries again.
 func (v *Verifier) forgetTransient(key Digest, current *outcome) {
-	var fault *Fault
-	if current.err == nil || errors.As(current.err, &fault) {
+	if lasting(current.err) {
 		return
 	}
 	v.mutex.Lock()

@@ -29,7 +29,7 @@ func TestAnExpensiveSumIsVerifiedInTheBackgroundAndFoundAgain(t *testing.T) {
 	p.To(round.PhaseAttest)
 	blobs := gated{f.Blobs, make(chan struct{})}
 	verifier := aggregate.NewVerifier(blobs, aggregate.Limits{Inline: time.Nanosecond})
-	f.Contract.Verifier = round.Recompute{Blobs: f.Blobs, Verify: verifier.Verify}
+	f.Contract.Verifier = round.Recompute{Work: verifier}
 	proposer, proposal := p.Aggregator(), p.Proposal()
 	refused(t, f, proposer, "ProposeAggregate", proposal, errcode.Verifying)
 	close(blobs.gate)
@@ -49,14 +49,14 @@ func TestT24ASumThatCostsTooMuchIsRefused(t *testing.T) {
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseAttest)
 	verifier := aggregate.NewVerifier(f.Blobs, aggregate.Limits{Cost: time.Nanosecond})
-	f.Contract.Verifier = round.Recompute{Blobs: f.Blobs, Verify: verifier.Verify}
+	f.Contract.Verifier = round.Recompute{Work: verifier}
 	refused(t, f, p.Aggregator(), "ProposeAggregate", p.Proposal(), errcode.LimitExceeded)
 }
 
 // dishonest endorses any update, as an organisation's own process might.
 type dishonest struct{ round.Verifier }
 
-func (dishonest) CheckUpdate(aggregate.Digest, aggregate.Layout) error { return nil }
+func (dishonest) CheckUpdate(aggregate.Digest, aggregate.Layout, string) error { return nil }
 
 func TestT18AnUpdateOfBrokenFormIsBlamedWithProofAndTheTrainingGoesOn(t *testing.T) {
 	f := contracttest.New(5, `{}`)

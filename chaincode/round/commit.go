@@ -106,7 +106,7 @@ func CommitShares(s ledger.State, env ledger.Env, verifier Verifier, req SharesR
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	if err := verifier.CheckSealed(bytes32(given.Sealed), len(status.U1)); err != nil {
+	if err := verifier.CheckSealed(bytes32(given.Sealed), len(status.U1), env.Caller.MSPID); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	return Response{req.Ref, PhaseShares}, happened("SharesCommitted", req.Ref, PhaseShares), ledger.Store(s, key, given)
@@ -142,7 +142,7 @@ func CommitUpdate(s ledger.State, env ledger.Env, verifier Verifier, req UpdateR
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	if err := verifier.CheckUpdate(bytes32(req.Digest), layout); err != nil {
+	if err := verifier.CheckUpdate(bytes32(req.Digest), layout, env.Caller.MSPID); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	return Response{req.Ref, PhaseUpdates}, happened("UpdateCommitted", req.Ref, PhaseUpdates), ledger.Store(s, key, req.Update)

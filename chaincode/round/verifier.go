@@ -11,34 +11,42 @@ import (
 )
 
 // Verifier is what an endorser recomputes from blobs. For the same arguments every endorser accepts or has an error that
-// keeps it from endorsing; none comes to another result.
+// keeps it from endorsing; none comes to another result. by is the organisation that asks.
 type Verifier interface {
 	// CheckSealed accepts a sealed bundle that this organisation holds unaltered and that has the length of one among so many members.
-	CheckSealed(digest aggregate.Digest, members int) error
+	CheckSealed(digest aggregate.Digest, members int, by string) error
 	// CheckUpdate accepts a masked update that this organisation holds unaltered and in the layout's form.
-	CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error
+	CheckUpdate(digest aggregate.Digest, layout aggregate.Layout, by string) error
 	// VerifyAggregate accepts inputs whose proposed aggregate is the survivors' sum and whose rows are the counted total.
 	VerifyAggregate(inputs aggregate.Inputs, rows uint64) error
-	// Recheck is VerifyAggregate for what no round waits for, asked for by an organisation: it may take its time.
+	// Recheck is VerifyAggregate for what no round waits for: it may take its time.
 	Recheck(inputs aggregate.Inputs, rows uint64, by string) error
 	// VerifyFault accepts a fault that the inputs prove.
 	VerifyFault(inputs aggregate.Inputs, fault aggregate.Fault) error
 }
 
-// Recompute verifies from an organisation's own blob folder.
-type Recompute struct {
-	Blobs  aggregate.Blobs
-	Verify func(aggregate.Inputs) (aggregate.Result, error)
-	// Again is Verify at the lowest priority, for an organisation; where it is nil, Verify.
-	Again func(in aggregate.Inputs, by string) (aggregate.Result, error)
+// Recompute verifies from an organisation's own blobs.
+type Recompute struct{ Work }
+
+// Work reads blobs: an *aggregate.Verifier, which remembers and shares its time out, or aggregate.Plain, which does neither.
+type Work interface {
+	CheckBlob(digest aggregate.Digest, length int, by string) error
+	CheckUpdate(digest aggregate.Digest, layout aggregate.Layout, by string) error
+	Verify(in aggregate.Inputs) (aggregate.Result, error)
+	// Again is Verify at the lowest priority.
+	Again(in aggregate.Inputs, by string) (aggregate.Result, error)
 }
 
-var _ Verifier = Recompute{}
+var (
+	_ Verifier = Recompute{}
+	_ Work     = (*aggregate.Verifier)(nil)
+	_ Work     = aggregate.Plain{}
+)
 
 // CheckSealed implements Verifier.
-func (r Recompute) CheckSealed(digest aggregate.Digest, members int) error {
+func (r Recompute) CheckSealed(digest aggregate.Digest, members int, by string) error {
 	length := secagg.BundleBytes(members)
-	err := aggregate.CheckBlob(r.Blobs, digest, length)
+	err := r.CheckBlob(digest, length, by)
 	if errors.Is(err, aggregate.ErrLength) {
 		return errcode.New(errcode.WrongBundle, "the sealed bundle of one of %d members has %d bytes", members, length)
 	}
@@ -46,8 +54,8 @@ func (r Recompute) CheckSealed(digest aggregate.Digest, members int) error {
 }
 
 // CheckUpdate implements Verifier.
-func (r Recompute) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error {
-	return refusal(aggregate.CheckUpdate(r.Blobs, digest, layout))
+func (r Recompute) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout, by string) error {
+	return refusal(r.Work.CheckUpdate(digest, layout, by))
 }
 
 // VerifyAggregate implements Verifier.
@@ -58,9 +66,6 @@ func (r Recompute) VerifyAggregate(inputs aggregate.Inputs, rows uint64) error {
 
 // Recheck implements Verifier.
 func (r Recompute) Recheck(inputs aggregate.Inputs, rows uint64, by string) error {
-	if r.Again == nil {
-		return r.VerifyAggregate(inputs, rows)
-	}
 	result, err := r.Again(inputs, by)
 	return checkRows(result, err, rows)
 }

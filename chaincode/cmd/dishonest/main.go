@@ -13,11 +13,11 @@ import (
 // anything accepts whatever it is asked to verify.
 type anything struct{}
 
-func (anything) CheckSealed(aggregate.Digest, int) error              { return nil }
-func (anything) CheckUpdate(aggregate.Digest, aggregate.Layout) error { return nil }
-func (anything) VerifyAggregate(aggregate.Inputs, uint64) error       { return nil }
-func (anything) Recheck(aggregate.Inputs, uint64, string) error       { return nil }
-func (anything) VerifyFault(aggregate.Inputs, aggregate.Fault) error  { return nil }
+func (anything) CheckSealed(aggregate.Digest, int, string) error              { return nil }
+func (anything) CheckUpdate(aggregate.Digest, aggregate.Layout, string) error { return nil }
+func (anything) VerifyAggregate(aggregate.Inputs, uint64) error               { return nil }
+func (anything) Recheck(aggregate.Inputs, uint64, string) error               { return nil }
+func (anything) VerifyFault(aggregate.Inputs, aggregate.Fault) error          { return nil }
 
 func main() {
 	os.Exit(process.Run(contract.Chaincode{Contract: contract.Contract{Verifier: anything{}}}))

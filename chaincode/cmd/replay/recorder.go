@@ -35,10 +35,7 @@ var _ round.Verifier = (*recorder)(nil)
 func newRecorder(folder *string) *recorder {
 	r := &recorder{}
 	if folder != nil {
-		blobs := aggregate.Folder(*folder)
-		r.own = round.Recompute{Blobs: blobs, Verify: func(in aggregate.Inputs) (aggregate.Result, error) {
-			return aggregate.Verify(in, blobs)
-		}}
+		r.own = round.Recompute{Work: aggregate.Plain{Blobs: aggregate.Folder(*folder)}}
 	}
 	r.reset("")
 	return r
@@ -65,13 +62,13 @@ func (r *recorder) note(what string, check func(round.Verifier) error) error {
 }
 
 // CheckSealed implements round.Verifier.
-func (r *recorder) CheckSealed(digest aggregate.Digest, members int) error {
-	return r.note(checkSealed, func(v round.Verifier) error { return v.CheckSealed(digest, members) })
+func (r *recorder) CheckSealed(digest aggregate.Digest, members int, by string) error {
+	return r.note(checkSealed, func(v round.Verifier) error { return v.CheckSealed(digest, members, by) })
 }
 
 // CheckUpdate implements round.Verifier.
-func (r *recorder) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout) error {
-	return r.note(checkUpdate, func(v round.Verifier) error { return v.CheckUpdate(digest, layout) })
+func (r *recorder) CheckUpdate(digest aggregate.Digest, layout aggregate.Layout, by string) error {
+	return r.note(checkUpdate, func(v round.Verifier) error { return v.CheckUpdate(digest, layout, by) })
 }
 
 // VerifyAggregate implements round.Verifier. A published sum that cannot be made again is taken for right.

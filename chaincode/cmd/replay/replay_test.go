@@ -171,7 +171,7 @@ func TestABlobThatIsGoneLeavesTheCheckUndoneAndAnAlteredOneToo(t *testing.T) {
 	folder, blob := t.TempDir(), make([]byte, 16)
 	digest := sha256.Sum256(blob)
 	recorder := newRecorder(&folder)
-	if err := recorder.CheckUpdate(digest, layout); err != nil || len(recorder.unchecked) != 1 || len(recorder.checked) != 0 {
+	if err := recorder.CheckUpdate(digest, layout, ""); err != nil || len(recorder.unchecked) != 1 || len(recorder.checked) != 0 {
 		t.Fatal(err, recorder)
 	}
 	name := ledger.Hex(digest[:])
@@ -179,7 +179,7 @@ func TestABlobThatIsGoneLeavesTheCheckUndoneAndAnAlteredOneToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	recorder.reset("")
-	if err := recorder.CheckUpdate(digest, layout); err != nil || len(recorder.checked) != 1 {
+	if err := recorder.CheckUpdate(digest, layout, ""); err != nil || len(recorder.checked) != 1 {
 		t.Fatal(err, recorder)
 	}
 	recorder.reset("")

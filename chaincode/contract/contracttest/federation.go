@@ -28,7 +28,9 @@ type Federation struct {
 	Blobs    aggregatetest.Memory
 	TimeMS   int64
 	Members  []string
-	Log      []Entry
+	// Layout is that of the plan; package's Layout unless a test says otherwise.
+	Layout string
+	Log    []Entry
 
 	count  int
 	owners map[string]int // member by participant
@@ -46,7 +48,7 @@ type Entry struct {
 
 // New returns a federation of n members that has not been founded. parameters is JSON.
 func New(n int, parameters string) *Federation {
-	f := &Federation{State: ledger.NewMemory(), Blobs: aggregatetest.Memory{}, TimeMS: 1_000_000, owners: map[string]int{}}
+	f := &Federation{State: ledger.NewMemory(), Blobs: aggregatetest.Memory{}, TimeMS: 1_000_000, owners: map[string]int{}, Layout: Layout}
 	for i := range n {
 		f.Members = append(f.Members, MSP(i))
 	}
@@ -54,9 +56,7 @@ func New(n int, parameters string) *Federation {
 		Definition: governance.Definition{
 			Channel: Channel, Members: f.Members, Regulators: []string{"RegulatorMSP"}, Parameters: json.RawMessage(parameters),
 		},
-		Verifier: round.Recompute{Blobs: f.Blobs, Verify: func(in aggregate.Inputs) (aggregate.Result, error) {
-			return aggregate.Verify(in, f.Blobs)
-		}},
+		Verifier: round.Recompute{Work: aggregate.Plain{Blobs: f.Blobs}},
 	}
 	return f
 }

@@ -93,7 +93,7 @@ func (f *Federation) Ready(rounds, cohort int) {
 		f.mustAgree("admit", Map{"participant": ID(i)})
 	}
 	f.mustAgree("register_plan", Map{
-		"plan": Digest("plan"), "name": "tumour", "layout": json.RawMessage(Layout),
+		"plan": Digest("plan"), "name": "tumour", "layout": json.RawMessage(f.Layout),
 		"initial_state": Digest("state-0"), "schema": Digest("schema"),
 	})
 	f.Start("tumour", rounds, cohort)

@@ -50,7 +50,7 @@ func (f *Federation) Open(training string, options Options) *Played {
 		values = plain
 	}
 	p.Round = aggregatetest.Play(aggregatetest.Options{
-		Cohort: len(view.Cohort), IDs: view.Cohort, Dropouts: options.Dropouts, Silent: options.Silent, Layout: Layout, Values: values,
+		Cohort: len(view.Cohort), IDs: view.Cohort, Dropouts: options.Dropouts, Silent: options.Silent, Layout: f.Layout, Values: values,
 		Context: secagg.Context{
 			Channel: Channel, Training: training, Round: p.Ref.Round, Attempt: p.Ref.Attempt,
 			Plan: digest32(view.Plan), BaseState: digest32(view.BaseState),

@@ -49,6 +49,9 @@ NOT_RENDERED_HERE: Final = "FL1083"
 AUTHORITY_UNREACHABLE: Final = "FL1090"
 AUTHORITY_REFUSED: Final = "FL1091"
 SECRET_IN_CLEAR: Final = "FL1092"
+CERTIFICATE_AWAITED: Final = "FL1093"
+CERTIFICATE_UNUSABLE: Final = "FL1094"
+PACKAGE_MISSING: Final = "FL1096"
 CATALOGUE: Final = {
     DEFINITION_UNREADABLE: Entry(
         "The definition cannot be read as YAML, or names a key twice.", "Correct the file; the message names the line."
@@ -139,5 +142,16 @@ CATALOGUE: Final = {
     ),
     AUTHORITY_REFUSED: Entry("A certificate authority refuses what it was asked; nothing was issued or revoked.", ""),
     SECRET_IN_CLEAR: Entry("A secret would travel over a network without TLS.", "Use https."),
+    CERTIFICATE_AWAITED: Entry(
+        "A certificate was requested from an authority that answers by files, and is not here yet.",
+        "Have the requests signed, then run `fedledger ca import`.",
+    ),
+    CERTIFICATE_UNUSABLE: Entry(
+        "A certificate or revocation list to be imported does not fit: its key, chain, validity, unit or names; nothing was imported.",
+        "",
+    ),
+    PACKAGE_MISSING: Entry(
+        "An optional package is not installed.", "Install fedledger with the extra that the message names."
+    ),
 }
 """Code → what it means and, where one thing fits every case, what to do."""

@@ -34,6 +34,11 @@ class PublicParts:
         return self.folder / "tlsca" / "cert.pem"
 
     @property
+    def tls_intermediates(self) -> Path:
+        """Return the folder of the authorities between that root and its certificates; there may be none."""
+        return self.msp / "tlsintermediatecerts"
+
+    @property
     def tls_revocations(self) -> Path:
         """Return the list of revoked TLS certificates."""
         return self.folder / "tlsca" / "crl.pem"

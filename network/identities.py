@@ -4,31 +4,35 @@ Idempotent: what exists stays, so adding an organisation or an identity later to
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from network import codes
 from network.ca.builtin import Authority
-from network.ca.interface import issue
+from network.ca.by_files import AwaitedError
+from network.ca.choice import Choices, open_authority
+from network.ca.interface import CertificateAuthority, issue
+from network.ca.keys import pem
+from network.ca.msp_folder import write_roots
 from network.ca.subject import Subject, Unit
 from network.errors import NetworkError
 from network.files import make_folder, write_new
-from network.folders import folder_of
+from network.folders import PublicParts, folder_of
 from network.topology import DEFAULT_DEFINITION, Consortium, Organisation, load_consortium
 
-NODE_UNITS = "\n".join(
-    [
-        "NodeOUs:",
-        "  Enable: true",
-        *(
-            f"  {unit.capitalize()}OUIdentifier: {{Certificate: cacerts/ca.pem, OrganizationalUnitIdentifier: {unit}}}"
-            for unit in ("client", "peer", "admin", "orderer")
-        ),
-        "",
-    ]
-)
 NODE_ATTRIBUTES = {"fl.role": "node"}
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A certificate that an organisation needs, and where it and its key lie."""
+
+    subject: Subject
+    key: Path
+    certificate: Path
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,25 @@ class OrganisationIdentities:
     folder: Path
     organisation: Organisation
 
-    @property
-    def signing(self) -> Authority:
+    @cached_property
+    def choices(self) -> Choices:
+        """Return which authorities the organisation chose."""
+        return Choices.read(self.folder)
+
+    @cached_property
+    def signing(self) -> CertificateAuthority:
         """Return the authority of the organisation's signing certificates."""
-        return Authority(self.folder / "ca")
+        return open_authority(self.choices.signing, self.folder / "ca", self.folder / "enrolment" / "ca")
+
+    @cached_property
+    def tls(self) -> CertificateAuthority:
+        """Return the authority of the organisation's TLS certificates."""
+        return open_authority(self.choices.tls, self.folder / "tlsca", self.folder / "enrolment" / "tlsca")
 
     @property
-    def tls(self) -> Authority:
-        """Return the authority of the organisation's TLS certificates."""
-        return Authority(self.folder / "tlsca")
+    def public(self) -> PublicParts:
+        """Return what everybody may know of the organisation."""
+        return PublicParts(self.folder)
 
     @property
     def kept_elsewhere(self) -> bool:
@@ -56,32 +70,47 @@ class OrganisationIdentities:
         """
         public = ("msp/cacerts/ca.pem", "msp/tlscacerts/ca.pem", "ca/cert.pem", "tlsca/cert.pem")
         known = any((self.folder / part).exists() for part in public)
-        return known and not self.signing.has_key and not self.tls.has_key
+        own = any((self.folder / part / "key.pem").exists() for part in ("ca", "tlsca"))
+        return known and self.choices.builtin and not own
 
     def create(self) -> None:
         """Create authorities and what the organisation needs to take part: MSP, nodes and first users.
 
         What exists stays. Where the organisation's keys are kept elsewhere nothing is created.
+
+        Raises:
+            NetworkError: what an authority raises; FL1093 once everything was asked of one that answers by files.
         """
         if self.kept_elsewhere:
             return
         name = self.organisation.name
-        Authority.create(self.folder / "ca", name, f"ca.{name}")
-        tls = Authority.create(self.folder / "tlsca", name, f"tlsca.{name}")
-        if tls.has_key:
-            tls.begin_list(self.folder / "tlsca" / "crl.pem")  # blob services refuse whose list they do not have
-        self._roots(self.folder / "msp")
+        for choice, part in ((self.choices.signing, "ca"), (self.choices.tls, "tlsca")):
+            if choice.kind == "builtin":
+                Authority.create(self.folder / part, name, f"{part}.{name}")
+        awaited = [each for each in self.needed() if not self._issued(each)]
+        if awaited:
+            message = f"{len(awaited)} certificates were requested and are not here yet"
+            raise AwaitedError(self.folder, message)
+        if self.choices.tls.kind != "builtin" or (self.folder / "tlsca" / "key.pem").exists():
+            self.tls.begin_list(self.public.tls_revocations)
+        if self.choices.signing.kind != "builtin":  # a built-in authority's first list is that of its first revocation
+            self.signing.begin_list(self.public.revocations)
+        write_roots(self.public.msp, self.signing.pool(), self.tls.pool())
+        write_new(self.public.tls_root, pem(self.tls.pool().roots[0]))
+
+    def needed(self) -> Iterator[Needed]:
+        """Yield every certificate that the organisation needs to take part."""
+        name = self.organisation.name
         for peer in self.organisation.peers:
-            self._node("peers/peer0", "peer", peer.name, peer.host, f"peer-{self.organisation.name}")
-            names = (f"chaincode-{self.organisation.name}", peer.host)
-            self._tls_pair(self.folder / "chaincode", f"chaincode-{self.organisation.name}", "server", names)
+            yield from self._server("peers/peer0", "peer", peer.name, peer.host, f"peer-{name}")
+            yield self._tls("chaincode", f"chaincode-{name}", "server", (f"chaincode-{name}", peer.host))
         for orderer in self.organisation.orderers:
-            self._node(f"orderers/{orderer.name}", "orderer", orderer.name, orderer.host, orderer.name)
-        self.user("admin", "admin")
+            yield from self._server(f"orderers/{orderer.name}", "orderer", orderer.name, orderer.host, orderer.name)
+        yield from self._user("admin", "admin")
         if self.organisation.role != "orderer":
-            self.user("client", "client")
+            yield from self._user("client", "client")
         if self.organisation.role == "member":
-            self.user("node", "client", NODE_ATTRIBUTES)
+            yield from self._user("node", "client", NODE_ATTRIBUTES)
 
     def user(self, name: str, unit: Unit, attributes: Mapping[str, str] | None = None) -> Path:
         """Create an identity of a person or program, unless it exists, and return its folder.
@@ -92,31 +121,42 @@ class OrganisationIdentities:
         folder = self.folder / "users" / name
         if not folder.exists():
             for authority in (self.signing, self.tls):
-                authority.key()
-        common_name = f"{name}.{self.organisation.name}"
-        self._signing_pair(folder / "msp", Subject(common_name, unit=unit, attributes=attributes or {}))
-        self._tls_pair(folder / "tls", common_name, "client", (common_name,))
+                authority.require_ready()
+        issued = [self._issued(each) for each in self._user(name, unit, attributes or {})]  # each is asked for
+        if not all(issued):
+            raise AwaitedError(folder)
         return folder
 
-    def _node(self, where: str, unit: Unit, name: str, host: str, process: str) -> None:
-        folder = self.folder / where
-        self._signing_pair(folder / "msp", Subject(name, unit=unit))
-        self._tls_pair(folder / "tls", name, "server", (name, process, host))
+    def _user(self, name: str, unit: Unit, attributes: Mapping[str, str] = MappingProxyType({})) -> Iterator[Needed]:
+        common_name = f"{name}.{self.organisation.name}"
+        yield self._signing(f"users/{name}", Subject(common_name, unit=unit, attributes=attributes))
+        yield self._tls(f"users/{name}/tls", common_name, "client", (common_name,))
 
-    def _signing_pair(self, msp: Path, subject: Subject) -> None:
-        self._roots(msp)
-        make_folder(msp / "keystore", 0o700)
-        issue(self.signing, subject, msp / "keystore" / "key.pem", msp / "signcerts" / "cert.pem")
+    def _server(self, where: str, unit: Unit, name: str, host: str, process: str) -> Iterator[Needed]:
+        yield self._signing(where, Subject(name, unit=unit))
+        yield self._tls(f"{where}/tls", name, "server", (name, process, host))
 
-    def _tls_pair(self, folder: Path, common_name: str, kind: str, hosts: tuple[str, ...]) -> None:
+    def _signing(self, where: str, subject: Subject) -> Needed:
+        msp = self.folder / where / "msp"
+        return Needed(subject, msp / "keystore" / "key.pem", msp / "signcerts" / "cert.pem")
+
+    def _tls(self, where: str, common_name: str, kind: str, hosts: tuple[str, ...]) -> Needed:
         subject = Subject(common_name, hosts=(*hosts, "localhost", "127.0.0.1"))
-        issue(self.tls, subject, folder / f"{kind}.key", folder / f"{kind}.crt")
-        write_new(folder / "ca.crt", self.tls.certificate_pem)
+        return Needed(subject, self.folder / where / f"{kind}.key", self.folder / where / f"{kind}.crt")
 
-    def _roots(self, msp: Path) -> None:
-        write_new(msp / "cacerts" / "ca.pem", self.signing.certificate_pem)
-        write_new(msp / "tlscacerts" / "ca.pem", self.tls.certificate_pem)
-        write_new(msp / "config.yaml", NODE_UNITS)
+    def _issued(self, needed: Needed) -> bool:
+        """Create a key and its certificate, with the roots beside it; False where the certificate is awaited."""
+        authority = self.signing if needed.subject.unit else self.tls
+        make_folder(needed.key.parent, 0o700)
+        try:
+            issue(authority, needed.subject, needed.key, needed.certificate)
+            if needed.subject.unit:
+                write_roots(needed.certificate.parent.parent, self.signing.pool(), self.tls.pool())
+            else:
+                write_new(needed.certificate.parent / "ca.crt", pem(self.tls.pool().roots[0]))
+        except AwaitedError:
+            return False
+        return True
 
 
 def identities_of(consortium: Consortium, run: Path, organisation: str) -> OrganisationIdentities:

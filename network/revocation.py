@@ -9,7 +9,7 @@ from network.blocking import finish
 from network.channel_admin import ChannelAdmin
 from network.config_update import compute_update, revocation_lists, with_revocation_list
 from network.connection import profile
-from network.identities import OrganisationIdentities, identities_of
+from network.identities import identities_of
 from network.roster import certificate_of, revocation_list
 from network.topology import Consortium
 
@@ -38,22 +38,13 @@ def revoke(consortium: Consortium, run: Path, organisation: str, name: str) -> R
         x509.load_pem_x509_certificate(path.read_bytes())
         for path in identities.folder.glob(f"users/{name}/tls/client.crt")
     ]
-    _require_authorities(identities, certificate, tls)
+    for authority, issued in ((identities.signing, [certificate]), (identities.tls, tls)):
+        authority.require_revocable(issued)  # both, before any list changes: half a revocation would lock out the wrong
     content = identities.signing.revoke(certificate, revocation_list(run, organisation))
     for each in tls:  # blob services read this list
-        identities.tls.revoke(each, identities.tls.folder / "crl.pem")
+        identities.tls.revoke(each, identities.public.tls_revocations)
     changed = finish(_publish(consortium, run, organisation, content))
     return Revocation(organisation, name, f"{certificate.serial_number:x}", changed)
-
-
-def _require_authorities(
-    identities: OrganisationIdentities, certificate: x509.Certificate, tls: list[x509.Certificate]
-) -> None:
-    """Check, before any list changes, that both authorities can revoke: half a revocation would lock out the wrong."""
-    for authority, issued in ((identities.signing, [certificate]), (identities.tls, tls)):
-        for each in issued:
-            authority.key()
-            authority.require_own(each)
 
 
 async def _publish(consortium: Consortium, run: Path, organisation: str, content: bytes) -> bool:

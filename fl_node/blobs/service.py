@@ -221,7 +221,7 @@ async def serve(service: BlobService, host: str, port: int, ssl_context: ssl.SSL
         max_line_size=1024,
     )
     await runner.setup()
-    caps = Caps.of(descriptors(), len(service.trust.roots))
+    caps = Caps.of(descriptors(), len(service.trust.authorities))
     try:
         await Door(runner, (host, port), ssl_context, service.trust.organisation, caps, reports).start()
     except OSError as error:

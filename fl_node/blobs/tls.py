@@ -1,5 +1,6 @@
 """Mutual TLS between the consortium's organisations: contexts, and which organisation a certificate belongs to."""
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from fl_node import codes
 from fl_node.errors import NodeError
+from network.ca.msp_folder import tls_pool
+from network.chains import ChainError, Pool
 from network.folders import folder_of, public_parts
 from network.topology import Consortium, Organisation
 
@@ -24,20 +27,18 @@ Contexts = Callable[[str], ssl.SSLContext]
 
 @dataclass(frozen=True)
 class Trust:
-    """The TLS roots of every organisation, what each organisation may do, and whose certificates are revoked."""
+    """The TLS authorities of every organisation, what each may do, and whose certificates are revoked."""
 
     consortium: Consortium
     run: Path
-    roots: dict[str, x509.Certificate]
-    _seen: dict[bytes, tuple[str, int]] = field(default_factory=dict, compare=False, repr=False)
-    _lists: dict[str, tuple[int, frozenset[int]]] = field(default_factory=dict, compare=False, repr=False)
+    authorities: dict[str, Pool]
+    _seen: dict[bytes, tuple[str, int, x509.Certificate]] = field(default_factory=dict, compare=False, repr=False)
+    _lists: dict[x509.Certificate, tuple[int, frozenset[int]]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, consortium: Consortium, run: Path) -> "Trust":
-        """Read the roots of a run folder."""
-        names = [o.name for o in consortium.organisations]
-        roots = {name: x509.load_pem_x509_certificate(public_parts(run, name).tls_root.read_bytes()) for name in names}
-        return cls(consortium, run, roots)
+        """Read the authorities of a run folder."""
+        return cls(consortium, run, {o.name: authorities_of(run, o.name) for o in consortium.organisations})
 
     def organisation(self, certificate_der: bytes) -> str:
         """Return the name of the organisation whose user a certificate belongs to.
@@ -50,8 +51,8 @@ class Trust:
             if len(self._seen) >= MOST_SEEN:
                 self._seen.clear()
             self._seen[certificate_der] = self._issuer(certificate_der)
-        name, serial = self._seen[certificate_der]
-        if serial in self._revoked(name):
+        name, serial, issuer = self._seen[certificate_der]
+        if serial in self._revoked(name, issuer):
             hint = "Issue a new one with `fedledger identity add`."
             raise NodeError(
                 codes.CALLER_REFUSED, f"{name} has revoked this certificate", where=f"{serial:x}", hint=hint
@@ -62,21 +63,26 @@ class Trust:
         """Return member, regulator or orderer."""
         return self.consortium.organisation(organisation).role
 
-    def _issuer(self, certificate_der: bytes) -> tuple[str, int]:
+    def _issuer(self, certificate_der: bytes) -> tuple[str, int, x509.Certificate]:
+        """Return whose user a certificate belongs to, its serial number, and the authority that issued it."""
         certificate = x509.load_der_x509_certificate(certificate_der)
-        for name, root in self.roots.items():
-            try:
-                certificate.verify_directly_issued_by(root)
-            except (ValueError, TypeError, InvalidSignature):
-                continue
-            names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-            if not names or names[0].value in _servers(self.consortium.organisation(name)):
-                raise NodeError(codes.CALLER_REFUSED, f"this certificate is a server's of {name}, not a user's")
-            return name, certificate.serial_number
-        raise NodeError(codes.CALLER_REFUSED, "no organisation of the consortium issued this certificate")
+        found = {}
+        for name, pool in self.authorities.items():
+            with contextlib.suppress(ChainError):
+                found[name] = pool.chain(certificate)[1]
+        if not found:
+            raise NodeError(codes.CALLER_REFUSED, "no organisation of the consortium issued this certificate")
+        if len(found) > 1:
+            message = f"{' and '.join(found)} share an authority, so nobody knows whose certificate this is"
+            raise NodeError(codes.CALLER_REFUSED, message, hint="Each needs an issuing authority of its own.")
+        ((name, issuer),) = found.items()
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        if not names or names[0].value in _servers(self.consortium.organisation(name)):
+            raise NodeError(codes.CALLER_REFUSED, f"this certificate is a server's of {name}, not a user's")
+        return name, certificate.serial_number, issuer
 
-    def _revoked(self, organisation: str) -> frozenset[int]:
-        """Return the serial numbers on an organisation's list, read again when the file changes."""
+    def _revoked(self, organisation: str, issuer: x509.Certificate) -> frozenset[int]:
+        """Return the serial numbers on the list of an organisation's authority, read again when the file changes."""
         path = public_parts(self.run, organisation).tls_revocations
         try:
             changed = path.stat().st_mtime_ns
@@ -84,15 +90,15 @@ class Trust:
             hint = f"Bring {organisation}'s list here: {path.name} beside the TLS root that it publishes."
             message = f"the list of certificates that {organisation} has revoked is not here, so none is accepted"
             raise NodeError(codes.CALLER_REFUSED, message, where=str(path), hint=hint) from None
-        if self._lists.get(organisation, (0,))[0] != changed:
-            self._lists[organisation] = (changed, _listed(path, self.roots[organisation]))
-        return self._lists[organisation][1]
+        if self._lists.get(issuer, (0,))[0] != changed:
+            self._lists[issuer] = (changed, _listed(path, issuer))
+        return self._lists[issuer][1]
 
 
-def _listed(path: Path, root: x509.Certificate) -> frozenset[int]:
+def _listed(path: Path, issuer: x509.Certificate) -> frozenset[int]:
     try:
         found = x509.load_pem_x509_crl(path.read_bytes())
-        valid = found.is_signature_valid(root.public_key())  # type: ignore[arg-type]  # a CA's key can sign
+        valid = found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # a CA's key can sign
     except ValueError:
         valid = False
     if not valid:
@@ -104,6 +110,11 @@ def _servers(organisation: Organisation) -> set[str]:
     """Return the common names of an organisation's server certificates (network/identities.py)."""
     orderers = (orderer.name for orderer in organisation.orderers)
     return {*(peer.name for peer in organisation.peers), *orderers, f"chaincode-{organisation.name}"}
+
+
+def authorities_of(run: Path, organisation: str) -> Pool:
+    """Return the authorities of an organisation's TLS certificates."""
+    return tls_pool(public_parts(run, organisation))
 
 
 def serving(run: Path, consortium: Consortium, organisation: str, user: str) -> ssl.SSLContext:
@@ -132,15 +143,18 @@ def calling(run: Path, organisation: str, user: str) -> Contexts:
     return context
 
 
-def _context(run: Path, organisation: str, user: str, roots: list[str], protocol: int) -> ssl.SSLContext:
+def _context(run: Path, organisation: str, user: str, organisations: list[str], protocol: int) -> ssl.SSLContext:
     made = ssl.SSLContext(protocol)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     folder = folder_of(run, organisation).user(user) / "tls"
     try:
         made.load_cert_chain(folder / "client.crt", folder / "client.key")
-        for name in roots:
-            made.load_verify_locations(public_parts(run, name).tls_root)
-    except (OSError, ssl.SSLError) as error:
+        # Two organisations may stand under one root, so each is known by the authority that issues its certificates.
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        for name in organisations:
+            for authority in authorities_of(run, name).issuing:
+                made.load_verify_locations(cadata=authority.public_bytes(Encoding.DER))
+    except (OSError, ValueError, ssl.SSLError) as error:
         hint = f"Create it with `fedledger identity add {organisation} {user}`."
         raise NodeError(
             codes.IDENTITY_UNUSABLE, f"no usable TLS certificate: {error}", where=str(folder), hint=hint

@@ -15,7 +15,7 @@ from gateway import signatures
 from network import codes
 from network.ca.keys import create_key, load_key, pem
 from network.ca.subject import Subject
-from network.devnet.chains import Pool
+from network.chains import Pool
 from network.errors import NetworkError
 from network.files import write_atomically, write_new
 

@@ -21,7 +21,7 @@ from network import codes
 from network.ca.fabric_ca_client import ALREADY_REGISTERED, ALREADY_REVOKED, FabricCaClient, RefusedError
 from network.ca.keys import create_key, pem, request
 from network.ca.subject import Subject
-from network.devnet.chains import ChainError, Pool
+from network.chains import ChainError, Pool
 from network.errors import NetworkError
 from network.files import write_atomically, write_new
 
@@ -53,7 +53,7 @@ class FabricCa:
 
     def pool(self) -> Pool:
         """Return the CA's chain: the roots are those that signed themselves."""
-        chain = x509.load_pem_x509_certificates(self.client.info())
+        chain = self._chain
         return Pool.of([c for c in chain if c.issuer == c.subject], [c for c in chain if c.issuer != c.subject])
 
     def require_ready(self) -> None:
@@ -137,6 +137,10 @@ class FabricCa:
             if ALREADY_REGISTERED not in refused.reasons:
                 raise
         return secret
+
+    @cached_property
+    def _chain(self) -> list[x509.Certificate]:
+        return x509.load_pem_x509_certificates(self.client.info())
 
     @cached_property
     def _asker(self) -> Enrollment:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from network.ca.keys import create_key, load_key, pem
 from network.ca.subject import Subject
-from network.devnet.chains import Pool
+from network.chains import Pool
 from network.files import write_new
 
 

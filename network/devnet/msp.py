@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from gateway import signatures
 from gateway.encoding import pem_content
 from gateway.signatures import PublicKey, SignatureError
+from network.chains import Chain, ChainError, Pool, is_authority, issued, subject_key_identifier
 from network.devnet import protos as p
-from network.devnet.chains import Chain, ChainError, Pool, is_authority, issued, subject_key_identifier
 from network.devnet.envelopes import MalformedError, parse
 
 ROLES = ("client", "peer", "admin", "orderer")

@@ -17,12 +17,13 @@ from network.ca.fabric_ca import FabricCa, Registrar
 from network.ca.fabric_ca_client import FabricCaClient, RefusedError
 from network.ca.interface import issue
 from network.ca.keys import pem, request
+from network.ca.msp_folder import write_roots
 from network.ca.subject import Subject, attributes_of, units_of
 from network.ca.tokens import token
 from network.devnet.genesis import msp_value
 from network.devnet.msp import Msp
 from network.errors import NetworkError
-from network.identities import NODE_ATTRIBUTES, NODE_UNITS
+from network.identities import NODE_ATTRIBUTES
 
 
 def new_name() -> str:
@@ -124,10 +125,7 @@ def test_a_list_carries_the_key_identifier_without_which_peers_accept_nobody(ca,
 
 def test_a_channel_takes_what_was_issued_until_it_is_revoked(ca, tmp_path):
     msp = tmp_path / "msp"
-    for folder, content in (("cacerts", pem(ca.pool().roots[0])), ("tlscacerts", pem(ca.pool().roots[0]))):
-        (msp / folder).mkdir(parents=True)
-        (msp / folder / "ca.pem").write_bytes(content)
-    (msp / "config.yaml").write_text(NODE_UNITS)
+    write_roots(msp, ca.pool(), ca.pool())
     node = ca.certify(Subject(new_name(), "client", attributes=NODE_ATTRIBUTES), new_key())
     taken = channel_msp(msp).identity(pem(node), b"")
     assert (taken.roles, taken.invalid) == ({"client"}, "")

@@ -44,6 +44,13 @@ class Pool:
         """Return the pool of some certificates."""
         return cls(tuple(dict.fromkeys(roots)), tuple(dict.fromkeys(intermediates)))
 
+    @property
+    def issuing(self) -> tuple[x509.Certificate, ...]:
+        """Return the authorities that issued no other one: those that give identities."""
+        every = (*self.roots, *self.intermediates)
+        inner = {above for each in every for above in every if above != each and issued(each, above)}
+        return tuple(each for each in every if each not in inner)
+
     def chain(self, certificate: x509.Certificate) -> Chain:
         """Return the one chain of a certificate; ChainError where there is none or more than one."""
         begins = certificate.not_valid_before_utc + _MOMENT

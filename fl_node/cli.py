@@ -12,6 +12,7 @@ import typer
 PARTS: Final[dict[str, tuple[str, str, str]]] = {
     "network": ("network.cli", "network", "Run the consortium's network."),
     "identity": ("network.cli", "identity", "Issue and revoke identities."),
+    "ca": ("network.ca.cli", "ca", "Run a certificate authority, or answer to one by files."),
     "node": ("fl_node.commands.node", "node", "Run and check this organisation's node."),
     "blobs": ("fl_node.commands.blobs", "blobs", "Run and use this organisation's blob service."),
     "plan": ("fl_node.commands.plan", "plan", "Compile, check and register what is trained."),

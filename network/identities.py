@@ -4,7 +4,7 @@ Idempotent: what exists stays, so adding an organisation or an identity later to
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,10 +87,7 @@ class OrganisationIdentities:
         for choice, part in ((self.choices.signing, "ca"), (self.choices.tls, "tlsca")):
             if choice.kind == "builtin":
                 Authority.create(self.folder / part, name, f"{part}.{name}")
-        awaited = [each for each in self.needed() if not self._issued(each)]
-        if awaited:
-            message = f"{len(awaited)} certificates were requested and are not here yet"
-            raise AwaitedError(self.folder, message)
+        self._obtain(self.needed())
         if self.choices.tls.kind != "builtin" or (self.folder / "tlsca" / "key.pem").exists():
             self.tls.begin_list(self.public.tls_revocations)
         if self.choices.signing.kind != "builtin":  # a built-in authority's first list is that of its first revocation
@@ -122,9 +119,7 @@ class OrganisationIdentities:
         if not folder.exists():
             for authority in (self.signing, self.tls):
                 authority.require_ready()
-        issued = [self._issued(each) for each in self._user(name, unit, attributes or {})]  # each is asked for
-        if not all(issued):
-            raise AwaitedError(folder)
+        self._obtain(self._user(name, unit, attributes or {}))
         return folder
 
     def _user(self, name: str, unit: Unit, attributes: Mapping[str, str] = MappingProxyType({})) -> Iterator[Needed]:
@@ -144,16 +139,22 @@ class OrganisationIdentities:
         subject = Subject(common_name, hosts=(*hosts, "localhost", "127.0.0.1"))
         return Needed(subject, self.folder / where / f"{kind}.key", self.folder / where / f"{kind}.crt")
 
+    def _obtain(self, needed: Iterable[Needed]) -> None:
+        """Create keys and their certificates, with the roots beside them; AwaitedError once each was asked for."""
+        every = list(needed)
+        awaited = [each for each in every if not self._issued(each)]
+        if awaited:
+            raise AwaitedError(self.folder, f"{len(awaited)} certificates were requested and are not here yet")
+        for each in every:
+            if each.subject.unit:
+                write_roots(each.certificate.parent.parent, self.signing.pool(), self.tls.pool())
+            else:
+                write_new(each.certificate.parent / "ca.crt", pem(self.tls.pool().roots[0]))
+
     def _issued(self, needed: Needed) -> bool:
-        """Create a key and its certificate, with the roots beside it; False where the certificate is awaited."""
-        authority = self.signing if needed.subject.unit else self.tls
         make_folder(needed.key.parent, 0o700)
         try:
-            issue(authority, needed.subject, needed.key, needed.certificate)
-            if needed.subject.unit:
-                write_roots(needed.certificate.parent.parent, self.signing.pool(), self.tls.pool())
-            else:
-                write_new(needed.certificate.parent / "ca.crt", pem(self.tls.pool().roots[0]))
+            issue(self.signing if needed.subject.unit else self.tls, needed.subject, needed.key, needed.certificate)
         except AwaitedError:
             return False
         return True

@@ -9,13 +9,12 @@ import requests
 from hfc.fabric_ca.caservice import CAClient, Enrollment
 
 from network import codes
-from network.ca.tokens import token
+from network.ca.tokens import LOOPBACK, token
 from network.errors import NetworkError
 
 PATIENCE_S = 30
 ALREADY_REGISTERED, ALREADY_REVOKED = 74, 66
 """What a Fabric CA calls two refusals (lib/caerrors)."""
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class RefusedError(NetworkError):

@@ -11,6 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway import signatures
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts to which a secret may go without TLS."""
+
 
 class TokenError(ValueError):
     """A token is no certificate with its signature over the request."""

@@ -19,6 +19,7 @@ from network.ca.subject import Subject
 from network.folders import folder_of, public_parts
 from network.identities import identities_of
 from network.topology import Consortium
+from tests.corporate import Company, enrol
 from tests.unit.blobs.test_service import DATA, DIGEST, OWNER, serving
 
 
@@ -112,3 +113,61 @@ def test_what_is_remembered_of_certificates_is_bounded(
         issue(authority, Subject(f"user{number}.hospital-b"), *paths)
         assert trust.organisation(der(paths[1])) == "hospital-b"
         assert len(trust._seen) <= 4
+
+
+@pytest.fixture
+def department(copy: Path, consortium: Consortium) -> Company:
+    """The TLS authority of hospital-b: two authorities below the root of a company. Hospital-c's is another's below it.
+
+    Their certificates are the company's from now on.
+    """
+    signing, tls = Company.named("Clinics"), Company.named("Clinics' network")
+    below = {"hospital-b": tls, "hospital-c": Company.named("Annex", tls.root)}
+    for name, company in below.items():
+        hospital = identities_of(consortium, copy, name)
+        shutil.rmtree(hospital.folder)
+        enrol(hospital, signing, company)
+    return tls
+
+
+async def test_a_chain_with_two_intermediates_is_as_good_as_a_root_until_its_list_names_the_certificate(
+    copy: Path, consortium: Consortium, tmp_path: Path, department: Company
+):
+    store = BlobStore(tmp_path / "store")
+    public = public_parts(copy, "hospital-b")
+    async with (
+        serving(copy, consortium, store) as url,
+        BlobClient({OWNER: url}, tls.calling(copy, "hospital-b", "client")) as client,
+        BlobClient({OWNER: url}, tls.calling(copy, "hospital-b", "admin")) as other,
+    ):
+        await client.push(OWNER, DIGEST, DATA)
+        certificate = x509.load_pem_x509_certificate((public.folder / "users/client/tls/client.crt").read_bytes())
+        department.issuing.revoked.append(certificate.serial_number)
+        public.tls_revocations.write_bytes(department.issuing.list())
+        assert await client.get(DIGEST) is None
+        assert await other.get(DIGEST) == DATA
+
+
+async def test_who_serves_under_a_chain_is_spoken_to_and_another_under_the_same_root_is_not(
+    copy: Path, consortium: Consortium, tmp_path: Path, department: Company
+):
+    service = BlobService(BlobStore(tmp_path / "store"), tls.Trust.of(consortium, copy))
+    organisation = consortium.organisation(OWNER)
+    assert organisation.blob_port
+    context = tls.serving(copy, consortium, "hospital-b", "node")
+    runner = await serve_blobs(service, organisation.host, organisation.blob_port, context)
+    url = f"https://{organisation.host}:{organisation.blob_port}"
+    async with BlobClient({"hospital-b": url, "hospital-c": url}, tls.calling(copy, OWNER, "client")) as client:
+        assert (await client.healthy("hospital-b"), await client.healthy("hospital-c")) == (True, False)
+    await runner.cleanup()
+
+
+def test_a_certificate_of_an_authority_that_two_organisations_share_is_nobodys(
+    copy: Path, consortium: Consortium, department: Company
+):
+    certificate = der(copy / "identities/hospital-b/users/client/tls/client.crt")
+    assert tls.Trust.of(consortium, copy).organisation(certificate) == "hospital-b"
+    shutil.rmtree(copy / "identities" / "hospital-c")
+    enrol(identities_of(consortium, copy, "hospital-c"), Company.named("Clinics"), department)
+    with pytest.raises(NodeError, match="FL4705: hospital-b and hospital-c share an authority"):
+        tls.Trust.of(consortium, copy).organisation(certificate)

@@ -1,20 +1,9 @@
 """The audit, from the regulator's blocks alone, agrees with all that the other cases left on the ledger."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
+from tests.contract.harness.audit import audit
 from tests.contract.harness.ledger import Ledger
-
-AUDIT_S = 120
-
-
-def audit(ledger: Ledger, *arguments: str) -> tuple[int, Any]:
-    command = [sys.executable, "-m", "fl_node", "audit", *arguments, "--run", str(ledger.run), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=AUDIT_S, check=False)
-    return done.returncode, json.loads(done.stdout)
 
 
 def test_hashes_signatures_policies_and_codes_of_every_block_hold(ledger: Ledger, tmp_path: Path):

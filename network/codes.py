@@ -45,6 +45,7 @@ CHANGE_NOT_ARRIVED: Final = "FL1062"
 LEDGER_NOT_WRITABLE: Final = "FL1070"
 FOREIGN_KEY: Final = "FL1080"
 OWN_KEY_MISSING: Final = "FL1081"
+HOST_IS_ADDRESS: Final = "FL1082"
 NOT_RENDERED_HERE: Final = "FL1083"
 AUTHORITY_UNREACHABLE: Final = "FL1090"
 AUTHORITY_REFUSED: Final = "FL1091"
@@ -132,6 +133,10 @@ CATALOGUE: Final = {
     OWN_KEY_MISSING: Entry(
         "A private key that a process of the organisation acts with is not in its folder.",
         "Restore the file, or issue the identity again.",
+    ),
+    HOST_IS_ADDRESS: Entry(
+        "Containers were asked for, and the definition gives an address of a host where they need its name.",
+        "Give the organisation a `host` by name in the definition, the same at every member.",
     ),
     NOT_RENDERED_HERE: Entry(
         "The folder to render into holds files that no earlier rendering wrote.", "Name an empty folder with --out."

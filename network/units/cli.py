@@ -18,6 +18,8 @@ class Format(StrEnum):
     """What units are written for."""
 
     SYSTEMD = "systemd"
+    COMPOSE = "compose"
+    HELM = "helm"
 
 
 def render(

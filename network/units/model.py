@@ -53,6 +53,7 @@ class Unit:
         keys: The private keys below it.
         connection: The file that tells a peer of Fabric how to dial its chaincode process; it holds a key too.
         writes: Folders that it writes.
+        needs: Folders of the organisation's folder that it reads, beside identities and definition.
         reads: What it reads outside the organisation's folder.
         after: Names of processes that are started before it.
         host: The host that it runs on.
@@ -67,6 +68,7 @@ class Unit:
     host: str
     connection: Path | None = None
     writes: tuple[Path, ...] = ()
+    needs: tuple[Path, ...] = ()
     reads: tuple[Path, ...] = ()
     after: tuple[str, ...] = ()
     dialled: tuple[int, ...] = ()
@@ -123,7 +125,8 @@ def _of_network(process: Process, places: Places) -> Unit:
     folder = places.organisation(process.organisation)
     relocated = replace(process, command=tuple(places.program(word) for word in process.command))
     if process.service == "chaincode":
-        return Unit(relocated, folder.chaincode, (folder.chaincode / "server.key",), process.host)
+        keys, needs = (folder.chaincode / "server.key",), (folder.terms.parent, folder.blobs)
+        return Unit(relocated, folder.chaincode, keys, process.host, needs=needs)
     identity = folder.orderer(process.name) if process.service == "orderer" else folder.peer()
     connection = process.environment.get("FEDLEDGER_CONNECTION")
     return Unit(
@@ -133,6 +136,7 @@ def _of_network(process: Process, places: Places) -> Unit:
         process.host,
         connection=Path(connection) if connection else None,
         writes=(folder.data(process.name),),
+        needs=(places.folder / "fabric",) if process.environment.get("FABRIC_CFG_PATH") else (),
         after=(f"chaincode-{process.organisation}",) if connection else (),
         dialled=(process.port,),
         metrics=process.health_port,

@@ -10,6 +10,8 @@ from network.errors import NetworkError
 from network.files import write_atomically
 from network.plan import Kind, Plan
 from network.topology import Consortium
+from network.units.compose import compose_files
+from network.units.helm import helm_chart
 from network.units.keys import require_own_keys
 from network.units.model import Unit, Wishes, units_of
 from network.units.places import Places
@@ -59,7 +61,8 @@ def render(consortium: Consortium, asked: Rendering, program: str, out: Path) ->
     plan = plan_at(consortium, asked.kind, asked.places, program)
     units = units_of(consortium, plan, asked.organisation, asked.places, asked.wishes)
     require_own_keys(asked.run, asked.organisation, units, asked.places.folder)
-    files = {**rendered(asked, units), **configuration(consortium, asked, units)}
+    settings = configuration(consortium, asked, units)
+    files = rendered(asked, units, settings)
     _write(out, files)
     return sorted(files)
 
@@ -77,7 +80,7 @@ def plan_at(consortium: Consortium, kind: Kind, places: Places, program: str) ->
 
 
 def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, ...]) -> dict[str, str]:
-    """Return what Fabric's processes read, to be copied over the organisation's folder; name of file → content.
+    """Return what Fabric's processes read; name of file, relative to the organisation's folder → content.
 
     The one file that holds a key is written into the folder itself, never among the units.
     """
@@ -89,13 +92,17 @@ def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, .
 
     if any(unit.connection for unit in units):
         write_connection(asked.run, consortium.organisation(asked.organisation))
-    files = fabric_files(consortium, asked.places.folder, units, asked.release or NEWEST)
-    return {f"folder/{name}": text for name, text in files.items()}
+    return fabric_files(consortium, asked.places.folder, units, asked.release or NEWEST)
 
 
-def rendered(asked: Rendering, units: tuple[Unit, ...]) -> dict[str, str]:
-    """Return name of file → content."""
-    return systemd_units(asked.organisation, units, asked.places)
+def rendered(asked: Rendering, units: tuple[Unit, ...], settings: dict[str, str]) -> dict[str, str]:
+    """Return name of file → content; what lies in `folder/` is to be copied over the organisation's folder."""
+    if asked.format == "helm":
+        return helm_chart(asked.organisation, units, asked.places, asked.run, settings)
+    over = {f"folder/{name}": text for name, text in settings.items()}
+    if asked.format == "compose":
+        return {**compose_files(asked.organisation, units, asked.places, asked.run), **over}
+    return {**systemd_units(asked.organisation, units, asked.places), **over}
 
 
 def _write(out: Path, files: dict[str, str]) -> None:
@@ -106,7 +113,7 @@ def _write(out: Path, files: dict[str, str]) -> None:
         hint = CATALOGUE[codes.NOT_RENDERED_HERE].hint
         raise NetworkError(codes.NOT_RENDERED_HERE, f"{strange[0]} was not rendered", where=str(out), hint=hint)
     for name, content in sorted(files.items()):
-        write_atomically(out / name, content, 0o755 if "/bin/" in name else 0o644)
+        write_atomically(out / name, content, 0o755 if "/bin/" in name or name.endswith(".sh") else 0o644)
     for name in sorted(earlier - set(files)):
         (out / name).unlink(missing_ok=True)
     write_atomically(listed, "".join(f"{name}\n" for name in sorted(files)))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from network.units.hiding import hidden_from
 from network.units.model import Unit
 from network.units.places import Places
 
@@ -47,7 +48,10 @@ def systemd_units(organisation: str, units: Sequence[Unit], places: Places) -> d
     """Return name of file → content."""
     target = f"{PREFIX}{organisation}.target"
     files = {service_name(unit.name): _service(unit, units, places, target) for unit in units}
-    return {**files, target: _target(organisation, units)}
+    files[target] = _target(organisation, units)
+    files[f"{PREFIX}{organisation}.sysusers"] = f'u {USER} - "fedledger" {_path(places.folder)}\n'
+    files[f"{PREFIX}{organisation}.tmpfiles"] = _folders(units, places)
+    return files
 
 
 def service_name(process: str) -> str:
@@ -59,6 +63,13 @@ def _target(organisation: str, units: Sequence[Unit]) -> str:
     lines = ["[Unit]", f"Description=fedledger: all processes of {organisation}"]
     lines += [f"Wants={service_name(unit.name)}" for unit in units]
     return "\n".join([*lines, "", "[Install]", "WantedBy=multi-user.target", ""])
+
+
+def _folders(units: Sequence[Unit], places: Places) -> str:
+    """Return what systemd-tmpfiles makes before the units start: a unit whose folders lack does not start."""
+    folders = sorted({path for unit in units for path in unit.writes})
+    above = sorted({parent for path in folders for parent in path.parents if parent.is_relative_to(places.folder)})
+    return "".join(f'd "{_path(path)}" 0700 {USER} {USER} -\n' for path in (*above, *folders))
 
 
 def _service(unit: Unit, units: Sequence[Unit], places: Places, target: str) -> str:
@@ -86,14 +97,6 @@ def _sandbox(unit: Unit, units: Sequence[Unit], places: Places) -> Iterator[str]
     yield from (f"ReadWritePaths={_path(path)}" for path in unit.writes)
     yield from (f"BindReadOnlyPaths={_path(path)}" for path in unit.reads)
     yield from (f"InaccessiblePaths=-{_path(path)}" for path in hidden_from(unit, units, places))
-
-
-def hidden_from(unit: Unit, units: Sequence[Unit], places: Places) -> list[Path]:
-    """Return which secrets of its organisation a process must not see: authorities' keys, identities of others."""
-    folder = places.organisation(unit.process.organisation)
-    authorities = [folder.secrets / name / "key.pem" for name in ("ca", "tlsca")]
-    others = {other.identity for other in units} | {folder.user("admin"), folder.user("client")}
-    return [*authorities, *sorted(others - {unit.identity})]
 
 
 def _quoted(word: str) -> str:

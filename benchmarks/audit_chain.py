@@ -47,10 +47,10 @@ class Forge:
 
     def __post_init__(self) -> None:
         members = self.consortium.members
-        self.admins = [self._key(m.msp_id, f"{m.name}/users/admin") for m in members]
+        self.admins = [self._key(m.msp_id, m.name, "users/admin") for m in members]
         self.peers = [self._key(m.msp_id, m.name, "peers/peer0") for m in members[: self.consortium.majority]]
-        ordering = self.consortium.orderer_org
-        self.orderer = self._key(ordering.msp_id, ordering.name, f"orderers/{ordering.orderers[0].name}")
+        ordering, orderer = self.consortium.orderers[0]
+        self.orderer = self._key(ordering.msp_id, ordering.name, f"orderers/{orderer.name}")
 
     def _key(self, msp_id: str, organisation: str, place: str) -> SigningIdentity:
         return SigningIdentity.load(msp_id, folder_of(self.run, organisation).secrets / place / "msp")

@@ -29,7 +29,7 @@ def _fill_organisation(raw: Any, ports: _Ports) -> Any:
     filled = {"msp_id": msp_id_of(raw["name"]), **raw}
     host = {"host": raw["host"]} if "host" in raw else {}
     if raw.get("role") == "orderer":
-        filled["orderers"] = _fill_orderers(raw.get("orderers", 1), host, ports)
+        filled["orderers"] = _fill_orderers(raw.get("orderers", 1), raw["name"], host, ports)
         return filled
     start = ports.block()
     default = {
@@ -46,18 +46,21 @@ def _fill_organisation(raw: Any, ports: _Ports) -> Any:
     )
     if raw.get("role") == "member":
         filled.setdefault("blob_port", start + 4)
+    if "orderers" in raw:
+        filled["orderers"] = _fill_orderers(raw["orderers"], raw["name"], host, ports)
     return filled
 
 
-def _fill_orderers(raw: Any, host: dict[str, Any], ports: _Ports) -> Any:
+def _fill_orderers(raw: Any, organisation: str, host: dict[str, Any], ports: _Ports) -> Any:
     entries = [{}] * raw if isinstance(raw, int) else raw
+    suffix = "" if organisation == "orderer" else f".{organisation}"  # an orderer's name is its process's: no two alike
     if not isinstance(entries, list | tuple):
         return raw
     filled = []
     for number, entry in enumerate(entries, start=1):
         start = ports.block()
         default = {
-            "name": f"orderer{number}",
+            "name": f"orderer{number}{suffix}",
             **host,
             "port": start + 1,
             "admin_port": start + 2,

@@ -11,6 +11,7 @@ from network.build import build_chaincode
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
 from network.folders import definition_path
+from network.package import keep_lock, locked, write_lock
 from network.plan import Kind, Plan
 from network.topology import DEFAULT_DEFINITION, Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
@@ -54,14 +55,20 @@ def up(request: Request, report: Report) -> Outcome:
     consortium = _resolve(request)
     with runfolder.locked(request.run):
         _require_down(request.run, request.kind)
+        for warning in consortium.warnings() if request.kind == "fabric" else ():
+            report(f"note: {warning}")
         report("building the chaincode")
         program = build_chaincode(consortium.chaincode.package)
         plan = plan_of(request.kind, consortium, request.run, program)
         _require_free_ports(request.run, plan)
         report("creating identities")
         runfolder.prepare(request.run, consortium)
+        lock = locked(consortium, program)
         if plan.kind == "fabric":
+            keep_lock(request.run, lock)
             _render(consortium, request.run)
+        else:
+            write_lock(request.run, lock)  # nobody approved the last one: devnet defines the chaincode itself
         plan.write(request.run)
         started = _start_all(request.run, consortium, plan, report)
     return Outcome(consortium, plan, started, time.monotonic() - began)
@@ -146,11 +153,12 @@ def _require_free_ports(run: Path, plan: Plan) -> None:
 
 def plan_of(kind: Kind, consortium: Consortium, run: Path, program: Path) -> Plan:
     """Return the processes of a consortium on a kind of network."""
+    package_id = locked(consortium, program).package_id
     if kind == "devnet":
-        return devnet_plan(consortium, run, program)
+        return devnet_plan(consortium, run, program, package_id)
     from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
 
-    return fabric_plan(consortium, run, program)
+    return fabric_plan(consortium, run, program, package_id)
 
 
 def _render(consortium: Consortium, run: Path) -> None:

@@ -1,4 +1,4 @@
-"""Builds a chaincode package into .build/, under a name that is a hash of its sources."""
+"""Builds a chaincode package into .build/, under a name that ends with the hash of its sources."""
 
 import hashlib
 import os
@@ -17,6 +17,8 @@ from network.files import put_in_place
 MINIMUM_GO = (1, 25)
 BUILD_TIMEOUT_S = 600
 VERSION_TIMEOUT_S = 60
+# The same program from the same sources on every machine of one kind, whatever its folders and settings are.
+REPRODUCIBLE = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOEXPERIMENT": "", "GOAMD64": "v1", "GOARM64": "v8.0"}
 FALLBACKS = ("/usr/local/go/bin/go", str(Path(sys.executable).with_name("go")))
 
 
@@ -34,7 +36,7 @@ def build_chaincode(package: str, sources: Path | None = None, into: Path = BUIL
             codes.CHAINCODE_NOT_COMPILED, f"there is no Go package {package}", where=str(sources), hint=hint
         )
     name = folder.relative_to(sources.resolve()).name or "chaincode"
-    program = into / f"{name}-{source_digest(sources)[:16]}"
+    program = into / f"{name}-{source_digest(sources)}"
     if not program.exists():
         _compile(folder, sources, program)
     return program
@@ -66,7 +68,7 @@ def find_go() -> str:
 
 def _compile(folder: Path, sources: Path, program: Path) -> None:
     program.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "CGO_ENABLED": "0"}
+    environment = {**os.environ, **REPRODUCIBLE}
     with tempfile.TemporaryDirectory(dir=program.parent) as temporary:
         output = Path(temporary) / program.name
         command = [find_go(), "build", "-trimpath", "-buildvcs=false", "-o", str(output), str(folder)]

@@ -29,6 +29,8 @@ NAME_TAKEN: Final = "FL1035"
 NO_GO: Final = "FL1040"
 CHAINCODE_NOT_COMPILED: Final = "FL1041"
 NO_CHECKOUT: Final = "FL1042"
+OTHER_CHAINCODE: Final = "FL1043"
+NO_LOCK: Final = "FL1044"
 FABRIC_NOT_FOUND: Final = "FL1050"
 FABRIC_VERSION: Final = "FL1051"
 CHANNEL_DEFINITION_REFUSED: Final = "FL1052"
@@ -105,6 +107,11 @@ CATALOGUE: Final = {
         "The command builds the chaincode, whose sources are not part of an installed package.",
         "Clone the repository and name its folder in FEDLEDGER_CHECKOUT.",
     ),
+    OTHER_CHAINCODE: Entry(
+        "The chaincode here is not the one that package.lock names.",
+        "Build the sources that the members agreed on, or agree on a new version and its package.lock.",
+    ),
+    NO_LOCK: Entry("There is no usable package.lock beside the definition.", "Take the file from the other members."),
     FABRIC_NOT_FOUND: Entry(
         "Fabric's programs cannot be found.", "Set FABRIC_BIN, or run `fedledger network install-fabric`."
     ),

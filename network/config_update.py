@@ -26,27 +26,29 @@ def with_revocation_list(config: Any, msp_id: str, revocation_list: bytes) -> An
     """Return a copy of a Config with another revocation list (PEM) for an organisation; KeyError if it has none."""
     changed = configtx_pb2.Config()
     changed.CopyFrom(config)
-    value = changed.channel_group.groups[_part_of(config, msp_id)].groups[msp_id].values[MSP]
-    outer = msp_config_pb2.MSPConfig.FromString(value.value)
-    inner = msp_config_pb2.FabricMSPConfig.FromString(outer.config)
-    inner.revocation_list[:] = [revocation_list]
-    outer.config = inner.SerializeToString(deterministic=True)
-    value.value = outer.SerializeToString(deterministic=True)
+    for part in _parts_of(config, msp_id):
+        value = changed.channel_group.groups[part].groups[msp_id].values[MSP]
+        outer = msp_config_pb2.MSPConfig.FromString(value.value)
+        inner = msp_config_pb2.FabricMSPConfig.FromString(outer.config)
+        inner.revocation_list[:] = [revocation_list]
+        outer.config = inner.SerializeToString(deterministic=True)
+        value.value = outer.SerializeToString(deterministic=True)
     return changed
 
 
 def revocation_lists(config: Any, msp_id: str) -> list[bytes]:
     """Return an organisation's revocation lists in a Config; KeyError if it has no such organisation."""
-    value = config.channel_group.groups[_part_of(config, msp_id)].groups[msp_id].values[MSP]
+    value = config.channel_group.groups[_parts_of(config, msp_id)[0]].groups[msp_id].values[MSP]
     outer = msp_config_pb2.MSPConfig.FromString(value.value)
     return list(msp_config_pb2.FabricMSPConfig.FromString(outer.config).revocation_list)
 
 
-def _part_of(config: Any, msp_id: str) -> str:
-    for part in PARTS:
-        if msp_id in config.channel_group.groups[part].groups:
-            return part
-    raise KeyError(msp_id)
+def _parts_of(config: Any, msp_id: str) -> list[str]:
+    """Return the parts that know an organisation: one with peers and orderers is in both, with one and the same MSP."""
+    found = [part for part in PARTS if msp_id in config.channel_group.groups[part].groups]
+    if not found:
+        raise KeyError(msp_id)
+    return found
 
 
 def _compare(original: Any, updated: Any, read: Any, write: Any) -> bool:

@@ -49,7 +49,6 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
         hint = f"Create it with `fedledger identity add {org} {user}`."
         raise NetworkError(codes.UNKNOWN_IDENTITY, f"{org} has no identity {user}", where=str(folder), hint=hint)
     roots = {o.name: public_parts(run, o.name).tls_root.read_bytes() for o in consortium.organisations}
-    orderers = consortium.orderer_org
     return Profile(
         run=run,
         organisation=org,
@@ -59,7 +58,7 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
         tls_client_cert_pem=(folder / "tls" / "client.crt").read_bytes(),
         tls_client_key_pem=(folder / "tls" / "client.key").read_bytes(),
         peers=tuple((peer.address, roots[org]) for peer in organisation.peers),
-        orderers=tuple((o.address, roots[orderers.name]) for o in orderers.orderers),
+        orderers=tuple((orderer.address, roots[o.name]) for o, orderer in consortium.orderers),
         channel=consortium.channel,
         chaincode=consortium.chaincode.name,
         blobs=consortium.blob_services,

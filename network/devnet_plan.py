@@ -13,11 +13,13 @@ from network.topology import Consortium, Organisation
 PYTHON = {"PYTHONDONTWRITEBYTECODE": "", "MALLOC_ARENA_MAX": "1"}
 
 
-def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
-    """Return one orderer, a peer for each member and regulator, and a chaincode process for each member."""
+def devnet_plan(consortium: Consortium, run: Path, program: Path, package_id: str) -> Plan:
+    """Return one orderer, a peer for each member and regulator, and a chaincode process for each member.
+
+    `package_id` is that of package.lock, under which the chaincode's program registers with its peer.
+    """
     module = (sys.executable, "-m", "network.devnet")
-    orderer = consortium.orderer_org.orderers[0]
-    package_id = f"{consortium.chaincode.name}:{program.name.rpartition('-')[2]}"
+    ordering, orderer = consortium.orderers[0]
     return Plan(
         "devnet",
         (
@@ -27,7 +29,7 @@ def devnet_plan(consortium: Consortium, run: Path, program: Path) -> Plan:
                 host=orderer.host,
                 port=orderer.port,
                 service="orderer",
-                organisation=consortium.orderer_org.name,
+                organisation=ordering.name,
                 environment=PYTHON,
                 ready_event=True,
             ),

@@ -124,6 +124,11 @@ def package_path(run: Path) -> Path:
     return run / "fabric" / "package.tar.gz"
 
 
+def lock_path(run: Path) -> Path:
+    """Return the lock that names the chaincode's program, beside the definition."""
+    return run / "package.lock"
+
+
 def held_blobs(run: Path) -> Path:
     """Return the folder that holds the blobs of every organisation whose folder is here, as the audit takes it."""
     return run / "blobs"

@@ -21,6 +21,7 @@ from network.connection import profile
 from network.devnet.genesis import application_policies, organisation_group
 from network.errors import NetworkError
 from network.folders import definition_path
+from network.package import keep_lock, locked
 from network.plan import Plan
 from network.topology import Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
@@ -49,7 +50,8 @@ def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
         present = Plan.read(run)
         before = runfolder.brought_up(run)
         consortium = _widened(run, newcomer)
-        plan = plan_of(present.kind, consortium, run, build_chaincode(consortium.chaincode.package))
+        program = build_chaincode(consortium.chaincode.package)
+        plan = plan_of(present.kind, consortium, run, program)
         own = [p for p in plan.processes if p.name in _process_names(newcomer) and processes.pid(run, p.name) is None]
         for process in own:
             processes.require_free_ports(process)
@@ -59,6 +61,7 @@ def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
         finish(_admit(before or consortium, consortium, run, newcomer.name))
         runfolder.prepare(run, consortium)
         if present.kind == "fabric":
+            keep_lock(run, locked(consortium, program))
             _render(consortium, run)
         plan.write(run)
         report(f"starting {len(own)} processes")

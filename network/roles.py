@@ -14,16 +14,21 @@ class Party(Protocol):
     def role(self) -> str:
         """Return member, regulator or orderer."""
 
+    @property
+    def orderers(self) -> tuple[Any, ...]:
+        """Return its ordering processes."""
+
 
 P = TypeVar("P", bound=Party)
 
 
 class Roles(Generic[P]):
-    """The organisations of a consortium by their roles; `organisations` and `endorsement` come from the definition."""
+    """The organisations of a consortium by their roles; `organisations`, `endorsement` and `ordering` come from it."""
 
     if TYPE_CHECKING:
         organisations: tuple[P, ...]
         endorsement: Any
+        ordering: Any
 
     @property
     def members(self) -> tuple[P, ...]:
@@ -41,9 +46,19 @@ class Roles(Generic[P]):
         return tuple(o for o in self.organisations if o.role != "orderer")
 
     @property
-    def orderer_org(self) -> P:
-        """Return the ordering organisation."""
-        return next(o for o in self.organisations if o.role == "orderer")
+    def orderer_organisations(self) -> tuple[P, ...]:
+        """Return the organisations that order, members and regulators among them, in the definition's order."""
+        return tuple(o for o in self.organisations if o.orderers)
+
+    @property
+    def orderers(self) -> tuple[tuple[P, Any], ...]:
+        """Return every orderer with its organisation; its place here, from 1, is its number as a consenter."""
+        return tuple((each, orderer) for each in self.organisations for orderer in each.orderers)
+
+    @property
+    def tolerated(self) -> int:
+        """Return how many orderers may be down without stopping the channel; under BFT, how many may lie."""
+        return (len(self.orderers) - 1) // (2 if self.ordering == "raft" else 3)
 
     @property
     def threshold(self) -> int:

@@ -61,7 +61,7 @@ class Orderer(_Model):
 
 
 class Organisation(_Model):
-    """A party with its own certificate authorities; orderers only for the role orderer, a peer for the others."""
+    """A party with its own certificate authorities: members and regulators have a peer, each may have orderers too."""
 
     name: Name
     msp_id: MspId
@@ -126,6 +126,19 @@ class Consortium(_Model, Roles[Organisation]):
         """Return the URL of every blob service that others can reach, by organisation."""
         return {o.name: f"https://{o.host}:{o.blob_port}" for o in self.members if o.inbound}
 
+    def warnings(self) -> list[str]:
+        """Return what is allowed and unwise: sentences for whoever wrote the definition."""
+        found = []
+        total, tolerated = len(self.orderers), self.tolerated
+        for organisation in self.orderer_organisations if self.ordering == "bft" else ():
+            held = len(organisation.orderers)
+            if held > tolerated:
+                found.append(
+                    f"{organisation.name} holds {held} of {total} orderers, and BFT withstands {tolerated}: "
+                    "that organisation alone can stop the channel or fork it"
+                )
+        return found
+
     def ports(self) -> Iterator[tuple[Location, str, int]]:
         """Yield (place in the definition, host, port) of every port that a process listens on."""
         for index, organisation in enumerate(self.organisations):
@@ -175,6 +188,12 @@ def _duplicates(consortium: Consortium) -> Iterator[tuple[Location, str]]:
             if value.lower() in seen:
                 yield ("organisations", index, field), f"the {field} {value} is used twice"
             seen.add(value.lower())
+    named: set[str] = set()
+    for index, organisation in enumerate(consortium.organisations):
+        for number, orderer in enumerate(organisation.orderers):
+            if orderer.name in named:
+                yield ("organisations", index, "orderers", number), f"two orderers are called {orderer.name}"
+            named.add(orderer.name)
     taken: dict[tuple[str, int], Location] = {}
     for location, host, port in consortium.ports():
         if (host, port) in taken:
@@ -183,15 +202,15 @@ def _duplicates(consortium: Consortium) -> Iterator[tuple[Location, str]]:
 
 
 def _role_problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
-    if len([o for o in consortium.organisations if o.role == "orderer"]) != 1:
-        yield ("organisations",), "exactly one organisation has the role orderer"
+    if not consortium.orderers:
+        yield ("organisations",), "no organisation has orderers"
     for index, organisation in enumerate(consortium.organisations):
         here: Location = ("organisations", index)
         if organisation.role == "orderer":
             if organisation.peers or not organisation.orderers:
-                yield here, f"{organisation.name} orders: it has orderers and no peers"
-        elif organisation.orderers or len(organisation.peers) != 1:
-            yield here, f"{organisation.name} has exactly one peer and no orderers"
+                yield here, f"{organisation.name} only orders: it has orderers and no peers"
+        elif len(organisation.peers) != 1:
+            yield here, f"{organisation.name} has exactly one peer"
         if organisation.role != "member" and organisation.blob_port is not None:
             yield (*here, "blob_port"), "only members run a blob service"
         if organisation.role != "member" and not organisation.inbound:

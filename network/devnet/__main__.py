@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 async def run_orderer(consortium: "Consortium", run: Path) -> None:
     """Order until asked to stop."""
-    organisation = consortium.orderer_org
-    node = organisation.orderers[0]
+    organisation, node = consortium.orderers[0]
     log = Log(node.name)
     orderer = Orderer(consortium, run, log)
     server = new_server()

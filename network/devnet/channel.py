@@ -57,12 +57,7 @@ class Channel:
         """Read a Config message."""
         root = config.channel_group
         application, orderer = root.groups["Application"], root.groups["Orderer"]
-        msps = {
-            group: Msp(_msp_config(entry))
-            for part in (application, orderer)
-            for group, entry in part.groups.items()
-            if "MSP" in entry.values
-        }
+        msps = _msps(application, orderer)
         return cls(
             name=name,
             config=config,
@@ -80,6 +75,16 @@ class Channel:
         """Return the policy that guards a resource, by the channel's access list or the default's path."""
         path = self.acls.get(resource, default)
         return self.policies.policy(path if path.startswith("/") else f"/Channel/Application/{path}")
+
+
+def _msps(*parts: Any) -> dict[str, Msp]:
+    """Return the MSP of every group; ValueError where one that is in two parts has two definitions, as in Fabric."""
+    configs: dict[str, Any] = {}
+    for part in parts:
+        for name, group in part.groups.items():
+            if "MSP" in group.values and configs.setdefault(name, _msp_config(group)) != _msp_config(group):
+                raise ValueError(f"attempted to define two different versions of MSP: {name}")
+    return {name: Msp(config) for name, config in configs.items()}
 
 
 def _msp_config(group: Any) -> Any:

@@ -16,6 +16,7 @@ from network.devnet.validator import Verdict
 
 ROOT = ("Channel",)
 APPLICATION = (*ROOT, "Application")
+ORDERER = (*ROOT, "Orderer")
 
 
 class ConfigUpdateError(Exception):
@@ -178,7 +179,7 @@ def _refuse_fixed(delta: Elements, present: Elements) -> None:
 def _changeable(element: Element, exists: bool, added: set[str]) -> bool:
     path = element.path
     if path[:2] != APPLICATION:
-        return False
+        return exists and element.kind == "Value" and path[:2] == ORDERER and path[3:] == ("MSP",)
     within = path[2] if len(path) > len(APPLICATION) else ""
     if within in added:
         return True

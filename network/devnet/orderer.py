@@ -42,8 +42,7 @@ class Orderer:
     """Cuts blocks. A message is acknowledged once the block that holds it is on disk, so that none is lost."""
 
     def __init__(self, consortium: Consortium, run: Path, log: Any) -> None:
-        organisation = consortium.orderer_org
-        node = organisation.orderers[0]
+        organisation, node = consortium.orderers[0]
         folder = folder_of(run, organisation.name)
         self._signer = SigningIdentity.load(organisation.msp_id, folder.orderer(node.name) / "msp")
         self._store = Store(folder.data(node.name) / "blocks.db", synchronous="full")

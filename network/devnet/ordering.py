@@ -27,8 +27,7 @@ PREFERRED_MAX_BYTES = 2 << 20
 
 def orderer_group(consortium: Consortium, run: Path) -> Any:
     """Return the channel's group Orderer."""
-    organisation = consortium.orderer_org
-    consenter = organisation.orderers[0]
+    organisation, consenter = consortium.orderers[0]
     known = public_parts(run, organisation.name)
     certificate = known.orderer_certificate(consenter.name).read_bytes()
     tls = known.orderer_tls_certificate(consenter.name).read_bytes()
@@ -53,11 +52,13 @@ def orderer_group(consortium: Consortium, run: Path) -> Any:
     else:
         put(group, "ConsensusType", _bft(consortium.batch_interval_ms))
         put(group, "Orderers", _consenters(organisation.msp_id, consenter, certificate, tls))
-    group.groups[organisation.msp_id].CopyFrom(_organisation(organisation, consenter.address, run))
+    for each in consortium.orderer_organisations:
+        group.groups[each.msp_id].CopyFrom(_organisation(each, run))
+    put(group.groups[organisation.msp_id], "Endpoints", p.configuration.OrdererAddresses(addresses=[consenter.address]))
     return group
 
 
-def _organisation(organisation: Organisation, address: str, run: Path) -> Any:
+def _organisation(organisation: Organisation, run: Path) -> Any:
     msp_id = organisation.msp_id
     member = signature_policy(1, [role_principal(msp_id, "member")])
     group = group_of(
@@ -68,7 +69,6 @@ def _organisation(organisation: Organisation, address: str, run: Path) -> Any:
         }
     )
     put(group, "MSP", msp_value(msp_id, public_parts(run, organisation.name).msp))
-    put(group, "Endpoints", p.configuration.OrdererAddresses(addresses=[address]))
     return group
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
-from network.fabric.package import package_id
-from network.folders import channel_block, folder_of, package_path, public_parts
+from network.folders import channel_block, folder_of, lock_path, package_path, public_parts
+from network.package import Lock, read_lock
+from network.processes import answers
 from network.topology import Consortium, Organisation
 
 COMMAND_TIMEOUT_S = 90
@@ -35,8 +36,8 @@ class Admin:
         self._peer("lifecycle", "chaincode", "install", package, done=("already successfully installed",))
 
     def approve(self) -> None:
-        """Approve the chaincode definition for the organisation, unless it has."""
-        arguments = ["--package-id", package_id(self.consortium), *self._definition(), *self._orderer()]
+        """Approve the chaincode definition for the organisation, unless it has; FL1043 unless it is the locked one."""
+        arguments = ["--package-id", self._locked().package_id, *self._definition(), *self._orderer()]
         chaincode = self.consortium.chaincode
         # Had another definition been approved, the sentence would go on "with different parameters".
         committed = f"redefine the current committed sequence ({chaincode.sequence}) for namespace {chaincode.name}\n"
@@ -57,14 +58,36 @@ class Admin:
         _, found, rest = answer.partition("Sequence: ")
         return bool(found) and int(rest.partition(",")[0]) >= chaincode.sequence
 
+    def _locked(self) -> Lock:
+        """Return package.lock if it is of this definition and of the package that was installed."""
+        lock, chaincode = read_lock(self.run), self.consortium.chaincode
+        if (lock.chaincode, lock.version) != (chaincode.name, chaincode.version):
+            raise NetworkError(
+                codes.OTHER_CHAINCODE,
+                f"the definition names {chaincode.name} {chaincode.version}, the lock {lock.chaincode} {lock.version}",
+                where=str(lock_path(self.run)),
+                hint="Agree with the other members on one version and its package.lock.",
+            )
+        if package_path(self.run).read_bytes() != lock.package():
+            raise NetworkError(
+                codes.OTHER_CHAINCODE,
+                f"the package to install is not that of {lock.package_id}, which the lock names",
+                where=str(package_path(self.run)),
+                hint="Remove the package and render it again from package.lock.",
+            )
+        return lock
+
     def _definition(self) -> list[str]:
         chaincode = self.consortium.chaincode
         named = ["-C", self.consortium.channel, "-n", chaincode.name, "-v", chaincode.version]
         return [*named, "--sequence", str(chaincode.sequence), "--channel-config-policy", POLICY]
 
     def _orderer(self) -> list[str]:
-        organisation = self.consortium.orderer_org
-        return ["-o", organisation.orderers[0].address, "--tls", "--cafile", self._tls_root(organisation)]
+        """Name one of the orderers that answer, of the own organisation where it has any."""
+        known = sorted(self.consortium.orderers, key=lambda each: each[0].name != self.organisation.name)
+        up = (each for each in known if answers(each[1].host, each[1].port))
+        organisation, orderer = next(up, known[0])
+        return ["-o", orderer.address, "--tls", "--cafile", self._tls_root(organisation)]
 
     def _tls_root(self, organisation: Organisation) -> str:
         return str(public_parts(self.run, organisation.name).tls_root)

@@ -28,7 +28,7 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
         NetworkError: FL1053 or FL1054 if a peer or orderer refuses, FL1055 if gateways do not route in time.
     """
     report("joining the channel")
-    _together(OrdererAdmin(consortium, run, orderer).join for orderer in consortium.orderer_org.orderers)
+    _together(OrdererAdmin(consortium, run, *each).join for each in consortium.orderers)
     admins = [Admin(consortium, run, organisation) for organisation in consortium.peer_organisations]
     _together(admin.join for admin in admins)
     members = [admin for admin in admins if admin.organisation.role == "member"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from network.folders import public_parts
-from network.topology import Consortium, Organisation
+from network.topology import Consortium, Orderer, Organisation
 
 PROFILE = "Consortium"
 BLOCK_MESSAGES = 100
@@ -58,9 +58,8 @@ def channel_definition(consortium: Consortium, run: Path) -> dict[str, Any]:
 
 
 def _ordering(consortium: Consortium, run: Path) -> dict[str, Any]:
-    organisation = consortium.orderer_org
     return {
-        **(_raft(organisation, run) if consortium.ordering == "raft" else _bft(consortium, organisation, run)),
+        **(_raft(consortium, run) if consortium.ordering == "raft" else _bft(consortium, run)),
         "BatchTimeout": f"{consortium.batch_interval_ms}ms",  # BFT ignores it and takes RequestBatchMaxInterval
         "BatchSize": {
             "MaxMessageCount": BLOCK_MESSAGES,
@@ -68,7 +67,7 @@ def _ordering(consortium: Consortium, run: Path) -> dict[str, Any]:
             "PreferredMaxBytes": BLOCK_BYTES // 5,
         },
         "MaxChannels": 0,
-        "Organizations": [_orderer_organisation(organisation, run)],
+        "Organizations": [_orderer_organisation(o, run) for o in consortium.orderer_organisations],
         "Capabilities": {"V2_0": True},
         "Policies": {
             **_meta("ANY Readers", "ANY Writers", "MAJORITY Admins"),
@@ -77,14 +76,14 @@ def _ordering(consortium: Consortium, run: Path) -> dict[str, Any]:
     }
 
 
-def _bft(consortium: Consortium, organisation: Organisation, run: Path) -> dict[str, Any]:
-    consenters = [_consenter(number, organisation, run) for number in range(1, len(organisation.orderers) + 1)]
+def _bft(consortium: Consortium, run: Path) -> dict[str, Any]:
+    consenters = [_consenter(number, *each, run) for number, each in enumerate(consortium.orderers, start=1)]
     return {"OrdererType": "BFT", "SmartBFT": _consensus(consortium), "ConsenterMapping": consenters}
 
 
-def _raft(organisation: Organisation, run: Path) -> dict[str, Any]:
+def _raft(consortium: Consortium, run: Path) -> dict[str, Any]:
     consenters = []
-    for orderer in organisation.orderers:
+    for organisation, orderer in consortium.orderers:
         certificate = str(public_parts(run, organisation.name).orderer_tls_certificate(orderer.name))
         place = {"Host": orderer.host, "Port": orderer.port}
         consenters.append({**place, "ClientTLSCert": certificate, "ServerTLSCert": certificate})
@@ -110,8 +109,7 @@ def _consensus(consortium: Consortium) -> dict[str, Any]:
     }
 
 
-def _consenter(number: int, organisation: Organisation, run: Path) -> dict[str, Any]:
-    orderer = organisation.orderers[number - 1]
+def _consenter(number: int, organisation: Organisation, orderer: Orderer, run: Path) -> dict[str, Any]:
     known = public_parts(run, organisation.name)
     return {
         "ID": number,

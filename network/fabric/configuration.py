@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from network.fabric.binaries import Version
-from network.folders import folder_of
+from network.folders import folder_of, public_parts
 from network.topology import Consortium, Orderer, Organisation
 
 MESSAGE_LIMIT = 100 << 20
@@ -72,24 +72,27 @@ def _served_with(identity: Path) -> dict[str, Any]:
     }
 
 
-def orderer_configuration(consortium: Consortium, run: Path, orderer: Orderer) -> dict[str, Any]:
+def orderer_configuration(
+    consortium: Consortium, run: Path, organisation: Organisation, orderer: Orderer
+) -> dict[str, Any]:
     """Return orderer.yaml of one ordering process."""
-    folder = folder_of(run, consortium.orderer_org.name)
+    folder = folder_of(run, organisation.name)
     identity, data = folder.orderer(orderer.name), folder.data(orderer.name)
     certificate, key, root = (str(identity / "tls" / name) for name in ("server.crt", "server.key", "ca.crt"))
     tls = {"Enabled": True, "PrivateKey": key, "Certificate": certificate}
+    cluster = [str(public_parts(run, o.name).tls_root) for o in consortium.orderer_organisations]
     return {
         "General": {
             "ListenAddress": orderer.host,
             "ListenPort": orderer.port,
             "TLS": {**tls, "RootCAs": [root], "ClientAuthRequired": False},
-            "Cluster": {"ClientCertificate": certificate, "ClientPrivateKey": key, "RootCAs": [root]},
+            "Cluster": {"ClientCertificate": certificate, "ClientPrivateKey": key, "RootCAs": cluster},
             "Keepalive": {"ServerMinInterval": "10s", "ServerInterval": "60s", "ServerTimeout": "20s"},
             "MaxRecvMsgSize": MESSAGE_LIMIT,
             "MaxSendMsgSize": MESSAGE_LIMIT,
             "BootstrapMethod": "none",
             "LocalMSPDir": str(identity / "msp"),
-            "LocalMSPID": consortium.orderer_org.msp_id,
+            "LocalMSPID": organisation.msp_id,
             "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
             "Authentication": {"TimeWindow": f"{consortium.time_window_s}s"},
         },

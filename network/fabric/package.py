@@ -1,23 +1,20 @@
-"""The chaincode's lifecycle package, and the builder that tells a peer where its own chaincode process is.
+"""The chaincode's lifecycle package for peers, and the builder that tells a peer where its own chaincode process is.
 
-The package is the same for every organisation, so all approve one package id: it holds no address and no key. Each
-peer's builder copies that peer's own connection file instead.
+The package holds no address and no key (network/package.py): each peer's builder copies that peer's own
+connection file.
 """
 
-import gzip
-import hashlib
-import io
 import json
-import tarfile
 from pathlib import Path
 
 from network.files import write_atomically, write_new
 from network.folders import folder_of, package_path
+from network.package import TYPE, read_lock
 from network.topology import Consortium, Organisation
 
-DETECT = """#!/bin/sh
+DETECT = f"""#!/bin/sh
 # Accepts the packages that this consortium makes.
-grep -q '"type":"fedledger-service"' "$2/metadata.json"
+grep -q '"type":"{TYPE}"' "$2/metadata.json"
 """
 BUILD = """#!/bin/sh
 # There is nothing to build: the chaincode is a process of its own.
@@ -31,23 +28,10 @@ cp "$FEDLEDGER_CONNECTION" "$2/chaincode/server/connection.json"
 """
 
 
-def package(consortium: Consortium) -> bytes:
-    """Return the package; the same bytes on every machine."""
-    name = consortium.chaincode.name
-    code = _archive({"service.json": json.dumps({"chaincode": name}).encode()})
-    metadata = json.dumps({"type": "fedledger-service", "label": name}, separators=(",", ":")).encode()
-    return _archive({"metadata.json": metadata, "code.tar.gz": code})
-
-
-def package_id(consortium: Consortium) -> str:
-    """Return label:SHA-256, as Fabric's lifecycle names an installed package."""
-    return f"{consortium.chaincode.name}:{hashlib.sha256(package(consortium)).hexdigest()}"
-
-
 def write_package(consortium: Consortium, run: Path) -> None:
-    """Write the package, the builder, and each member's connection file."""
+    """Write the locked package, the builder, and each member's connection file; NetworkError FL1044 without a lock."""
     folder = run / "fabric"
-    write_atomically(package_path(run), package(consortium))
+    write_atomically(package_path(run), read_lock(run).package())
     for name, script in (("detect", DETECT), ("build", BUILD), ("release", RELEASE)):
         write_new(folder / "builder" / "bin" / name, script, mode=0o755)
     for member in consortium.members:
@@ -75,14 +59,3 @@ def _connection(run: Path, member: Organisation) -> dict[str, object]:
         "client_key": (tls / "server.key").read_text(),
         "client_cert": (tls / "server.crt").read_text(),
     }
-
-
-def _archive(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            entry.mode = 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    return gzip.compress(buffer.getvalue(), mtime=0)

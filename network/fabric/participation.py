@@ -8,7 +8,7 @@ from pathlib import Path
 from network import codes
 from network.errors import NetworkError
 from network.folders import channel_block, folder_of, public_parts
-from network.topology import Consortium, Orderer
+from network.topology import Consortium, Orderer, Organisation
 
 PATH = "/participation/v1/channels"
 BOUNDARY = "fedledger-channel-block"
@@ -21,6 +21,7 @@ class OrdererAdmin:
 
     consortium: Consortium
     run: Path
+    organisation: Organisation
     orderer: Orderer
 
     def join(self) -> None:
@@ -55,7 +56,7 @@ class OrdererAdmin:
             connection.close()
 
     def _tls(self) -> ssl.SSLContext:
-        name = self.consortium.orderer_org.name
+        name = self.organisation.name
         context = ssl.create_default_context(cafile=str(public_parts(self.run, name).tls_root))
         user = folder_of(self.run, name).user("admin") / "tls"
         context.load_cert_chain(str(user / "client.crt"), str(user / "client.key"))

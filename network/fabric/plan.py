@@ -12,7 +12,7 @@ from network.errors import NetworkError
 from network.fabric.binaries import Binaries, find_binaries
 from network.fabric.channel_definition import PROFILE, channel_definition
 from network.fabric.configuration import orderer_configuration, peer_configuration
-from network.fabric.package import connection_path, package_id, write_package
+from network.fabric.package import connection_path, write_package
 from network.files import write_atomically
 from network.folders import channel_block, folder_of, public_parts
 from network.plan import Plan, Process
@@ -29,32 +29,34 @@ ENVIRONMENT = {
 CONFIGTXGEN_TIMEOUT_S = 60
 
 
-def fabric_plan(consortium: Consortium, run: Path, program: Path, binaries: Binaries | None = None) -> Plan:
+def fabric_plan(
+    consortium: Consortium, run: Path, program: Path, package_id: str, binaries: Binaries | None = None
+) -> Plan:
     """Return orderers, a peer for each member and regulator, and a chaincode process for each member.
 
     Args:
         consortium: Whose processes.
         run: The run folder.
         program: The chaincode's program.
+        package_id: That of package.lock, under which the program registers with its peer.
         binaries: Fabric's programs; those of this machine by default.
     """
     binaries = binaries or find_binaries(consortium.ordering)
-    identity, ordering = package_id(consortium), consortium.orderer_org
     return Plan(
         "fabric",
         (
-            *(_orderer(orderer, ordering.name, run, binaries) for orderer in ordering.orderers),
+            *(_orderer(orderer, organisation.name, run, binaries) for organisation, orderer in consortium.orderers),
             *(_peer(organisation, run, binaries) for organisation in consortium.peer_organisations),
-            *chaincode_processes(consortium, run, program, lambda _: identity),
+            *chaincode_processes(consortium, run, program, lambda _: package_id),
         ),
     )
 
 
 def render(consortium: Consortium, run: Path) -> None:
     """Write configuration, chaincode package and, once, the channel's first block."""
-    for orderer in consortium.orderer_org.orderers:
-        folder = folder_of(run, consortium.orderer_org.name).rendered(orderer.name)
-        _write(folder / "orderer.yaml", orderer_configuration(consortium, run, orderer))
+    for organisation, orderer in consortium.orderers:
+        folder = folder_of(run, organisation.name).rendered(orderer.name)
+        _write(folder / "orderer.yaml", orderer_configuration(consortium, run, organisation, orderer))
     version = find_binaries(consortium.ordering).version
     for organisation in consortium.peer_organisations:
         folder = folder_of(run, organisation.name).rendered(f"peer-{organisation.name}")

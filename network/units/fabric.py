@@ -24,8 +24,8 @@ def fabric_files(consortium: Consortium, folder: Path, units: Sequence[Unit], re
     files = {}
     for unit in units:
         if unit.process.service == "orderer":
-            orderers = [o for o in consortium.orderer_org.orderers if o.name == unit.name]
-            files[f"fabric/{unit.name}/orderer.yaml"] = _yaml(orderer_configuration(consortium, folder, orderers[0]))
+            (own,) = (each for each in consortium.orderers if each[1].name == unit.name)
+            files[f"fabric/{unit.name}/orderer.yaml"] = _yaml(orderer_configuration(consortium, folder, *own))
         elif unit.process.service == "peer":
             organisation = consortium.organisation(unit.process.organisation)
             files[f"fabric/{unit.name}/core.yaml"] = _yaml(

@@ -8,6 +8,7 @@ from network import codes
 from network.codes import CATALOGUE
 from network.errors import NetworkError
 from network.files import write_atomically
+from network.package import read_lock
 from network.plan import Kind, Plan
 from network.topology import Consortium
 from network.units.compose import compose_files
@@ -56,9 +57,9 @@ def render(consortium: Consortium, asked: Rendering, program: str, out: Path) ->
 
     Raises:
         NetworkError: FL1010 or FL1022, no such organisation or host; FL1080, another's private key is in the folder;
-            FL1081, an own one is missing; FL1083, the folder to write into holds something else.
+            FL1081, an own one is missing; FL1044, no package.lock; FL1083, the folder to write into holds other things.
     """
-    plan = plan_at(consortium, asked.kind, asked.places, program)
+    plan = plan_at(consortium, asked.kind, asked.places, program, read_lock(asked.run).package_id)
     units = units_of(consortium, plan, asked.organisation, asked.places, asked.wishes)
     require_own_keys(asked.run, asked.organisation, units, asked.places.folder)
     settings = configuration(consortium, asked, units)
@@ -67,16 +68,17 @@ def render(consortium: Consortium, asked: Rendering, program: str, out: Path) ->
     return sorted(files)
 
 
-def plan_at(consortium: Consortium, kind: Kind, places: Places, program: str) -> Plan:
+def plan_at(consortium: Consortium, kind: Kind, places: Places, program: str, package_id: str) -> Plan:
     """Return every process of a consortium with the paths that it has at an organisation's places."""
     if kind == "devnet":
         from network.devnet_plan import devnet_plan  # noqa: PLC0415  only where it is asked for
 
-        return devnet_plan(consortium, places.folder, places.bin / program)
+        return devnet_plan(consortium, places.folder, places.bin / program, package_id)
     from network.fabric.binaries import Binaries  # noqa: PLC0415
     from network.fabric.plan import fabric_plan  # noqa: PLC0415
 
-    return fabric_plan(consortium, places.folder, places.bin / program, Binaries(places.bin, (0, 0, 0)))
+    binaries = Binaries(places.bin, (0, 0, 0))
+    return fabric_plan(consortium, places.folder, places.bin / program, package_id, binaries)
 
 
 def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, ...]) -> dict[str, str]:

@@ -124,9 +124,9 @@ def open_ledger(run: Path, blocks: Path) -> Ledger:
     """Read an honest chain with the keys of everybody who made it."""
     consortium = consortium_of(run)
     orderers = {}
-    for number, orderer in enumerate(consortium.orderer_org.orderers, start=1):
-        folder = folder_of(run, consortium.orderer_org.name).orderer(orderer.name) / "msp"
-        key = Key.read(consortium.orderer_org.msp_id, folder)
+    for number, (organisation, orderer) in enumerate(consortium.orderers, start=1):
+        folder = folder_of(run, organisation.name).orderer(orderer.name) / "msp"
+        key = Key.read(organisation.msp_id, folder)
         orderers[str(number).encode()] = orderers[key.identity] = key
     members = {o.msp_id: o.name for o in consortium.peer_organisations}
     return Ledger(run, list(read_blocks(blocks)), consortium.chaincode.name, orderers, members)

@@ -53,14 +53,8 @@ def call(function: str, *arguments: str) -> tuple[str, str]:
 
 
 def invoke(ledger: Ledger, peer: Command, *arguments: str) -> subprocess.CompletedProcess[str]:
-    orderers = ledger.consortium.orderer_org
-    options = [
-        "-o",
-        orderers.orderers[0].address,
-        "--tls",
-        "--cafile",
-        str(public_parts(ledger.run, "orderer").tls_root),
-    ]
+    ordering, orderer = ledger.consortium.orderers[0]
+    options = ["-o", orderer.address, "--tls", "--cafile", str(public_parts(ledger.run, ordering.name).tls_root)]
     for member in ledger.consortium.members[: ledger.threshold]:
         options += ["--peerAddresses", member.peer.address]
         options += ["--tlsRootCertFiles", str(public_parts(ledger.run, member.name).tls_root)]

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,10 +103,18 @@ class Ledger:
 
 
 @contextmanager
-def running(run: Path, kind: str, ordering: str = "bft") -> Iterator[Ledger]:
-    """Bring up a network for the time of a session or case, and take it down after."""
+def running(run: Path, kind: str, ordering: str = "bft", orderers: Sequence[str] = ()) -> Iterator[Ledger]:
+    """Bring up a network for the time of a session or case, and take it down after.
+
+    `orderers` names the members and regulators that have an orderer each; none: the default's ordering organisation.
+    """
     definition = run.with_name("consortium.yaml")
-    definition.write_text(yaml.safe_dump({**yaml.safe_load(DEFAULT_DEFINITION.read_text()), "ordering": ordering}))
+    value = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+    if orderers:
+        value["organisations"] = [
+            {**o, "orderers": int(o["name"] in orderers)} for o in value["organisations"] if o["role"] != "orderer"
+        ]
+    definition.write_text(yaml.safe_dump({**value, "ordering": ordering}, sort_keys=False))
     request = bringup.Request(run, kind, definition, free_ports(), CONTRACT)  # type: ignore[arg-type]
     try:
         bringup.up(request, lambda _: None)

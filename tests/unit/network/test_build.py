@@ -1,8 +1,10 @@
+import shutil
 import subprocess
 
 import pytest
 
 from network.build import build_chaincode, find_go, source_digest
+from network.checkout import chaincode_sources
 from network.errors import NetworkError
 
 MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("one") }\n'
@@ -26,8 +28,8 @@ def test_packages_are_built_under_names_of_their_own(sources, tmp_path):
     program = build_chaincode(".", sources, tmp_path / "build")
     tool = build_chaincode("./cmd/tool", sources, tmp_path / "build")
     assert (output(program), output(tool)) == ("one\n", "tool\n")
-    assert program.name == f"chaincode-{source_digest(sources)[:16]}"
-    assert tool.name == f"tool-{source_digest(sources)[:16]}"
+    assert program.name == f"chaincode-{source_digest(sources)}"
+    assert tool.name == f"tool-{source_digest(sources)}"
 
 
 def test_unchanged_sources_are_not_built_again(sources, tmp_path):
@@ -45,10 +47,23 @@ def test_changed_sources_give_another_program_and_keep_the_old_one(sources, tmp_
     assert (output(old), output(new)) == ("one\n", "two\n")
 
 
-def test_the_same_sources_give_the_same_bytes(sources, tmp_path):
+def test_the_same_sources_give_the_same_bytes_wherever_they_lie_and_whatever_is_set(sources, tmp_path, monkeypatch):
     first = build_chaincode(".", sources, tmp_path / "a")
-    second = build_chaincode(".", sources, tmp_path / "b")
-    assert first.read_bytes() == second.read_bytes()
+    elsewhere = tmp_path / "another" / "folder of mine"
+    shutil.copytree(sources, elsewhere)
+    monkeypatch.setenv("GOFLAGS", "-ldflags=-X=main.version=2")
+    monkeypatch.setenv("GOAMD64", "v3")
+    monkeypatch.setenv("CGO_ENABLED", "1")
+    second = build_chaincode(".", elsewhere, tmp_path / "b")
+    assert (first.name, first.read_bytes()) == (second.name, second.read_bytes())
+
+
+def test_the_federations_own_rules_build_to_the_same_bytes_in_two_folders(tmp_path):
+    copied = tmp_path / "checkout" / "chaincode"
+    shutil.copytree(chaincode_sources(), copied)
+    first = build_chaincode(".", into=tmp_path / "a")
+    second = build_chaincode(".", copied, tmp_path / "b")
+    assert (first.name, first.read_bytes()) == (second.name, second.read_bytes())
 
 
 @pytest.mark.parametrize("package", ["./nothing", "..", "/etc", "cmd"])

@@ -49,7 +49,7 @@ def stopped(tmp_path: Path, definition: Path) -> Path:
     run = tmp_path / "run"
     consortium = load_consortium(definition)
     runfolder.prepare(run, consortium)
-    devnet_plan(consortium, run, Path("/bin/false")).write(run)
+    devnet_plan(consortium, run, Path("/bin/false"), "fedledger:id").write(run)
     return run
 
 

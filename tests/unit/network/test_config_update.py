@@ -54,6 +54,14 @@ def test_what_was_read_is_named_by_version_alone():
     assert (read.version, list(read.values), list(read.policies)) == (5, [], [])
 
 
+def test_a_revocation_reaches_both_parts_of_an_organisation_that_orders_too():
+    before = config()
+    before.channel_group.groups["Orderer"].groups["HospitalAMSP"].values["MSP"].value = msp_value()
+    after = with_revocation_list(before, "HospitalAMSP", b"list")
+    parts = [after.channel_group.groups[part].groups["HospitalAMSP"] for part in ("Application", "Orderer")]
+    assert [part.values["MSP"].value for part in parts] == [msp_value([b"list"])] * 2
+
+
 def test_the_orderers_organisation_may_revoke_too():
     after = with_revocation_list(config(), "OrdererMSP", b"new")
     assert revocation_lists(after, "OrdererMSP") == [b"new"]

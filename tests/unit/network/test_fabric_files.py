@@ -10,7 +10,8 @@ from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.fabric.channel_definition import PROFILE, channel_definition
 from network.fabric.configuration import orderer_configuration, peer_configuration
-from network.fabric.package import connection_path, package, package_id, write_package
+from network.fabric.package import connection_path, write_package
+from network.package import locked, write_lock
 from network.topology import Consortium, load_consortium
 
 CONSORTIUM = load_consortium()
@@ -54,6 +55,33 @@ def test_every_orderer_is_a_consenter_with_its_own_certificates():
     assert mapping[2]["Identity"] == "/run/identities/orderer/orderers/orderer3/msp/signcerts/cert.pem"
 
 
+ORGANISATIONS = [{"name": name, "role": "member", "orderers": 1} for name in ("bank-a", "bank-b", "bank-c")]
+ORGANISATIONS.append({"name": "ordering", "role": "orderer"})
+SEVERAL = Consortium.model_validate({"organisations": ORGANISATIONS})
+
+
+def test_every_organisation_with_orderers_is_one_of_the_channels_orderers():
+    ordering = channel_definition(SEVERAL, Path("/run"))["Profiles"][PROFILE]["Orderer"]
+    assert [o["Name"] for o in ordering["Organizations"]] == ["BankAMSP", "BankBMSP", "BankCMSP", "OrderingMSP"]
+    assert [o["OrdererEndpoints"] for o in ordering["Organizations"]] == [[o.address] for _, o in SEVERAL.orderers]
+    assert [(c["ID"], c["MSPID"]) for c in ordering["ConsenterMapping"]] == [
+        (1, "BankAMSP"),
+        (2, "BankBMSP"),
+        (3, "BankCMSP"),
+        (4, "OrderingMSP"),
+    ]
+    assert len(application(SEVERAL)["Organizations"]) == 3
+
+
+def test_an_orderer_trusts_the_tls_roots_of_all_orderers_and_the_admins_of_its_own_organisation():
+    organisation, orderer = SEVERAL.orderers[1]
+    made = orderer_configuration(SEVERAL, Path("/run"), organisation, orderer)
+    assert made["General"]["LocalMSPID"] == "BankBMSP"
+    roots = [f"/run/identities/{name}/tlsca/cert.pem" for name in ("bank-a", "bank-b", "bank-c", "ordering")]
+    assert made["General"]["Cluster"]["RootCAs"] == roots
+    assert made["Admin"]["TLS"]["ClientRootCAs"] == ["/run/identities/bank-b/orderers/orderer1.bank-b/tls/ca.crt"]
+
+
 def test_time_window_and_batch_interval_come_from_the_definition():
     consortium = CONSORTIUM.model_copy(update={"time_window_s": 90, "batch_interval_ms": 250})
     peer = peer_configuration(consortium, Path("/run"), consortium.members[0])["peer"]
@@ -64,7 +92,7 @@ def test_time_window_and_batch_interval_come_from_the_definition():
 
 
 def test_everything_listens_on_its_own_host_with_tls():
-    orderer = orderer_configuration(CONSORTIUM, Path("/run"), CONSORTIUM.orderer_org.orderers[0])
+    orderer = orderer_configuration(CONSORTIUM, Path("/run"), *CONSORTIUM.orderers[0])
     assert orderer["General"]["ListenAddress"] == "127.0.0.1"
     assert orderer["General"]["TLS"]["Enabled"]
     assert orderer["Admin"]["TLS"]["ClientAuthRequired"]
@@ -82,21 +110,16 @@ def test_operations_listen_on_loopback_alone_whatever_the_host():
     operations = peer_configuration(consortium, Path("/run"), consortium.members[0])["operations"]
     assert operations["listenAddress"].startswith("127.0.0.1:")
     assert operations["tls"]["enabled"]
-    orderer = orderer_configuration(consortium, Path("/run"), consortium.orderer_org.orderers[0])["Operations"]
+    orderer = orderer_configuration(consortium, Path("/run"), *consortium.orderers[0])["Operations"]
     assert orderer["ListenAddress"].startswith("127.0.0.1:")
     assert orderer["TLS"]["Enabled"]
 
 
-def test_the_package_is_the_same_for_all_and_holds_no_key(tmp_path):
-    assert package(CONSORTIUM) == package(CONSORTIUM)
-    assert package_id(CONSORTIUM).startswith("fedledger:")
-    (tmp_path / "p.tar.gz").write_bytes(package(CONSORTIUM))
-    with tarfile.open(tmp_path / "p.tar.gz") as archive:
-        assert archive.getnames() == ["metadata.json", "code.tar.gz"]
-
-
 def test_the_builder_hands_each_peer_its_own_connection(tmp_path):
     runfolder.prepare(tmp_path, CONSORTIUM)
+    program = tmp_path / "chaincode-abc"
+    program.write_bytes(b"a program")
+    write_lock(tmp_path, locked(CONSORTIUM, program))
     write_package(CONSORTIUM, tmp_path)
     member = CONSORTIUM.members[1]
     source, metadata, output, release = (tmp_path / n for n in ("source", "metadata", "output", "release"))
@@ -160,7 +183,7 @@ def test_one_line_of_the_definition_makes_a_raft_channel_that_fabric_2_5_can_rea
     assert (made["Capabilities"], ordering["OrdererType"]) == ({"V2_0": True}, "etcdraft")
     assert "ConsenterMapping" not in ordering
     consenters = ordering["EtcdRaft"]["Consenters"]
-    assert [c["Port"] for c in consenters] == [o.port for o in raft.orderer_org.orderers]
+    assert [c["Port"] for c in consenters] == [o.port for _, o in raft.orderers]
     assert consenters[2]["ServerTLSCert"] == "/run/identities/orderer/orderers/orderer3/tls/server.crt"
     assert ordering["Organizations"][0]["Policies"]["Writers"]["Rule"] == "OutOf(1, 'OrdererMSP.orderer')"
 

@@ -32,7 +32,12 @@ def test_the_default_has_four_hospitals_a_regulator_and_four_orderers():
     consortium = load_consortium()
     assert [m.name for m in consortium.members] == ["hospital-a", "hospital-b", "hospital-c", "hospital-d"]
     assert [r.msp_id for r in consortium.regulators] == ["RegulatorMSP"]
-    assert [o.name for o in consortium.orderer_org.orderers] == ["orderer1", "orderer2", "orderer3", "orderer4"]
+    assert [o.name for _, o in consortium.orderers] == [
+        "orderer1",
+        "orderer2",
+        "orderer3",
+        "orderer4",
+    ]
     assert (consortium.threshold, consortium.majority) == (3, 3)
 
 
@@ -46,6 +51,57 @@ def test_every_port_is_used_once_and_counted_from_the_base_port(load):
     ports = [port for _, _, port in load(definition(base_port=30000)).ports()]
     assert len(ports) == len(set(ports))
     assert all(30000 <= port < 30100 for port in ports)
+
+
+def four_that_order(**changes):
+    organisations = [{"name": name, "role": "member", "orderers": 1} for name in MEMBERS]
+    organisations.append({"name": "bank", "role": "orderer", "orderers": 1})
+    return {"organisations": organisations, **changes}
+
+
+def test_members_may_order_and_every_orderer_has_a_name_and_ports_of_its_own(load, tmp_path):
+    consortium = load(four_that_order())
+    assert [(o.name, orderer.name) for o, orderer in consortium.orderers] == [
+        ("hospital-a", "orderer1.hospital-a"),
+        ("hospital-b", "orderer1.hospital-b"),
+        ("hospital-c", "orderer1.hospital-c"),
+        ("bank", "orderer1.bank"),
+    ]
+    assert [m.peer.name for m in consortium.members] == [f"peer0.{name}" for name in MEMBERS]
+    ports = [port for _, _, port in consortium.ports()]
+    assert len(ports) == len(set(ports))
+    (tmp_path / "again.yaml").write_text(dump_consortium(consortium))
+    assert load_consortium(tmp_path / "again.yaml") == consortium
+    assert [o.name for _, o in read_checked(tmp_path / "again.yaml").orderers] == [
+        o.name for _, o in consortium.orderers
+    ]
+
+
+def test_two_orderers_of_one_name_are_refused(load):
+    value = four_that_order()
+    value["organisations"][3]["orderers"] = [{"name": "orderer1.hospital-a"}]
+    with pytest.raises(NetworkError, match=r"two orderers are called orderer1\.hospital-a"):
+        load(value)
+
+
+@pytest.mark.parametrize(
+    ("orderers", "tolerated", "warned"),
+    [((1, 1, 1, 1), 1, []), ((2, 1, 1, 0), 1, ["hospital-a"]), ((0, 0, 0, 4), 1, ["bank"]), ((2, 2, 2, 1), 2, [])],
+)
+def test_a_definition_warns_of_an_organisation_that_holds_more_orderers_than_bft_withstands(
+    load, orderers, tolerated, warned
+):
+    value = four_that_order()
+    for organisation, number in zip(value["organisations"], orderers, strict=True):
+        organisation["orderers"] = number
+    if not orderers[-1]:
+        value["organisations"].pop()
+    consortium = load(value)
+    assert consortium.tolerated == tolerated
+    assert [warning.split()[0] for warning in consortium.warnings()] == warned
+    assert all(f"BFT withstands {tolerated}" in warning for warning in consortium.warnings())
+    raft = load({**value, "ordering": "raft"})
+    assert (raft.tolerated, raft.warnings()) == ((sum(orderers) - 1) // 2, [])
 
 
 def test_an_organisation_at_the_end_moves_no_port_of_the_others(load):
@@ -70,7 +126,7 @@ def test_a_port_of_ones_own_overrides_the_allotted_one(load):
         (lambda v: v["organisations"][2].update(role="boss"), "  role: boss", "organisations.2.role"),
         (lambda v: v["organisations"][2].update(peers=[{"port": 17012}]), "  - port: 17012", "also used by"),
         (lambda v: v["organisations"].pop(), "organisations:", "at least 3 members"),
-        (lambda v: v["organisations"].pop(0), "organisations:", "exactly one organisation has the role orderer"),
+        (lambda v: v["organisations"].pop(0), "organisations:", "no organisation has orderers"),
         (lambda v: v.update(endorsement=1), "endorsement: 1", "one organisation alone"),
         (lambda v: v.update(endorsement=4), "endorsement: 4", "4 endorsements from 3 members"),
         (lambda v: v.update(endorsement="some"), "endorsement: some", "endorsement"),

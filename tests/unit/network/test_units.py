@@ -11,6 +11,7 @@ from network import runfolder
 from network.cli import network
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
+from network.package import locked, write_lock
 from network.topology import Consortium, load_consortium
 from network.units.model import Wishes, units_of
 from network.units.output import Rendering, plan_at, render
@@ -28,7 +29,11 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("everybody") / "run"
     consortium = load_consortium()
     runfolder.prepare(run, consortium)
-    devnet_plan(consortium, run, Path("/bin/false")).write(run)
+    program = run / CHAINCODE
+    program.write_bytes(b"a program")
+    lock = locked(consortium, program)
+    write_lock(run, lock)
+    devnet_plan(consortium, run, program, lock.package_id).write(run)
     return run
 
 
@@ -123,7 +128,7 @@ def test_a_host_gets_what_runs_on_it(consortium):
     for number, orderer in enumerate(definition["organisations"][0]["orderers"]):
         orderer["host"] = f"order{number}.example.org"
     spread = Consortium.model_validate(definition)
-    plan = plan_at(spread, "fabric", PLACES, CHAINCODE)
+    plan = plan_at(spread, "fabric", PLACES, CHAINCODE, "fedledger:id")
     names = [u.name for u in units_of(spread, plan, "orderer", PLACES, Wishes(host="order2.example.org"))]
     assert names == ["orderer3"]
     with pytest.raises(NetworkError, match=r"FL1022: orderer has no process on elsewhere"):
@@ -144,7 +149,7 @@ def test_no_process_sees_the_keys_of_another(own, consortium, tmp_path):
         text = (tmp_path / "out" / f"fedledger-{name}-hospital-a.service").read_text()
         hidden = [line.partition("=-")[2] for line in text.splitlines() if line.startswith("InaccessiblePaths")]
         seen = {key for key in keys if not any((PLACES.folder / key).is_relative_to(path) for path in hidden)}
-        plan = plan_at(consortium, "fabric", PLACES, CHAINCODE)
+        plan = plan_at(consortium, "fabric", PLACES, CHAINCODE, "fedledger:id")
         (unit,) = [u for u in units_of(consortium, plan, "hospital-a", PLACES, Wishes()) if u.name.startswith(name)]
         assert {PLACES.folder / key for key in seen} <= set(unit.keys)
 

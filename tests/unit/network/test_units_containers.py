@@ -11,6 +11,7 @@ import yaml
 
 from network import runfolder
 from network.errors import NetworkError
+from network.package import locked, write_lock
 from network.topology import Consortium, load_consortium
 from network.units.compose import IMAGE
 from network.units.model import Unit, Wishes, units_of
@@ -43,6 +44,8 @@ def folders(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) ->
     """The own folder of each kind of organisation."""
     base = tmp_path_factory.mktemp("consortium")
     runfolder.prepare(base / "run", consortium)
+    (base / CHAINCODE).write_bytes(b"a program")
+    write_lock(base / "run", locked(consortium, base / CHAINCODE))
     return {name: own_folder(base / "run", name, base / name) for name in ORGANISATIONS}
 
 
@@ -54,7 +57,7 @@ def rendered(consortium: Consortium, own: Path, form: str, out: Path) -> Path:
 
 
 def units(consortium: Consortium, organisation: str) -> dict[str, Unit]:
-    plan = plan_at(consortium, "fabric", PLACES, CHAINCODE)
+    plan = plan_at(consortium, "fabric", PLACES, CHAINCODE, "fedledger:id")
     return {unit.name: unit for unit in units_of(consortium, plan, organisation, PLACES, Wishes())}
 
 

@@ -163,13 +163,16 @@ func checkUpdate(round Round, id string, req UpdateRequest) error {
 
 // checkCount holds a declared count to the voted granularity and to the vetted rows, rounded up to it (T20).
 func checkCount(round Round, id string, examples uint64) error {
-	bucket, member := round.Parameters.CountBucket, round.member(id)
-	most := (member.Rows + bucket - 1) / bucket * bucket
+	bucket := round.Parameters.CountBucket
+	most := round.member(id).most(bucket)
 	if examples < 1 || examples > most || examples%bucket != 0 {
 		return errcode.New(errcode.CountRefused, "%d examples: must be a multiple of %d, at most %d", examples, bucket, most)
 	}
 	return nil
 }
+
+// most is the largest count that a member may declare.
+func (m Member) most(bucket uint64) uint64 { return (m.Rows + bucket - 1) / bucket * bucket }
 
 func (r Round) member(id string) Member {
 	for _, member := range r.Cohort {

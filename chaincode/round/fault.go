@@ -94,15 +94,6 @@ func (a *advance) blame(reason errcode.Code, blamed []string) error {
 	return nil
 }
 
-func blamedIn(s ledger.State, training string, epoch uint64) ([]string, error) {
-	blames, err := ledger.List[Blame](s, "blame", training, ledger.Number(epoch))
-	blamed := []string{}
-	for _, item := range blames {
-		blamed = append(blamed, item.Parts[2])
-	}
-	return blamed, err
-}
-
 // FaultRequest is the argument of ReportFault.
 type FaultRequest struct {
 	Ref

@@ -166,8 +166,7 @@ func (a *advance) finish() error {
 }
 
 // reward splits the round's budget among the survivors that finished: who withheld its reveal, or was proven at fault, is not
-// paid. Where the counted total does not lie within what the declared
-// counts allow, all are paid by their vetted rows.
+// paid. Where the counted total does not lie within what the declared counts allow, all are paid by their vetted rows.
 func (a *advance) reward(proposed Proposed, finished []string) error {
 	updates, err := byMember[Update](a.state, a.round.Ref, "update")
 	if err != nil {
@@ -177,17 +176,18 @@ func (a *advance) reward(proposed Proposed, finished []string) error {
 	if err != nil {
 		return err
 	}
-	shares := []rewards.Share{}
+	claims := []rewards.Share{}
 	for _, id := range finished {
-		member, volume := a.round.member(id), updates[id].Examples
-		if !consistent {
-			volume = member.Rows
+		member := a.round.member(id)
+		claim := member.claim(member.Rows)
+		if consistent {
+			claim.Volume = updates[id].Examples
 		}
-		shares = append(shares, rewards.Share{Participant: id, Volume: volume, Quality: member.Quality, Reliability: member.Reliability})
+		claims = append(claims, claim)
 	}
-	for i, amount := range rewards.Split(a.round.Budget, shares) {
-		id := shares[i].Participant
-		reward := rewards.Reward{Account: a.round.member(id).MSPID, Amount: amount}
+	amounts := a.round.pay(claims)
+	for _, id := range finished {
+		reward := rewards.Reward{Account: a.round.member(id).MSPID, Amount: amounts[id]}
 		if err := rewards.PutReward(a.state, a.round.Training, a.round.Round, id, reward); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
-	"fedledger/chaincode/membership"
 	"fedledger/chaincode/rewards"
 	"fedledger/chaincode/secagg"
 	"fedledger/chaincode/selection"
@@ -120,10 +119,11 @@ func fix(s ledger.State, env ledger.Env, training Training, plan Plan) (Round, e
 	if err != nil {
 		return Round{}, err
 	}
-	cohort, err := draw(s, training, parameters)
+	found, err := draw(s, training, parameters)
 	if err != nil {
 		return Round{}, err
 	}
+	cohort := found.cohort
 	if err := checkCost(plan, len(cohort), parameters); err != nil {
 		return Round{}, err
 	}
@@ -141,8 +141,8 @@ func fix(s ledger.State, env ledger.Env, training Training, plan Plan) (Round, e
 	round := Round{
 		Ref: training.ref(), Epoch: training.Epoch, Parent: training.Head.Round, Depth: training.Head.Depth + 1,
 		Plan: plan.Plan, BaseState: training.Head.State, LayoutDigest: plan.LayoutDigest, UpdateBytes: plan.UpdateBytes,
-		Threshold: secagg.Threshold(len(cohort)), Cohort: cohort, OpenedMS: env.TimeMS, Beacon: training.Beacon,
-		Budget: budget, Lifted: lifted, Rules: rules, Parameters: parameters,
+		Threshold: secagg.Threshold(len(cohort)), Cohort: cohort, KeptOut: found.keptOut, InPlace: found.inPlace,
+		OpenedMS: env.TimeMS, Beacon: training.Beacon, Budget: budget, Lifted: lifted, Rules: rules, Parameters: parameters,
 	}
 	round.Aggregators = selection.Shuffle(ledger.Bytes(training.Beacon), training.Training, training.Round, training.Attempt, round.Names())
 	round.Session = session(env.Channel, round)
@@ -158,50 +158,3 @@ func session(channel string, round Round) string {
 }
 
 func bytes32(text string) [32]byte { return [32]byte(ledger.Bytes(text)) }
-
-// draw takes the cohort from the epoch's draw: the first in its order that are active and not blamed in this epoch. Where
-// those are too few, as many of the blamed as it takes come back, so that blame alone never ends a small training: they
-// are slashed for every fault, and a vote can remove them.
-//
-// Scenario: six participants, cohort_min 5. An attempt ends with f blamed: the next has a to e. A vote suspends e: only four
-// are free, so f comes back, and a, b, c, d and f make the smallest cohort. With a seventh participant g, f would have stayed
-// out: those blamed come last.
-func draw(s ledger.State, training Training, parameters governance.Parameters) ([]Member, error) {
-	record, err := selection.Drawn(s, training.Training, training.Epoch, training.Beacon)
-	if err != nil {
-		return nil, err
-	}
-	blamed, err := blamedIn(s, training.Training, training.Epoch)
-	if err != nil {
-		return nil, err
-	}
-	free, back, err := selection.Eligible(s, record, blamed, parameters.MinimumStake)
-	if err != nil {
-		return nil, err
-	}
-	limits := selection.Limits{
-		Size: int(training.Cohort), Min: int(parameters.CohortMin), SurvivorMin: int(parameters.SurvivorMin),
-		PerOrganisation: int(parameters.ParticipantsPerOrganisation), Threshold: secagg.Threshold,
-	}
-	cohort, err := selection.Cohort(free, limits)
-	if err != nil && len(back) > 0 {
-		limits.Size = limits.Min
-		cohort, err = selection.Cohort(append(free, back...), limits)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return members(s, cohort)
-}
-
-func members(s ledger.State, cohort []selection.Candidate) ([]Member, error) {
-	drawn := make([]Member, len(cohort))
-	for i, candidate := range cohort {
-		participant, err := membership.Load(s, candidate.Participant)
-		if err != nil {
-			return nil, err
-		}
-		drawn[i] = Member{candidate.Participant, candidate.MSPID, participant.Profile.Rows, candidate.Quality, candidate.Reputation}
-	}
-	return drawn, nil
-}

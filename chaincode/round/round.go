@@ -71,6 +71,10 @@ type Round struct {
 	Threshold int `json:"threshold"`
 	// Cohort is in cohort order, which is by id. Invariant: at least cohort_min members.
 	Cohort []Member `json:"cohort"`
+	// KeptOut are those who would be in the cohort had nobody complained of them without proof: their part of the budget is paid
+	// to no member that would be in it anyway. InPlace are the members that would not be. Invariant: Cohort and KeptOut share nobody.
+	KeptOut []Member `json:"kept_out"`
+	InPlace []string `json:"in_place"`
 	// Aggregators is the order in which members may propose. Invariant: a permutation of the cohort's ids.
 	Aggregators []string `json:"aggregators"`
 	OpenedMS    int64    `json:"opened_ms"`

@@ -24,6 +24,8 @@ type View struct {
 	Threshold    int                    `json:"threshold"`
 	Cohort       []string               `json:"cohort"`
 	Members      []Member               `json:"members"`
+	KeptOut      []Member               `json:"kept_out"` // by complaints that nobody proved
+	InPlace      []string               `json:"in_place"` // members in their place
 	Aggregators  []string               `json:"aggregators"`
 	Turns        []ProposerTurn         `json:"turns"`
 	Keys         map[string]Keys        `json:"keys"`
@@ -117,8 +119,8 @@ func fixed(round Round) View {
 	return View{
 		Ref: round.Ref, OpenedMS: round.OpenedMS, Epoch: round.Epoch, Parent: round.Parent, Depth: round.Depth,
 		Plan: round.Plan, BaseState: round.BaseState, LayoutDigest: round.LayoutDigest, Session: round.Session,
-		Threshold: round.Threshold, Cohort: round.Names(), Members: round.Cohort, Aggregators: round.Aggregators,
-		Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
+		Threshold: round.Threshold, Cohort: round.Names(), Members: round.Cohort, KeptOut: round.KeptOut, InPlace: round.InPlace,
+		Aggregators: round.Aggregators, Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
 		Turns: []ProposerTurn{}, Exposure: []Exposure{}, Frozen: []FrozenView{}, Attestations: map[string]Attestation{}, NoState: map[string]NoState{},
 	}
 }

@@ -1,8 +1,6 @@
 package selection
 
 import (
-	"slices"
-
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
@@ -102,8 +100,8 @@ func LoadDraw(s ledger.State, training string, epoch uint64) (DrawRecord, bool, 
 }
 
 // Eligible returns the draw's candidates in its order, without those that are suspended or removed now, and without those
-// whose stake, beyond what they may owe, is below the minimum: whose faults would be free. Apart, those that are blamed.
-func Eligible(s ledger.State, record DrawRecord, blamed []string, minimumStake uint64) (free, back []Candidate, err error) {
+// whose stake, beyond what they may owe, is below the minimum: whose faults would be free.
+func Eligible(s ledger.State, record DrawRecord, minimumStake uint64) ([]Candidate, error) {
 	byName, keys := map[string]Candidate{}, []string{}
 	for _, candidate := range record.Candidates {
 		byName[candidate.Participant] = candidate
@@ -111,20 +109,19 @@ func Eligible(s ledger.State, record DrawRecord, blamed []string, minimumStake u
 			ledger.Key("stake", candidate.Participant))
 	}
 	if err := s.Ahead(keys...); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	found := []Candidate{}
 	for _, name := range record.Order {
 		eligible, err := isEligible(s, name, minimumStake)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case eligible && slices.Contains(blamed, name):
-			back = append(back, byName[name])
-		case eligible:
-			free = append(free, byName[name])
+		if err != nil {
+			return nil, err
+		}
+		if eligible {
+			found = append(found, byName[name])
 		}
 	}
-	return free, back, nil
+	return found, nil
 }
 
 func isEligible(s ledger.State, name string, minimumStake uint64) (bool, error) {

@@ -105,6 +105,8 @@ class Round(View):
         cohort: The drawn participants, in the order of the draw. Invariant: it and all above but phase and deadline_ms
             never change.
         members: The cohort with organisations and rows, as they stood at the draw.
+        kept_out: Those who would be in the cohort had nobody complained of them without proof; their pay is set aside.
+        in_place: The members in their place. Invariant: empty where nobody is kept out.
         aggregators: Who proposes first, second …; from Attest on only survivors.
         turns: From when on each may propose. Invariant: empty outside Attest.
         complaints: Dealer → who cannot open its share → whether the dealer has answered.
@@ -136,6 +138,8 @@ class Round(View):
     depth: int = 0
     cohort: tuple[str, ...]
     members: tuple[Member, ...] = ()
+    kept_out: tuple[Member, ...] = ()
+    in_place: tuple[str, ...] = ()
     aggregators: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
     keys: dict[str, Keys] = Field(default_factory=dict)

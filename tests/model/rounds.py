@@ -71,6 +71,17 @@ class Rounds(Consortium):
         assert sorted(record["aggregators"]) == names
         assert 4 <= len(names) <= self.size
         assert not {place_of(name) for name in names} & (self.suspended | self.benched)
+        self._check_kept_out(training, record, set(names))
+
+    def _check_kept_out(self, training: Training, record: dict[str, Any], names: set[str]) -> None:
+        """Whoever is kept out is blamed, and complaints alone leave the threshold of the whole cohort."""
+        kept = {member["participant"] for member in record["kept_out"]}
+        blamed = {parts[2] for parts, _ in self.ledger.under("blame", training.name, record["epoch"])}
+        assert not kept & names
+        assert not kept or kept & blamed
+        assert set(record["in_place"]) <= names
+        whole = len(names) + len(kept) - len(record["in_place"])
+        assert len(names) >= 2 * whole // 3 + 1
 
     def _same(self, play: Play) -> None:
         """Hold the rules' record of the attempt against what is expected."""

@@ -13,7 +13,7 @@ from fabric_protos.orderer import ab_pb2
 from fabric_protos.peer import events_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway import Endpoint, GrpcTransport, Signer, errors
+from gateway import Endpoint, GrpcTransport, errors
 from gateway.encoding import serialized_identity
 from network import codes
 from network.connection import Profile
@@ -148,7 +148,7 @@ def _signature_header(user: Profile) -> bytes:
 
 
 def _sign(user: Profile, message: bytes) -> bytes:
-    signer = Signer.from_pem(user.key_pem)
+    signer = user.signer
     return signer.sign(signer.digest(message))
 
 

@@ -54,6 +54,7 @@ AUTHORITY_REFUSED: Final = "FL1091"
 SECRET_IN_CLEAR: Final = "FL1092"
 CERTIFICATE_AWAITED: Final = "FL1093"
 CERTIFICATE_UNUSABLE: Final = "FL1094"
+TOKEN_UNUSABLE: Final = "FL1095"
 PACKAGE_MISSING: Final = "FL1096"
 CATALOGUE: Final = {
     DEFINITION_UNREADABLE: Entry(
@@ -162,6 +163,7 @@ CATALOGUE: Final = {
         "A certificate or revocation list to be imported does not fit: its key, chain, validity, unit or names; nothing was imported.",
         "",
     ),
+    TOKEN_UNUSABLE: Entry("The PKCS#11 token that holds a key cannot be used: its library, label, PIN or key.", ""),
     PACKAGE_MISSING: Entry(
         "An optional package is not installed.", "Install fedledger with the extra that the message names."
     ),

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway import Signer
 from network import codes
+from network.ca.keys import signer_of
 from network.errors import NetworkError
 from network.folders import definition_path, folder_of, public_parts
 from network.topology import Consortium, Organisation, load_consortium
@@ -19,6 +21,7 @@ class Profile:
     msp_id: str
     cert_pem: bytes
     key_pem: bytes = field(repr=False)
+    """The key, or which key of a token it is (network/ca/hsm.py)."""
     tls_client_cert_pem: bytes
     tls_client_key_pem: bytes = field(repr=False)
     peers: tuple[tuple[str, bytes], ...]
@@ -30,6 +33,11 @@ class Profile:
     """The URL of every blob service that others can reach, by organisation."""
     tls_roots: dict[str, bytes]
     """The TLS root of every organisation."""
+
+    @property
+    def signer(self) -> Signer:
+        """Return who signs as the user; ValueError if the key is none that Fabric takes, FL1095 if a token fails."""
+        return signer_of(self.key_pem)
 
     @property
     def tls_bundle_pem(self) -> bytes:

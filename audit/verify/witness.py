@@ -16,7 +16,7 @@ from audit.fabric.channel import ChannelConfig
 from audit.fabric.orderers import OrdererError, check_signatures
 from audit.fabric.wire import WireError, header_hash
 from audit.verify.verdict import Rule, Unchecked, Verdict
-from gateway import Endpoint, Identity, Signer, connect
+from gateway import Endpoint, Identity, connect
 from gateway.errors import GatewayError
 from network.connection import Profile
 from network.topology import Consortium
@@ -49,7 +49,7 @@ async def ask(profile: Profile, consortium: Consortium, config: ChannelConfig, v
 
 async def _ask(profile: Profile, organisation: str, address: str, config: ChannelConfig, verdict: Verdict) -> Witness:
     endpoint = Endpoint(address, root_certificates=profile.tls_roots[organisation])
-    identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
+    identity, signer = Identity(profile.msp_id, profile.cert_pem), profile.signer
     blocks: list[common_pb2.Block] = []
     try:
         async with asyncio.timeout(PATIENCE_SECONDS), connect([endpoint], identity, signer) as gateway:

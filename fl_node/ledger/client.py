@@ -16,7 +16,7 @@ from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
 from fl_node.ledger.records import Parameters, Participant, Plan, Reveal, Round, Training
-from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, Signer, ValidationCode, connect
+from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, ValidationCode, connect
 from gateway.errors import ConnectError, GatewayError
 from network import contract_codes
 from network.connection import Profile
@@ -223,7 +223,7 @@ def gateway_of(profile: Profile) -> Gateway:
     """
     endpoints = [Endpoint(address, root_certificates=root) for address, root in profile.peers]
     try:
-        identity, signer = Identity(profile.msp_id, profile.cert_pem), Signer.from_pem(profile.key_pem)
+        identity, signer = Identity(profile.msp_id, profile.cert_pem), profile.signer
     except ValueError as error:
         raise NodeError(
             codes.IDENTITY_UNUSABLE, f"the identity is not usable: {error}", where=profile.organisation

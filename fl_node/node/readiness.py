@@ -10,17 +10,18 @@ from typing import Final
 
 import aiohttp
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.blobs.proxy import proxy_for
 from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
+from gateway import signatures
 from network.connection import Profile
 
 MAX_SKEW_S: Final = 30.0
 """Half of the narrowest time window that peers accept (60 s)."""
+PROBE: Final = b"fedledger: is this the certificate's key?"
 
 
 async def require(config: NodeConfig, own: Profile) -> None:
@@ -42,17 +43,15 @@ def check_identity(own: Profile) -> str:
         NodeError: FL4002 the key is another's, FL4003 the certificate has expired.
     """
     certificate = x509.load_pem_x509_certificate(own.cert_pem)
-    key = load_pem_private_key(own.key_pem, None)
-    public = [
-        k.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        for k in (certificate.public_key(), key.public_key())
-    ]
-    if public[0] != public[1]:
+    try:
+        signer = own.signer
+        signatures.verify(certificate.public_key(), signer.sign(signer.digest(PROBE)), PROBE)
+    except ValueError:
         raise NodeError(
             codes.IDENTITY_UNUSABLE,
             "certificate and private key do not belong together",
             hint="Restore the right key file.",
-        )
+        ) from None
     now = datetime.now(UTC)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise NodeError(

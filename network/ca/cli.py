@@ -64,3 +64,28 @@ def import_(
     out.print(f"{len(done.answered)} requests are answered, {len(done.awaited)} wait", highlight=False)
     for each in done.awaited:
         out.print(f"  {each}", markup=False, highlight=False)
+
+
+@ca.command()
+def token(
+    org: Annotated[str, typer.Argument(help="An organisation, such as hospital-a.")],
+    name: Annotated[str, typer.Argument(help="An identity that has no key yet, such as node.")],
+    library: Annotated[Path, typer.Option(help="The token's PKCS#11 library.", exists=True, resolve_path=True)],
+    label: Annotated[str, typer.Option(help="The token's label.")],
+    run: Run = DEFAULT_RUN,
+    pin_file: Annotated[Path | None, typer.Option(help="A file with the PIN.", resolve_path=True)] = None,
+    pin_env: Annotated[str, typer.Option(help="The environment variable with the PIN.")] = "FEDLEDGER_PIN",
+    as_json: Json = False,
+) -> None:
+    """Have an identity's signing key made in a PKCS#11 token, where it stays; before the identity is issued."""
+    from network.ca.hsm import TokenReference, keep_in_token
+    from network.folders import folder_of
+
+    with explained(as_json=as_json):
+        where = {"pin_file": str(pin_file)} if pin_file else {"pin_env": pin_env}
+        reference = TokenReference(str(library), label, f"{name}.{org}", **where)
+        keep_in_token(folder_of(run, org).user(name) / "msp" / "keystore" / "key.pem", reference)
+    if as_json:
+        emit_json({"organisation": org, "name": name, "token": label, "key": reference.key})
+    else:
+        out.print(f"the key of {name} of {org} will be {reference.key} in the token {label}", highlight=False)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from gateway import Endpoint, Gateway, Identity, Signer, connect, errors
+from gateway import Endpoint, Gateway, Identity, connect, errors
 from network import codes
 from network.blocking import finish
 from network.connection import profile
@@ -66,7 +66,7 @@ async def _routes(run: Path, consortium: Consortium) -> None:
 async def _gateway_routes(run: Path, consortium: Consortium, organisation: str, deadline: float) -> None:
     user = profile(run, organisation, "client")
     endpoints = [Endpoint(address, root_certificates=root) for address, root in user.peers]
-    async with connect(endpoints, Identity(user.msp_id, user.cert_pem), Signer.from_pem(user.key_pem)) as gateway:
+    async with connect(endpoints, Identity(user.msp_id, user.cert_pem), user.signer) as gateway:
         for member in consortium.members:
             while problem := await _problem(gateway, consortium, member.msp_id):
                 if time.monotonic() > deadline:

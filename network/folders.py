@@ -95,6 +95,10 @@ class OrganisationFolder:
         """Return the folder of one participant's node."""
         return self.root / "nodes" / participant
 
+    def node_blobs(self, participant: str) -> Path:
+        """Return the blobs of a participant's node that does not run the organisation's blob service."""
+        return self.node(participant) / "blobs"
+
     def data(self, process: str) -> Path:
         """Return what a process keeps: its ledger."""
         return self.root / "data" / process

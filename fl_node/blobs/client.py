@@ -49,10 +49,10 @@ class BlobClient:
             urls: The blob services that can be reached, by organisation.
             contexts: In which TLS contexts.
             egress: What leaves is written here.
-            beside: An organisation whose store is written here and not through a service: it has each blob already.
+            beside: The organisation whose store the caller writes itself: it has every blob already and is not called.
         """
-        self.urls = dict(urls)
-        self._beside = [beside] if beside and beside not in self.urls else []
+        self.urls = {name: url for name, url in urls.items() if name != beside}
+        self._beside = [beside] if beside else []
         self._contexts = contexts
         self._egress = egress
         self._session: aiohttp.ClientSession | None = None

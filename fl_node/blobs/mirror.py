@@ -106,5 +106,5 @@ class Mirror:
             self._metrics.blobs.inc()
 
     def _sources(self, first: str) -> list[str]:
-        others = [name for name in self.client.urls if name != self.organisation]
+        others = list(self.client.urls)
         return [first, *others] if first in self.client.urls else others

@@ -68,6 +68,13 @@ JournalKey = Annotated[
         resolve_path=True,
     ),
 ]
+User = Annotated[str, typer.Option("--user", help="The identity that signs; see `fedledger identity add`.")]
+NoBlobService = Annotated[
+    bool,
+    typer.Option(
+        "--no-blob-service", help="Another node of this organisation serves its blobs; give --observe-port then."
+    ),
+]
 ObservePort = Annotated[int, typer.Option("--observe-port", help="Port for /metrics and /health on 127.0.0.1.")]
 
 
@@ -76,6 +83,7 @@ def run(
     org: Org,
     data: Data = None,
     participant: ParticipantId = "",
+    user: User = "node",
     plan: Plans = None,
     retention_days: Annotated[float, typer.Option(min=0, help="How long masked blobs stay for the audit.")] = 90,
     accept_lifted: Annotated[
@@ -86,6 +94,7 @@ def run(
     quota_gb: QuotaGb = 8,
     reserve_mb: ReserveMb = 64,
     unnamed_days: UnnamedDays = 30,
+    no_blob_service: NoBlobService = False,
     observe_port: ObservePort = 0,
     plan_memory_mb: PlanMemoryMb = 4096,
     plan_cpu_s: PlanCpuS = 3600,
@@ -102,10 +111,12 @@ def run(
         org,
         data,
         participant,
+        user,
         consent=consent,
         limits=taken,
         sandbox=sandbox,
         journal_key=journal_key,
+        serves=not no_blob_service,
         observe_port=observe_port,
     )
     configure_logs()
@@ -118,6 +129,7 @@ def doctor(
     org: Org,
     data: Data = None,
     participant: ParticipantId = "",
+    user: User = "node",
     plan: Plans = None,
     reserve_mb: ReserveMb = 64,
     run: Run = DEFAULT_RUN,
@@ -125,7 +137,7 @@ def doctor(
 ) -> None:
     """Check identity, clock, network, data, plan, disk and blob services; say what to mend. Exit code 4 if anything."""
     accepted = Consent(frozenset(plan or ()))
-    config = NodeConfig(run, org, data, participant, consent=accepted, limits=Limits(reserve=reserve_mb << 20))
+    config = NodeConfig(run, org, data, participant, user, consent=accepted, limits=Limits(reserve=reserve_mb << 20))
 
     async def collect() -> list[Finding]:
         return [finding async for finding in examine(config)]

@@ -25,6 +25,8 @@ class NodeConfig:
         limits: What its blob service takes.
         sandbox: What a plan may take of this machine.
         journal_key: The file with the journal's key, made where it is missing; None means beside the user's other keys.
+        serves: It runs the organisation's blob service. An organisation's second node does not: it keeps its own blobs
+            and calls that service as it calls others'.
         observe_port: Port on 127.0.0.1 for metrics and health; 0 picks two above the blob service's.
     """
 
@@ -37,6 +39,7 @@ class NodeConfig:
     limits: Limits = field(default_factory=Limits)
     sandbox: Sandbox = field(default_factory=Sandbox)
     journal_key: Path | None = None
+    serves: bool = True
     observe_port: int = 0
 
     @property
@@ -57,8 +60,9 @@ class NodeConfig:
 
     @property
     def blobs(self) -> Path:
-        """Return the folder that the organisation's chaincode process reads."""
-        return folder_of(self.run, self.organisation).blobs
+        """Return where the node keeps blobs: if it serves, where the organisation's chaincode process reads them."""
+        own = folder_of(self.run, self.organisation)
+        return own.blobs if self.serves else own.node_blobs(self.name)
 
     @property
     def consortium(self) -> Consortium:

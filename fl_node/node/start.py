@@ -61,13 +61,14 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
     await readiness.require(config, own)
     consortium = config.consortium
     member = consortium.organisation(config.organisation)
+    beside = member.name if config.serves else ""
     assert member.blob_port, "the definition gives every member a blob service"
     async with contextlib.AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(config.folder / "journal", config.key_file))
         store = BlobStore(config.blobs, config.limits, config.organisation)
         metrics, health = Metrics(), Health()
         egress = EgressLog(config.folder / "egress.jsonl", metrics.sent.inc)
-        if member.inbound:
+        if member.inbound and config.serves:
             service = BlobService(store, tls.Trust.of(consortium, config.run), egress)
             serving = tls.serving(config.run, consortium, config.organisation, config.user)
             runner = await serve_blobs(service, member.host, member.blob_port, serving)
@@ -75,7 +76,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
         stack.push_async_callback(observer.cleanup)
         calling = tls.calling(config.run, config.organisation, config.user)
-        client = await stack.enter_async_context(BlobClient(own.blobs, calling, egress, beside=member.name))
+        client = await stack.enter_async_context(BlobClient(own.blobs, calling, egress, beside=beside))
         ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))
         witnesses = Witnesses(own, consortium, egress)
         stack.push_async_callback(witnesses.close)

@@ -33,18 +33,22 @@ def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 
 
 @contextlib.contextmanager
-def network(folder: Path, request: pytest.FixtureRequest, *more: str, out_of_reach: str = "") -> Iterator[Path]:
-    """Run a network with short phases, of the default definition's members and some more.
+def network(
+    folder: Path, request: pytest.FixtureRequest, *more: str, out_of_reach: str = "", channel: str = "", **terms: int
+) -> Iterator[Path]:
+    """Run a network with short phases, of the default definition's members and some more, and perhaps other terms.
 
     Nobody can open a connection to the blob service of who is out of reach.
     """
     raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
-    raw["federation"]["parameters"] |= TIMES
+    raw["federation"]["parameters"] |= TIMES | terms
     raw["organisations"] += [{"name": name, "role": "member"} for name in more]
     raw.pop("base_port")
+    raw["channel"] = channel or raw["channel"]
     for organisation in raw["organisations"]:
         if organisation["name"] == out_of_reach:
             organisation["inbound"] = False
+    folder.mkdir(exist_ok=True)
     definition = folder / "definition.yaml"
     definition.write_text(yaml.safe_dump(raw))
     kind = request.config.getoption("--network")

@@ -8,6 +8,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,9 +162,16 @@ def main(run: str, org: str, data: str) -> None:
     consent = Consent(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
     configure_logs()
     try:
-        asyncio.run(run_node(NodeConfig(Path(run), org, Path(data), consent=consent), opener))
+        asyncio.run(run_node(_second(NodeConfig(Path(run), org, Path(data), consent=consent)), opener))
     except FedledgerError as error:  # as `fedledger node run` does
         sys.exit(str(error))
+
+
+def _second(config: NodeConfig) -> NodeConfig:
+    """Return the settings of an organisation's second node, where the environment names its participant."""
+    if name := os.environ.get("PARTICIPANT"):
+        return replace(config, participant=name, user=name, serves=False, observe_port=int(os.environ["OBSERVE_PORT"]))
+    return config
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"flag", "Advance, ReportFault", "an anomaly with its evidence"},
 	{"outcome", "Advance, ReportFault, votes", "what an attempt showed of a participant, until Settle folds it"},
 	{"engagement", "OpenRound, Advance, ReportFault, votes, Settle", "what an attempt may take of a participant's stake, until Settle has folded its round"},
+	{"step", "Advance, votes", "the attempt that made the state of a depth: the lineage of a training's head, and deeper what was left"},
 	{"reward", "Advance", "what a Final grants a participant"},
 	{"escrow", "OpenRound, Settle", "a round's budget, until Settle pays it out"},
 	{"settled", "Settle", "what was folded"},

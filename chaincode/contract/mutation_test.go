@@ -52,6 +52,8 @@ var rules = []withoutRule{
 	{"TestT11TheBeaconMovesOnWithEveryAttemptAndSeedsTheNextEpoch", "round/finish.go", []string{"a.status.Beacon = beaconAfterVoid(a.round)", "_ = beaconAfterVoid"}},
 	{"TestT11ARollBackDrawsFreshCandidatesByABeaconThatNobodyKnewThen", "round/training.go", []string{"training.Snapshots, training.AwaitsBeacon = training.Snapshots+1, true", "training.Snapshots, training.AwaitsBeacon = training.Snapshots+1, false"}},
 	{"TestT11ARollBackDrawsFreshCandidatesByABeaconThatNobodyKnewThen", "round/training.go", []string{"training.Snapshots, training.AwaitsBeacon = training.Snapshots+1, true", "training.Snapshots, training.AwaitsBeacon = training.Epoch+1, true"}},
+	{"TestALineageLeadsToTheHeadWhicheverRoundsAreRolledBackTo", "round/training.go", []string{"relink(s, training.Training, left, training.Head); err != nil", "relink(s, training.Training, left, Head{}); err != nil"}},
+	{"TestALineageLeadsToTheHeadWhicheverRoundsAreRolledBackTo", "round/lineage.go", []string{"depth <= old.Depth && known == round.Ref", "known == round.Ref"}},
 	{"TestT12T13ASurvivorSetThatDiffersByOneOnTheSameBaseVoidsBeforeAnyReveal", "round/freeze.go", []string{"difference > 0 && difference <", "difference < 0 && difference <"}},
 	{"TestT12AnotherTrainingOnTheSameBaseIsHeldAgainstItToo", "round/freeze.go", []string{`ledger.List[Frozen](s, "base", baseState)`, `ledger.List[Frozen](s, "base", baseState, "twin")`}},
 	{"TestT13HoweverTheBadAreBlamedTheHonestRestIsSummedWithoutAVote", "round/freeze.go", []string{"append(excused, without(blamed, excused)...)", "without(blamed, nil)"}},

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"math"
+	"strconv"
 	"strings"
 
 	"fedledger/chaincode/codec"
@@ -39,14 +41,9 @@ func (p Page) size() (int, error) {
 	return p.PageSize, ledger.CheckText("bookmark", p.Bookmark, maxBookmark)
 }
 
-// add appends an item unless the page is full; then the bookmark is that of the item before it.
-func (l *Listing[T]) add(item T, size, bytes int, before string) (full bool) {
-	if held := len(l.Items); held == size || held > 0 && bytes > maxPageBytes {
-		l.Bookmark = before
-		return true
-	}
-	l.Items = append(l.Items, item)
-	return false
+// full says that the page takes no other item, with which its items have so many bytes.
+func (l *Listing[T]) full(size, bytes, most int) bool {
+	return len(l.Items) == size || len(l.Items) > 0 && bytes > most
 }
 
 // paged reads one page of the records under a prefix and no more: what came before the bookmark, and what follows the page,
@@ -75,9 +72,11 @@ func paged[T, V any](s ledger.State, page Page, view func(ledger.Item[T]) (V, er
 			if err != nil {
 				return listing, err
 			}
-			if bytes += len(raw); listing.add(made, size, bytes, before) {
+			if bytes += len(raw); listing.full(size, bytes, maxPageBytes) {
+				listing.Bookmark = before
 				return listing, nil
 			}
+			listing.Items = append(listing.Items, made)
 			before, after = strings.Join(item.Parts[len(prefix):], "/"), ledger.Key(kind, item.Parts...)
 		}
 		if len(found) < pageBatch {
@@ -89,26 +88,38 @@ func paged[T, V any](s ledger.State, page Page, view func(ledger.Item[T]) (V, er
 // record is the view of what is listed as it stands.
 func record[T any](item ledger.Item[T]) (T, error) { return item.Record, nil }
 
-// cut cuts a page out of items that are sorted by name.
-func cut[T any](all []T, page Page, name func(T) string) (Listing[T], error) {
+// numbered cuts a page out of the items 1 to last; the bookmark is a number. Without a page_size all are on one page.
+func numbered[T any](page Page, last uint64, item func(uint64) (T, error)) (Listing[T], error) {
 	listing := Listing[T]{Items: []T{}}
 	size, err := page.size()
 	if err != nil {
 		return listing, err
 	}
-	bytes, before := 0, ""
-	for _, item := range all {
-		if name(item) <= page.Bookmark {
-			continue
+	next, most := uint64(1), maxPageBytes
+	if page.Bookmark != "" {
+		before, err := strconv.ParseUint(page.Bookmark, 10, 32)
+		if err != nil {
+			return listing, errcode.New(errcode.BadArgument, "bookmark must be one that a page came with")
 		}
-		raw, err := codec.Canonical(item)
+		next = before + 1
+	}
+	if page.PageSize == 0 {
+		size, most = math.MaxInt, math.MaxInt
+	}
+	for bytes := 0; next <= last; next++ {
+		one, err := item(next)
 		if err != nil {
 			return listing, err
 		}
-		if bytes += len(raw); listing.add(item, size, bytes, before) {
+		raw, err := codec.Canonical(one)
+		if err != nil {
+			return listing, err
+		}
+		if bytes += len(raw); listing.full(size, bytes, most) {
+			listing.Bookmark = ledger.Number(next - 1)
 			break
 		}
-		before = name(item)
+		listing.Items = append(listing.Items, one)
 	}
 	return listing, nil
 }

@@ -37,13 +37,13 @@ type lineageView struct {
 	Bookmark string `json:"bookmark"`
 }
 
-// getLineage returns the whole lineage, or a page of it where the request names a page_size.
+// getLineage returns the whole lineage, or a page of it where the request names a page_size: a page reads its own steps only.
 func getLineage(s ledger.State, req roundsRequest) (lineageView, error) {
-	lineage, err := round.GetLineage(s, req.Training)
-	if err != nil || req.PageSize == 0 {
+	lineage, last, err := round.GetLineage(s, req.Training)
+	if err != nil {
 		return lineageView{lineage, ""}, err
 	}
-	page, err := cut(lineage.Steps, req.Page, func(step round.Step) string { return ledger.Number(step.Round) })
+	page, err := numbered(req.Page, last, func(depth uint64) (round.Step, error) { return round.StepAt(s, req.Training, depth) })
 	lineage.Steps = page.Items
 	return lineageView{lineage, page.Bookmark}, err
 }

@@ -134,8 +134,8 @@ func (a *advance) outcomes(dropouts, faults, finished []string) error {
 	return nil
 }
 
-// finish makes the attested state the round's result. It writes keys of its own round only, so that nothing else that goes
-// on in the consortium can make it fail.
+// finish makes the attested state the round's result. It writes keys of its own round and its training's step only, so that
+// nothing else that goes on in the consortium can make it fail.
 func (a *advance) finish() error {
 	proposed, _, err := ledger.Load[Proposed](a.state, a.round.key("proposed", ledger.Number(a.status.Number)))
 	if err != nil {
@@ -160,6 +160,9 @@ func (a *advance) finish() error {
 		return err
 	}
 	if err := a.flagExposures(); err != nil {
+		return err
+	}
+	if err := ledger.Store(a.state, stepKey(a.round.Training, a.round.Depth), a.round.Ref); err != nil {
 		return err
 	}
 	return a.reward(proposed, finished)

@@ -1,7 +1,6 @@
 package round
 
 import (
-	"slices"
 	"strconv"
 
 	"fedledger/chaincode/errcode"
@@ -58,33 +57,77 @@ func current(s ledger.State, training Training) (Training, error) {
 	return training.takeOver(round, status), nil
 }
 
-// GetLineage follows a training's state back to the plan's initial one.
-func GetLineage(s ledger.State, id string) (Lineage, error) {
+// GetLineage returns a training's lineage without its steps, and how many there are.
+func GetLineage(s ledger.State, id string) (Lineage, uint64, error) {
 	training, err := GetTraining(s, id)
 	if err != nil {
-		return Lineage{}, err
+		return Lineage{}, 0, err
 	}
 	plan, err := LoadPlan(s, training.Plan)
+	return Lineage{id, plan.Plan, plan.InitialState, training.Head.State, []Step{}}, training.Head.Depth, err
+}
+
+func stepKey(training string, depth uint64) string {
+	return ledger.Key("step", training, ledger.Number(depth))
+}
+
+// StepAt returns the step of a depth, from 1 to the number of steps.
+func StepAt(s ledger.State, training string, depth uint64) (Step, error) {
+	ref, _, err := ledger.Load[Ref](s, stepKey(training, depth))
 	if err != nil {
-		return Lineage{}, err
+		return Step{}, err
 	}
-	lineage := Lineage{id, plan.Plan, plan.InitialState, training.Head.State, []Step{}}
-	for at := training.Head.Round; at != 0; {
-		round, status, err := finalAttempt(s, id, at)
+	round, status, err := load(s, ref)
+	if err != nil {
+		return Step{}, err
+	}
+	proposed, _, err := ledger.Load[Proposed](s, round.key("proposed", ledger.Number(status.Number)))
+	return Step{round.Ref, round.BaseState, status.State, status.Survivors, proposed.Metrics, proposed.Examples}, err
+}
+
+// relink makes the steps lead to another head.
+//
+// Invariant: the steps of depth 1 to the head's are those that lead to it; what lies deeper is of a lineage that was left. So from
+// the old head's depth on down, where a step is right all before it are.
+func relink(s ledger.State, training string, old, head Head) error {
+	for at, depth := head.Round, head.Depth; at != 0; depth-- {
+		round, _, err := finalAttempt(s, training, at)
 		if err != nil {
-			return lineage, err
+			return err
 		}
-		proposed, _, err := ledger.Load[Proposed](s, round.key("proposed", ledger.Number(status.Number)))
-		if err != nil {
-			return lineage, err
+		known, _, err := ledger.Load[Ref](s, stepKey(training, depth))
+		if err != nil || depth <= old.Depth && known == round.Ref {
+			return err
 		}
-		lineage.Steps = append(lineage.Steps, Step{
-			round.Ref, round.BaseState, status.State, status.Survivors, proposed.Metrics, proposed.Examples,
-		})
+		if err := ledger.Store(s, stepKey(training, depth), round.Ref); err != nil {
+			return err
+		}
 		at = round.Parent
 	}
-	slices.Reverse(lineage.Steps)
-	return lineage, nil
+	return nil
+}
+
+func headAt(s ledger.State, training Training, plan Plan, number uint64) (Head, error) {
+	if number == 0 {
+		return Head{State: plan.InitialState}, nil
+	}
+	round, status, err := finalAttempt(s, training.Training, number)
+	if err != nil {
+		return Head{}, err
+	}
+	return Head{number, status.State, round.Depth}, nil
+}
+
+// finalAttempt loads the attempt of a round that ended Final.
+func finalAttempt(s ledger.State, training string, number uint64) (Round, Status, error) {
+	statuses, err := ledger.List[Status](s, "phase", training, ledger.Number(number))
+	if err != nil {
+		return Round{}, Status{}, err
+	}
+	if last := len(statuses) - 1; last >= 0 && statuses[last].Record.Phase == Final {
+		return load(s, Ref{training, number, uint64(last + 1)})
+	}
+	return Round{}, Status{}, errcode.New(errcode.UnknownRound, "round %d of %s is not Final", number, training)
 }
 
 // CheckEnded refuses a round that has not ended for good: Final, or void with nothing to follow.

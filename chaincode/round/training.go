@@ -191,7 +191,11 @@ func RollBackTraining(s ledger.State, env ledger.Env, req rollBackBody) error {
 	if err != nil {
 		return err
 	}
+	left := training.Head
 	if training.Head, err = headAt(s, training, plan, req.Round); err != nil {
+		return err
+	}
+	if err := relink(s, training.Training, left, training.Head); err != nil {
 		return err
 	}
 	training.Retry, training.NewEpoch, training.Stopped = false, true, false
@@ -203,29 +207,6 @@ func RollBackTraining(s ledger.State, env ledger.Env, req rollBackBody) error {
 		return err
 	}
 	return putTraining(s, training)
-}
-
-func headAt(s ledger.State, training Training, plan Plan, number uint64) (Head, error) {
-	if number == 0 {
-		return Head{State: plan.InitialState}, nil
-	}
-	round, status, err := finalAttempt(s, training.Training, number)
-	if err != nil {
-		return Head{}, err
-	}
-	return Head{number, status.State, round.Depth}, nil
-}
-
-// finalAttempt loads the attempt of a round that ended Final.
-func finalAttempt(s ledger.State, training string, number uint64) (Round, Status, error) {
-	statuses, err := ledger.List[Status](s, "phase", training, ledger.Number(number))
-	if err != nil {
-		return Round{}, Status{}, err
-	}
-	if last := len(statuses) - 1; last >= 0 && statuses[last].Record.Phase == Final {
-		return load(s, Ref{training, number, uint64(last + 1)})
-	}
-	return Round{}, Status{}, errcode.New(errcode.UnknownRound, "round %d of %s is not Final", number, training)
 }
 
 // interrupt takes over how the last round ended, making it void where it has not.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from network import codes
 from network.ca.builtin import Authority
@@ -18,7 +19,6 @@ from network.errors import NetworkError
 from network.files import write_atomically
 
 Kind = Literal["builtin", "fabric-ca", "csr"]
-KINDS: Final[tuple[Kind, ...]] = ("builtin", "fabric-ca", "csr")
 FILE: Final = "authorities.json"
 
 
@@ -41,6 +41,25 @@ class Choice:
     tls_root: str = ""
     registrar: str = "admin"
     secret: str = ""
+
+    @classmethod
+    def parse(
+        cls, text: str, *, registrar: str = "admin", secret: Path | None = None, root: Path | None = None
+    ) -> "Choice":
+        """Return the authority that a word or a URL means: builtin, csr, or a Fabric CA's address with ?ca=NAME.
+
+        Raises:
+            NetworkError: FL1015 if it means none.
+        """
+        parts = urlsplit(text)
+        if text in {"builtin", "csr"}:
+            return cls(text)  # type: ignore[arg-type]  # one of the two
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            hint = "It is builtin, csr, or the URL of a Fabric CA."
+            raise NetworkError(codes.IDENTITY_REFUSED, f"{text} is no certificate authority", hint=hint)
+        name = "".join(parse_qs(parts.query).get("ca", []))
+        files = {"tls_root": str(root or ""), "secret": str(secret or "")}
+        return cls("fabric-ca", f"{parts.scheme}://{parts.netloc}{parts.path}", name, registrar=registrar, **files)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,13 @@ def keep_in_token(path: Path, reference: TokenReference) -> None:
         raise NetworkError(codes.IDENTITY_REFUSED, "this identity has a key already", where=str(path), hint=hint)
 
 
+def require_fit(name: str) -> None:
+    """Check that an identity may have its key in a token; FL1015 for the administrator, whose key `peer` reads."""
+    if name == "admin":
+        hint = "Keep its key offline instead, as a file."
+        raise NetworkError(codes.IDENTITY_REFUSED, "Fabric's `peer` needs the administrator's key as a file", hint=hint)
+
+
 class TokenKey(ec.EllipticCurvePrivateKey):
     """A P-256 key in a token, usable wherever `cryptography` takes a private key that signs."""
 

@@ -234,20 +234,20 @@ def consortium(run: Path) -> Consortium:
 
 def test_everything_that_an_organisation_needs_is_asked_for_at_once(run, consortium):
     hospital = identities_of(consortium, run, "hospital-a")
-    with pytest.raises(AwaitedError, match="9 certificates were requested"):
+    needed = list(hospital.needed())
+    with pytest.raises(AwaitedError, match=f"{len(needed)} certificates were requested"):
         hospital.create()
-    requests = [*hospital.signing.requests.glob("*.csr"), *hospital.tls.requests.glob("*.csr")]
-    assert sorted(path.name for path in requests) == [
+    requests = {path.name for folder in (hospital.signing, hospital.tls) for path in folder.requests.glob("*.csr")}
+    assert requests == {f"{each.subject.common_name}-{each.subject.unit or 'tls'}.csr" for each in needed}
+    assert requests >= {
         "admin.hospital-a-admin.csr",
-        "admin.hospital-a-tls.csr",
         "chaincode-hospital-a-tls.csr",
         "client.hospital-a-client.csr",
-        "client.hospital-a-tls.csr",
         "node.hospital-a-client.csr",
         "node.hospital-a-tls.csr",
         "peer0.hospital-a-peer.csr",
         "peer0.hospital-a-tls.csr",
-    ]
+    }
 
 
 def test_an_organisation_of_a_companys_authorities_is_one_that_a_channel_takes(run, consortium, company):
@@ -292,3 +292,22 @@ def test_a_choice_stays_once_there_are_certificates(run, consortium):
     with pytest.raises(NetworkError, match="FL1015"):
         Choices(tls=Choice(kind="csr")).write(folder)
     assert Choices.read(folder) == Choices()
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        ("builtin", Choice()),
+        ("csr", Choice("csr")),
+        ("https://ca.hospital-a:7054", Choice("fabric-ca", "https://ca.hospital-a:7054")),
+        ("https://ca:7054/?ca=tls", Choice("fabric-ca", "https://ca:7054/", "tls")),
+    ],
+)
+def test_an_authority_is_named_by_a_word_or_its_address(text, choice):
+    assert Choice.parse(text) == choice
+
+
+@pytest.mark.parametrize("text", ["", "import", "ca.hospital-a:7054", "https://", "file:///ca"])
+def test_what_is_no_authority_is_refused(text):
+    with pytest.raises(NetworkError, match="FL1015"):
+        Choice.parse(text)

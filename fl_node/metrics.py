@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,6 +30,27 @@ class Metrics:
         self.ended: Counter = named(Counter, "attempts_ended_total", "Attempts that ended", ("phase",))
         self.sent: Counter = named(Counter, "sent_bytes_total", "Bytes that left the organisation")
         self.blobs: Counter = named(Counter, "blobs_pulled_total", "Blobs pulled from other members")
+        self.healthy: Gauge = named(Gauge, "healthy", "1 where the node does its work, as /health says")
+        since, deadline = "When the newest phase was first seen, Unix time", "From when on it may end, Unix time"
+        self.phase_since: Gauge = named(Gauge, "phase_since_seconds", since, ("training",))
+        self.phase_deadline: Gauge = named(Gauge, "phase_deadline_seconds", deadline, ("training",))
+        ends = "When a certificate ends, Unix time"
+        self.certificate_ends: Gauge = named(Gauge, "certificate_ends_seconds", ends, ("certificate",))
+        self.disk_free: Gauge = named(Gauge, "disk_free_bytes", "What is free where a folder lies", ("folder",))
+        self.disk: Gauge = named(Gauge, "disk_bytes", "The size of the disk where a folder lies", ("folder",))
+        heights = "Blocks that an organisation's peer has; `own` is yes for one's own"
+        self.peer_height: Gauge = named(Gauge, "peer_height", heights, ("organisation", "own"))
+
+    def phase(self, training: str, deadline_ms: int) -> None:
+        """Note that a training is in a new phase."""
+        self.phase_since.labels(training).set_to_current_time()
+        self.phase_deadline.labels(training).set(deadline_ms / 1000)
+
+    def over(self, training: str) -> None:
+        """Note that a training is over: nothing of it can be late any more."""
+        for gauge in (self.phase_since, self.phase_deadline):
+            with suppress(KeyError):
+                gauge.remove(training)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from fl_node.node import observe, readiness
 from fl_node.node.config import NodeConfig
 from fl_node.node.context import Context
 from fl_node.node.daemon import Node
+from fl_node.node.surroundings import watched
 from fl_node.plan.child import confinement
 from fl_node.plan.pool import Opener, Workshop, tff_opener
 from fl_node.round.witnesses import Witnesses
@@ -75,6 +76,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
             stack.push_async_callback(runner.cleanup)
         observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
         stack.push_async_callback(observer.cleanup)
+        await stack.enter_async_context(watched(config, own, metrics, health, egress))
         calling = tls.calling(config.run, config.organisation, config.user)
         client = await stack.enter_async_context(BlobClient(own.blobs, calling, egress, beside=beside))
         ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))

@@ -165,6 +165,8 @@ class Attendance:
         own = replace(own, ripe_ms=now_ms() - self._memory.ripe_ms)
         left = [await self._try(view, effect) for effect in duty(view, own, now_ms())]
         self.over = finished(view, own)
+        if self.over:
+            self.node.metrics.over(view.training)
         self._plan_sleep(view, own)
         return any(left)
 
@@ -174,6 +176,7 @@ class Attendance:
         if view.phase != memory.phase:
             log.info("phase", attempt=view.name, phase=view.phase, void_reason=view.void_reason or None)
             memory.phase, memory.ripe_ms, memory.failures, memory.not_before_ms = view.phase, now + rest_ms(view), 0, 0
+            self.node.metrics.phase(view.training, view.deadline_ms)
             if view.phase in OVER:
                 self.deeds.ended(view)
         if view.phase not in OVER and not ripe(view, now):

@@ -58,7 +58,7 @@ def peer_configuration(
             # /healthz asks for no certificate; all that tells or changes more does
             "tls": {**_served_with(identity), "clientRootCAs": {"files": [str(identity / "tls" / "ca.crt")]}},
         },
-        "metrics": {"provider": "disabled"},
+        "metrics": {"provider": "prometheus"},
     }
 
 
@@ -107,7 +107,7 @@ def orderer_configuration(
             "ListenAddress": f"{OPERATIONS_HOST}:{orderer.operations_port}",
             "TLS": {**tls, "ClientAuthRequired": False, "ClientRootCAs": [root]},
         },
-        "Metrics": {"Provider": "disabled"},
+        "Metrics": {"Provider": "prometheus"},
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from network.units.model import Unit
+from network.units.monitoring import MONITOR
 from network.units.places import Places
 
 
@@ -11,7 +12,7 @@ def hidden_from(unit: Unit, units: Sequence[Unit], places: Places) -> list[Path]
     """Return the authorities' keys, the identities of people and of other processes, and what only those write."""
     folder = places.organisation(unit.process.organisation)
     hidden = {folder.secrets / name / "key.pem" for name in ("ca", "tlsca")}
-    hidden |= {folder.chaincode, *(folder.user(name) for name in ("admin", "client", "node"))}
+    hidden |= {folder.chaincode, *(folder.user(name) for name in ("admin", "client", "node", MONITOR))}
     for other in units:
         hidden |= {other.identity, *other.writes, *([other.connection] if other.connection else [])}
     own = {unit.identity, unit.connection, *unit.writes, *unit.needs}

@@ -177,7 +177,7 @@ def _node(own: Organisation, places: Places, wishes: Wishes, after: tuple[str, .
         writes=(folder.node(name), folder.blobs, journal_key.parent),
         reads=(wishes.data,) if wishes.data else (),
         after=after,
-        dialled=(own.blob_port,),
+        dialled=(own.blob_port,) if own.inbound else (),
         metrics=own.blob_port + OBSERVE_OFFSET,
         alive=(places.fedledger, "node", "status", *common),
     )

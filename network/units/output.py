@@ -15,6 +15,7 @@ from network.units.compose import compose_files
 from network.units.helm import helm_chart
 from network.units.keys import require_own_keys
 from network.units.model import Unit, Wishes, units_of
+from network.units.monitoring import monitoring_files
 from network.units.places import Places
 from network.units.systemd import systemd_units
 
@@ -63,7 +64,10 @@ def render(consortium: Consortium, asked: Rendering, program: str, out: Path) ->
     units = units_of(consortium, plan, asked.organisation, asked.places, asked.wishes)
     require_own_keys(asked.run, asked.organisation, units, asked.places.folder)
     settings = configuration(consortium, asked, units)
-    files = rendered(asked, units, settings)
+    files = {
+        **rendered(asked, units, settings),
+        **monitoring_files(asked.organisation, units, asked.places),
+    }
     _write(out, files)
     return sorted(files)
 

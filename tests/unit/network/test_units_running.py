@@ -1,7 +1,9 @@
 """One organisation leaves the folder of a test network for its own and goes on there, started as its units say."""
 
 import json
+import re
 import shutil
+import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -9,11 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fl_node.commands.common import ask
 from network.bringup import Outcome, Request, down, stop_one, up
 from network.connection import profile
+from network.processes import answers
+from network.roster import add
 from network.units.model import OBSERVE_OFFSET, Wishes
+from network.units.monitoring import MONITOR
 from network.units.output import Rendering, render
 from network.units.places import Places
 from tests.ports import free_ports
@@ -58,10 +64,47 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
+def scraped(folder: Path) -> dict[str, str]:
+    """What Prometheus would get of every job of the rendered file, asked as the file says."""
+    told = {}
+    for job in yaml.safe_load((folder / "prometheus.yaml").read_text())["scrape_configs"]:
+        context = None
+        if tls := job.get("tls_config"):
+            context = ssl.create_default_context(cafile=tls["ca_file"])
+            context.load_cert_chain(tls["cert_file"], tls["key_file"])
+        for target in job["static_configs"]:
+            (address,) = target["targets"]
+            url = f"{job.get('scheme', 'http')}://{address}/metrics"
+            if job["job_name"] == "node" or (context and _listens(address)):
+                with urllib.request.urlopen(url, context=context) as answer:
+                    told[job["job_name"]] = answer.read().decode()
+    return told
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return answers(host, int(port))
+
+
+def named(figures: str) -> set[str]:
+    """The names of all metrics, as Prometheus knows them."""
+    found = re.findall(r"^# TYPE (\w+) (\w+)$", figures, re.MULTILINE)
+    return {name for name, _ in found} | set(re.findall(r"^(\w+)[{ ]", figures, re.MULTILINE))
+
+
+def used(folder: Path, prefix: str) -> set[str]:
+    """The names of metrics that alerts and dashboard are made of."""
+    rules = yaml.safe_load((folder / "alerts.yaml").read_text())["groups"][0]["rules"]
+    panels = json.loads((folder / "dashboard.json").read_text())["panels"]
+    expressions = [rule["expr"] for rule in rules] + [t["expr"] for panel in panels for t in panel["targets"]]
+    return set(re.findall(rf"\b{prefix}\w+", " ".join(expressions)))
+
+
 @pytest.mark.slow
 def test_an_organisation_serves_from_its_own_folder_as_its_units_start_it(moved):
     outcome, base = moved
     own = base / "own folder"
+    add(outcome.consortium, own, ORGANISATION, MONITOR, "client")
     member = outcome.consortium.organisation(ORGANISATION)
     url = f"http://127.0.0.1:{member.blob_port + OBSERVE_OFFSET}"
     with ExitStack() as stack:
@@ -70,6 +113,8 @@ def test_an_organisation_serves_from_its_own_folder_as_its_units_start_it(moved)
             stack.enter_context(started(unit, base / f"{name}.log"))
         until(lambda: ask(own, ORGANISATION, "client", lambda ledger: ledger.trainings()) == [])
         until(lambda: json.load(urllib.request.urlopen(f"{url}/health"))["healthy"])
-        figures = urllib.request.urlopen(f"{url}/metrics").read().decode()
-    assert "fedledger_sent_bytes_total" in figures
+        exposed = {job: named(figures) for job, figures in scraped(base / "units" / "monitoring").items()}
+    assert used(base / "units" / "monitoring", "fedledger_") - exposed["node"] == set()
+    if outcome.plan.kind == "fabric":
+        assert used(base / "units" / "monitoring", "ledger_") - exposed["fabric"] == set()
     assert profile(own, ORGANISATION).organisation == ORGANISATION

@@ -1,0 +1,97 @@
+"""Figures of what a node stands on and does not decide: certificates, disk, its peer beside the other peers."""
+
+import asyncio
+import shutil
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+from cryptography import x509
+
+from fl_node.errors import NodeError, reported
+from fl_node.journal.egress import EgressLog
+from fl_node.ledger.client import gateway_of
+from fl_node.metrics import Health, Metrics
+from fl_node.node.config import NodeConfig
+from gateway import Gateway
+from gateway.errors import GatewayError
+from network.connection import Profile
+from network.heights import height
+
+log = structlog.get_logger("node")
+EVERY_S: Final = 300.0
+"""How often peers are asked for their height: a peer that is behind for long is what matters."""
+ANSWER_S: Final = 10.0
+
+
+@asynccontextmanager
+async def watched(
+    config: NodeConfig, own: Profile, metrics: Metrics, health: Health, egress: EgressLog
+) -> AsyncIterator[None]:
+    """Keep the figures true while the node runs."""
+    metrics.healthy.set_function(lambda: float(health.healthy))
+    for name, folder in (("journal", config.folder), ("blobs", config.blobs)):
+        metrics.disk.labels(name).set_function(partial(_bytes, folder, "total"))
+        metrics.disk_free.labels(name).set_function(partial(_bytes, folder, "free"))
+    for name, pem in (("signing", own.cert_pem), ("tls", own.tls_client_cert_pem)):
+        metrics.certificate_ends.labels(name).set(_end(pem))
+    watching = asyncio.create_task(_watch(config, own, metrics, egress))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
+async def _watch(config: NodeConfig, own: Profile, metrics: Metrics, egress: EgressLog) -> None:
+    gateways = {o.name: gateway_of(_at(own, config, o.name)) for o in config.consortium.peer_organisations}
+    try:
+        while True:
+            await asyncio.gather(*(_measure(name, gateways[name], own, metrics, egress) for name in gateways))
+            await _look_at_peer(own, metrics)
+            await asyncio.sleep(EVERY_S)
+    finally:
+        await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
+
+
+def _at(own: Profile, config: NodeConfig, organisation: str) -> Profile:
+    """Return the node's profile as it connects to another organisation's peers."""
+    root = own.tls_roots[organisation]
+    peers = config.consortium.organisation(organisation).peers
+    return replace(own, peers=tuple((peer.address, root) for peer in peers))
+
+
+async def _measure(organisation: str, gateway: Gateway, own: Profile, metrics: Metrics, egress: EgressLog) -> None:
+    """Ask a peer for its height; one that does not answer keeps the figure that it had."""
+    mine = organisation == own.organisation
+    try:
+        if not mine:
+            egress.query(organisation, "GetChainInfo", own.channel.encode())
+        async with asyncio.timeout(ANSWER_S):
+            blocks = await height(gateway, own.channel)
+    except (GatewayError, NodeError, TimeoutError) as error:
+        log.info("a peer does not say its height", organisation=organisation, **reported(error))
+    else:
+        metrics.peer_height.labels(organisation, "yes" if mine else "no").set(blocks)
+
+
+async def _look_at_peer(own: Profile, metrics: Metrics) -> None:
+    """Read the end of the certificate that the own peer shows."""
+    host, _, port = own.peers[0][0].rpartition(":")
+    with suppress(OSError, ValueError):
+        shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)), timeout=ANSWER_S)
+        metrics.certificate_ends.labels("peer").set(_end(shown.encode()))
+
+
+def _bytes(folder: Path, which: str) -> float:
+    return float(getattr(shutil.disk_usage(folder), which))
+
+
+def _end(pem: bytes) -> float:
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()

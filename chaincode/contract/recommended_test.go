@@ -144,21 +144,6 @@ func TestWhatFL0424RecommendsHelpsLiftingTheRule(t *testing.T) {
 	equal(t, round.PhaseUnmask, answer.Phase)
 }
 
-func TestWhatTheCostLimitRecommendsHelpsVotingVerificationUp(t *testing.T) {
-	f := contracttest.New(4, `{"verification_ms":1000,"max_update_bytes":1073741824}`)
-	f.Found()
-	large := strings.Replace(contracttest.Layout, `"slots":3,"path":[],"shape":[3]`, `"slots":100000000,"path":[],"shape":[100000000]`, 1)
-	agree(t, f, "register_plan", object{"plan": contracttest.Digest("plan"), "name": "large", "layout": json.RawMessage(large),
-		"initial_state": contracttest.Digest("s"), "schema": contracttest.Digest("schema")})
-	start := object{"training": "tumour", "plan": contracttest.Digest("plan"), "rounds": 1, "cohort": 4}
-	err := f.Agree("start_training", start)
-	if errcode.Of(err) != errcode.LimitExceeded || !strings.Contains(err.Error(), "vote it up") {
-		t.Fatal(err)
-	}
-	agree(t, f, "set_parameters", object{"parameters": object{"verification_ms": 600_000}})
-	agree(t, f, "start_training", start)
-}
-
 func TestWhatFL0114RecommendsHelpsSuspendingWhoGivesNoPart(t *testing.T) {
 	f := fourOfFive(t)
 	agree(t, f, "roll_back_training", object{"training": "tumour", "round": 0})

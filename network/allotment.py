@@ -27,7 +27,7 @@ def _fill_organisation(raw: Any, ports: _Ports) -> Any:
     if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
         return raw
     filled = {"msp_id": msp_id_of(raw["name"]), **raw}
-    host = {"host": raw["host"]} if "host" in raw else {}
+    host = {key: raw[key] for key in ("host", "listen") if key in raw}
     if raw.get("role") == "orderer":
         filled["orderers"] = _fill_orderers(raw.get("orderers", 1), raw["name"], host, ports)
         return filled

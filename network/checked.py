@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
+from network.addresses import Addressed
 from network.roles import Roles
 
 if TYPE_CHECKING:
     from network.topology import Consortium
 
 
-class _Node(SimpleNamespace):
+class _Node(SimpleNamespace, Addressed):
     host: str
     port: int
-
-    @property
-    def address(self) -> str:
-        return f"{self.host}:{self.port}"
+    listen: str | None = None
 
 
 class _Organisation(SimpleNamespace):

@@ -31,6 +31,7 @@ CHAINCODE_NOT_COMPILED: Final = "FL1041"
 NO_CHECKOUT: Final = "FL1042"
 OTHER_CHAINCODE: Final = "FL1043"
 NO_LOCK: Final = "FL1044"
+HOST_NOT_FOR_FABRIC: Final = "FL1045"
 FABRIC_NOT_FOUND: Final = "FL1050"
 FABRIC_VERSION: Final = "FL1051"
 CHANNEL_DEFINITION_REFUSED: Final = "FL1052"
@@ -113,6 +114,10 @@ CATALOGUE: Final = {
         "Build the sources that the members agreed on, or agree on a new version and its package.lock.",
     ),
     NO_LOCK: Entry("There is no usable package.lock beside the definition.", "Take the file from the other members."),
+    HOST_NOT_FOR_FABRIC: Entry(
+        "A host of the definition is an IPv6 address where Fabric takes none.",
+        "Give the host a name; what its peers listen on may be an IPv6 address.",
+    ),
     FABRIC_NOT_FOUND: Entry(
         "Fabric's programs cannot be found.", "Set FABRIC_BIN, or run `fedledger network install-fabric`."
     ),

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from network.addresses import join
 from network.folders import folder_of
 from network.plan import Plan, Process
 from network.topology import Consortium, Organisation
@@ -27,6 +28,7 @@ def devnet_plan(consortium: Consortium, run: Path, program: Path, package_id: st
                 name=orderer.name,
                 command=(*module, "orderer", "--run", str(run)),
                 host=orderer.host,
+                near=orderer.near,
                 port=orderer.port,
                 service="orderer",
                 organisation=ordering.name,
@@ -38,6 +40,7 @@ def devnet_plan(consortium: Consortium, run: Path, program: Path, package_id: st
                     name=f"peer-{organisation.name}",
                     command=(*module, "peer", "--run", str(run), "--org", organisation.name),
                     host=organisation.peer.host,
+                    near=organisation.peer.near,
                     port=organisation.peer.port,
                     organisation=organisation.name,
                     environment=PYTHON,
@@ -59,6 +62,7 @@ def chaincode_processes(
             name=f"chaincode-{member.name}",
             command=(str(program),),
             host=member.peer.host,
+            near=member.peer.near,
             port=member.peer.chaincode_port,
             service="chaincode",
             organisation=member.name,
@@ -73,7 +77,7 @@ def _environment(member: Organisation, run: Path, package_id: str) -> dict[str, 
     folder = folder_of(run, member.name)
     return {
         "CHAINCODE_ID": package_id,
-        "CHAINCODE_SERVER_ADDRESS": f"{member.peer.host}:{member.peer.chaincode_port}",
+        "CHAINCODE_SERVER_ADDRESS": join(member.peer.bound, member.peer.chaincode_port),
         "CHAINCODE_TLS_KEY": str(folder.chaincode / "server.key"),
         "CHAINCODE_TLS_CERT": str(folder.chaincode / "server.crt"),
         "CHAINCODE_TLS_CLIENT_CA": str(folder.chaincode / "ca.crt"),

@@ -99,10 +99,10 @@ class OrganisationIdentities:
         """Yield every certificate that the organisation needs to take part."""
         name = self.organisation.name
         for peer in self.organisation.peers:
-            yield from self._server("peers/peer0", "peer", peer.name, peer.host, f"peer-{name}")
-            yield self._tls("chaincode", f"chaincode-{name}", "server", (f"chaincode-{name}", peer.host))
+            yield from self._server("peers/peer0", "peer", (peer.name, f"peer-{name}", *peer.names))
+            yield self._tls("chaincode", f"chaincode-{name}", "server", (f"chaincode-{name}", *peer.names))
         for orderer in self.organisation.orderers:
-            yield from self._server(f"orderers/{orderer.name}", "orderer", orderer.name, orderer.host, orderer.name)
+            yield from self._server(f"orderers/{orderer.name}", "orderer", (orderer.name, *orderer.names))
         yield from self._user("admin", "admin")
         if self.organisation.role != "orderer":
             yield from self._user("client", "client")
@@ -127,9 +127,9 @@ class OrganisationIdentities:
         yield self._signing(f"users/{name}", Subject(common_name, unit=unit, attributes=attributes))
         yield self._tls(f"users/{name}/tls", common_name, "client", (common_name,))
 
-    def _server(self, where: str, unit: Unit, name: str, host: str, process: str) -> Iterator[Needed]:
-        yield self._signing(where, Subject(name, unit=unit))
-        yield self._tls(f"{where}/tls", name, "server", (name, process, host))
+    def _server(self, where: str, unit: Unit, names: tuple[str, ...]) -> Iterator[Needed]:
+        yield self._signing(where, Subject(names[0], unit=unit))
+        yield self._tls(f"{where}/tls", names[0], "server", names)
 
     def _signing(self, where: str, subject: Subject) -> Needed:
         msp = self.folder / where / "msp"

@@ -22,6 +22,7 @@ class Process:
     command: tuple[str, ...]
     port: int
     host: str = "127.0.0.1"
+    near: str = ""  # the host that reaches it from its own machine; "": the same as for others
     service: Service = "peer"
     organisation: str = ""  # whose process it is
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +30,11 @@ class Process:
     health_port: int | None = None  # Fabric's operations service on loopback: ready when its /healthz says so
     health_root: str = ""  # path of the TLS root that its certificate must chain to
     other_ports: tuple[int, ...] = ()
+
+    @property
+    def reached(self) -> str:
+        """Return the host that reaches it from its own machine."""
+        return self.near or self.host
 
     @classmethod
     def from_json(cls, name: str, value: Mapping[str, Any]) -> "Process":

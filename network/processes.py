@@ -66,7 +66,8 @@ def start(run: Path, process: Process) -> int:
 def require_free_ports(process: Process) -> None:
     """Check that nothing listens where a process is about to; FL1023 names the port."""
     health = [(LOOPBACK, process.health_port)] if process.health_port is not None else []
-    for host, port in [*((process.host, port) for port in (process.port, *process.other_ports)), *health]:
+    own = [(process.reached, port) for port in (process.port, *process.other_ports)]
+    for host, port in [*own, *health]:
         if answers(host, port):
             hint = f"Stop the other program (`ss -ltnp sport = :{port}` names it), or choose another --base-port."
             raise NetworkError(codes.PORT_TAKEN, f"port {port} is taken", where=process.name, hint=hint)
@@ -198,7 +199,7 @@ def _is_ready(process: Process, log: Path, offset: int) -> bool:
         return False
     if process.health_port is not None and not _healthy(process.health_port, process.health_root):
         return False
-    return all(answers(process.host, port) for port in (process.port, *process.other_ports))
+    return all(answers(process.reached, port) for port in (process.port, *process.other_ports))
 
 
 def _logged_ready(log: Path, offset: int) -> bool:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from network import codes
+from network.addresses import Addressed, join, require_host
 from network.allotment import DEFAULT_BASE_PORT, allot
 from network.errors import NetworkError
 from network.roles import Roles
@@ -19,7 +20,9 @@ Role = Literal["member", "regulator", "orderer"]
 Ordering = Literal["bft", "raft"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 MspId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,60}$")]
-Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,253}$")]
+Host = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45})$"), AfterValidator(require_host)
+]
 Port = Annotated[int, Field(ge=1024, le=65535, strict=True)]
 MINIMUM_MEMBERS = 3  # with two, each knows the other's update from the sum
 MINIMUM_ENDORSERS = 2
@@ -29,35 +32,27 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Peer(_Model):
+class Peer(_Model, Addressed):
     """One organisation's peer and the chaincode process beside it."""
 
     name: str
     host: Host = "127.0.0.1"
+    listen: Host | None = None
     port: Port
     chaincode_port: Port
     operations_port: Port
     internal_port: Port
 
-    @property
-    def address(self) -> str:
-        """Return host:port of the peer's services."""
-        return f"{self.host}:{self.port}"
 
-
-class Orderer(_Model):
+class Orderer(_Model, Addressed):
     """One ordering process."""
 
     name: str
     host: Host = "127.0.0.1"
+    listen: Host | None = None
     port: Port
     admin_port: Port
     operations_port: Port
-
-    @property
-    def address(self) -> str:
-        """Return host:port of the ordering service."""
-        return f"{self.host}:{self.port}"
 
 
 class Organisation(_Model):
@@ -66,11 +61,17 @@ class Organisation(_Model):
     name: Name
     msp_id: MspId
     role: Role
-    host: Host = "127.0.0.1"
+    host: Host = "127.0.0.1"  # what others dial; of its peers and orderers too, unless they have their own
+    listen: Host | None = None  # what its processes bind where it is not the host: 0.0.0.0, ::, an inner address
     peers: tuple[Peer, ...] = ()
     orderers: tuple[Orderer, ...] = ()
     blob_port: Port | None = None
     inbound: bool = True  # others can open a connection to its blob service; False for members only
+
+    @property
+    def bound(self) -> str:
+        """Return the host that its blob service listens on."""
+        return self.listen or self.host
 
     @property
     def peer(self) -> Peer:
@@ -124,7 +125,7 @@ class Consortium(_Model, Roles[Organisation]):
     @property
     def blob_services(self) -> dict[str, str]:
         """Return the URL of every blob service that others can reach, by organisation."""
-        return {o.name: f"https://{o.host}:{o.blob_port}" for o in self.members if o.inbound}
+        return {o.name: f"https://{join(o.host, o.blob_port or 0)}" for o in self.members if o.inbound}
 
     def warnings(self) -> list[str]:
         """Return what is allowed and unwise: sentences for whoever wrote the definition."""
@@ -151,7 +152,11 @@ class Consortium(_Model, Roles[Organisation]):
                     if field.endswith("port"):
                         yield ("organisations", index, kind, number, field), node.host, value
             if organisation.blob_port is not None:
-                yield ("organisations", index, "blob_port"), organisation.host, organisation.blob_port
+                yield (
+                    ("organisations", index, "blob_port"),
+                    organisation.host,
+                    organisation.blob_port,
+                )
 
 
 def _problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:

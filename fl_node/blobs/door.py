@@ -172,7 +172,8 @@ def _listener(family: int, address: Any) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            every = address[0] == "::"  # asked for every address: those of IPv4 too, as Fabric's programs take it
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if every else 1)
         made.setblocking(False)
         made.bind(address)
         made.listen(BACKLOG)

@@ -29,6 +29,7 @@ from fl_node.commands.common import (
     show,
 )
 from fl_node.errors import NodeError
+from network.addresses import join
 from network.connection import consortium_of, organisation_of, profile
 from network.folders import folder_of
 
@@ -115,10 +116,10 @@ async def _serve(run: Path, org: str, taken: Limits) -> None:
         raise NodeError(codes.BLOB_SERVICE_SILENT, text, hint="Its node fetches and brings blobs by itself.")
     service = BlobService(BlobStore(folder_of(run, org).blobs, taken, org), tls.Trust.of(consortium, run))
     context = tls.serving(run, consortium, org, "node")
-    runner = await start_service(service, member.host, member.blob_port, context)
+    runner = await start_service(service, member.bound, member.blob_port, context)
     stopped = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    note(f"blobs of {org} at https://{member.host}:{member.blob_port}")
+    note(f"blobs of {org} at https://{join(member.host, member.blob_port)}")
     await stopped.wait()
     await runner.cleanup()

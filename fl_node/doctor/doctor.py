@@ -1,7 +1,6 @@
 """`fedledger node doctor`: what must be right before a node can take part, and what to do where it is not."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,8 +18,10 @@ from fl_node.ledger.client import Ledger, open_ledger, public_key_hash
 from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_clock, check_disk, check_identity
 from fl_node.plan.child import confinement
+from network.addresses import WILDCARDS, join
 from network.connection import Profile, profile
 from network.errors import FedledgerError
+from network.processes import answers
 
 RENEWAL_TIME: Final = timedelta(days=14)
 
@@ -85,9 +86,10 @@ async def check_blob_services(config: NodeConfig) -> str:
     contexts = tls.calling(config.run, config.organisation, config.user)
     urls = consortium.blob_services
     async with BlobClient(urls, contexts) as client:
-        if me.inbound and not await client.healthy(me.name) and not _is_free(me.host, me.blob_port or 0):
+        if me.inbound and not await client.healthy(me.name) and not _is_free(me.bound, me.blob_port or 0):
             hint = "Free the port, or give the organisation another blob_port in the definition."
-            raise NodeError(codes.BLOB_SERVICE_SILENT, f"something else holds {me.host}:{me.blob_port}", hint=hint)
+            held = join(me.bound, me.blob_port or 0)
+            raise NodeError(codes.BLOB_SERVICE_SILENT, f"something else holds {held}", hint=hint)
         urls.pop(me.name, None)
         answers = await asyncio.gather(*(client.healthy(name) for name in urls))
     silent = [name for name, answer in zip(urls, answers, strict=True) if not answer]
@@ -130,5 +132,4 @@ async def check_phases(config: NodeConfig, ledger: Ledger) -> str:
 
 
 def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((host, port)) != 0
+    return not answers(WILDCARDS.get(host, host), port)

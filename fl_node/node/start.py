@@ -72,7 +72,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         if member.inbound and config.serves:
             service = BlobService(store, tls.Trust.of(consortium, config.run), egress)
             serving = tls.serving(config.run, consortium, config.organisation, config.user)
-            runner = await serve_blobs(service, member.host, member.blob_port, serving)
+            runner = await serve_blobs(service, member.bound, member.blob_port, serving)
             stack.push_async_callback(runner.cleanup)
         observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
         stack.push_async_callback(observer.cleanup)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fabric_protos.orderer import ab_pb2_grpc
 
+from network.addresses import join
 from network.checked import read_checked
 from network.devnet.log import Log
 from network.devnet.orderer import Orderer, OrdererService
@@ -30,7 +31,7 @@ async def run_orderer(consortium: "Consortium", run: Path) -> None:
     orderer = Orderer(consortium, run, log)
     server = new_server()
     ab_pb2_grpc.add_AtomicBroadcastServicer_to_server(OrdererService(orderer), server)
-    listen(server, node.address, folder_of(run, organisation.name).orderer(node.name) / "tls")
+    listen(server, join(node.bound, node.port), folder_of(run, organisation.name).orderer(node.name) / "tls")
     await server.start()
     log.info("ready", address=node.address, height=orderer.height, pid=os.getpid())
     await _asked_to_stop()
@@ -45,7 +46,7 @@ async def run_peer(consortium: "Consortium", run: Path, organisation_name: str) 
     peer = Peer(consortium, organisation, run, log)
     server = new_server()
     peer.serve(server)
-    listen(server, organisation.peer.address, peer.tls)
+    listen(server, join(organisation.peer.bound, organisation.peer.port), peer.tls)
     await server.start()
     tasks = peer.start()
     stop = asyncio.create_task(_asked_to_stop())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from gateway.encoding import serialized_identity
+from network.addresses import join
 from network.devnet import protos as p
 from network.devnet.envelopes import parse
 from network.devnet.msp import Msp, MspManager
@@ -100,7 +101,7 @@ def _peers(application: Any, msps: Mapping[str, Msp]) -> list[Node]:
             continue
         anchors = parse(p.peer_configuration.AnchorPeers, values["AnchorPeers"].value, "AnchorPeers")
         msp = msps[name]
-        nodes += [Node(msp.name, f"{a.host}:{a.port}", b"".join(msp.tls_roots)) for a in anchors.anchor_peers]
+        nodes += [Node(msp.name, join(a.host, a.port), b"".join(msp.tls_roots)) for a in anchors.anchor_peers]
     return nodes
 
 

@@ -11,6 +11,7 @@ import grpc
 from fabric_protos.gateway import gateway_pb2_grpc
 from fabric_protos.peer import events_pb2_grpc, peer_pb2_grpc
 
+from network.addresses import join
 from network.devnet import genesis
 from network.devnet import protos as p
 from network.devnet.chaincode_link import ChaincodeLink
@@ -156,7 +157,7 @@ class Peer:
 def _link(organisation: Organisation, chaincode: Path, tls: Path, log: Any) -> ChaincodeLink | None:
     if organisation.role != "member":
         return None
-    address = f"{organisation.peer.host}:{organisation.peer.chaincode_port}"
+    address = join(organisation.peer.near, organisation.peer.chaincode_port)
     roots = (chaincode / "ca.crt").read_bytes()
     channel = dial(address, roots, key=(tls / "server.key").read_bytes(), certificate=(tls / "server.crt").read_bytes())
     return ChaincodeLink(channel, address, log=log)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from network.addresses import join
 from network.fabric.binaries import Version
 from network.folders import folder_of, public_parts
 from network.topology import Consortium, Orderer, Organisation
@@ -29,10 +30,10 @@ def peer_configuration(
         "peer": {
             "id": peer.name,
             "networkId": consortium.name,
-            "listenAddress": peer.address,
+            "listenAddress": join(peer.bound, peer.port),
             "address": peer.address,
-            "chaincodeListenAddress": f"{peer.host}:{peer.internal_port}",
-            "chaincodeAddress": f"{peer.host}:{peer.internal_port}",
+            "chaincodeListenAddress": join(peer.near, peer.internal_port),
+            "chaincodeAddress": join(peer.near, peer.internal_port),
             "localMspId": organisation.msp_id,
             "mspConfigPath": str(identity / "msp"),
             "localMspType": "bccsp",
@@ -83,7 +84,7 @@ def orderer_configuration(
     cluster = [str(public_parts(run, o.name).tls_root) for o in consortium.orderer_organisations]
     return {
         "General": {
-            "ListenAddress": orderer.host,
+            "ListenAddress": orderer.bound,
             "ListenPort": orderer.port,
             "TLS": {**tls, "RootCAs": [root], "ClientAuthRequired": False},
             "Cluster": {"ClientCertificate": certificate, "ClientPrivateKey": key, "RootCAs": cluster},
@@ -100,7 +101,7 @@ def orderer_configuration(
         "Consensus": {"WALDir": str(data / "wal"), "SnapDir": str(data / "snapshots")},
         "ChannelParticipation": {"Enabled": True, "MaxRequestBodySize": "10 MB"},
         "Admin": {
-            "ListenAddress": f"{orderer.host}:{orderer.admin_port}",
+            "ListenAddress": join(orderer.bound, orderer.admin_port),
             "TLS": {**tls, "RootCAs": [root], "ClientAuthRequired": True, "ClientRootCAs": [root]},
         },
         "Operations": {

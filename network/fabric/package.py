@@ -7,6 +7,7 @@ connection file.
 import json
 from pathlib import Path
 
+from network.addresses import join
 from network.files import write_atomically, write_new
 from network.folders import folder_of, package_path
 from network.package import TYPE, read_lock
@@ -51,7 +52,7 @@ def connection_path(run: Path, member: Organisation) -> Path:
 def _connection(run: Path, member: Organisation) -> dict[str, object]:
     tls = folder_of(run, member.name).peer() / "tls"
     return {
-        "address": f"{member.peer.host}:{member.peer.chaincode_port}",
+        "address": join(member.peer.host, member.peer.chaincode_port),
         "dial_timeout": "10s",
         "tls_required": True,
         "client_auth_required": True,

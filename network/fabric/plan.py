@@ -41,6 +41,7 @@ def fabric_plan(
         package_id: That of package.lock, under which the program registers with its peer.
         binaries: Fabric's programs; those of this machine by default.
     """
+    _require_hosts(consortium)
     binaries = binaries or find_binaries(consortium.ordering)
     return Plan(
         "fabric",
@@ -50,6 +51,23 @@ def fabric_plan(
             *chaincode_processes(consortium, run, program, lambda _: package_id),
         ),
     )
+
+
+def _require_hosts(consortium: Consortium) -> None:
+    """Refuse IPv6 addresses where Fabric puts host and port together without brackets.
+
+    A gateway does so when it dials an orderer (gateway/registry.go), an orderer when it listens (server/main.go).
+    """
+    dialled = {host for _, host, _ in consortium.ports()}
+    bound = {orderer.bound for _, orderer in consortium.orderers}
+    for hosts, verb in ((dialled, "dial"), (bound, "let an orderer listen on")):
+        for host in sorted(hosts):
+            if ":" in host:
+                raise NetworkError(
+                    codes.HOST_NOT_FOR_FABRIC,
+                    f"Fabric cannot {verb} the IPv6 address {host}",
+                    hint="Give the host a name, in `host` and for orderers in `listen` too.",
+                )
 
 
 def render(consortium: Consortium, run: Path) -> None:
@@ -71,6 +89,7 @@ def _orderer(orderer: Orderer, organisation: str, run: Path, binaries: Binaries)
         name=orderer.name,
         command=(binaries.path("orderer"),),
         host=orderer.host,
+        near=orderer.near,
         port=orderer.port,
         service="orderer",
         organisation=organisation,
@@ -90,6 +109,7 @@ def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
         name=name,
         command=(binaries.path("peer"), "node", "start"),
         host=organisation.peer.host,
+        near=organisation.peer.near,
         port=organisation.peer.port,
         organisation=organisation.name,
         environment=environment,

@@ -21,6 +21,7 @@ from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
 from network.folders import public_parts
+from network.processes import answers
 from network.topology import Consortium
 
 DATA = bytes(range(256)) * 40
@@ -70,6 +71,23 @@ async def test_what_a_member_puts_any_member_and_the_regulator_read(
                 assert await client.get(DIGEST) == DATA
     assert store.path(DIGEST).read_bytes() == DATA
     assert store.path(DIGEST).relative_to(store.folder).parts == (DIGEST[:2], DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("listen", "reached"), [("::1", ["::1"]), ("::", ["::1", "127.0.0.1"]), ("0.0.0.0", ["127.0.0.1", "localhost"])]
+)
+async def test_a_service_is_reached_at_every_address_that_it_listens_on(
+    run: Path, consortium: Consortium, store: BlobStore, listen: str, reached: list[str]
+):
+    service_of = BlobService(store, tls.Trust.of(consortium, run))
+    port = consortium.organisation(OWNER).blob_port
+    assert port
+    runner = await serve_blobs(service_of, listen, port, tls.serving(run, consortium, OWNER, "node"))
+    try:
+        for host in reached:
+            assert await asyncio.to_thread(answers, host, port)
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize("caller", ["regulator", "orderer"])

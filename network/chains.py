@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 E = TypeVar("E", bound=x509.ExtensionType)
@@ -26,6 +26,10 @@ _UNDERSTOOD = {  # critical extensions that Go handles
     ExtensionOID.CERTIFICATE_POLICIES,
 }
 _SERVER = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+
+
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+"""What `cryptography` raises on certificates that others wrote."""
 
 
 class ChainError(ValueError):
@@ -54,7 +58,10 @@ class Pool:
     def chain(self, certificate: x509.Certificate) -> Chain:
         """Return the one chain of a certificate; ChainError where there is none or more than one."""
         begins = certificate.not_valid_before_utc + _MOMENT
-        found = [chain for chain in self._chains((certificate,), begins) if all(map(_for_servers, chain))]
+        try:
+            found = [chain for chain in self._chains((certificate,), begins) if all(map(_for_servers, chain))]
+        except UNREADABLE as error:
+            raise ChainError(f"the certificate cannot be read: {error}") from None
         if not found:
             raise ChainError("certificate signed by unknown authority")
         if len(found) > 1:

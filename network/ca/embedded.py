@@ -24,6 +24,7 @@ from network.ca.keys import pem
 from network.ca.registry import Registered, Registry, RegistryError, RightsError, TakenError
 from network.ca.subject import ATTRIBUTES_OID, alternative_names
 from network.ca.tokens import TokenError, verified
+from network.chains import UNREADABLE
 
 TLS_PROFILE = "tls"
 SECRET_BYTES = 16
@@ -125,7 +126,7 @@ class EmbeddedCa:
         try:
             certificate = verified(header, "POST", path, body)
             certificate.verify_directly_issued_by(self.authority.certificate)
-        except (TokenError, InvalidSignature, ValueError, TypeError):
+        except (TokenError, InvalidSignature, TypeError, *UNREADABLE):
             raise UNAUTHENTICATED from None
         now, owner = dt.datetime.now(dt.UTC), self.registry.owner(certificate.serial_number)
         good = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
@@ -173,7 +174,8 @@ def _request(text: str) -> x509.CertificateSigningRequest:
     try:
         found = x509.load_pem_x509_csr(text.encode())
         good = found.is_signature_valid and takes(found.public_key())
-    except ValueError:
+        _ = list(found.extensions)
+    except UNREADABLE:
         good = False
     if not good or not isinstance(found.public_key(), ec.EllipticCurvePublicKey):
         raise Refusal(400, 31, "the request is no PKCS#10 request that the key of an elliptic curve signed")

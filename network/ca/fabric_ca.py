@@ -6,7 +6,7 @@ that was chosen for it. The secret is kept beside the keys, so that an enrolment
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,8 @@ from hfc.fabric_ca.caservice import Enrollment
 from network import codes
 from network.ca.fabric_ca_client import ALREADY_REGISTERED, ALREADY_REVOKED, FabricCaClient, RefusedError
 from network.ca.keys import create_key, pem, request
-from network.ca.subject import Subject
+from network.ca.msp_folder import ROLES
+from network.ca.subject import Subject, units_of
 from network.chains import ChainError, Pool
 from network.errors import NetworkError
 from network.files import write_atomically, write_new
@@ -66,21 +67,36 @@ class FabricCa:
         secret = self._register(subject)
         attributes = [{"name": name} for name in subject.attributes]
         profile = "" if subject.unit else TLS_PROFILE
-        certificate, _ = self.client.enroll(subject.common_name, secret, _request(subject, key), profile, attributes)
-        return x509.load_pem_x509_certificate(certificate)
+        asked = subject.common_name, secret, _request(subject, key), profile, attributes
+        return self._fitting(lambda: self.client.enroll(*asked), subject, key)
 
     def renew(
-        self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, subject: Subject,
+        self,
+        certificate: x509.Certificate,
+        key: ec.EllipticCurvePrivateKey,
+        subject: Subject,
         new_key: ec.EllipticCurvePrivateKey,
-    ) -> x509.Certificate:  # fmt: skip
-        """Return a new certificate for a new key, asked for with the key of the present certificate (re-enrolment)."""
+    ) -> x509.Certificate:
+        """Return a certificate for a new key, asked for with the key of the present one (re-enrolment)."""
         asked: dict[str, Any] = {"certificate_request": _request(subject, new_key)}
         if subject.attributes:
             asked["attr_reqs"] = [{"name": name} for name in subject.attributes]
         if not subject.unit:
             asked["profile"] = TLS_PROFILE
-        found, _ = self.client.reenroll(self.client.named(asked), Enrollment(key, pem(certificate)))
-        return x509.load_pem_x509_certificate(found)
+        asker = Enrollment(key, pem(certificate))
+        return self._fitting(lambda: self.client.reenroll(self.client.named(asked), asker), subject, new_key)
+
+    def _fitting(
+        self, answer: Callable[[], tuple[bytes, bytes]], subject: Subject, key: ec.EllipticCurvePrivateKey
+    ) -> x509.Certificate:
+        """Return the certificate of an answer; FL1091 where it is not the one that was asked for."""
+        found = self.client.understood(lambda: x509.load_pem_x509_certificate(answer()[0]))
+        roles = [unit for unit in units_of(found) if unit in ROLES]
+        if found.public_key() != key.public_key() or (subject.unit and roles != [subject.unit]):
+            message = f"the authority certified {subject.common_name} as {', '.join(roles) or 'nothing'}"
+            hint = f"There the name is registered otherwise; register it as {subject.unit or 'client'}."
+            raise NetworkError(codes.AUTHORITY_REFUSED, message, where=self.client.url, hint=hint)
+        return found
 
     def require_revocable(self, certificates: Sequence[x509.Certificate]) -> None:
         """Check that the CA issued these and lets the registrar make a revocation list."""
@@ -105,6 +121,10 @@ class FabricCa:
             if ALREADY_REVOKED not in refused.reasons:
                 raise
         content = self._list()
+        listed = self.client.understood(lambda: x509.load_pem_x509_crl(content))
+        if listed.get_revoked_certificate_by_serial_number(certificate.serial_number) is None:
+            message = "the authority's list does not name the certificate that it revoked"
+            raise NetworkError(codes.AUTHORITY_REFUSED, message, where=self.client.url, hint="Try again.")
         write_atomically(path, content)
         return content
 
@@ -115,7 +135,7 @@ class FabricCa:
 
     def _list(self) -> bytes:
         answer = self.client.ask("gencrl", self.client.named({}), self._asker)
-        return base64.b64decode(answer["CRL"])
+        return self.client.understood(lambda: base64.b64decode(answer["CRL"]))
 
     def _register(self, subject: Subject) -> str:
         """Register a subject unless it is registered, and return its secret."""
@@ -150,8 +170,8 @@ class FabricCa:
         path = folder / "cert.pem"
         if not path.exists():
             asked = request(_common_name(self.registrar.name), key).decode()
-            certificate, _ = self.client.enroll(self.registrar.name, self._secret(), asked)
-            write_new(path, certificate)
+            secret = self._secret()
+            write_new(path, self.client.understood(lambda: self.client.enroll(self.registrar.name, secret, asked))[0])
         return Enrollment(key, path.read_bytes())
 
     def _secret(self) -> str:

@@ -2,7 +2,8 @@
 
 import base64
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -12,6 +13,7 @@ from network import codes
 from network.ca.tokens import LOOPBACK, token
 from network.errors import NetworkError
 
+T = TypeVar("T")
 PATIENCE_S = 30
 ALREADY_REGISTERED, ALREADY_REVOKED = 74, 66
 """What a Fabric CA calls two refusals (lib/caerrors)."""
@@ -41,6 +43,7 @@ class FabricCaClient(CAClient):  # type: ignore[misc]  # hfc has no types
                 codes.SECRET_IN_CLEAR, "enrolment sends a secret, and this address has no TLS", where=url,
                 hint="Give the authority's https address, and its TLS root.",
             )  # fmt: skip
+        self.url = url
         super().__init__(target=url.rstrip("/"), ca_certs_path=tls_root, ca_name=ca_name)
 
     def generateAuthToken(self, req: Any, registrar: Enrollment) -> Enrollment:  # noqa: ARG002, N802  hfc's name
@@ -54,12 +57,20 @@ class FabricCaClient(CAClient):  # type: ignore[misc]  # hfc has no types
             NetworkError: FL1090 if it does not answer, FL1091 if it refuses.
         """
         answer, _ = self._send_ca_post(path, json=request, headers={"Authorization": registrar})
-        return dict(answer["result"])
+        return self.understood(lambda: dict(answer["result"]))
 
     def info(self) -> bytes:
         """Return the authority's chain in PEM; raises as `ask`."""
         answer, _ = self._send_ca_post("cainfo", json=self.named({}))
-        return base64.b64decode(answer["result"]["CAChain"])
+        return self.understood(lambda: base64.b64decode(answer["result"]["CAChain"]))
+
+    def understood(self, read: Callable[[], T]) -> T:
+        """Return what is read from an answer; FL1090 where no Fabric CA answers so."""
+        try:
+            return read()
+        except (KeyError, TypeError, ValueError):
+            message = "what answers here is no Fabric CA"
+            raise NetworkError(codes.AUTHORITY_UNREACHABLE, message, where=self.url) from None
 
     def named(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a request with the name of the authority, where its server has several."""

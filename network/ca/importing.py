@@ -23,7 +23,7 @@ from network.ca.keys import pem
 from network.ca.low_s import in_low_s
 from network.ca.msp_folder import ROLES
 from network.ca.subject import alternative_names, units_of
-from network.chains import Chain, ChainError, Pool, is_authority, issued, subject_key_identifier
+from network.chains import UNREADABLE, Chain, ChainError, Pool, is_authority, issued, subject_key_identifier
 from network.errors import NetworkError
 from network.files import write_atomically
 
@@ -69,7 +69,13 @@ def import_into(authority: AuthorityByFiles, material: Material, now: dt.datetim
     Raises:
         NetworkError: FL1094 if a certificate or list does not fit; nothing is kept then.
     """
-    now = now or dt.datetime.now(dt.UTC)
+    try:
+        return _imported(authority, material, now or dt.datetime.now(dt.UTC))
+    except UNREADABLE as error:
+        raise _unusable(f"a certificate or list is malformed: {error}", str(authority.folder)) from None
+
+
+def _imported(authority: AuthorityByFiles, material: Material, now: dt.datetime) -> Imported:
     listed = authority.listed()
     asked = {each["key"]: name for name, each in listed.items()}
     pool = _known(authority, material)
@@ -204,7 +210,7 @@ def _parsed(part: bytes) -> Sequence[x509.Certificate | x509.CertificateRevocati
     for load in kinds:
         try:
             found = load(part)
-        except ValueError:
+        except UNREADABLE:
             continue
         return found if isinstance(found, list) else [found]
     return []

@@ -29,6 +29,15 @@ class CertificateAuthority(Protocol):
     def certify(self, subject: Subject, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         """Return a certificate for a subject and the public half of a key; the key proves that it is the asker's."""
 
+    def renew(
+        self,
+        certificate: x509.Certificate,
+        key: ec.EllipticCurvePrivateKey,
+        subject: Subject,
+        new_key: ec.EllipticCurvePrivateKey,
+    ) -> x509.Certificate:
+        """Return a certificate for a new key of a subject that has one, asked for with the key of the present one."""
+
     def require_revocable(self, certificates: Sequence[x509.Certificate]) -> None:
         """Check that it can revoke these now; FL1011 if another authority issued one of them."""
 

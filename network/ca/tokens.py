@@ -4,12 +4,12 @@ Source: Fabric CA 1.4 and later, util.CreateToken and VerifyToken.
 """
 
 import base64
-import binascii
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway import signatures
+from network.chains import UNREADABLE
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts to which a secret may go without TLS."""
@@ -40,7 +40,7 @@ def verified(header: str, method: str, path: str, body: bytes) -> x509.Certifica
         certificate = x509.load_pem_x509_certificate(base64.b64decode(encoded, validate=True))
         raw = base64.b64decode(signature, validate=True)
         signatures.verify(certificate.public_key(), raw, _signed(method, path, body, encoded))
-    except (binascii.Error, ValueError) as error:  # a SignatureError is a ValueError
+    except UNREADABLE as error:  # a SignatureError is a ValueError
         raise TokenError(str(error)) from None
     return certificate
 

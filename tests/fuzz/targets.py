@@ -45,9 +45,12 @@ from fl_node.secagg.layout import Layout
 from fl_node.secagg.seal import part, seal, unseal
 from fl_node.secagg.shamir import rebuild
 from fl_node.secagg.shares import Dealt
+from network.ca.embedded import Refusal
+from network.ca.tokens import TokenError
 from network.errors import NetworkError
 from network.topology import DEFAULT_DEFINITION, parse_consortium
 from network.yaml_lines import PlacedYaml
+from tests.fuzz import authorities
 from tests.unit.plan.samples import LAYOUT, PACKED, manifest
 
 warnings.simplefilter("ignore")  # pyarrow warns of what it reads; that is not an answer
@@ -251,4 +254,7 @@ TARGETS: dict[str, Target] = {
     "consortium": Target((DEFAULT_DEFINITION.read_bytes(),), consortium, (NetworkError,)),
     "http": Target((b"bytes=0-9", b"bytes 0-9/10", b"a/1/1 " + b"0" * 64 + b" " + b"f" * 64), http, (NodeError,)),
     "frames": Target((_frame(),), frames, (Closed,)),
+    "answer": Target(authorities.ANSWERS, authorities.answer, (NetworkError,)),
+    "token": Target(authorities.TOKENS, authorities.token, (TokenError,)),
+    "request": Target(authorities.REQUESTS, authorities.wanted, (Refusal,)),
 }

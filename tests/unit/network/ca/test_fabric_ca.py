@@ -2,6 +2,8 @@
 
 import base64
 import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,13 @@ def test_one_subject_has_a_signing_and_a_tls_certificate(ca):
     signing = ca.certify(Subject(name, "client"), new_key())
     tls = ca.certify(Subject(name, hosts=("localhost",)), new_key())
     assert signing.serial_number != tls.serial_number
+
+
+def test_a_name_that_is_registered_as_something_else_is_not_taken_for_what_was_asked(ca):
+    name = new_name()
+    ca.certify(Subject(name, "client"), new_key())
+    with pytest.raises(NetworkError, match=f"FL1091: the authority certified {name} as client"):
+        ca.certify(Subject(name, "admin"), new_key())
 
 
 def test_an_enrolment_that_broke_off_goes_on(ca, tmp_path):
@@ -230,3 +239,30 @@ def test_an_authority_that_does_not_answer_is_named_and_no_key_is_left(tmp_path)
 def test_a_secret_is_not_sent_over_a_network_without_tls():
     with pytest.raises(NetworkError, match="FL1092"):
         FabricCaClient("http://ca.hospital-a.example:7054")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"hello", b"[]", b'{"success": true}', b'{"success": true, "result": {"CAChain": 1}}']
+)
+def test_a_server_that_is_no_fabric_ca_is_named(tmp_path, answer):
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        other = FabricCa(
+            FabricCaClient(f"http://127.0.0.1:{server.server_port}"), tmp_path, Registrar("boot", tmp_path / "secret")
+        )
+        with pytest.raises(NetworkError, match=r"FL109[01]"):
+            other.require_ready()
+        server.shutdown()
+        thread.join()

@@ -1,6 +1,8 @@
 package contract_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -29,6 +31,26 @@ func held(f *contracttest.Federation, members []int) uint64 {
 		total += account.Balance + stake
 	}
 	return total
+}
+
+// lives plays up to four attempts of a training of n organisations with a random coalition of at most half of them.
+func lives(t *testing.T, seed uint64, n, cohortMin int) *coalition {
+	c := &coalition{t: t, f: contracttest.New(n, fmt.Sprintf(`{"cohort_min":%d}`, cohortMin)), random: rand.New(rand.NewPCG(seed, 15))}
+	c.bad, c.concerted = c.random.Perm(n)[:1+c.random.IntN(n/2)], c.chance(50)
+	if c.slander = seed%8 >= 5; c.slander || c.concerted {
+		c.bad = c.random.Perm(n)[:n/2]
+	}
+	c.f.Ready(3, n)
+	c.before = held(c.f, c.bad)
+	_, _, _, c.stake = score(c.f, 0)
+	for range 4 {
+		if !c.opens() {
+			break
+		}
+		c.attempt()
+	}
+	c.settle()
+	return c
 }
 
 // unharmed fails where an honest participant lost stake or reputation.

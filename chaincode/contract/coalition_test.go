@@ -2,7 +2,6 @@ package contract_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -48,19 +47,7 @@ func (c *coalition) badPlaces(cohort []string) []int {
 
 // attempt plays one attempt. Of the coalition some are silent, drop out or deal wrongly; all others speak in time.
 func (c *coalition) attempt() {
-	o := options{}
-	for _, place := range c.badPlaces(c.next) {
-		if c.slander {
-			continue
-		}
-		switch c.random.IntN(6) {
-		case 0:
-			o.Dropouts = append(o.Dropouts, place)
-		case 1:
-			o.Silent = append(o.Silent, place)
-		}
-	}
-	c.p = c.f.Open("tumour", o)
+	c.p = c.f.Open("tumour", c.absences())
 	if bad := c.badPlaces(c.next); len(bad) > 0 && !c.slander && c.chance(20) {
 		c.p.Spoil(bad[c.random.IntN(len(bad))], c.random.IntN(len(c.p.Members)), "seed")
 	}
@@ -90,6 +77,20 @@ func (c *coalition) attempt() {
 		c.moveOn(step.phase)
 	}
 	c.result()
+}
+
+// absences says who of the coalition deals nothing or commits no update.
+func (c *coalition) absences() (o options) {
+	for _, place := range c.badPlaces(c.next) {
+		switch choice := c.random.IntN(6); {
+		case c.slander:
+		case choice == 0:
+			o.Dropouts = append(o.Dropouts, place)
+		case choice == 1:
+			o.Silent = append(o.Silent, place)
+		}
+	}
+	return o
 }
 
 // complain lets the coalition complain of anybody; honest dealers answer what they may.
@@ -227,24 +228,4 @@ func (c *coalition) opens() bool {
 		}
 	}
 	return true
-}
-
-// lives plays up to four attempts of a training of n organisations with a random coalition of at most half of them.
-func lives(t *testing.T, seed uint64, n, cohortMin int) *coalition {
-	c := &coalition{t: t, f: contracttest.New(n, fmt.Sprintf(`{"cohort_min":%d}`, cohortMin)), random: rand.New(rand.NewPCG(seed, 15))}
-	c.bad, c.concerted = c.random.Perm(n)[:1+c.random.IntN(n/2)], c.chance(50)
-	if c.slander = seed%8 >= 5; c.slander || c.concerted {
-		c.bad = c.random.Perm(n)[:n/2]
-	}
-	c.f.Ready(3, n)
-	c.before = held(c.f, c.bad)
-	_, _, _, c.stake = score(c.f, 0)
-	for range 4 {
-		if !c.opens() {
-			break
-		}
-		c.attempt()
-	}
-	c.settle()
-	return c
 }

@@ -1,15 +1,20 @@
 """Places a blob with as many members as must endorse its commitment, and has those that hold it endorse it."""
 
+import asyncio
 import random
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.first_digest import Binding
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.ledger.records import Round
+from network import contract_codes
 from network.topology import Consortium
+
+READING_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 4.0)
+"""When endorsers that still read a blob are asked again: they read by turns, and remember what they read."""
 
 
 class PlacingDependencies(Protocol):
@@ -47,12 +52,24 @@ class Placing:
         binding = Binding(f"{view.name}/{node.me}/{function.lower()}", digest, node.journal.mark)
         holders = await node.blobs.spread(digest, blob, node.consortium.threshold, everyone, binding)
         try:
-            await node.ledger.submit(
-                function, organisations=self.endorsers(holders), patient=False, **view.ref, **arguments
-            )
+            await self._endorsed(view, function, self.endorsers(holders), arguments)
         except LedgerError:
             self.declined = True
             raise
+
+    async def _endorsed(
+        self, view: Round, function: str, endorsers: tuple[str, ...], arguments: dict[str, Any]
+    ) -> None:
+        """Submit, and ask the same endorsers again while one of them reads the blob."""
+        for pause in (*READING_PAUSES_S, None):
+            try:
+                await self.node.ledger.submit(function, organisations=endorsers, patient=False, **view.ref, **arguments)
+            except LedgerError as error:
+                if error.code != contract_codes.VERIFYING or pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return
 
     def endorsers(self, holders: list[str]) -> tuple[str, ...]:
         """Return as many as must endorse of those that say that they hold a blob: our own organisation, others by lot.

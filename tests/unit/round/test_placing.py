@@ -3,8 +3,11 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from fl_node.blobs.first_digest import Binding
 from fl_node.ledger.client import LedgerError
+from fl_node.round import placing
 from fl_node.round.placing import Placing
 from tests.unit.round.test_checks import DIGEST, ROUND
 
@@ -34,13 +37,32 @@ class World:
 
 async def test_t15_a_member_that_holds_a_blob_and_does_not_endorse_stops_no_update():
     world = World()
-    placing = Placing(world)  # type: ignore[arg-type]
+    one = Placing(world)  # type: ignore[arg-type]
     for _ in range(100):  # each try leaves the liar out with a chance of a third
         try:
-            await placing.commit(ROUND, "CommitUpdate", b"masked", DIGEST, digest=DIGEST)
+            await one.commit(ROUND, "CommitUpdate", b"masked", DIGEST, digest=DIGEST)
         except LedgerError:
             continue
         break
     assert set(world.asked[0]) == {"hospital-a", "hospital-b", "hospital-c"}
     assert set(world.asked[-1]) == {"hospital-a", "hospital-c", "hospital-d"}
     assert {asked[0] for asked in world.asked} == {"hospital-c"}
+
+
+async def test_endorsers_that_still_read_a_blob_are_asked_again_and_count_as_willing(monkeypatch: pytest.MonkeyPatch):
+    world, reading = World(), 2
+    monkeypatch.setattr(placing, "READING_PAUSES_S", (0.0, 0.0, 0.0))
+
+    async def submit(function: str, *, organisations: tuple[str, ...], **_: Any) -> None:
+        world.asked.append(organisations)
+        if len(world.asked) <= reading:
+            raise LedgerError("FL0901", "reading", where=function)
+
+    world.ledger = SimpleNamespace(submit=submit)
+    one = Placing(world)  # type: ignore[arg-type]
+    await one.commit(ROUND, "CommitUpdate", b"masked", DIGEST, digest=DIGEST)
+    assert (len(world.asked), len(set(world.asked)), one.declined) == (3, 1, False)
+    reading = 100
+    with pytest.raises(LedgerError, match="reading"):
+        await one.commit(ROUND, "CommitUpdate", b"masked", DIGEST, digest=DIGEST)
+    assert one.declined

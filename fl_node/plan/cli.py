@@ -10,6 +10,7 @@ from rich.table import Table
 
 from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.manifest import Manifest
+from fl_node.plan.weights import ruleless_weights
 from network.console import Json, emit_json, explained, note, out
 
 app = typer.Typer(no_args_is_help=True, help="Compile, inspect and check what is trained.")
@@ -158,8 +159,7 @@ def warnings(manifest: Manifest) -> list[str]:
     held = sum(math.prod(leaf.shape) for leaf in manifest.state)
     if summed > held:
         found.append(f"{summed} value slots, but a state of {held} numbers: updates could be spread over them")
-    ruled = {rule.segment for rule in manifest.weights}
-    free = [s.name for s in manifest.layout.segments if s.kind == "weight" and s.name not in ruled]
+    free = [segment.name for segment in ruleless_weights(manifest.layout)]
     if free:
         found.append(f"declared rows do not bound the weights {', '.join(free)}: one survivor could enlarge the step")
     return found

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
+
+from fl_node import codes
 from fl_node.blobs.mirror import Mirror
 from fl_node.data.errors import DataError
 from fl_node.ledger.records import Round
@@ -16,6 +19,7 @@ from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult,
 from fl_node.plan.sandbox import STOPPED, Sandbox
 from network.files import write_atomically
 
+log = structlog.get_logger("node")
 PLAN_PATIENCE_S: Final = 60.0
 
 
@@ -77,7 +81,7 @@ class Workshop:
         self._runners: dict[str, PlanRunner] = {}
         self._lock = asyncio.Lock()
         self._warm: set[str] = set()
-        self._unfit: set[str] = set()
+        self._unfit: dict[str, str] = {}  # plan → the code of what is known against training it here
         self.on_trained: Callable[[str], None] = lambda _: None
         self._turn = asyncio.Lock()
         self._work: dict[str, Work] = {}
@@ -125,9 +129,9 @@ class Workshop:
         """Tell whether a plan's framework has started, so that an update takes no longer than it must."""
         return plan in self._warm
 
-    def fits(self, plan: str) -> bool:
-        """Tell whether nothing is known against training a plan on the node's rows."""
-        return self._data is not None and plan not in self._unfit
+    def unfit(self, plan: str) -> str:
+        """Return the code of what is known against training a plan on the node's rows; empty where nothing is."""
+        return codes.NO_DATA if self._data is None else self._unfit.get(plan, "")
 
     async def update(self, plan: str, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
         """Compute the next state; see `Runtime.update`."""
@@ -177,7 +181,8 @@ class Workshop:
             yield
         except (DataError, PlanError) as error:
             if isinstance(error, DataError) or error.code in STOPPED:
-                self._unfit.add(plan)
+                self._unfit[plan] = error.code
+                log.warning("this plan is trained here no more", plan=plan, **error.as_json())
             raise
 
     def _drop(self, training: str) -> None:

@@ -19,6 +19,8 @@ class PlanSource:
         batching: Rows a batch, passes a round, share of rows held out.
         cohort_max: The largest cohort; the slots must hold its sums.
         quantisation: How updates are quantised, for the manifest, where `tff_aggregation` does it.
+        unbounded_weights: Weights that follow no rule of rows, as those of TFF's own aggregators, are accepted: one
+            survivor can then make a step as large as it likes.
     """
 
     name: str
@@ -27,3 +29,4 @@ class PlanSource:
     batching: Batching
     cohort_max: int = 8
     quantisation: Quantisation | None = None
+    unbounded_weights: bool = False

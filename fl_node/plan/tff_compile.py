@@ -86,7 +86,8 @@ def _as_source(described: Any, module: Any, file: Path) -> PlanSource:
     if not isinstance(schema, Schema):
         raise plan_error(codes.SCHEMA_MISMATCH, "a bare process needs a Schema named SCHEMA beside it", str(file))
     name = "".join(letter if letter.isalnum() else "-" for letter in file.stem.lower())[:40]
-    return PlanSource(name, described, schema, getattr(module, "BATCHING", DEFAULT_BATCHING))
+    batching, unbounded = getattr(module, "BATCHING", DEFAULT_BATCHING), getattr(module, "UNBOUNDED_WEIGHTS", False)
+    return PlanSource(name, described, schema, batching, unbounded_weights=unbounded)
 
 
 def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:

@@ -9,7 +9,7 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import TensorLayout, TensorSegment
 from fl_node.plan.tff_samples import SAMPLE_ROWS, Arrays, Workplace
 from fl_node.plan.tff_structure import Path, tensor_types
-from fl_node.plan.weights import WeightRule, can_follow, named_weights
+from fl_node.plan.weights import WeightRule, can_follow, named_weights, ruleless_weights
 
 PROBED_ROWS: Final = 4096
 """Caps that more rows reach are not tried: a made-up participant of that size trains in seconds."""
@@ -19,7 +19,7 @@ HELD: Final = 2
 
 
 def find_weights(layout: TensorLayout, workplace: Workplace, samples: Sequence[Arrays]) -> tuple[WeightRule, ...]:
-    """Finds the rule of every weight that a plan names (see `weights.named_weights`).
+    """Finds the rule of every weight that a plan names (see `weights.named_weights`); others must have been accepted.
 
     Args:
         layout: The plan's layout.
@@ -29,6 +29,10 @@ def find_weights(layout: TensorLayout, workplace: Workplace, samples: Sequence[A
     Raises:
         PlanError: FL3015 for a weight that follows no rule.
     """
+    loose = ruleless_weights(layout)
+    if loose and not workplace.source.unbounded_weights:
+        text = "an aggregator's weights that follow no rule: one survivor could make a step as large as it likes"
+        raise plan_error(codes.NO_WEIGHT_RULE, text, ", ".join(segment.name for segment in loose))
     at = {path: at for at, (path, _) in enumerate(tensor_types(workplace.computations.sums_type))}
     return tuple(_found(segment, at, workplace, samples) for segment in named_weights(layout))
 

@@ -39,6 +39,12 @@ def named_weights(layout: TensorLayout) -> list[TensorSegment]:
     return [segment for segment in layout.segments if segment.kind == "weight" and "weight" in segment.path]
 
 
+def ruleless_weights(layout: TensorLayout) -> list[TensorSegment]:
+    """Lists the weights that a plan does not name, so that no rule bounds what a survivor may add to them."""
+    named = named_weights(layout)
+    return [segment for segment in layout.segments if segment.kind == "weight" and segment not in named]
+
+
 def can_follow(segment: TensorSegment) -> bool:
     """Whether a weight's segment is of the form that a rule is for: one slot, no modular sum."""
     return segment.slots == 1 and segment.ring == segment.word

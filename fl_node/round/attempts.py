@@ -46,12 +46,14 @@ class Attempts:
         if noted - done and view.phase not in OVER:
             # dealing again would seal, masking again would mask, twice with the same keys
             self._leave(view, codes.JOURNAL_RESTORED)
-        dropped = view.name in self._left or records.get(DROPPED) is not None
+        unfit = node.workshop.unfit(view.plan)
+        if unfit and node.me in view.cohort and view.phase not in OVER:
+            self._leave(view, unfit)
         return LocalState(
             node.me,
             node.msp,
             done,
-            dropped=dropped or not node.workshop.fits(view.plan),
+            dropped=bool(unfit) or view.name in self._left or records.get(DROPPED) is not None,
             running=training.running,
             trained=node.workshop.trained(view),
             ready=node.workshop.ready(view.plan),

@@ -20,11 +20,14 @@ from fl_node.data.schema import Column, Schema
 from fl_node.node.config import NodeConfig
 from fl_node.node.observe import configure_logs
 from fl_node.node.start import run_node
+from fl_node.plan.child import Child
 from fl_node.plan.container import load_plan, pack_plan
 from fl_node.plan.errors import plan_error
+from fl_node.plan.frames import Message
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.manifest import Batching, Manifest
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
+from fl_node.plan.sandbox import Sandbox
 from fl_node.plan.weights import WeightRule
 from fl_node.round.consent import Consent
 from network.errors import FedledgerError
@@ -35,6 +38,10 @@ ROWS = 10
 EPOCHS = 2
 GARBAGE = {"raises": 60_000, "no number": 50_000}
 """Values within their slots that no honest node sends: the update fails on one, and gives no number for the other."""
+OVERREACHES: dict[str, list[int]] = {"allocate": [1 << 20, 1 << 30], "loop": []}
+"""What a plan does that takes more than it may, and its arguments."""
+TIGHT = Sandbox(memory=256 << 20, cpu_s=1)
+CALL_S = 120.0
 COLUMNS = Schema(columns=(Column(name="number", type="integer", minimum="0", maximum="9"),))
 SCHEMA = COLUMNS.digest()
 LAYOUT = TensorLayout.model_validate(
@@ -156,8 +163,28 @@ class Garbler(SyntheticRunner):
         return super().packed(count, np.full_like(values, GARBAGE[kind]), weight)
 
 
+class Overreacher(SyntheticRunner):
+    """Runs plans whose name begins with "overreaching" in a real child process once they have left their first state.
+
+    There they take more than they may, as OVERREACHES in its environment says.
+    """
+
+    def work(self, state: bytes, data: DataSource) -> WorkResult:
+        if self.manifest.name.startswith("overreaching") and state != self._initial:
+            deed = os.environ["OVERREACHES"]
+            child = Child(TIGHT, data=[data.path], module="tests.unit.plan.hostile")
+            try:
+                child.call(Message({"op": deed, "with": OVERREACHES[deed]}), CALL_S)
+            finally:
+                child.kill()
+        return super().work(state, data)
+
+
+OPENERS = {"LIAR": Liar, "GARBAGE": Garbler, "OVERREACHES": Overreacher}
+
+
 def main(run: str, org: str, data: str) -> None:
-    opener = Liar if os.environ.get("LIAR") else Garbler if os.environ.get("GARBAGE") else SyntheticRunner
+    opener = next((OPENERS[name] for name in OPENERS if os.environ.get(name)), SyntheticRunner)
     misdeeds.commit()
     consent = Consent(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
     configure_logs()

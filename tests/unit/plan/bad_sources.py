@@ -1,6 +1,7 @@
 """One process for each reason to refuse. Imported only where TFF runs."""
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +9,7 @@ import tensorflow_federated as tff
 
 from fl_node.plan.source import PlanSource
 from fl_node.plan.tff_aggregation import quantised_mean
-from tests.unit.plan.sources import BATCHING, FEATURES, MODEL, ROWS, WEIGHTED, at_server
+from tests.unit.plan.sources import BATCHING, FEATURES, MODEL, ROWS, WEIGHTED, at_server, stock
 
 DEPTH = 40
 """How often the deep process is wrapped: a dozen times is still read by protobuf's default parser."""
@@ -92,6 +93,11 @@ def no_weight():
 def capped_below():
     """Follows the rows on the small samples; beyond them it weighs less than the slot's 1023 allow."""
     return _weighing(lambda rows: tf.minimum(rows * 4, 100))
+
+
+def unnamed_weight():
+    """TFF's own secure aggregation, without a word that its weights are accepted."""
+    return replace(stock(), unbounded_weights=False)
 
 
 def plain_metrics():
@@ -186,6 +192,7 @@ def broken():
 
 
 REFUSED = (
+    unnamed_weight,
     plain_metrics,
     plain_evaluation,
     random_update,

@@ -53,7 +53,7 @@ def stock():
         model_aggregator=tff.learning.secure_aggregator(),
         metrics_aggregator=tff.learning.metrics.secure_sum_then_finalize,
     )
-    return PlanSource("stock", process, ROWS, BATCHING)
+    return PlanSource("stock", process, ROWS, BATCHING, unbounded_weights=True)
 
 
 def at_server(first):

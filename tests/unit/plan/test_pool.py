@@ -116,20 +116,22 @@ async def test_rows_that_do_not_fit_are_found_before_the_first_round(tmp_path: P
     runner = Runner(data_error("FL3107", "an unknown label", "data.csv"))
     runner.go.set()
     made = workshop(tmp_path, runner)
-    assert made.fits("plan")
+    assert made.unfit("plan") == ""
     with pytest.raises(DataError, match="FL3107"):
         await made.warm("plan")
-    assert (made.fits("plan"), made.ready("plan")) == (False, True)
+    assert (made.unfit("plan"), made.ready("plan")) == ("FL3107", True)
     await made.close()
 
 
-@pytest.mark.parametrize(("code", "fits"), [("FL3043", False), ("FL3046", False), ("FL3041", True), ("FL3042", True)])
-async def test_a_plan_that_was_stopped_is_not_trained_again(tmp_path: Path, code: str, fits: bool):
+@pytest.mark.parametrize(
+    ("code", "unfit"), [(code, code) for code in ("FL3043", "FL3046")] + [("FL3041", ""), ("FL3042", "")]
+)
+async def test_a_plan_that_was_stopped_is_not_trained_again(tmp_path: Path, code: str, unfit: str):
     runner = Runner(plan_error(code, "stopped"))
     runner.go.set()
     made = workshop(tmp_path, runner)
     with pytest.raises(PlanError, match=code):
         await made.start(attempt())
-    assert made.fits("plan") == fits
-    assert made.fits("another plan")
+    assert made.unfit("plan") == unfit
+    assert made.unfit("another plan") == ""
     await made.close()

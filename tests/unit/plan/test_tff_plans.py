@@ -47,6 +47,7 @@ REFUSED = {
     "squared_weight": "FL3015",
     "no_weight": "FL3015",
     "capped_below": "FL3015",
+    "unnamed_weight": "FL3015",
     "two_rounds": "FL3013",
     "no_process": "FL3012",
     "bare_without_schema": "FL3010",

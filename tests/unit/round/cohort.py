@@ -206,7 +206,10 @@ class Member:
     def trained(self, _: Round) -> bool:
         return True
 
-    ready = fits = trained
+    ready = trained
+
+    def unfit(self, _: str) -> str:
+        return ""
 
     async def nothing(self, *_: object) -> None:
         pass

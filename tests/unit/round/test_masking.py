@@ -47,7 +47,7 @@ def test_t6_shares_dealt_or_a_vector_masked_before_a_restored_journal_end_the_at
 def node(journal: Journal, store: BlobStore) -> CarryOutDependencies:
     made = SimpleNamespace(
         organisation="hospital-a",
-        workshop=SimpleNamespace(trained=lambda *_: True, ready=lambda _: True, fits=lambda _: True),
+        workshop=SimpleNamespace(trained=lambda *_: True, ready=lambda _: True, unfit=lambda _: ""),
         journal=journal,
         store=store,
         metrics=Metrics(),

@@ -12,10 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway import Identity, Signer, ValidationCode
 from gateway.errors import EndorseError, EvaluateError, GatewayError, StreamError, SubmitError
+from network.ca.hsm import TokenReference, keep_in_token
+from network.folders import folder_of
 from network.revocation import revoke
 from network.roster import add
 from tests.contract.harness.ledger import Ledger, refusals
 from tests.contract.harness.people import Person, client_valid_until, stranger
+from tests.softhsm import tokens
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,18 @@ async def test_an_attribute_lets_its_bearer_in_and_nobody_else(ledger: Ledger, k
         with pytest.raises(EndorseError) as caught:
             await admin.submit("RequireRole", "node", key, retry=False)
         assert caught.value.chaincode_code == "FL0201"
+
+
+@pytest.mark.hsm
+async def test_a_key_that_never_leaves_its_token_signs_transactions(ledger: Ledger, key: str):
+    made, name = tokens(), f"token-{key}".rstrip("-")
+    path = folder_of(ledger.run, "hospital-a").user(name) / "msp" / "keystore" / "key.pem"
+    keep_in_token(path, TokenReference(made.library, made.labels[0], name, pin_file=str(made.pin_file)))
+    add(ledger.consortium, ledger.run, "hospital-a", name, "client")
+    assert b"PRIVATE KEY" not in path.read_bytes()
+    async with ledger.contract("hospital-a", name) as contract:
+        await contract.submit("Put", key, "value")
+        assert await contract.evaluate("Get", key) == b"value"
 
 
 async def assert_turned_away(ledger: Ledger, person: Person, key: str) -> None:

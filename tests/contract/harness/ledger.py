@@ -68,7 +68,7 @@ class Ledger:
     ) -> AsyncIterator[Gateway]:
         """Connect to an organisation's peer as one of its users, or as another identity or at another endpoint."""
         who = self.user(organisation, user)
-        known = identity or (Identity(who.msp_id, who.cert_pem), Signer.from_pem(who.key_pem))
+        known = identity or (Identity(who.msp_id, who.cert_pem), who.signer)
         async with connect([endpoint or self.endpoint(organisation)], *known, **options) as gateway:
             yield gateway
 

@@ -1,8 +1,5 @@
 """Signing keys in a PKCS#11 token, on SoftHSM."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,31 +22,14 @@ from network.connection import profile
 from network.errors import NetworkError
 from network.roster import add
 from network.topology import dump_consortium, load_consortium
+from tests.softhsm import LIBRARY, PIN, tokens
 
-LIBRARIES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
-LIBRARY = os.environ.get("SOFTHSM2_LIB") or next((path for path in LIBRARIES if Path(path).exists()), "")
-TOOL = shutil.which("softhsm2-util")
-PIN = "7421-pin"
-
-pytest.importorskip("pkcs11", reason="no python-pkcs11")
-pytestmark = [
-    pytest.mark.hsm,
-    pytest.mark.skipif(not (LIBRARY and TOOL), reason="no SoftHSM: `apt install softhsm2`"),
-]
+pytestmark = pytest.mark.hsm
 
 
 @pytest.fixture(scope="module")
-def pin_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """New tokens: "fedledger", "other", and "closed", into which nobody ever logs in; the file with their PIN."""
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n")
-    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")  # the library reads it once in a process
-    for label in ("fedledger", "other", "closed"):
-        command = [str(TOOL), "--init-token", "--free", "--label", label, "--so-pin", "0000-so", "--pin", PIN]
-        subprocess.run(command, check=True, capture_output=True)
-    (folder / "pin").write_text(PIN + "\n")
-    return folder / "pin"
+def pin_file() -> Path:
+    return tokens().pin_file
 
 
 @pytest.fixture

@@ -87,14 +87,14 @@ func press(t *testing.T) *pressed {
 	t.Helper()
 	a := &pressed{accusing: accusing{T: t, f: contracttest.New(4, `{}`)}}
 	a.f.Layout = wide
-	a.f.Ready(3, 4)
+	a.f.Ready(2, 4)
 	a.f.Start("other", 1, 4)
 	a.f.Start("updating", 1, 4)
 	a.other = a.f.Open("other", options{Values: ones})
 	a.other.To(round.PhaseAttest)
 	a.updating = a.f.Open("updating", options{Values: ones})
 	a.updating.To(round.PhaseUpdates)
-	a.play(2, options{Values: ones})
+	a.play(1, options{Values: ones})
 	a.blobs = &metered{Blobs: a.f.Blobs, mine: map[aggregate.Digest]bool{}, first: make(chan struct{}), second: make(chan struct{})}
 	for _, p := range append(a.old, a.other, a.updating) {
 		for place := range p.Members {

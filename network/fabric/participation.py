@@ -1,6 +1,7 @@
 """Joins orderers to the channel through their admin service (Fabric's channel participation API)."""
 
 import http.client
+import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,17 @@ class OrdererAdmin:
             raise NetworkError(
                 codes.ORDERER_NOT_JOINED, f"cannot join the channel: {status} {answer}", where=self.orderer.name
             )
+
+    def is_consenter(self) -> bool:
+        """Return whether the orderer has caught up with the channel and takes part in ordering; FL1054 if it is silent.
+
+        One that joins a running channel first fetches its blocks as a follower.
+        """
+        status, answer = self._request("GET", f"{PATH}/{self.consortium.channel}")
+        if status != http.HTTPStatus.OK:
+            return False
+        state = json.loads(answer)
+        return (state.get("consensusRelation"), state.get("status")) == ("consenter", "active")
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body else {}

@@ -1,1 +1,1 @@
-"""Real Hyperledger Fabric as local processes: BFT orderers, a peer for each organisation, chaincode as a service."""
+"""Real Hyperledger Fabric as local processes: orderers, a peer for each organisation, chaincode as a service."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabric_protos.common import common_pb2, configtx_pb2
+from fabric_protos.ledger.rwset import rwset_pb2
+from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.fabric.envelope import is_config_block
@@ -347,6 +349,21 @@ def _replayed(ledger: Ledger, chain: Chain) -> Expected:
     (first, index), last = places[len(places) // 2], places[-1]
     replace(ledger, chain, last, chain[first].data.data[index])
     return Rule.VALIDATION_CODE, last[0]
+
+
+@kind("a transaction that reads nothing twice in one block, both times recorded as valid")
+def _twice(ledger: Ledger, chain: Chain) -> Expected:
+    def blind(place: tuple[int, int]) -> bool:
+        sets = rwset_pb2.TxReadWriteSet.FromString(Opened.of(chain[place[0]].data.data[place[1]]).result.results)
+        own = next(entry.rwset for entry in sets.ns_rwset if entry.namespace == ledger.chaincode)
+        return not kv_rwset_pb2.KVRWSet.FromString(own).reads
+
+    block, index = next(filter(blind, written(ledger, chain)))
+    flags = chain[block].metadata.metadata[TRANSACTIONS_FILTER]
+    chain[block].data.data.append(chain[block].data.data[index])
+    chain[block].metadata.metadata[TRANSACTIONS_FILTER] = flags + bytes([codes.VALID])
+    reseal(chain, block, ledger.orderers)
+    return Rule.VALIDATION_CODE, block
 
 
 @kind("a transaction of another channel")

@@ -1,0 +1,1 @@
+"""Ledgers of earlier versions of the rules, which must replay for ever: README.md."""

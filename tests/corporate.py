@@ -123,15 +123,19 @@ def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def enrol(hospital: OrganisationIdentities, signing: Company, tls: Company) -> None:
-    """Give an organisation everything it needs, from a company's authority for signatures and one for TLS."""
+def enrol(hospital: OrganisationIdentities, signing: Company, tls: Company, *, attributes: bool = True) -> None:
+    """Give an organisation everything it needs, from a company's authority for signatures and one for TLS.
+
+    Without attributes the signing certificates carry no extension that was requested.
+    """
     Choices(Choice(kind="csr"), Choice(kind="csr")).write(hospital.folder)
     with contextlib.suppress(AwaitedError):
         hospital.create()
     for part, company in ((hospital.signing, signing), (hospital.tls, tls)):
         assert isinstance(part, AuthorityByFiles)
         answer = hospital.folder / "answer.pem"
-        answer.write_bytes(company.answer([path.read_bytes() for path in sorted(part.requests.glob("*.csr"))]))
+        requests = [path.read_bytes() for path in sorted(part.requests.glob("*.csr"))]
+        answer.write_bytes(company.answer(requests, extensions=attributes or company is tls))
         import_into(part, Material.read([answer]))
         answer.unlink()
     hospital.create()

@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from network import bringup
+from network.identities import identities_of
+from network.topology import load_consortium
+from tests.corporate import Company, enrol
 from tests.ports import free_ports
 from tests.scenarios.federation import Federation
 
@@ -28,6 +31,21 @@ PARAMETERS = {
 
 @pytest.fixture
 async def federation(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Federation]:
+    async with _connected(pytestconfig, tmp_path) as federation:
+        yield federation
+
+
+@pytest.fixture
+async def chained_federation(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Federation]:
+    """A federation whose hospital-b has certificates of a company's authorities, without any attribute."""
+    hospital = identities_of(load_consortium(), tmp_path / "run", "hospital-b")
+    enrol(hospital, Company.named("Clinic"), Company.named("Clinic's network"), attributes=False)
+    async with _connected(pytestconfig, tmp_path) as federation:
+        yield federation
+
+
+@contextlib.asynccontextmanager
+async def _connected(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Federation]:
     kind = pytestconfig.getoption("--network", "devnet")
     if kind == "fabric" and not _has_fabric():
         pytest.skip("no Fabric binaries in FABRIC_BIN or PATH")

@@ -15,6 +15,7 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
     "ca": ("network.ca.cli", "ca", "Run a certificate authority, or answer to one by files."),
     "node": ("fl_node.commands.node", "node", "Run and check this organisation's node."),
     "blobs": ("fl_node.commands.blobs", "blobs", "Run and use this organisation's blob service."),
+    "doctor": ("fl_node.commands.doctor", "doctor", "Check what your organisation runs, and how others see it."),
     "plan": ("fl_node.commands.plan", "plan", "Compile, check and register what is trained."),
     "member": ("fl_node.commands.member", "member", "Found the federation; apply, list and show members."),
     "proposal": ("fl_node.commands.proposal", "proposal", "Propose and vote."),

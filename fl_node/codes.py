@@ -55,6 +55,9 @@ UNFORESEEN: Final = "FL4010"
 TERMS_LET_CLOCK_CUT_PHASES: Final = "FL4011"
 CERTIFICATE_ENDS_SOON: Final = "FL4012"
 SANDBOX_INCOMPLETE: Final = "FL4013"
+ADDRESS_SILENT: Final = "FL4014"
+ADDRESS_OF_ANOTHER: Final = "FL4015"
+PROGRAM_DIFFERS: Final = "FL4016"
 BAD_KEY: Final = "FL4101"
 BAD_SEAL: Final = "FL4102"
 BAD_SHARE: Final = "FL4103"
@@ -225,6 +228,18 @@ CATALOGUE: Final = {
     SANDBOX_INCOMPLETE: Entry(
         "This machine's kernel does not permit all that shuts a plan in.",
         "Run the node on Linux 5.13 or later with landlock and seccomp, and permit it network namespaces.",
+    ),
+    ADDRESS_SILENT: Entry(
+        "Nothing answers at an address that the definition advertises.",
+        "Start the process that belongs there, and let others through to its port.",
+    ),
+    ADDRESS_OF_ANOTHER: Entry(
+        "What answers at an advertised address shows a certificate of another name or another organisation, or none.",
+        "Have your authority issue one with the advertised name, or correct the address in the definition.",
+    ),
+    PROGRAM_DIFFERS: Entry(
+        "The chaincode's program is not the one that package.lock names.",
+        "Put the program there that the members agreed on: build the sources that package.lock names.",
     ),
     BAD_KEY: Entry("A public key is weak, malformed or published twice.", ""),
     BAD_SEAL: Entry("What a dealer sealed does not open, or holds no shares.", ""),

@@ -27,6 +27,7 @@ from network.devnet.genesis import genesis_block
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.folders import folder_of
+from network.genesis import settled
 from network.runfolder import prepare
 from network.topology import Consortium
 
@@ -144,11 +145,13 @@ def make_chain(consortium: Consortium, folder: Path, total: int) -> Path:
     """Write a chain of `total` transactions beside the definition's own into folder/chain and return that folder."""
     run, out = folder / "run", folder / "chain"
     prepare(run, consortium)
-    genesis = genesis_block(consortium, run)
+    genesis = settled(genesis_block(consortium, run))
     with Replayer(build_chaincode("./cmd/replay")) as rules:
         forge = Forge(consortium, run, rules)
         _store(out, genesis)
-        envelopes = [lifecycle.definition_transaction(consortium, run).SerializeToString()]
+        chaincode = consortium.chaincode
+        commit = lifecycle.commit_transaction(consortium.channel, chaincode, forge.admins[0], forge.peers)
+        envelopes = [commit.SerializeToString()]
         made, chain_hash = forge.block(1, header_hash(genesis.header), envelopes, b"")
         _store(out, made)
         calls = _calls(forge, total)

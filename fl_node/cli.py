@@ -11,6 +11,7 @@ import typer
 
 PARTS: Final[dict[str, tuple[str, str, str]]] = {
     "network": ("network.cli", "network", "Run the consortium's network."),
+    "org": ("network.ceremony_cli", "org", "Set up your own organisation, with its own keys in its own folder."),
     "identity": ("network.cli", "identity", "Issue and revoke identities."),
     "ca": ("network.ca.cli", "ca", "Run a certificate authority, or answer to one by files."),
     "node": ("fl_node.commands.node", "node", "Run and check this organisation's node."),

@@ -8,10 +8,13 @@ from typing import Any
 
 from network import codes, processes, runfolder
 from network.build import build_chaincode
+from network.connection import consortium_of
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
-from network.folders import definition_path
-from network.package import keep_lock, locked, write_lock
+from network.folders import definition_path, folder_of, owner_of, require_channel_block
+from network.forming import Formed, form
+from network.organisation import here, prepare
+from network.package import Lock, keep_lock, locked, write_lock
 from network.plan import Kind, Plan
 from network.topology import DEFAULT_DEFINITION, Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
@@ -35,16 +38,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came up, and how long it took."""
+    """What came up, how far the channel is, and how long it took."""
 
     consortium: Consortium
     plan: Plan
     started: tuple[str, ...]
     seconds: float
+    formed: Formed
 
 
 def up(request: Request, report: Report) -> Outcome:
-    """Bring a network up, or start again what of it does not run; its ledgers stay.
+    """Bring a test network up, or start again what of it does not run; its ledgers stay.
+
+    Every organisation does, in a folder of its own, what it would do on hosts of its own.
 
     Raises:
         NetworkError: FL1030 if it is up already, FL1031 if it was brought up with another definition, and what
@@ -52,26 +58,56 @@ def up(request: Request, report: Report) -> Outcome:
     """
     began = time.monotonic()
     report = timed(report, began)
-    consortium = _resolve(request)
+    if owner_of(request.run):
+        return join(request.run, report)
+    consortium = resolve(request)
     with runfolder.locked(request.run):
         _require_down(request.run, request.kind)
         for warning in consortium.warnings() if request.kind == "fabric" else ():
             report(f"note: {warning}")
-        report("building the chaincode")
-        program = build_chaincode(consortium.chaincode.package)
-        plan = plan_of(request.kind, consortium, request.run, program)
-        _require_free_ports(request.run, plan)
-        report("creating identities")
-        runfolder.prepare(request.run, consortium)
-        lock = locked(consortium, program)
-        if plan.kind == "fabric":
-            keep_lock(request.run, lock)
-            _render(consortium, request.run)
+        plan, lock = _planned(request.run, consortium, request.kind, report)
+        report("creating identities and the channel's first block")
+        runfolder.prepare(request.run, consortium, request.kind)
+        runfolder.give_genesis(request.run, consortium, request.kind)
+        started, formed = _start_all(request.run, consortium, plan, lock, report)
+    return Outcome(consortium, plan, started, time.monotonic() - began, formed)
+
+
+def join(folder: Path, report: Report) -> Outcome:
+    """Start an organisation's own processes and take its part in the channel; goes on where it stopped.
+
+    Raises:
+        NetworkError: FL1108 without the channel's first block, FL1023 if a port is taken, and what processes, peers and
+            orderers raise. Processes started by a failed call are stopped again.
+    """
+    began = time.monotonic()
+    report = timed(report, began)
+    with runfolder.locked(folder):
+        consortium = consortium_of(folder)
+        require_channel_block(folder)
+        own = folder_of(folder, owner_of(folder) or "")
+        plan, lock = _planned(folder, consortium, own.kind, report)
+        prepare(own, consortium)
+        started, formed = _start_all(folder, consortium, plan, lock, report)
+    return Outcome(consortium, plan, started, time.monotonic() - began, formed)
+
+
+def _planned(run: Path, consortium: Consortium, kind: Kind, report: Report) -> tuple[Plan, Lock]:
+    """Build the chaincode and return the processes, each with its ports free, and what names its program."""
+    report("building the chaincode")
+    program = build_chaincode(consortium.chaincode.package)
+    plan = plan_of(kind, consortium, run, program)
+    _require_free_ports(run, plan)
+    return plan, locked(consortium, program)
+
+
+def keep(run: Path, consortium: Consortium, kind: Kind, lock: Lock) -> None:
+    """Write package.lock for every organisation here; FL1043 if one of them agreed on another chaincode."""
+    for _, folder in here(run, consortium):
+        if kind == "fabric":
+            keep_lock(folder.root, lock)
         else:
-            write_lock(request.run, lock)  # nobody approved the last one: devnet defines the chaincode itself
-        plan.write(request.run)
-        started = _start_all(request.run, consortium, plan, report)
-    return Outcome(consortium, plan, started, time.monotonic() - began)
+            write_lock(folder.root, lock)  # nobody approved the last one: devnet defines the chaincode itself
 
 
 def down(run: Path, *, wipe: bool = False) -> list[str]:
@@ -88,7 +124,9 @@ def down(run: Path, *, wipe: bool = False) -> list[str]:
 
 def start_one(run: Path, name: str) -> int:
     """Start one process of a network and wait until it serves; return its pid."""
-    process = Plan.read(run).process(name)
+    plan = Plan.read(run)
+    process = plan.process(name)
+    render(consortium_of(run), run, plan.kind)
     offset = processes.log_size(run, name)
     pid = processes.start(run, process)
     processes.wait_ready(run, process, READY_S, offset)
@@ -105,7 +143,8 @@ def timed(report: Report, began: float) -> Report:
     return lambda text: report(f"{time.monotonic() - began:5.1f} s  {text}")
 
 
-def _resolve(request: Request) -> Consortium:
+def resolve(request: Request) -> Consortium:
+    """Return the consortium that was asked for; FL1031 if the folder was begun with another."""
     existing = runfolder.brought_up(request.run)
     asked = request.definition or request.base_port or request.chaincode
     if existing and not asked:
@@ -152,22 +191,30 @@ def _require_free_ports(run: Path, plan: Plan) -> None:
 
 
 def plan_of(kind: Kind, consortium: Consortium, run: Path, program: Path) -> Plan:
-    """Return the processes of a consortium on a kind of network."""
+    """Return the processes of the organisations that are here, on a kind of network."""
+    folders = [folder for _, folder in here(run, consortium)]
     package_id = locked(consortium, program).package_id
     if kind == "devnet":
-        return devnet_plan(consortium, run, program, package_id)
+        return devnet_plan(consortium, folders, program, package_id)
     from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
 
-    return fabric_plan(consortium, run, program, package_id)
+    return fabric_plan(consortium, folders, program, package_id)
 
 
-def _render(consortium: Consortium, run: Path) -> None:
-    from network.fabric.plan import render  # noqa: PLC0415  only where it is asked for
+def render(consortium: Consortium, run: Path, kind: Kind) -> None:
+    """Write the configuration that the processes here read: a folder that was moved is no other."""
+    if kind == "fabric":
+        from network.fabric.plan import render as render_fabric  # noqa: PLC0415  only where it is asked for
 
-    render(consortium, run)
+        render_fabric(consortium, run)
 
 
-def _start_all(run: Path, consortium: Consortium, plan: Plan, report: Report) -> tuple[str, ...]:
+def _start_all(
+    run: Path, consortium: Consortium, plan: Plan, lock: Lock, report: Report
+) -> tuple[tuple[str, ...], Formed]:
+    keep(run, consortium, plan.kind, lock)
+    render(consortium, run, plan.kind)
+    plan.write(run)
     fresh = [p for p in plan.processes if processes.pid(run, p.name) is None]
     offsets = {p.name: processes.log_size(run, p.name) for p in fresh}
     try:
@@ -176,15 +223,8 @@ def _start_all(run: Path, consortium: Consortium, plan: Plan, report: Report) ->
             processes.start(run, process)
         for process in fresh:
             processes.wait_ready(run, process, READY_S, offsets[process.name])
-        if plan.kind == "fabric":
-            _form_channel(run, consortium, report)
+        formed = form(run, consortium, plan.kind, report)
     except BaseException:
         processes.stop_all(run, [p.name for p in fresh])
         raise
-    return tuple(p.name for p in fresh)
-
-
-def _form_channel(run: Path, consortium: Consortium, report: Report) -> None:
-    from network.fabric.channel import form_channel  # noqa: PLC0415  only where it is asked for
-
-    form_channel(run, consortium, report)
+    return tuple(p.name for p in fresh), formed

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from network.ceremony_cli import genesis, import_, verify_genesis
 from network.checkout import DEFAULT_RUN
 from network.console import EXIT_NOT_UP, Json, emit_json, explained, note, out
 from network.units.cli import render
@@ -17,6 +18,9 @@ FOLLOW_S = 0.2
 network = typer.Typer(no_args_is_help=True, help="Run the consortium's network.")
 identity = typer.Typer(no_args_is_help=True, help="Issue and revoke identities.")
 network.command("render")(render)
+network.command("import")(import_)
+network.command("genesis")(genesis)
+network.command("verify-genesis")(verify_genesis)
 
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Name = Annotated[str, typer.Argument(help="A process, such as orderer1, peer-hospital-a or chaincode-hospital-a.")]

@@ -57,6 +57,15 @@ CERTIFICATE_AWAITED: Final = "FL1093"
 CERTIFICATE_UNUSABLE: Final = "FL1094"
 TOKEN_UNUSABLE: Final = "FL1095"
 PACKAGE_MISSING: Final = "FL1096"
+OTHERS_FOLDER: Final = "FL1100"
+EXPORT_UNREADABLE: Final = "FL1101"
+EXPORT_UNPROVEN: Final = "FL1102"
+EXPORT_MISMATCH: Final = "FL1103"
+EXPORT_CHANGED: Final = "FL1104"
+FINGERPRINT_DIFFERS: Final = "FL1105"
+PARTS_MISSING: Final = "FL1106"
+GENESIS_DIFFERS: Final = "FL1107"
+NO_GENESIS: Final = "FL1108"
 CATALOGUE: Final = {
     DEFINITION_UNREADABLE: Entry(
         "The definition cannot be read as YAML, or names a key twice.", "Correct the file; the message names the line."
@@ -171,6 +180,36 @@ CATALOGUE: Final = {
     TOKEN_UNUSABLE: Entry("The PKCS#11 token that holds a key cannot be used: its library, label, PIN or key.", ""),
     PACKAGE_MISSING: Entry(
         "An optional package is not installed.", "Install fedledger with the extra that the message names."
+    ),
+    OTHERS_FOLDER: Entry(
+        "The folder is another organisation's.", "Do this where the named organisation's own folder is."
+    ),
+    EXPORT_UNREADABLE: Entry(
+        "A file is no organisation's export.", "Ask for the file that `fedledger org export` wrote."
+    ),
+    EXPORT_UNPROVEN: Entry(
+        "An export is not signed by its organisation, or holds certificates that do not come from its roots.",
+        "Ask the organisation to export again, and compare the fingerprint.",
+    ),
+    EXPORT_MISMATCH: Entry(
+        "An export does not fit the definition: its name, MSP id or role.", "Use one definition at every organisation."
+    ),
+    EXPORT_CHANGED: Entry(
+        "Another export of this organisation was imported before.",
+        "Compare the fingerprint with the organisation, then import with --replace.",
+    ),
+    FINGERPRINT_DIFFERS: Entry(
+        "The fingerprint is not the one that was read out.", "Ask for the file again, and compare anew."
+    ),
+    PARTS_MISSING: Entry(
+        "Public parts of an organisation are not here.", "Import its export with `fedledger network import FILE`."
+    ),
+    GENESIS_DIFFERS: Entry(
+        "The channel's first block is not the one that follows from the exports; the message names the places.",
+        "Compare the definition and the exports of the organisations that are named.",
+    ),
+    NO_GENESIS: Entry(
+        "The channel's first block is not here.", "Import all exports, then `fedledger network genesis`."
     ),
 }
 """Code → what it means and, where one thing fits every case, what to do."""

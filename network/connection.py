@@ -8,7 +8,7 @@ from gateway import Signer
 from network import codes
 from network.ca.keys import signer_of
 from network.errors import NetworkError
-from network.folders import definition_path, folder_of, public_parts
+from network.folders import OrganisationFolder, definition_path, folder_of, owner_of
 from network.topology import Consortium, Organisation, load_consortium
 
 
@@ -52,11 +52,12 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
         NetworkError: FL1020 if there is no consortium, FL1010 or FL1011 if it has no such organisation or user.
     """
     consortium, organisation = consortium_of(run), organisation_of(run, org)
-    folder = folder_of(run, org).user(user)
+    own = folder_of(run, org)
+    folder = own.user(user)
     if not (folder / "msp" / "signcerts" / "cert.pem").exists():
         hint = f"Create it with `fedledger identity add {org} {user}`."
         raise NetworkError(codes.UNKNOWN_IDENTITY, f"{org} has no identity {user}", where=str(folder), hint=hint)
-    roots = {o.name: public_parts(run, o.name).tls_root.read_bytes() for o in consortium.organisations}
+    roots = {o.name: own.known(o.name).tls_root.read_bytes() for o in consortium.organisations}
     return Profile(
         run=run,
         organisation=org,
@@ -81,6 +82,15 @@ def consortium_of(run: Path) -> Consortium:
         hint = "Start one with `fedledger network up`."
         raise NetworkError(codes.NO_NETWORK, "there is no network here", where=str(run), hint=hint)
     return load_consortium(path)
+
+
+def own_folder(run: Path) -> tuple[OrganisationFolder, Consortium]:
+    """Return an organisation's own folder and the definition in it; FL1033 if this is no organisation's folder."""
+    owner = owner_of(run)
+    if owner is None:
+        hint = "Begin it with `fedledger org init`, or name it with --run."
+        raise NetworkError(codes.NOT_A_RUN_FOLDER, "this is no organisation's folder", where=str(run), hint=hint)
+    return folder_of(run, owner), consortium_of(run)
 
 
 def organisation_of(run: Path, org: str) -> Organisation:

@@ -1,62 +1,74 @@
 """Which processes a consortium runs on devnet, and the chaincode processes that both networks share."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from network.addresses import join
-from network.folders import folder_of
+from network.folders import OrganisationFolder
 from network.plan import Plan, Process
 from network.topology import Consortium, Organisation
 
 # Bytecode is kept even where the environment forbids it: compiling costs each process a second at every start. One
 # arena for gRPC's threads: more cost a peer some megabytes.
+MODULE = (sys.executable, "-m", "network.devnet")
 PYTHON = {"PYTHONDONTWRITEBYTECODE": "", "MALLOC_ARENA_MAX": "1"}
 
 
-def devnet_plan(consortium: Consortium, run: Path, program: Path, package_id: str) -> Plan:
-    """Return one orderer, a peer for each member and regulator, and a chaincode process for each member.
+def devnet_plan(consortium: Consortium, folders: Sequence[OrganisationFolder], program: Path, package_id: str) -> Plan:
+    """Return the processes of the organisations whose folders these are.
 
+    The channel's first orderer orders alone. A member or regulator has its peer, a member its chaincode process too;
     `package_id` is that of package.lock, under which the chaincode's program registers with its peer.
     """
-    module = (sys.executable, "-m", "network.devnet")
-    ordering, orderer = consortium.orderers[0]
+    ordering = consortium.orderers[0][0].name
+    owned = [(consortium.organisation(folder.name), folder) for folder in folders]
     return Plan(
         "devnet",
         (
-            Process(
-                name=orderer.name,
-                command=(*module, "orderer", "--run", str(run)),
-                host=orderer.host,
-                near=orderer.near,
-                port=orderer.port,
-                service="orderer",
-                organisation=ordering.name,
-                environment=PYTHON,
-                ready_event=True,
-            ),
-            *(
-                Process(
-                    name=f"peer-{organisation.name}",
-                    command=(*module, "peer", "--run", str(run), "--org", organisation.name),
-                    host=organisation.peer.host,
-                    near=organisation.peer.near,
-                    port=organisation.peer.port,
-                    organisation=organisation.name,
-                    environment=PYTHON,
-                    ready_event=True,
-                )
-                for organisation in consortium.peer_organisations
-            ),
-            *chaincode_processes(consortium, run, program, lambda _: package_id),
+            *(_orderer(o, folder) for o, folder in owned if o.name == ordering),
+            *(_peer(o, folder) for o, folder in owned if o.peers),
+            *chaincode_processes(consortium, folders, program, lambda _: package_id),
         ),
     )
 
 
+def _orderer(organisation: Organisation, folder: OrganisationFolder) -> Process:
+    orderer = organisation.orderers[0]
+    return Process(
+        name=orderer.name,
+        command=(*MODULE, "orderer", "--run", str(folder.root)),
+        host=orderer.host,
+        near=orderer.near,
+        port=orderer.port,
+        service="orderer",
+        organisation=organisation.name,
+        environment=PYTHON,
+        ready_event=True,
+    )
+
+
+def _peer(organisation: Organisation, folder: OrganisationFolder) -> Process:
+    return Process(
+        name=f"peer-{organisation.name}",
+        command=(*MODULE, "peer", "--run", str(folder.root)),
+        host=organisation.peer.host,
+        near=organisation.peer.near,
+        port=organisation.peer.port,
+        organisation=organisation.name,
+        environment=PYTHON,
+        ready_event=True,
+    )
+
+
 def chaincode_processes(
-    consortium: Consortium, run: Path, program: Path, package_id: Callable[[Organisation], str]
+    consortium: Consortium,
+    folders: Sequence[OrganisationFolder],
+    program: Path,
+    package_id: Callable[[Organisation], str],
 ) -> tuple[Process, ...]:
-    """Return the chaincode process of every member, an external service that only its own peer may dial."""
+    """Return each member's chaincode process, an external service that only its own peer may dial."""
+    owned = [(consortium.organisation(folder.name), folder) for folder in folders]
     return tuple(
         Process(
             name=f"chaincode-{member.name}",
@@ -66,15 +78,15 @@ def chaincode_processes(
             port=member.peer.chaincode_port,
             service="chaincode",
             organisation=member.name,
-            environment=_environment(member, run, package_id(member))
+            environment=_environment(member, folder, package_id(member))
             | {"CHAINCODE_TIME_WINDOW": f"{consortium.time_window_s}s"},
         )
-        for member in consortium.members
+        for member, folder in owned
+        if member.role == "member"
     )
 
 
-def _environment(member: Organisation, run: Path, package_id: str) -> dict[str, str]:
-    folder = folder_of(run, member.name)
+def _environment(member: Organisation, folder: OrganisationFolder, package_id: str) -> dict[str, str]:
     return {
         "CHAINCODE_ID": package_id,
         "CHAINCODE_SERVER_ADDRESS": join(member.peer.bound, member.peer.chaincode_port),

@@ -1,20 +1,36 @@
-"""Where files lie in a run folder: what an organisation keeps to itself, and what others may know of it.
+"""Where files lie: in one organisation's own folder, and in a test network's, which holds several such folders.
 
+```
+FOLDER/                      of one organisation          RUN/                       of a test network
+  org.yaml                   whose it is                    consortium.yaml          the definition
+  consortium/                what everybody may know        orgs/NAME/               an organisation's folder each
+    consortium.yaml          the definition                 network.json, pids/, logs/
+    orgs/NAME/, exports/     public parts, as signed
+    channel.block            the channel's first block
+    package.lock             the chaincode that all agreed on
+  secrets/                   its own keys, nobody else's
+  data/ rendered/ blobs/ nodes/
+  network.json pids/ logs/
+```
 No other module spells these names.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
+import yaml
 
-def definition_path(run: Path) -> Path:
-    """Return where the consortium's definition lies, with every default written out."""
-    return run / "consortium.yaml"
+from network import codes
+from network.errors import NetworkError
+
+OWNER = "org.yaml"
+DEFINITION = "consortium.yaml"
 
 
 @dataclass(frozen=True)
 class PublicParts:
-    """What everybody may know of one organisation: its roots, its revocation lists, its servers' certificates."""
+    """What everybody may know of one organisation: its roots, its revocation lists, its orderers' certificates."""
 
     folder: Path
 
@@ -54,7 +70,7 @@ class PublicParts:
 
 @dataclass(frozen=True)
 class OrganisationFolder:
-    """One organisation's own folder: nothing of another organisation's lies in it."""
+    """One organisation's own folder. No private key of another organisation lies in it, and it can be moved."""
 
     root: Path
     name: str
@@ -62,7 +78,16 @@ class OrganisationFolder:
     @property
     def secrets(self) -> Path:
         """Return the folder of its authorities and identities; private keys lie nowhere else."""
-        return self.root / "identities" / self.name
+        return self.root / "secrets"
+
+    @property
+    def own(self) -> PublicParts:
+        """Return its own public parts where they are made; `public_parts` has those that were exported."""
+        return PublicParts(self.secrets)
+
+    def known(self, organisation: str) -> PublicParts:
+        """Return what it has imported of an organisation, or exported of its own."""
+        return PublicParts(self.root / "consortium" / "orgs" / organisation)
 
     def user(self, name: str) -> Path:
         """Return the identity of a person or a program: msp/ and tls/."""
@@ -82,14 +107,19 @@ class OrganisationFolder:
         return self.secrets / "chaincode"
 
     @property
+    def blob_service(self) -> Path:
+        """Return the TLS identity that its blob service shows; its certificate bears the host's name."""
+        return self.secrets / "blobs"
+
+    @property
     def terms(self) -> Path:
         """Return the terms of the federation that its chaincode process expects the founders to agree on."""
-        return self.root / "chaincode" / self.name / "definition.json"
+        return self.rendered("chaincode") / "definition.json"
 
     @property
     def blobs(self) -> Path:
         """Return the blobs that its service stores and its chaincode process reads."""
-        return self.root / "blobs" / self.name
+        return self.root / "blobs"
 
     def node(self, participant: str) -> Path:
         """Return the folder of one participant's node."""
@@ -104,35 +134,89 @@ class OrganisationFolder:
         return self.root / "data" / process
 
     def rendered(self, process: str) -> Path:
-        """Return the configuration that a process of Fabric reads; it is written anew before every start."""
-        return self.root / "fabric" / process
+        """Return the configuration that a process reads; it is written anew before every start."""
+        return self.root / "rendered" / process
+
+    @property
+    def kind(self) -> Literal["devnet", "fabric"]:
+        """Return whether it takes part in a devnet or a fabric network."""
+        return "fabric" if _entries(self.root).get("network") == "fabric" else "devnet"
+
+
+def owner_of(run: Path) -> str | None:
+    """Return whose folder this is; None where it is a test network's or new."""
+    return str(_entries(run)["organisation"]) if (run / OWNER).exists() else None
 
 
 def folder_of(run: Path, organisation: str) -> OrganisationFolder:
-    """Return an organisation's folder in a run folder."""
+    """Return an organisation's own folder, given it or the test network's.
+
+    Raises:
+        NetworkError: FL1100, the folder is another organisation's.
+    """
+    owner = owner_of(run)
+    if owner is None:
+        return OrganisationFolder(run / "orgs" / organisation, organisation)
+    if owner != organisation:
+        hint = f"Do this where the folder of {organisation} is, or name {owner}."
+        message = f"this folder is {owner}'s: nothing of {organisation}'s own lies here"
+        raise NetworkError(codes.OTHERS_FOLDER, message, where=str(run), hint=hint)
     return OrganisationFolder(run, organisation)
 
 
 def public_parts(run: Path, organisation: str) -> PublicParts:
-    """Return what a run folder holds of an organisation for everybody to know."""
-    return PublicParts(run / "identities" / organisation)
+    """Return what a folder has imported of an organisation; in a test network, what it exported itself."""
+    root = run if owner_of(run) else folder_of(run, organisation).root
+    return OrganisationFolder(root, organisation).known(organisation)
 
 
-def channel_block(run: Path) -> Path:
-    """Return the channel's first block, from which every peer and orderer of Fabric joins."""
-    return run / "fabric" / "channel.block"
+def export_path(run: Path, organisation: str) -> Path:
+    """Return the signed file that an organisation's public parts came in."""
+    root = run if owner_of(run) else folder_of(run, organisation).root
+    return root / "consortium" / "exports" / f"{organisation}.json"
 
 
-def package_path(run: Path) -> Path:
-    """Return the chaincode's lifecycle package, the same at every organisation."""
-    return run / "fabric" / "package.tar.gz"
+def definition_path(run: Path) -> Path:
+    """Return where the consortium's definition lies, with every default written out."""
+    return run / "consortium" / DEFINITION if owner_of(run) else run / DEFINITION
+
+
+def channel_block(folder: Path) -> Path:
+    """Return the channel's first block in an organisation's folder."""
+    return folder / "consortium" / "channel.block"
+
+
+def require_channel_block(folder: Path) -> Path:
+    """Return where the channel's first block lies in an organisation's folder; FL1108 if it does not."""
+    path = channel_block(folder)
+    if not path.exists():
+        hint = "Import the exports of all organisations, then `fedledger network genesis`."
+        raise NetworkError(codes.NO_GENESIS, "the channel's first block is not here", where=str(path), hint=hint)
+    return path
+
+
+def package_path(folder: Path) -> Path:
+    """Return the chaincode's lifecycle package in an organisation's folder; the same bytes at every organisation."""
+    return folder / "rendered" / "package.tar.gz"
 
 
 def lock_path(run: Path) -> Path:
     """Return the lock that names the chaincode's program, beside the definition."""
-    return run / "package.lock"
+    return run / "consortium" / "package.lock" if owner_of(run) else run / "package.lock"
 
 
 def held_blobs(run: Path) -> Path:
     """Return the folder that holds the blobs of every organisation whose folder is here, as the audit takes it."""
-    return run / "blobs"
+    return run / "blobs" if owner_of(run) else run / "orgs"
+
+
+def _entries(root: Path) -> dict[str, Any]:
+    try:
+        read = yaml.safe_load((root / OWNER).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError) as error:
+        raise NetworkError(codes.FILE_UNUSABLE, f"cannot read: {error}", where=str(root / OWNER)) from None
+    if not isinstance(read, dict) or not isinstance(read.get("organisation"), str):
+        raise NetworkError(codes.FILE_UNUSABLE, "this does not say whose folder it is", where=str(root / OWNER))
+    return read

@@ -101,6 +101,8 @@ class OrganisationIdentities:
         for peer in self.organisation.peers:
             yield from self._server("peers/peer0", "peer", (peer.name, f"peer-{name}", *peer.names))
             yield self._tls("chaincode", f"chaincode-{name}", "server", (f"chaincode-{name}", *peer.names))
+        if self.organisation.blob_port is not None:
+            yield self._tls("blobs", f"blobs-{name}", "server", (f"blobs-{name}", *self.organisation.names))
         for orderer in self.organisation.orderers:
             yield from self._server(f"orderers/{orderer.name}", "orderer", (orderer.name, *orderer.names))
         yield from self._user("admin", "admin")
@@ -160,15 +162,20 @@ class OrganisationIdentities:
         return True
 
 
-def identities_of(consortium: Consortium, run: Path, organisation: str) -> OrganisationIdentities:
-    """Return the identities of one organisation; FL1010 if the consortium has no such organisation."""
+def organisation_in(consortium: Consortium, name: str) -> Organisation:
+    """Return an organisation by its name; FL1010 if the consortium has no such organisation."""
     try:
-        found = consortium.organisation(organisation)
+        return consortium.organisation(name)
     except KeyError:
         names = ", ".join(o.name for o in consortium.organisations)
         raise NetworkError(
-            codes.UNKNOWN_ORGANISATION, f"there is no organisation {organisation}", hint=f"There are {names}."
+            codes.UNKNOWN_ORGANISATION, f"there is no organisation {name}", hint=f"There are {names}."
         ) from None
+
+
+def identities_of(consortium: Consortium, run: Path, organisation: str) -> OrganisationIdentities:
+    """Return the identities of one organisation; FL1010 if the consortium has no such organisation."""
+    found = organisation_in(consortium, organisation)
     return OrganisationIdentities(folder_of(run, organisation).secrets, found)
 
 

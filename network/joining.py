@@ -11,17 +11,20 @@ from typing import Any, Literal
 
 from fabric_protos.common import configtx_pb2
 
-from network import codes, identities, processes, runfolder
+from network import codes, processes, runfolder
 from network.blocking import finish
-from network.bringup import READY_S, Outcome, Report, plan_of, timed
+from network.bringup import READY_S, Outcome, Report, keep, plan_of, render, timed
 from network.build import build_chaincode
 from network.channel_admin import ChannelAdmin
 from network.config_update import compute_update
 from network.connection import profile
 from network.devnet.genesis import application_policies, organisation_group
 from network.errors import NetworkError
-from network.folders import definition_path
-from network.package import keep_lock, locked
+from network.files import write_atomically
+from network.folders import channel_block, definition_path, folder_of
+from network.forming import form
+from network.organisation import begin, here
+from network.package import locked
 from network.plan import Plan
 from network.topology import Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
@@ -56,22 +59,22 @@ def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
         for process in own:
             processes.require_free_ports(process)
         report("creating identities")
-        identities.identities_of(consortium, run, newcomer.name).create()
+        begin(folder_of(run, newcomer.name).root, consortium, newcomer.name, present.kind)
+        runfolder.exchange([folder_of(run, o.name) for o in consortium.organisations], consortium)
         report("changing the channel")
         finish(_admit(before or consortium, consortium, run, newcomer.name))
-        runfolder.prepare(run, consortium)
-        if present.kind == "fabric":
-            keep_lock(run, locked(consortium, program))
-            _render(consortium, run)
+        runfolder.prepare(run, consortium, present.kind)
+        _hand_over_genesis(run, consortium, newcomer.name)
+        keep(run, consortium, present.kind, locked(consortium, program))
+        render(consortium, run, present.kind)
         plan.write(run)
         report(f"starting {len(own)} processes")
         for process in own:
             offset = processes.log_size(run, process.name)
             processes.start(run, process)
             processes.wait_ready(run, process, READY_S, offset)
-        if present.kind == "fabric":
-            _join(consortium, run, newcomer.name, report)
-    return Outcome(consortium, plan, tuple(p.name for p in own), time.monotonic() - began)
+        formed = form(run, consortium, present.kind, report)
+    return Outcome(consortium, plan, tuple(p.name for p in own), time.monotonic() - began, formed)
 
 
 def _process_names(newcomer: Newcomer) -> tuple[str, str]:
@@ -113,13 +116,8 @@ async def _admit(before: Consortium, consortium: Consortium, run: Path, name: st
         await admin.transport.close()
 
 
-def _render(consortium: Consortium, run: Path) -> None:
-    from network.fabric.plan import render  # noqa: PLC0415  only where it is asked for
-
-    render(consortium, run)
-
-
-def _join(consortium: Consortium, run: Path, name: str, report: Report) -> None:
-    from network.fabric.channel import join_channel  # noqa: PLC0415  only where it is asked for
-
-    join_channel(run, consortium, name, report)
+def _hand_over_genesis(run: Path, consortium: Consortium, name: str) -> None:
+    """Give a newcomer the block that the channel began with: it cannot be rendered any more."""
+    every = [channel_block(folder.root) for _, folder in here(run, consortium)]
+    known = next(path for path in every if path.exists())
+    write_atomically(channel_block(folder_of(run, name).root), known.read_bytes())

@@ -1,7 +1,7 @@
 """The processes of a network, as values: what `up` starts and `start NAME` starts again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,8 @@ from network.files import write_atomically
 
 Kind = Literal["devnet", "fabric"]
 Service = Literal["orderer", "peer", "chaincode", "node", "blobs", "dashboard"]
+HERE = "{folder}"
+"""Stands in network.json for the folder that it lies in."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,17 @@ class Plan:
     processes: tuple[Process, ...]
 
     def write(self, run: Path) -> None:
-        """Write RUN/network.json."""
+        """Write RUN/network.json; what lies in the folder is named from there, so that it can be moved."""
         entries = {p.name: {k: v for k, v in asdict(p).items() if k != "name"} for p in self.processes}
-        write_atomically(run / "network.json", json.dumps({"kind": self.kind, "processes": entries}, indent=1) + "\n")
+        value = _each_text({"kind": self.kind, "processes": entries}, lambda text: text.replace(str(run), HERE))
+        write_atomically(run / "network.json", json.dumps(value, indent=1) + "\n")
 
     @classmethod
     def read(cls, run: Path) -> "Plan":
         """Read RUN/network.json; FL1020 where no network was brought up."""
         path = run / "network.json"
         try:
-            value = json.loads(path.read_bytes())
+            value = _each_text(json.loads(path.read_bytes()), lambda text: text.replace(HERE, str(run)))
             return cls(value["kind"], tuple(Process.from_json(n, p) for n, p in value["processes"].items()))
         except FileNotFoundError:
             hint = "Start one with `fedledger network up`."
@@ -76,3 +79,12 @@ class Plan:
                 return process
         names = ", ".join(p.name for p in self.processes)
         raise NetworkError(codes.UNKNOWN_PROCESS, f"there is no process {name}", hint=f"There are {names}.")
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a JSON value with every text in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _each_text(item, change) for key, item in value.items()}
+    return [_each_text(item, change) for item in value] if isinstance(value, list | tuple) else value

@@ -56,7 +56,6 @@ def start(run: Path, process: Process) -> int:
     if running is not None:
         return running
     require_free_ports(process)
-    make_folder(run / "data" / process.name)
     make_folder(run / "pids")
     started = _spawn(process, make_folder(run / "logs") / f"{process.name}.log")
     write_atomically(_pid_file(run, process.name), f"{started} {birth(started) or ''}\n")

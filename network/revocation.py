@@ -10,7 +10,9 @@ from network.channel_admin import ChannelAdmin
 from network.config_update import compute_update, revocation_lists, with_revocation_list
 from network.connection import profile
 from network.identities import identities_of
+from network.organisation import here
 from network.roster import certificate_of, revocation_list
+from network.runfolder import exchange
 from network.topology import Consortium
 
 
@@ -44,6 +46,7 @@ def revoke(consortium: Consortium, run: Path, organisation: str, name: str) -> R
     for each in tls:  # blob services read this list
         identities.tls.revoke(each, identities.public.tls_revocations)
     changed = finish(_publish(consortium, run, organisation, content))
+    exchange([folder for _, folder in here(run, consortium)], consortium)  # others read the export
     return Revocation(organisation, name, f"{certificate.serial_number:x}", changed)
 
 

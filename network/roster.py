@@ -11,8 +11,9 @@ from cryptography.x509.oid import NameOID
 from network import codes
 from network.ca.subject import Unit
 from network.errors import NetworkError
-from network.folders import folder_of, public_parts
+from network.folders import folder_of
 from network.identities import NODE_ATTRIBUTES, identities_of
+from network.organisation import here
 from network.topology import Consortium
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -36,8 +37,8 @@ class Entry:
 
 
 def roster(consortium: Consortium, run: Path) -> list[Entry]:
-    """Return every identity of every organisation."""
-    return [entry for organisation in consortium.organisations for entry in _entries(run, organisation.name)]
+    """Return every identity of every organisation whose folder is here."""
+    return [entry for organisation, _ in here(run, consortium) for entry in _entries(run, organisation.name)]
 
 
 def add(consortium: Consortium, run: Path, organisation: str, name: str, role: str) -> Path:
@@ -73,7 +74,7 @@ def certificate_of(run: Path, organisation: str, name: str) -> x509.Certificate:
 
 def revocation_list(run: Path, organisation: str) -> Path:
     """Return where an organisation keeps its revocation list."""
-    return public_parts(run, organisation).revocations
+    return folder_of(run, organisation).own.revocations
 
 
 def _entries(run: Path, organisation: str) -> Iterator[Entry]:

@@ -1,31 +1,50 @@
-"""The run folder: where one network keeps its definition, identities, ledgers, logs and pids."""
+"""A run folder: a test network's, in which every organisation has a folder of its own, or one organisation's own."""
 
 import contextlib
 import fcntl
-import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from network import codes, identities
+from network import codes, genesis
 from network.errors import NetworkError
+from network.export import export
 from network.files import make_folder, write_atomically
-from network.folders import definition_path, folder_of
+from network.folders import OrganisationFolder, channel_block, definition_path, folder_of
+from network.importing import checked, keep
+from network.organisation import begin, here
+from network.plan import Kind
 from network.topology import Consortium, dump_consortium, load_consortium
 
 MINIMUM_FREE_BYTES = 64 << 20
 
 
-def prepare(run: Path, consortium: Consortium) -> None:
-    """Write everything that the processes of a network read; what exists already stays."""
+def prepare(run: Path, consortium: Consortium, kind: Kind = "devnet") -> None:
+    """Do on one machine what every organisation does on its own; what exists already stays.
+
+    Each begins its folder and hands its export to all others. Then the definition of the test network is written.
+    """
     make_folder(run, 0o700)
     _require_space(run)
-    identities.create(consortium, run)
-    for member in consortium.members:
-        folder = folder_of(run, member.name)
-        make_folder(folder.blobs)
-        write_atomically(folder.terms, _federation(consortium))
+    folders = [begin(folder_of(run, o.name).root, consortium, o.name, kind) for o in consortium.organisations]
+    exchange(folders, consortium)
     write_atomically(definition_path(run), dump_consortium(consortium))
+
+
+def exchange(folders: Sequence[OrganisationFolder], consortium: Consortium) -> None:
+    """Let every organisation here export its public parts, and every one import them, its own too."""
+    exports = [checked(consortium, export(each, consortium.organisation(each.name)).dump()) for each in folders]
+    for each in folders:
+        for found in exports:
+            keep(each.root, found, replace=True)
+
+
+def give_genesis(run: Path, consortium: Consortium, kind: Kind) -> None:
+    """Let every organisation here that has none render the channel's first block."""
+    lacking = [folder.root for _, folder in here(run, consortium) if not channel_block(folder.root).exists()]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda root: genesis.write(root, consortium, kind), lacking))
 
 
 def brought_up(run: Path) -> Consortium | None:
@@ -69,13 +88,3 @@ def _require_space(run: Path) -> None:
         raise NetworkError(
             codes.DISK_NEARLY_FULL, message, where=str(run), hint="Free some space; nothing was changed."
         )
-
-
-def _federation(consortium: Consortium) -> str:
-    value = {
-        "channel": consortium.channel,
-        "members": sorted(member.msp_id for member in consortium.members),
-        "regulators": sorted(regulator.msp_id for regulator in consortium.regulators),
-        "parameters": dict(consortium.federation.parameters),
-    }
-    return json.dumps(value, sort_keys=True, indent=1) + "\n"

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from network import codes
-from network.addresses import Addressed, join, require_host
+from network.addresses import WILDCARDS, Addressed, join, require_host
 from network.allotment import DEFAULT_BASE_PORT, allot
 from network.errors import NetworkError
 from network.roles import Roles
@@ -72,6 +72,11 @@ class Organisation(_Model):
     def bound(self) -> str:
         """Return the host that its blob service listens on."""
         return self.listen or self.host
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return every host that its blob service's certificate is for."""
+        return tuple(dict.fromkeys((self.host, WILDCARDS.get(self.bound, self.bound))))
 
     @property
     def peer(self) -> Peer:

@@ -16,7 +16,8 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 def gather(folders: Sequence[Path], into: Path) -> Path | None:
     """Return a folder that holds each blob once, as a link to a whole copy; None where no folder was given.
 
-    Each of `folders` is an organisation's own (its blobs below two hex digits) or one of organisations' folders.
+    Each of `folders` is an organisation's own (its blobs below two hex digits), one of these, or one of organisations'
+    folders that each hold theirs in `blobs`.
     Raises FetchError (FL5104) where a folder does not exist.
     """
     if not folders:
@@ -41,7 +42,7 @@ def is_digest(name: object) -> TypeGuard[str]:
 def _blobs(folders: Sequence[Path]) -> Iterator[Path]:
     """Yield the blobs' files; what is no plain file could keep its reader waiting for ever."""
     for folder in folders:
-        for pattern in ("??/*", "*/??/*"):
+        for pattern in ("??/*", "*/??/*", "*/blobs/??/*"):
             yield from (path for path in folder.glob(pattern) if is_digest(path.name) and path.is_file())
 
 

@@ -209,11 +209,15 @@ class BlobClient:
 
     async def healthy(self, organisation: str) -> bool:
         """Tell whether an organisation's service answers us."""
+        return not await self.problem(organisation)
+
+    async def problem(self, organisation: str) -> str:
+        """Return why an organisation's service does not answer us; empty where it does."""
         try:
             async with self._call("GET", organisation, f"{self.urls[organisation]}/health") as response:
-                return response.status == HTTP_OK
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return False
+                return "" if response.status == HTTP_OK else f"it answers {response.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return reason(error)
 
     def _call(
         self, method: str, organisation: str, url: str, **options: Any

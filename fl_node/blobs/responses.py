@@ -31,10 +31,17 @@ async def refusal(response: aiohttp.ClientResponse) -> tuple[str, str]:
         return codes.BLOB_SERVICE_SILENT, f"status {response.status}"
 
 
+UNKNOWN_CERTIFICATE: Final = "it shows a certificate that is not its own"
+
+
 def reason(error: Exception) -> str:
     """Return in a few words why a service could not be spoken to."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):  # its number would read "Operation not permitted"
+        return f"{UNKNOWN_CERTIFICATE}: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return f"no TLS between us: {error.os_error}"
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
         return os.strerror(error.os_error.errno)
     return f"{type(error).__name__}: {error}"

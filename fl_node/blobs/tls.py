@@ -109,7 +109,8 @@ def _listed(path: Path, issuer: x509.Certificate) -> frozenset[int]:
 def _servers(organisation: Organisation) -> set[str]:
     """Return the common names of an organisation's server certificates (network/identities.py)."""
     orderers = (orderer.name for orderer in organisation.orderers)
-    return {*(peer.name for peer in organisation.peers), *orderers, f"chaincode-{organisation.name}"}
+    beside = (f"chaincode-{organisation.name}", f"blobs-{organisation.name}")
+    return {*(peer.name for peer in organisation.peers), *orderers, *beside}
 
 
 def authorities_of(run: Path, organisation: str) -> Pool:
@@ -117,13 +118,15 @@ def authorities_of(run: Path, organisation: str) -> Pool:
     return tls_pool(public_parts(run, organisation))
 
 
-def serving(run: Path, consortium: Consortium, organisation: str, user: str) -> ssl.SSLContext:
-    """Return a TLS 1.3 context that shows an organisation's certificate and demands one of the consortium's.
+def serving(run: Path, consortium: Consortium, organisation: str) -> ssl.SSLContext:
+    """Return a TLS 1.3 context that shows a blob service's certificate and demands one of the consortium's.
 
     Raises:
         NodeError: FL4002, the organisation has no such certificate.
     """
-    made = _context(run, organisation, user, [o.name for o in consortium.organisations], ssl.PROTOCOL_TLS_SERVER)
+    folder = folder_of(run, organisation)
+    pair = folder.blob_service / "server.crt", folder.blob_service / "server.key"
+    made = _context(folder.root, pair, [o.name for o in consortium.organisations], ssl.PROTOCOL_TLS_SERVER)
     made.verify_mode = ssl.CERT_REQUIRED
     return made
 
@@ -134,29 +137,30 @@ def calling(run: Path, organisation: str, user: str) -> Contexts:
     Raises:
         NodeError: FL4002, the organisation has no such certificate.
     """
+    folder = folder_of(run, organisation)
+    pair = folder.user(user) / "tls" / "client.crt", folder.user(user) / "tls" / "client.key"
 
     @cache
     def context(called: str) -> ssl.SSLContext:
-        return _context(run, organisation, user, [called], ssl.PROTOCOL_TLS_CLIENT)
+        return _context(folder.root, pair, [called], ssl.PROTOCOL_TLS_CLIENT)
 
     context(organisation)
     return context
 
 
-def _context(run: Path, organisation: str, user: str, organisations: list[str], protocol: int) -> ssl.SSLContext:
+def _context(folder: Path, shown: tuple[Path, Path], organisations: list[str], protocol: int) -> ssl.SSLContext:
     made = ssl.SSLContext(protocol)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
-    folder = folder_of(run, organisation).user(user) / "tls"
     try:
-        made.load_cert_chain(folder / "client.crt", folder / "client.key")
+        made.load_cert_chain(*shown)
         # Two organisations may stand under one root, so each is known by the authority that issues its certificates.
         made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         for name in organisations:
-            for authority in authorities_of(run, name).issuing:
+            for authority in authorities_of(folder, name).issuing:
                 made.load_verify_locations(cadata=authority.public_bytes(Encoding.DER))
     except (OSError, ValueError, ssl.SSLError) as error:
-        hint = f"Create it with `fedledger identity add {organisation} {user}`."
+        hint = "Users' come with `fedledger identity add`, services' with `fedledger org init`."
         raise NodeError(
-            codes.IDENTITY_UNUSABLE, f"no usable TLS certificate: {error}", where=str(folder), hint=hint
+            codes.IDENTITY_UNUSABLE, f"no usable TLS certificate: {error}", where=str(shown[0]), hint=hint
         ) from None
     return made

@@ -114,8 +114,9 @@ async def _serve(run: Path, org: str, taken: Limits) -> None:
     if not member.inbound:
         text = f"{org} is not inbound: nobody could reach its blob service"
         raise NodeError(codes.BLOB_SERVICE_SILENT, text, hint="Its node fetches and brings blobs by itself.")
-    service = BlobService(BlobStore(folder_of(run, org).blobs, taken, org), tls.Trust.of(consortium, run))
-    context = tls.serving(run, consortium, org, "node")
+    folder = folder_of(run, org)
+    service = BlobService(BlobStore(folder.blobs, taken, org), tls.Trust.of(consortium, folder.root))
+    context = tls.serving(run, consortium, org)
     runner = await start_service(service, member.bound, member.blob_port, context)
     stopped = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

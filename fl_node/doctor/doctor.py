@@ -10,6 +10,7 @@ from cryptography import x509
 from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
+from fl_node.blobs.responses import UNKNOWN_CERTIFICATE
 from fl_node.codes import CATALOGUE
 from fl_node.doctor.datafit import check_data
 from fl_node.doctor.findings import CautionError, Finding, awaited, checked, failed
@@ -22,6 +23,7 @@ from network.addresses import WILDCARDS, join
 from network.connection import Profile, profile
 from network.errors import FedledgerError
 from network.processes import answers
+from network.topology import Organisation
 
 RENEWAL_TIME: Final = timedelta(days=14)
 
@@ -86,10 +88,7 @@ async def check_blob_services(config: NodeConfig) -> str:
     contexts = tls.calling(config.run, config.organisation, config.user)
     urls = consortium.blob_services
     async with BlobClient(urls, contexts) as client:
-        if me.inbound and not await client.healthy(me.name) and not _is_free(me.bound, me.blob_port or 0):
-            hint = "Free the port, or give the organisation another blob_port in the definition."
-            held = join(me.bound, me.blob_port or 0)
-            raise NodeError(codes.BLOB_SERVICE_SILENT, f"something else holds {held}", hint=hint)
+        _require_own_service(me, await client.problem(me.name) if me.inbound else "")
         urls.pop(me.name, None)
         answers = await asyncio.gather(*(client.healthy(name) for name in urls))
     silent = [name for name, answer in zip(urls, answers, strict=True) if not answer]
@@ -97,6 +96,18 @@ async def check_blob_services(config: NodeConfig) -> str:
         hint = "Start the other members' nodes, or `fedledger blobs serve`; check ports and firewalls."
         raise NodeError(codes.BLOB_SERVICE_SILENT, f"the blob services of {', '.join(silent)} do not answer", hint=hint)
     return f"{len(urls) - len(silent)} of {len(urls)} other members answer"
+
+
+def _require_own_service(me: Organisation, problem: str) -> None:
+    """Check that the own blob service answers as ours, or that its port is free; FL4008 if neither."""
+    if not problem or _is_free(me.bound, me.blob_port or 0):
+        return
+    where = join(me.bound, me.blob_port or 0)
+    if problem.startswith(UNKNOWN_CERTIFICATE):
+        hint = "The certificate of the blob service must bear the host's name: renew it, or correct the definition."
+        raise NodeError(codes.BLOB_SERVICE_SILENT, f"the own blob service: {problem}", where=where, hint=hint)
+    hint = "Free the port, or give the organisation another blob_port in the definition."
+    raise NodeError(codes.BLOB_SERVICE_SILENT, f"something else holds {where}", hint=hint)
 
 
 async def check_participant(config: NodeConfig, own: Profile, ledger: Ledger) -> str:

@@ -28,6 +28,7 @@ from fl_node.plan.child import confinement
 from fl_node.plan.pool import Opener, Workshop, tff_opener
 from fl_node.round.witnesses import Witnesses
 from network.connection import profile
+from network.folders import folder_of
 
 log = structlog.get_logger("node")
 STOP_PATIENCE_S = 5.0
@@ -70,9 +71,9 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         metrics, health = Metrics(), Health()
         egress = EgressLog(config.folder / "egress.jsonl", metrics.sent.inc)
         if member.inbound and config.serves:
-            service = BlobService(store, tls.Trust.of(consortium, config.run), egress)
-            serving = tls.serving(config.run, consortium, config.organisation, config.user)
-            runner = await serve_blobs(service, member.bound, member.blob_port, serving)
+            trust = tls.Trust.of(consortium, folder_of(config.run, config.organisation).root)
+            serving = tls.serving(config.run, consortium, config.organisation)
+            runner = await serve_blobs(BlobService(store, trust, egress), member.bound, member.blob_port, serving)
             stack.push_async_callback(runner.cleanup)
         observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
         stack.push_async_callback(observer.cleanup)

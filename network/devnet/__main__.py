@@ -1,4 +1,4 @@
-"""Runs one devnet process: `python -m network.devnet orderer --run RUN` or `peer --run RUN --org ORG`."""
+"""Runs one devnet process of an organisation: `python -m network.devnet orderer|peer --run FOLDER`, its own folder."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ from network.devnet.orderer import Orderer, OrdererService
 from network.devnet.peer import Peer
 from network.devnet.transport import listen, new_server
 from network.errors import FedledgerError
-from network.folders import definition_path, folder_of
+from network.folders import definition_path, folder_of, owner_of
 
 if TYPE_CHECKING:
     from network.topology import Consortium
@@ -39,9 +39,9 @@ async def run_orderer(consortium: "Consortium", run: Path) -> None:
     await server.stop(0.2)
 
 
-async def run_peer(consortium: "Consortium", run: Path, organisation_name: str) -> None:
+async def run_peer(consortium: "Consortium", run: Path) -> None:
     """Be a peer until asked to stop."""
-    organisation = consortium.organisation(organisation_name)
+    organisation = consortium.organisation(owner_of(run) or "")
     log = Log(f"peer-{organisation.name}")
     peer = Peer(consortium, organisation, run, log)
     server = new_server()
@@ -50,10 +50,7 @@ async def run_peer(consortium: "Consortium", run: Path, organisation_name: str) 
     await server.start()
     tasks = peer.start()
     stop = asyncio.create_task(_asked_to_stop())
-    joined = asyncio.create_task(peer.joined())
-    await asyncio.wait([stop, joined, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    if not stop.done():
-        log.info("ready", address=organisation.peer.address, height=peer.committer.height, pid=os.getpid())
+    log.info("ready", address=organisation.peer.address, height=peer.committer.height, pid=os.getpid())
     await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         if task.done():
@@ -76,16 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind in ("orderer", "peer"):
         command = kinds.add_parser(kind)
-        command.add_argument("--run", type=Path, required=True, help="the run folder")
-        if kind == "peer":
-            command.add_argument("--org", required=True, help="the organisation's name")
+        command.add_argument("--run", type=Path, required=True, help="the organisation's own folder")
     options = parser.parse_args(arguments)
     try:
         consortium = read_checked(definition_path(options.run))
         if options.kind == "orderer":
             asyncio.run(run_orderer(consortium, options.run))
         else:
-            asyncio.run(run_peer(consortium, options.run, options.org))
+            asyncio.run(run_peer(consortium, options.run))
     except (FedledgerError, OSError, RuntimeError, KeyError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

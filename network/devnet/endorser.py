@@ -5,7 +5,7 @@ Source: core/endorser/{endorser,msgvalidation}.go and the filters of core/handle
 
 import datetime as dt
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.encoding import transaction_id
 from network.devnet import lifecycle
@@ -19,6 +19,9 @@ from network.devnet.policy import PolicyError
 from network.devnet.signing import SigningIdentity
 from network.devnet.simulator import Simulation
 from network.devnet.system_chaincodes import SYSTEM, SystemChaincodes
+
+if TYPE_CHECKING:
+    from network.topology import Chaincode
 
 OK_BELOW = 400  # a response from here on is an error, not endorsed
 ERROR = 500
@@ -39,13 +42,13 @@ class Endorser:
     """One peer's endorser."""
 
     def __init__(
-        self, committer: Committer, signer: SigningIdentity, link: ChaincodeLink | None, chaincode: str
+        self, committer: Committer, signer: SigningIdentity, link: ChaincodeLink | None, chaincode: "Chaincode"
     ) -> None:
         self._committer = committer
         self._signer = signer
         self._link = link
         self._chaincode = chaincode
-        self._system = SystemChaincodes(committer)
+        self._system = SystemChaincodes(committer, chaincode)
 
     async def process(self, signed: Any) -> Any:
         """Return a ProposalResponse; errors of the chaincode and of the peer are responses with status 500.
@@ -63,7 +66,8 @@ class Endorser:
         self._check_time(proposal)
         self._check_proposal(proposal, self._authenticate(proposal))
         if proposal.chaincode in SYSTEM:
-            return self._respond(proposal, self._system.invoke(proposal), b"", b"", lifecycle.SYSTEM_VERSION)
+            response, results = self._system.invoke(proposal)
+            return self._respond(proposal, response, results, b"", lifecycle.SYSTEM_VERSION)
         return await self._simulate(proposal)
 
     def _check_time(self, proposal: Proposal) -> None:
@@ -149,7 +153,7 @@ class Endorser:
         sequence = lifecycle.read_sequence(simulation.get(lifecycle.NAMESPACE, lifecycle.field_key(name, "Sequence")))
         if not sequence:
             return f"chaincode {name} not found"
-        if self._link is None or name != self._chaincode:
+        if self._link is None or name != self._chaincode.name:
             return (
                 f"chaincode definition for '{name}' at sequence {sequence} on channel '{channel}' "
                 "has not yet been approved by this org"

@@ -17,7 +17,7 @@ from network.devnet.envelopes import TRANSACTIONS_FILTER, channel_header
 from network.devnet.groups import ADMINS, capability, group_of, msp_value, put
 from network.devnet.ordering import CHANNEL_CAPABILITY, orderer_group
 from network.devnet.policy import implicit_policy, role_principal, signature_policy
-from network.folders import public_parts
+from network.folders import public_parts, require_channel_block
 
 if TYPE_CHECKING:
     from network.topology import Consortium, Organisation
@@ -32,7 +32,7 @@ READER_RESOURCES = (  # the default of these is Writers; the regulator may query
 
 
 def genesis_block(consortium: Consortium, run: Path) -> Any:
-    """Return block 0 of a consortium whose identities lie in a run folder."""
+    """Return block 0 from the public parts of all organisations; its nonce and time are left to chance."""
     config = p.configtx.Config(channel_group=channel_group(consortium, run))
     envelope = p.configtx.ConfigEnvelope(config=config)
     header = channel_header(p.common.CONFIG, consortium.channel)
@@ -48,20 +48,9 @@ def genesis_block(consortium: Consortium, run: Path) -> Any:
     return block
 
 
-def load_or_create(consortium: Consortium, run: Path) -> Any:
-    """Return the genesis block of a run folder; the first process to come writes it, all others read the same."""
-    path = run / "data" / "genesis.block"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        own = path.with_name(f".genesis.{os.getpid()}")
-        own.write_bytes(genesis_block(consortium, run).SerializeToString())
-        try:
-            os.link(own, path)  # fails where another process was first, and never shows half a file
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
-    return p.common.Block.FromString(path.read_bytes())
+def first_block(folder: Path) -> Any:
+    """Return the channel's first block from an organisation's own folder; FL1108 if it is not there."""
+    return p.common.Block.FromString(require_channel_block(folder).read_bytes())
 
 
 def channel_group(consortium: Consortium, run: Path) -> Any:

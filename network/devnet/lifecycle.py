@@ -1,15 +1,13 @@
 """The chaincode definition on the ledger: the keys and values that Fabric's _lifecycle writes, and who committed them.
 
-Source: core/chaincode/lifecycle/{lifecycle,serializer}.go. devnet has no approvals by organisations: the definition
-comes from the consortium's file and is committed in block 1, created by a member's administrator and endorsed by the
-peers of a majority of the members. All their keys lie in the run folder.
+Source: core/chaincode/lifecycle/{lifecycle,serializer}.go. On devnet an organisation approves a definition by running
+its peer with it: the peer endorses the commit of exactly the definition in its own folder. A majority of members must.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.encoding import transaction_id
@@ -18,14 +16,15 @@ from network.devnet.channel import ENDORSEMENT
 from network.devnet.envelopes import channel_header, proposal_hash, strip_transient
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
+from network.devnet.simulator import Simulation
 from network.devnet.store import Snapshot
-from network.folders import folder_of
 
 if TYPE_CHECKING:
-    from network.topology import Chaincode, Consortium
+    from network.topology import Chaincode
 
 NAMESPACE = "_lifecycle"
 SYSTEM_VERSION = "syscc"
+COMMIT = "CommitChaincodeDefinition"
 FIELDS = ("Sequence", "EndorsementInfo", "ValidationInfo", "Collections")
 
 
@@ -95,19 +94,9 @@ def validation_parameter(state: Snapshot, chaincode: str) -> bytes | None:
     return bytes(p.lifecycle_definition.ChaincodeValidationInfo.FromString(_bytes(found)).validation_parameter)
 
 
-def definition_transaction(consortium: Consortium, run: Path) -> Any:
-    """Return the signed transaction that commits the consortium's chaincode definition."""
-    members = consortium.members
-    admin = SigningIdentity.load(members[0].msp_id, folder_of(run, members[0].name).user("admin") / "msp")
-    endorsers = [
-        SigningIdentity.load(member.msp_id, folder_of(run, member.name).peer() / "msp")
-        for member in members[: consortium.majority]
-    ]
-    return _commit(consortium.channel, consortium.chaincode, admin, endorsers)
-
-
-def _commit(channel: str, chaincode: Chaincode, admin: SigningIdentity, endorsers: Sequence[SigningIdentity]) -> Any:
-    arguments = p.lifecycle.CommitChaincodeDefinitionArgs(
+def arguments(chaincode: Chaincode) -> Any:
+    """Return the arguments with which a definition is committed."""
+    return p.lifecycle.CommitChaincodeDefinitionArgs(
         sequence=chaincode.sequence,
         name=chaincode.name,
         version=chaincode.version,
@@ -117,8 +106,21 @@ def _commit(channel: str, chaincode: Chaincode, admin: SigningIdentity, endorser
             channel_config_policy_reference=ENDORSEMENT
         ).SerializeToString(),
     )
+
+
+def commit(simulation: Simulation, chaincode: Chaincode) -> None:
+    """Write a definition, on condition that what it replaces stays as it was read."""
+    for key, value in definition(chaincode).items():
+        simulation.get(NAMESPACE, key)
+        simulation.put(NAMESPACE, key, value)
+
+
+def commit_transaction(
+    channel: str, chaincode: Chaincode, admin: SigningIdentity, endorsers: Sequence[SigningIdentity]
+) -> Any:
+    """Return the transaction that commits a definition, signed by an administrator and by these peers."""
     name = p.chaincode.ChaincodeID(name=NAMESPACE)
-    call = p.chaincode.ChaincodeInput(args=[b"CommitChaincodeDefinition", arguments.SerializeToString()])
+    call = p.chaincode.ChaincodeInput(args=[COMMIT.encode(), arguments(chaincode).SerializeToString()])
     spec = p.chaincode.ChaincodeSpec(type=p.chaincode.ChaincodeSpec.GOLANG, chaincode_id=name, input=call)
     payload = p.proposal.ChaincodeProposalPayload(
         input=p.chaincode.ChaincodeInvocationSpec(chaincode_spec=spec).SerializeToString()

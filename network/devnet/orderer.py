@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabric_protos.orderer import ab_pb2_grpc
 
-from network.devnet import configtx, genesis, lifecycle
+from network.devnet import configtx, genesis
 from network.devnet import protos as p
 from network.devnet.blocks import config_of, last_config, new_block, sign_block
 from network.devnet.channel import CHANNEL_WRITERS, Channel
@@ -54,12 +54,10 @@ class Orderer:
         self._grown = asyncio.Event()
         self._last_config = 0
         if not self._store.height:
-            self._store.append(genesis.load_or_create(consortium, run), [], {})
+            self._store.append(genesis.first_block(folder.root), [], {})
         elif self._store.height > 1:
             self._last_config = last_config(self._store.block(self._store.height - 1))
         self.channel = Channel.of(self._name, config_of(self._store.existing_block(self._last_config)))
-        if self._store.height == 1:
-            self._write([lifecycle.definition_transaction(consortium, run).SerializeToString()])
 
     @property
     def height(self) -> int:

@@ -30,8 +30,6 @@ from network.folders import folder_of
 if TYPE_CHECKING:
     from network.topology import Consortium, Organisation
 
-FIRST_BLOCKS = 2  # configuration and chaincode definition
-
 
 class GatewayService(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]
     """gateway.Gateway."""
@@ -124,9 +122,9 @@ class Peer:
         window = float(consortium.time_window_s)
         self.committer = Committer(store, consortium.channel, time_window_s=window, log=log)
         if not store.height:
-            self.committer.join(genesis.load_or_create(consortium, run))
+            self.committer.join(genesis.first_block(folder.root))
         self._link = _link(organisation, folder.chaincode, self.tls, log)
-        endorser = Endorser(self.committer, signer, self._link, consortium.chaincode.name)
+        endorser = Endorser(self.committer, signer, self._link, consortium.chaincode)
         local = LocalEndorser(organisation.msp_id, organisation.peer.address, endorser)
         orderer = self.committer.channel.orderers[0]
         self._broadcaster = Broadcaster(orderer, log, bft=bool(self.committer.channel.consenters))
@@ -148,10 +146,6 @@ class Peer:
         """Start what runs beside the services."""
         runs = [self._broadcaster.run(), self._puller.run()] + ([self._link.run()] if self._link else [])
         return [asyncio.create_task(run) for run in runs]
-
-    async def joined(self) -> None:
-        """Return once the chaincode's definition is committed."""
-        await self.committer.wait_for_block(FIRST_BLOCKS - 1)
 
 
 def _link(organisation: Organisation, chaincode: Path, tls: Path, log: Any) -> ChaincodeLink | None:

@@ -1,10 +1,10 @@
-"""Queries that a peer answers itself: qscc, cscc and the reading half of _lifecycle.
+"""What a peer answers itself: qscc, cscc, the reading half of _lifecycle, and the commit of the definition it approves.
 
-Source: core/scc/{qscc,cscc}, core/chaincode/lifecycle/scc.go. What changes a peer or a definition is not provided.
+Source: core/scc/{qscc,cscc}, core/chaincode/lifecycle/scc.go. What changes a peer is not provided.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from network.devnet import lifecycle
 from network.devnet import protos as p
@@ -12,6 +12,10 @@ from network.devnet.channel import CHANNEL_READERS, CHANNEL_WRITERS
 from network.devnet.committer import Committer
 from network.devnet.envelopes import MalformedError, Proposal, parse
 from network.devnet.policy import PolicyError
+from network.devnet.simulator import Simulation
+
+if TYPE_CHECKING:
+    from network.topology import Chaincode
 
 SYSTEM = frozenset({"qscc", "cscc", lifecycle.NAMESPACE})
 
@@ -23,8 +27,9 @@ class QueryError(Exception):
 class SystemChaincodes:
     """Answers from one peer's ledger."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer, approved: "Chaincode") -> None:
         self._committer = committer
+        self._approved = approved
         self._functions: dict[tuple[str, str], Callable[[list[bytes]], Any]] = {
             ("qscc", "GetChainInfo"): self._chain_info,
             ("qscc", "GetBlockByNumber"): self._block_by_number,
@@ -38,15 +43,37 @@ class SystemChaincodes:
             (lifecycle.NAMESPACE, "QueryChaincodeDefinitions"): self._definitions,
         }
 
-    def invoke(self, proposal: Proposal) -> Any:
-        """Return the Response to a proposal for a system chaincode."""
+    def invoke(self, proposal: Proposal) -> tuple[Any, bytes]:
+        """Return the Response to a proposal for a system chaincode, and what it writes."""
         arguments = list(proposal.input.args)
         name = arguments[0].decode(errors="replace") if arguments else ""
         try:
+            if (proposal.chaincode, name) == (lifecycle.NAMESPACE, lifecycle.COMMIT):
+                return p.proposal_response.Response(status=200), self._commit(proposal, arguments[1:])
             message = self._call(proposal, name, arguments[1:])
         except (QueryError, MalformedError) as error:
-            return p.proposal_response.Response(status=500, message=str(error))
-        return p.proposal_response.Response(status=200, payload=message.SerializeToString())
+            return p.proposal_response.Response(status=500, message=str(error)), b""
+        return p.proposal_response.Response(status=200, payload=message.SerializeToString()), b""
+
+    def _commit(self, proposal: Proposal, arguments: list[bytes]) -> bytes:
+        """Return the writes of a definition's commit, if it is the one that this organisation approves, and the next."""
+        self._check_access(proposal, lifecycle.COMMIT)
+        raw = arguments[0] if arguments else b""
+        asked = parse(p.lifecycle.CommitChaincodeDefinitionArgs, raw, "CommitChaincodeDefinitionArgs")
+        if asked != lifecycle.arguments(self._approved):
+            raise QueryError(f"chaincode definition for '{asked.name}' is not approved by this org")
+        store = self._committer.store
+        snapshot = store.open_snapshot()
+        try:
+            known = lifecycle.defined(snapshot, asked.name)
+            if known is not None and known.sequence >= asked.sequence:
+                message = f"requested sequence is {asked.sequence}, but new definition must be sequence"
+                raise QueryError(f"{message} {known.sequence + 1}")
+            simulation = Simulation(proposal.channel.tx_id, snapshot)
+            lifecycle.commit(simulation, self._approved)
+            return simulation.results()
+        finally:
+            store.release(snapshot)
 
     def _call(self, proposal: Proposal, name: str, arguments: list[bytes]) -> Any:
         function = self._functions.get((proposal.chaincode, name))

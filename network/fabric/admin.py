@@ -1,8 +1,9 @@
 """What an organisation's admin asks its own peer and the orderers to do, with Fabric's own command."""
 
+import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +44,17 @@ class Admin:
         committed = f"redefine the current committed sequence ({chaincode.sequence}) for namespace {chaincode.name}\n"
         self._peer("lifecycle", "chaincode", "approveformyorg", *arguments, done=("unchanged content", committed))
 
-    def commit(self) -> None:
-        """Commit the chaincode definition that a majority approved."""
+    def approvals(self) -> tuple[str, ...]:
+        """Return the members who have approved the chaincode definition."""
+        arguments = [*self._definition(), "--output", "json"]
+        answer = json.loads(self._peer("lifecycle", "chaincode", "checkcommitreadiness", *arguments, errors=False))
+        return tuple(m.name for m in self.consortium.members if answer["approvals"].get(m.msp_id))
+
+    def commit(self, approved: Sequence[str]) -> None:
+        """Commit the chaincode definition that these members, a majority, approved: their peers endorse it."""
         peers: list[str] = []
-        for member in self.consortium.members:
+        for name in approved:
+            member = self.consortium.organisation(name)
             peers += ["--peerAddresses", member.peer.address, "--tlsRootCertFiles", self._tls_root(member)]
         self._peer("lifecycle", "chaincode", "commit", *self._definition(), *self._orderer(), *peers)
 
@@ -92,8 +100,11 @@ class Admin:
     def _tls_root(self, organisation: Organisation) -> str:
         return str(public_parts(self.run, organisation.name).tls_root)
 
-    def _peer(self, *arguments: str, done: Iterable[str] = ()) -> str:
-        """Run `peer`; an answer that holds one of `done` means that there was nothing to do."""
+    def _peer(self, *arguments: str, done: Iterable[str] = (), errors: bool = True) -> str:
+        """Run `peer`; an answer that holds one of `done` means that there was nothing to do.
+
+        Return what it says, on standard error too unless `errors` is false.
+        """
         peer = self.organisation.peer
         name = self.organisation.name
         folder = folder_of(self.run, name)
@@ -117,4 +128,4 @@ class Admin:
         answer = result.stdout + result.stderr
         if result.returncode != 0 and not any(text in answer for text in done):
             raise NetworkError(codes.PEER_COMMAND_FAILED, f"`peer {what}` fails: {answer.strip()[-1000:]}", where=name)
-        return answer
+        return answer if errors else result.stdout

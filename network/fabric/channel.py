@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,71 +14,93 @@ from network.connection import profile
 from network.errors import NetworkError
 from network.fabric.admin import Admin
 from network.fabric.participation import OrdererAdmin
-from network.topology import Consortium
+from network.forming import Formed
+from network.organisation import here
+from network.topology import Consortium, Organisation
 
 ROUTES_S = 60.0
 POLL_S = 0.2
 UNKNOWN_FUNCTION = "fedledger:does-it-route"  # any answer of the chaincode, a refusal too, shows the way is open
 
 
-def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None]) -> None:
-    """Do what of it has not been done.
+def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None]) -> Formed:
+    """Do what of it has not been done by the organisations whose folders are here.
 
     Raises:
         NetworkError: FL1053 or FL1054 if a peer or orderer refuses, FL1055 if gateways do not route in time.
     """
+    present = [(o, folder.root) for o, folder in here(run, consortium)]
     report("joining the channel")
-    _together(OrdererAdmin(consortium, run, *each).join for each in consortium.orderers)
-    admins = [Admin(consortium, run, organisation) for organisation in consortium.peer_organisations]
+    _together(OrdererAdmin(consortium, root, o, orderer).join for o, root in present for orderer in o.orderers)
+    admins = [Admin(consortium, root, o) for o, root in present if o.peers]
     _together(admin.join for admin in admins)
+    if not admins:
+        return Formed(None)
     members = [admin for admin in admins if admin.organisation.role == "member"]
-    if not members[0].committed():
+    formed = Formed(admins[0].committed())
+    if members:
         report("installing and approving the chaincode")
         _together(admin.install for admin in members)
-        _together(admin.approve for admin in members)
-        members[0].commit()
-    report("waiting for the gateways")
-    finish(_routes(run, consortium))
+        formed = _define(members, consortium)
+    if formed.committed:
+        report("waiting for the gateways")
+        finish(_routes(run, consortium, [o for o, _ in present if o.peers]))
+    return formed
 
 
-def join_channel(run: Path, consortium: Consortium, organisation: str, report: Callable[[str], None]) -> None:
-    """Let a newcomer's peer into a channel that is already formed and knows it; what of it has been done stays.
+def _define(members: Sequence[Admin], consortium: Consortium) -> Formed:
+    """Approve the definition for the members here, and commit it if a majority has approved."""
+    _together(admin.approve for admin in members)
+    if members[0].committed():
+        return Formed(committed=True)
+    approved = _approvals(members, consortium)
+    if len(approved) < consortium.majority:
+        return Formed(False, approved, consortium.majority)
+    try:
+        members[0].commit(approved)
+    except NetworkError:
+        if not members[0].committed():  # another member's commit was first
+            raise
+    return Formed(True, approved, consortium.majority)
 
-    Raises:
-        NetworkError: as form_channel.
-    """
-    report("joining the channel")
-    admin = Admin(consortium, run, consortium.organisation(organisation))
-    admin.join()
-    if admin.organisation.role == "member":
-        report("installing and approving the chaincode")
-        admin.install()
-        admin.approve()
-    report("waiting for the gateways")
-    finish(_routes(run, consortium))
 
-
-async def _routes(run: Path, consortium: Consortium) -> None:
+def _approvals(members: Sequence[Admin], consortium: Consortium) -> tuple[str, ...]:
+    """Return who has approved; where a majority is here, once their approvals have arrived at the first one's peer."""
     deadline = time.monotonic() + ROUTES_S
-    await asyncio.gather(*(_gateway_routes(run, consortium, o.name, deadline) for o in consortium.peer_organisations))
+    while len(approved := members[0].approvals()) < consortium.majority:
+        if len(members) < consortium.majority or time.monotonic() > deadline:
+            break
+        time.sleep(POLL_S)
+    return approved
 
 
-async def _gateway_routes(run: Path, consortium: Consortium, organisation: str, deadline: float) -> None:
+async def _routes(run: Path, consortium: Consortium, present: Sequence[Organisation]) -> None:
+    """Wait until the gateways here reach the chaincode: everybody's where all are here, else any member's."""
+    deadline = time.monotonic() + ROUTES_S
+    members = [m.msp_id for m in consortium.members]
+    wanted = members if len(present) == len(consortium.peer_organisations) else []
+    await asyncio.gather(*(_gateway_routes(run, consortium, o.name, wanted, deadline) for o in present))
+
+
+async def _gateway_routes(
+    run: Path, consortium: Consortium, organisation: str, wanted: Sequence[str], deadline: float
+) -> None:
     user = profile(run, organisation, "client")
     endpoints = [Endpoint(address, root_certificates=root) for address, root in user.peers]
     async with connect(endpoints, Identity(user.msp_id, user.cert_pem), user.signer) as gateway:
-        for member in consortium.members:
-            while problem := await _problem(gateway, consortium, member.msp_id):
+        for targets in [[msp_id] for msp_id in wanted] or [[]]:
+            while problem := await _problem(gateway, consortium, targets):
                 if time.monotonic() > deadline:
-                    message = f"the gateway of {organisation} does not reach {member.name}: {problem}"
+                    whom = ", ".join(targets) or "any member"
+                    message = f"the gateway of {organisation} does not reach {whom}: {problem}"
                     raise NetworkError(codes.CHAINCODE_NOT_REACHED, message, where=user.peers[0][0])
                 await asyncio.sleep(POLL_S)
 
 
-async def _problem(gateway: Gateway, consortium: Consortium, msp_id: str) -> str | None:
+async def _problem(gateway: Gateway, consortium: Consortium, targets: list[str]) -> str | None:
     contract = gateway.network(consortium.channel).contract(consortium.chaincode.name)
     try:
-        await contract.evaluate(UNKNOWN_FUNCTION, "{}", endorsing_organizations=[msp_id], retry=False)
+        await contract.evaluate(UNKNOWN_FUNCTION, "{}", endorsing_organizations=targets, retry=False)
     except errors.GatewayError as error:
         return None if "chaincode response" in str(error) else str(error)
     return None

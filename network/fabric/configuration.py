@@ -5,7 +5,8 @@ from typing import Any
 
 from network.addresses import join
 from network.fabric.binaries import Version
-from network.folders import folder_of, public_parts
+from network.fabric.package import builder_path
+from network.folders import OrganisationFolder
 from network.topology import Consortium, Orderer, Organisation
 
 MESSAGE_LIMIT = 100 << 20
@@ -20,11 +21,10 @@ OPERATIONS_HOST = "127.0.0.1"
 
 
 def peer_configuration(
-    consortium: Consortium, run: Path, organisation: Organisation, version: Version = NEWEST
+    consortium: Consortium, folder: OrganisationFolder, organisation: Organisation, version: Version = NEWEST
 ) -> dict[str, Any]:
     """Return core.yaml of an organisation's peer, for the release of Fabric that runs it."""
     peer = organisation.peer
-    folder = folder_of(run, organisation.name)
     identity, data = folder.peer(), folder.data(f"peer-{organisation.name}")
     return {
         "peer": {
@@ -47,7 +47,7 @@ def peer_configuration(
             "maxSendMsgSize": MESSAGE_LIMIT,
         },
         "vm": {"endpoint": ""},  # no Docker
-        "chaincode": _chaincode(run),
+        "chaincode": _chaincode(folder),
         "ledger": {
             "state": {"stateDatabase": "goleveldb", "totalQueryLimit": 100_000},
             "history": {"enableHistoryDatabase": False},  # nothing reads it: a contract's history is in the blocks
@@ -73,15 +73,12 @@ def _served_with(identity: Path) -> dict[str, Any]:
     }
 
 
-def orderer_configuration(
-    consortium: Consortium, run: Path, organisation: Organisation, orderer: Orderer
-) -> dict[str, Any]:
+def orderer_configuration(consortium: Consortium, folder: OrganisationFolder, orderer: Orderer) -> dict[str, Any]:
     """Return orderer.yaml of one ordering process."""
-    folder = folder_of(run, organisation.name)
     identity, data = folder.orderer(orderer.name), folder.data(orderer.name)
     certificate, key, root = (str(identity / "tls" / name) for name in ("server.crt", "server.key", "ca.crt"))
     tls = {"Enabled": True, "PrivateKey": key, "Certificate": certificate}
-    cluster = [str(public_parts(run, o.name).tls_root) for o in consortium.orderer_organisations]
+    cluster = [str(folder.known(o.name).tls_root) for o in consortium.orderer_organisations]
     return {
         "General": {
             "ListenAddress": orderer.bound,
@@ -93,7 +90,7 @@ def orderer_configuration(
             "MaxSendMsgSize": MESSAGE_LIMIT,
             "BootstrapMethod": "none",
             "LocalMSPDir": str(identity / "msp"),
-            "LocalMSPID": organisation.msp_id,
+            "LocalMSPID": consortium.organisation(folder.name).msp_id,
             "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
             "Authentication": {"TimeWindow": f"{consortium.time_window_s}s"},
         },
@@ -158,12 +155,12 @@ def _gossip(address: str) -> dict[str, Any]:
     }
 
 
-def _chaincode(run: Path) -> dict[str, Any]:
+def _chaincode(folder: OrganisationFolder) -> dict[str, Any]:
     return {
         "externalBuilders": [
             {
                 "name": BUILDER,
-                "path": str(run / "fabric" / "builder"),
+                "path": str(builder_path(folder.root)),
                 "propagateEnvironment": ["FEDLEDGER_CONNECTION"],
             }
         ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from network.addresses import join
 from network.files import write_atomically, write_new
-from network.folders import folder_of, package_path
+from network.folders import OrganisationFolder, package_path
 from network.package import TYPE, read_lock
 from network.topology import Consortium, Organisation
 
@@ -29,28 +29,31 @@ cp "$FEDLEDGER_CONNECTION" "$2/chaincode/server/connection.json"
 """
 
 
-def write_package(consortium: Consortium, run: Path) -> None:
-    """Write the locked package, the builder, and each member's connection file; NetworkError FL1044 without a lock."""
-    folder = run / "fabric"
-    write_atomically(package_path(run), read_lock(run).package())
+def write_package(consortium: Consortium, folder: OrganisationFolder) -> None:
+    """Write the locked package, the builder and the connection file of a member; NetworkError FL1044 without a lock."""
+    write_atomically(package_path(folder.root), read_lock(folder.root).package())
     for name, script in (("detect", DETECT), ("build", BUILD), ("release", RELEASE)):
-        write_new(folder / "builder" / "bin" / name, script, mode=0o755)
-    for member in consortium.members:
-        write_connection(run, member)
+        write_new(builder_path(folder.root) / "bin" / name, script, mode=0o755)
+    write_connection(folder, consortium.organisation(folder.name))
 
 
-def write_connection(run: Path, member: Organisation) -> None:
+def builder_path(folder: Path) -> Path:
+    """Return where the builder lies in an organisation's folder."""
+    return package_path(folder).parent / "builder"
+
+
+def write_connection(folder: OrganisationFolder, member: Organisation) -> None:
     """Write how a member's peer dials its chaincode process; the file holds the peer's TLS key."""
-    write_atomically(connection_path(run, member), json.dumps(_connection(run, member)), mode=0o600)
+    write_atomically(connection_path(folder), json.dumps(_connection(folder, member)), mode=0o600)
 
 
-def connection_path(run: Path, member: Organisation) -> Path:
+def connection_path(folder: OrganisationFolder) -> Path:
     """Return where a member's peer reads how to dial its chaincode process."""
-    return folder_of(run, member.name).rendered(f"peer-{member.name}") / "connection.json"
+    return folder.rendered(f"peer-{folder.name}") / "connection.json"
 
 
-def _connection(run: Path, member: Organisation) -> dict[str, object]:
-    tls = folder_of(run, member.name).peer() / "tls"
+def _connection(folder: OrganisationFolder, member: Organisation) -> dict[str, object]:
+    tls = folder.peer() / "tls"
     return {
         "address": join(member.peer.host, member.peer.chaincode_port),
         "dial_timeout": "10s",

@@ -1,10 +1,12 @@
 """The processes of a consortium on real Fabric, and the files that they read."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from fabric_protos.common import common_pb2
 
 from network import codes
 from network.devnet_plan import chaincode_processes
@@ -14,7 +16,8 @@ from network.fabric.channel_definition import PROFILE, channel_definition
 from network.fabric.configuration import orderer_configuration, peer_configuration
 from network.fabric.package import connection_path, write_package
 from network.files import write_atomically
-from network.folders import channel_block, folder_of, public_parts
+from network.folders import OrganisationFolder, folder_of, owner_of
+from network.organisation import here
 from network.plan import Plan, Process
 from network.topology import Consortium, Orderer, Organisation
 
@@ -30,25 +33,30 @@ CONFIGTXGEN_TIMEOUT_S = 60
 
 
 def fabric_plan(
-    consortium: Consortium, run: Path, program: Path, package_id: str, binaries: Binaries | None = None
+    consortium: Consortium,
+    folders: Sequence[OrganisationFolder],
+    program: Path,
+    package_id: str,
+    binaries: Binaries | None = None,
 ) -> Plan:
-    """Return orderers, a peer for each member and regulator, and a chaincode process for each member.
+    """Return the processes of the organisations whose folders these are: orderers, peers, members' chaincode.
 
     Args:
         consortium: Whose processes.
-        run: The run folder.
+        folders: The organisations' own.
         program: The chaincode's program.
         package_id: That of package.lock, under which the program registers with its peer.
         binaries: Fabric's programs; those of this machine by default.
     """
     _require_hosts(consortium)
     binaries = binaries or find_binaries(consortium.ordering)
+    owned = [(consortium.organisation(f.name), f) for f in folders]
     return Plan(
         "fabric",
         (
-            *(_orderer(orderer, organisation.name, run, binaries) for organisation, orderer in consortium.orderers),
-            *(_peer(organisation, run, binaries) for organisation in consortium.peer_organisations),
-            *chaincode_processes(consortium, run, program, lambda _: package_id),
+            *(_orderer(orderer, folder, binaries) for o, folder in owned for orderer in o.orderers),
+            *(_peer(o, folder, binaries) for o, folder in owned if o.peers),
+            *chaincode_processes(consortium, folders, program, lambda _: package_id),
         ),
     )
 
@@ -71,20 +79,20 @@ def _require_hosts(consortium: Consortium) -> None:
 
 
 def render(consortium: Consortium, run: Path) -> None:
-    """Write configuration, chaincode package and, once, the channel's first block."""
-    for organisation, orderer in consortium.orderers:
-        folder = folder_of(run, organisation.name).rendered(orderer.name)
-        _write(folder / "orderer.yaml", orderer_configuration(consortium, run, organisation, orderer))
+    """Write the configuration and the chaincode package of the organisations that are here."""
     version = find_binaries(consortium.ordering).version
-    for organisation in consortium.peer_organisations:
-        folder = folder_of(run, organisation.name).rendered(f"peer-{organisation.name}")
-        _write(folder / "core.yaml", peer_configuration(consortium, run, organisation, version))
-    write_package(consortium, run)
-    if not channel_block(run).exists():
-        _make_channel_block(consortium, run)
+    for organisation, folder in here(run, consortium):
+        for orderer in organisation.orderers:
+            configuration = orderer_configuration(consortium, folder, orderer)
+            _write(folder.rendered(orderer.name) / "orderer.yaml", configuration)
+        if organisation.peers:
+            configuration = peer_configuration(consortium, folder, organisation, version)
+            _write(folder.rendered(f"peer-{organisation.name}") / "core.yaml", configuration)
+        if organisation.role == "member":
+            write_package(consortium, folder)
 
 
-def _orderer(orderer: Orderer, organisation: str, run: Path, binaries: Binaries) -> Process:
+def _orderer(orderer: Orderer, folder: OrganisationFolder, binaries: Binaries) -> Process:
     return Process(
         name=orderer.name,
         command=(binaries.path("orderer"),),
@@ -92,19 +100,19 @@ def _orderer(orderer: Orderer, organisation: str, run: Path, binaries: Binaries)
         near=orderer.near,
         port=orderer.port,
         service="orderer",
-        organisation=organisation,
-        environment={**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder_of(run, organisation).rendered(orderer.name))},
+        organisation=folder.name,
+        environment={**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder.rendered(orderer.name))},
         health_port=orderer.operations_port,
-        health_root=str(public_parts(run, organisation).tls_root),
+        health_root=str(folder.known(folder.name).tls_root),
         other_ports=(orderer.admin_port,),
     )
 
 
-def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
+def _peer(organisation: Organisation, folder: OrganisationFolder, binaries: Binaries) -> Process:
     name = f"peer-{organisation.name}"
-    environment = {**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder_of(run, organisation.name).rendered(name))}
+    environment = {**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder.rendered(name))}
     if organisation.role == "member":
-        environment["FEDLEDGER_CONNECTION"] = str(connection_path(run, organisation))
+        environment["FEDLEDGER_CONNECTION"] = str(connection_path(folder))
     return Process(
         name=name,
         command=(binaries.path("peer"), "node", "start"),
@@ -114,13 +122,14 @@ def _peer(organisation: Organisation, run: Path, binaries: Binaries) -> Process:
         organisation=organisation.name,
         environment=environment,
         health_port=organisation.peer.operations_port,
-        health_root=str(public_parts(run, organisation.name).tls_root),
+        health_root=str(folder.known(folder.name).tls_root),
         other_ports=(organisation.peer.internal_port,),
     )
 
 
-def _make_channel_block(consortium: Consortium, run: Path) -> None:
-    folder = channel_block(run).parent / "channel"
+def make_channel_block(consortium: Consortium, run: Path) -> Any:
+    """Return the channel's first block as configtxgen makes it from the public parts; FL1052 if it refuses."""
+    folder = folder_of(run, owner_of(run) or consortium.organisations[0].name).rendered("channel")
     _write(folder / "configtx.yaml", channel_definition(consortium, run))
     made = folder / "made.block"
     command = [find_binaries(consortium.ordering).path("configtxgen"), "-configPath", str(folder), "-profile", PROFILE]
@@ -133,7 +142,7 @@ def _make_channel_block(consortium: Consortium, run: Path) -> None:
         raise NetworkError(
             codes.CHANNEL_DEFINITION_REFUSED, f"configtxgen refuses: {result.stderr.strip()[-1000:]}", where=str(folder)
         )
-    made.rename(channel_block(run))
+    return common_pb2.Block.FromString(made.read_bytes())
 
 
 def _write(path: Path, value: Any) -> None:

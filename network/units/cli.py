@@ -45,7 +45,7 @@ def render(
     version = _version(release)
     from network.build import build_chaincode
     from network.connection import consortium_of
-    from network.plan import Plan
+    from network.folders import folder_of
     from network.units.model import Wishes
     from network.units.output import Rendering
     from network.units.output import render as write
@@ -53,7 +53,7 @@ def render(
 
     with explained(as_json=as_json):
         consortium = consortium_of(run)
-        kind = Plan.read(run).kind if fabric is None else "fabric" if fabric else "devnet"
+        kind = folder_of(run, org).kind if fabric is None else "fabric" if fabric else "devnet"
         program = build_chaincode(consortium.chaincode.package).name
         wishes = Wishes(data, participant, blobs_only, host)
         asked = Rendering(run, org, form.value, kind, Places(folder, programs), wishes, version)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import yaml
 
+from network.folders import OWNER
 from network.units.containers import EVERYWHERE, USER_ID, Pod, environment, pods_of, works
 from network.units.hiding import hidden_from
 from network.units.model import Unit
@@ -94,10 +95,10 @@ def _depends(unit: Unit, pod: Pod) -> dict[str, Any]:
 
 def _volumes(unit: Unit, units: Sequence[Unit], places: Places, run: Path) -> Iterator[dict[str, Any]]:
     """Yield what of the host's folders a process sees: public parts and its own keys, its ledger to write."""
-    identities = places.organisation(unit.process.organisation).secrets.parent
-    for path in (places.folder / "consortium.yaml", identities, *unit.needs, *unit.reads):
+    secrets = places.organisation(unit.process.organisation).secrets
+    for path in (places.folder / OWNER, places.folder / "consortium", secrets, *unit.needs, *unit.reads):
         yield _bound(path, path, read_only=True)
-    for path in (path for path in hidden_from(unit, units, places) if path.is_relative_to(identities)):
+    for path in (path for path in hidden_from(unit, units, places) if path.is_relative_to(secrets)):
         if (run / path.relative_to(places.folder)).is_dir():
             yield {"type": "tmpfs", "target": _escape(str(path))}
         elif (run / path.relative_to(places.folder)).exists():

@@ -1,37 +1,39 @@
 """What Fabric's processes of one organisation read, written for the place where its folder will lie."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import yaml
 
 from network.fabric.binaries import Version
 from network.fabric.configuration import orderer_configuration, peer_configuration
 from network.fabric.package import BUILD, DETECT, RELEASE
+from network.folders import OrganisationFolder
 from network.topology import Consortium
 from network.units.model import Unit
 
 
-def fabric_files(consortium: Consortium, folder: Path, units: Sequence[Unit], release: Version) -> dict[str, str]:
+def fabric_files(
+    consortium: Consortium, folder: OrganisationFolder, units: Sequence[Unit], release: Version
+) -> dict[str, str]:
     """Return name of file, relative to the organisation's folder → content.
 
     Args:
         consortium: The definition.
-        folder: Where the organisation's folder lies on its hosts.
+        folder: The organisation's, where it lies on its hosts.
         units: Its processes.
         release: Of Fabric.
     """
     files = {}
     for unit in units:
         if unit.process.service == "orderer":
-            (own,) = (each for each in consortium.orderers if each[1].name == unit.name)
-            files[f"fabric/{unit.name}/orderer.yaml"] = _yaml(orderer_configuration(consortium, folder, *own))
+            (own,) = (each for _, each in consortium.orderers if each.name == unit.name)
+            files[f"rendered/{unit.name}/orderer.yaml"] = _yaml(orderer_configuration(consortium, folder, own))
         elif unit.process.service == "peer":
             organisation = consortium.organisation(unit.process.organisation)
-            files[f"fabric/{unit.name}/core.yaml"] = _yaml(
+            files[f"rendered/{unit.name}/core.yaml"] = _yaml(
                 peer_configuration(consortium, folder, organisation, release)
             )
-            files |= {f"fabric/builder/bin/{name}": text for name, text in _BUILDER.items()}
+            files |= {f"rendered/builder/bin/{name}": text for name, text in _BUILDER.items()}
     return files
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from network.folders import public_parts
+from network.folders import OWNER, definition_path, folder_of
 from network.units.containers import EVERYWHERE, USER_ID, Pod, environment, pods_of, works, yaml_ready
 from network.units.model import Unit
 from network.units.places import Places
@@ -73,13 +73,11 @@ def _values(units: Sequence[Unit]) -> dict[str, Any]:
 
 
 def _public(run: Path, organisation: str) -> dict[str, str]:
-    """Return what everybody may know: the definition, and of each organisation roots and revocation lists."""
-    found = [run / "consortium.yaml", *sorted((run / "chaincode" / organisation).glob("*.json"))]
-    for folder in sorted((run / "identities").iterdir()):
-        parts = public_parts(run, folder.name)
-        found += [path for path in sorted(parts.msp.rglob("*")) if path.is_file() and "keystore" not in path.parts]
-        found += [path for path in (parts.tls_root, parts.tls_revocations) if path.exists()]
-    return {path.relative_to(run).as_posix(): path.read_text() for path in found}
+    """Return whose folder it is, and what everybody may know: the definition, and of each organisation its parts."""
+    folder = folder_of(run, organisation)
+    found = [folder.root / OWNER, definition_path(folder.root), *sorted(folder.terms.parent.glob("*.json"))]
+    found += [path for path in sorted((folder.root / "consortium" / "orgs").rglob("*")) if path.is_file()]
+    return {path.relative_to(folder.root).as_posix(): path.read_text() for path in found}
 
 
 def _config_map(name: str) -> str:
@@ -150,12 +148,13 @@ def _container(unit: Unit, places: Places) -> dict[str, Any]:
 
 def _mounts(unit: Unit, places: Places) -> Iterator[dict[str, Any]]:
     folder = places.folder
-    definition = {"mountPath": str(folder / "consortium.yaml"), "subPath": "consortium.yaml", "readOnly": True}
-    yield {"name": f"folder-{unit.name}", **definition}
-    yield {"name": f"identities-{unit.name}", "mountPath": str(folder / "identities"), "readOnly": True}
+    owner = {"mountPath": str(folder / OWNER), "subPath": OWNER, "readOnly": True}
+    yield {"name": f"folder-{unit.name}", **owner}
+    for name in ("consortium", "secrets"):
+        yield {"name": f"{name}-{unit.name}", "mountPath": str(folder / name), "readOnly": True}
     for path in unit.needs:
         inside = path.relative_to(folder).as_posix()
-        if inside.startswith("blobs/"):
+        if inside == "blobs":
             yield {"name": "data", "mountPath": str(path), "subPath": inside, "readOnly": True}
         else:
             yield {"name": f"{inside.partition('/')[0]}-{unit.name}", "mountPath": str(path), "readOnly": True}
@@ -167,32 +166,37 @@ def _mounts(unit: Unit, places: Places) -> Iterator[dict[str, Any]]:
 
 
 def _volumes(unit: Unit, places: Places, public: list[str], settings: list[str]) -> Iterator[Any]:
-    """Yield the volumes of one container: public parts and its own keys together, as one folder."""
+    """Yield the volumes of one container: public parts, its own keys, what it reads."""
     yield {"name": f"tmp-{unit.name}", "emptyDir": {}}
-    yield _projected(f"folder-{unit.name}", [_public_items(["consortium.yaml"], "")])
-    identities = [name for name in public if name.startswith("identities/")]
-    own = _secret_items(unit, [*_identity_files(unit)], places.folder / "identities")
-    yield _projected(f"identities-{unit.name}", [_public_items(identities, "identities/"), own])
+    yield _projected(f"folder-{unit.name}", [_public_items([OWNER], "")])
+    known = [name for name in public if name.startswith("consortium/")]
+    yield _projected(f"consortium-{unit.name}", [_public_items(known, "consortium/")])
+    own = _secret_items(unit, [*_identity_files(unit)], places.folder / "secrets")
+    yield _projected(f"secrets-{unit.name}", [own])
     for path in unit.needs:
         inside = path.relative_to(places.folder).as_posix()
-        if inside.startswith("chaincode/"):
+        if inside == "rendered/chaincode":
             names = [name for name in public if name.startswith(f"{inside}/")]
-            yield _projected(f"chaincode-{unit.name}", [_public_items(names, f"{inside}/")])
-        elif inside == "fabric":
-            yield _projected(f"fabric-{unit.name}", list(_fabric(unit, places, settings)))
+            yield _projected(f"rendered-{unit.name}", [_public_items(names, f"{inside}/")])
+        elif inside == "rendered":
+            yield _projected(f"rendered-{unit.name}", list(_fabric(unit, places, settings)))
     if unit.reads:
         yield '[[ toJson (merge (dict "name" "rows") .Values.rows) ]]'
 
 
 def _fabric(unit: Unit, places: Places, settings: list[str]) -> Iterator[dict[str, Any]]:
-    names = [n for n in settings if n.startswith(("fabric/builder/", f"fabric/{unit.name}/"))]
+    names = [n for n in settings if n.startswith(("rendered/builder/", f"rendered/{unit.name}/"))]
     items = [
-        {"key": _key(name), "path": name.removeprefix("fabric/"), **({"mode": SCRIPT_MODE} if "/bin/" in name else {})}
+        {
+            "key": _key(name),
+            "path": name.removeprefix("rendered/"),
+            **({"mode": SCRIPT_MODE} if "/bin/" in name else {}),
+        }
         for name in names
     ]
     yield {"configMap": {"name": "{{ .Release.Name }}-settings", "items": items}}
     if unit.connection:
-        yield _secret_items(unit, [unit.connection], places.folder / "fabric")
+        yield _secret_items(unit, [unit.connection], places.folder / "rendered")
 
 
 def _projected(name: str, sources: list[dict[str, Any]]) -> dict[str, Any]:

@@ -44,16 +44,20 @@ def require_own_keys(run: Path, organisation: str, units: Sequence[Unit], folder
 def foreign_keys(run: Path, organisation: str) -> Iterator[tuple[str, str]]:
     """Yield (file, its organisation or empty) of every private key that is not the organisation's own.
 
-    A key is told by its file's place and by its public half: one that a certificate of another organisation names is
-    foreign wherever it lies.
+    Its own are those whose public half one of its own certificates, or requests for one, names.
     """
-    secrets = folder_of(run, organisation).secrets
-    found = [(path, key) for path in _files(run) for key in _private_keys(path.read_bytes())]
-    own = {key for path, key in found if path.is_relative_to(secrets)}
-    others = _certified(run, organisation)
-    for path, key in found:
-        if key in others or key not in own:
-            yield str(path), others.get(key) or _owner_by_place(run, path)
+    folder = folder_of(run, organisation)
+    own = set(_certified(folder.secrets))
+    others = {
+        key: path.name
+        for path in sorted((folder.root / "consortium" / "orgs").glob("*"))
+        if path.name != organisation
+        for key in _certified(path)
+    }
+    for path in _files(run):
+        for key in _private_keys(path.read_bytes()):
+            if key in others or key not in own or not path.is_relative_to(folder.root):
+                yield str(path), others.get(key) or _owner_by_place(run, path)
 
 
 def missing_keys(run: Path, units: Sequence[Unit], folder: Path) -> Iterator[tuple[str, str]]:
@@ -70,17 +74,14 @@ def _files(run: Path) -> Iterator[Path]:
     yield from sorted(path for path in run.rglob("*") if path.is_file() and path.stat().st_size <= LARGEST)
 
 
-def _certified(run: Path, organisation: str) -> dict[bytes, str]:
-    """Return public key → organisation for every certificate here of the other organisations."""
-    identities = folder_of(run, organisation).secrets.parent
-    certified = {}
-    for path in _files(identities) if identities.exists() else ():
-        owner = path.relative_to(identities).parts[0]
+def _certified(folder: Path) -> Iterator[bytes]:
+    """Yield the public key of every certificate, and of every request for one, below a folder."""
+    for path in _files(folder):
         text = path.read_bytes()
-        if owner != organisation and b"BEGIN CERTIFICATE-----" in text:
-            for certificate in x509.load_pem_x509_certificates(text):
-                certified[_encoded(certificate.public_key())] = owner
-    return certified
+        if b"BEGIN CERTIFICATE-----" in text:
+            yield from (_encoded(each.public_key()) for each in x509.load_pem_x509_certificates(text))
+        elif b"BEGIN CERTIFICATE REQUEST-----" in text:
+            yield _encoded(x509.load_pem_x509_csr(text).public_key())
 
 
 def _private_keys(text: bytes) -> Iterator[bytes]:
@@ -98,4 +99,4 @@ def _encoded(key: object) -> bytes:
 
 def _owner_by_place(run: Path, path: Path) -> str:
     parts = path.relative_to(run).parts
-    return parts[1] if parts[0] == "identities" and len(parts) > 1 else ""
+    return parts[1] if parts[0] == "orgs" and len(parts) > 1 else ""

@@ -136,7 +136,7 @@ def _of_network(process: Process, places: Places) -> Unit:
         process.host,
         connection=Path(connection) if connection else None,
         writes=(folder.data(process.name),),
-        needs=(places.folder / "fabric",) if process.environment.get("FABRIC_CFG_PATH") else (),
+        needs=(places.folder / "rendered",) if process.environment.get("FABRIC_CFG_PATH") else (),
         after=(f"chaincode-{process.organisation}",) if connection else (),
         dialled=(process.port,),
         metrics=process.health_port,
@@ -172,7 +172,7 @@ def _node(own: Organisation, places: Places, wishes: Wishes, after: tuple[str, .
     return Unit(
         process,
         user,
-        _user_keys(user),
+        (*_user_keys(user), folder.blob_service / "server.key"),
         own.host,
         writes=(folder.node(name), folder.blobs, journal_key.parent),
         reads=(wishes.data,) if wishes.data else (),
@@ -198,9 +198,8 @@ def _blobs(own: Organisation, places: Places, wishes: Wishes, after: tuple[str, 
         environment=PYTHON,
     )
     user = folder.user("node")
-    return Unit(
-        process, user, _user_keys(user), own.host, writes=(folder.blobs,), after=after, dialled=(own.blob_port,)
-    )
+    keys = (*_user_keys(user), folder.blob_service / "server.key")
+    return Unit(process, user, keys, own.host, writes=(folder.blobs,), after=after, dialled=(own.blob_port,))
 
 
 def _dashboard(own: Organisation, places: Places, after: tuple[str, ...]) -> Unit:

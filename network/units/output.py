@@ -8,6 +8,8 @@ from network import codes
 from network.codes import CATALOGUE
 from network.errors import NetworkError
 from network.files import write_atomically
+from network.folders import folder_of
+from network.identities import organisation_in
 from network.package import read_lock
 from network.plan import Kind, Plan
 from network.topology import Consortium
@@ -60,7 +62,8 @@ def render(consortium: Consortium, asked: Rendering, program: str, out: Path) ->
         NetworkError: FL1010 or FL1022, no such organisation or host; FL1080, another's private key is in the folder;
             FL1081, an own one is missing; FL1044, no package.lock; FL1083, the folder to write into holds other things.
     """
-    plan = plan_at(consortium, asked.kind, asked.places, program, read_lock(asked.run).package_id)
+    package_id = read_lock(folder_of(asked.run, asked.organisation).root).package_id
+    plan = plan_at(consortium, asked.kind, asked.organisation, asked.places, program, package_id)
     units = units_of(consortium, plan, asked.organisation, asked.places, asked.wishes)
     require_own_keys(asked.run, asked.organisation, units, asked.places.folder)
     settings = configuration(consortium, asked, units)
@@ -72,17 +75,20 @@ def render(consortium: Consortium, asked: Rendering, program: str, out: Path) ->
     return sorted(files)
 
 
-def plan_at(consortium: Consortium, kind: Kind, places: Places, program: str, package_id: str) -> Plan:
-    """Return every process of a consortium with the paths that it has at an organisation's places."""
+def plan_at(
+    consortium: Consortium, kind: Kind, organisation: str, places: Places, program: str, package_id: str
+) -> Plan:
+    """Return every process of an organisation with the paths that it has at its places."""
+    folders = [places.organisation(organisation_in(consortium, organisation).name)]
     if kind == "devnet":
         from network.devnet_plan import devnet_plan  # noqa: PLC0415  only where it is asked for
 
-        return devnet_plan(consortium, places.folder, places.bin / program, package_id)
+        return devnet_plan(consortium, folders, places.bin / program, package_id)
     from network.fabric.binaries import Binaries  # noqa: PLC0415
     from network.fabric.plan import fabric_plan  # noqa: PLC0415
 
     binaries = Binaries(places.bin, (0, 0, 0))
-    return fabric_plan(consortium, places.folder, places.bin / program, package_id, binaries)
+    return fabric_plan(consortium, folders, places.bin / program, package_id, binaries)
 
 
 def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, ...]) -> dict[str, str]:
@@ -97,8 +103,9 @@ def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, .
     from network.units.fabric import fabric_files  # noqa: PLC0415
 
     if any(unit.connection for unit in units):
-        write_connection(asked.run, consortium.organisation(asked.organisation))
-    return fabric_files(consortium, asked.places.folder, units, asked.release or NEWEST)
+        write_connection(folder_of(asked.run, asked.organisation), consortium.organisation(asked.organisation))
+    own = asked.places.organisation(asked.organisation)
+    return fabric_files(consortium, own, units, asked.release or NEWEST)
 
 
 def rendered(asked: Rendering, units: tuple[Unit, ...], settings: dict[str, str]) -> dict[str, str]:

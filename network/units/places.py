@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from network.folders import OrganisationFolder, folder_of
+from network.folders import OrganisationFolder
 
 FABRIC_PROGRAMS = ("peer", "orderer")
 
@@ -23,7 +23,7 @@ class Places:
 
     def organisation(self, name: str) -> OrganisationFolder:
         """Return the organisation's folder with its parts."""
-        return folder_of(self.folder, name)
+        return OrganisationFolder(self.folder, name)
 
     @property
     def bin(self) -> Path:

@@ -37,11 +37,11 @@ def test_sums_without_their_updates_are_named_as_not_recomputed(federation_ledge
 
 def test_an_altered_copy_of_an_update_is_passed_over_for_a_whole_one(federation_ledger: Ledger, tmp_path: Path) -> None:
     folder = shutil.copytree(held_blobs(federation_ledger.run), tmp_path / "held")
-    for path in (folder / "hospital-a").glob("*/*"):
+    for path in (folder / "hospital-a" / "blobs").glob("*/*"):
         path.write_bytes(b"altered")
     verdict = audited(federation_ledger, federation_ledger.chain, [folder], tmp_path)
     assert (verdict.failures, verdict.held[Rule.AGGREGATE.value]) == ([], 1)
-    alone = audited(federation_ledger, federation_ledger.chain, [folder / "hospital-a"], tmp_path / "alone")
+    alone = audited(federation_ledger, federation_ledger.chain, [folder / "hospital-a" / "blobs"], tmp_path / "alone")
     assert alone.failures == []
     assert Rule.AGGREGATE.value not in alone.held
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from network import identities, processes
+from network import processes, runfolder
+from network.bringup import plan_of
 from network.config_update import compute_update
 from network.devnet.ordering import ordering_organisation
 from network.fabric.participation import OrdererAdmin
-from network.fabric.plan import fabric_plan, render
-from network.folders import public_parts
+from network.fabric.plan import render
+from network.folders import folder_of, public_parts
 from network.orderer_update import Consenter, orderer_addresses, with_orderer, without_orderer
-from network.package import read_lock
 from network.plan import Plan
-from network.topology import Consortium, dump_consortium
+from network.topology import Consortium
 from tests.contract.harness.channel import admin_of
 from tests.contract.harness.ledger import Ledger, opened, running
 from tests.ports import free_ports
@@ -64,12 +64,12 @@ def start_newcomer(ledger: Ledger) -> OrdererAdmin:
     (orderer,) = organisation.orderers
     render(consortium, run)
     program = Path(Plan.read(run).process("chaincode-hospital-a").command[0])
-    plan = fabric_plan(consortium, run, program, read_lock(run).package_id)
+    plan = plan_of("fabric", consortium, run, program)
     plan.write(run)
     process = plan.process(orderer.name)
     processes.start(run, process)
     processes.wait_ready(run, process, PATIENCE_S)
-    admin = OrdererAdmin(consortium, run, organisation, orderer)
+    admin = OrdererAdmin(consortium, folder_of(run, NEWCOMER).root, organisation, orderer)
     admin.join()
     return admin
 
@@ -78,9 +78,8 @@ async def test_an_orderer_takes_the_place_of_another_while_clients_go_on(network
     async with network.contract("hospital-b") as contract:
         await contract.submit("Put", key + "before", "value")
     consortium = widened(network.consortium)
-    (network.run / "consortium.yaml").write_text(dump_consortium(consortium))
+    runfolder.prepare(network.run, consortium, "fabric")
     ledger = opened(network.run)
-    identities.identities_of(ledger.consortium, ledger.run, NEWCOMER).create()
     (orderer,) = ledger.consortium.organisation(NEWCOMER).orderers
     known = public_parts(ledger.run, NEWCOMER)
     certificates = (known.orderer_certificate(orderer.name), known.orderer_tls_certificate(orderer.name))

@@ -7,8 +7,8 @@ import pytest
 import structlog
 import yaml
 
-from network import identities
-from network.topology import Consortium, dump_consortium, load_consortium
+from network import runfolder
+from network.topology import Consortium, load_consortium
 from tests.ports import free_ports
 
 
@@ -29,8 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "definition.yaml"
     source.write_text(yaml.safe_dump({"base_port": free_ports(), "organisations": organisations}))
     consortium = load_consortium(source)
-    (folder / "consortium.yaml").write_text(dump_consortium(consortium))
-    identities.create(consortium, folder)
+    runfolder.prepare(folder, consortium)
     return folder
 
 

@@ -45,7 +45,7 @@ def caps(monkeypatch: pytest.MonkeyPatch) -> Caps:
 async def serving(run: Path, consortium: Consortium, store: BlobStore) -> AsyncIterator[tuple[str, int]]:
     owner = consortium.organisation(OWNER)
     assert owner.blob_port
-    context = tls.serving(run, consortium, OWNER, "node")
+    context = tls.serving(run, consortium, OWNER)
     runner = await serve_blobs(BlobService(store, tls.Trust.of(consortium, run)), owner.host, owner.blob_port, context)
     try:
         yield owner.host, owner.blob_port

@@ -16,7 +16,7 @@ from fl_node.node import readiness
 from network.topology import Consortium
 from tests.unit.blobs.test_service import DATA, DIGEST, OWNER, client_context, serving
 
-HOST = f"node.{OWNER}"
+HOST = f"blobs-{OWNER}"
 """A name of the service's certificate that no resolver knows: who reaches it went through the proxy."""
 
 

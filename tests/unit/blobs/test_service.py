@@ -34,7 +34,7 @@ async def serving(
 ) -> AsyncIterator[str]:
     service = BlobService(store, tls.Trust.of(consortium, run), egress)
     organisation = consortium.organisation(owner)
-    context = tls.serving(run, consortium, owner, "node")
+    context = tls.serving(run, consortium, owner)
     assert organisation.blob_port
     runner = await serve_blobs(service, organisation.host, organisation.blob_port, context)
     try:

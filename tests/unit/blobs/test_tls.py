@@ -13,6 +13,7 @@ from fl_node.blobs.service import BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import BlobStore
 from fl_node.errors import NodeError
+from network import runfolder
 from network.ca.builtin import Authority
 from network.ca.interface import issue
 from network.ca.subject import Subject
@@ -41,7 +42,7 @@ async def test_a_service_under_another_organisations_certificate_is_not_spoken_t
     impostor = BlobService(store, tls.Trust.of(consortium, run))
     organisation = consortium.organisation(OWNER)
     assert organisation.blob_port
-    context = tls.serving(run, consortium, "hospital-b", "node")
+    context = tls.serving(run, consortium, "hospital-b")
     runner = await serve_blobs(impostor, organisation.host, organisation.blob_port, context)
     url = f"https://{organisation.host}:{organisation.blob_port}"
     contexts = tls.calling(run, "hospital-c", "client")
@@ -127,7 +128,13 @@ def department(copy: Path, consortium: Consortium) -> Company:
         hospital = identities_of(consortium, copy, name)
         shutil.rmtree(hospital.folder)
         enrol(hospital, signing, company)
+    exported(copy, consortium)
     return tls
+
+
+def exported(copy: Path, consortium: Consortium) -> None:
+    """Let every organisation have the others' newest parts."""
+    runfolder.exchange([folder_of(copy, o.name) for o in consortium.organisations], consortium)
 
 
 async def test_a_chain_with_two_intermediates_is_as_good_as_a_root_until_its_list_names_the_certificate(
@@ -141,7 +148,9 @@ async def test_a_chain_with_two_intermediates_is_as_good_as_a_root_until_its_lis
         BlobClient({OWNER: url}, tls.calling(copy, "hospital-b", "admin")) as other,
     ):
         await client.push(OWNER, DIGEST, DATA)
-        certificate = x509.load_pem_x509_certificate((public.folder / "users/client/tls/client.crt").read_bytes())
+        certificate = x509.load_pem_x509_certificate(
+            (folder_of(copy, "hospital-b").user("client") / "tls/client.crt").read_bytes()
+        )
         department.issuing.revoked.append(certificate.serial_number)
         public.tls_revocations.write_bytes(department.issuing.list())
         assert await client.get(DIGEST) is None
@@ -154,7 +163,7 @@ async def test_who_serves_under_a_chain_is_spoken_to_and_another_under_the_same_
     service = BlobService(BlobStore(tmp_path / "store"), tls.Trust.of(consortium, copy))
     organisation = consortium.organisation(OWNER)
     assert organisation.blob_port
-    context = tls.serving(copy, consortium, "hospital-b", "node")
+    context = tls.serving(copy, consortium, "hospital-b")
     runner = await serve_blobs(service, organisation.host, organisation.blob_port, context)
     url = f"https://{organisation.host}:{organisation.blob_port}"
     async with BlobClient({"hospital-b": url, "hospital-c": url}, tls.calling(copy, OWNER, "client")) as client:
@@ -165,9 +174,10 @@ async def test_who_serves_under_a_chain_is_spoken_to_and_another_under_the_same_
 def test_a_certificate_of_an_authority_that_two_organisations_share_is_nobodys(
     copy: Path, consortium: Consortium, department: Company
 ):
-    certificate = der(copy / "identities/hospital-b/users/client/tls/client.crt")
+    certificate = der(folder_of(copy, "hospital-b").user("client") / "tls/client.crt")
     assert tls.Trust.of(consortium, copy).organisation(certificate) == "hospital-b"
-    shutil.rmtree(copy / "identities" / "hospital-c")
+    shutil.rmtree(folder_of(copy, "hospital-c").secrets)
     enrol(identities_of(consortium, copy, "hospital-c"), Company.named("Clinics"), department)
+    exported(copy, consortium)
     with pytest.raises(NodeError, match="FL4705: hospital-b and hospital-c share an authority"):
         tls.Trust.of(consortium, copy).organisation(certificate)

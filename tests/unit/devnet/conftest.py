@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from network import identities
+from network import runfolder
 from network.topology import Consortium, load_consortium
 from tests.unit.devnet.harness import Chain
 
@@ -19,7 +19,8 @@ def consortium() -> Consortium:
 def identities_run(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with identities only; not to be written to."""
     run = tmp_path_factory.mktemp("identities")
-    identities.create(consortium, run)
+    runfolder.prepare(run, consortium)
+    runfolder.give_genesis(run, consortium, "devnet")
     return run
 
 

@@ -18,6 +18,7 @@ from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.folders import folder_of
+from network.genesis import settled
 from network.topology import Consortium
 
 MEMBERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
@@ -46,6 +47,14 @@ def msp_id(organisation: str) -> str:
     return msp_id_of(organisation)
 
 
+def definition_transaction(consortium: Consortium, run: Path) -> Any:
+    """The transaction that commits the chaincode's definition, endorsed by a majority of the members' peers."""
+    names = [member.name for member in consortium.members]
+    endorsers = [peer(run, name) for name in names[: consortium.majority]]
+    admin = user(run, names[0], "admin")
+    return lifecycle.commit_transaction(consortium.channel, consortium.chaincode, admin, endorsers)
+
+
 @dataclass
 class Chain:
     """A peer's ledger that gets its blocks from the test."""
@@ -63,7 +72,7 @@ class Chain:
         store = Store(run / "data" / f"{name}.db")
         committer = Committer(store, consortium.channel, time_window_s=60.0, log=log)
         if not store.height:
-            committer.join(genesis.load_or_create(consortium, run))
+            committer.join(settled(genesis.genesis_block(consortium, run)))
         folder = folder_of(run, "orderer").orderer("orderer1") / "msp"
         return cls(consortium, run, store, committer, SigningIdentity.load("OrdererMSP", folder), log)
 
@@ -81,7 +90,7 @@ class Chain:
 
     async def define(self) -> list[int]:
         """Commit the chaincode definition as block 1."""
-        return await self.commit(lifecycle.definition_transaction(self.consortium, self.run))
+        return await self.commit(definition_transaction(self.consortium, self.run))
 
     def proposal(self, creator: SigningIdentity, *arguments: bytes, chaincode: str = "fedledger", **header: Any) -> Any:
         """Return a signed proposal."""

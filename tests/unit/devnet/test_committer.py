@@ -11,7 +11,7 @@ from network.devnet.envelopes import COMMIT_HASH, SIGNATURES, block_hash
 from network.devnet.rwset import NamespaceSet
 from network.devnet.store import Store
 from network.errors import NetworkError
-from tests.unit.devnet.harness import Chain, peer, puts, user
+from tests.unit.devnet.harness import Chain, definition_transaction, peer, puts, user
 
 Codes = p.transaction
 
@@ -44,7 +44,7 @@ async def test_the_first_blocks_are_configuration_and_definition(chain):
 
 
 async def test_a_definition_without_a_majority_of_the_members_is_invalid(genesis_chain):
-    envelope = lifecycle.definition_transaction(genesis_chain.consortium, genesis_chain.run)
+    envelope = definition_transaction(genesis_chain.consortium, genesis_chain.run)
     payload = p.common.Payload.FromString(envelope.payload)
     transaction = p.transaction.Transaction.FromString(payload.data)
     content = p.transaction.ChaincodeActionPayload.FromString(transaction.actions[0].payload)

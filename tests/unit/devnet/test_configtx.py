@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from network import identities
+from network import runfolder
 from network.config_update import compute_update, with_revocation_list
 from network.devnet import configtx, genesis
 from network.devnet import protos as p
@@ -116,7 +116,7 @@ def wider(genesis_chain):
     document = PlacedYaml.read(DEFAULT_DEFINITION)
     document.value["organisations"].append({"name": "hospital-e", "role": "member"})
     consortium = parse_consortium(document)
-    identities.create(consortium, genesis_chain.run)
+    runfolder.prepare(genesis_chain.run, consortium)
     return consortium
 
 

@@ -39,7 +39,7 @@ def put_twice(simulation, namespace):
 
 def endorser(chain, behaviour=put_twice, organisation="hospital-a", link=True):
     contract = Contract(behaviour) if link else None
-    return Endorser(chain.committer, peer(chain.run, organisation), contract, "fedledger")
+    return Endorser(chain.committer, peer(chain.run, organisation), contract, chain.consortium.chaincode)
 
 
 def action_of(response):
@@ -225,6 +225,6 @@ async def test_an_answer_that_is_no_response_is_the_peers_error(chain):
         async def execute(self, *_, **__):
             return Message(type=Message.COMPLETED, payload=b"\xff")
 
-    made = Endorser(chain.committer, peer(chain.run, "hospital-a"), Rubbish(), "fedledger")
+    made = Endorser(chain.committer, peer(chain.run, "hospital-a"), Rubbish(), chain.consortium.chaincode)
     response = await made.process(chain.proposal(user(chain.run, "hospital-a"), b"F"))
     assert (500, b"") == (response.response.status, response.payload)

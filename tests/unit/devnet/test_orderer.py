@@ -9,7 +9,7 @@ from network.devnet.blocks import check_block
 from network.devnet.channel import Channel
 from network.devnet.envelopes import channel_header, sign_envelope
 from network.devnet.orderer import NotAdmittedError, Orderer
-from tests.unit.devnet.harness import Chain, QuietLog, puts, user
+from tests.unit.devnet.harness import Chain, QuietLog, definition_transaction, puts, user
 from tests.unit.devnet.test_configtx import admins, revoke
 from tests.unit.devnet.test_msp import Authority
 
@@ -17,8 +17,12 @@ Status = p.common
 
 
 @pytest.fixture
-def orderer(consortium, run):
-    return Orderer(consortium, run, QuietLog())
+async def orderer(consortium, run):
+    """An orderer whose channel has the chaincode's definition in block 1."""
+    made = Orderer(consortium, run, QuietLog())
+    made.admit(definition_transaction(consortium, run))
+    made.cut()
+    return made
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from network.devnet.store import Store
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.fabric.configuration import peer_configuration
-from network.folders import folder_of
+from network.folders import channel_block, folder_of
 from network.processes import stop
 from network.revocation import revoke
 from tests.ports import free_ports
@@ -106,7 +106,7 @@ def real_peer(binaries, consortium, run, name):
     organisation = consortium.organisation(name)
     folder = run / "real-peer"
     folder.mkdir()
-    configuration = peer_configuration(consortium, run, organisation)
+    configuration = peer_configuration(consortium, folder_of(run, name), organisation)
     (folder / "core.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
     folder_of(run, name).data(f"peer-{name}").rename(folder_of(run, name).data("devnet-peer"))
     environment = {"FABRIC_CFG_PATH": str(folder), "PATH": os.environ["PATH"], "HOME": str(run)}
@@ -123,7 +123,7 @@ def real_peer(binaries, consortium, run, name):
 
 def join(binaries, environment, run, name):
     admin = {"CORE_PEER_MSPCONFIGPATH": str(folder_of(run, name).user("admin") / "msp")}
-    command = [binaries.path("peer"), "channel", "join", "-b", str(run / "data" / "genesis.block")]
+    command = [binaries.path("peer"), "channel", "join", "-b", str(channel_block(folder_of(run, name).root))]
     deadline = time.monotonic() + 30
     while True:
         result = subprocess.run(

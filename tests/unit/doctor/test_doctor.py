@@ -35,7 +35,7 @@ def config(run: Path, tmp_path: Path) -> NodeConfig:
 async def neighbour(run: Path, consortium: Consortium, tmp_path: Path) -> AsyncIterator[None]:
     """The blob service of hospital-b, whose clock is right."""
     service = BlobService(BlobStore(tmp_path / "neighbour"), tls.Trust.of(consortium, run))
-    context = tls.serving(run, consortium, "hospital-b", "node")
+    context = tls.serving(run, consortium, "hospital-b")
     port = consortium.organisation("hospital-b").blob_port
     assert port
     runner = await serve_blobs(service, "127.0.0.1", port, context)

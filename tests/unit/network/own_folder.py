@@ -1,4 +1,4 @@
-"""One organisation's own folder out of a run folder that holds everybody's, and its units as a host runs them."""
+"""One organisation's own folder out of a test network's, and its units as a host runs them."""
 
 import os
 import shlex
@@ -9,19 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from network.folders import folder_of
 from network.units.places import Places
 
 
 def own_folder(run: Path, organisation: str, into: Path) -> Path:
-    """Copy what one organisation would have: everything public, its own keys, its own ledgers and blobs."""
-    shutil.copytree(run, into, ignore=shutil.ignore_patterns("pids", "logs", ".lock", "*.sock"))
-    for path in (into / "identities").rglob("*.*"):
-        other = path.relative_to(into / "identities").parts[0] != organisation
-        if other and path.is_file() and (path.suffix == ".key" or path.name == "key.pem"):
-            path.unlink()
-    for path in [*into.glob("fabric/peer-*"), *into.glob("data/peer-*")]:
-        if path.name != f"peer-{organisation}":
-            shutil.rmtree(path)  # a peer of Fabric keeps its connection file, which holds a key, beside its ledger
+    """Copy an organisation's own folder out of a test network's, as when it moves to a host of its own."""
+    shutil.copytree(folder_of(run, organisation).root, into, ignore=shutil.ignore_patterns("*.sock"))
     return into
 
 

@@ -14,7 +14,7 @@ from network.connection import profile
 from network.errors import NetworkError
 from network.fabric.configuration import orderer_configuration, peer_configuration
 from network.fabric.plan import fabric_plan
-from network.folders import folder_of
+from network.folders import OrganisationFolder, folder_of
 from network.topology import Consortium, dump_consortium, load_consortium
 from tests.ports import free_ports
 from tests.unit.network.conftest import FABRIC, contract_of, quiet
@@ -62,10 +62,11 @@ def test_what_an_organisation_listens_on_holds_for_its_peers_orderers_and_blobs(
 
 def test_fabrics_processes_bind_one_address_and_tell_others_the_other():
     consortium = consortium_at(host="fl.example.org", listen="::")
-    peer = peer_configuration(consortium, Path("/run"), consortium.members[0])["peer"]
+    peer = peer_configuration(consortium, OrganisationFolder(Path("/own"), "hospital-a"), consortium.members[0])["peer"]
     assert (peer["listenAddress"], peer["address"]) == ("[::]:17001", "fl.example.org:17001")
     assert peer["gossip"]["externalEndpoint"] == "fl.example.org:17001"
-    orderer = orderer_configuration(consortium, Path("/run"), *consortium.orderers[0])
+    organisation, first = consortium.orderers[0]
+    orderer = orderer_configuration(consortium, OrganisationFolder(Path("/own"), organisation.name), first)
     assert orderer["General"]["ListenAddress"] == "0.0.0.0"
     assert orderer["Admin"]["ListenAddress"].startswith("0.0.0.0:")
 
@@ -75,7 +76,7 @@ def test_fabrics_processes_bind_one_address_and_tell_others_the_other():
 )
 def test_fabric_is_given_no_ipv6_address_where_it_takes_none(tmp_path, place, what):
     with pytest.raises(NetworkError, match=f"FL1045: Fabric cannot {what} the IPv6 address ::1"):
-        fabric_plan(consortium_at(**place), tmp_path, tmp_path / "chaincode", "fedledger:id")
+        fabric_plan(consortium_at(**place), [], tmp_path / "chaincode", "fedledger:id")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from network.cli import identity, network
 from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
 from network.folders import folder_of
+from network.organisation import here
 from network.topology import load_consortium
 from tests.ports import free_ports
 
@@ -49,7 +50,8 @@ def stopped(tmp_path: Path, definition: Path) -> Path:
     run = tmp_path / "run"
     consortium = load_consortium(definition)
     runfolder.prepare(run, consortium)
-    devnet_plan(consortium, run, Path("/bin/false"), "fedledger:id").write(run)
+    folders = [folder for _, folder in here(run, consortium)]
+    devnet_plan(consortium, folders, Path("/bin/false"), "fedledger:id").write(run)
     return run
 
 

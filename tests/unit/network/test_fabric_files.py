@@ -10,7 +10,8 @@ from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.fabric.channel_definition import PROFILE, channel_definition
 from network.fabric.configuration import orderer_configuration, peer_configuration
-from network.fabric.package import connection_path, write_package
+from network.fabric.package import builder_path, connection_path, write_package
+from network.folders import OrganisationFolder, folder_of, package_path
 from network.package import locked, write_lock
 from network.topology import Consortium, load_consortium
 
@@ -52,11 +53,15 @@ def test_readers_may_evaluate():
 def test_every_orderer_is_a_consenter_with_its_own_certificates():
     mapping = channel_definition(CONSORTIUM, Path("/run"))["Profiles"][PROFILE]["Orderer"]["ConsenterMapping"]
     assert [c["ID"] for c in mapping] == [1, 2, 3, 4]
-    assert mapping[2]["Identity"] == "/run/identities/orderer/orderers/orderer3/msp/signcerts/cert.pem"
+    assert (
+        mapping[2]["Identity"] == "/run/orgs/orderer/consortium/orgs/orderer/orderers/orderer3/msp/signcerts/cert.pem"
+    )
 
 
 ORGANISATIONS = [{"name": name, "role": "member", "orderers": 1} for name in ("bank-a", "bank-b", "bank-c")]
 ORGANISATIONS.append({"name": "ordering", "role": "orderer"})
+OWN = OrganisationFolder(Path("/own"), "hospital-a")
+ORDERERS = OrganisationFolder(Path("/own"), "orderer")
 SEVERAL = Consortium.model_validate({"organisations": ORGANISATIONS})
 
 
@@ -75,16 +80,16 @@ def test_every_organisation_with_orderers_is_one_of_the_channels_orderers():
 
 def test_an_orderer_trusts_the_tls_roots_of_all_orderers_and_the_admins_of_its_own_organisation():
     organisation, orderer = SEVERAL.orderers[1]
-    made = orderer_configuration(SEVERAL, Path("/run"), organisation, orderer)
+    made = orderer_configuration(SEVERAL, OrganisationFolder(Path("/own"), organisation.name), orderer)
     assert made["General"]["LocalMSPID"] == "BankBMSP"
-    roots = [f"/run/identities/{name}/tlsca/cert.pem" for name in ("bank-a", "bank-b", "bank-c", "ordering")]
+    roots = [f"/own/consortium/orgs/{name}/tlsca/cert.pem" for name in ("bank-a", "bank-b", "bank-c", "ordering")]
     assert made["General"]["Cluster"]["RootCAs"] == roots
-    assert made["Admin"]["TLS"]["ClientRootCAs"] == ["/run/identities/bank-b/orderers/orderer1.bank-b/tls/ca.crt"]
+    assert made["Admin"]["TLS"]["ClientRootCAs"] == ["/own/secrets/orderers/orderer1.bank-b/tls/ca.crt"]
 
 
 def test_time_window_and_batch_interval_come_from_the_definition():
     consortium = CONSORTIUM.model_copy(update={"time_window_s": 90, "batch_interval_ms": 250})
-    peer = peer_configuration(consortium, Path("/run"), consortium.members[0])["peer"]
+    peer = peer_configuration(consortium, OWN, consortium.members[0])["peer"]
     assert peer["authentication"] == {"timewindow": "90s"}
     assert {"name": "TimeWindowCheck"} in peer["handlers"]["authFilters"]
     ordering = channel_definition(consortium, Path("/run"))["Profiles"][PROFILE]["Orderer"]
@@ -92,11 +97,11 @@ def test_time_window_and_batch_interval_come_from_the_definition():
 
 
 def test_everything_listens_on_its_own_host_with_tls():
-    orderer = orderer_configuration(CONSORTIUM, Path("/run"), *CONSORTIUM.orderers[0])
+    orderer = orderer_configuration(CONSORTIUM, ORDERERS, CONSORTIUM.orderers[0][1])
     assert orderer["General"]["ListenAddress"] == "127.0.0.1"
     assert orderer["General"]["TLS"]["Enabled"]
     assert orderer["Admin"]["TLS"]["ClientAuthRequired"]
-    peer = peer_configuration(CONSORTIUM, Path("/run"), CONSORTIUM.members[0])["peer"]
+    peer = peer_configuration(CONSORTIUM, OWN, CONSORTIUM.members[0])["peer"]
     assert peer["listenAddress"] == "127.0.0.1:17041"
     assert peer["tls"]["enabled"]
 
@@ -107,10 +112,10 @@ def test_operations_listen_on_loopback_alone_whatever_the_host():
         for node in (*organisation["peers"], *organisation["orderers"]):
             node["host"] = "node.example.org"
     consortium = Consortium.model_validate(definition)
-    operations = peer_configuration(consortium, Path("/run"), consortium.members[0])["operations"]
+    operations = peer_configuration(consortium, OWN, consortium.members[0])["operations"]
     assert operations["listenAddress"].startswith("127.0.0.1:")
     assert operations["tls"]["enabled"]
-    orderer = orderer_configuration(consortium, Path("/run"), *consortium.orderers[0])["Operations"]
+    orderer = orderer_configuration(consortium, ORDERERS, consortium.orderers[0][1])["Operations"]
     assert orderer["ListenAddress"].startswith("127.0.0.1:")
     assert orderer["TLS"]["Enabled"]
 
@@ -119,16 +124,17 @@ def test_the_builder_hands_each_peer_its_own_connection(tmp_path):
     runfolder.prepare(tmp_path, CONSORTIUM)
     program = tmp_path / "chaincode-abc"
     program.write_bytes(b"a program")
-    write_lock(tmp_path, locked(CONSORTIUM, program))
-    write_package(CONSORTIUM, tmp_path)
     member = CONSORTIUM.members[1]
+    own = folder_of(tmp_path, member.name)
+    write_lock(own.root, locked(CONSORTIUM, program))
+    write_package(CONSORTIUM, own)
     source, metadata, output, release = (tmp_path / n for n in ("source", "metadata", "output", "release"))
     for folder in (source, metadata, output, release):
         folder.mkdir()
-    with tarfile.open(tmp_path / "fabric" / "package.tar.gz") as archive:
+    with tarfile.open(package_path(own.root)) as archive:
         archive.extract("metadata.json", metadata, filter="data")
-    scripts = tmp_path / "fabric" / "builder" / "bin"
-    environment = {"PATH": "/usr/bin:/bin", "FEDLEDGER_CONNECTION": str(connection_path(tmp_path, member))}
+    scripts = builder_path(own.root) / "bin"
+    environment = {"PATH": "/usr/bin:/bin", "FEDLEDGER_CONNECTION": str(connection_path(own))}
     subprocess.run([scripts / "detect", source, metadata], check=True, env=environment)
     subprocess.run([scripts / "build", source, metadata, output], check=True, env=environment)
     subprocess.run([scripts / "release", output, release], check=True, env=environment)
@@ -184,13 +190,15 @@ def test_one_line_of_the_definition_makes_a_raft_channel_that_fabric_2_5_can_rea
     assert "ConsenterMapping" not in ordering
     consenters = ordering["EtcdRaft"]["Consenters"]
     assert [c["Port"] for c in consenters] == [o.port for _, o in raft.orderers]
-    assert consenters[2]["ServerTLSCert"] == "/run/identities/orderer/orderers/orderer3/tls/server.crt"
+    assert (
+        consenters[2]["ServerTLSCert"] == "/run/orgs/orderer/consortium/orgs/orderer/orderers/orderer3/tls/server.crt"
+    )
     assert ordering["Organizations"][0]["Policies"]["Writers"]["Rule"] == "OutOf(1, 'OrdererMSP.orderer')"
 
 
 def test_only_peers_of_fabric_3_look_at_a_transactions_time_themselves():
     for version, looks in (((2, 5, 16), False), ((3, 1, 5), True)):
-        peer = peer_configuration(CONSORTIUM, Path("/run"), CONSORTIUM.members[0], version)["peer"]
+        peer = peer_configuration(CONSORTIUM, OWN, CONSORTIUM.members[0], version)["peer"]
         assert ({"name": "TimeWindowCheck"} in peer["handlers"]["authFilters"]) is looks
 
 

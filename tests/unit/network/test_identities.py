@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.signatures import ORDERS
-from network import identities
+from network import identities, runfolder
 from network.ca.builtin import Authority
 from network.ca.interface import issue
 from network.ca.subject import ATTRIBUTES_OID, Subject
 from network.connection import profile
 from network.errors import NetworkError
-from network.folders import definition_path, folder_of
+from network.folders import folder_of
 from network.revocation import revoke
 from network.roster import add, roster
-from network.topology import Consortium, dump_consortium, load_consortium
+from network.topology import Consortium, load_consortium
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,7 @@ def consortium() -> Consortium:
 @pytest.fixture(scope="module")
 def made(consortium, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("run")
-    identities.create(consortium, run)
-    definition_path(run).write_text(dump_consortium(consortium))
+    runfolder.prepare(run, consortium)
     return run
 
 
@@ -80,7 +79,7 @@ def test_a_lost_certificate_is_issued_again_for_the_same_key(consortium, run):
 
 def test_keys_are_readable_by_their_owner_alone(made):
     keys = [p for p in made.rglob("*") if p.name.endswith(("key", "key.pem"))]
-    assert len(keys) == 65
+    assert len(keys) == 69
     assert {stat.S_IMODE(p.stat().st_mode) for p in keys} == {0o600}
 
 
@@ -128,8 +127,9 @@ def test_tls_certificates_serve_both_sides(made):
 
 
 def test_no_certificate_has_a_high_s(made):
-    found = [certificate(p) for p in made.rglob("*") if p.suffix == ".crt" or p.name == "cert.pem"]
-    assert len(found) == 94
+    secrets = made.glob("orgs/*/secrets/**/*")
+    found = [certificate(p) for p in secrets if p.suffix == ".crt" or p.name == "cert.pem"]
+    assert len(found) == 102
     assert all(decode_dss_signature(c.signature)[1] <= ORDERS["secp256r1"] // 2 for c in found)
 
 

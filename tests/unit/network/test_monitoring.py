@@ -25,7 +25,7 @@ DAY = 86_400
 def written(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     organisation = getattr(request, "param", "hospital-a")
     consortium, places = load_consortium(), Places(tmp_path)
-    plan = plan_at(consortium, "fabric", places, "chaincode-0", "fedledger:id")
+    plan = plan_at(consortium, "fabric", organisation, places, "chaincode-0", "fedledger:id")
     units = units_of(consortium, plan, organisation, places, Wishes())
     for name, text in monitoring_files(organisation, units, places).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

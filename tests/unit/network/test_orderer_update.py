@@ -1,7 +1,7 @@
 import pytest
 from fabric_protos.common import configtx_pb2, configuration_pb2, policies_pb2
 
-from network import identities
+from network import runfolder
 from network.config_update import compute_update
 from network.devnet.genesis import channel_group
 from network.devnet.ordering import ordering_organisation
@@ -18,7 +18,7 @@ CONSORTIUM = Consortium.model_validate(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("consortium")
-    identities.create(CONSORTIUM, folder)
+    runfolder.prepare(folder, CONSORTIUM)
     return folder
 
 

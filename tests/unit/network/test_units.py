@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from network import runfolder
+from network.bringup import plan_of
 from network.cli import network
-from network.devnet_plan import devnet_plan
 from network.errors import NetworkError
+from network.folders import folder_of
+from network.organisation import here
 from network.package import locked, write_lock
 from network.topology import Consortium, load_consortium
 from network.units.model import Wishes, units_of
@@ -32,8 +34,9 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = run / CHAINCODE
     program.write_bytes(b"a program")
     lock = locked(consortium, program)
-    write_lock(run, lock)
-    devnet_plan(consortium, run, program, lock.package_id).write(run)
+    for _, folder in here(run, consortium):
+        write_lock(folder.root, lock)
+    plan_of("devnet", consortium, run, program).write(run)
     return run
 
 
@@ -90,9 +93,9 @@ def test_a_folder_with_other_files_is_not_written_into(own, consortium, tmp_path
 def test_a_key_of_another_organisation_in_the_folder_is_named(everybody, own, consortium, tmp_path):
     with pytest.raises(NetworkError, match=r"FL1080: a private key of hospital-b is in the folder of hospital-a"):
         render(consortium, asked(everybody), CHAINCODE, tmp_path / "out")
-    hidden = own / "identities" / "hospital-a" / "users" / "admin" / "notes.txt"
-    hidden.write_bytes((everybody / "identities/regulator/users/client/msp/keystore/key.pem").read_bytes())
-    with pytest.raises(NetworkError, match=r"FL1080: a private key of regulator .*notes\.txt"):
+    hidden = folder_of(own, "hospital-a").user("admin") / "notes.txt"
+    hidden.write_bytes((folder_of(everybody, "regulator").user("client") / "msp/keystore/key.pem").read_bytes())
+    with pytest.raises(NetworkError, match=r"FL1080: a private key of none of its own identities .*notes\.txt"):
         render(consortium, asked(own), CHAINCODE, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     hidden.unlink()
@@ -103,7 +106,7 @@ def test_a_key_of_another_organisation_in_the_folder_is_named(everybody, own, co
     "lost", ["peers/peer0/msp/keystore/key.pem", "users/node/tls/client.key", "chaincode/server.key"]
 )
 def test_a_key_of_its_own_that_lacks_is_named(own, consortium, tmp_path, lost):
-    path = own / "identities" / "hospital-a" / lost
+    path = folder_of(own, "hospital-a").secrets / lost
     path.unlink()
     with pytest.raises(NetworkError, match="FL1081") as caught:
         render(consortium, asked(own), CHAINCODE, tmp_path / "out")
@@ -128,7 +131,7 @@ def test_a_host_gets_what_runs_on_it(consortium):
     for number, orderer in enumerate(definition["organisations"][0]["orderers"]):
         orderer["host"] = f"order{number}.example.org"
     spread = Consortium.model_validate(definition)
-    plan = plan_at(spread, "fabric", PLACES, CHAINCODE, "fedledger:id")
+    plan = plan_at(spread, "fabric", "orderer", PLACES, CHAINCODE, "fedledger:id")
     names = [u.name for u in units_of(spread, plan, "orderer", PLACES, Wishes(host="order2.example.org"))]
     assert names == ["orderer3"]
     with pytest.raises(NetworkError, match=r"FL1022: orderer has no process on elsewhere"):
@@ -144,12 +147,12 @@ def test_words_of_a_command_reach_the_process_as_they_are(own, consortium, tmp_p
 
 def test_no_process_sees_the_keys_of_another(own, consortium, tmp_path):
     render(consortium, asked(own), CHAINCODE, tmp_path / "out")
-    keys = {path.relative_to(own) for path in (own / "identities" / "hospital-a").rglob("*") if _is_key(path)}
+    keys = {path.relative_to(own) for path in folder_of(own, "hospital-a").secrets.rglob("*") if _is_key(path)}
     for name in ("peer", "chaincode", "node"):
         text = (tmp_path / "out" / f"fedledger-{name}-hospital-a.service").read_text()
         hidden = [line.partition("=-")[2] for line in text.splitlines() if line.startswith("InaccessiblePaths")]
         seen = {key for key in keys if not any((PLACES.folder / key).is_relative_to(path) for path in hidden)}
-        plan = plan_at(consortium, "fabric", PLACES, CHAINCODE, "fedledger:id")
+        plan = plan_at(consortium, "fabric", "hospital-a", PLACES, CHAINCODE, "fedledger:id")
         (unit,) = [u for u in units_of(consortium, plan, "hospital-a", PLACES, Wishes()) if u.name.startswith(name)]
         assert {PLACES.folder / key for key in seen} <= set(unit.keys)
 

@@ -11,6 +11,7 @@ import yaml
 
 from network import runfolder
 from network.errors import NetworkError
+from network.organisation import here
 from network.package import locked, write_lock
 from network.topology import Consortium, load_consortium
 from network.units.compose import IMAGE
@@ -45,7 +46,8 @@ def folders(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) ->
     base = tmp_path_factory.mktemp("consortium")
     runfolder.prepare(base / "run", consortium)
     (base / CHAINCODE).write_bytes(b"a program")
-    write_lock(base / "run", locked(consortium, base / CHAINCODE))
+    for _, folder in here(base / "run", consortium):
+        write_lock(folder.root, locked(consortium, base / CHAINCODE))
     return {name: own_folder(base / "run", name, base / name) for name in ORGANISATIONS}
 
 
@@ -57,7 +59,7 @@ def rendered(consortium: Consortium, own: Path, form: str, out: Path) -> Path:
 
 
 def units(consortium: Consortium, organisation: str) -> dict[str, Unit]:
-    plan = plan_at(consortium, "fabric", PLACES, CHAINCODE, "fedledger:id")
+    plan = plan_at(consortium, "fabric", organisation, PLACES, CHAINCODE, "fedledger:id")
     return {unit.name: unit for unit in units_of(consortium, plan, organisation, PLACES, Wishes())}
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from fl_node.errors import NodeError
 from fl_node.node.readiness import check_identity
 from gateway import signatures
-from network import identities
+from network import runfolder
 from network.ca import hsm
 from network.ca.builtin import Authority
 from network.ca.cli import ca as commands
@@ -20,8 +20,9 @@ from network.ca.keys import load_key, signer_of
 from network.ca.subject import Subject
 from network.connection import profile
 from network.errors import NetworkError
+from network.folders import folder_of
 from network.roster import add
-from network.topology import dump_consortium, load_consortium
+from network.topology import load_consortium
 from tests.softhsm import LIBRARY, PIN, tokens
 
 pytestmark = pytest.mark.hsm
@@ -82,8 +83,7 @@ def run(pin_file, tmp_path) -> Path:
     done = CliRunner().invoke(commands, [*arguments, "--pin-file", str(pin_file), "--run", str(run)])
     assert done.exit_code == 0, done.output
     consortium = load_consortium()
-    (run / "consortium.yaml").write_text(dump_consortium(consortium))
-    identities.create(consortium, run)
+    runfolder.prepare(run, consortium)
     return run
 
 
@@ -104,7 +104,7 @@ def test_a_certificate_of_another_key_is_noticed(run):
 
 
 def test_an_identity_that_has_a_key_gets_none_in_a_token(run, reference):
-    path = run / "identities/hospital-a/users/client/msp/keystore/key.pem"
+    path = folder_of(run, "hospital-a").user("client") / "msp/keystore/key.pem"
     before = path.read_bytes()
     with pytest.raises(NetworkError, match="FL1015"):
         keep_in_token(path, reference)

@@ -1,0 +1,148 @@
+"""The one file in which an organisation hands its public parts to the others: signed by its administrator.
+
+The file is JSON: `content` (who it is, and its public files by path), the administrator's `certificate` and a
+`signature` over the content in canonical form. Its fingerprint is for comparing by telephone.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Self
+
+from gateway import Signer
+from network import codes
+from network.errors import NetworkError
+from network.files import write_new
+from network.folders import OrganisationFolder, export_path
+from network.topology import Organisation
+
+PUBLIC: Final = (
+    "msp/cacerts/*.pem",
+    "msp/intermediatecerts/*.pem",
+    "msp/tlscacerts/*.pem",
+    "msp/tlsintermediatecerts/*.pem",
+    "msp/crls/*.pem",
+    "msp/config.yaml",
+    "tlsca/cert.pem",
+    "tlsca/crl.pem",
+    "orderers/*/msp/signcerts/cert.pem",
+    "orderers/*/tls/server.crt",
+)
+"""All that is exported and imported; nothing else can be in the file, a private key least of all."""
+MOST_BYTES: Final = 1 << 20
+GROUPS: Final = 10
+GROUP: Final = 4
+
+
+@dataclass(frozen=True)
+class Export:
+    """An organisation's public parts, and who signed them; files are text by path."""
+
+    organisation: str
+    msp_id: str
+    role: str
+    files: Mapping[str, str]
+    certificate: str
+    signature: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> Self:
+        """Read an export; nothing of it is believed yet. FL1101 if it is none."""
+        try:
+            value: Any = json.loads(raw) if len(raw) <= MOST_BYTES else None
+            content, certificate, signature = value["content"], value["certificate"], bytes.fromhex(value["signature"])
+            organisation, msp_id, role, files = (content[key] for key in ("organisation", "msp_id", "role", "files"))
+            texts = all(isinstance(text, str) for text in (organisation, msp_id, role, certificate, *files.values()))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            texts = False
+        if not texts:
+            raise _refused("this is no organisation's export", where)
+        for path in files:
+            if not is_public(path):
+                raise _refused(f"it holds a file that no export has: {path[:80]}", where)
+        return cls(organisation, msp_id, role, dict(files), certificate, signature)
+
+    @property
+    def content(self) -> bytes:
+        """Return what is signed, in canonical form."""
+        value = {"organisation": self.organisation, "msp_id": self.msp_id, "role": self.role, "files": self.files}
+        return _canonical(value)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the first 160 bits of the content's SHA-256, in groups of four digits, to be read out."""
+        digest = hashlib.sha256(self.content).hexdigest()
+        return " ".join(digest[i : i + GROUP] for i in range(0, GROUPS * GROUP, GROUP))
+
+    def dump(self) -> bytes:
+        """Return the file."""
+        value = {
+            "content": json.loads(self.content),
+            "certificate": self.certificate,
+            "signature": self.signature.hex(),
+        }
+        return json.dumps(value, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def export(folder: OrganisationFolder, organisation: Organisation) -> Export:
+    """Return an organisation's export; as long as nothing changes, the same bytes.
+
+    Raises:
+        NetworkError: FL1011 if the administrator's identity is not here.
+    """
+    msp = folder.user("admin") / "msp"
+    try:
+        certificate = (msp / "signcerts" / "cert.pem").read_text()
+        key = (msp / "keystore" / "key.pem").read_bytes()
+    except OSError:
+        hint = "Begin with `fedledger org init`."
+        raise NetworkError(
+            codes.UNKNOWN_IDENTITY, "the administrator's identity is not here", where=str(msp), hint=hint
+        ) from None
+    files = {path: (folder.secrets / path).read_text() for path in _public_files(folder.secrets)}
+    unsigned = Export(organisation.name, organisation.msp_id, organisation.role, files, certificate, b"")
+    earlier = _earlier(folder)
+    if earlier and (earlier.content, earlier.certificate) == (unsigned.content, certificate):
+        return earlier
+    signer = Signer.from_pem(key)
+    signature = signer.sign(signer.digest(unsigned.content))
+    return Export(organisation.name, organisation.msp_id, organisation.role, files, certificate, signature)
+
+
+def write_files(made: Export, folder: Path) -> None:
+    """Write an export's files into a folder; what is not in it any more goes."""
+    for path in _public_files(folder):
+        if made.files.get(path) != (folder / path).read_text():
+            (folder / path).unlink()
+    for path, text in made.files.items():
+        write_new(folder / path, text)
+
+
+def is_public(path: str) -> bool:
+    """Say whether a path is one that an export may hold."""
+    parts = PurePosixPath(path).parts
+    if path != "/".join(parts) or any(part.startswith(".") for part in parts):
+        return False
+    return any(len(parts) == pattern.count("/") + 1 and fnmatchcase(path, pattern) for pattern in PUBLIC)
+
+
+def _public_files(folder: Path) -> list[str]:
+    found = {path.relative_to(folder).as_posix() for pattern in PUBLIC for path in folder.glob(pattern)}
+    return sorted(path for path in found if is_public(path))
+
+
+def _earlier(folder: OrganisationFolder) -> Export | None:
+    path = export_path(folder.root, folder.name)
+    return Export.parse(path.read_bytes(), str(path)) if path.exists() else None
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _refused(message: str, where: str) -> NetworkError:
+    hint = "Ask for the file that `fedledger org export` wrote."
+    return NetworkError(codes.EXPORT_UNREADABLE, message, where=where, hint=hint)

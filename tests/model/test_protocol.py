@@ -45,7 +45,7 @@ def reached() -> Iterator[dict[str, int]]:
 def test_random_histories_go_as_documented_and_an_honest_majority_ends_every_training(
     binary: Path, blobs: Path, reached: dict[str, int]
 ):
-    long = settings.default.stateful_step_count > SHORT.stateful_step_count
+    long = settings.default.max_examples >= settings.get_profile("model").max_examples
     run_state_machine_as_test(lambda: Protocol(binary, blobs), settings=settings.default if long else SHORT)
     assert set(reached) >= ENDS, ENDS - set(reached)
 

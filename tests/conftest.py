@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("fedledger", deadline=None)
+settings.register_profile("fedledger", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fedledger")
 
 

@@ -25,16 +25,23 @@ def init(
     name: Annotated[str, typer.Argument(help="Your organisation, as the definition names it.")],
     definition: Annotated[Path | None, typer.Option(help="The consortium's definition.")] = None,
     fabric: Annotated[bool, typer.Option("--fabric", help="The network is real Hyperledger Fabric.")] = False,
+    ca: Annotated[str | None, typer.Option(help="builtin, csr, or a Fabric CA's URL with ?ca=NAME.")] = None,
+    tls_ca: Annotated[str | None, typer.Option(help="The authority of TLS certificates, if another.")] = None,
+    registrar: Annotated[str, typer.Option(help="Who registers and revokes at a Fabric CA.")] = "admin",
+    secret: Annotated[Path | None, typer.Option(help="A file with its secret.", exists=True, resolve_path=True)] = None,
+    ca_root: Annotated[Path | None, typer.Option(help="Its TLS root.", exists=True, resolve_path=True)] = None,
     run: Folder = DEFAULT_RUN,
     as_json: Json = False,
 ) -> None:
     """Begin your folder: keys and certificates of your own organisation; what exists stays."""
     from network.bringup import Request, resolve
+    from network.ca.choice import Choices
     from network.organisation import begin
 
     with explained(as_json=as_json):
         kind = "fabric" if fabric else "devnet"
-        folder = begin(run, resolve(Request(run, kind, definition)), name, kind)  # type: ignore[arg-type]
+        chosen = Choices.parse(ca, tls_ca, registrar=registrar, secret=secret, root=ca_root) if ca else None
+        folder = begin(run, resolve(Request(run, kind, definition)), name, kind, chosen)  # type: ignore[arg-type]
     _say({"organisation": name, "folder": str(folder.root)}, f"the folder of {name} is {folder.root}", as_json)
 
 

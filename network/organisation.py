@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from network import codes
+from network.ca.choice import Choices
 from network.errors import NetworkError
 from network.files import make_folder, write_atomically
 from network.folders import OWNER, OrganisationFolder, definition_path, folder_of, owner_of
@@ -14,7 +15,9 @@ from network.plan import Kind
 from network.topology import Consortium, Organisation, dump_consortium
 
 
-def begin(folder: Path, consortium: Consortium, name: str, kind: Kind) -> OrganisationFolder:
+def begin(
+    folder: Path, consortium: Consortium, name: str, kind: Kind, chosen: Choices | None = None
+) -> OrganisationFolder:
     """Make an organisation's folder with keys and certificates of its own; what exists stays.
 
     Raises:
@@ -28,6 +31,8 @@ def begin(folder: Path, consortium: Consortium, name: str, kind: Kind) -> Organi
     write_atomically(definition_path(folder), dump_consortium(consortium))
     own = folder_of(folder, name)
     prepare(own, consortium)
+    if chosen:
+        chosen.write(own.secrets)
     identities_of(consortium, folder, name).create()  # last: an authority that answers by files lets it be repeated
     return own
 

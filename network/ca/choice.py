@@ -81,6 +81,16 @@ class Choices:
         except (ValueError, TypeError, KeyError):
             raise NetworkError(codes.KEY_DAMAGED, "the choice of authorities is damaged", where=str(path)) from None
 
+    @classmethod
+    def parse(
+        cls, signing: str, tls: str | None, *, registrar: str, secret: Path | None, root: Path | None
+    ) -> "Choices":
+        """Return the authorities that words or URLs mean, the same for TLS where none is named; FL1015 as `Choice`."""
+        first, second = (
+            Choice.parse(each, registrar=registrar, secret=secret, root=root) for each in (signing, tls or signing)
+        )
+        return cls(first, second)
+
     def write(self, folder: Path) -> None:
         """Keep the choice; FL1015 if the folder holds another one: certificates of two authorities do not mix."""
         if folder.exists() and (folder / "msp").exists() and self.read(folder) != self:

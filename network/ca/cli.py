@@ -44,32 +44,6 @@ def serve(
             asyncio.run(run(folder, name, registrar, given, (host, port), context))
 
 
-@ca.command()
-def choose(
-    org: Annotated[str, typer.Argument(help="An organisation, such as hospital-a.")],
-    authority: Annotated[str, typer.Argument(help="builtin, csr, or a Fabric CA's URL with ?ca=NAME.")],
-    run: Run = DEFAULT_RUN,
-    tls: Annotated[str | None, typer.Option(help="The authority of TLS certificates, where it is another.")] = None,
-    registrar: Annotated[str, typer.Option(help="Who registers and revokes at a Fabric CA.")] = "admin",
-    secret: Annotated[Path | None, typer.Option(help="A file with its secret.", exists=True, resolve_path=True)] = None,
-    root: Annotated[Path | None, typer.Option(help="The server's TLS root.", exists=True, resolve_path=True)] = None,
-    as_json: Json = False,
-) -> None:
-    """Say which authority issues an organisation's certificates, before it has any."""
-    from network.ca.choice import Choice, Choices
-    from network.folders import folder_of
-
-    with explained(as_json=as_json):
-        signing, other = (
-            Choice.parse(each, registrar=registrar, secret=secret, root=root) for each in (authority, tls or authority)
-        )
-        Choices(signing, other).write(folder_of(run, org).secrets)
-    if as_json:
-        emit_json({"organisation": org, "signing": signing.kind, "tls": other.kind})
-    else:
-        out.print(f"{org}: {signing.kind} for signatures, {other.kind} for TLS", highlight=False)
-
-
 @ca.command("import")
 def import_(
     org: Annotated[str, typer.Argument(help="An organisation, such as hospital-a.")],

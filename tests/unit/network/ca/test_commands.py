@@ -19,6 +19,7 @@ from network.ca.fabric_ca import FabricCa, Registrar
 from network.ca.fabric_ca_client import FabricCaClient
 from network.ca.interface import issue
 from network.ca.subject import Subject
+from network.ceremony_cli import org
 from network.errors import NetworkError
 from network.identities import identities_of
 from network.topology import dump_consortium, load_consortium
@@ -69,7 +70,7 @@ def test_answers_are_imported_until_none_is_awaited(tmp_path):
     run, company = tmp_path / "run", Company.named("Clinic")
     consortium = load_consortium()
     hospital = identities_of(consortium, run, "hospital-a")
-    assert invoked("choose", "hospital-a", "builtin", "--tls", "csr", "--run", str(run))["tls"] == "csr"
+    Choices(tls=Choice("csr")).write(hospital.folder)
     (run / "consortium.yaml").write_text(dump_consortium(consortium))
     with pytest.raises(AwaitedError):
         hospital.create()
@@ -116,3 +117,16 @@ def test_an_administrators_key_is_not_kept_in_a_token(tmp_path):
     arguments = ["token", "hospital-a", "admin", "--library", str(tmp_path / "library.so"), "--label", "fedledger"]
     assert invoked(*arguments, "--run", str(tmp_path / "run"))["error"]["code"] == "FL1015"
     assert not (tmp_path / "run").exists()
+
+
+def test_an_organisation_begins_with_requests_and_goes_on_once_they_are_answered(tmp_path):
+    run = tmp_path / "run"
+    begin = ["init", "hospital-a", "--ca", "csr", "--run", str(run), "--json"]
+    assert json.loads(CliRunner().invoke(org, begin).stdout)["error"]["code"] == "FL1093"
+    company = Company.named("Clinic")
+    requests = [path.read_bytes() for path in sorted(run.rglob("*.csr"))]
+    (tmp_path / "answer.pem").write_bytes(company.answer(requests))
+    assert invoked("import", "hospital-a", str(tmp_path / "answer.pem"), "--run", str(run))["awaited"] == []
+    assert json.loads(CliRunner().invoke(org, begin).stdout)["organisation"] == "hospital-a"
+    other = json.loads(CliRunner().invoke(org, [*begin[:2], "--ca", "builtin", *begin[4:]]).stdout)
+    assert other["error"]["code"] == "FL1015"

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from fl_node import codes
@@ -25,14 +26,15 @@ from fl_node.commands.common import (
     Run,
     explained,
     limits,
-    note,
     show,
 )
 from fl_node.errors import NodeError
+from fl_node.node.observe import configure_logs
 from network.addresses import join
 from network.connection import consortium_of, organisation_of, profile
 from network.folders import folder_of
 
+log = structlog.get_logger("blobs")
 blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's blob service.")
 
 
@@ -40,7 +42,8 @@ blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's 
 def serve(
     org: Org, blob_mb: BlobMb = 256, quota_gb: QuotaGb = 8, reserve_mb: ReserveMb = 64, run: Run = DEFAULT_RUN
 ) -> None:
-    """Run the blob service alone, for an organisation whose node is elsewhere, until SIGTERM; nothing expires."""
+    """Run the blob service alone, until SIGTERM, where the node is elsewhere; nothing expires. Logs are JSON lines."""
+    configure_logs()
     with explained():
         asyncio.run(_serve(run, org, limits(blob_mb, quota_gb, reserve_mb)))
 
@@ -121,6 +124,7 @@ async def _serve(run: Path, org: str, taken: Limits) -> None:
     stopped = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    note(f"blobs of {org} at https://{join(member.host, member.blob_port)}")
+    log.info("ready", organisation=org, address=f"https://{join(member.host, member.blob_port)}")
     await stopped.wait()
+    log.info("stopped")
     await runner.cleanup()

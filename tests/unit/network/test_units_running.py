@@ -75,15 +75,9 @@ def scraped(folder: Path) -> dict[str, str]:
         for target in job["static_configs"]:
             (address,) = target["targets"]
             url = f"{job.get('scheme', 'http')}://{address}/metrics"
-            if job["job_name"] == "node" or (context and _listens(address)):
-                with urllib.request.urlopen(url, context=context) as answer:
-                    told[job["job_name"]] = answer.read().decode()
+            with urllib.request.urlopen(url, context=context) as answer:
+                told[job["job_name"]] = answer.read().decode()
     return told
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    return answers(host, int(port))
 
 
 def named(figures: str) -> set[str]:
@@ -98,6 +92,13 @@ def used(folder: Path, prefix: str) -> set[str]:
     panels = json.loads((folder / "dashboard.json").read_text())["panels"]
     expressions = [rule["expr"] for rule in rules] + [t["expr"] for panel in panels for t in panel["targets"]]
     return set(re.findall(rf"\b{prefix}\w+", " ".join(expressions)))
+
+
+def entries_of(log: Path) -> list[dict[str, object]]:
+    """The lines of a log, each of which is a JSON object with a level and a time under one of the usual names."""
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert all({"time", "ts", "timestamp"} & entry.keys() and "level" in entry for entry in entries)
+    return entries
 
 
 @pytest.mark.slow
@@ -118,3 +119,19 @@ def test_an_organisation_serves_from_its_own_folder_as_its_units_start_it(moved)
     if outcome.plan.kind == "fabric":
         assert used(base / "units" / "monitoring", "ledger_") - exposed["fabric"] == set()
     assert profile(own, ORGANISATION).organisation == ORGANISATION
+    for name in ("chaincode", "peer", "node"):
+        entries_of(base / f"{name}.log")
+
+
+@pytest.mark.slow
+def test_the_blob_service_alone_serves_as_its_unit_starts_it(moved):
+    outcome, base = moved
+    own, port = base / "own folder", outcome.consortium.organisation(ORGANISATION).blob_port
+    wishes = Wishes(blobs_only=True)
+    asked = Rendering(own, ORGANISATION, "systemd", outcome.plan.kind, Places(own, base / "programs"), wishes)
+    render(outcome.consortium, asked, "chaincode", base / "alone")
+    with started(base / "alone" / f"fedledger-blobs-{ORGANISATION}.service", base / "blobs.log"):
+        until(lambda: answers("127.0.0.1", port))
+        until(lambda: entries_of(base / "blobs.log"))
+    events = [entry["event"] for entry in entries_of(base / "blobs.log")]
+    assert (events[0], events[-1]) == ("ready", "stopped")

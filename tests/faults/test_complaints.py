@@ -54,4 +54,6 @@ async def test_a_dealer_that_cannot_answer_voids_the_attempt_before_any_reveal(r
     assert (first.phase, first.void_reason, first.revealed) == ("Void", "FL0431", ())
     assert first.complaints == {DEALER: {ACCUSER: False}}
     assert {flag["participant"] for flag in flags if flag["attempt"] == 1} == {DEALER}
-    assert last.view.survivors == NAMES
+    assert last.view.cohort == NAMES, "nothing is proven of the dealer, and without it there is no cohort"
+    # The dealer's node is started again meanwhile: on a busy machine it may be too late for this attempt.
+    assert set(last.view.survivors) >= set(NAMES) - {DEALER}

@@ -44,7 +44,8 @@ def require_own_keys(run: Path, organisation: str, units: Sequence[Unit], folder
 def foreign_keys(run: Path, organisation: str) -> Iterator[tuple[str, str]]:
     """Yield (file, its organisation or empty) of every private key that is not the organisation's own.
 
-    Its own are those whose public half one of its own certificates, or requests for one, names.
+    Its own are those that lie among its secrets where a key belongs, and those whose public half one of its own
+    certificates, or requests for one, names: Fabric's connection file holds such a key.
     """
     folder = folder_of(run, organisation)
     own = set(_certified(folder.secrets))
@@ -56,7 +57,8 @@ def foreign_keys(run: Path, organisation: str) -> Iterator[tuple[str, str]]:
     }
     for path in _files(run):
         for key in _private_keys(path.read_bytes()):
-            if key in others or key not in own or not path.is_relative_to(folder.root):
+            in_place = path.is_relative_to(folder.secrets) and (path.name == "key.pem" or path.suffix == ".key")
+            if key in others or not (in_place or (key in own and path.is_relative_to(folder.root))):
                 yield str(path), others.get(key) or _owner_by_place(run, path)
 
 

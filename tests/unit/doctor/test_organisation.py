@@ -17,14 +17,16 @@ from typer.testing import CliRunner
 from fl_node.cli import application
 from fl_node.doctor import organisation
 from network import runfolder
-from network.devnet_plan import devnet_plan
+from network.bringup import plan_of
+from network.folders import definition_path, folder_of
+from network.organisation import here
 from network.package import locked, write_lock
 from network.topology import load_consortium
 from tests.ports import free_ports
 from tests.unit.network.own_folder import own_folder
 
 NAME = "hospital-a"
-PEER = f"identities/{NAME}/peers/peer0"
+PEER = "secrets/peers/peer0"
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +40,9 @@ def everybody(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runfolder.prepare(base / "run", consortium)
     program = base / "chaincode-0123456789abcdef"
     program.write_bytes(b"a program")
-    lock = locked(consortium, program)
-    write_lock(base / "run", lock)
-    devnet_plan(consortium, base / "run", program, lock.package_id).write(base / "run")
+    for _, folder in here(base / "run", consortium):
+        write_lock(folder.root, locked(consortium, program))
+        plan_of("devnet", consortium, folder.root, program).write(folder.root)
     return base / "run"
 
 
@@ -85,10 +87,10 @@ async def test_a_key_that_lacks_is_named_and_restoring_it_mends(own):
 
 async def test_another_organisations_key_is_named_and_removing_it_mends(own, everybody):
     foreign = own / "notes.pem"
-    shutil.copy(everybody / "identities/hospital-b/users/admin/msp/keystore/key.pem", foreign)
+    shutil.copy(folder_of(everybody, "hospital-b").user("admin") / "msp/keystore/key.pem", foreign)
     findings = await found(own)
     assert codes(findings) == {"keys": "FL1080"}
-    assert "hospital-b" in findings["keys"].message
+    assert "of none of its own identities" in findings["keys"].message
     foreign.unlink()
     assert codes(await found(own)) == {}
 
@@ -96,7 +98,7 @@ async def test_another_organisations_key_is_named_and_removing_it_mends(own, eve
 async def test_a_certificate_of_another_key_is_named_and_restoring_mends(own):
     certificate = own / PEER / "tls" / "server.crt"
     right = certificate.read_bytes()
-    certificate.write_bytes((own / f"identities/{NAME}/chaincode/server.crt").read_bytes())
+    certificate.write_bytes((folder_of(own, NAME).chaincode / "server.crt").read_bytes())
     assert codes(await found(own)) == {f"certificates of peer-{NAME}": "FL4002"}
     certificate.write_bytes(right)
     assert codes(await found(own)) == {}
@@ -105,7 +107,7 @@ async def test_a_certificate_of_another_key_is_named_and_restoring_mends(own):
 def reissued(own: Path, certificate: Path, days: int) -> bytes:
     """The same certificate for the same key, ending so many days from now."""
     old = x509.load_pem_x509_certificate(certificate.read_bytes())
-    key = load_pem_private_key((own / f"identities/{NAME}/tlsca/key.pem").read_bytes(), None)
+    key = load_pem_private_key((folder_of(own, NAME).secrets / "tlsca/key.pem").read_bytes(), None)
     now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now - dt.timedelta(days=400)).not_valid_after(now + dt.timedelta(days=days))
@@ -172,14 +174,14 @@ def served(certificate: Path, key: Path, port: int) -> Iterator[None]:
 
 
 async def test_an_address_is_dialled_and_its_certificate_looked_at(own, everybody):
-    port = load_consortium(own / "consortium.yaml").organisation(NAME).peer.port
+    port = load_consortium(definition_path(own)).organisation(NAME).peer.port
 
     async def seen() -> tuple[str, str]:
         findings = [f async for f in organisation.examine_organisation(own, NAME) if f"127.0.0.1:{port}" in f.message]
         return findings[0].status, findings[0].code
 
     assert await seen() == ("error", "FL4014")
-    other = everybody / "identities" / "hospital-b" / "peers" / "peer0" / "tls"
+    other = folder_of(everybody, "hospital-b").peer() / "tls"
     with served(other / "server.crt", other / "server.key", port):
         assert await seen() == ("error", "FL4015")
     with served(own / PEER / "tls" / "server.crt", own / PEER / "tls" / "server.key", port):

@@ -36,6 +36,7 @@ def test_the_honest_ledger_holds_what_the_auditor_must_understand(honest: Ledger
     held = audited(honest, honest.chain).held
     assert held["FL5020"] == 2
     assert held["FL5030"] > 150
+    assert held["FL5060"] > 100
 
 
 def test_an_audit_in_parts_ends_like_one_without_a_break(honest: Ledger, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
+from fabric_protos.peer import chaincode_event_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.fabric.lifecycle import LIFECYCLE
@@ -17,6 +18,7 @@ from tests.unit.audit.test_compare import action, write
 from tests.unit.audit.test_lifecycle import approve, channel, define
 
 LATE = 2_000
+PROPOSAL = b'{"training":"t","round":2,"attempt":1,"aggregate":"ab"}'
 COMMITTED = kv_rwset_pb2.KVRWSet(writes=[write("namespaces/fields/cc/Sequence")])
 
 
@@ -121,6 +123,32 @@ def test_each_recorded_code_is_compared_with_the_recomputed_one() -> None:
         ("b", "recorded VALID (0), recomputed MVCC_READ_CONFLICT (11)"),
         ("c", "recorded unknown code 250, recomputed VALID (0)"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("function", "made", "error", "noted"),
+    [
+        (b"ProposeAggregate", ["aggregate"], None, True),
+        (b"ProposeAggregate", ["aggregate"], "FL0503: another sum", False),
+        (b"ProposeAggregate", [], None, False),
+        (b"Attest", ["aggregate"], None, False),
+    ],
+)
+def test_a_sum_counts_as_made_again_only_where_the_rules_made_it_and_took_it(
+    function: bytes, made: list[str], error: str | None, noted: bool
+) -> None:
+    audit = Audit()
+    proposal = cast("Any", SimpleNamespace(arguments=(function, PROPOSAL)))
+    audit.execution._note_open({"checked": made, "unchecked": [], "error": error}, proposal, 4, "t")
+    assert audit.state.notes("recomputed") == [(Rule.AGGREGATE.value, 4, "t", "t/2/1/ab")] * noted
+
+
+@pytest.mark.parametrize(("chaincode", "indexed"), [("cc", 1), ("another", 0)])
+def test_only_events_of_the_rules_own_chaincode_are_indexed(chaincode: str, indexed: int) -> None:
+    audit = Audit()
+    event = chaincode_event_pb2.ChaincodeEvent(chaincode_id=chaincode, event_name="RoundFinal", payload=b"{}")
+    audit.execution._apply(checked("t", action=action(chaincode=chaincode, event=event), creator=identity("A")), 4)
+    assert [(one["name"], one["msp"]) for one in audit.state.events()] == [("RoundFinal", "A")] * indexed
 
 
 def test_what_the_rules_leave_open_under_a_name_that_nobody_knows_is_an_error() -> None:

@@ -81,7 +81,7 @@ async def test_a_service_is_reached_at_every_address_that_it_listens_on(
     service_of = BlobService(store, tls.Trust.of(consortium, run))
     port = consortium.organisation(OWNER).blob_port
     assert port
-    runner = await serve_blobs(service_of, listen, port, tls.serving(run, consortium, OWNER, "node"))
+    runner = await serve_blobs(service_of, listen, port, tls.serving(run, consortium, OWNER))
     try:
         for host in reached:
             context = client_context(run, "hospital-b")(OWNER)

@@ -1,5 +1,6 @@
 """A block's transactions as the audit runs them: ids used twice, certificates out of their time, definitions, codes."""
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from audit.fabric.transactions import Checked
 from audit.verify.execute import Execution, _attempt, _mark_duplicates
 from audit.verify.replay import ReplayError
 from audit.verify.verdict import Record, Rule
-from tests.unit.audit.test_compare import action, write
+from tests.unit.audit.test_compare import action, answer, write
 from tests.unit.audit.test_lifecycle import approve, channel, define
 
 LATE = 2_000
@@ -22,13 +23,26 @@ PROPOSAL = b'{"training":"t","round":2,"attempt":1,"aggregate":"ab"}'
 COMMITTED = kv_rwset_pb2.KVRWSet(writes=[write("namespaces/fields/cc/Sequence")])
 
 
-class Audit:
-    """An execution without rules, and what it records."""
+class Rules:
+    """The rules' process: what it answers, and what it is told that the chain holds instead."""
 
-    def __init__(self) -> None:
+    def __init__(self, **given: Any) -> None:
+        self.given, self.taken = given, list[tuple[str, bytes | None]]()
+
+    def transaction(self, *_: object) -> dict[str, Any]:
+        return answer(**self.given)
+
+    def correct(self, values: Iterable[tuple[str, bytes | None]]) -> None:
+        self.taken = list(values)
+
+
+class Audit:
+    """An execution, without rules or with given ones, and what it records."""
+
+    def __init__(self, rules: Rules | None = None) -> None:
         self.state = State(":memory:")
         self.record = Record(self.state)
-        self.execution = Execution(self.state, self.record, "cc", None)
+        self.execution = Execution(self.state, self.record, "cc", cast("Any", rules))
 
     def found(self, kind: str) -> list[tuple[str, int, str]]:
         return [(rule, block, txid) for rule, block, txid, _ in self.state.notes(kind)]
@@ -149,6 +163,28 @@ def test_only_events_of_the_rules_own_chaincode_are_indexed(chaincode: str, inde
     event = chaincode_event_pb2.ChaincodeEvent(chaincode_id=chaincode, event_name="RoundFinal", payload=b"{}")
     audit.execution._apply(checked("t", action=action(chaincode=chaincode, event=event), creator=identity("A")), 4)
     assert [(one["name"], one["msp"]) for one in audit.state.events()] == [("RoundFinal", "A")] * indexed
+
+
+@pytest.mark.parametrize(
+    ("chaincode", "written", "given", "taken"),
+    [
+        ("cc", ["a"], {"a": b"v"}, []),
+        ("cc", ["a"], {"a": b"w"}, [("a", b"v")]),
+        ("cc", [], {"a": b"w"}, [("a", None)]),
+        ("another", ["a"], {}, [("a", b"v")]),
+    ],
+)
+def test_after_a_breach_the_rules_go_on_from_what_the_chain_holds(
+    chaincode: str, written: list[str], given: dict[str, bytes], taken: list[tuple[str, bytes | None]]
+) -> None:
+    audit = Audit(rules := Rules(writes=given))
+    one = checked("t", action=action(list(map(write, written)), chaincode=chaincode), creator=identity("A"))
+    audit.state.begin_block()
+    audit.execution._apply(one, 4)
+    audit.execution._compare(one, 4)
+    assert rules.taken == taken
+    assert bool(audit.found("failure")) == bool(taken)
+    assert audit.state.compared
 
 
 def test_what_the_rules_leave_open_under_a_name_that_nobody_knows_is_an_error() -> None:

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from audit.evidence.fetch import FetchError
 from audit.fabric.state import State
+from audit.verify.run import open_state
 
 
 def _write(state: State, number: int, key: str, value: bytes | None) -> None:
@@ -95,3 +99,9 @@ def test_a_value_is_the_one_that_the_block_under_way_has_written() -> None:
     state.write(("cc", "", b"a"), None, (2, 0))
     state.write(("cc", "", b"b"), b"two", (2, 0))
     assert (state.value(("cc", "", b"a")), state.value(("cc", "", b"b"))) == (None, b"two")
+
+
+def test_blocks_that_were_not_audited_have_no_state_and_asking_for_it_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="FL5102"):
+        open_state(tmp_path, tmp_path / "state.sqlite")
+    assert list(tmp_path.iterdir()) == []

@@ -71,14 +71,22 @@ def problem() -> str:
     """Return why there can be no hosts here, empty if there can."""
     if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("unshare"):
         return "network namespaces need root, ip and unshare"
-    probe = f"flprobe{os.getpid()}"
-    for command in (["ip", "netns", "add", probe], ["ip", "netns", "exec", probe, "unshare", "-m", "true"]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            subprocess.run(["ip", "netns", "del", probe], capture_output=True, check=False)
-            return f"network namespaces are not permitted here: {done.stderr.strip()}"
-    ip("netns", "del", probe)
-    return ""
+    probe, link = f"flprobe{os.getpid()}", f"flp{os.getpid() % 100_000}"
+    commands = (
+        ["ip", "netns", "add", probe],
+        ["ip", "netns", "exec", probe, "unshare", "-m", "true"],
+        ["ip", "link", "add", link, "type", "bridge"],
+        ["ip", "link", "add", f"{link}v", "type", "veth", "peer", "name", "eth0", "netns", probe],
+    )
+    try:
+        for command in commands:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                return f"network namespaces are not permitted here: {' '.join(command)}: {done.stderr.strip()}"
+        return ""
+    finally:
+        for words in (["link", "del", link], ["netns", "del", probe]):
+            subprocess.run(["ip", *words], capture_output=True, check=False)
 
 
 def ip(*words: str) -> None:

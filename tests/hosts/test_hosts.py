@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,12 @@ from network.folders import folder_of
 from network.topology import DEFAULT_DEFINITION
 from network.units.keys import foreign_keys
 from tests.contract.harness.ledger import FABRIC_PROGRAMS, fabric_program
+from tests.faults import synthetic
 from tests.hosts.hosts import PATIENCE_S, Host, hosts, problem
 
 MEMBERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
+ROOT = Path(__file__).resolve().parents[2]
+NODE = f"""PYTHONPATH='{ROOT}' exec "$1" -m tests.faults.synthetic "$2" "$3" "$2/rows.csv" >"$2/node.log" 2>&1"""
 ORGANISATIONS = ("orderer", *MEMBERS, "regulator")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -119,3 +123,54 @@ def _again(step: Callable[[], str]) -> str:
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
+
+
+def test_a_training_of_three_rounds_ends_final_and_the_regulator_finds_nothing(federation: dict[str, Host]):
+    plan = synthetic.plan_of("hosts")
+    for number, name in enumerate(MEMBERS, start=1):
+        folder = federation[name].folder
+        (folder / "sum.flplan").write_bytes(plan)
+        (folder / "rows.csv").write_text("\n".join(["number", *[str(number)] * synthetic.ROWS]) + "\n")
+    with ExitStack() as stack:
+        for name in MEMBERS:
+            node = federation[name].start("sh", "-c", NODE, "sh", sys.executable, federation[name].folder, name)
+            stack.callback(node.communicate)
+            stack.callback(node.terminate)
+        _admit_all(federation)
+        _act(federation, "hospital-a", "plan", "register", "sum.flplan")
+        _vote(federation, "register_plan", *MEMBERS[1:3])
+        digest = hashlib.sha256(plan).hexdigest()
+        _act(federation, "hospital-a", "train", "start", "first", "--plan", digest, "--rounds", "3")
+        _vote(federation, "start_training", *MEMBERS[1:3])
+        _wait_for_three_rounds(federation["hospital-a"])
+    regulator = federation["regulator"]
+    regulator.fedledger("audit", "fetch", "--out", "audit")
+    genesis = json.loads(_act(federation, "hospital-c", "audit", "genesis", "--json"))["genesis_hash"]
+    regulator.fedledger("audit", "verify", "--blocks", "audit", "--genesis", genesis)
+    test_no_host_holds_a_private_key_that_is_not_its_own_organisations(federation)
+
+
+def _act(federation: dict[str, Host], organisation: str, *words: object) -> str:
+    return _again(lambda: federation[organisation].fedledger(*words, "--org", organisation))
+
+
+def _vote(federation: dict[str, Host], proposal: str, *voters: str) -> None:
+    for voter in voters:
+        _act(federation, voter, "proposal", "vote", proposal)
+
+
+def _admit_all(federation: dict[str, Host]) -> None:
+    for name in MEMBERS:
+        _act(federation, name, "member", "apply", "--plan", "sum.flplan", "--data", "rows.csv")
+        _act(federation, name, "proposal", "create", "admit", f"participant={name}")
+        _vote(federation, name, *[other for other in MEMBERS if other != name][:2])
+
+
+def _wait_for_three_rounds(host: Host) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        status = json.loads(host.fedledger("train", "status", "first", "--org", host.organisation, "--json"))
+        phases = [attempt["phase"] for attempt in status["attempts"]]
+        if phases.count("Final") == 3:
+            return
+        assert time.monotonic() < deadline, status

@@ -58,6 +58,7 @@ SANDBOX_INCOMPLETE: Final = "FL4013"
 ADDRESS_SILENT: Final = "FL4014"
 ADDRESS_OF_ANOTHER: Final = "FL4015"
 PROGRAM_DIFFERS: Final = "FL4016"
+CHANNEL_DIFFERS: Final = "FL4017"
 BAD_KEY: Final = "FL4101"
 BAD_SEAL: Final = "FL4102"
 BAD_SHARE: Final = "FL4103"
@@ -240,6 +241,10 @@ CATALOGUE: Final = {
     PROGRAM_DIFFERS: Entry(
         "The chaincode's program is not the one that package.lock names.",
         "Put the program there that the members agreed on: build the sources that package.lock names.",
+    ),
+    CHANNEL_DIFFERS: Entry(
+        "The channel's configuration says otherwise than the organisation's own definition.",
+        "Take the definition that the members agreed on, or have them change the channel.",
     ),
     BAD_KEY: Entry("A public key is weak, malformed or published twice.", ""),
     BAD_SEAL: Entry("What a dealer sealed does not open, or holds no shares.", ""),

@@ -20,8 +20,10 @@ from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_clock
 from network.addresses import join
-from network.connection import consortium_of
+from network.channel_check import differences
+from network.connection import consortium_of, profile
 from network.errors import FedledgerError
+from network.folders import definition_path
 from network.package import read_lock
 from network.plan import Plan
 from network.topology import Consortium, Organisation
@@ -53,6 +55,8 @@ async def examine_organisation(run: Path, organisation: str) -> AsyncIterator[Fi
     if own.role == "member":
         yield checked("program", lambda: check_program(run, units))
     yield await awaited("clock", check_clock(NodeConfig(run, organisation, None, user=CALLERS[own.role])))
+    if own.peers:
+        yield await awaited("channel", check_channel(consortium, run, organisation, CALLERS[own.role]))
     addresses = list(advertised(consortium))
     answers = await asyncio.gather(*(_dialled(run, owner, host, port) for owner, host, port in addresses))
     for (owner, host, port), error in zip(addresses, answers, strict=True):
@@ -135,6 +139,25 @@ def check_program(run: Path, units: tuple[Unit, ...]) -> str:
 
 def _other_program(text: str, program: Path) -> NodeError:
     return NodeError(codes.PROGRAM_DIFFERS, text, where=str(program), hint=CATALOGUE[codes.PROGRAM_DIFFERS].hint)
+
+
+async def check_channel(consortium: Consortium, run: Path, organisation: str, user: str) -> str:
+    """Check that the channel's configuration is what the own definition says.
+
+    Raises:
+        NetworkError: FL1060, the own peer does not answer; NodeError: FL4005, it takes too long; FL4017 with every
+            difference.
+    """
+    try:
+        async with asyncio.timeout(DIAL_S):
+            found = await differences(consortium, run, profile(run, organisation, user))
+    except TimeoutError:
+        hint = CATALOGUE[codes.LEDGER_UNREACHABLE].hint
+        raise NodeError(codes.LEDGER_UNREACHABLE, "the own peer takes too long to answer", hint=hint) from None
+    if found:
+        hint = CATALOGUE[codes.CHANNEL_DIFFERS].hint
+        raise NodeError(codes.CHANNEL_DIFFERS, "; ".join(found), where=str(definition_path(run)), hint=hint)
+    return "its configuration is what the definition says"
 
 
 def advertised(consortium: Consortium) -> Iterator[tuple[Organisation, str, int]]:

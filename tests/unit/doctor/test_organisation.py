@@ -59,7 +59,9 @@ async def found(own: Path) -> dict[str, organisation.Finding]:
 
 
 def codes(findings: dict[str, organisation.Finding]) -> dict[str, str]:
-    return {name: finding.code for name, finding in findings.items() if finding.code}
+    """What is wrong beside the peer, which does not run here."""
+    assert findings["channel"].code == "FL1060"
+    return {name: finding.code for name, finding in findings.items() if finding.code and name != "channel"}
 
 
 @contextmanager
@@ -161,6 +163,7 @@ def served(certificate: Path, key: Path, port: int) -> Iterator[None]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
+                connection.settimeout(5)
                 try:
                     context.wrap_socket(connection, server_side=True).close()
                 except OSError:
@@ -177,7 +180,8 @@ async def test_an_address_is_dialled_and_its_certificate_looked_at(own, everybod
     port = load_consortium(definition_path(own)).organisation(NAME).peer.port
 
     async def seen() -> tuple[str, str]:
-        findings = [f async for f in organisation.examine_organisation(own, NAME) if f"127.0.0.1:{port}" in f.message]
+        every = [f async for f in organisation.examine_organisation(own, NAME) if f.check == f"address of {NAME}"]
+        findings = [f for f in every if str(port) in f.message]
         return findings[0].status, findings[0].code
 
     assert await seen() == ("error", "FL4014")

@@ -1,5 +1,6 @@
 """One organisation leaves the folder of a test network for its own and goes on there, started as its units say."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -14,10 +15,14 @@ import pytest
 import yaml
 
 from fl_node.commands.common import ask
+from fl_node.doctor.findings import awaited
+from fl_node.doctor.organisation import check_channel
 from network.bringup import Outcome, Request, down, stop_one, up
 from network.connection import profile
+from network.folders import definition_path
 from network.processes import answers
 from network.roster import add
+from network.topology import load_consortium
 from network.units.model import OBSERVE_OFFSET, Wishes
 from network.units.monitoring import MONITOR
 from network.units.output import Rendering, render
@@ -101,6 +106,12 @@ def entries_of(log: Path) -> list[dict[str, object]]:
     return entries
 
 
+def whether_the_channel_differs(own: Path) -> str:
+    """The code of the doctor's finding about the channel, empty where it is as the definition says."""
+    check = check_channel(load_consortium(definition_path(own)), own, ORGANISATION, "node")
+    return asyncio.run(awaited("channel", check)).code
+
+
 @pytest.mark.slow
 def test_an_organisation_serves_from_its_own_folder_as_its_units_start_it(moved):
     outcome, base = moved
@@ -114,6 +125,12 @@ def test_an_organisation_serves_from_its_own_folder_as_its_units_start_it(moved)
             stack.enter_context(started(unit, base / f"{name}.log"))
         until(lambda: ask(own, ORGANISATION, "client", lambda ledger: ledger.trainings()) == [])
         until(lambda: json.load(urllib.request.urlopen(f"{url}/health"))["healthy"])
+        assert whether_the_channel_differs(own) == ""
+        definition = (definition_path(own)).read_text()
+        (definition_path(own)).write_text(definition.replace("RegulatorMSP", "OtherMSP"))
+        assert whether_the_channel_differs(own) == "FL4017"
+        (definition_path(own)).write_text(definition)
+        assert whether_the_channel_differs(own) == ""
         exposed = {job: named(figures) for job, figures in scraped(base / "units" / "monitoring").items()}
     assert used(base / "units" / "monitoring", "fedledger_") - exposed["node"] == set()
     if outcome.plan.kind == "fabric":

@@ -19,6 +19,7 @@ def test_an_honest_federation_passes_with_every_sum_made_again(federation_ledger
     assert verdict.warnings == []
     assert [finding.code for finding in verdict.unchecked] == [Rule.HEIGHT.value]
     assert (verdict.held[Rule.AGGREGATE.value], verdict.held[Rule.LINEAGE.value]) == (1, 1)
+    assert Rule.GENESIS.value in verdict.held
 
 
 def test_sums_without_their_updates_are_named_as_not_recomputed(federation_ledger: Ledger, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What operators see: structured logs, Prometheus metrics and a health endpoint on the loopback interface."""
 
 import logging
-import sys
 
 import structlog
 from aiohttp import web
@@ -23,7 +22,7 @@ def configure_logs() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(),  # to standard output as it is when something is logged
     )
 
 

@@ -63,7 +63,9 @@ class Endurance:
 
     async def run(self, rounds: int) -> dict[str, Any]:
         """Train, kill and count; return the figures."""
-        await self.nodes.ready(*self.names)
+        for name in self.names:  # one after the other: twenty that start together keep every peer busy for too long
+            self._start(name)
+            await self.nodes.ready(name)
         phases: dict[str, str] = {}
         began = time.monotonic()
         async with opened(self.nodes.run) as federation:
@@ -160,8 +162,6 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         nodes = Nodes(run)
         try:
             endurance = Endurance(nodes, names, arguments.kill_every, arguments.seed)
-            for name in names:
-                endurance._start(name)  # noqa: SLF001 - our own
             return asyncio.run(endurance.run(arguments.rounds))
         finally:
             nodes.close()

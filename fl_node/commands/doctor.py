@@ -2,15 +2,10 @@
 
 import asyncio
 
-import typer
-from rich.table import Table
-
-from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, emit_json, explained, out
+from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, explained
+from fl_node.commands.findings import show_findings
 from fl_node.doctor.findings import Finding
 from fl_node.doctor.organisation import examine_organisation
-
-EXIT_FINDINGS = 4
-COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 def doctor(org: Org, run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
@@ -21,12 +16,4 @@ def doctor(org: Org, run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
 
     with explained(as_json=as_json):
         findings = asyncio.run(collect())
-    if as_json:
-        emit_json([finding.as_json() for finding in findings])
-    else:
-        table = Table("check", "", "what", "mend")
-        for f in findings:
-            table.add_row(f.check, f"[{COLOURS[f.status]}]{f.status}[/]", f"{f.code} {f.message}".strip(), f.mend)
-        out.print(table)
-    if any(finding.status == "error" for finding in findings):
-        raise typer.Exit(EXIT_FINDINGS)
+    show_findings(findings, as_json=as_json)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from fl_node import codes
 from fl_node.blobs.store import Limits
@@ -22,12 +21,11 @@ from fl_node.commands.common import (
     ReserveMb,
     Run,
     UnnamedDays,
-    emit_json,
     explained,
     limits,
-    out,
     show,
 )
+from fl_node.commands.findings import show_findings
 from fl_node.doctor.doctor import examine
 from fl_node.doctor.findings import Finding
 from fl_node.errors import NodeError
@@ -39,9 +37,6 @@ from fl_node.round.consent import Consent
 from network.connection import organisation_of
 
 node = typer.Typer(no_args_is_help=True, help="Run and check this organisation's node.")
-EXIT_FINDINGS = 4
-"""Exit code of a doctor that found something to mend."""
-COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 Data = Annotated[
     Path | None,
@@ -144,15 +139,7 @@ def doctor(
 
     with explained(as_json=as_json):
         findings = asyncio.run(collect())
-    if as_json:
-        emit_json([finding.as_json() for finding in findings])
-    else:
-        table = Table("check", "", "what", "mend")
-        for f in findings:
-            table.add_row(f.check, f"[{COLOURS[f.status]}]{f.status}[/]", f"{f.code} {f.message}".strip(), f.mend)
-        out.print(table)
-    if any(finding.status == "error" for finding in findings):
-        raise typer.Exit(EXIT_FINDINGS)
+    show_findings(findings, as_json=as_json)
 
 
 @node.command()

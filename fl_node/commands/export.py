@@ -30,7 +30,7 @@ async def lineage(ledger: Ledger, training: str, round_: int) -> dict[str, Any]:
     Raises:
         NodeError: FL4502, that round has no result.
     """
-    answer = dict(await ledger.query("GetLineage", training=training))
+    answer = await ledger.lineage(training)
     steps = answer["steps"]
     if round_:
         steps = steps[: 1 + next((i for i, step in enumerate(steps) if step["round"] == round_), -1)]

@@ -16,7 +16,7 @@ async def look(run: Path) -> dict[str, Any]:
     """Query the regulator's own peer for members, lineage and flags, and try to write, which must be refused."""
     regulator = consortium_of(run).regulators[0].name
     async with open_ledger(profile(run, regulator, "client")) as ledger:
-        lineage = await ledger.query("GetLineage", training=TRAINING)
+        lineage = await ledger.lineage(TRAINING)
         return {
             "organisation": regulator,
             "participants": [item["participant"] for item in await ledger.everything("ListParticipants")],

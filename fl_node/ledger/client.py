@@ -125,14 +125,21 @@ class Ledger:
 
     async def everything(self, function: str, **arguments: Any) -> list[Any]:
         """Return all items of a paginated query."""
-        items: list[Any] = []
+        return [item async for page in self._pages(function, arguments) for item in page["items"]]
+
+    async def lineage(self, training: str) -> dict[str, Any]:
+        """Return what led to a training's model, read by pages: no answer grows with its age."""
+        pages = [page async for page in self._pages("GetLineage", {"training": training})]
+        return {**pages[0], "steps": [step for page in pages for step in page["steps"]]}
+
+    async def _pages(self, function: str, arguments: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         bookmark = ""
         while True:
             page = await self.query(function, page_size=PAGE, bookmark=bookmark, **arguments)
-            items.extend(page["items"])
+            yield page
             bookmark = page.get("bookmark", "")
             if not bookmark:
-                return items
+                return
 
     async def round(
         self, training: str, round_: int = 0, attempt: int = 0, organisations: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from fl_node import codes
 from fl_node.errors import RefusalError
@@ -129,8 +129,7 @@ async def _base_states(node: KnowledgeDependencies, view: Round, initial: str) -
 
 async def _majority_attested(ledger: Ledger, view: Round) -> bool:
     """Tell whether a majority of organisations attested the base state in the round that made it."""
-    lineage: list[dict[str, Any]] = (await ledger.query("GetLineage", training=view.training))["steps"]
-    for entry in lineage:
+    for entry in (await ledger.lineage(view.training))["steps"]:
         if entry["state"] != view.base_state:
             continue
         made = await ledger.round(view.training, int(entry["round"]), int(entry["attempt"]))

@@ -1,6 +1,7 @@
 """The contract over the gateway: what a node is told when its word does not reach the ledger."""
 
 import asyncio
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,3 +53,18 @@ async def test_what_a_peer_refuses_has_a_code_that_says_whose_fault_it_is(said: 
     with pytest.raises(LedgerError) as caught:
         await over(Contract(error)).submit("CommitUpdate")
     assert caught.value.code == code
+
+
+async def test_a_lineage_of_many_rounds_is_read_page_by_page():
+    steps = [{"round": number} for number in range(1, 124)]
+
+    class Paged(Contract):
+        async def evaluate(self, _: str, argument: bytes, **__: Any) -> bytes:
+            request = json.loads(argument)
+            start = int(request["bookmark"] or 0)
+            end = start + request["page_size"]
+            page = {"training": "t", "steps": steps[start:end], "bookmark": str(end) if end < len(steps) else ""}
+            return json.dumps(page).encode()
+
+    answer = await over(Paged()).lineage("t")
+    assert (answer["training"], answer["steps"]) == ("t", steps)

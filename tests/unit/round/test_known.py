@@ -41,7 +41,7 @@ class Ledger:
         self.reads += 1
         return [{"participant": name, "msp_id": f"{name}MSP"} for name in ROUND.cohort]
 
-    async def query(self, *_: object, **__: object) -> Any:
+    async def lineage(self, _: str) -> dict[str, Any]:
         others = [{"state": "ee" * 32, "round": 3, "attempt": 1}, {"state": "01" * 32, "round": 4, "attempt": 1}]
         return {"steps": [*others, {"state": OTHER, "round": 1, "attempt": 1}]}
 

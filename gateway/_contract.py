@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _messages
+from ._arguments import encode_arguments, encode_transient
 from ._client import Client, Deadlines
 from ._commit import Commit, Status
 from ._messages import Invocation
@@ -23,7 +24,8 @@ _ONCE = RetryPolicy(attempts=1)
 class Contract:
     """A chaincode on a channel.
 
-    Arguments are text (sent as UTF-8) or bytes. `transient` data reaches the endorsers and not the ledger.
+    Arguments are text (sent as UTF-8) or bytes-like; anything else is a TypeError that says which and why. `transient`
+    data reaches the endorsers and not the ledger.
     `endorsing_organizations` names by MSP id who must run the function. `retry` may be False, or a policy other than
     the gateway's; `deadlines` likewise.
     """
@@ -118,8 +120,8 @@ class Contract:
         organizations: tuple[str, ...] | list[str] | None,
     ) -> "_Submitting":
         client = self._client if deadlines is None else replace(self._client, deadlines=deadlines)
-        encoded = _messages.encode_arguments(function, arguments)
-        invocation = Invocation(self.network, self.chaincode, encoded, transient or {}, tuple(organizations or ()))
+        encoded, hidden = encode_arguments(function, arguments), encode_transient(transient)
+        invocation = Invocation(self.network, self.chaincode, encoded, hidden, tuple(organizations or ()))
         return _Submitting(client, invocation, self._watch)
 
     def _submission(self, retry: bool | RetryPolicy, organizations: Any) -> Submission:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,11 +124,6 @@ def deliver_payload(
         signature_header=_signature_header(creator, os.urandom(_NONCE_BYTES)),
     )
     return _bytes(common_pb2.Payload(header=header, data=seek.SerializeToString()))
-
-
-def encode_arguments(function: str, arguments: Sequence[str | bytes]) -> tuple[bytes, ...]:
-    """Return function and arguments as bytes; text is UTF-8."""
-    return tuple(part.encode() if isinstance(part, str) else bytes(part) for part in (function, *arguments))
 
 
 def _seek(start_block: int | None) -> Any:

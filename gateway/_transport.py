@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from fabric_protos.gateway import gateway_pb2
 from google.rpc import status_pb2
 
+from ._diagnosis import cause, destination
 from .errors import ConnectError, ErrorDetail, StatusCode, TransportError
 
 _MAX_MESSAGE_BYTES = 100 * 1024 * 1024  # what a Fabric peer accepts and sends
@@ -34,6 +36,7 @@ _CHANNEL_OPTIONS = [
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 4 * 1024 * 1024),
 ]
+_DIAGNOSIS_SECONDS = 2.0  # a peer that hangs is not waited for twice
 _DETAILS = "grpc-status-details-bin"
 _READY = grpc.ChannelConnectivity.READY
 _FAILED = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
@@ -44,7 +47,7 @@ class Endpoint:
     """A peer's address and how to know that it is the right one.
 
     Attributes:
-        address: "host:port".
+        address: "host:port"; an IPv6 address stands in brackets.
         root_certificates: PEM of the authorities that may have issued the peer's TLS certificate; None: the system's.
         client_certificate: PEM, where the peer asks for mutual TLS.
         client_key: PEM, with client_certificate.
@@ -64,6 +67,10 @@ class Endpoint:
             raise ValueError(f"endpoint {self.address}: mutual TLS needs client_certificate and client_key together")
         if self.plaintext and (self.root_certificates or self.client_certificate):
             raise ValueError(f"endpoint {self.address}: certificates make no sense with plaintext=True")
+        destination(self.address)
+        for name in ("root_certificates", "client_certificate"):
+            if (pem := getattr(self, name)) is not None:
+                _require_certificates(f"endpoint {self.address}: {name}", pem)
 
     @property
     def tls_certificate_hash(self) -> bytes:
@@ -123,9 +130,9 @@ class GrpcTransport:
             if await self._links[self._current].ready(deadline / len(self._links)):
                 return
             self._move_on(self._current)
-        addresses = ", ".join(link.endpoint.address for link in self._links)
-        message = f"no endpoint answered with a certificate it should have within {deadline:g} s: {addresses}"
-        raise ConnectError(message, code=StatusCode.UNAVAILABLE)
+        causes = await asyncio.gather(*(link.cause() for link in self._links))
+        said = "; ".join(f"{link.endpoint.address}: {cause}" for link, cause in zip(self._links, causes, strict=True))
+        raise ConnectError(f"no peer answered within {deadline:g} s: {said}", code=StatusCode.UNAVAILABLE)
 
     async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
         """See Transport; the call itself is never repeated, the next one goes elsewhere."""
@@ -185,6 +192,8 @@ class _Link:
         if self._channel is None:
             options = list(_CHANNEL_OPTIONS)
             end = self.endpoint
+            if destination(end.address).is_loopback:
+                options.append(("grpc.enable_http_proxy", 0))  # a proxy's loopback is its own
             if end.server_name is not None:
                 options.append(("grpc.ssl_target_name_override", end.server_name))  # type: ignore[arg-type]
             if end.plaintext:
@@ -219,9 +228,34 @@ class _Link:
             return False
         return True
 
+    async def cause(self) -> str:
+        """Return why the peer does not answer."""
+        end = self.endpoint
+        try:
+            async with asyncio.timeout(_DIAGNOSIS_SECONDS):
+                return await cause(destination(end.address), _context(end), end.server_name)
+        except TimeoutError:
+            return "it takes no connection in time: a firewall may drop it, or it hangs"
+
     async def close(self) -> None:
         if self._channel is not None:
             await self._channel.close()
+
+
+def _require_certificates(what: str, pem: object) -> None:
+    if not isinstance(pem, bytes):
+        raise TypeError(f"{what} is of type {type(pem).__name__}: give the file's content as bytes")
+    try:
+        x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise ValueError(f"{what} holds no certificate in PEM: give the file's content, not its name") from None
+
+
+def _context(end: Endpoint) -> ssl.SSLContext | None:
+    if end.plaintext:
+        return None
+    roots = end.root_certificates
+    return ssl.create_default_context(cadata=roots.decode("ascii", "replace") if roots else None)
 
 
 def _translated(error: grpc.aio.AioRpcError) -> TransportError:

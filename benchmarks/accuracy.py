@@ -25,8 +25,8 @@ import tensorflow as tf
 from fl_node.data.examples import Examples
 from fl_node.data.schema import Schema
 from fl_node.examples.shares import Rows, deal
-from fl_node.plan.tff_compile import SEED, first_state, load_source, split_process
-from fl_node.plan.tff_execute import Computations, client_data
+from fl_node.plan.tff.compile import SEED, first_state, load_source, split_process
+from fl_node.plan.tff.execute import Computations, client_data
 
 EXAMPLES = Path(__file__).parent.parent / "fl_node" / "examples"
 

@@ -117,7 +117,7 @@ CATALOGUE: Final = {
     ),
     OP_NOT_ALLOWED: Entry(
         "The plan holds an op that nodes do not run.",
-        "Replace the op; fl_node/plan/allowed_ops.txt lists what nodes run.",
+        "Replace the op; fl_node/plan/tff/allowed_ops.txt lists what nodes run.",
     ),
     RANDOM_OP: Entry(
         "Prepare or update holds a random or clock op.", "Draw in the client's work or at initialisation only."

@@ -97,7 +97,7 @@ async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, so
 
 async def _with_tensorflow(arrays: Path, target: Path, source: str) -> None:
     """Let a child process build the network and save it: TensorFlow costs a node half a gigabyte."""
-    command = (sys.executable, "-m", "fl_node.plan.tff_export", str(arrays), str(target), source)
+    command = (sys.executable, "-m", "fl_node.plan.tff.export", str(arrays), str(target), source)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )

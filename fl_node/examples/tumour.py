@@ -15,7 +15,7 @@ import tensorflow as tf
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.manifest import Batching, Quantisation
 from fl_node.plan.source import PlanSource
-from fl_node.plan.tff_algorithms import classifier, fed_avg, learning_plan
+from fl_node.plan.tff.algorithms import classifier, fed_avg, learning_plan
 
 HERE = Path(__file__).parent
 RANGES = json.loads((HERE / "tumour_ranges.json").read_text())

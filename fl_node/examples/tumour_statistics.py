@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.source import PlanSource
-from fl_node.plan.tff_statistics import statistics_plan
+from fl_node.plan.tff.statistics import statistics_plan
 
 RANGES = json.loads(Path(__file__).with_name("tumour_ranges.json").read_text())
 

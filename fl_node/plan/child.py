@@ -36,7 +36,7 @@ from fl_node.plan.sandbox import (
 from fl_node.plan.serving import CONFINEMENT
 from network.errors import FedledgerError
 
-MODULE: Final = "fl_node.plan.tff_worker"
+MODULE: Final = "fl_node.plan.tff.worker"
 KILLED: Final = {
     -signal.SIGSYS: (codes.PLAN_REACHED_OUT, "a forbidden system call"),
     -signal.SIGXFSZ: (codes.PLAN_REACHED_OUT, "a file longer than allowed"),

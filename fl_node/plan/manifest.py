@@ -22,7 +22,7 @@ agrees with a larger deviation. `MaxDeviationE9` in chaincode/round/attest.go; t
 
 
 class Quantisation(Model):
-    """How a model update becomes integers (see `tff_aggregation`); decimal text for real numbers.
+    """How a model update becomes integers (see `tff.aggregation`); decimal text for real numbers.
 
     Attributes:
         bits: Width of a value slot.

@@ -18,7 +18,7 @@ class PlanSource:
         schema: What a participant's rows look like.
         batching: Rows a batch, passes a round, share of rows held out.
         cohort_max: The largest cohort; the slots must hold its sums.
-        quantisation: How updates are quantised, for the manifest, where `tff_aggregation` does it.
+        quantisation: How updates are quantised, for the manifest, where `tff.aggregation` does it.
         unbounded_weights: Weights that follow no rule of rows, as those of TFF's own aggregators, are accepted: one
             survivor can then make a step as large as it likes.
     """

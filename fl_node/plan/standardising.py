@@ -7,7 +7,7 @@ from fl_node.plan.state_codec import decode_state
 
 
 def standardising_constants(schema: Schema, state: bytes) -> dict[str, dict[str, str]]:
-    """Reads a statistics state as the constants of a training plan's schema; see `tff_statistics`.
+    """Reads a statistics state as the constants of a training plan's schema; see `tff.statistics`.
 
     Returns:
         Column → {"mean", "deviation"} as decimal text of 6 digits, for numeric columns that vary.

@@ -16,7 +16,7 @@ UV = shutil.which("uv") or str(PROJECT / ".build" / "uv" / "bin" / "uv")  # wher
 DATA = (
     "network/consortium.yaml",
     "network/codes.json",
-    "fl_node/plan/allowed_ops.txt",
+    "fl_node/plan/tff/allowed_ops.txt",
     "fl_node/examples/tumour_ranges.json",
     "fl_node/examples/tumour.py",
     "audit/report/pages/report.html",

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from fl_node.plan.source import PlanSource
-from fl_node.plan.tff_aggregation import quantised_mean
+from fl_node.plan.tff.aggregation import quantised_mean
 from tests.unit.plan.sources import BATCHING, FEATURES, MODEL, ROWS, WEIGHTED, at_server, stock
 
 DEPTH = 40

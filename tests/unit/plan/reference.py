@@ -21,10 +21,10 @@ import tensorflow_federated as tff
 import fl_node.examples
 from fl_node.data.examples import load_examples
 from fl_node.plan.state_codec import encode_state
-from fl_node.plan.tff_aggregation import _decoder, _encoder
-from fl_node.plan.tff_compile import SEED, build_plan, compile_source, first_state, split_process
-from fl_node.plan.tff_execute import client_data, leaves, metric_names
-from fl_node.plan.tff_structure import flatten, pack, tensor_types
+from fl_node.plan.tff.aggregation import _decoder, _encoder
+from fl_node.plan.tff.compile import SEED, build_plan, compile_source, first_state, split_process
+from fl_node.plan.tff.execute import client_data, leaves, metric_names
+from fl_node.plan.tff.structure import flatten, pack, tensor_types
 from network.errors import FedledgerError
 from tests.unit.plan import bad_sources, sources
 

@@ -9,8 +9,8 @@ import tensorflow_federated as tff
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.manifest import Batching, Quantisation
 from fl_node.plan.source import PlanSource
-from fl_node.plan.tff_algorithms import classifier, fed_adam, fed_avg, fed_prox, learning_plan
-from fl_node.plan.tff_statistics import statistics_plan
+from fl_node.plan.tff.algorithms import classifier, fed_adam, fed_avg, fed_prox, learning_plan
+from fl_node.plan.tff.statistics import statistics_plan
 
 ROWS = Schema(
     columns=tuple(Column(name=name) for name in ("a", "b", "c")), label=Label(name="kind", values=("no", "yes"))

@@ -11,10 +11,10 @@ from fl_node.data.examples import Examples, load_examples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest, parse_manifest
 from fl_node.plan.state_codec import decode_state, encode_state, require_finite
-from fl_node.plan.tff_agree import check_plan
-from fl_node.plan.tff_execute import Computations, client_data, load_computations
-from fl_node.plan.tff_graphs import check_computation
-from fl_node.plan.tff_structure import tensor_types
+from fl_node.plan.tff.agree import check_plan
+from fl_node.plan.tff.execute import Computations, client_data, load_computations
+from fl_node.plan.tff.graphs import check_computation
+from fl_node.plan.tff.structure import tensor_types
 
 
 class SumsOrder:

@@ -11,9 +11,9 @@ from fl_node import codes
 from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.layout import Count, Kind, TensorLayout, TensorSegment, word_for
 from fl_node.plan.state_codec import Leaf, encode_state
-from fl_node.plan.tff_execute import Computations
-from fl_node.plan.tff_samples import SAMPLE_ROWS, Arrays, Workplace
-from fl_node.plan.tff_structure import Path, flatten, tensor_types
+from fl_node.plan.tff.execute import Computations
+from fl_node.plan.tff.samples import SAMPLE_ROWS, Arrays, Workplace
+from fl_node.plan.tff.structure import Path, flatten, tensor_types
 
 BITWIDTH, MAX_INPUT, MODULAR = "1", "2", "3"
 KINDS: Final = frozenset({"value", "weight", "metric", "count", "one"})

@@ -13,7 +13,7 @@ import tensorflow_federated as tff
 from fl_node.data.schema import Schema
 from fl_node.plan.manifest import Batching, Quantisation
 from fl_node.plan.source import PlanSource
-from fl_node.plan.tff_aggregation import quantised_mean, secure_metrics
+from fl_node.plan.tff.aggregation import quantised_mean, secure_metrics
 
 KerasModel = Callable[[], "tf.keras.Model"]
 ModelFn = Callable[[], "tff.learning.models.VariableModel"]

@@ -11,7 +11,7 @@ from fl_node.data.synthetic import synthetic_examples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.source import PlanSource
 from fl_node.plan.state_codec import Leaf
-from fl_node.plan.tff_execute import Computations, client_data
+from fl_node.plan.tff.execute import Computations, client_data
 
 SAMPLE_ROWS: Final = ((3, 2), (8, 5), (13, 3))
 """Training and hold-out rows of the made-up participants; no other slot grows with both the training rows and these."""

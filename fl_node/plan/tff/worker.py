@@ -29,13 +29,13 @@ class Server:
         return Message({**answer.header, "seconds": time.perf_counter() - started}, answer.blobs)
 
     def _build(self, request: Message) -> Message:
-        from fl_node.plan.tff_compile import build_plan  # noqa: PLC0415 - TFF takes seconds: only when asked for
+        from fl_node.plan.tff.compile import build_plan  # noqa: PLC0415 - TFF takes seconds: only when asked for
 
         built = build_plan(Path(request.header["file"]), request.header["function"], request.header["protobuf"])
         return Message({}, (built,))
 
     def _load(self, request: Message) -> Message:
-        from fl_node.plan.tff_plan import LoadedPlan  # noqa: PLC0415 - as above
+        from fl_node.plan.tff.loaded import LoadedPlan  # noqa: PLC0415 - as above
 
         self._plan = LoadedPlan(*request.blobs)
         return Message({})

@@ -8,8 +8,8 @@ from fl_node import codes
 from fl_node.data.schema import Schema
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest
-from fl_node.plan.tff_execute import Computations, split_data, state_specs
-from fl_node.plan.tff_structure import dtype_name, tensor_types
+from fl_node.plan.tff.execute import Computations, split_data, state_specs
+from fl_node.plan.tff.structure import dtype_name, tensor_types
 
 
 def check_plan(manifest: Manifest, computations: Computations) -> None:

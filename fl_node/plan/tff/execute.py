@@ -16,7 +16,7 @@ from fl_node.data.examples import Examples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Batching
 from fl_node.plan.state_codec import Leaf
-from fl_node.plan.tff_structure import flatten, is_text, pack, tensor_types
+from fl_node.plan.tff.structure import flatten, is_text, pack, tensor_types
 
 EVALUATION_BATCH: Final = 256
 """Rows a batch of the hold-out; nothing depends on it but memory."""
@@ -69,7 +69,7 @@ class Computations:
 
 
 def load_computations(serialized: Mapping[str, bytes]) -> Computations:
-    """Deserializes the computations of a plan (after `tff_graphs` has checked them)."""
+    """Deserializes the computations of a plan (after `tff.graphs` has checked them)."""
     return Computations(
         **{
             name: tff.framework.deserialize_computation(computation_pb2.Computation.FromString(raw))

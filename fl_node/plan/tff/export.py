@@ -1,4 +1,4 @@
-"""A Keras network with given weights, saved: `-m fl_node.plan.tff_export WEIGHTS.npz TARGET FILE.py[:function]`."""
+"""A Keras network with given weights, saved: `-m fl_node.plan.tff.export WEIGHTS.npz TARGET FILE.py[:function]`."""
 
 import importlib.util
 import sys

@@ -7,8 +7,8 @@ from typing import Final
 from fl_node import codes
 from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import TensorLayout, TensorSegment
-from fl_node.plan.tff_samples import SAMPLE_ROWS, Arrays, Workplace
-from fl_node.plan.tff_structure import Path, tensor_types
+from fl_node.plan.tff.samples import SAMPLE_ROWS, Arrays, Workplace
+from fl_node.plan.tff.structure import Path, tensor_types
 from fl_node.plan.weights import WeightRule, can_follow, named_weights, ruleless_weights
 
 PROBED_ROWS: Final = 4096

@@ -17,13 +17,13 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Batching, Manifest, StateLeaf
 from fl_node.plan.source import PlanSource
 from fl_node.plan.state_codec import Leaf, encode_state, require_finite
-from fl_node.plan.tff_agree import check_outputs, check_schema
-from fl_node.plan.tff_execute import Computations, leaves, metric_names, split_data, state_specs
-from fl_node.plan.tff_graphs import check_computation
-from fl_node.plan.tff_samples import Workplace
-from fl_node.plan.tff_slots import make_layout
-from fl_node.plan.tff_structure import flatten
-from fl_node.plan.tff_weights import find_weights
+from fl_node.plan.tff.agree import check_outputs, check_schema
+from fl_node.plan.tff.execute import Computations, leaves, metric_names, split_data, state_specs
+from fl_node.plan.tff.graphs import check_computation
+from fl_node.plan.tff.samples import Workplace
+from fl_node.plan.tff.slots import make_layout
+from fl_node.plan.tff.structure import flatten
+from fl_node.plan.tff.weights import find_weights
 from network.errors import FedledgerError
 
 SEED: Final = 2017

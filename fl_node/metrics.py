@@ -39,7 +39,7 @@ class Metrics:
         self.disk_free: Gauge = named(Gauge, "disk_free_bytes", "What is free where a folder lies", ("folder",))
         self.disk: Gauge = named(Gauge, "disk_bytes", "The size of the disk where a folder lies", ("folder",))
         heights = "Blocks that an organisation's peer has; `own` is yes for one's own"
-        self.peer_height: Gauge = named(Gauge, "peer_height", heights, ("organisation", "own"))
+        self.peer_height: Gauge = named(Gauge, "peer_height", heights, ("organisation", "own", "peer"))
 
     def phase(self, training: str, deadline_ms: int) -> None:
         """Note that a training is in a new phase."""

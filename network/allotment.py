@@ -32,22 +32,31 @@ def _fill_organisation(raw: Any, ports: _Ports) -> Any:
         filled["orderers"] = _fill_orderers(raw.get("orderers", 1), raw["name"], host, ports)
         return filled
     start = ports.block()
-    default = {
-        "name": f"peer0.{raw['name']}",
-        **host,
-        "port": start + 1,
-        "chaincode_port": start + 2,
-        "operations_port": start + 3,
-        "internal_port": start + 5,
-    }
-    peers = raw.get("peers", [{}])
-    filled["peers"] = (
-        [{**default, **p} if isinstance(p, dict) else p for p in peers] if isinstance(peers, list | tuple) else peers
-    )
+    filled["peers"] = _fill_peers(raw.get("peers", 1), raw["name"], host, start, ports)
     if raw.get("role") == "member":
         filled.setdefault("blob_port", start + 4)
     if "orderers" in raw:
         filled["orderers"] = _fill_orderers(raw["orderers"], raw["name"], host, ports)
+    return filled
+
+
+def _fill_peers(raw: Any, organisation: str, host: dict[str, Any], first: int, ports: _Ports) -> Any:
+    """Return the peers with names and ports; the organisation's own block, that of its blob service, is the first's."""
+    entries = [{}] * raw if isinstance(raw, int) else raw
+    if not isinstance(entries, list | tuple):
+        return raw
+    filled = []
+    for number, entry in enumerate(entries):
+        start = ports.block() if number else first
+        default = {
+            "name": f"peer{number}.{organisation}",
+            **host,
+            "port": start + 1,
+            "chaincode_port": start + 2,
+            "operations_port": start + 3,
+            "internal_port": start + 5,
+        }
+        filled.append({**default, **entry} if isinstance(entry, dict) else entry)
     return filled
 
 

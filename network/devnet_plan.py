@@ -6,8 +6,8 @@ from pathlib import Path
 
 from network.addresses import join
 from network.folders import OrganisationFolder
-from network.plan import Plan, Process
-from network.topology import Consortium, Organisation
+from network.plan import Plan, Process, chaincode_process, peer_process
+from network.topology import Consortium, Organisation, Peer
 
 # Bytecode is kept even where the environment forbids it: compiling costs each process a second at every start. One
 # arena for gRPC's threads: more cost a peer some megabytes.
@@ -18,8 +18,8 @@ PYTHON = {"PYTHONDONTWRITEBYTECODE": "", "MALLOC_ARENA_MAX": "1"}
 def devnet_plan(consortium: Consortium, folders: Sequence[OrganisationFolder], program: Path, package_id: str) -> Plan:
     """Return the processes of the organisations whose folders these are.
 
-    The channel's first orderer orders alone. A member or regulator has its peer, a member its chaincode process too;
-    `package_id` is that of package.lock, under which the chaincode's program registers with its peer.
+    The channel's first orderer orders alone. A member or regulator has its peers, a member's has its chaincode process
+    too; `package_id` is that of package.lock, under which the chaincode's program registers with its peer.
     """
     ordering = consortium.orderers[0][0].name
     owned = [(consortium.organisation(folder.name), folder) for folder in folders]
@@ -27,7 +27,7 @@ def devnet_plan(consortium: Consortium, folders: Sequence[OrganisationFolder], p
         "devnet",
         (
             *(_orderer(o, folder) for o, folder in owned if o.name == ordering),
-            *(_peer(o, folder) for o, folder in owned if o.peers),
+            *(_peer(peer, number, folder) for o, folder in owned for number, peer in enumerate(o.peers)),
             *chaincode_processes(consortium, folders, program, lambda _: package_id),
         ),
     )
@@ -48,14 +48,15 @@ def _orderer(organisation: Organisation, folder: OrganisationFolder) -> Process:
     )
 
 
-def _peer(organisation: Organisation, folder: OrganisationFolder) -> Process:
+def _peer(peer: Peer, number: int, folder: OrganisationFolder) -> Process:
     return Process(
-        name=f"peer-{organisation.name}",
-        command=(*MODULE, "peer", "--run", str(folder.root)),
-        host=organisation.peer.host,
-        near=organisation.peer.near,
-        port=organisation.peer.port,
-        organisation=organisation.name,
+        name=peer_process(folder.name, number),
+        command=(*MODULE, "peer", "--run", str(folder.root), *(("--number", str(number)) if number else ())),
+        host=peer.host,
+        near=peer.near,
+        port=peer.port,
+        organisation=folder.name,
+        number=number,
         environment=PYTHON,
         ready_event=True,
     )
@@ -67,32 +68,35 @@ def chaincode_processes(
     program: Path,
     package_id: Callable[[Organisation], str],
 ) -> tuple[Process, ...]:
-    """Return each member's chaincode process, an external service that only its own peer may dial."""
+    """Return the chaincode process of each member's peers, an external service that only its own peer may dial."""
     owned = [(consortium.organisation(folder.name), folder) for folder in folders]
     return tuple(
         Process(
-            name=f"chaincode-{member.name}",
+            name=chaincode_process(member.name, number),
             command=(str(program),),
-            host=member.peer.host,
-            near=member.peer.near,
-            port=member.peer.chaincode_port,
+            host=peer.host,
+            near=peer.near,
+            port=peer.chaincode_port,
             service="chaincode",
             organisation=member.name,
-            environment=_environment(member, folder, package_id(member))
+            number=number,
+            environment=_environment(member, number, folder, package_id(member))
             | {"CHAINCODE_TIME_WINDOW": f"{consortium.time_window_s}s"},
         )
         for member, folder in owned
         if member.role == "member"
+        for number, peer in enumerate(member.peers)
     )
 
 
-def _environment(member: Organisation, folder: OrganisationFolder, package_id: str) -> dict[str, str]:
+def _environment(member: Organisation, number: int, folder: OrganisationFolder, package_id: str) -> dict[str, str]:
+    peer, tls = member.peers[number], folder.chaincode(number)
     return {
         "CHAINCODE_ID": package_id,
-        "CHAINCODE_SERVER_ADDRESS": join(member.peer.bound, member.peer.chaincode_port),
-        "CHAINCODE_TLS_KEY": str(folder.chaincode / "server.key"),
-        "CHAINCODE_TLS_CERT": str(folder.chaincode / "server.crt"),
-        "CHAINCODE_TLS_CLIENT_CA": str(folder.chaincode / "ca.crt"),
+        "CHAINCODE_SERVER_ADDRESS": join(peer.bound, peer.chaincode_port),
+        "CHAINCODE_TLS_KEY": str(tls / "server.key"),
+        "CHAINCODE_TLS_CERT": str(tls / "server.crt"),
+        "CHAINCODE_TLS_CLIENT_CA": str(tls / "ca.crt"),
         "FEDLEDGER_MSP_ID": member.msp_id,
         "FEDLEDGER_BLOBS": str(folder.blobs),
         "FEDLEDGER_DEFINITION": str(folder.terms),

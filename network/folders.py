@@ -101,10 +101,9 @@ class OrganisationFolder:
         """Return the identity of an orderer: msp/ and tls/."""
         return self.secrets / "orderers" / name
 
-    @property
-    def chaincode(self) -> Path:
-        """Return the TLS identity of its chaincode process."""
-        return self.secrets / "chaincode"
+    def chaincode(self, number: int = 0) -> Path:
+        """Return the TLS identity of the chaincode process beside a peer."""
+        return self.secrets / f"chaincode{number or ''}"
 
     @property
     def blob_service(self) -> Path:

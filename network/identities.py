@@ -21,6 +21,7 @@ from network.ca.subject import Subject, Unit
 from network.errors import NetworkError
 from network.files import make_folder, write_new
 from network.folders import PublicParts, folder_of
+from network.plan import chaincode_process, peer_process
 from network.topology import DEFAULT_DEFINITION, Consortium, Organisation, load_consortium
 
 NODE_ATTRIBUTES = {"fl.role": "node"}
@@ -98,9 +99,11 @@ class OrganisationIdentities:
     def needed(self) -> Iterator[Needed]:
         """Yield every certificate that the organisation needs to take part."""
         name = self.organisation.name
-        for peer in self.organisation.peers:
-            yield from self._server("peers/peer0", "peer", (peer.name, f"peer-{name}", *peer.names))
-            yield self._tls("chaincode", f"chaincode-{name}", "server", (f"chaincode-{name}", *peer.names))
+        for number, peer in enumerate(self.organisation.peers):
+            names = (peer.name, peer_process(name, number), *peer.names)
+            yield from self._server(f"peers/peer{number}", "peer", names)
+            beside = chaincode_process(name, number)
+            yield self._tls(f"chaincode{number or ''}", beside, "server", (beside, *peer.names))
         if self.organisation.blob_port is not None:
             yield self._tls("blobs", f"blobs-{name}", "server", (f"blobs-{name}", *self.organisation.names))
         for orderer in self.organisation.orderers:

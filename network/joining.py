@@ -25,7 +25,7 @@ from network.folders import channel_block, definition_path, folder_of
 from network.forming import form
 from network.organisation import begin, here
 from network.package import locked
-from network.plan import Plan
+from network.plan import Plan, chaincode_process, peer_process
 from network.topology import Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
 
@@ -78,7 +78,7 @@ def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
 
 
 def _process_names(newcomer: Newcomer) -> tuple[str, str]:
-    return f"chaincode-{newcomer.name}", f"peer-{newcomer.name}"
+    return chaincode_process(newcomer.name), peer_process(newcomer.name)
 
 
 def _widened(run: Path, newcomer: Newcomer) -> Consortium:

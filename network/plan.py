@@ -16,6 +16,16 @@ HERE = "{folder}"
 """Stands in network.json for the folder that it lies in."""
 
 
+def peer_process(organisation: str, number: int = 0) -> str:
+    """Return the name of a peer's process: the first of an organisation bears no number."""
+    return f"peer{number or ''}-{organisation}"
+
+
+def chaincode_process(organisation: str, number: int = 0) -> str:
+    """Return the name of the chaincode process beside a peer."""
+    return f"chaincode{number or ''}-{organisation}"
+
+
 @dataclass(frozen=True)
 class Process:
     """A program of the network: how it is started, and the port that it answers on."""
@@ -27,6 +37,7 @@ class Process:
     near: str = ""  # the host that reaches it from its own machine; "": the same as for others
     service: Service = "peer"
     organisation: str = ""  # whose process it is
+    number: int = 0  # which of the organisation's peers it is, or stands beside
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_event: bool = False  # it also logs a JSON line {"event": "ready"}
     health_port: int | None = None  # Fabric's operations service on loopback: ready when its /healthz says so

@@ -56,7 +56,7 @@ class Orderer(_Model, Addressed):
 
 
 class Organisation(_Model):
-    """A party with its own certificate authorities: members and regulators have a peer, each may have orderers too."""
+    """A party with its own certificate authorities: members and regulators have peers, each may have orderers too."""
 
     name: Name
     msp_id: MspId
@@ -80,7 +80,7 @@ class Organisation(_Model):
 
     @property
     def peer(self) -> Peer:
-        """Return the organisation's peer."""
+        """Return the first of the organisation's peers."""
         return self.peers[0]
 
 
@@ -219,8 +219,8 @@ def _role_problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
         if organisation.role == "orderer":
             if organisation.peers or not organisation.orderers:
                 yield here, f"{organisation.name} only orders: it has orderers and no peers"
-        elif len(organisation.peers) != 1:
-            yield here, f"{organisation.name} has exactly one peer"
+        elif not organisation.peers:
+            yield here, f"{organisation.name} has no peer"
         if organisation.role != "member" and organisation.blob_port is not None:
             yield (*here, "blob_port"), "only members run a blob service"
         if organisation.role != "member" and not organisation.inbound:

@@ -40,19 +40,22 @@ class Witness:
 async def ask(profile: Profile, consortium: Consortium, config: ChannelConfig, verdict: Verdict) -> list[Witness]:
     """Ask a peer of every organisation for the chain's last block and the one after it."""
     asked = [
-        _ask(profile, organisation.name, organisation.peers[0].address, config, verdict)
+        _ask(profile, organisation.name, [peer.address for peer in organisation.peers], config, verdict)
         for organisation in consortium.peer_organisations
         if organisation.peers
     ]
     return list(await asyncio.gather(*asked))
 
 
-async def _ask(profile: Profile, organisation: str, address: str, config: ChannelConfig, verdict: Verdict) -> Witness:
-    endpoint = Endpoint(address, root_certificates=profile.tls_roots[organisation])
+async def _ask(
+    profile: Profile, organisation: str, addresses: Sequence[str], config: ChannelConfig, verdict: Verdict
+) -> Witness:
+    root = profile.tls_roots[organisation]
+    endpoints = [Endpoint(address, root_certificates=root) for address in addresses]
     identity, signer = Identity(profile.msp_id, profile.cert_pem), profile.signer
     blocks: list[common_pb2.Block] = []
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), connect([endpoint], identity, signer) as gateway:
+        async with asyncio.timeout(PATIENCE_SECONDS), connect(endpoints, identity, signer) as gateway:
             stream = gateway.network(profile.channel).block_events(start_block=verdict.height - 1)
             try:
                 blocks.append(await anext(stream))

@@ -17,6 +17,7 @@ from fl_node.errors import NodeError
 from network.ca.msp_folder import tls_pool
 from network.chains import ChainError, Pool
 from network.folders import folder_of, public_parts
+from network.plan import chaincode_process
 from network.topology import Consortium, Organisation
 
 MOST_SEEN: Final = 1024
@@ -109,8 +110,8 @@ def _listed(path: Path, issuer: x509.Certificate) -> frozenset[int]:
 def _servers(organisation: Organisation) -> set[str]:
     """Return the common names of an organisation's server certificates (network/identities.py)."""
     orderers = (orderer.name for orderer in organisation.orderers)
-    beside = (f"chaincode-{organisation.name}", f"blobs-{organisation.name}")
-    return {*(peer.name for peer in organisation.peers), *orderers, *beside}
+    beside = (chaincode_process(organisation.name, number) for number, _ in enumerate(organisation.peers))
+    return {*(peer.name for peer in organisation.peers), *orderers, *beside, f"blobs-{organisation.name}"}
 
 
 def authorities_of(run: Path, organisation: str) -> Pool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -42,9 +43,13 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
     yield await awaited("plan sandbox", check_sandbox(config))
     yield await awaited("clock", check_clock(config))
     yield await awaited("blob services", check_blob_services(config))
+    answering = [await awaited("ledger", check_peer(replace(own, peers=(peer,)))) for peer in own.peers]
+    for finding in answering:
+        yield finding
+    if not any(finding.status == "ok" for finding in answering):
+        return
     try:
         async with open_ledger(own) as ledger:
-            yield Finding("ledger", "ok", f"the peer at {own.peers[0][0]} answers")
             yield await awaited("participant", check_participant(config, own, ledger))
             yield await awaited("data and plan", check_data(config, ledger))
             yield await awaited("phases", check_phases(config, ledger))
@@ -63,6 +68,16 @@ def check_renewal(own: Profile) -> str:
         hint = "Issue a new one with `fedledger identity add`, then RotateKey."
         raise CautionError(codes.CERTIFICATE_ENDS_SOON, f"the certificate ends in {left.days} days", hint=hint)
     return f"due in {max(0, left.days)} days"
+
+
+async def check_peer(own: Profile) -> str:
+    """Check that one of the organisation's peers, the profile's only one, answers.
+
+    Raises:
+        NodeError: FL4005, it does not.
+    """
+    async with open_ledger(own):
+        return f"the peer at {own.peers[0][0]} answers"
 
 
 async def check_sandbox(config: NodeConfig) -> str:

@@ -121,19 +121,19 @@ def check_space(run: Path) -> str:
 
 
 def check_program(run: Path, units: tuple[Unit, ...]) -> str:
-    """Check that the chaincode's program is the one that the members agreed on.
+    """Check that the chaincode's program, beside every peer, is the one that the members agreed on.
 
     Raises:
         NetworkError: FL1044, no package.lock; NodeError: FL4016, another program, or none.
     """
     lock = read_lock(run)
-    (program,) = (Path(unit.process.command[0]) for unit in units if unit.process.service == "chaincode")
-    try:
-        digest = hashlib.sha256(program.read_bytes()).hexdigest()
-    except OSError as error:
-        raise _other_program(f"cannot be read: {error.strerror}", program) from None
-    if digest != lock.program:
-        raise _other_program(f"its SHA-256 is {digest}, package.lock says {lock.program}", program)
+    for program in {Path(unit.process.command[0]) for unit in units if unit.process.service == "chaincode"}:
+        try:
+            digest = hashlib.sha256(program.read_bytes()).hexdigest()
+        except OSError as error:
+            raise _other_program(f"cannot be read: {error.strerror}", program) from None
+        if digest != lock.program:
+            raise _other_program(f"its SHA-256 is {digest}, package.lock says {lock.program}", program)
     return f"version {lock.version}, as package.lock says"
 
 

@@ -22,6 +22,7 @@ from gateway import Gateway
 from gateway.errors import GatewayError
 from network.connection import Profile
 from network.heights import height
+from network.topology import Peer
 
 log = structlog.get_logger("node")
 EVERY_S: Final = 300.0
@@ -50,24 +51,25 @@ async def watched(
 
 
 async def _watch(config: NodeConfig, own: Profile, metrics: Metrics, egress: EgressLog) -> None:
-    gateways = {o.name: gateway_of(_at(own, config, o.name)) for o in config.consortium.peer_organisations}
+    every = [(o.name, peer) for o in config.consortium.peer_organisations for peer in o.peers]
+    gateways = {(name, peer.name): gateway_of(_at(own, name, peer)) for name, peer in every}
     try:
         while True:
-            await asyncio.gather(*(_measure(name, gateways[name], own, metrics, egress) for name in gateways))
-            await _look_at_peer(own, metrics)
+            await asyncio.gather(*(_measure(*at, gateway, own, metrics, egress) for at, gateway in gateways.items()))
+            await _look_at_peers(own, metrics)
             await asyncio.sleep(EVERY_S)
     finally:
         await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
 
 
-def _at(own: Profile, config: NodeConfig, organisation: str) -> Profile:
-    """Return the node's profile as it connects to another organisation's peers."""
-    root = own.tls_roots[organisation]
-    peers = config.consortium.organisation(organisation).peers
-    return replace(own, peers=tuple((peer.address, root) for peer in peers))
+def _at(own: Profile, organisation: str, peer: Peer) -> Profile:
+    """Return the node's profile as it connects to one peer of any organisation."""
+    return replace(own, peers=((peer.address, own.tls_roots[organisation]),))
 
 
-async def _measure(organisation: str, gateway: Gateway, own: Profile, metrics: Metrics, egress: EgressLog) -> None:
+async def _measure(
+    organisation: str, peer: str, gateway: Gateway, own: Profile, metrics: Metrics, egress: EgressLog
+) -> None:
     """Ask a peer for its height; one that does not answer keeps the figure that it had."""
     mine = organisation == own.organisation
     try:
@@ -76,17 +78,18 @@ async def _measure(organisation: str, gateway: Gateway, own: Profile, metrics: M
         async with asyncio.timeout(ANSWER_S):
             blocks = await height(gateway, own.channel)
     except (GatewayError, NodeError, TimeoutError) as error:
-        log.info("a peer does not say its height", organisation=organisation, **reported(error))
+        log.info("a peer does not say its height", organisation=organisation, peer=peer, **reported(error))
     else:
-        metrics.peer_height.labels(organisation, "yes" if mine else "no").set(blocks)
+        metrics.peer_height.labels(organisation, "yes" if mine else "no", peer).set(blocks)
 
 
-async def _look_at_peer(own: Profile, metrics: Metrics) -> None:
-    """Read the end of the certificate that the own peer shows."""
-    host, _, port = own.peers[0][0].rpartition(":")
-    with suppress(OSError, ValueError):
-        shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)), timeout=ANSWER_S)
-        metrics.certificate_ends.labels("peer").set(_end(shown.encode()))
+async def _look_at_peers(own: Profile, metrics: Metrics) -> None:
+    """Read the ends of the certificates that the own peers show."""
+    for number, (address, _) in enumerate(own.peers):
+        host, _, port = address.rpartition(":")
+        with suppress(OSError, ValueError):
+            shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)), timeout=ANSWER_S)
+            metrics.certificate_ends.labels(f"peer{number or ''}").set(_end(shown.encode()))
 
 
 def _bytes(folder: Path, which: str) -> float:

@@ -1,4 +1,7 @@
-"""Runs one devnet process of an organisation: `python -m network.devnet orderer|peer --run FOLDER`, its own folder."""
+"""Runs one devnet process of an organisation: `python -m network.devnet orderer|peer --run FOLDER`, its own folder.
+
+Of several peers `--number N` names the one, counted from 0.
+"""
 
 import argparse
 import asyncio
@@ -19,6 +22,7 @@ from network.devnet.peer import Peer
 from network.devnet.transport import listen, new_server
 from network.errors import FedledgerError
 from network.folders import definition_path, folder_of, owner_of
+from network.plan import peer_process
 
 if TYPE_CHECKING:
     from network.topology import Consortium
@@ -39,18 +43,19 @@ async def run_orderer(consortium: "Consortium", run: Path) -> None:
     await server.stop(0.2)
 
 
-async def run_peer(consortium: "Consortium", run: Path) -> None:
-    """Be a peer until asked to stop."""
+async def run_peer(consortium: "Consortium", run: Path, number: int) -> None:
+    """Be one of the organisation's peers until asked to stop."""
     organisation = consortium.organisation(owner_of(run) or "")
-    log = Log(f"peer-{organisation.name}")
-    peer = Peer(consortium, organisation, run, log)
+    node = organisation.peers[number]
+    log = Log(peer_process(organisation.name, number))
+    peer = Peer(consortium, organisation, number, run, log)
     server = new_server()
     peer.serve(server)
-    listen(server, join(organisation.peer.bound, organisation.peer.port), peer.tls)
+    listen(server, join(node.bound, node.port), peer.tls)
     await server.start()
     tasks = peer.start()
     stop = asyncio.create_task(_asked_to_stop())
-    log.info("ready", address=organisation.peer.address, height=peer.committer.height, pid=os.getpid())
+    log.info("ready", address=node.address, height=peer.committer.height, pid=os.getpid())
     await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         if task.done():
@@ -74,14 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for kind in ("orderer", "peer"):
         command = kinds.add_parser(kind)
         command.add_argument("--run", type=Path, required=True, help="the organisation's own folder")
+    command.add_argument("--number", type=int, default=0, help="which of its peers, counted from 0")
     options = parser.parse_args(arguments)
     try:
         consortium = read_checked(definition_path(options.run))
         if options.kind == "orderer":
             asyncio.run(run_orderer(consortium, options.run))
         else:
-            asyncio.run(run_peer(consortium, options.run))
-    except (FedledgerError, OSError, RuntimeError, KeyError) as error:
+            asyncio.run(run_peer(consortium, options.run, options.number))
+    except (FedledgerError, OSError, RuntimeError, LookupError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

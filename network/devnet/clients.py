@@ -56,7 +56,7 @@ class LocalEndorser:
 
 
 class RemoteEndorser:
-    """Another organisation's peer."""
+    """Another peer, of any organisation."""
 
     def __init__(self, node: Node) -> None:
         self.msp_id = node.msp_id
@@ -73,19 +73,23 @@ class RemoteEndorser:
 
 
 class Peers:
-    """The other organisations' peers of the channel as it is configured."""
+    """The other peers of the channel as it is configured, of the own organisation too."""
 
-    def __init__(self, committer: Committer, own_msp: str) -> None:
+    def __init__(self, committer: Committer, own_address: str) -> None:
         self._committer = committer
-        self._own = own_msp
+        self._own = own_address
         self._known: dict[Node, RemoteEndorser] = {}
 
-    def __call__(self) -> dict[str, Any]:
-        """Return an endorser for each other organisation."""
+    def __call__(self) -> dict[str, list[Any]]:
+        """Return the endorsers of each organisation, in the order of the configuration."""
+        found: dict[str, list[Any]] = {}
         for node in self._committer.channel.peers:
-            if node.msp_id != self._own and node not in self._known:
+            if node.address == self._own:
+                continue
+            if node not in self._known:
                 self._known[node] = RemoteEndorser(node)
-        return {node.msp_id: self._known[node] for node in self._committer.channel.peers if node in self._known}
+            found.setdefault(node.msp_id, []).append(self._known[node])
+        return found
 
 
 class Broadcaster:

@@ -54,13 +54,13 @@ def _peer(msp_id: str) -> Identity:
 
 @dataclass
 class Plan:
-    """Collects endorsements until they suffice; an organisation that failed is not asked again.
+    """Collects endorsements until they suffice; an organisation of which every peer failed is not asked again.
 
     Attributes:
         enough: says when endorsements suffice; more of them never make it false.
         candidates: MSP ids of the organisations that may be asked.
         endorsements: by MSP id; invariant: all over the same payload.
-        failed: refused, or gave another payload; invariant: none of them is in `endorsements`.
+        failed: all their peers refused or gave another payload; invariant: none of them is in `endorsements`.
     """
 
     enough: Enough
@@ -81,7 +81,6 @@ class Plan:
         if self.payload is None:
             self.payload = response.payload
         if response.payload != self.payload:
-            self.failed.add(organisation)
             return False
         self.endorsements[organisation] = response.endorsement
         return True

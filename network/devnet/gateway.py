@@ -56,7 +56,7 @@ class Gateway:
         self,
         committer: Committer,
         local: EndorserClient,
-        peers: Callable[[], dict[str, EndorserClient]],
+        peers: Callable[[], dict[str, list[EndorserClient]]],
         ordering: OrderingClient,
     ) -> None:
         self._committer = committer
@@ -65,8 +65,9 @@ class Gateway:
         self._ordering = ordering
         self._counted: tuple[Channel, Endorsers] | None = None
 
-    def _all(self) -> dict[str, EndorserClient]:
-        return {**self._peers(), self._local.msp_id: self._local}
+    def _all(self) -> dict[str, list[EndorserClient]]:
+        others, own = self._peers(), self._local.msp_id
+        return {**others, own: [self._local, *others.get(own, ())]}
 
     def _chaincode_endorsers(self) -> Endorsers:
         """Return whom the channel's endorsement policy counts; found once for each state of the configuration."""
@@ -76,7 +77,7 @@ class Gateway:
             self._counted = channel, Endorsers.of(policy, {node.msp_id for node in channel.peers})
         return self._counted[1]
 
-    def _endorsers(self, proposal: Proposal) -> dict[str, EndorserClient]:
+    def _endorsers(self, proposal: Proposal) -> dict[str, list[EndorserClient]]:
         """Return the peers that run a proposal's chaincode on its channel, by organisation."""
         everyone = self._all() if proposal.channel.channel_id == self._committer.channel.name else {}
         if proposal.chaincode in SYSTEM:
@@ -85,10 +86,10 @@ class Gateway:
         if self._committer.store.current.version(lifecycle.NAMESPACE, sequence) is None:
             return {}
         running = self._chaincode_endorsers().organisations
-        return {name: client for name, client in everyone.items() if name in running}
+        return {name: clients for name, clients in everyone.items() if name in running}
 
     async def evaluate(self, request: Any) -> Any:
-        """Ask one peer, the own one first, and return its result."""
+        """Ask one peer, this one first and then its organisation's others, and return its result."""
         proposal = _open(request.proposed_transaction, "failed to unpack transaction proposal: ")
         channel = proposal.channel.channel_id
         if channel != self._committer.channel.name:
@@ -97,8 +98,8 @@ class Gateway:
         targets = list(request.target_organizations) or sorted(available)
         if proposal.payload.TransientMap and not request.target_organizations:
             targets = [self._local.msp_id]
-        chosen = [available[name] for name in targets if name in available]
-        chosen.sort(key=lambda client: client is not self._local)
+        chosen = [client for name in targets for client in available.get(name, ())]
+        chosen.sort(key=lambda client: (client is not self._local, client.msp_id != self._local.msp_id))
         if not chosen:
             message = f"no peers available to evaluate chaincode {proposal.chaincode} in channel {channel}"
             raise CallError(Code.FAILED_PRECONDITION, message)
@@ -136,7 +137,7 @@ class Gateway:
             await asyncio.gather(*(self._collect(plan, available[name], signed) for name in wanted))
         return p.gateway.EndorseResponse(prepared_transaction=_assemble(proposal, plan.payload, endorsements))
 
-    async def _plan(self, request: Any, proposal: Proposal, available: dict[str, EndorserClient]) -> Plan:
+    async def _plan(self, request: Any, proposal: Proposal, available: dict[str, list[EndorserClient]]) -> Plan:
         wanted = list(request.endorsing_organizations)
         if wanted:
             missing = [name for name in wanted if name not in available]
@@ -161,21 +162,25 @@ class Gateway:
                 )
                 raise CallError(Code.FAILED_PRECONDITION, message)
             return plan
-        await self._collect(plan, self._local, request.proposed_transaction)
-        if plan.errors:
+        await self._collect(plan, available[self._local.msp_id], request.proposed_transaction)
+        if plan.failed:
             raise CallError(Code.ABORTED, f"failed to endorse transaction, {SEE_DETAILS}", plan.errors)
         return plan
 
     @staticmethod
-    async def _collect(plan: Plan, client: EndorserClient, signed: Any) -> None:
-        try:
-            response = await client.process(signed)
-        except EndorserFailure as failure:
-            plan.failed.add(client.msp_id)
-            plan.errors.append(error_detail(client.address, client.msp_id, failure.message))
-            return
-        if not plan.accept(client.msp_id, response):
-            plan.errors.append(error_detail(client.address, client.msp_id, "ProposalResponsePayloads do not match"))
+    async def _collect(plan: Plan, clients: list[EndorserClient], signed: Any) -> None:
+        """Ask the peers of one organisation, one after the other, until one endorses."""
+        for client in clients:
+            try:
+                response = await client.process(signed)
+            except EndorserFailure as failure:
+                problem = failure.message
+            else:
+                if plan.accept(client.msp_id, response):
+                    return
+                problem = "ProposalResponsePayloads do not match"
+            plan.errors.append(error_detail(client.address, client.msp_id, problem))
+        plan.failed.add(clients[0].msp_id)
 
     async def submit(self, request: Any) -> Any:
         """Pass a signed transaction to the ordering service."""

@@ -1,4 +1,4 @@
-"""One organisation's peer: ledger, endorser, gateway and block streams behind one port."""
+"""One peer of an organisation: ledger, endorser, gateway and block streams behind one port."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.devnet.transport import CallError, dial
 from network.folders import folder_of
+from network.plan import peer_process
 
 if TYPE_CHECKING:
     from network.topology import Consortium, Organisation
@@ -114,22 +115,22 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
 class Peer:
     """Everything that one peer process runs."""
 
-    def __init__(self, consortium: Consortium, organisation: Organisation, run: Path, log: Any) -> None:
-        folder = folder_of(run, organisation.name)
-        self.tls = folder.peer() / "tls"
-        signer = SigningIdentity.load(organisation.msp_id, folder.peer() / "msp")
-        store = Store(folder.data(f"peer-{organisation.name}") / "ledger.db")
+    def __init__(self, consortium: Consortium, organisation: Organisation, number: int, run: Path, log: Any) -> None:
+        folder, address = folder_of(run, organisation.name), organisation.peers[number].address
+        self.tls = folder.peer(number) / "tls"
+        signer = SigningIdentity.load(organisation.msp_id, folder.peer(number) / "msp")
+        store = Store(folder.data(peer_process(organisation.name, number)) / "ledger.db")
         window = float(consortium.time_window_s)
         self.committer = Committer(store, consortium.channel, time_window_s=window, log=log)
         if not store.height:
             self.committer.join(genesis.first_block(folder.root))
-        self._link = _link(organisation, folder.chaincode, self.tls, log)
+        self._link = _link(organisation, number, folder.chaincode(number), self.tls, log)
         endorser = Endorser(self.committer, signer, self._link, consortium.chaincode)
-        local = LocalEndorser(organisation.msp_id, organisation.peer.address, endorser)
+        local = LocalEndorser(organisation.msp_id, address, endorser)
         orderer = self.committer.channel.orderers[0]
         self._broadcaster = Broadcaster(orderer, log, bft=bool(self.committer.channel.consenters))
         self._puller = Puller(orderer, self.committer, signer, log)
-        peers = Peers(self.committer, organisation.msp_id)
+        peers = Peers(self.committer, address)
         self._gateway = GatewayService(
             Gateway(self.committer, local, peers, self._broadcaster), GatewayEvents(self.committer)
         )
@@ -148,10 +149,10 @@ class Peer:
         return [asyncio.create_task(run) for run in runs]
 
 
-def _link(organisation: Organisation, chaincode: Path, tls: Path, log: Any) -> ChaincodeLink | None:
+def _link(organisation: Organisation, number: int, chaincode: Path, tls: Path, log: Any) -> ChaincodeLink | None:
     if organisation.role != "member":
         return None
-    address = join(organisation.peer.near, organisation.peer.chaincode_port)
+    address = join(organisation.peers[number].near, organisation.peers[number].chaincode_port)
     roots = (chaincode / "ca.crt").read_bytes()
     channel = dial(address, roots, key=(tls / "server.key").read_bytes(), certificate=(tls / "server.crt").read_bytes())
     return ChaincodeLink(channel, address, log=log)

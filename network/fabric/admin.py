@@ -12,6 +12,7 @@ from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.folders import channel_block, folder_of, lock_path, package_path, public_parts
 from network.package import Lock, read_lock
+from network.plan import peer_process
 from network.processes import answers
 from network.topology import Consortium, Organisation
 
@@ -21,11 +22,12 @@ POLICY = "/Channel/Application/Endorsement"  # the chaincode's policy is the cha
 
 @dataclass(frozen=True)
 class Admin:
-    """The admin of one organisation."""
+    """The admin of one organisation, at one of its peers."""
 
     consortium: Consortium
     run: Path
     organisation: Organisation
+    number: int = 0
 
     def join(self) -> None:
         """Let the peer join the channel, unless it has."""
@@ -55,7 +57,9 @@ class Admin:
         peers: list[str] = []
         for name in approved:
             member = self.consortium.organisation(name)
-            peers += ["--peerAddresses", member.peer.address, "--tlsRootCertFiles", self._tls_root(member)]
+            up = (peer for peer in member.peers if answers(peer.host, peer.port))
+            peer = next(up, member.peer)
+            peers += ["--peerAddresses", peer.address, "--tlsRootCertFiles", self._tls_root(member)]
         self._peer("lifecycle", "chaincode", "commit", *self._definition(), *self._orderer(), *peers)
 
     def committed(self) -> bool:
@@ -105,12 +109,12 @@ class Admin:
 
         Return what it says, on standard error too unless `errors` is false.
         """
-        peer = self.organisation.peer
+        peer = self.organisation.peers[self.number]
         name = self.organisation.name
         folder = folder_of(self.run, name)
         environment = {
             "PATH": os.environ.get("PATH", ""),
-            "FABRIC_CFG_PATH": str(folder.rendered(f"peer-{name}")),
+            "FABRIC_CFG_PATH": str(folder.rendered(peer_process(name, self.number))),
             "CORE_PEER_MSPCONFIGPATH": str(folder.user("admin") / "msp"),
             "CORE_PEER_ADDRESS": peer.address,
             "FABRIC_LOGGING_SPEC": "warn",

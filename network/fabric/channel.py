@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gateway import Endpoint, Gateway, Identity, connect, errors
 from network import codes
 from network.blocking import finish
-from network.connection import profile
+from network.connection import Profile, profile
 from network.errors import NetworkError
 from network.fabric.admin import Admin
 from network.fabric.participation import OrdererAdmin
@@ -32,7 +33,7 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
     present = [(o, folder.root) for o, folder in here(run, consortium)]
     report("joining the channel")
     _together(OrdererAdmin(consortium, root, o, orderer).join for o, root in present for orderer in o.orderers)
-    admins = [Admin(consortium, root, o) for o, root in present if o.peers]
+    admins = [Admin(consortium, root, o, number) for o, root in present for number, _ in enumerate(o.peers)]
     _together(admin.join for admin in admins)
     if not admins:
         return Formed(None)
@@ -41,7 +42,7 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
     if members:
         report("installing and approving the chaincode")
         _together(admin.install for admin in members)
-        formed = _define(members, consortium)
+        formed = _define([admin for admin in members if not admin.number], consortium)
     if formed.committed:
         report("waiting for the gateways")
         finish(_routes(run, consortium, [o for o, _ in present if o.peers]))
@@ -79,21 +80,22 @@ async def _routes(run: Path, consortium: Consortium, present: Sequence[Organisat
     deadline = time.monotonic() + ROUTES_S
     members = [m.msp_id for m in consortium.members]
     wanted = members if len(present) == len(consortium.peer_organisations) else []
-    await asyncio.gather(*(_gateway_routes(run, consortium, o.name, wanted, deadline) for o in present))
+    users = [profile(run, o.name, "client") for o in present]
+    every = [replace(user, peers=(peer,)) for user in users for peer in user.peers]
+    await asyncio.gather(*(_gateway_routes(user, consortium, wanted, deadline) for user in every))
 
 
-async def _gateway_routes(
-    run: Path, consortium: Consortium, organisation: str, wanted: Sequence[str], deadline: float
-) -> None:
-    user = profile(run, organisation, "client")
-    endpoints = [Endpoint(address, root_certificates=root) for address, root in user.peers]
+async def _gateway_routes(user: Profile, consortium: Consortium, wanted: Sequence[str], deadline: float) -> None:
+    """Wait until the gateway of one peer, the profile's only one, reaches the chaincode."""
+    ((address, root),) = user.peers
+    endpoints = [Endpoint(address, root_certificates=root)]
     async with connect(endpoints, Identity(user.msp_id, user.cert_pem), user.signer) as gateway:
         for targets in [[msp_id] for msp_id in wanted] or [[]]:
             while problem := await _problem(gateway, consortium, targets):
                 if time.monotonic() > deadline:
                     whom = ", ".join(targets) or "any member"
-                    message = f"the gateway of {organisation} does not reach {whom}: {problem}"
-                    raise NetworkError(codes.CHAINCODE_NOT_REACHED, message, where=user.peers[0][0])
+                    message = f"the gateway of {user.organisation} does not reach {whom}: {problem}"
+                    raise NetworkError(codes.CHAINCODE_NOT_REACHED, message, where=address)
                 await asyncio.sleep(POLL_S)
 
 

@@ -1,5 +1,6 @@
 """The configuration files of Fabric's peers and orderers, derived from the consortium."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ from network.addresses import join
 from network.fabric.binaries import Version
 from network.fabric.package import builder_path
 from network.folders import OrganisationFolder
-from network.topology import Consortium, Orderer, Organisation
+from network.plan import peer_process
+from network.topology import Consortium, Orderer, Organisation, Peer
 
 MESSAGE_LIMIT = 100 << 20
 GOSSIP_INTERVAL = "1s"  # Fabric's 4 s and 25 s keep gateways from routing for half a minute after a start
@@ -21,11 +23,15 @@ OPERATIONS_HOST = "127.0.0.1"
 
 
 def peer_configuration(
-    consortium: Consortium, folder: OrganisationFolder, organisation: Organisation, version: Version = NEWEST
+    consortium: Consortium,
+    folder: OrganisationFolder,
+    organisation: Organisation,
+    version: Version = NEWEST,
+    number: int = 0,
 ) -> dict[str, Any]:
-    """Return core.yaml of an organisation's peer, for the release of Fabric that runs it."""
-    peer = organisation.peer
-    identity, data = folder.peer(), folder.data(f"peer-{organisation.name}")
+    """Return core.yaml of one of an organisation's peers, for the release of Fabric that runs it."""
+    peer = organisation.peers[number]
+    identity, data = folder.peer(number), folder.data(peer_process(organisation.name, number))
     return {
         "peer": {
             "id": peer.name,
@@ -42,7 +48,7 @@ def peer_configuration(
             "tls": {**_served_with(identity), "rootcert": {"file": str(identity / "tls" / "ca.crt")}},
             **_services(version),
             "authentication": {"timewindow": f"{consortium.time_window_s}s"},
-            "gossip": _gossip(peer.address),
+            "gossip": _gossip(peer, organisation.peers),
             "maxRecvMsgSize": MESSAGE_LIMIT,
             "maxSendMsgSize": MESSAGE_LIMIT,
         },
@@ -138,21 +144,34 @@ def _services(version: Version) -> dict[str, Any]:
     }
 
 
-def _gossip(address: str) -> dict[str, Any]:
+def _gossip(peer: Peer, peers: Sequence[Peer]) -> dict[str, Any]:
+    """Return how a peer meets the other peers, first its organisation's others."""
+    others = [other.address for other in peers if other is not peer]
     return {
-        "bootstrap": address,
-        "endpoint": address,
-        "externalEndpoint": address,
+        "bootstrap": others or [peer.address],
+        "endpoint": peer.address,
+        "externalEndpoint": peer.address,
         "useLeaderElection": False,
-        "orgLeader": True,  # every peer pulls its blocks from the orderers itself
+        "orgLeader": True,  # every peer pulls its blocks from the orderers itself: none waits for another
         "reconnectInterval": GOSSIP_INTERVAL,
         "publishStateInfoInterval": GOSSIP_INTERVAL,
         "requestStateInfoInterval": GOSSIP_INTERVAL,
         "aliveTimeInterval": GOSSIP_INTERVAL,
         "aliveExpirationTimeout": "10s",
         "state": {"enabled": False},
-        "pvtData": {"reconciliationEnabled": False, "implicitCollectionDisseminationPolicy": {"maxPeerCount": 1}},
+        "pvtData": _private_data(len(others)),
     }
+
+
+def _private_data(others: int) -> dict[str, Any]:
+    """Return how the peers of an organisation share which package it approved: that is private data of its own.
+
+    A peer that was not there when the organisation approved asks the others as it commits the block. Where there are no
+    others nothing is to be had, and so it asks nobody.
+    """
+    shared = {"pullRetryThreshold": "30s", "pushAckTimeout": "3s", "reconcileSleepInterval": "5s"} if others else {}
+    counted = {"implicitCollectionDisseminationPolicy": {"maxPeerCount": max(1, others)}}
+    return {"reconciliationEnabled": bool(others), **shared, **counted}
 
 
 def _chaincode(folder: OrganisationFolder) -> dict[str, Any]:

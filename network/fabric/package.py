@@ -11,7 +11,8 @@ from network.addresses import join
 from network.files import write_atomically, write_new
 from network.folders import OrganisationFolder, package_path
 from network.package import TYPE, read_lock
-from network.topology import Consortium, Organisation
+from network.plan import peer_process
+from network.topology import Consortium, Organisation, Peer
 
 DETECT = f"""#!/bin/sh
 # Accepts the packages that this consortium makes.
@@ -34,7 +35,7 @@ def write_package(consortium: Consortium, folder: OrganisationFolder) -> None:
     write_atomically(package_path(folder.root), read_lock(folder.root).package())
     for name, script in (("detect", DETECT), ("build", BUILD), ("release", RELEASE)):
         write_new(builder_path(folder.root) / "bin" / name, script, mode=0o755)
-    write_connection(folder, consortium.organisation(folder.name))
+    write_connections(folder, consortium.organisation(folder.name))
 
 
 def builder_path(folder: Path) -> Path:
@@ -42,20 +43,21 @@ def builder_path(folder: Path) -> Path:
     return package_path(folder).parent / "builder"
 
 
-def write_connection(folder: OrganisationFolder, member: Organisation) -> None:
-    """Write how a member's peer dials its chaincode process; the file holds the peer's TLS key."""
-    write_atomically(connection_path(folder), json.dumps(_connection(folder, member)), mode=0o600)
+def write_connections(folder: OrganisationFolder, member: Organisation) -> None:
+    """Write how each of a member's peers dials its chaincode process; the files hold the peers' TLS keys."""
+    for number, peer in enumerate(member.peers):
+        content = json.dumps(_connection(folder.peer(number) / "tls", peer))
+        write_atomically(connection_path(folder, number), content, mode=0o600)
 
 
-def connection_path(folder: OrganisationFolder) -> Path:
+def connection_path(folder: OrganisationFolder, number: int = 0) -> Path:
     """Return where a member's peer reads how to dial its chaincode process."""
-    return folder.rendered(f"peer-{folder.name}") / "connection.json"
+    return folder.rendered(peer_process(folder.name, number)) / "connection.json"
 
 
-def _connection(folder: OrganisationFolder, member: Organisation) -> dict[str, object]:
-    tls = folder.peer() / "tls"
+def _connection(tls: Path, peer: Peer) -> dict[str, object]:
     return {
-        "address": join(member.peer.host, member.peer.chaincode_port),
+        "address": join(peer.host, peer.chaincode_port),
         "dial_timeout": "10s",
         "tls_required": True,
         "client_auth_required": True,

@@ -18,7 +18,7 @@ from network.fabric.package import connection_path, write_package
 from network.files import write_atomically
 from network.folders import OrganisationFolder, folder_of, owner_of
 from network.organisation import here
-from network.plan import Plan, Process
+from network.plan import Plan, Process, peer_process
 from network.topology import Consortium, Orderer, Organisation
 
 ENVIRONMENT = {
@@ -55,7 +55,7 @@ def fabric_plan(
         "fabric",
         (
             *(_orderer(orderer, folder, binaries) for o, folder in owned for orderer in o.orderers),
-            *(_peer(o, folder, binaries) for o, folder in owned if o.peers),
+            *(_peer(o, number, folder, binaries) for o, folder in owned for number, _ in enumerate(o.peers)),
             *chaincode_processes(consortium, folders, program, lambda _: package_id),
         ),
     )
@@ -85,9 +85,9 @@ def render(consortium: Consortium, run: Path) -> None:
         for orderer in organisation.orderers:
             configuration = orderer_configuration(consortium, folder, orderer)
             _write(folder.rendered(orderer.name) / "orderer.yaml", configuration)
-        if organisation.peers:
-            configuration = peer_configuration(consortium, folder, organisation, version)
-            _write(folder.rendered(f"peer-{organisation.name}") / "core.yaml", configuration)
+        for number, _ in enumerate(organisation.peers):
+            configuration = peer_configuration(consortium, folder, organisation, version, number)
+            _write(folder.rendered(peer_process(organisation.name, number)) / "core.yaml", configuration)
         if organisation.role == "member":
             write_package(consortium, folder)
 
@@ -108,22 +108,23 @@ def _orderer(orderer: Orderer, folder: OrganisationFolder, binaries: Binaries) -
     )
 
 
-def _peer(organisation: Organisation, folder: OrganisationFolder, binaries: Binaries) -> Process:
-    name = f"peer-{organisation.name}"
+def _peer(organisation: Organisation, number: int, folder: OrganisationFolder, binaries: Binaries) -> Process:
+    peer, name = organisation.peers[number], peer_process(organisation.name, number)
     environment = {**ENVIRONMENT, "FABRIC_CFG_PATH": str(folder.rendered(name))}
     if organisation.role == "member":
-        environment["FEDLEDGER_CONNECTION"] = str(connection_path(folder))
+        environment["FEDLEDGER_CONNECTION"] = str(connection_path(folder, number))
     return Process(
         name=name,
         command=(binaries.path("peer"), "node", "start"),
-        host=organisation.peer.host,
-        near=organisation.peer.near,
-        port=organisation.peer.port,
+        host=peer.host,
+        near=peer.near,
+        port=peer.port,
         organisation=organisation.name,
+        number=number,
         environment=environment,
-        health_port=organisation.peer.operations_port,
+        health_port=peer.operations_port,
         health_root=str(folder.known(folder.name).tls_root),
-        other_ports=(organisation.peer.internal_port,),
+        other_ports=(peer.internal_port,),
     )
 
 

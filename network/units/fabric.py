@@ -30,9 +30,8 @@ def fabric_files(
             files[f"rendered/{unit.name}/orderer.yaml"] = _yaml(orderer_configuration(consortium, folder, own))
         elif unit.process.service == "peer":
             organisation = consortium.organisation(unit.process.organisation)
-            files[f"rendered/{unit.name}/core.yaml"] = _yaml(
-                peer_configuration(consortium, folder, organisation, release)
-            )
+            configuration = peer_configuration(consortium, folder, organisation, release, unit.process.number)
+            files[f"rendered/{unit.name}/core.yaml"] = _yaml(configuration)
             files |= {f"rendered/builder/bin/{name}": text for name, text in _BUILDER.items()}
     return files
 

@@ -12,7 +12,7 @@ def hidden_from(unit: Unit, units: Sequence[Unit], places: Places) -> list[Path]
     """Return the authorities' keys, the identities of people and of other processes, and what only those write."""
     folder = places.organisation(unit.process.organisation)
     hidden = {folder.secrets / name / "key.pem" for name in ("ca", "tlsca")}
-    hidden |= {folder.chaincode, folder.blob_service}
+    hidden |= {folder.chaincode(), folder.blob_service}
     hidden |= {folder.user(name) for name in ("admin", "client", "node", MONITOR)}
     for other in units:
         hidden |= {other.identity, *other.writes, *([other.connection] if other.connection else [])}

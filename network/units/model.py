@@ -8,7 +8,7 @@ from typing import Final
 from network import codes
 from network.devnet_plan import PYTHON
 from network.errors import NetworkError
-from network.plan import Plan, Process, Service
+from network.plan import Plan, Process, Service, chaincode_process
 from network.topology import Consortium, Organisation
 from network.units.places import Places
 
@@ -125,9 +125,9 @@ def _of_network(process: Process, places: Places) -> Unit:
     folder = places.organisation(process.organisation)
     relocated = replace(process, command=tuple(places.program(word) for word in process.command))
     if process.service == "chaincode":
-        keys, needs = (folder.chaincode / "server.key",), (folder.terms.parent, folder.blobs)
-        return Unit(relocated, folder.chaincode, keys, process.host, needs=needs)
-    identity = folder.orderer(process.name) if process.service == "orderer" else folder.peer()
+        identity, needs = folder.chaincode(process.number), (folder.terms.parent, folder.blobs)
+        return Unit(relocated, identity, (identity / "server.key",), process.host, needs=needs)
+    identity = folder.orderer(process.name) if process.service == "orderer" else folder.peer(process.number)
     connection = process.environment.get("FEDLEDGER_CONNECTION")
     return Unit(
         relocated,
@@ -137,7 +137,7 @@ def _of_network(process: Process, places: Places) -> Unit:
         connection=Path(connection) if connection else None,
         writes=(folder.data(process.name),),
         needs=(places.folder / "rendered",) if process.environment.get("FABRIC_CFG_PATH") else (),
-        after=(f"chaincode-{process.organisation}",) if connection else (),
+        after=(chaincode_process(process.organisation, process.number),) if connection else (),
         dialled=(process.port,),
         metrics=process.health_port,
     )

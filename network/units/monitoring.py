@@ -14,7 +14,7 @@ MONITOR: Final = "monitor"
 LATE_S: Final = 900
 ENDS_S: Final = 30 * 86_400
 BEHIND_BLOCKS: Final = 20
-BEHIND: Final = 'max by (instance) (fedledger_peer_height) - max by (instance) (fedledger_peer_height{own="yes"})'
+BEHIND: Final = 'max by (instance) (fedledger_peer_height) - min by (instance) (fedledger_peer_height{own="yes"})'
 HEIGHT: Final = 'ledger_blockchain_height{job="fabric"}'
 
 RULES: Final = (
@@ -44,7 +44,7 @@ RULES: Final = (
         "FedledgerPeerBehind",
         f"{BEHIND} > {BEHIND_BLOCKS}",
         "15m",
-        "the own peer is {{ $value }} blocks behind another organisation's",
+        "an own peer is {{ $value }} blocks behind another peer",
         "Look whether it reaches the orderers; it catches up by itself.",
     ),
     (

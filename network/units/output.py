@@ -99,11 +99,11 @@ def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, .
     if asked.kind == "devnet":
         return {}
     from network.fabric.configuration import NEWEST  # noqa: PLC0415
-    from network.fabric.package import write_connection  # noqa: PLC0415  only where it is asked for
+    from network.fabric.package import write_connections  # noqa: PLC0415  only where it is asked for
     from network.units.fabric import fabric_files  # noqa: PLC0415
 
     if any(unit.connection for unit in units):
-        write_connection(folder_of(asked.run, asked.organisation), consortium.organisation(asked.organisation))
+        write_connections(folder_of(asked.run, asked.organisation), consortium.organisation(asked.organisation))
     own = asked.places.organisation(asked.organisation)
     return fabric_files(consortium, own, units, asked.release or NEWEST)
 

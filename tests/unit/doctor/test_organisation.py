@@ -100,7 +100,7 @@ async def test_another_organisations_key_is_named_and_removing_it_mends(own, eve
 async def test_a_certificate_of_another_key_is_named_and_restoring_mends(own):
     certificate = own / PEER / "tls" / "server.crt"
     right = certificate.read_bytes()
-    certificate.write_bytes((folder_of(own, NAME).chaincode / "server.crt").read_bytes())
+    certificate.write_bytes((folder_of(own, NAME).chaincode() / "server.crt").read_bytes())
     assert codes(await found(own)) == {f"certificates of peer-{NAME}": "FL4002"}
     certificate.write_bytes(right)
     assert codes(await found(own)) == {}

@@ -121,7 +121,7 @@ def test_only_the_node_carries_the_role_attribute(made):
 
 
 def test_tls_certificates_serve_both_sides(made):
-    found = certificate(folder_of(made, "hospital-a").chaincode / "server.crt")
+    found = certificate(folder_of(made, "hospital-a").chaincode() / "server.crt")
     usage = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
 

@@ -78,13 +78,14 @@ CASES = {
         series('fedledger_disk_free_bytes{folder="blobs"}', *repeated(11, 20)),
     ),
     "FedledgerPeerBehind": (
-        series('fedledger_peer_height{own="yes",organisation="a",instance="i"}', *repeated(79, 30)),
-        series('fedledger_peer_height{own="yes",organisation="a",instance="i"}', *repeated(80, 30)),
+        series('fedledger_peer_height{own="yes",organisation="a",peer="peer1",instance="i"}', *repeated(79, 30)),
+        series('fedledger_peer_height{own="yes",organisation="a",peer="peer1",instance="i"}', *repeated(80, 30)),
     ),
 }
 BESIDE = (
     series('fedledger_disk_bytes{folder="blobs"}', *repeated(100, 120)),
-    series('fedledger_peer_height{own="no",organisation="b",instance="i"}', *repeated(100, 120)),
+    series('fedledger_peer_height{own="no",organisation="b",peer="peer0",instance="i"}', *repeated(100, 120)),
+    series('fedledger_peer_height{own="yes",organisation="a",peer="peer0",instance="i"}', *repeated(100, 120)),
 )
 AFTER = {"FedledgerCertificateEnds": "90m", "FedledgerPeerBehind": "20m", "FedledgerDiskNearlyFull": "10m"}
 

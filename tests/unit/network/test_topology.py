@@ -139,8 +139,8 @@ def test_a_port_of_ones_own_overrides_the_allotted_one(load):
             "organisations:",
             "2 members must hold a blob for its commitment, others can reach 1",
         ),
-        (lambda v: v["organisations"][1].update(peers=[{}, {"port": 40000}]), "  - port: 40000", "also used by"),
-        (lambda v: v["organisations"][1].update(peers=[]), "- name: hospital-a", "exactly one peer"),
+        (lambda v: v["organisations"][1].update(peers=[{}, {"port": 17011}]), "  - port: 17011", "also used by"),
+        (lambda v: v["organisations"][1].update(peers=[]), "- name: hospital-a", "hospital-a has no peer"),
     ],
 )
 def test_a_wrong_definition_is_refused_with_its_place(load, tmp_path, change, line, message):

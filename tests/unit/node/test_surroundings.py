@@ -51,13 +51,18 @@ async def test_heights_of_all_peers_are_told_and_one_that_is_silent_keeps_its_fi
     monkeypatch.setattr(surroundings, "EVERY_S", 0.001)
     metrics, egress = Metrics(), tmp_path / "egress.jsonl"
     own = profile(config.run, "hospital-a", "node")
+
+    def height_of(name: str) -> float | None:
+        mine = "yes" if name == own.organisation else "no"
+        return sample(metrics, "peer_height", organisation=name, own=mine, peer=f"peer0.{name}")
+
     async with surroundings.watched(config, own, metrics, Health(), EgressLog(egress)):
-        await until(lambda: sample(metrics, "peer_height", organisation="hospital-b", own="no") == 9)
-        assert sample(metrics, "peer_height", organisation="hospital-a", own="yes") == 7
-        assert sample(metrics, "peer_height", organisation="hospital-c", own="no") is None
+        await until(lambda: height_of("hospital-b") == 9)
+        assert height_of("hospital-a") == 7
+        assert height_of("hospital-c") is None
         heights["hospital-c"], heights["hospital-b"] = 10, TimeoutError("down")
-        await until(lambda: sample(metrics, "peer_height", organisation="hospital-c", own="no") == 10)
-        assert sample(metrics, "peer_height", organisation="hospital-b", own="no") == 9
+        await until(lambda: height_of("hospital-c") == 10)
+        assert height_of("hospital-b") == 9
     asked = egress.read_text()
     assert '"to": "hospital-b"' in asked
     assert '"to": "hospital-a"' not in asked

@@ -7,6 +7,7 @@ from ._codes import ValidationCode
 from ._commit import Commit, Status
 from ._contract import Contract
 from ._events import EventStream
+from ._failover import Failover
 from ._gateway import Gateway, connect
 from ._identity import Identity, Signer
 from ._mock import MockRefusal, MockTransport
@@ -27,6 +28,7 @@ __all__ = [
     "Endpoint",
     "EventStream",
     "EventsRequest",
+    "Failover",
     "FileCheckpointer",
     "Gateway",
     "GrpcTransport",

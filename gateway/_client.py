@@ -1,7 +1,8 @@
 """What every stage needs: a transport, an identity, a signer, deadlines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ._horizon import Horizon
 from ._identity import Identity, Signer
 from ._transport import Transport
 from .encoding import sha256
@@ -30,6 +31,7 @@ class Client:
     signer: Signer | None
     deadlines: Deadlines
     creator: bytes
+    horizon: Horizon = field(default_factory=Horizon, repr=False, compare=False)
 
     def digest(self, message: bytes) -> bytes:
         """Return what is to be signed for a message."""

@@ -69,8 +69,11 @@ class Commit:
         """
         signed = self if self._signature else self.with_signature(self._client.sign(self.digest))
         seconds = self._client.deadlines.commit_status if deadline is None else deadline
+        address = self._client.transport.address
         raw = await self._client.call("CommitStatus", signed.bytes, seconds, CommitStatusError, self.transaction_id)
         response = gateway_pb2.CommitStatusResponse.FromString(raw)
+        channel = gateway_pb2.CommitStatusRequest.FromString(self._request).channel_id
+        self._client.horizon.see(channel, response.block_number, address)
         return Status(self.transaction_id, ValidationCode(response.result), response.block_number)
 
     def with_signature(self, signature: Octets) -> "Commit":

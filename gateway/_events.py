@@ -34,6 +34,9 @@ class Source(Protocol[T]):
     def request(self, position: Position) -> tuple[str, bytes]:
         """Return the method's path and the signed request for events from a position."""
 
+    def seen(self, block: int, address: str) -> None:
+        """Note that the peer at an address holds a block."""
+
     def read(self, raw: bytes) -> list[tuple[T, Position]]:
         """Return the events of a response, each with the position after it; TransportError where it is a failure."""
 
@@ -60,6 +63,7 @@ class EventStream(Generic[T]):
     _broken_since: float | None = field(default=None, repr=False)
     _failures: int = field(default=0, repr=False)
     _asked_at: float = field(default=0.0, repr=False)
+    _address: str = field(default="", repr=False)  # of the peer whose stream is read
 
     async def open(self) -> Self:
         """Fix where "from now on" begins; what is committed after it returns is seen.
@@ -114,12 +118,17 @@ class EventStream(Generic[T]):
     async def _receive(self) -> None:
         if self._responses is None:
             path, request = self._source.request(self._position)
+            self._address = self._transport.address
             self._responses = self._transport.stream(path, request)
             self._asked_at = time.monotonic()
         raw = await anext(self._responses, None)
         if raw is None:
             raise TransportError(StatusCode.UNAVAILABLE, "the peer ended the stream")
-        self._waiting.extend(self._source.read(raw))
+        events = self._source.read(raw)
+        for _, position in events[-1:]:
+            block = position.block_number or 0
+            self._source.seen(block if position.transaction_id else block - 1, self._address)
+        self._waiting.extend(events)
         self._forget_failures()
 
     async def _recover(self, error: TransportError) -> None:

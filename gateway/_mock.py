@@ -55,12 +55,20 @@ class MockTransport:
         self._cuts = 0
 
     @property
+    def address(self) -> str:
+        """Empty: there is one peer."""
+        return ""
+
+    @property
     def tls_certificate_hash(self) -> bytes:
         """Empty: there is no TLS."""
         return b""
 
     async def connect(self, deadline: float) -> None:
         """Return at once."""
+
+    def pass_over(self, address: str, reason: str) -> None:
+        """Do nothing: there is one peer."""
 
     async def close(self) -> None:
         """End every stream."""

@@ -1,5 +1,7 @@
 """The three kinds of events: of a chaincode, whole blocks, filtered blocks."""
 
+import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ from fabric_protos.peer import events_pb2
 from . import _messages
 from ._checkpoint import Position
 from ._client import Client
-from .errors import StatusCode, TransportError
+from .errors import GatewayError, StatusCode, TransportError
 
 CHAINCODE_EVENTS = "/gateway.Gateway/ChaincodeEvents"
 BLOCKS = "/protos.Deliver/Deliver"
@@ -61,6 +63,10 @@ class ChaincodeEvents:
         """See Source."""
         return await _next_block(self.client, self.channel, FILTERED_BLOCKS)
 
+    def seen(self, block: int, address: str) -> None:
+        """See Source."""
+        self.client.horizon.see(self.channel, block, address)
+
     def request(self, position: Position) -> tuple[str, bytes]:
         """See Source."""
         unsigned = self.unsigned(position)
@@ -90,6 +96,10 @@ class Blocks:
         """See Source."""
         return await _next_block(self.client, self.channel, self.path)
 
+    def seen(self, block: int, address: str) -> None:
+        """See Source."""
+        self.client.horizon.see(self.channel, block, address)
+
     def request(self, position: Position) -> tuple[str, bytes]:
         """See Source."""
         unsigned = self.unsigned(position)
@@ -117,6 +127,9 @@ class Presigned:
     async def start(self) -> Position:
         """See Source."""
         return Position()
+
+    def seen(self, block: int, address: str) -> None:
+        """See Source."""
 
     def request(self, position: Position) -> tuple[str, bytes]:
         """See Source."""
@@ -172,3 +185,25 @@ async def _next_block(client: Client, channel: str, path: str) -> Position:
         ((_, position),) = read_blocks(raw)
         return position
     raise TransportError(StatusCode.UNAVAILABLE, "the peer did not tell its newest block")
+
+
+async def require_horizon(client: Client, channel: str, deadline: float, error_type: type[GatewayError]) -> None:
+    """Wait until the peer in use holds the newest block that another has shown; a peer that does not is passed over.
+
+    Raises:
+        GatewayError: of the given type, the peer does not show the block in time.
+    """
+    address = client.transport.address
+    block = client.horizon.lacking(channel, address)
+    if block is None or client.signer is None:
+        return
+    path, request = Blocks(client, channel, FILTERED_BLOCKS).request(Position(block))
+    try:
+        stream: Any = client.transport.stream(path, request)
+        async with asyncio.timeout(deadline), aclosing(stream) as responses:
+            read_blocks(await anext(responses))
+    except (TransportError, TimeoutError, StopAsyncIteration) as error:
+        reason = f"the peer at {address} does not show block {block}, which another peer has: {error}"
+        client.transport.pass_over(address, reason)
+        raise error_type(reason, code=StatusCode.UNAVAILABLE) from None
+    client.horizon.see(channel, block, address)

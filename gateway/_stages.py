@@ -17,6 +17,7 @@ from . import _messages
 from ._client import Client
 from ._commit import Commit
 from ._messages import Octets
+from ._sources import require_horizon
 from .encoding import parse
 from .errors import EndorseError, EvaluateError, SubmitError
 
@@ -147,6 +148,7 @@ class Proposal:
             target_organizations=self._organizations,
         )
         seconds = self._client.deadlines.evaluate if deadline is None else deadline
+        await require_horizon(self._client, self._channel, seconds, EvaluateError)
         raw = await self._client.call(
             "Evaluate", request.SerializeToString(), seconds, EvaluateError, self.transaction_id
         )
@@ -168,6 +170,7 @@ class Proposal:
             endorsing_organizations=self._organizations,
         )
         seconds = self._client.deadlines.endorse if deadline is None else deadline
+        await require_horizon(self._client, self._channel, seconds, EndorseError)
         raw = await self._client.call(
             "Endorse", request.SerializeToString(), seconds, EndorseError, self.transaction_id
         )

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from fabric_protos.gateway import gateway_pb2
 from google.rpc import status_pb2
 
 from ._diagnosis import cause, destination
+from ._failover import Choice, Failover
 from .errors import ConnectError, ErrorDetail, StatusCode, TransportError
 
 _MAX_MESSAGE_BYTES = 100 * 1024 * 1024  # what a Fabric peer accepts and sends
@@ -85,6 +86,10 @@ class Transport(Protocol):
     """Carries serialized messages to a gateway; failures are TransportError."""
 
     @property
+    def address(self) -> str:
+        """The peer that the next call goes to; "" where there is only one."""
+
+    @property
     def tls_certificate_hash(self) -> bytes:
         """SHA-256 of the client's TLS certificate in DER; empty without mutual TLS."""
 
@@ -101,82 +106,101 @@ class Transport(Protocol):
     def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
         """Send one request and yield responses until the other side ends or breaks the stream."""
 
+    def pass_over(self, address: str, reason: str) -> None:
+        """Use another peer than this one, where there is one."""
+
     async def close(self) -> None:
         """Give back every connection; calls under way are cancelled."""
 
 
 class GrpcTransport:
-    """gRPC to the first of several peers that answers, moving on when its connection is lost."""
+    """gRPC to the first of several peers that answers; one that is dead is left, and used again once it is back.
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    Args:
+        endpoints: peers of one organisation, which believes each of them, in the order of preference.
+        failover: when one is left and used again, where the defaults do not fit.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], failover: Failover | None = None) -> None:
         if not endpoints:
             raise ValueError("at least one endpoint is needed")
         self._links = [_Link(endpoint) for endpoint in endpoints]
-        self._current = 0
+        self._choice = Choice(self._links, failover or Failover())
 
     @property
     def address(self) -> str:
         """The address of the peer in use."""
-        return self._links[self._current].endpoint.address
+        return self._links[self._choice.current].address
 
     @property
     def tls_certificate_hash(self) -> bytes:
         """See Transport."""
-        return self._links[self._current].endpoint.tls_certificate_hash
+        return self._links[self._choice.current].endpoint.tls_certificate_hash
 
     async def connect(self, deadline: float) -> None:
         """See Transport; endpoints are tried in their order, each for an equal part of the time."""
         for _ in self._links:
-            if await self._links[self._current].ready(deadline / len(self._links)):
+            index = self._choice.current
+            if await self._links[index].ready(deadline / len(self._links)):
                 return
-            self._move_on(self._current)
+            self._choice.lost(index, "no connection")
         causes = await asyncio.gather(*(link.cause() for link in self._links))
         said = "; ".join(f"{link.endpoint.address}: {cause}" for link, cause in zip(self._links, causes, strict=True))
         raise ConnectError(f"no peer answered within {deadline:g} s: {said}", code=StatusCode.UNAVAILABLE)
 
     async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
         """See Transport; the call itself is never repeated, the next one goes elsewhere."""
-        index = self._current
+        index = self._choice.current
         link = self._links[index]
+        call = link.method(path, streaming=False)(request, timeout=deadline)
         try:
-            response: bytes = await link.method(path, streaming=False)(request, timeout=deadline)
+            with link.carrying(call):
+                response: bytes = await call
         except grpc.aio.AioRpcError as error:
             self._look_after(index, error)
             raise _translated(error) from error
+        self._choice.answered(index)
         return response
 
     async def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
         """See Transport."""
-        index = self._current
-        call = self._links[index].method(path, streaming=True)()
+        index = self._choice.current
+        link = self._links[index]
+        call = link.method(path, streaming=True)()
         try:
-            # A call that failed already cannot be written to; its status comes below.
-            with suppress(asyncio.InvalidStateError):
-                await call.write(request)
-                await call.done_writing()
-            while (response := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
-                yield response
-            if (code := await call.code()) is not grpc.StatusCode.OK:
-                raise TransportError(_code(code), await call.details() or "", _details(await call.trailing_metadata()))
+            with link.carrying(call, stream=True):
+                # A call that failed already cannot be written to; its status comes below.
+                with suppress(asyncio.InvalidStateError):
+                    await call.write(request)
+                    await call.done_writing()
+                while (response := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined]
+                    yield response
+                if (code := await call.code()) is not grpc.StatusCode.OK:
+                    details = _details(await call.trailing_metadata())
+                    raise TransportError(_code(code), await call.details() or "", details)
         except grpc.aio.AioRpcError as error:
             self._look_after(index, error)
             raise _translated(error) from error
         finally:
             call.cancel()
 
+    def pass_over(self, address: str, reason: str) -> None:
+        """See Transport."""
+        for index, link in enumerate(self._links):
+            if link.address == address:
+                self._choice.lost(index, reason)
+
     async def close(self) -> None:
         """See Transport."""
+        await self._choice.close()
         for link in self._links:
             await link.close()
 
     def _look_after(self, index: int, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.UNAVAILABLE and not self._links[index].is_ready:
-            self._move_on(index)
-
-    def _move_on(self, index: int) -> None:
-        # Many calls may fail together: only the first of them moves on.
-        if index == self._current:
-            self._current = (index + 1) % len(self._links)
+            self._choice.lost(index, error.details() or "no connection")
+        elif error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            self._choice.late(index)
 
 
 class _Link:
@@ -186,23 +210,16 @@ class _Link:
         self.endpoint = endpoint
         self._channel: Any = None
         self._methods: dict[str, Callable[..., Any]] = {}
+        self._calls: dict[Any, bool] = {}  # those under way; whether each is a stream
+
+    @property
+    def address(self) -> str:
+        return self.endpoint.address
 
     @property
     def channel(self) -> Any:
         if self._channel is None:
-            options = list(_CHANNEL_OPTIONS)
-            end = self.endpoint
-            if destination(end.address).is_loopback:
-                options.append(("grpc.enable_http_proxy", 0))  # a proxy's loopback is its own
-            if end.server_name is not None:
-                options.append(("grpc.ssl_target_name_override", end.server_name))  # type: ignore[arg-type]
-            if end.plaintext:
-                self._channel = grpc.aio.insecure_channel(end.address, options)
-            else:
-                credentials = grpc.ssl_channel_credentials(
-                    end.root_certificates, end.client_key, end.client_certificate
-                )
-                self._channel = grpc.aio.secure_channel(end.address, credentials, options)
+            self._channel = _channel(self.endpoint)
         return self._channel
 
     @property
@@ -216,17 +233,34 @@ class _Link:
         return self._methods[path]
 
     async def ready(self, deadline: float) -> bool:
+        return await _connected(self.channel, deadline)
+
+    async def answers(self, deadline: float) -> bool:
+        channel = _channel(self.endpoint, ("grpc.use_local_subchannel_pool", 1))  # shares no connection
         try:
-            async with asyncio.timeout(deadline):
-                state = self.channel.get_state(try_to_connect=True)
-                while state is not _READY:
-                    if state in _FAILED:
-                        return False
-                    await self.channel.wait_for_state_change(state)
-                    state = self.channel.get_state(try_to_connect=True)
-        except TimeoutError:
-            return False
-        return True
+            return await _connected(channel, deadline)
+        finally:
+            await channel.close()
+
+    @contextmanager
+    def carrying(self, call: Any, *, stream: bool = False) -> Iterator[None]:
+        """Know a call while it lasts; one that is abandoned meanwhile fails as on a lost connection."""
+        self._calls[call] = stream
+        try:
+            yield
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if call in self._calls or (task is not None and task.cancelling()):
+                raise  # not the call was given up, but who waits for it
+            raise TransportError(StatusCode.UNAVAILABLE, f"the peer at {self.address} was left") from None
+        finally:
+            self._calls.pop(call, None)
+
+    def abandon(self, *, streams_only: bool) -> None:
+        for call, stream in list(self._calls.items()):
+            if stream or not streams_only:
+                del self._calls[call]
+                call.cancel()
 
     async def cause(self) -> str:
         """Return why the peer does not answer."""
@@ -240,6 +274,31 @@ class _Link:
     async def close(self) -> None:
         if self._channel is not None:
             await self._channel.close()
+
+
+def _channel(end: Endpoint, *more: tuple[str, int]) -> Any:
+    options: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, *more]
+    if destination(end.address).is_loopback:
+        options.append(("grpc.enable_http_proxy", 0))  # a proxy's loopback is its own
+    if end.server_name is not None:
+        options.append(("grpc.ssl_target_name_override", end.server_name))
+    if end.plaintext:
+        return grpc.aio.insecure_channel(end.address, options)
+    credentials = grpc.ssl_channel_credentials(end.root_certificates, end.client_key, end.client_certificate)
+    return grpc.aio.secure_channel(end.address, credentials, options)
+
+
+async def _connected(channel: Any, deadline: float) -> bool:
+    """Wait for a connection with its handshake; say whether there is one in time."""
+    try:
+        async with asyncio.timeout(deadline):
+            while (state := channel.get_state(try_to_connect=True)) is not _READY:
+                if state in _FAILED:
+                    return False
+                await channel.wait_for_state_change(state)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _require_certificates(what: str, pem: object) -> None:

@@ -1,6 +1,7 @@
 """What operators see: structured logs, Prometheus metrics and a health endpoint on the loopback interface."""
 
 import logging
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -12,7 +13,7 @@ from fl_node.metrics import Health, Metrics
 
 
 def configure_logs() -> None:
-    """Log one JSON object a line on standard output, with an ISO time in UTC."""
+    """Log one JSON object a line on standard output, with an ISO time in UTC; what libraries log comes there too."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -24,6 +25,21 @@ def configure_logs() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(),  # to standard output as it is when something is logged
     )
+    root = logging.getLogger()
+    root.handlers = [*(each for each in root.handlers if not isinstance(each, _Records)), _Records()]
+    logging.getLogger("gateway").setLevel(logging.INFO)  # which peer it uses
+
+
+class _Records(logging.Handler):
+    """Logs what libraries tell Python's own logging; `event` and `fields` of a record are taken as such."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record."""
+        fields: dict[str, Any] = {"logger": record.name, **getattr(record, "fields", {})}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        event = getattr(record, "event", None) or record.getMessage()
+        structlog.get_logger(record.name).log(record.levelno, event, **fields)
 
 
 async def serve(metrics: Metrics, health: Health, port: int) -> web.AppRunner:

@@ -34,11 +34,17 @@ def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 
 @contextlib.contextmanager
 def network(
-    folder: Path, request: pytest.FixtureRequest, *more: str, out_of_reach: str = "", channel: str = "", **terms: int
+    folder: Path,
+    request: pytest.FixtureRequest,
+    *more: str,
+    out_of_reach: str = "",
+    two_peers: str = "",
+    channel: str = "",
+    **terms: int,
 ) -> Iterator[Path]:
     """Run a network with short phases, of the default definition's members and some more, and perhaps other terms.
 
-    Nobody can open a connection to the blob service of who is out of reach.
+    Nobody can open a connection to the blob service of who is out of reach; one organisation may have two peers.
     """
     raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
     raw["federation"]["parameters"] |= TIMES | terms
@@ -48,6 +54,8 @@ def network(
     for organisation in raw["organisations"]:
         if organisation["name"] == out_of_reach:
             organisation["inbound"] = False
+        if organisation["name"] == two_peers:
+            organisation["peers"] = 2
     folder.mkdir(exist_ok=True)
     definition = folder / "definition.yaml"
     definition.write_text(yaml.safe_dump(raw))

@@ -116,17 +116,24 @@ def import_(
         out.print(f"{entry['organisation']}: {entry['fingerprint']}", markup=False, highlight=False, soft_wrap=True)
 
 
-def genesis(run: Folder = DEFAULT_RUN, as_json: Json = False) -> None:
+def genesis(
+    taken: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, dir_okay=False, help="Who joins later: a member's channel.block."),
+    ] = None,
+    run: Folder = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
     """Render the channel's first block from everybody's public parts; all who do get the same bytes."""
     import hashlib
 
     from network.connection import own_folder
     from network.folders import channel_block
-    from network.genesis import write
+    from network.genesis import take, write
 
     with explained(as_json=as_json):
         folder, consortium = own_folder(run)
-        new = write(folder.root, consortium, folder.kind)
+        new = take(folder.root, consortium, taken) if taken else write(folder.root, consortium, folder.kind)
         path = channel_block(folder.root)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     text = f"{path} {'is written' if new else 'was there, and is the same'}\nSHA-256 {digest}"

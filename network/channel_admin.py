@@ -23,6 +23,9 @@ COMMIT_S = 30.0
 CALL_S = 15.0
 POLL_S = 0.2
 NONCE_BYTES = 24
+DELIVER = "/protos.Deliver/Deliver"
+ORDERERS_DELIVER = "/orderer.AtomicBroadcast/Deliver"
+"""Its responses are the peer's as far as they hold blocks."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,13 @@ class ChannelAdmin:
 
     @classmethod
     def of(cls, user: Profile) -> "ChannelAdmin":
-        """Return the admin of a profile; the caller closes its transport."""
+        """Return the admin of a profile, at its own peers or, where it only orders, at its own orderers.
+
+        The caller closes its transport.
+        """
+        dialled = user.peers or [(address, root) for address, root in user.orderers if root == user.own_tls_root]
         endpoints = [
-            Endpoint(address, root, user.tls_client_cert_pem, user.tls_client_key_pem) for address, root in user.peers
+            Endpoint(address, root, user.tls_client_cert_pem, user.tls_client_key_pem) for address, root in dialled
         ]
         return cls(user, GrpcTransport(endpoints))
 
@@ -49,19 +56,19 @@ class ChannelAdmin:
         newest = await self._block(ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest()))
         return config_of(await self._block(_at(last_config_index(newest))))
 
-    async def submit(self, update: Any, signers: Sequence[Profile], sequence: int) -> None:
-        """Sign an update by several admins, let the orderers decide, and wait until the peer has it.
+    async def submit(self, update: bytes, signatures: Sequence[Any], sequence: int) -> None:
+        """Let the orderers decide on a signed update, and wait until the peer has it.
 
         Args:
-            update: a ConfigUpdate.
-            signers: whose signatures the policies ask for.
-            sequence: of the Config that it was computed from.
+            update: a ConfigUpdate, as it was signed.
+            signatures: ConfigSignatures, as `signature_of` makes them.
+            sequence: of the Config that it changes.
 
         Raises:
             NetworkError: FL1061 if the orderers refuse, FL1062 if the change does not arrive in time.
         """
         request = gateway_pb2.SubmitRequest(channel_id=self.user.channel)
-        request.prepared_transaction.CopyFrom(_envelope(self.user, update, signers))
+        request.prepared_transaction.CopyFrom(_envelope(self.user, update, signatures))
         try:
             await self.transport.unary("/gateway.Gateway/Submit", request.SerializeToString(), CALL_S)
         except errors.TransportError as error:
@@ -70,7 +77,7 @@ class ChannelAdmin:
                 codes.CHANGE_REFUSED, f"the orderers refuse the change: {error.message} {details}".strip()
             ) from None
         deadline = time.monotonic() + COMMIT_S
-        while (await self.config()).sequence <= sequence:
+        while not await self._has_more_than(sequence):
             if time.monotonic() > deadline:
                 hint = "See the orderers' logs; it is safe to try again."
                 raise NetworkError(
@@ -78,23 +85,29 @@ class ChannelAdmin:
                 )
             await asyncio.sleep(POLL_S)
 
+    async def _has_more_than(self, sequence: int) -> bool:
+        """Say whether the peer has a later configuration; one that does not answer may have it soon."""
+        try:
+            return bool((await self.config()).sequence > sequence)
+        except NetworkError:
+            return False
+
     async def _block(self, where: Any) -> Any:
         seek = ab_pb2.SeekInfo(start=where, stop=where, behavior=ab_pb2.SeekInfo.SeekBehavior.FAIL_IF_NOT_READY)
         header = _header(self.user, common_pb2.HeaderType.DELIVER_SEEK_INFO, self.transport.tls_certificate_hash)
         payload = common_pb2.Payload(header=header, data=seek.SerializeToString())
         request = _signed_envelope(self.user, payload).SerializeToString()
         try:
-            async for raw in self.transport.stream("/protos.Deliver/Deliver", request):
+            async for raw in self.transport.stream(DELIVER if self.user.peers else ORDERERS_DELIVER, request):
                 response = events_pb2.DeliverResponse.FromString(raw)
                 if response.WhichOneof("Type") == "block":
                     return response.block
         except errors.TransportError as error:
-            message, address = error.message, self.user.peers[0][0]
             hint = "Bring the network up and try again."
             raise NetworkError(
-                codes.PEER_SILENT, f"the peer does not answer: {message}", where=address, hint=hint
+                codes.PEER_SILENT, f"the peer does not answer: {error.message}", where=self.user.organisation, hint=hint
             ) from None
-        raise NetworkError(codes.PEER_SILENT, "the peer gives no block", where=self.user.peers[0][0])
+        raise NetworkError(codes.PEER_SILENT, "the peer gives no block", where=self.user.organisation)
 
 
 def config_of(block: Any) -> Any:
@@ -112,13 +125,14 @@ def last_config_index(block: Any) -> int:
     return index
 
 
-def _envelope(creator: Profile, update: Any, signers: Sequence[Profile]) -> Any:
-    content = update.SerializeToString(deterministic=True)
-    signed = configtx_pb2.ConfigUpdateEnvelope(config_update=content)
-    for signer in signers:
-        header = _signature_header(signer)
-        signature = _sign(signer, header + content)
-        signed.signatures.append(configtx_pb2.ConfigSignature(signature_header=header, signature=signature))
+def signature_of(signer: Profile, update: bytes) -> Any:
+    """Return an identity's ConfigSignature of a ConfigUpdate."""
+    header = _signature_header(signer)
+    return configtx_pb2.ConfigSignature(signature_header=header, signature=_sign(signer, header + update))
+
+
+def _envelope(creator: Profile, update: bytes, signatures: Sequence[Any]) -> Any:
+    signed = configtx_pb2.ConfigUpdateEnvelope(config_update=update, signatures=signatures)
     header = _header(creator, common_pb2.HeaderType.CONFIG_UPDATE)
     return _signed_envelope(creator, common_pb2.Payload(header=header, data=signed.SerializeToString()))
 

@@ -12,6 +12,7 @@ from network.ceremony_cli import genesis, import_, verify_genesis
 from network.checkout import DEFAULT_RUN
 from network.console import EXIT_NOT_UP, Json, emit_json, explained, note, out
 from network.units.cli import render
+from network.update.cli import update
 
 FOLLOW_S = 0.2
 
@@ -21,6 +22,7 @@ network.command("render")(render)
 network.command("import")(import_)
 network.command("genesis")(genesis)
 network.command("verify-genesis")(verify_genesis)
+network.add_typer(update, name="update")
 
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Name = Annotated[str, typer.Argument(help="A process, such as orderer1, peer-hospital-a or chaincode-hospital-a.")]

@@ -66,6 +66,15 @@ FINGERPRINT_DIFFERS: Final = "FL1105"
 PARTS_MISSING: Final = "FL1106"
 GENESIS_DIFFERS: Final = "FL1107"
 NO_GENESIS: Final = "FL1108"
+UPDATE_UNREADABLE: Final = "FL1150"
+UPDATE_STALE: Final = "FL1151"
+UPDATE_DIFFERS: Final = "FL1152"
+UPDATE_IN_FORCE: Final = "FL1153"
+UPDATE_UNFIT: Final = "FL1154"
+SIGNATURES_MISSING: Final = "FL1155"
+SIGNATURE_NOT_ASKED_FOR: Final = "FL1156"
+NOT_A_WRITER: Final = "FL1157"
+UPDATE_NOT_IN_FORCE: Final = "FL1158"
 CATALOGUE: Final = {
     DEFINITION_UNREADABLE: Entry(
         "The definition cannot be read as YAML, or names a key twice.", "Correct the file; the message names the line."
@@ -211,5 +220,31 @@ CATALOGUE: Final = {
     NO_GENESIS: Entry(
         "The channel's first block is not here.", "Import all exports, then `fedledger network genesis`."
     ),
+    UPDATE_UNREADABLE: Entry(
+        "A file is no change of a channel's configuration.",
+        "Ask for the file that `fedledger network update propose` wrote.",
+    ),
+    UPDATE_STALE: Entry(
+        "An update file was made for an earlier configuration of the channel.",
+        "Have it proposed again; the signatures on it count no more.",
+    ),
+    UPDATE_DIFFERS: Entry(
+        "An update file does something other than it says; nothing was signed or sent.",
+        "Do not sign it. Ask who gave it to you for the file that was proposed, and compare.",
+    ),
+    UPDATE_IN_FORCE: Entry("The channel has this change already.", ""),
+    UPDATE_UNFIT: Entry(
+        "A change does not fit the channel: no such organisation or orderer there, or one that may not go.", ""
+    ),
+    SIGNATURES_MISSING: Entry(
+        "An update file lacks signatures that the channel's policies ask for; nothing was sent.",
+        "Let an administrator of the organisations that are named run `fedledger network update sign FILE`.",
+    ),
+    SIGNATURE_NOT_ASKED_FOR: Entry("The channel's policies do not ask for this organisation's signature.", ""),
+    NOT_A_WRITER: Entry(
+        "Only members send changes to the channel.",
+        "Give the file to a member for `fedledger network update submit FILE`.",
+    ),
+    UPDATE_NOT_IN_FORCE: Entry("The channel does not have this change yet.", "Wait until it is submitted."),
 }
 """Code → what it means and, where one thing fits every case, what to do."""

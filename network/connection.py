@@ -40,6 +40,11 @@ class Profile:
         return signer_of(self.key_pem)
 
     @property
+    def own_tls_root(self) -> bytes:
+        """Return the TLS root of the own organisation."""
+        return self.tls_roots[self.organisation]
+
+    @property
     def tls_bundle_pem(self) -> bytes:
         """Return the TLS roots of all organisations in one."""
         return b"".join(self.tls_roots.values())

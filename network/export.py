@@ -7,7 +7,7 @@ The file is JSON: `content` (who it is, and its public files by path), the admin
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Self
@@ -32,6 +32,8 @@ PUBLIC: Final = (
     "orderers/*/tls/server.crt",
 )
 """All that is exported and imported; nothing else can be in the file, a private key least of all."""
+INNER: Final[Any] = {"listen": True, "peers": {"__all__": {"listen"}}, "orderers": {"__all__": {"listen"}}}
+"""What of an entry is nobody else's business: the addresses within the organisation's own network."""
 MOST_BYTES: Final = 1 << 20
 GROUPS: Final = 10
 GROUP: Final = 4
@@ -39,11 +41,12 @@ GROUP: Final = 4
 
 @dataclass(frozen=True)
 class Export:
-    """An organisation's public parts, and who signed them; files are text by path."""
+    """An organisation's public parts, and who signed them; files are text by path, entry is that in the definition."""
 
     organisation: str
     msp_id: str
     role: str
+    entry: Mapping[str, Any]
     files: Mapping[str, str]
     certificate: str
     signature: bytes
@@ -54,7 +57,8 @@ class Export:
         try:
             value: Any = json.loads(raw) if len(raw) <= MOST_BYTES else None
             content, certificate, signature = value["content"], value["certificate"], bytes.fromhex(value["signature"])
-            organisation, msp_id, role, files = (content[key] for key in ("organisation", "msp_id", "role", "files"))
+            organisation, msp_id, role = (content[key] for key in ("organisation", "msp_id", "role"))
+            entry, files = dict(content["entry"]), content["files"]
             texts = all(isinstance(text, str) for text in (organisation, msp_id, role, certificate, *files.values()))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             texts = False
@@ -63,13 +67,13 @@ class Export:
         for path in files:
             if not is_public(path):
                 raise _refused(f"it holds a file that no export has: {path[:80]}", where)
-        return cls(organisation, msp_id, role, dict(files), certificate, signature)
+        return cls(organisation, msp_id, role, entry, dict(files), certificate, signature)
 
     @property
     def content(self) -> bytes:
         """Return what is signed, in canonical form."""
-        value = {"organisation": self.organisation, "msp_id": self.msp_id, "role": self.role, "files": self.files}
-        return _canonical(value)
+        who = {"organisation": self.organisation, "msp_id": self.msp_id, "role": self.role}
+        return _canonical({**who, "entry": self.entry, "files": self.files})
 
     @property
     def fingerprint(self) -> str:
@@ -77,14 +81,17 @@ class Export:
         digest = hashlib.sha256(self.content).hexdigest()
         return " ".join(digest[i : i + GROUP] for i in range(0, GROUPS * GROUP, GROUP))
 
-    def dump(self) -> bytes:
-        """Return the file."""
-        value = {
+    def as_json(self) -> dict[str, Any]:
+        """Return what the file holds."""
+        return {
             "content": json.loads(self.content),
             "certificate": self.certificate,
             "signature": self.signature.hex(),
         }
-        return json.dumps(value, sort_keys=True, indent=1).encode() + b"\n"
+
+    def dump(self) -> bytes:
+        """Return the file."""
+        return json.dumps(self.as_json(), sort_keys=True, indent=1).encode() + b"\n"
 
 
 def export(folder: OrganisationFolder, organisation: Organisation) -> Export:
@@ -103,13 +110,14 @@ def export(folder: OrganisationFolder, organisation: Organisation) -> Export:
             codes.UNKNOWN_IDENTITY, "the administrator's identity is not here", where=str(msp), hint=hint
         ) from None
     files = {path: (folder.secrets / path).read_text() for path in _public_files(folder.secrets)}
-    unsigned = Export(organisation.name, organisation.msp_id, organisation.role, files, certificate, b"")
+    entry = organisation.model_dump(mode="json", exclude_none=True, exclude=INNER)
+    unsigned = Export(organisation.name, organisation.msp_id, organisation.role, entry, files, certificate, b"")
     earlier = _earlier(folder)
     if earlier and (earlier.content, earlier.certificate) == (unsigned.content, certificate):
         return earlier
     signer = Signer.from_pem(key)
     signature = signer.sign(signer.digest(unsigned.content))
-    return Export(organisation.name, organisation.msp_id, organisation.role, files, certificate, signature)
+    return replace(unsigned, signature=signature)
 
 
 def write_files(made: Export, folder: Path) -> None:

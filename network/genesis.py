@@ -61,6 +61,25 @@ def write(folder: Path, consortium: Consortium, kind: Kind) -> bool:
     return True
 
 
+def take(folder: Path, consortium: Consortium, file: Path) -> bool:
+    """Take a running channel's first block from a member's file: it cannot be rendered once organisations have joined.
+
+    Whether it is the channel's no file can show: compare its SHA-256 with several members. Return whether it is new.
+
+    Raises:
+        NetworkError: FL1107 if it is no first block of this channel, or another one is here.
+    """
+    raw, path = file.read_bytes(), channel_block(folder)
+    if _channel_of(raw, file) != consortium.channel:
+        message = f"this is not the first block of {consortium.channel}"
+        raise NetworkError(codes.GENESIS_DIFFERS, message, where=str(file), hint="Ask a member for channel.block.")
+    if path.exists():
+        _require_same(settled(common_pb2.Block.FromString(raw)), path.read_bytes(), path)
+        return False
+    write_atomically(path, raw)
+    return True
+
+
 def verify(folder: Path, consortium: Consortium, kind: Kind, file: Path) -> None:
     """Check that a block is what this organisation renders itself: the same configuration, part by part.
 
@@ -110,6 +129,17 @@ def settled(block: Any) -> Any:
     made.data.data[:] = [transaction]
     made.header.data_hash = sha256(transaction)
     return made
+
+
+def _channel_of(raw: bytes, file: Path) -> str:
+    try:
+        block = common_pb2.Block.FromString(raw)
+        config_of(block)
+        payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(block.data.data[0]).payload)
+        channel: str = common_pb2.ChannelHeader.FromString(payload.header.channel_header).channel_id
+    except (DecodeError, IndexError):
+        raise NetworkError(codes.GENESIS_DIFFERS, "this is no first block of a channel", where=str(file)) from None
+    return channel if block.header.number == 0 else ""
 
 
 def _order(group: Any) -> None:

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import ValidationError
 
 from network import codes
 from network.errors import NetworkError
@@ -38,13 +39,36 @@ def checked(consortium: Consortium, raw: bytes, *, where: str = "", fingerprint:
             definition has another such organisation or none, FL1105 if the fingerprint differs.
     """
     found = Export.parse(raw, where)
+    require_fingerprint(found, fingerprint, where)
+    _check_who(found, consortium, where)
+    _check_certificates(found, consortium.organisation(found.organisation), where)
+    return found
+
+
+def checked_alone(raw: bytes, *, where: str = "") -> tuple[Export, Organisation]:
+    """Return an export that holds by itself, and its organisation's entry: of a newcomer whom no definition has yet.
+
+    Raises:
+        NetworkError: FL1101 if it is no export, FL1102 if signature or certificates do not hold, FL1103 if its entry is
+            none, or another organisation's.
+    """
+    found = Export.parse(raw, where)
+    try:
+        entry = Organisation.model_validate(dict(found.entry))
+    except ValidationError as error:
+        raise _mismatch(f"its entry in the definition is none: {error.errors()[0]['msg']}", where) from None
+    if (entry.name, entry.msp_id, entry.role) != (found.organisation, found.msp_id, found.role):
+        raise _mismatch(f"the export of {found.organisation} has the entry of {entry.name}", where)
+    _check_certificates(found, entry, where)
+    return found, entry
+
+
+def require_fingerprint(found: Export, fingerprint: str, where: str = "") -> None:
+    """Check that an export is the one whose fingerprint was read out; an empty one compares none. FL1105 if not."""
     if fingerprint and _digits(fingerprint) != _digits(found.fingerprint):
         hint = "Do not use this file: ask the organisation for it again, and compare anew."
         message = f"its fingerprint is {found.fingerprint}, not what was read out"
         raise NetworkError(codes.FINGERPRINT_DIFFERS, message, where=where, hint=hint)
-    _check_who(found, consortium, where)
-    _check_certificates(found, consortium.organisation(found.organisation), where)
-    return found
 
 
 def keep(folder: Path, found: Export, *, where: str = "", replace: bool = False) -> None:

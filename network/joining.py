@@ -1,32 +1,32 @@
 """Adds an organisation to a running network: definition, identities, channel, processes; nothing else is touched.
 
-The channel decides: the admins of a majority of the members sign the change of its configuration. Whether the
-federation takes the newcomer in is another vote, of its own contract.
+The channel decides: the admins of a majority of the members sign the change of its configuration, each in its own
+folder. Whether the federation takes the newcomer in is another vote, of its own contract.
 """
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fabric_protos.common import configtx_pb2
-
 from network import codes, processes, runfolder
 from network.blocking import finish
 from network.bringup import READY_S, Outcome, Report, keep, plan_of, render, timed
 from network.build import build_chaincode
-from network.channel_admin import ChannelAdmin
-from network.config_update import compute_update
-from network.connection import profile
-from network.devnet.genesis import application_policies, organisation_group
+from network.connection import consortium_of
 from network.errors import NetworkError
+from network.export import export
 from network.files import write_atomically
 from network.folders import channel_block, definition_path, folder_of
 from network.forming import form
-from network.organisation import begin, here
+from network.organisation import begin, here, prepare
 from network.package import locked
-from network.plan import Plan, chaincode_process, peer_process
-from network.topology import Consortium, parse_consortium
+from network.plan import Kind, Plan, chaincode_process, peer_process
+from network.topology import Consortium, dump_consortium, parse_consortium
+from network.update import requests
+from network.update.in_turn import signed_in_turn, submitted
+from network.update.steps import desk
 from network.yaml_lines import PlacedYaml
 
 
@@ -45,26 +45,20 @@ def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
     Raises:
         NetworkError: FL1020 without a network, FL1002 if the definition with it is no consortium, FL1023 if a port is
             taken, FL1035 if it is there in another role, FL1060 to FL1062 if the channel cannot be changed now, and
-            what its processes raise. The same command goes on where a failed one ended.
+            what its processes raise. Where the channel stays without it, so does the run folder; else the same command
+            goes on where a failed one ended.
     """
     began = time.monotonic()
     report = timed(report, began)
     with runfolder.locked(run):
         present = Plan.read(run)
-        before = runfolder.brought_up(run)
         consortium = _widened(run, newcomer)
         program = build_chaincode(consortium.chaincode.package)
         plan = plan_of(present.kind, consortium, run, program)
         own = [p for p in plan.processes if p.name in _process_names(newcomer) and processes.pid(run, p.name) is None]
         for process in own:
             processes.require_free_ports(process)
-        report("creating identities")
-        begin(folder_of(run, newcomer.name).root, consortium, newcomer.name, present.kind)
-        runfolder.exchange([folder_of(run, o.name) for o in consortium.organisations], consortium)
-        report("changing the channel")
-        finish(_admit(before or consortium, consortium, run, newcomer.name))
-        runfolder.prepare(run, consortium, present.kind)
-        _hand_over_genesis(run, consortium, newcomer.name)
+        _admit(run, consortium, newcomer.name, present.kind, report)
         keep(run, consortium, present.kind, locked(consortium, program))
         render(consortium, run, present.kind)
         plan.write(run)
@@ -75,6 +69,44 @@ def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
             processes.wait_ready(run, process, READY_S, offset)
         formed = form(run, consortium, present.kind, report)
     return Outcome(consortium, plan, tuple(p.name for p in own), time.monotonic() - began, formed)
+
+
+def _admit(run: Path, wider: Consortium, name: str, kind: Kind, report: Report) -> None:
+    """Begin the newcomer's folder, let the others sign its joining, and bring all folders after the channel."""
+    before, folder = consortium_of(run), folder_of(run, name)
+    begun = not folder.root.exists()
+    try:
+        report("creating identities")
+        begin(folder.root, wider, name, kind)
+        runfolder.exchange([folder], wider)
+        report("changing the channel")
+        finish(_join_channel(run, before, export(folder, wider.organisation(name)).dump()))
+    except Exception as error:
+        if begun and not _may_have_joined(error):
+            shutil.rmtree(folder.root, ignore_errors=True)
+        raise
+    for _, each in here(run, wider):
+        write_atomically(definition_path(each.root), dump_consortium(wider))
+        prepare(each, wider)
+    write_atomically(definition_path(run), dump_consortium(wider))
+    runfolder.exchange([each for _, each in here(run, wider)], wider)
+    _hand_over_genesis(run, wider, name)
+
+
+def _may_have_joined(error: BaseException) -> bool:
+    """Say whether the channel may have the newcomer, though it was not seen to."""
+    return isinstance(error, NetworkError) and error.code == codes.CHANGE_NOT_ARRIVED
+
+
+async def _join_channel(run: Path, before: Consortium, exported: bytes) -> None:
+    """Put a newcomer into the channel, unless it is there."""
+    async with desk(run, before.members[0].name) as first:
+        change = requests.add_organisation(first, exported)
+    try:
+        await submitted(run, before, await signed_in_turn(run, before, change))
+    except NetworkError as error:
+        if error.code != codes.UPDATE_IN_FORCE:
+            raise
 
 
 def _process_names(newcomer: Newcomer) -> tuple[str, str]:
@@ -91,29 +123,6 @@ def _widened(run: Path, newcomer: Newcomer) -> Consortium:
         message = f"{newcomer.name} is there already, as {role}"
         raise NetworkError(codes.NAME_TAKEN, message, where=str(definition_path(run)), hint="Choose another name.")
     return parse_consortium(document)
-
-
-async def _admit(before: Consortium, consortium: Consortium, run: Path, name: str) -> None:
-    """Put an organisation into the channel, and a new member into the policies of the members."""
-    newcomer = consortium.organisation(name)
-    governing = [member for member in before.members if member.name != name]
-    admin = ChannelAdmin.of(profile(run, governing[0].name, "admin"))
-    try:
-        config = await admin.config()
-        if newcomer.msp_id in config.channel_group.groups["Application"].groups:
-            return
-        changed = configtx_pb2.Config()
-        changed.CopyFrom(config)
-        application = changed.channel_group.groups["Application"]
-        application.groups[newcomer.msp_id].CopyFrom(organisation_group(newcomer, run))
-        members = [member.msp_id for member in consortium.members]
-        for policy, value in application_policies(members, consortium.threshold).items():
-            application.policies[policy].policy.CopyFrom(value)
-        update = compute_update(consortium.channel, config.channel_group, changed.channel_group)
-        signers = [profile(run, member.name, "admin") for member in governing[: len(governing) // 2 + 1]]
-        await admin.submit(update, signers, config.sequence)
-    finally:
-        await admin.transport.close()
 
 
 def _hand_over_genesis(run: Path, consortium: Consortium, name: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography import x509
 
 from network.blocking import finish
-from network.channel_admin import ChannelAdmin
+from network.channel_admin import ChannelAdmin, signature_of
 from network.config_update import compute_update, revocation_lists, with_revocation_list
 from network.connection import profile
 from network.identities import identities_of
@@ -50,18 +50,19 @@ def revoke(consortium: Consortium, run: Path, organisation: str, name: str) -> R
     return Revocation(organisation, name, f"{certificate.serial_number:x}", changed)
 
 
-async def _publish(consortium: Consortium, run: Path, organisation: str, content: bytes) -> bool:
+async def _publish(consortium: Consortium, run: Path, organisation: str, listed: bytes) -> bool:
     """Put an organisation's revocation list into the channel; its own admin signs, and a member's admin submits."""
     revoking = consortium.organisation(organisation)
     writer = revoking if revoking.role == "member" else consortium.members[0]
     admin = ChannelAdmin.of(profile(run, writer.name, "admin"))
     try:
         config = await admin.config()
-        if revocation_lists(config, revoking.msp_id) == [content]:
+        if revocation_lists(config, revoking.msp_id) == [listed]:
             return False
-        changed = with_revocation_list(config, revoking.msp_id, content)
+        changed = with_revocation_list(config, revoking.msp_id, listed)
         update = compute_update(consortium.channel, config.channel_group, changed.channel_group)
-        await admin.submit(update, [profile(run, organisation, "admin")], config.sequence)
+        content = update.SerializeToString(deterministic=True)
+        await admin.submit(content, [signature_of(profile(run, organisation, "admin"), content)], config.sequence)
     finally:
         await admin.transport.close()
     return True

@@ -70,7 +70,7 @@ def propose(channel: Channel, envelope: Any) -> Any:
             f"ConfigUpdate for channel '{update.channel_id}' but envelope for channel '{channel.name}'"
         )
     present = elements(channel.config.channel_group)
-    delta = _delta(update, present)
+    delta = changed_elements(update, present)
     _authorise(delta, present, channel, signatures)
     _refuse_fixed(delta, present)
     group = _overlay(present, delta)
@@ -101,8 +101,8 @@ def _signed(signature: Any, update: bytes) -> SignedData:
     return SignedData(header.creator, signature.signature_header + update, signature.signature)
 
 
-def _delta(update: Any, present: Elements) -> Elements:
-    """Return what an update changes: what it writes at another version than it read."""
+def changed_elements(update: Any, present: Elements) -> Elements:
+    """Return what an update changes: what it writes at another version than it read. ConfigUpdateError if it is old."""
     read, written = elements(update.read_set), elements(update.write_set)
     for key, element in read.items():
         existing = present.get(key)
@@ -142,16 +142,17 @@ def _authorise(delta: Elements, present: Elements, channel: Channel, signatures:
                 f"attempt to set key {element.label} to version {version}, "
                 f"but key is at version {existing.message.version}"
             )
-        if not _policy_of(existing, channel).satisfied(signers):
+        if not policy_of(existing, channel)[1].satisfied(signers):
             raise ConfigUpdateError(f"policy for {element.label} not satisfied")
 
 
-def _policy_of(element: Element, channel: Channel) -> Policy:
-    name = element.message.mod_policy
-    if name.startswith("/"):
-        return channel.policies.policy(name)
-    group = element.path if element.kind == "Group" else element.path[:-1]
-    return channel.policies.policy("/" + "/".join((*group, name)))
+def policy_of(element: Element, channel: Channel) -> tuple[str, Policy]:
+    """Return the path of the policy that guards an element, and the policy."""
+    path = element.message.mod_policy
+    if not path.startswith("/"):
+        group = element.path if element.kind == "Group" else element.path[:-1]
+        path = "/" + "/".join((*group, path))
+    return path, channel.policies.policy(path)
 
 
 def _refuse_fixed(delta: Elements, present: Elements) -> None:

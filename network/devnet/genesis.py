@@ -99,12 +99,14 @@ def _application_group(consortium: Consortium, run: Path) -> Any:
     }
     put(group, "ACLs", p.peer_configuration.ACLs(acls=acls))
     for organisation in consortium.peer_organisations:
-        group.groups[organisation.msp_id].CopyFrom(organisation_group(organisation, run))
+        group.groups[organisation.msp_id].CopyFrom(
+            organisation_group(organisation, public_parts(run, organisation.name).msp)
+        )
     return group
 
 
-def organisation_group(organisation: Organisation, run: Path) -> Any:
-    """Return the group of an organisation with a peer: its MSP, its policies, where its peer answers."""
+def organisation_group(organisation: Organisation, msp: Path) -> Any:
+    """Return the group of an organisation with a peer: its MSP from a folder, its policies, where its peer answers."""
     msp_id = organisation.msp_id
     readers = [role_principal(msp_id, role) for role in ("admin", "peer", "client")]
     group = group_of(
@@ -115,7 +117,7 @@ def organisation_group(organisation: Organisation, run: Path) -> Any:
             "Endorsement": signature_policy(1, [role_principal(msp_id, "peer")]),
         }
     )
-    put(group, "MSP", msp_value(msp_id, public_parts(run, organisation.name).msp))
+    put(group, "MSP", msp_value(msp_id, msp))
     anchors = [p.peer_configuration.AnchorPeer(host=peer.host, port=peer.port) for peer in organisation.peers]
     put(group, "AnchorPeers", p.peer_configuration.AnchorPeers(anchor_peers=anchors))
     return group

@@ -138,6 +138,11 @@ class Msp:
             return replace(identity, roles=admin, invalid=str(error))
         return replace(identity, roles=roles | admin)
 
+    def administrator(self) -> Identity:
+        """Return what stands for any administrator, for asking a policy whether one counts; it signs nothing."""
+        root = self._pool.roots[0]
+        return Identity(self.name, root, root.public_key(), frozenset({"admin"}), frozenset(), b"")  # type: ignore[arg-type]
+
     def _chain(self, certificate: x509.Certificate) -> Chain:
         """Return an identity's chain; its issuer may not itself have issued another authority."""
         if is_authority(certificate):

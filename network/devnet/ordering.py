@@ -53,13 +53,13 @@ def orderer_group(consortium: Consortium, run: Path) -> Any:
         put(group, "ConsensusType", _bft(consortium.batch_interval_ms))
         put(group, "Orderers", _consenters(organisation.msp_id, consenter, certificate, tls))
     for each in consortium.orderer_organisations:
-        group.groups[each.msp_id].CopyFrom(ordering_organisation(each, run))
+        group.groups[each.msp_id].CopyFrom(ordering_organisation(each, public_parts(run, each.name).msp))
     put(group.groups[organisation.msp_id], "Endpoints", p.configuration.OrdererAddresses(addresses=[consenter.address]))
     return group
 
 
-def ordering_organisation(organisation: Organisation, run: Path) -> Any:
-    """Return the group of an organisation with orderers: its MSP and policies, without where its orderers answer."""
+def ordering_organisation(organisation: Organisation, msp: Path) -> Any:
+    """Return the group of an organisation with orderers: its MSP from a folder and policies, without endpoints."""
     msp_id = organisation.msp_id
     member = signature_policy(1, [role_principal(msp_id, "member")])
     group = group_of(
@@ -69,7 +69,7 @@ def ordering_organisation(organisation: Organisation, run: Path) -> Any:
             ADMINS: signature_policy(1, [role_principal(msp_id, "admin")]),
         }
     )
-    put(group, "MSP", msp_value(msp_id, public_parts(run, organisation.name).msp))
+    put(group, "MSP", msp_value(msp_id, msp))
     return group
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from network import processes, runfolder
 from network.bringup import plan_of
+from network.channel_admin import signature_of
 from network.config_update import compute_update
 from network.devnet.ordering import ordering_organisation
 from network.fabric.participation import OrdererAdmin
@@ -49,11 +50,11 @@ async def change(ledger: Ledger, added: Consenter | None = None, removed: str = 
     channel = ledger.consortium.channel
     async with admin_of(ledger, "hospital-b") as admin:
         config = await admin.config()
-        group = ordering_organisation(ledger.consortium.organisation(NEWCOMER), ledger.run)
+        group = ordering_organisation(ledger.consortium.organisation(NEWCOMER), public_parts(ledger.run, NEWCOMER).msp)
         changed = with_orderer(config, added, group) if added else without_orderer(config, removed)
-        update = compute_update(channel, config.channel_group, changed.channel_group)
+        update = compute_update(channel, config.channel_group, changed.channel_group).SerializeToString()
         signers = [ledger.user(name, "admin") for name in ("hospital-b", "hospital-c", "regulator")]
-        await admin.submit(update, signers, config.sequence)
+        await admin.submit(update, [signature_of(signer, update) for signer in signers], config.sequence)
         assert orderer_addresses(await admin.config()) == orderer_addresses(changed)
 
 

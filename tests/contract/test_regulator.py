@@ -9,7 +9,7 @@ from fabric_protos.peer.lifecycle import lifecycle_pb2
 
 from gateway import Signer, ValidationCode
 from gateway.errors import EndorseError, GatewayError, StatusCode, SubmitError
-from network.channel_admin import ChannelAdmin
+from network.channel_admin import ChannelAdmin, signature_of
 from network.config_update import compute_update, with_revocation_list
 from network.errors import NetworkError
 from network.folders import folder_of
@@ -121,9 +121,10 @@ async def test_the_regulator_cannot_change_the_channel(ledger: Ledger, tmp_path:
         client = certificate_of(ledger.run, "hospital-d", "client")
         forged = victims.signing.revoke(client, tmp_path / "crl.pem")
         changed = with_revocation_list(config, "HospitalDMSP", forged)
-        update = compute_update(ledger.consortium.channel, config.channel_group, changed.channel_group)
+        computed = compute_update(ledger.consortium.channel, config.channel_group, changed.channel_group)
+        update = computed.SerializeToString()
         with pytest.raises(NetworkError) as caught:
-            await admin.submit(update, [regulator], config.sequence)
+            await admin.submit(update, [signature_of(regulator, update)], config.sequence)
         assert caught.value.code == "FL1061"
         assert (await admin.config()).sequence == config.sequence
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 from fabric_protos.common import configtx_pb2, policies_pb2
 from fabric_protos.msp import msp_config_pb2, msp_principal_pb2
 
-from network.channel_admin import ChannelAdmin
+from network.channel_admin import ChannelAdmin, signature_of
 from network.config_update import compute_update
 from tests.contract.harness.ledger import Ledger
 
@@ -24,9 +24,10 @@ async def admin_of(ledger: Ledger, organisation: str) -> AsyncIterator[ChannelAd
 
 async def change(ledger: Ledger, config: Any, changed: Any, signers: Sequence[str], sender: str = "hospital-a") -> None:
     """Send the update from one Config to another, signed by the admins of some organisations, and wait for it."""
-    update = compute_update(ledger.consortium.channel, config.channel_group, changed.channel_group)
+    update = compute_update(ledger.consortium.channel, config.channel_group, changed.channel_group).SerializeToString()
     async with admin_of(ledger, sender) as admin:
-        await admin.submit(update, [ledger.user(signer, "admin") for signer in signers], config.sequence)
+        signatures = [signature_of(ledger.user(signer, "admin"), update) for signer in signers]
+        await admin.submit(update, signatures, config.sequence)
 
 
 def copy_of(config: Any) -> Any:

@@ -12,6 +12,7 @@ from network.devnet import protos as p
 from network.devnet.blocks import new_block, sign_block
 from network.devnet.envelopes import channel_header, sign_envelope
 from network.devnet.msp import IdentityError
+from network.folders import public_parts
 from network.identities import identities_of
 from network.roster import certificate_of
 from network.topology import DEFAULT_DEFINITION, parse_consortium
@@ -125,7 +126,7 @@ def admission(chain, wider, signers, policies=True):
 
     def edit(root):
         application = root.groups["Application"]
-        group = genesis.organisation_group(organisation, chain.run)
+        group = genesis.organisation_group(organisation, public_parts(chain.run, organisation.name).msp)
         application.groups[organisation.msp_id].CopyFrom(group)
         if policies:
             members = [member.msp_id for member in wider.members]

@@ -9,7 +9,7 @@ import pytest
 from gateway import Endpoint, Identity, Signer, connect
 from gateway.errors import GatewayError
 from network import processes
-from network.bringup import Request, down, up
+from network.bringup import Request, down, start_one, stop_one, up
 from network.connection import consortium_of, profile
 from network.errors import NetworkError
 from network.folders import folder_of
@@ -96,10 +96,17 @@ async def first_answer(contract):
                 await asyncio.sleep(0.2)
 
 
-def test_a_regulator_joins_and_runs_no_chaincode_and_a_name_that_is_taken_is_refused(tmp_path):
+def test_a_regulator_joins_and_runs_no_chaincode_and_what_is_refused_leaves_nothing_behind(tmp_path):
     run = tmp_path / "run"
     try:
         up(Request(run, base_port=free_ports(), chaincode=CONTRACT), quiet)
+        known, entries = (run / "consortium.yaml").read_text(), sorted(run.iterdir())
+        stop_one(run, "peer-hospital-a")
+        with pytest.raises(NetworkError, match="FL1060"):
+            add_organisation(run, Newcomer("auditors", "regulator"), quiet)
+        assert not folder_of(run, "auditors").root.exists(), "what failed leaves nothing behind"
+        assert ((run / "consortium.yaml").read_text(), sorted(run.iterdir())) == (known, entries)
+        start_one(run, "peer-hospital-a")
         outcome = add_organisation(run, Newcomer("auditors", "regulator"), quiet)
         assert ("peer-auditors",) == outcome.started
         with pytest.raises(NetworkError, match="FL1035: hospital-a is there already, as member"):

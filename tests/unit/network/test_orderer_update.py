@@ -45,7 +45,9 @@ def config(run, request):
 
 def widened(config, run, *numbers):
     for number in numbers:
-        group = ordering_organisation(CONSORTIUM.orderers[number][0], run)
+        group = ordering_organisation(
+            CONSORTIUM.orderers[number][0], public_parts(run, CONSORTIUM.orderers[number][0].name).msp
+        )
         config = with_orderer(config, consenter(run, number), group)
     return config
 

@@ -1,0 +1,55 @@
+"""What an update file would change, in plain words; no input or output."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from network.devnet.configtx import elements
+from network.update.changes import AddOrganisation, Change, RemoveOrganisation
+from network.update.members import endorsers_needed, members, role_of
+from network.update.newcomer import export_of, read_newcomer
+
+Name = Callable[[str], str]
+"""An MSP id → the organisation's name, with the id where they differ."""
+
+
+def sentences(change: Change, config: Any, name: Name) -> Iterator[str]:
+    """Yield what a change that can be made does to a Config, in sentences."""
+    match change:
+        case AddOrganisation():
+            entry = read_newcomer(change.export)
+            where = ", ".join(peer.address for peer in entry.peers)
+            yield f"adds {entry.name} ({entry.msp_id}) as a {entry.role}, with a peer at {where}"
+            yield f"the fingerprint of its export is {export_of(change.export).fingerprint}"
+            if entry.role == "member":
+                yield _endorsement(config, len(members(config)) + 1, change.endorsement)
+        case RemoveOrganisation():
+            role = role_of(config, change.organisation)
+            yield f"removes {name(change.organisation)}, a {role}: it reads and writes nothing more"
+            if role == "member":
+                yield _endorsement(config, len(members(config)) - 1, change.endorsement)
+
+
+def places(config: Any, changed: Any) -> list[str]:
+    """Return every place of the configuration that a change touches, as paths in Fabric's terms."""
+    before, after = elements(config.channel_group), elements(changed.channel_group)
+    found = []
+    for key in sorted({*before, *after}, key=lambda each: (each[1], each[0])):
+        path = "/" + "/".join(key[1])
+        if key not in before:
+            found.append(f"{path} is new")
+        elif key not in after:
+            found.append(f"{path} goes")
+        elif key[0] != "Group" and before[key].message != after[key].message:
+            found.append(f"{path} changes")
+    return _outermost(found)
+
+
+def _endorsement(config: Any, total: int, needed: int) -> str:
+    now = f"now {endorsers_needed(config)} of {len(members(config))}"
+    return f"from then on {needed} of {total} members must endorse ({now})"
+
+
+def _outermost(found: list[str]) -> list[str]:
+    """Leave out what lies within something that is new or goes as a whole."""
+    whole = [line.rpartition(" is new")[0] or line.rpartition(" goes")[0] for line in found]
+    return [line for line in found if not any(each and line.startswith(f"{each}/") for each in whole)]

@@ -42,6 +42,7 @@ VALUE_MISSING: Final = "FL3105"
 VALUE_OUT_OF_RANGE: Final = "FL3106"
 UNKNOWN_LABEL: Final = "FL3107"
 TOO_FEW_ROWS: Final = "FL3108"
+BAD_DESCRIPTION: Final = "FL3109"
 INPUT_UNUSABLE: Final = "FL4001"
 IDENTITY_UNUSABLE: Final = "FL4002"
 CERTIFICATE_REFUSED: Final = "FL4003"
@@ -196,15 +197,29 @@ CATALOGUE: Final = {
         "A plan reads its state and your rows, nothing else: tell the consortium, vote to retire it.",
     ),
     NO_DATA: Entry("The data is not there.", "Give a CSV or Parquet file, or a folder of part files."),
-    DATA_UNREADABLE: Entry("A file cannot be read.", "Write the data as UTF-8 CSV with a header, or as Parquet."),
-    WRONG_COLUMNS: Entry(
-        "The columns are not the schema's.", "Columns must have the schema's names; none missing, none twice."
+    DATA_UNREADABLE: Entry(
+        "A file cannot be read.",
+        "Give CSV with a header, or Parquet; a data.yaml beside it tells of another separator, encoding or escape (docs/data.md).",
     ),
-    WRONG_TYPE: Entry("A value has the wrong type.", "Correct the value, or leave the row out."),
-    VALUE_MISSING: Entry("A value is missing.", "Fill or drop the row: training takes complete rows only."),
+    WRONG_COLUMNS: Entry(
+        "The columns are not the schema's.",
+        "The schema's names must all be in the header, each once; a data.yaml beside the file maps other names (docs/data.md).",
+    ),
+    WRONG_TYPE: Entry(
+        "A value has the wrong type.",
+        "Correct the value, or leave the row out; words that mean missing must be in the plan's schema (docs/data.md).",
+    ),
+    VALUE_MISSING: Entry(
+        "A value is missing.",
+        "Complete or drop the row, or ask for a plan whose schema drops such rows or fills the gap (docs/data.md).",
+    ),
     VALUE_OUT_OF_RANGE: Entry("A value is out of range.", "Correct the value or its unit; the schema gives the range."),
-    UNKNOWN_LABEL: Entry("A label is unknown.", "Only the schema's labels may occur."),
+    UNKNOWN_LABEL: Entry(
+        "A value is none of its category's.",
+        "Only the values that the schema lists may occur, written as it writes them.",
+    ),
     TOO_FEW_ROWS: Entry("There are too few rows.", "Give a file with rows, enough for a training and a hold-out part."),
+    BAD_DESCRIPTION: Entry("A data.yaml is not usable.", "Correct the line; docs/data.md lists what it may say."),
     INPUT_UNUSABLE: Entry("The command's input is not usable.", ""),
     IDENTITY_UNUSABLE: Entry("The organisation's identity is missing or does not fit.", ""),
     CERTIFICATE_REFUSED: Entry(

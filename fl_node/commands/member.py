@@ -76,7 +76,8 @@ def show_(
 
 def application(run: Path, org: str, plan: Path, data: Path, participant: str) -> dict[str, Any]:
     """Return what `Apply` carries but stake and evidence: id, key hash and profile of the data."""
-    described = profile(data, load_plan(plan).manifest.schema_)
+    manifest = load_plan(plan).manifest
+    described = profile(data, manifest.schema_, manifest.batching.holdout_percent)
     key_hash = public_key_hash(connection_profile(run, org, "node").cert_pem)
     return {"participant": participant, "key_hash": key_hash, "profile": described.as_json()}
 

@@ -1,4 +1,8 @@
-"""One column of a file, from text or Arrow values to numbers for the model, or a refusal that names the row."""
+"""One column of a file, from Arrow values to numbers for the model, or a refusal that names the row.
+
+Texts, as a CSV file holds them, and typed values, as Parquet does, are read by the same rules: what a value means does
+not depend on the file that it stands in. Only `read` loads this module, where rows are read.
+"""
 
 import re
 from collections.abc import Callable
@@ -6,44 +10,45 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fl_node import codes
 from fl_node.data.errors import DataError, data_error
-from fl_node.data.schema import Column
+from fl_node.data.schema import MISSING, Column
 
-MISSING: Final = frozenset({"", "na", "nan", "null", "none"})
-"""Texts that stand for a missing value, in any case."""
-
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE: Final = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
+"""A whole number as programs write it that hold it as a float."""
 _BOOLEANS: Final = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+_LARGEST: Final = float(np.finfo(np.float32).max)
+_REFUSED: Final = np.inf
+"""Stands for a value that is refused, between its reading and the refusal of the first one."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A column as it stands in one file: text objects, or numbers and booleans as numpy holds them.
+    """Some successive values of a column as they stand in one file.
 
     Attributes:
-        values: One per row; anything where `missing` is set.
-        missing: Which rows have no value.
+        values: An Arrow array of texts, numbers or booleans; null where a value is missing.
         file: Where it was read, for errors.
-        first_row: Number of the first row in the file, 1 for the first one under a header.
+        first_row: Number of the first value's row in the file, 1 for the first one under a header.
+        missing: Texts that stand for a missing value, in small letters.
+        decimal: The decimal mark of texts.
     """
 
-    values: NDArray[Any]
-    missing: NDArray[np.bool_]
+    values: Any
     file: str
     first_row: int = 1
+    missing: frozenset[str] = frozenset(MISSING)
+    decimal: str = "."
 
-    def refuse(self, code: str, message: str, row: int, column: str) -> DataError:
+    def refuse(self, code: str, reason: str, row: int, column: str) -> DataError:
         """Builds the refusal of one value."""
-        return data_error(code, message, f"{self.file}, row {row + self.first_row}, column {column}")
-
-
-def from_texts(texts: list[str], file: str) -> Raw:
-    """Takes a column of a text file; white space around a value does not count."""
-    values = np.array([*(text.strip() for text in texts), None], dtype=np.object_)[:-1]
-    return Raw(values, np.array([text.lower() in MISSING for text in values], dtype=np.bool_), file)
+        place = f"{self.file}, row {row + self.first_row}, column {column}"
+        return data_error(code, f"{_short(self.values[row].as_py())} {reason}", place)
 
 
 def parse_column(column: Column, raw: Raw) -> NDArray[np.float64]:
@@ -56,72 +61,157 @@ def parse_column(column: Column, raw: Raw) -> NDArray[np.float64]:
         DataError: FL3104 (type), FL3106 (range) or FL3107 (value outside the category) with file, row and column.
     """
     if column.type == "category":
-        return _categories(column, raw)
-    numbers = _parse(raw, column, _boolean if column.type == "boolean" else _number)
+        return _one_hot(_categories(column, raw), column.width)
+    if column.type == "boolean":
+        return _booleans(column, raw).reshape(-1, 1)
+    numbers = _numbers(column, raw)
     if column.type == "integer":
-        _refuse_first(raw, column, numbers != np.floor(numbers), codes.WRONG_TYPE, "no whole number")
+        _refuse_first(raw, column, numbers != np.floor(numbers), codes.WRONG_TYPE, "is no whole number")
     if column.minimum is not None:
-        _refuse_first(raw, column, numbers < float(column.minimum), codes.VALUE_OUT_OF_RANGE, f"below {column.minimum}")
+        wrong = numbers < float(column.minimum)
+        _refuse_first(raw, column, wrong, codes.VALUE_OUT_OF_RANGE, f"is below {column.minimum}")
     if column.maximum is not None:
-        _refuse_first(raw, column, numbers > float(column.maximum), codes.VALUE_OUT_OF_RANGE, f"above {column.maximum}")
+        wrong = numbers > float(column.maximum)
+        _refuse_first(raw, column, wrong, codes.VALUE_OUT_OF_RANGE, f"is above {column.maximum}")
     return numbers.reshape(-1, 1)
 
 
-def _parse(raw: Raw, column: Column, convert: Callable[[Any], float | None]) -> NDArray[np.float64]:
-    present = ~raw.missing
-    numbers = np.full(len(raw.values), np.nan)
-    if raw.values.dtype.kind in "iuf" and column.numeric:
-        numbers[present] = raw.values[present].astype(np.float64)
-        _refuse_first(raw, column, np.isinf(numbers), codes.WRONG_TYPE, "an infinite number")
-        return numbers
-    for row in np.flatnonzero(present):
-        number = convert(raw.values[row])
-        if number is None:
-            raise raw.refuse(
-                codes.WRONG_TYPE, f"{_short(raw.values[row])} where a {column.type} is due", int(row), column.name
-            )
-        numbers[row] = number
+def refuse_too_large(column: Column, raw: Raw, block: NDArray[np.float64]) -> None:
+    """Refuses numbers that become infinite where a model reads them, as standardised 32-bit floats.
+
+    Raises:
+        DataError: FL3106.
+    """
+    if column.numeric:
+        with np.errstate(over="ignore"):
+            standard = (block[:, 0] - float(column.mean or 0)) / float(column.deviation or 1)
+        wrong = np.abs(standard) > _LARGEST
+        _refuse_first(raw, column, wrong, codes.VALUE_OUT_OF_RANGE, "is too large for a model's numbers")
+
+
+def _numbers(column: Column, raw: Raw) -> NDArray[np.float64]:
+    kind = raw.values.type
+    if _is_text(kind):
+        return _from_texts(column, raw)
+    if pa.types.is_boolean(kind):
+        wrong = _array(raw.values.is_valid())
+        _refuse_first(raw, column, wrong, codes.WRONG_TYPE, f"where a {column.type} is due")
+    numbers = _array(raw.values.cast(pa.float64(), safe=False))
+    _refuse_first(raw, column, np.isinf(numbers), codes.WRONG_TYPE, "is an infinite number")
     return numbers
 
 
-def _number(value: Any) -> float | None:
-    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
-        return None
-    number = float(value)
-    return number if np.isfinite(number) else None
+def _from_texts(column: Column, raw: Raw) -> NDArray[np.float64]:
+    """Read texts as numbers: at once where all of them are, in steps where some are missing, have spaces or are wrong.
+
+    Both ways read the same number, the nearest one, from the same text.
+    """
+    if raw.decimal == "." and not any(_NUMBER.fullmatch(word) for word in raw.missing):
+        try:
+            numbers = _array(raw.values.cast(pa.float64()))
+        except pa.ArrowInvalid:
+            pass
+        else:
+            if np.isfinite(numbers).all():
+                return numbers
+    texts = pc.utf8_trim_whitespace(raw.values)
+    missing = pc.is_in(pc.utf8_lower(texts), pa.array(sorted(raw.missing), texts.type))
+    texts = pc.if_else(missing, pa.scalar(None, texts.type), texts)
+    if raw.decimal != ".":  # a point is then no decimal mark, and nothing else
+        texts = pc.replace_substring(pc.replace_substring(texts, ".", "\0"), raw.decimal, ".")
+    gaps = _array(texts.is_null())
+    try:
+        numbers = _array(texts.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        numbers = np.array([np.nan if text is None else _number(text) for text in texts.to_pylist()])
+    wrong = ~np.isfinite(numbers) & ~gaps
+    _refuse_first(raw, column, wrong, codes.WRONG_TYPE, f"where a {column.type} is due")
+    return numbers
 
 
-def _boolean(value: Any) -> float | None:
-    return _BOOLEANS.get(_text(value).lower())
+def _number(text: str) -> float:
+    return float(text) if _NUMBER.fullmatch(text) else _REFUSED
+
+
+def _booleans(column: Column, raw: Raw) -> NDArray[np.float64]:
+    def meaning(value: Any) -> float:
+        text = _text(value)
+        known = _BOOLEANS.get(_whole(text).lower())
+        return known if known is not None else np.nan if text.lower() in raw.missing else _REFUSED
+
+    found = _by_value(raw.values, meaning)
+    _refuse_first(raw, column, found == _REFUSED, codes.WRONG_TYPE, "where a boolean is due")
+    return found
 
 
 def _categories(column: Column, raw: Raw) -> NDArray[np.float64]:
-    index = {value: position for position, value in enumerate(column.values)}
-    encoded = np.zeros((len(raw.values), column.width))
-    for row, (value, missing) in enumerate(zip(raw.values, raw.missing, strict=True)):
-        if missing:
-            encoded[row] = np.nan
-            continue
-        position = index.get(_text(value))
-        if position is None:
-            known = ", ".join(column.values[:10])
-            raise raw.refuse(codes.UNKNOWN_LABEL, f"{_short(value)} is none of {known}", row, column.name)
-        encoded[row, position] = 1.0
+    """Return the index of every value in the category's."""
+    index = {value: float(position) for position, value in enumerate(column.values)}
+    wholes: dict[str, list[float]] = {}
+    for value, position in index.items():
+        wholes.setdefault(_whole(value), []).append(position)
+
+    def meaning(value: Any) -> float:
+        text = _text(value, index)
+        if text in index:  # before the words for a missing value: the consortium may list one of them
+            return index[text]
+        if text.lower() in raw.missing:
+            return np.nan
+        equal = wholes.get(_whole(text), [])
+        return equal[0] if len(equal) == 1 else _REFUSED
+
+    found = _by_value(raw.values, meaning)
+    known = ", ".join(column.values[:10])
+    _refuse_first(raw, column, found == _REFUSED, codes.UNKNOWN_LABEL, f"is none of {known}")
+    return found
+
+
+def _by_value(values: Any, meaning: Callable[[Any], float]) -> NDArray[np.float64]:
+    """Apply a function to every value, once where values are equal; NaN for null and for NaN."""
+    encoded = values.dictionary_encode()
+    different = _array(encoded.dictionary)
+    table = np.array([*(np.nan if value != value else meaning(value) for value in different), np.nan])  # noqa: PLR0124
+    found: NDArray[np.float64] = table[_array(encoded.indices.fill_null(len(different)))]
+    return found
+
+
+def _one_hot(index: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    encoded = np.zeros((len(index), width))
+    present = np.flatnonzero(~np.isnan(index))
+    encoded[present, index[present].astype(np.intp)] = 1.0
+    encoded[np.isnan(index)] = np.nan
     return encoded
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, listed: Any = ()) -> str:
+    """Return a value as it would stand in a CSV file."""
     if isinstance(value, bool | np.bool_):
-        return "1" if value else "0"
+        word = "true" if value else "false"
+        return next((text for text in (word, word.title()) if text in listed), "1" if value else "0")
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    return str(value)
+    return str(value).strip()
+
+
+def _whole(text: str) -> str:
+    """Return `2` for `2.0`, any other text as it is."""
+    found = _WHOLE.fullmatch(text)
+    return found[1] if found else text
 
 
 def _refuse_first(raw: Raw, column: Column, wrong: NDArray[np.bool_], code: str, reason: str) -> None:
-    rows = np.flatnonzero(wrong & ~raw.missing)
+    rows = np.flatnonzero(wrong)
     if rows.size:
-        raise raw.refuse(code, f"{_short(raw.values[rows[0]])} is {reason}", int(rows[0]), column.name)
+        raise raw.refuse(code, reason, int(rows[0]), column.name)
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _array(values: Any) -> NDArray[Any]:
+    found: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return found
 
 
 def _short(value: Any) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fl_node.data.read import read_table
+from fl_node.data.examples import check_parts, held_out, row_hashes
+from fl_node.data.read import read_batches
 from fl_node.data.schema import Model, Schema
 
 
@@ -33,18 +34,32 @@ class Profile(Model):
         }
 
 
-def profile(path: Path, schema: Schema) -> Profile:
-    """Profiles the data under a path.
+def profile(path: Path, schema: Schema, holdout_percent: int = 0) -> Profile:
+    """Profiles the data under a path. Memory does not grow with it; what is accepted here, training accepts.
+
+    Args:
+        path: The data, as `read_batches` takes it.
+        schema: The plan's.
+        holdout_percent: The plan's share of rows that only evaluation sees.
 
     Raises:
-        DataError: FL3101 … FL3108; missing values are counted, not refused.
+        DataError: FL3101 … FL3109, as in training: missing values are counted where the schema fills or drops them.
     """
-    table = read_table(path, schema, count_missing=True)
-    counts: tuple[int, ...] = ()
-    if schema.label and schema.label.values and table.labels is not None:
-        found = np.bincount(table.labels.astype(np.int64), minlength=len(schema.label.values))
-        counts = tuple(int(count) for count in found)
-    cells = table.rows * len(schema.names)
+    rows = missing = complete = held = 0
+    values = schema.label.values if schema.label else ()
+    counts = np.zeros(len(values), np.int64)
+    for batch in read_batches(path, schema):
+        rows += batch.rows
+        missing += batch.missing
+        complete += len(batch.features)
+        if values and batch.labels is not None:
+            counts += np.bincount(batch.labels.astype(np.int64), minlength=len(values))
+        if holdout_percent:
+            held += int(np.count_nonzero(held_out(row_hashes(batch), holdout_percent)))
+    check_parts(complete, held, holdout_percent, path)
     return Profile(
-        rows=table.rows, missing_ppm=table.missing * 1_000_000 // cells, labels=counts, schema_digest=schema.digest()
+        rows=rows,
+        missing_ppm=missing * 1_000_000 // (rows * len(schema.names)),
+        labels=tuple(map(int, counts)),
+        schema_digest=schema.digest(),
     )

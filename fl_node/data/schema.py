@@ -5,10 +5,18 @@ Numbers are decimal text, because the manifest is canonical JSON and holds no fl
 
 import hashlib
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from fl_node.canonical import canonical_json
 
@@ -23,10 +31,44 @@ Decimal = Annotated[str, Field(max_length=40), AfterValidator(_decimal)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
+MISSING: Final = ("", "na", "nan", "none", "null")
+"""Texts that stand for a missing value, in any case, where a schema lists none of its own."""
+
+
 class Model(BaseModel):
-    """Base of everything that stands in a manifest: strict, frozen, nothing extra."""
+    """Base of everything that stands in a manifest: strict, frozen, nothing extra.
+
+    Attributes:
+        LATER: Fields that plans of the first kind do not have. They are written only where they say something, so that
+            a plan and its digest stay what they were.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        silent = {name for name in self.LATER if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in written.items() if name not in silent}
+
+
+class Missing(Model):
+    """What becomes of missing values.
+
+    Attributes:
+        words: Texts that stand for a missing value, in any case; an empty field always does.
+        rows: Whether a row with a missing value that its column does not fill is refused with all the data, or dropped.
+    """
+
+    words: tuple[Annotated[str, Field(max_length=100)], ...] = Field(default=MISSING, strict=False)
+    rows: Literal["refuse", "drop"] = "refuse"
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The words in small letters, the empty one with them."""
+        return frozenset({"", *(word.strip().lower() for word in self.words)})
 
 
 class Column(Model):
@@ -40,7 +82,10 @@ class Column(Model):
         values: The allowed values of a category, in the order of its features.
         mean: Subtracted before training, decimal text (numbers only).
         deviation: Divided by after that, decimal text above zero (numbers only).
+        fill: What a missing value counts as, as it would stand in a file; None: it stays missing.
     """
+
+    LATER = frozenset({"fill"})
 
     name: Name
     type: Literal["float", "integer", "boolean", "category"] = "float"
@@ -49,6 +94,7 @@ class Column(Model):
     values: tuple[Name, ...] = Field(default=(), strict=False)
     mean: Decimal | None = None
     deviation: Decimal | None = None
+    fill: Name | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -62,7 +108,21 @@ class Column(Model):
             raise ValueError(f"column {self.name}: the range is empty")
         if (self.mean is None) != (self.deviation is None) or (self.deviation and float(self.deviation) <= 0):
             raise ValueError(f"column {self.name}: standardise with a mean and a deviation above zero")
+        if self.fill is not None and not self._holds(self.fill):
+            raise ValueError(f"column {self.name}: {self.fill!r}, which fills gaps, is no value of it")
         return self
+
+    def _holds(self, text: str) -> bool:
+        if self.type == "category":
+            return text in self.values
+        if self.type == "boolean":
+            return text in {"true", "false"}
+        try:
+            number = float(_decimal(text))
+        except ValueError:
+            return False
+        low, high = float(self.minimum or "-inf"), float(self.maximum or "inf")
+        return low <= number <= high and (self.type == "float" or number.is_integer())
 
     @property
     def numeric(self) -> bool:
@@ -94,10 +154,19 @@ class Label(Model):
 
 
 class Schema(Model):
-    """All columns of a row. Its digest is the SHA-256 of its canonical JSON."""
+    """All columns of a row. Its digest is the SHA-256 of its canonical JSON.
+
+    Attributes:
+        columns: The features, in the order of the model's input.
+        label: What is learned; None for models that need none.
+        missing: What becomes of missing values.
+    """
+
+    LATER = frozenset({"missing"})
 
     columns: tuple[Column, ...] = Field(min_length=1, max_length=10_000, strict=False)
     label: Label | None = None
+    missing: Missing = Missing()
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:
@@ -128,6 +197,5 @@ class Schema(Model):
 
         Standardisation constants are left out: they do not change what data fits.
         """
-        columns = [column.model_dump(mode="json", exclude={"mean", "deviation"}) for column in self.columns]
-        label = self.label.model_dump(mode="json") if self.label else None
-        return hashlib.sha256(canonical_json({"columns": columns, "label": label})).hexdigest()
+        fits = self.model_dump(mode="json", exclude={"columns": {"__all__": {"mean", "deviation"}}})
+        return hashlib.sha256(canonical_json(fits)).hexdigest()

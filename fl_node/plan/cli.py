@@ -91,7 +91,8 @@ def profile(
     from fl_node.data.profile import profile as profile_data
 
     with explained(as_json=as_json):
-        found = profile_data(data, load_plan(file).manifest.schema_).as_json()
+        manifest = load_plan(file).manifest
+        found = profile_data(data, manifest.schema_, manifest.batching.holdout_percent).as_json()
     if as_json:
         emit_json(found)
         return

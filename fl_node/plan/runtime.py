@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fl_node import codes
+from fl_node.data.beside import beside
 from fl_node.plan.child import Child
 from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.errors import PlanError, plan_error
@@ -24,19 +25,29 @@ __all__ = ["DataSource", "PlanRuntime", "Runtime", "UpdateResult", "WorkResult",
 
 @dataclass(frozen=True)
 class Grant:
-    """A file or folder that a child may read: the one that had the name then, not one that takes its place."""
+    """What a child may read: the file or folder, and its description, that had the name then, not what takes its place.
+
+    Attributes:
+        path: The file or folder.
+        held: Device and inode of the path and of its `data.yaml`; None where that is not there.
+    """
 
     path: Path
-    device: int
-    inode: int
+    held: tuple[tuple[int, int] | None, ...]
 
     @classmethod
     def of(cls, path: Path) -> "Grant | None":
         """Return the grant of a path as it is now, None where there is nothing."""
         if not path.exists():
             return None
-        found = path.stat()
-        return cls(path, found.st_dev, found.st_ino)
+        return cls(path, (_identity(path), _identity(beside(path))))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    if not path.exists():
+        return None
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def may_read(grant: Grant | None, data: Path | None) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fl_node import codes
+from fl_node.data.beside import beside
 from fl_node.plan.errors import plan_error
 from network.errors import FedledgerError
 
@@ -163,14 +164,15 @@ _SYSTEM: Final = (
 
 
 def readable(data: Sequence[Path]) -> list[Path]:
-    """Return what a confined child may read: the interpreter and its libraries, our modules, the rows.
+    """Return what a confined child may read: interpreter and libraries, our modules, the rows, their description.
 
     Where the rows are a folder, what its links point to counts as in it.
     """
     links = [entry for path in data if path.is_dir() for entry in path.rglob("*") if entry.is_symlink()]
     runtime = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)]
     modules = [_root() / name for name in ("fl_node", "network")]
-    return [path.resolve() for path in (*runtime, *modules, *map(Path, _SYSTEM), *data, *links) if path.exists()]
+    rows = [*data, *map(beside, data), *links]
+    return [path.resolve() for path in (*runtime, *modules, *map(Path, _SYSTEM), *rows) if path.exists()]
 
 
 def _root() -> Path:

@@ -32,7 +32,7 @@ from fl_node.blobs.store import About, BlobStore
 from fl_node.canonical import CanonicalError, canonical_json, decode_strict
 from fl_node.data.errors import DataError
 from fl_node.data.read import read_table
-from fl_node.data.schema import Column, Label, Schema
+from fl_node.data.schema import Column, Label, Missing, Schema
 from fl_node.errors import NodeError
 from fl_node.plan.container import read_plan
 from fl_node.plan.errors import PlanError
@@ -127,7 +127,7 @@ def csv(raw: bytes) -> None:
     file = SCRATCH / "rows.csv"
     file.write_bytes(raw)
     read_table(file, ROWS)
-    read_table(file, ROWS, count_missing=True)
+    read_table(file, ROWS.model_copy(update={"missing": Missing(rows="drop")}))
 
 
 def parquet(raw: bytes) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node import codes
+from fl_node.data.beside import beside
 from fl_node.data.examples import Examples, load_examples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest, parse_manifest
@@ -93,7 +94,7 @@ class LoadedPlan:
         return encode_state(following), metrics
 
     def _load(self, path: Path) -> tuple[Examples, Examples]:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        files = sorted(path.rglob("*")) if path.is_dir() else [path, beside(path)]
         stamp = [(file, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
         if self._examples.get(path, (None,))[0] != stamp:
             manifest = self._manifest

@@ -14,7 +14,7 @@ from fl_node.data.errors import DataError
 from fl_node.data.examples import load_examples
 from fl_node.data.profile import profile
 from fl_node.data.read import read_table
-from fl_node.data.schema import Column, Label, Schema
+from fl_node.data.schema import Column, Label, Missing, Schema
 from fl_node.data.synthetic import synthetic_examples
 from fl_node.examples.shares import deal, load_example, write_shares
 from tests.unit.plan.rows import GOOD, SCHEMA, write
@@ -61,8 +61,9 @@ def test_too_few_rows_for_a_holdout_are_refused(tmp_path: Path):
 
 
 def test_the_profile_counts_missing_values_and_labels(tmp_path: Path):
-    found = profile(write(tmp_path, *GOOD, "1,,0,left,benign,", "1,1,0,left,,"), SCHEMA)
-    assert found.as_json() == {"rows": 4, "missing_ppm": 100_000, "labels": [1, 1], "schema": SCHEMA.digest()}
+    dropping = SCHEMA.model_copy(update={"missing": Missing(rows="drop")})
+    found = profile(write(tmp_path, *GOOD, "1,,0,left,benign,", "1,1,0,left,,"), dropping)
+    assert found.as_json() == {"rows": 4, "missing_ppm": 100_000, "labels": [1, 1], "schema": dropping.digest()}
 
 
 def test_constants_do_not_change_what_data_fits_a_schema():

@@ -12,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from fl_node.data.columns import from_texts, parse_column
+from fl_node.data.columns import Raw, parse_column
 from fl_node.data.errors import DataError
 from fl_node.data.read import read_table
-from fl_node.data.schema import Column, Schema
+from fl_node.data.schema import MISSING, Column, Schema
 from tests.unit.plan.rows import GOOD, HEADER, SCHEMA, write
+
+
+def from_texts(texts: list[str]) -> Raw:
+    return Raw(pa.array(texts, pa.string()), "rows.csv")
 
 
 def test_a_csv_becomes_features_and_labels(tmp_path: Path):
@@ -104,7 +108,7 @@ def test_nothing_to_read_is_refused(tmp_path: Path):
 
 def test_damaged_files_are_refused(tmp_path: Path):
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 but no more")
-    (tmp_path / "bytes.csv").write_bytes(b"age,size\n\xff\xfe")
+    (tmp_path / "bytes.csv").write_bytes(HEADER.encode() + b"\n63,1.5,true,\xff,benign,x\n")
     for name in ("rows.parquet", "bytes.csv"):
         with pytest.raises(DataError, match="FL3102"):
             read_table(tmp_path / name, SCHEMA)
@@ -128,8 +132,8 @@ def test_bad_parquet_columns_are_refused(column: Any, refusal: str, tmp_path: Pa
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_number_missing_or_refused(text: str):
-    raw = from_texts([text], "rows.csv")
-    if raw.missing[0]:
+    raw = from_texts([text])
+    if text.strip().lower() in MISSING:
         assert np.isnan(parse_column(Column(name="x"), raw)[0, 0])
     elif re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", text.strip()):
         assert parse_column(Column(name="x"), raw)[0, 0] == float(text)
@@ -140,7 +144,7 @@ def test_any_text_is_a_number_missing_or_refused(text: str):
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_numbers_survive_text_exactly(numbers: list[float]):
-    parsed = parse_column(Column(name="x"), from_texts([repr(number) for number in numbers], "rows.csv"))
+    parsed = parse_column(Column(name="x"), from_texts([repr(number) for number in numbers]))
     assert parsed[:, 0].tolist() == numbers
 
 

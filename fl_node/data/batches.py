@@ -1,0 +1,109 @@
+"""The rows of one file, a batch at a time: read as Arrow arrays, then encoded, filled or dropped. Imports pyarrow."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fl_node import codes
+from fl_node.data.columns import Raw, parse_column, refuse_too_large
+from fl_node.data.csv_file import CsvFile
+from fl_node.data.description import Description
+from fl_node.data.errors import data_error
+from fl_node.data.files import format_of
+from fl_node.data.header import locate
+from fl_node.data.parquet import ParquetFile
+from fl_node.data.read import Table
+from fl_node.data.schema import Column, Schema
+
+BATCH_ROWS: Final = 1 << 16
+BATCH_VALUES: Final = 1 << 20
+"""How much is encoded at once: at most so many rows and so many features (8 MiB), but one row at least."""
+
+
+def file_batches(file: Path, fixed: Mapping[str, str], schema: Schema, description: Description) -> Iterator[Table]:
+    """Reads the rows of one file.
+
+    Args:
+        file: A CSV or Parquet file.
+        fixed: Columns that the names of its folders add, and their value.
+        schema: What the rows must look like.
+        description: How the file is written.
+
+    Raises:
+        DataError: FL3102 … FL3107 with row and reason.
+    """
+    words, step = schema.missing.known, max(1, min(BATCH_ROWS, BATCH_VALUES // schema.width))
+    at = 1
+    for arrays in _arrays(file, fixed, schema, description):
+        rows = len(arrays[schema.names[0]])
+        for start in range(0, rows, step):
+            raws = {
+                name: Raw(values.slice(start, step), str(file), at + start, words, description.decimal)
+                for name, values in arrays.items()
+            }
+            yield _encoded(schema, raws)
+        at += rows
+
+
+def _arrays(file: Path, fixed: Mapping[str, str], schema: Schema, description: Description) -> Iterator[dict[str, Any]]:
+    """Yield a file's columns of the schema, those of its folders' names with them."""
+    if file.stat().st_size == 0:  # Spark writes such a file where a part has no rows
+        return
+    wanted = [name for name in schema.names if name not in fixed]
+    is_csv = format_of(file, description) == "csv"
+    source = CsvFile(file, description) if is_csv else ParquetFile(file, BATCH_ROWS)
+    places = locate(source.header, wanted, description, str(file))
+    if not places and source.header:  # the folders' names give every column: any other tells how many rows there are
+        places = {"": 0}
+    for columns in source.batches([*places.values()]):
+        arrays = dict(zip(places, columns, strict=True))
+        arrays |= {name: pa.array([fixed[name]] * len(columns[0])) for name in schema.names if name in fixed}
+        yield arrays
+
+
+def _encoded(schema: Schema, raws: Mapping[str, Raw]) -> Table:
+    blocks = [_parsed(column, raws) for column in schema.columns]
+    labels = [_parsed(schema.label.as_column(), raws)] if schema.label else []
+    gaps = [np.isnan(block[:, 0]) for block in (*blocks, *labels)]
+    rows, missing = len(blocks[0]), sum(int(gap.sum()) for gap in gaps)
+    if missing:
+        blocks = [_filled(*each) for each in zip(schema.columns, blocks, gaps, strict=False)]
+        gaps = [np.isnan(block[:, 0]) for block in (*blocks, *labels)]
+        if schema.missing.rows == "refuse":
+            _refuse_gaps(schema, raws, gaps)
+        complete = ~np.logical_or.reduce(gaps)
+        blocks, labels = ([block[complete] for block in some] for some in (blocks, labels))
+    features = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+    return Table(features, _label(schema, labels[0]) if labels else None, missing, rows)
+
+
+def _parsed(column: Column, raws: Mapping[str, Raw]) -> NDArray[np.float64]:
+    block = parse_column(column, raws[column.name])
+    refuse_too_large(column, raws[column.name], block)
+    return block
+
+
+def _label(schema: Schema, encoded: NDArray[np.float64]) -> NDArray[np.float64]:
+    assert schema.label
+    return encoded.argmax(axis=1).astype(np.float64) if schema.label.type == "category" else encoded[:, 0]
+
+
+def _filled(column: Column, block: NDArray[np.float64], gap: NDArray[np.bool_]) -> NDArray[np.float64]:
+    if column.fill is None or not gap.any():
+        return block
+    value = parse_column(column, Raw(pa.array([column.fill]), "the schema", missing=frozenset()))
+    return np.where(gap[:, np.newaxis], value, block)
+
+
+def _refuse_gaps(schema: Schema, raws: Mapping[str, Raw], gaps: list[NDArray[np.bool_]]) -> None:
+    """Refuse the first row that lacks a value; in it, the first column."""
+    first = [(int(gap.argmax()), at) for at, gap in enumerate(gaps) if gap.any()]
+    if first:
+        row, at = min(first)
+        name = schema.names[at]
+        place = f"{raws[name].file}, row {row + raws[name].first_row}, column {name}"
+        raise data_error(codes.VALUE_MISSING, "a value is missing", place)

@@ -18,6 +18,7 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
     "blobs": ("fl_node.commands.blobs", "blobs", "Run and use this organisation's blob service."),
     "doctor": ("fl_node.commands.doctor", "doctor", "Check what your organisation runs, and how others see it."),
     "plan": ("fl_node.commands.plan", "plan", "Compile, check and register what is trained."),
+    "data": ("fl_node.commands.data", "data", "Check and profile your own rows; nothing leaves your organisation."),
     "member": ("fl_node.commands.member", "member", "Found the federation; apply, list and show members."),
     "proposal": ("fl_node.commands.proposal", "proposal", "Propose and vote."),
     "train": ("fl_node.commands.train", "train", "Start, stop and watch trainings."),

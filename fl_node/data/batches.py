@@ -49,13 +49,23 @@ def file_batches(file: Path, fixed: Mapping[str, str], schema: Schema, descripti
         at += rows
 
 
+def opened(file: Path, description: Description) -> CsvFile | ParquetFile:
+    """Opens a file: its header, and then its rows.
+
+    Raises:
+        DataError: FL3102.
+    """
+    if format_of(file, description) == "csv":
+        return CsvFile(file, description)
+    return ParquetFile(file, BATCH_ROWS)
+
+
 def _arrays(file: Path, fixed: Mapping[str, str], schema: Schema, description: Description) -> Iterator[dict[str, Any]]:
     """Yield a file's columns of the schema, those of its folders' names with them."""
     if file.stat().st_size == 0:  # Spark writes such a file where a part has no rows
         return
     wanted = [name for name in schema.names if name not in fixed]
-    is_csv = format_of(file, description) == "csv"
-    source = CsvFile(file, description) if is_csv else ParquetFile(file, BATCH_ROWS)
+    source = opened(file, description)
     places = locate(source.header, wanted, description, str(file))
     if not places and source.header:  # the folders' names give every column: any other tells how many rows there are
         places = {"": 0}
@@ -69,8 +79,8 @@ def _encoded(schema: Schema, raws: Mapping[str, Raw]) -> Table:
     blocks = [_parsed(column, raws) for column in schema.columns]
     labels = [_parsed(schema.label.as_column(), raws)] if schema.label else []
     gaps = [np.isnan(block[:, 0]) for block in (*blocks, *labels)]
-    rows, missing = len(blocks[0]), sum(int(gap.sum()) for gap in gaps)
-    if missing:
+    rows, missing = len(blocks[0]), np.array([np.count_nonzero(gap) for gap in gaps], np.int64)
+    if missing.any():
         blocks = [_filled(*each) for each in zip(schema.columns, blocks, gaps, strict=False)]
         gaps = [np.isnan(block[:, 0]) for block in (*blocks, *labels)]
         if schema.missing.rows == "refuse":

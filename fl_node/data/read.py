@@ -25,14 +25,19 @@ class Table:
     Attributes:
         features: float64[rows, schema.width].
         labels: float64[rows]: class index or value; None without a label.
-        missing: How many values were missing.
+        gaps: int64[schema.names]: how many values of each column were missing.
         rows: How many rows were read, those that were dropped included.
     """
 
     features: NDArray[np.float64]
     labels: NDArray[np.float64] | None
-    missing: int
+    gaps: NDArray[np.int64]
     rows: int
+
+    @property
+    def missing(self) -> int:
+        """How many values were missing."""
+        return int(self.gaps.sum())
 
 
 def read_table(path: Path, schema: Schema) -> Table:
@@ -41,7 +46,7 @@ def read_table(path: Path, schema: Schema) -> Table:
     return Table(
         np.concatenate([batch.features for batch in batches]),
         np.concatenate([batch.labels for batch in batches if batch.labels is not None]) if schema.label else None,
-        sum(batch.missing for batch in batches),
+        np.sum([batch.gaps for batch in batches], axis=0),
         sum(batch.rows for batch in batches),
     )
 

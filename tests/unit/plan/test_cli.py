@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from fl_node.commands.data import data
+from fl_node.data.schema import Missing
 from fl_node.plan.cli import app
 from fl_node.plan.container import pack_plan, read_plan
 from tests.unit.plan.samples import FILES, LAYOUT, PACKED, SCHEMA, manifest
@@ -67,10 +69,14 @@ def test_check_refuses_another_digest_before_anything_runs(plan: Path):
     assert json.loads(output)["error"]["code"] == "FL3002"
 
 
-def test_profile_counts_rows_and_labels(plan: Path, tmp_path: Path):
+def test_profile_counts_rows_and_labels_and_refuses_gaps_that_training_would_refuse(plan: Path, tmp_path: Path):
     rows = tmp_path / "rows.csv"
     rows.write_text("a,b,y\n1,2,no\n3,4,yes\n5,,yes\n")
-    expected = {"rows": 3, "missing_ppm": 111_111, "labels": [1, 1], "schema": SCHEMA.digest()}
+    code, output = run("profile", plan, rows, "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (1, "FL3105")
+    dropping = SCHEMA.model_copy(update={"missing": Missing(rows="drop")})
+    plan.write_bytes(pack_plan(manifest(schema=dropping, schema_digest=dropping.digest()), FILES))
+    expected = {"rows": 3, "missing_ppm": 111_111, "labels": [1, 1], "schema": dropping.digest()}
     code, output = run("profile", plan, rows, "--json")
     assert code == 0
     assert json.loads(output) == expected
@@ -86,3 +92,31 @@ def test_shares_are_written_for_every_participant(tmp_path: Path):
 
 def test_an_unknown_example_is_a_usage_error(tmp_path: Path):
     assert run("shares", "cats", tmp_path, "a")[0] == 2
+
+
+def test_data_check_shows_what_each_column_finds_and_profile_what_is_applied_with(plan: Path, tmp_path: Path):
+    rows = tmp_path / "rows"
+    rows.mkdir()
+    lines = [f"{at};{-at / 2};{'yes' if at % 3 else 'no'}" for at in range(60)]
+    (rows / "rows.csv").write_text("\n".join(["Wert;b;y", *lines]))
+    (rows / "data.yaml").write_text('separator: ";"\ncolumns: {Wert: a}')
+    arguments = ["check", str(plan), str(rows)]
+    found = json.loads(runner.invoke(data, [*arguments, "--json"]).stdout)
+    assert (found["files"], found["described"], found["header"]) == (1, str(rows / "data.yaml"), ["Wert", "b", "y"])
+    first, second, label = found["columns"]
+    assert first == {"column": "a", "in_file": "Wert", "type": "float", "missing": 0, "smallest": 0, "largest": 59}
+    assert (second["in_file"], second["smallest"]) == ("b", -29.5)
+    assert label["counts"] == {"no": 20, "yes": 40}
+    profiled = json.loads(runner.invoke(data, ["profile", str(plan), str(rows), "--json"]).stdout)
+    assert (profiled["rows"], profiled["labels"]) == (60, [20, 40])
+    assert found["rows"] == found["training"] + found["holdout"] == 60
+    shown = runner.invoke(data, arguments).stdout
+    assert "Wert" in shown
+    assert "no 20, yes 40" in shown
+
+
+def test_data_check_refuses_with_a_code_what_training_would_refuse(plan: Path, tmp_path: Path):
+    (tmp_path / "rows.csv").write_text("a,b,y\n1,2,no\n1,x,no\n")
+    for command in ("check", "profile"):
+        result = runner.invoke(data, [command, str(plan), str(tmp_path / "rows.csv"), "--json"])
+        assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (1, "FL3104")

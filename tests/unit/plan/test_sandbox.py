@@ -12,7 +12,8 @@ import pytest
 from fl_node.plan.child import Child
 from fl_node.plan.errors import CATALOGUE, PlanError
 from fl_node.plan.frames import Message
-from fl_node.plan.sandbox import STOPPED, Confinement, Sandbox, Usage, environment, excess, meaning
+from fl_node.plan.runtime import Grant, may_read
+from fl_node.plan.sandbox import STOPPED, Confinement, Sandbox, Usage, environment, excess, meaning, readable
 from fl_node.plan.seccomp import program
 from tests.unit.plan.test_child import wait_until_gone
 
@@ -305,3 +306,16 @@ def test_a_graph_without_end_or_bounds_is_ended_though_it_runs_in_the_framework_
     finally:
         child.kill()
     assert wait_until_gone(child.pid) == []
+
+
+def test_a_confined_child_may_read_the_description_of_its_rows_and_starts_anew_where_that_is_another(tmp_path: Path):
+    rows, description = tmp_path / "rows.csv", tmp_path / "data.yaml"
+    rows.touch()
+    for write in (description.touch, lambda: (tmp_path / "new").touch() or (tmp_path / "new").replace(description)):
+        before = Grant.of(rows)
+        assert may_read(before, rows)
+        write()
+        assert not may_read(before, rows)
+        assert may_read(Grant.of(rows), rows)
+    assert description in readable([rows])
+    assert rows in readable([rows])

@@ -291,7 +291,7 @@ CATALOGUE: Final = {
     ),
     JOURNAL_CONFLICT: Entry("The journal holds a different record of the same kind.", ""),
     JOURNAL_RESTORED: Entry(
-        "Ledger or blob service know of deeds that the journal does not: it was restored from a backup.",
+        "Ledger or blob service know of deeds that the journal does not, or the attempt was opened before the folder was restored: there may be deeds that no journal here holds.",
         "The node sits this attempt out and joins the next.",
     ),
     WRONG_PLAN_OR_BASE: Entry("The round trains another plan or base state than the ledger's own history says.", ""),

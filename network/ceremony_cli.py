@@ -9,10 +9,13 @@ from typing import Annotated
 
 import typer
 
+from network.backup.cli import backup, restore
 from network.checkout import DEFAULT_RUN
 from network.console import Json, emit_json, explained, note, out
 
 org = typer.Typer(no_args_is_help=True, help="Set up your own organisation, with its own keys in its own folder.")
+org.command("backup")(backup)
+org.command("restore")(restore)
 
 Folder = Annotated[
     Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="Your organisation's folder.", resolve_path=True)

@@ -66,6 +66,13 @@ FINGERPRINT_DIFFERS: Final = "FL1105"
 PARTS_MISSING: Final = "FL1106"
 GENESIS_DIFFERS: Final = "FL1107"
 NO_GENESIS: Final = "FL1108"
+LEDGER_IN_USE: Final = "FL1130"
+BACKUP_UNREADABLE: Final = "FL1131"
+BACKUP_NOT_OPENED: Final = "FL1132"
+BACKUP_DAMAGED: Final = "FL1133"
+BACKUP_OF_ANOTHER: Final = "FL1134"
+FOLDER_NOT_EMPTY: Final = "FL1135"
+BACKUP_SECRET_UNUSABLE: Final = "FL1136"
 UPDATE_UNREADABLE: Final = "FL1150"
 UPDATE_STALE: Final = "FL1151"
 UPDATE_DIFFERS: Final = "FL1152"
@@ -219,6 +226,30 @@ CATALOGUE: Final = {
     ),
     NO_GENESIS: Entry(
         "The channel's first block is not here.", "Import all exports, then `fedledger network genesis`."
+    ),
+    LEDGER_IN_USE: Entry(
+        "A backup would not be consistent: a process writes its ledger, or the folder changed meanwhile; no file was written.",
+        "Stop the processes that the message names, or leave ledgers out with --without-ledger.",
+    ),
+    BACKUP_UNREADABLE: Entry(
+        "A file is no backup of an organisation, or is of a version that is not known here.",
+        "Name a file that `fedledger org backup` wrote.",
+    ),
+    BACKUP_NOT_OPENED: Entry(
+        "The passphrase or key does not open a backup, or its first bytes were changed; nothing was restored.",
+        "Use the one that was given when the backup was made.",
+    ),
+    BACKUP_DAMAGED: Entry(
+        "A backup was changed or cut off; nothing was restored.", "Take another copy of it, or an earlier backup."
+    ),
+    BACKUP_OF_ANOTHER: Entry("A backup is another organisation's; nothing was restored.", "Name the right file."),
+    FOLDER_NOT_EMPTY: Entry(
+        "The folder to restore into holds something; nothing was restored.",
+        "Name a folder that is empty or does not exist, or move this one away.",
+    ),
+    BACKUP_SECRET_UNUSABLE: Entry(
+        "What is to lock or open a backup cannot be used: a passphrase too short, or no X25519 key in PEM.",
+        "Give --passphrase-file, or --to and --key with keys of `openssl genpkey -algorithm X25519`.",
     ),
     UPDATE_UNREADABLE: Entry(
         "A file is no change of a channel's configuration.",

@@ -10,6 +10,7 @@ FOLDER/                      of one organisation          RUN/                  
     package.lock             the chaincode that all agreed on
   secrets/                   its own keys, nobody else's
   data/ rendered/ blobs/ nodes/
+  restored.json              where it was restored from a backup: when
   network.json pids/ logs/
 ```
 No other module spells these names.
@@ -25,6 +26,7 @@ from network import codes
 from network.errors import NetworkError
 
 OWNER = "org.yaml"
+RESTORED = "restored.json"
 DEFINITION = "consortium.yaml"
 
 
@@ -135,6 +137,11 @@ class OrganisationFolder:
     def rendered(self, process: str) -> Path:
         """Return the configuration that a process reads; it is written anew before every start."""
         return self.root / "rendered" / process
+
+    @property
+    def restored(self) -> Path:
+        """Return what says that the folder was restored from a backup, and when; it exists only then."""
+        return self.root / RESTORED
 
     @property
     def kind(self) -> Literal["devnet", "fabric"]:

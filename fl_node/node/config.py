@@ -1,6 +1,8 @@
 """What a node is told when it starts, and where its files lie in the run folder."""
 
+import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from fl_node.blobs.store import Limits
@@ -63,6 +65,15 @@ class NodeConfig:
         """Return where the node keeps blobs: if it serves, where the organisation's chaincode process reads them."""
         own = folder_of(self.run, self.organisation)
         return own.blobs if self.serves else own.node_blobs(self.name)
+
+    @property
+    def restored_ms(self) -> int:
+        """Return when the organisation's folder was restored from a backup, milliseconds since 1970; 0: never."""
+        try:
+            said = json.loads(folder_of(self.run, self.organisation).restored.read_bytes())
+        except FileNotFoundError:
+            return 0
+        return int(datetime.fromisoformat(said["restored"]).timestamp() * 1000)
 
     @property
     def consortium(self) -> Consortium:

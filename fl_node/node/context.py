@@ -24,6 +24,7 @@ class Context:
         organisation: The organisation's name in the consortium's definition.
         msp: The organisation's MSP id.
         consent: What the organisation itself consents to.
+        restored_ms: When the organisation's folder was restored from a backup, milliseconds since 1970; 0: never.
         governance_cache: What only votes change; `daemon` empties it when it hears of one.
     """
 
@@ -41,4 +42,5 @@ class Context:
     journal: Journal
     metrics: Metrics
     health: Health
+    restored_ms: int = 0
     governance_cache: GovernanceCache = field(default_factory=GovernanceCache)

@@ -91,7 +91,27 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
         stack.push_async_callback(workshop.close)
         organisation = (config.name, config.organisation, own.msp_id, config.consent, consortium)
-        yield Context(*organisation, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health)
+        yield Context(
+            *organisation,
+            ledger,
+            witnesses,
+            store,
+            client,
+            mirror,
+            workshop,
+            journal,
+            metrics,
+            health,
+            _restored(config),
+        )
+
+
+def _restored(config: NodeConfig) -> int:
+    """Return when the organisation's folder was restored from a backup, and log it."""
+    when = config.restored_ms
+    if when:
+        log.warning("restored from a backup: attempts opened before are left", restored_ms=when)
+    return when
 
 
 async def _sandbox(config: NodeConfig) -> str:

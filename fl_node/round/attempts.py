@@ -22,6 +22,8 @@ class AttemptsDependencies(AttemptDependencies, Protocol):
 
     msp: str
     metrics: Metrics
+    restored_ms: int
+    """When the organisation's folder was restored from a backup, milliseconds since 1970; 0: never."""
 
 
 class Attempts:
@@ -45,6 +47,9 @@ class Attempts:
         noted = {kind for kind in (SHARES, MASKED) if f"{view.name} {kind}" in self._notes}
         if noted - done and view.phase not in OVER:
             # dealing again would seal, masking again would mask, twice with the same keys
+            self._leave(view, codes.JOURNAL_RESTORED)
+        if view.opened_ms <= node.restored_ms and view.phase not in OVER:
+            # what this node did in it before its disk was lost is in no journal: nothing of it may be done again
             self._leave(view, codes.JOURNAL_RESTORED)
         unfit = node.workshop.unfit(view.plan)
         if unfit and node.me in view.cohort and view.phase not in OVER:

@@ -138,6 +138,7 @@ class Member:
             ),
             workshop=self.workshop, journal=self.journal, store=store, metrics=metrics, health=Health(), me=name,
             witnesses=SimpleNamespace(confirm=_no_other_peer), msp=msp(place), governance_cache=GovernanceCache(),
+            restored_ms=0,
         )  # fmt: skip
         self.node = cast("CarryOutDependencies", node)
         self.attendance: Attendance | None = None

@@ -110,7 +110,7 @@ class Member:
             ),
             ledger=self, blobs=self, mirror=self, workshop=self, journal=self.journal, store=self.store,
             witnesses=SimpleNamespace(confirm=self.nothing), metrics=self.metrics, health=Health(), me=name,
-            msp=f"{name}MSP", governance_cache=GovernanceCache(),
+            restored_ms=0, msp=f"{name}MSP", governance_cache=GovernanceCache(),
         )  # fmt: skip
         self.deeds = Deeds(cast("CarryOutDependencies", node))
         self.attendance = Attendance(cast("LoopDependencies", node), self.deeds, TRAINING)

@@ -44,7 +44,18 @@ def test_t6_shares_dealt_or_a_vector_masked_before_a_restored_journal_end_the_at
     assert own.dropped is not recorded
 
 
-def node(journal: Journal, store: BlobStore) -> CarryOutDependencies:
+@pytest.mark.parametrize(("opened_ms", "left"), [(999, True), (1000, True), (1001, False)])
+def test_t6_a_node_whose_folder_was_restored_leaves_every_attempt_that_was_opened_before(
+    tmp_path: Path, opened_ms: int, left: bool
+):
+    """Its journal is not in the backup: nobody here knows what it masked in that attempt."""
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        attempts = Attempts(node(journal, BlobStore(tmp_path / "blobs"), restored_ms=1000))
+        own = attempts.local_state(ROUND.model_copy(update={"opened_ms": opened_ms}), TRAINING)
+    assert own.dropped is left
+
+
+def node(journal: Journal, store: BlobStore, restored_ms: int = 0) -> CarryOutDependencies:
     made = SimpleNamespace(
         organisation="hospital-a",
         workshop=SimpleNamespace(trained=lambda *_: True, ready=lambda _: True, unfit=lambda _: ""),
@@ -54,6 +65,7 @@ def node(journal: Journal, store: BlobStore) -> CarryOutDependencies:
         ledger=None,
         me="a",
         msp="aMSP",
+        restored_ms=restored_ms,
     )
     return cast("CarryOutDependencies", made)
 

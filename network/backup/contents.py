@@ -1,0 +1,64 @@
+"""What of an organisation's folder a backup holds, and when that is consistent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from network import codes
+from network.errors import NetworkError
+from network.folders import OWNER, OrganisationFolder
+from network.processes import answers
+from network.topology import Consortium
+
+ALWAYS: Final = (OWNER, "consortium", "secrets")
+LEDGER: Final = "data"
+"""Nothing else is ever in a backup. Blobs and the nodes' journals least of all: who restores both masks twice
+(docs/decisions/0010); the others have the blobs, and without its journal a node leaves the attempt that ran."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file as it was found: what is read counts only if it is still the same afterwards."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+def contents(folder: OrganisationFolder, *, ledger: bool) -> tuple[Seen, ...]:
+    """Return the files of a backup, by their paths from the folder, in order.
+
+    Raises:
+        NetworkError: FL1012 if one is neither a file nor a folder.
+    """
+    parts = (*ALWAYS, *([LEDGER] if ledger else []))
+    return tuple(seen for part in parts for seen in _files(folder.root, folder.root / part))
+
+
+def _files(root: Path, path: Path) -> Iterator[Seen]:
+    if path.is_dir() and not path.is_symlink():
+        for below in sorted(path.iterdir()):
+            yield from _files(root, below)
+    elif path.is_file() and not path.is_symlink():
+        found = path.stat()
+        yield Seen(path.relative_to(root).as_posix(), found.st_size, found.st_mtime_ns, found.st_ino)
+    elif path.is_symlink() or path.exists():
+        hint = "Remove it, or put the file itself there."
+        raise NetworkError(codes.FILE_UNUSABLE, "this is no file, so it is in no backup", where=str(path), hint=hint)
+
+
+def require_stopped(folder: OrganisationFolder, consortium: Consortium) -> None:
+    """Check that no process writes the ledgers of a folder; FL1130 names those that run."""
+    own = consortium.organisation(folder.name)
+    ledgers = {f"peer-{own.name}": peer for peer in own.peers} | {orderer.name: orderer for orderer in own.orderers}
+    running = [name for name, process in ledgers.items() if answers(process.near, process.port)]
+    if running:
+        stop = ", ".join(f"`fedledger network stop {name}`" for name in running)
+        hint = f"Stop it ({stop}, or as your host does) and start it again afterwards; or leave ledgers out."
+        message = f"{' and '.join(running)} runs and writes its ledger"
+        raise NetworkError(codes.LEDGER_IN_USE, message, where=str(folder.root / LEDGER), hint=f"{hint} {WITHOUT}")
+
+
+WITHOUT: Final = "--without-ledger does: peers then fetch every block from the orderers again."

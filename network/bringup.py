@@ -85,9 +85,7 @@ def join(folder: Path, report: Report) -> Outcome:
     with runfolder.locked(folder):
         consortium = consortium_of(folder)
         require_channel_block(folder)
-        own = folder_of(folder, owner_of(folder) or "")
-        plan, lock = _planned(folder, consortium, own.kind, report)
-        prepare(own, consortium)
+        plan, lock = _planned(folder, consortium, folder_of(folder, owner_of(folder) or "").kind, report)
         started, formed = _start_all(folder, consortium, plan, lock, report)
     return Outcome(consortium, plan, started, time.monotonic() - began, formed)
 
@@ -202,7 +200,9 @@ def plan_of(kind: Kind, consortium: Consortium, run: Path, program: Path) -> Pla
 
 
 def render(consortium: Consortium, run: Path, kind: Kind) -> None:
-    """Write the configuration that the processes here read: a folder that was moved is no other."""
+    """Write what the processes here read: a folder that was moved or restored is no other."""
+    for _, folder in here(run, consortium):
+        prepare(folder, consortium)
     if kind == "fabric":
         from network.fabric.plan import render as render_fabric  # noqa: PLC0415  only where it is asked for
 

@@ -48,7 +48,7 @@ class Attempts:
         if noted - done and view.phase not in OVER:
             # dealing again would seal, masking again would mask, twice with the same keys
             self._leave(view, codes.JOURNAL_RESTORED)
-        if view.opened_ms <= node.restored_ms and view.phase not in OVER:
+        if view.opened_ms < node.restored_ms and view.phase not in OVER:
             # what this node did in it before its disk was lost is in no journal: nothing of it may be done again
             self._leave(view, codes.JOURNAL_RESTORED)
         unfit = node.workshop.unfit(view.plan)

@@ -61,4 +61,4 @@ def require_stopped(folder: OrganisationFolder, consortium: Consortium) -> None:
         raise NetworkError(codes.LEDGER_IN_USE, message, where=str(folder.root / LEDGER), hint=f"{hint} {WITHOUT}")
 
 
-WITHOUT: Final = "--without-ledger does: peers then fetch every block from the orderers again."
+WITHOUT: Final = "--without-ledger does; on Fabric a member's approval of the chaincode is in its ledger alone."

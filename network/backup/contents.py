@@ -8,6 +8,7 @@ from typing import Final
 from network import codes
 from network.errors import NetworkError
 from network.folders import OWNER, OrganisationFolder
+from network.plan import peer_process
 from network.processes import answers
 from network.topology import Consortium
 
@@ -52,7 +53,8 @@ def _files(root: Path, path: Path) -> Iterator[Seen]:
 def require_stopped(folder: OrganisationFolder, consortium: Consortium) -> None:
     """Check that no process writes the ledgers of a folder; FL1130 names those that run."""
     own = consortium.organisation(folder.name)
-    ledgers = {f"peer-{own.name}": peer for peer in own.peers} | {orderer.name: orderer for orderer in own.orderers}
+    peers = {peer_process(own.name, number): peer for number, peer in enumerate(own.peers)}
+    ledgers = peers | {orderer.name: orderer for orderer in own.orderers}
     running = [name for name, process in ledgers.items() if answers(process.near, process.port)]
     if running:
         stop = ", ".join(f"`fedledger network stop {name}`" for name in running)

@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Self
 
-from gateway import Signer
 from network import codes
+from network.ca.keys import signer_of
 from network.errors import NetworkError
 from network.files import write_new
 from network.folders import OrganisationFolder, export_path
@@ -115,7 +115,7 @@ def export(folder: OrganisationFolder, organisation: Organisation) -> Export:
     earlier = _earlier(folder)
     if earlier and (earlier.content, earlier.certificate) == (unsigned.content, certificate):
         return earlier
-    signer = Signer.from_pem(key)
+    signer = signer_of(key)
     signature = signer.sign(signer.digest(unsigned.content))
     return replace(unsigned, signature=signature)
 

@@ -26,9 +26,14 @@ class Tokens:
     labels: tuple[str, str, str] = ("fedledger", "other", "closed")
 
 
+def present() -> bool:
+    """Say whether there is SoftHSM, and the package that reaches it."""
+    return bool(LIBRARY and TOOL and importlib.util.find_spec("pkcs11"))
+
+
 def tokens() -> Tokens:
     """Return the tokens; skips the test where there is no SoftHSM."""
-    if not (LIBRARY and TOOL and importlib.util.find_spec("pkcs11")):
+    if not present():
         pytest.skip("no SoftHSM or no python-pkcs11: `apt install softhsm2`")
     return _made()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from fl_node import codes
 from fl_node.blobs.tls import authorities_of
@@ -20,9 +20,10 @@ from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_clock
 from network.addresses import join
+from network.ca.keys import load_key
 from network.channel_check import differences
 from network.connection import consortium_of, profile
-from network.errors import FedledgerError
+from network.errors import FedledgerError, NetworkError
 from network.folders import definition_path
 from network.package import read_lock
 from network.plan import Plan
@@ -93,9 +94,10 @@ def certificate_of(key: Path) -> Path:
 def _check_certificate(key: Path, path: Path) -> datetime:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        belongs = load_pem_private_key(key.read_bytes(), None).public_key() == certificate.public_key()
-    except (OSError, ValueError, TypeError) as error:
-        raise NodeError(codes.IDENTITY_UNUSABLE, f"unreadable: {error}", where=str(path), hint=_RESTORE) from None
+        belongs = load_key(key).public_key() == certificate.public_key()
+    except (OSError, ValueError, NetworkError) as error:
+        hint = getattr(error, "hint", "") or _RESTORE
+        raise NodeError(codes.IDENTITY_UNUSABLE, f"unreadable: {error}", where=str(path), hint=hint) from None
     if not belongs:
         text = f"{path.name} is not the certificate of {key.name}"
         raise NodeError(codes.IDENTITY_UNUSABLE, text, where=str(path), hint=_RESTORE)

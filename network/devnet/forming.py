@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from gateway import Contract, Endpoint, Gateway, Identity, Signer, connect, errors
+from gateway import Contract, Endpoint, Gateway, Identity, connect, errors
 from network import codes
 from network.connection import profile
 from network.devnet import lifecycle
@@ -110,4 +110,4 @@ def _require_time(deadline: float, organisation: str, problem: str) -> None:
 def _gateway(run: Path, organisation: str) -> Gateway:
     known = profile(run, organisation, "admin")
     endpoints: Sequence[Endpoint] = [Endpoint(address, root_certificates=root) for address, root in known.peers]
-    return connect(endpoints, Identity(known.msp_id, known.cert_pem), Signer.from_pem(known.key_pem))
+    return connect(endpoints, Identity(known.msp_id, known.cert_pem), known.signer)

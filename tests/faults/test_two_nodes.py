@@ -1,4 +1,7 @@
-"""An organisation with two participants: a node each, under keys of their own; one of them serves its blobs."""
+"""An organisation with two participants: a node each, under keys of their own; one of them serves its blobs.
+
+Where there is SoftHSM, the second's signing key lies in a token of its own and never leaves it.
+"""
 
 import asyncio
 import os
@@ -14,7 +17,10 @@ from fl_node.demo.federation import Federation, opened
 from fl_node.ledger.client import public_key_hash
 from fl_node.node.config import NodeConfig
 from network import roster
+from network.ca.hsm import TokenReference, keep_in_token
 from network.connection import consortium_of, profile
+from network.folders import folder_of
+from tests import softhsm
 from tests.faults import synthetic
 from tests.faults.conftest import network
 from tests.faults.stage import NAMES, ROOT, Nodes, ended, found, start, until
@@ -24,14 +30,17 @@ FIRST, SECOND = "hospital-a", "hospital-a-2"
 ALL = {*NAMES, SECOND}
 
 
-@pytest.fixture
-def five(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """Five nodes of four organisations."""
-    with network(tmp_path, request, participants_per_organisation=2, share_limit_ppm=800_000) as run:
+    folder = tmp_path_factory.mktemp("five")
+    with network(folder, request, participants_per_organisation=2, share_limit_ppm=800_000) as run:
         nodes = Nodes(run)
         try:
             for name in NAMES:
                 nodes.start(name)
+            if softhsm.present():
+                keep_in_token(key_of_second(run), token_key())
             roster.add(consortium_of(run), run, FIRST, SECOND, "node")
 
             async def begin() -> None:
@@ -45,6 +54,15 @@ def five(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
             yield nodes
         finally:
             nodes.close()
+
+
+def key_of_second(run: Path) -> Path:
+    return folder_of(run, FIRST).user(SECOND) / "msp" / "keystore" / "key.pem"
+
+
+def token_key() -> TokenReference:
+    found = softhsm.tokens()
+    return TokenReference(found.library, found.labels[0], f"node-{os.getpid()}", pin_file=str(found.pin_file))
 
 
 def start_second(nodes: Nodes) -> None:
@@ -67,6 +85,16 @@ async def admit_second(federation: Federation) -> None:
         stake=2_000_000,
     )
     await federation.decide("admit", {"participant": SECOND}, FIRST)
+
+
+@pytest.mark.hsm
+async def test_a_node_whose_signing_key_lies_in_a_token_takes_part_in_a_round(five: Nodes):
+    softhsm.tokens()
+    assert TokenReference.read(key_of_second(five.run).read_bytes()) == token_key()
+    async with opened(five.run) as federation:
+        await start(federation, "token", 1, cohort=5)
+        view = await ended(federation.first, "token", 1)
+    assert (view.phase, SECOND in view.survivors) == ("Final", True), view.void_reason
 
 
 async def test_two_participants_of_one_organisation_train_beside_each_other(five: Nodes):

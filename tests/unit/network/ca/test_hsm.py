@@ -1,5 +1,6 @@
 """Signing keys in a PKCS#11 token, on SoftHSM."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from typer.testing import CliRunner
 
+from fl_node.doctor.organisation import check_certificates
 from fl_node.errors import NodeError
 from fl_node.node.readiness import check_identity
 from gateway import signatures
@@ -20,9 +22,13 @@ from network.ca.keys import load_key, signer_of
 from network.ca.subject import Subject
 from network.connection import profile
 from network.errors import NetworkError
-from network.folders import folder_of
+from network.export import export
+from network.folders import folder_of, public_parts
 from network.roster import add
 from network.topology import load_consortium
+from network.units.model import Wishes, units_of
+from network.units.output import plan_at
+from network.units.places import Places
 from tests.softhsm import LIBRARY, PIN, tokens
 
 pytestmark = pytest.mark.hsm
@@ -55,9 +61,9 @@ def test_the_key_is_made_once_and_found_again(reference):
 
 def test_the_key_does_not_leave_its_token(reference):
     key = TokenKey(reference, create=True)
-    for export in (lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), key.private_numbers):
+    for leave in (lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), key.private_numbers):
         with pytest.raises(TypeError, match="does not leave its token"):
-            export()
+            leave()
 
 
 def test_an_authority_certifies_a_key_in_a_token(reference, tmp_path):
@@ -95,6 +101,31 @@ def test_a_node_signs_with_the_key_that_its_configuration_names(run):
     assert "valid until" in check_identity(own)
     kept = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
     assert not any(PIN.encode() in content for content in kept)
+
+
+def test_the_doctor_finds_certificate_and_key_in_order_and_names_a_token_that_fails(run, pin_file):
+    places = Places(folder_of(run, "hospital-a").root)
+    consortium = load_consortium()
+    plan = plan_at(consortium, "devnet", "hospital-a", places, "chaincode-0", "fedledger:id")
+    node = {unit.name: unit for unit in units_of(consortium, plan, "hospital-a", places, Wishes())}["node-hospital-a"]
+    assert "until" in check_certificates(node)
+    broken = json.loads(node.keys[0].read_bytes())
+    broken["pkcs11"]["token"] = "nowhere"
+    node.keys[0].write_text(json.dumps(broken))
+    with pytest.raises(NodeError, match=r"FL4002: .*NoSuchToken"):
+        check_certificates(node)
+
+
+def test_an_administrator_whose_key_is_in_a_token_signs_its_organisations_export(reference, tmp_path):
+    admin = folder_of(tmp_path / "run", "hospital-a").user("admin")
+    keep_in_token(admin / "msp" / "keystore" / "key.pem", reference)
+    consortium = load_consortium()
+    runfolder.prepare(tmp_path / "run", consortium)  # each imports what all others export
+    assert load_key(admin / "msp" / "keystore" / "key.pem").public_key() == TokenKey(reference).public_key()
+    assert public_parts(tmp_path / "run", "hospital-b").tls_root.exists()
+    made = export(folder_of(tmp_path / "run", "hospital-a"), consortium.organisation("hospital-a"))
+    certificate = x509.load_pem_x509_certificate(made.certificate.encode())
+    signatures.verify(certificate.public_key(), made.signature, made.content)
 
 
 def test_a_certificate_of_another_key_is_noticed(run):

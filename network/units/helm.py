@@ -1,8 +1,9 @@
 """A Helm chart of one organisation: a StatefulSet and a Service for each host, Secrets by their names alone."""
 
+import base64
 import importlib.metadata
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,16 +13,30 @@ from network.folders import OWNER, definition_path, folder_of
 from network.units.containers import EVERYWHERE, USER_ID, Pod, environment, pods_of, works, yaml_ready
 from network.units.model import Unit
 from network.units.places import Places
+from network.units.volumes import (
+    BLOBS,
+    CHANNEL_BLOCK,
+    Shown,
+    blobs_volume,
+    identity_files,
+    key_of,
+    mounts_of,
+    quoted,
+    volumes_of,
+)
 
 NAMED: Final = "app.kubernetes.io/name"
 VALUES: Final = re.compile(r"'?\[\[(.*?)\]\]'?")
 """Marks, in what YAML writes, an expression of the chart's values that stands for more than a string."""
-SCRIPT_MODE: Final = 0o555
-SECRET_MODE: Final = 0o440
 
 
 def helm_chart(
-    organisation: str, units: Sequence[Unit], places: Places, run: Path, settings: dict[str, str]
+    organisation: str,
+    units: Sequence[Unit],
+    places: Places,
+    run: Path,
+    settings: dict[str, str],
+    block: bytes = b"",
 ) -> dict[str, str]:
     """Return name of file → content; no file holds a key.
 
@@ -31,6 +46,8 @@ def helm_chart(
         places: Where folder and programs lie in the containers.
         run: The folder as it lies here, with the public parts of every organisation.
         settings: What Fabric's processes read; name relative to the folder → content.
+        block: The channel's first block, which devnet's peers and orderer begin their ledgers with; Fabric's are given
+            it by their administrator.
 
     Raises:
         NetworkError: FL1082, a host of the organisation is an address.
@@ -44,10 +61,13 @@ def helm_chart(
         "templates/public.yaml": _config_map("public"),
         "templates/settings.yaml": _config_map("settings"),
     }
-    files |= {f"files/public/{_key(name)}": text for name, text in public.items()}
-    files |= {f"files/settings/{_key(name)}": text for name, text in settings.items()}
+    files |= {f"files/public/{key_of(name)}": text for name, text in public.items()}
+    files |= {f"files/settings/{key_of(name)}": text for name, text in settings.items()}
+    if block:
+        files["templates/channel.yaml"] = _yaml(_channel(block))
+    shown = Shown(sorted(public), sorted(settings), bool(block), blobs_volume(pods, places))
     for pod in pods:
-        files[f"templates/{pod.name}.yaml"] = _template(_stateful_set(pod, places, sorted(public), sorted(settings)))
+        files[f"templates/{pod.name}.yaml"] = _template(_stateful_set(pod, places, shown))
         files[f"templates/{pod.name}-service.yaml"] = _template(_service(pod))
     return files
 
@@ -66,6 +86,7 @@ def _values(units: Sequence[Unit]) -> dict[str, Any]:
         "resources": memory,
         "volumeClaim": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "50Gi"}}},
         "rows": {"persistentVolumeClaim": {"claimName": "fedledger-rows"}},
+        "blobs": {"persistentVolumeClaim": {"claimName": "fedledger-blobs"}},
         "service": {"type": "ClusterIP", "annotations": {}},
         "nodeSelector": {},
         "seccompProfile": {unit.name: {"type": "RuntimeDefault"} for unit in units},
@@ -85,6 +106,11 @@ def _config_map(name: str) -> str:
     return _yaml(head) + f'data:\n{{{{ (.Files.Glob "files/{name}/*").AsConfig | indent 2 }}}}\n'
 
 
+def _channel(block: bytes) -> dict[str, Any]:
+    head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-channel"}}
+    return {**head, "binaryData": {CHANNEL_BLOCK: base64.b64encode(block).decode()}}
+
+
 def _service(pod: Pod) -> dict[str, Any]:
     ports = [{"name": f"p{port}", "port": port, "targetPort": port} for port in pod.dialled]
     metadata: dict[str, Any] = {"name": pod.name, "labels": {NAMED: pod.name}}
@@ -94,8 +120,11 @@ def _service(pod: Pod) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def _stateful_set(pod: Pod, places: Places, public: list[str], settings: list[str]) -> dict[str, Any]:
+def _stateful_set(pod: Pod, places: Places, shown: Shown) -> dict[str, Any]:
     labels = {NAMED: pod.name}
+    volumes = [volume for unit in pod.units for volume in volumes_of(unit, places, shown)]
+    if shown.blobs == BLOBS and any(places.folder / BLOBS in (*unit.writes, *unit.needs) for unit in pod.units):
+        volumes.append('[[ toJson (merge (dict "name" "blobs") .Values.blobs) ]]')
     inside = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -110,8 +139,8 @@ def _stateful_set(pod: Pod, places: Places, public: list[str], settings: list[st
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(unit, places) for unit in pod.units],
-        "volumes": [volume for unit in pod.units for volume in _volumes(unit, places, public, settings)],
+        "containers": [_container(unit, places, shown) for unit in pod.units],
+        "volumes": volumes,
     }
     spec = {
         "serviceName": pod.name,
@@ -124,12 +153,12 @@ def _stateful_set(pod: Pod, places: Places, public: list[str], settings: list[st
     return {**head, "spec": spec}
 
 
-def _container(unit: Unit, places: Places) -> dict[str, Any]:
+def _container(unit: Unit, places: Places, shown: Shown) -> dict[str, Any]:
     closed = {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": f"[[ toJson (index .Values.seccompProfile {_quoted(unit.name)}) ]]",
+        "seccompProfile": f"[[ toJson (index .Values.seccompProfile {quoted(unit.name)}) ]]",
     }
     probe = {"exec": {"command": works(unit, places)}, "periodSeconds": 30, "timeoutSeconds": 20, "failureThreshold": 4}
     return {
@@ -139,92 +168,11 @@ def _container(unit: Unit, places: Places) -> dict[str, Any]:
         "command": list(unit.process.command),
         "env": [{"name": key, "value": value} for key, value in sorted(environment(unit).items())],
         "ports": [{"name": f"p{port}", "containerPort": port} for port in unit.dialled],
-        "resources": f"[[ toJson (index .Values.resources {_quoted(unit.name)}) ]]",
+        "resources": f"[[ toJson (index .Values.resources {quoted(unit.name)}) ]]",
         "securityContext": closed,
         "readinessProbe": probe,
-        "volumeMounts": list(_mounts(unit, places)),
+        "volumeMounts": list(mounts_of(unit, places, shown)),
     }
-
-
-def _mounts(unit: Unit, places: Places) -> Iterator[dict[str, Any]]:
-    folder = places.folder
-    owner = {"mountPath": str(folder / OWNER), "subPath": OWNER, "readOnly": True}
-    yield {"name": f"folder-{unit.name}", **owner}
-    for name in ("consortium", "secrets"):
-        yield {"name": f"{name}-{unit.name}", "mountPath": str(folder / name), "readOnly": True}
-    for path in unit.needs:
-        inside = path.relative_to(folder).as_posix()
-        if inside == "blobs":
-            yield {"name": "data", "mountPath": str(path), "subPath": inside, "readOnly": True}
-        else:
-            yield {"name": f"{inside.partition('/')[0]}-{unit.name}", "mountPath": str(path), "readOnly": True}
-    for path in unit.writes:
-        yield {"name": "data", "mountPath": str(path), "subPath": path.relative_to(folder).as_posix()}
-    for path in unit.reads:
-        yield {"name": "rows", "mountPath": str(path), "readOnly": True}
-    yield {"name": f"tmp-{unit.name}", "mountPath": "/tmp"}  # noqa: S108  # the container's own
-
-
-def _volumes(unit: Unit, places: Places, public: list[str], settings: list[str]) -> Iterator[Any]:
-    """Yield the volumes of one container: public parts, its own keys, what it reads."""
-    yield {"name": f"tmp-{unit.name}", "emptyDir": {}}
-    yield _projected(f"folder-{unit.name}", [_public_items([OWNER], "")])
-    known = [name for name in public if name.startswith("consortium/")]
-    yield _projected(f"consortium-{unit.name}", [_public_items(known, "consortium/")])
-    own = _secret_items(unit, [*_identity_files(unit)], places.folder / "secrets")
-    yield _projected(f"secrets-{unit.name}", [own])
-    for path in unit.needs:
-        inside = path.relative_to(places.folder).as_posix()
-        if inside == "rendered/chaincode":
-            names = [name for name in public if name.startswith(f"{inside}/")]
-            yield _projected(f"rendered-{unit.name}", [_public_items(names, f"{inside}/")])
-        elif inside == "rendered":
-            yield _projected(f"rendered-{unit.name}", list(_fabric(unit, places, settings)))
-    if unit.reads:
-        yield '[[ toJson (merge (dict "name" "rows") .Values.rows) ]]'
-
-
-def _fabric(unit: Unit, places: Places, settings: list[str]) -> Iterator[dict[str, Any]]:
-    names = [n for n in settings if n.startswith(("rendered/builder/", f"rendered/{unit.name}/"))]
-    items = [
-        {
-            "key": _key(name),
-            "path": name.removeprefix("rendered/"),
-            **({"mode": SCRIPT_MODE} if "/bin/" in name else {}),
-        }
-        for name in names
-    ]
-    yield {"configMap": {"name": "{{ .Release.Name }}-settings", "items": items}}
-    if unit.connection:
-        yield _secret_items(unit, [unit.connection], places.folder / "rendered")
-
-
-def _projected(name: str, sources: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"name": name, "projected": {"sources": sources}}
-
-
-def _public_items(names: list[str], below: str) -> dict[str, Any]:
-    items = [{"key": _key(name), "path": name.removeprefix(below)} for name in names]
-    return {"configMap": {"name": "{{ .Release.Name }}-public", "items": items}}
-
-
-def _secret_items(unit: Unit, files: list[Path], below: Path) -> dict[str, Any]:
-    items = []
-    for path in files:
-        key, inside = _key(path.relative_to(below.parent).as_posix()), path.relative_to(below).as_posix()
-        items.append({"key": key, "path": inside, "mode": SECRET_MODE})
-    return {"secret": {"name": f"{{{{ index .Values.secrets {_quoted(unit.name)} }}}}", "items": items}}
-
-
-def _identity_files(unit: Unit) -> Iterator[Path]:
-    """Yield every file of the identity that a process acts with, keys and certificates."""
-    for key in unit.keys:
-        if key.parent.name == "keystore":
-            msp = key.parent.parent
-            yield from (key, msp / "signcerts" / "cert.pem", msp / "cacerts" / "ca.pem")
-            yield from (msp / "tlscacerts" / "ca.pem", msp / "config.yaml")
-        else:
-            yield from (key, key.with_suffix(".crt"), key.parent / "ca.crt")
 
 
 def _secrets_script(units: Sequence[Unit], places: Places) -> str:
@@ -232,20 +180,11 @@ def _secrets_script(units: Sequence[Unit], places: Places) -> str:
     lines = ["#!/bin/sh", "# Makes the Secrets that the chart names: create-secrets.sh FOLDER [KUBECTL OPTIONS]"]
     lines += ["set -eu", "folder=$1", "shift"]
     for unit in units:
-        files = [*_identity_files(unit), *([unit.connection] if unit.connection else [])]
+        files = [*identity_files(unit), *([unit.connection] if unit.connection else [])]
         names = [path.relative_to(places.folder).as_posix() for path in files]
-        given = [f'  --from-file={_key(name)}="$folder/{name}"' for name in names]
+        given = [f'  --from-file={key_of(name)}="$folder/{name}"' for name in names]
         lines += [" \\\n".join([f'kubectl create secret generic fedledger-{unit.name} "$@"', *given])]
     return "\n".join([*lines, ""])
-
-
-def _key(name: str) -> str:
-    """Return the name of a file as a key of a ConfigMap or a Secret, and in the chart."""
-    return name.replace("/", "__")
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
 
 
 def _template(value: Any) -> str:

@@ -8,7 +8,7 @@ from network import codes
 from network.codes import CATALOGUE
 from network.errors import NetworkError
 from network.files import write_atomically
-from network.folders import folder_of
+from network.folders import folder_of, require_channel_block
 from network.identities import organisation_in
 from network.package import read_lock
 from network.plan import Kind, Plan
@@ -60,7 +60,8 @@ def render(consortium: Consortium, asked: Rendering, program: str, out: Path) ->
 
     Raises:
         NetworkError: FL1010 or FL1022, no such organisation or host; FL1080, another's private key is in the folder;
-            FL1081, an own one is missing; FL1044, no package.lock; FL1083, the folder to write into holds other things.
+            FL1081, an own one is missing; FL1044, no package.lock; FL1083, the folder to write into holds other things;
+            FL1108, a chart for devnet lacks the channel's first block.
     """
     package_id = read_lock(folder_of(asked.run, asked.organisation).root).package_id
     plan = plan_at(consortium, asked.kind, asked.organisation, asked.places, program, package_id)
@@ -111,7 +112,9 @@ def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, .
 def rendered(asked: Rendering, units: tuple[Unit, ...], settings: dict[str, str]) -> dict[str, str]:
     """Return name of file → content; what lies in `folder/` is to be copied over the organisation's folder."""
     if asked.format == "helm":
-        return helm_chart(asked.organisation, units, asked.places, asked.run, settings)
+        own = folder_of(asked.run, asked.organisation).root
+        block = require_channel_block(own).read_bytes() if asked.kind == "devnet" else b""
+        return helm_chart(asked.organisation, units, asked.places, asked.run, settings, block)
     over = {f"folder/{name}": text for name, text in settings.items()}
     if asked.format == "compose":
         return {**compose_files(asked.organisation, units, asked.places, asked.run), **over}

@@ -1,5 +1,6 @@
 """Compose files and Helm charts, read by the programs that they are for; each container sees its own keys alone."""
 
+import base64
 import os
 import shutil
 import subprocess
@@ -11,13 +12,17 @@ import yaml
 
 from network import runfolder
 from network.errors import NetworkError
+from network.folders import channel_block
 from network.organisation import here
 from network.package import locked, write_lock
+from network.plan import Kind
 from network.topology import Consortium, load_consortium
 from network.units.compose import IMAGE
+from network.units.containers import pods_of
 from network.units.model import Unit, Wishes, units_of
 from network.units.output import Rendering, plan_at, render
 from network.units.places import Places
+from network.units.volumes import Shown, blobs_volume, mounts_of, volumes_of
 from tests.unit.network.own_folder import own_folder
 
 CHAINCODE = "chaincode-0123456789abcdef"
@@ -45,6 +50,7 @@ def folders(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) ->
     """The own folder of each kind of organisation."""
     base = tmp_path_factory.mktemp("consortium")
     runfolder.prepare(base / "run", consortium)
+    runfolder.give_genesis(base / "run", consortium, "devnet")
     (base / CHAINCODE).write_bytes(b"a program")
     for _, folder in here(base / "run", consortium):
         write_lock(folder.root, locked(consortium, base / CHAINCODE))
@@ -58,8 +64,8 @@ def rendered(consortium: Consortium, own: Path, form: str, out: Path) -> Path:
     return out
 
 
-def units(consortium: Consortium, organisation: str) -> dict[str, Unit]:
-    plan = plan_at(consortium, "fabric", organisation, PLACES, CHAINCODE, "fedledger:id")
+def units(consortium: Consortium, organisation: str, kind: Kind = "fabric") -> dict[str, Unit]:
+    plan = plan_at(consortium, kind, organisation, PLACES, CHAINCODE, "fedledger:id")
     return {unit.name: unit for unit in units_of(consortium, plan, organisation, PLACES, Wishes())}
 
 
@@ -182,6 +188,71 @@ def test_the_script_makes_each_secret_from_files_that_are_there(consortium, fold
     assert every <= given
     assert not {key for key in keys_below(own) if key in given} - every
     assert said.count("fed") == len(units(consortium, "hospital-a"))
+
+
+def test_a_chart_for_devnet_shows_the_channels_first_block_to_who_begins_a_ledger(consortium, folders, tmp_path):
+    own = folders["hospital-a"]
+    asked = Rendering(own, "hospital-a", "helm", "devnet", PLACES, Wishes())
+    render(consortium, asked, CHAINCODE, tmp_path / "out")
+    held = yaml.safe_load((tmp_path / "out" / "templates" / "channel.yaml").read_text())
+    assert base64.b64decode(held["binaryData"]["channel.block"]) == channel_block(own).read_bytes()
+    shown = Shown([], [], block=True, blobs="data")
+    for name, unit in units(consortium, "hospital-a", "devnet").items():
+        (source,) = [v for v in volumes_of(unit, PLACES, shown) if v["name"] == f"consortium-{name}"]
+        items = [i["path"] for each in source["projected"]["sources"] for i in each["configMap"]["items"]]
+        assert ("channel.block" in items) == name.startswith("peer")
+    channel_block(own).rename(own / "aside")
+    with pytest.raises(NetworkError, match="FL1108"):
+        render(consortium, asked, CHAINCODE, tmp_path / "other")
+    (own / "aside").rename(channel_block(own))
+
+
+def on_two_hosts(consortium: Consortium) -> Consortium:
+    """The same with a second peer of hospital-a, on another host."""
+    definition = consortium.model_dump(mode="json")
+    own = next(each for each in definition["organisations"] if each["name"] == "hospital-a")
+    ports = {"port": 9001, "chaincode_port": 9002, "operations_port": 9003, "internal_port": 9004}
+    own["peers"].append({"name": "peer1.hospital-a", "host": "second.example.org", **ports})
+    return Consortium.model_validate(definition)
+
+
+@pytest.mark.skipif(shutil.which("helm") is None, reason="no helm on PATH")
+@pytest.mark.parametrize("kind", ["devnet", "fabric"])
+def test_helm_renders_a_pod_for_each_host_of_two_peers(consortium, tmp_path, kind):
+    spread = on_two_hosts(consortium)
+    runfolder.prepare(tmp_path / "run", spread)
+    runfolder.give_genesis(tmp_path / "run", spread, "devnet")
+    own = own_folder(tmp_path / "run", "hospital-a", tmp_path / "hospital-a")
+    (tmp_path / CHAINCODE).write_bytes(b"a program")
+    write_lock(own, locked(spread, tmp_path / CHAINCODE))
+    wishes = Wishes()
+    render(spread, Rendering(own, "hospital-a", "helm", kind, PLACES, wishes), CHAINCODE, tmp_path / "out")
+    sets = [item for item in templated(tmp_path / "out") if item["kind"] == "StatefulSet"]
+    assert [[c["name"] for c in containers(item)] for item in sets] == [
+        ["peer-hospital-a", "chaincode-hospital-a", "node-hospital-a"]
+        if kind == "devnet"
+        else ["chaincode-hospital-a", "peer-hospital-a", "node-hospital-a"],
+        ["peer1-hospital-a", "chaincode1-hospital-a"]
+        if kind == "devnet"
+        else ["chaincode1-hospital-a", "peer1-hospital-a"],
+    ]
+    for item in sets:
+        pod = item["spec"]["template"]["spec"]
+        claimed = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if v["name"] == "blobs"]
+        assert claimed == ["fedledger-blobs"]
+        known = {volume["name"] for volume in pod["volumes"]} | {"data"}
+        assert {m["name"] for c in pod["containers"] for m in c["volumeMounts"]} <= known
+
+
+def test_peers_on_two_hosts_share_one_claim_of_blobs_and_one_host_needs_none(consortium):
+    spread = on_two_hosts(consortium)
+    for each, volume in ((consortium, "data"), (spread, "blobs")):
+        every = units(each, "hospital-a")
+        used = blobs_volume(pods_of("hospital-a", list(every.values())), PLACES)
+        assert used == volume
+        for name in [name for name in every if name.startswith(("chaincode", "node"))]:
+            mounts = mounts_of(every[name], PLACES, Shown([], [], block=False, blobs=used))
+            assert [m["name"] for m in mounts if m["mountPath"] == str(PLACES.folder / "blobs")] == [volume]
 
 
 def composed(out: Path) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def _fill_peers(raw: Any, organisation: str, host: dict[str, Any], first: int, p
             "chaincode_port": start + 2,
             "operations_port": start + 3,
             "internal_port": start + 5,
+            "upgrade_port": start + 7,  # 6 is the metrics' of the node, counted from its blob service's
         }
         filled.append({**default, **entry} if isinstance(entry, dict) else entry)
     return filled
@@ -82,3 +83,8 @@ def _fill_orderers(raw: Any, organisation: str, host: dict[str, Any], ports: _Po
 def msp_id_of(name: str) -> str:
     """Return the MSP id an organisation has by default: hospital-a becomes HospitalAMSP."""
     return "".join(part.capitalize() for part in name.split("-")) + "MSP"
+
+
+def chaincode_port(peer: Any, sequence: int) -> int:
+    """Return the port of a peer's chaincode process of a definition: two run side by side during an upgrade."""
+    return int(peer.chaincode_port if sequence % 2 else peer.upgrade_port)

@@ -1,21 +1,28 @@
 """Brings a consortium's network up and down, on devnet or on real Fabric."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from network import codes, processes, runfolder
-from network.build import build_chaincode
+from network.build import build_chaincode, built
 from network.connection import consortium_of
-from network.devnet_plan import devnet_plan
+from network.devnet_plan import chaincode_processes, devnet_plan
 from network.errors import NetworkError
-from network.folders import definition_path, folder_of, owner_of, require_channel_block
+from network.folders import (
+    OrganisationFolder,
+    definition_path,
+    folder_of,
+    lock_path,
+    owner_of,
+    require_channel_block,
+)
 from network.forming import Formed, form
 from network.organisation import here, prepare
-from network.package import Lock, keep_lock, locked, write_lock
-from network.plan import Kind, Plan
+from network.package import Lock, coming_lock, held_lock, keep_lock, locked, read_lock, write_lock
+from network.plan import Kind, Plan, Process
 from network.topology import DEFAULT_DEFINITION, Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
 
@@ -93,10 +100,19 @@ def join(folder: Path, report: Report) -> Outcome:
 def _planned(run: Path, consortium: Consortium, kind: Kind, report: Report) -> tuple[Plan, Lock]:
     """Build the chaincode and return the processes, each with its ports free, and what names its program."""
     report("building the chaincode")
-    program = build_chaincode(consortium.chaincode.package)
+    program = upgraded_program(run, consortium) or build_chaincode(consortium.chaincode.package)
     plan = plan_of(kind, consortium, run, program)
     _require_free_ports(run, plan)
     return plan, locked(consortium, program)
+
+
+def upgraded_program(run: Path, consortium: Consortium) -> Path | None:
+    """Return the program that an upgrade agreed on, if it is still there: its sources may be elsewhere."""
+    roots = [folder.root for _, folder in here(run, consortium) if lock_path(folder.root).exists()]
+    if consortium.chaincode.sequence == 1 or not roots:
+        return None
+    program = built(consortium.chaincode.package, read_lock(roots[0]).source)
+    return program if program.exists() else None
 
 
 def keep(run: Path, consortium: Consortium, kind: Kind, lock: Lock) -> None:
@@ -191,12 +207,31 @@ def _require_free_ports(run: Path, plan: Plan) -> None:
 def plan_of(kind: Kind, consortium: Consortium, run: Path, program: Path) -> Plan:
     """Return the processes of the organisations that are here, on a kind of network."""
     folders = [folder for _, folder in here(run, consortium)]
-    package_id = locked(consortium, program).package_id
+    package_id = _package_id(kind, folders, locked(consortium, program))
     if kind == "devnet":
-        return devnet_plan(consortium, folders, program, package_id)
-    from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
+        plan = devnet_plan(consortium, folders, program, package_id)
+    else:
+        from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
 
-    return fabric_plan(consortium, folders, program, package_id)
+        plan = fabric_plan(consortium, folders, program, package_id)
+    return Plan(kind, (*plan.processes, *coming_processes(consortium, folders)))
+
+
+def _package_id(kind: Kind, folders: Sequence[OrganisationFolder], lock: Lock) -> str:
+    if kind == "devnet":
+        return lock.package_id
+    return next((held_lock(f.root, lock) for f in folders if lock_path(f.root).exists()), lock).package_id
+
+
+def coming_processes(consortium: Consortium, folders: Sequence[OrganisationFolder]) -> list[Process]:
+    """Return the processes of the chaincode that is about to take the place of the one in force."""
+    found: list[Process] = []
+    for folder in folders:
+        lock = coming_lock(folder.root, consortium.chaincode.sequence)
+        if lock:
+            program = built(consortium.chaincode.package, lock.source)
+            found += chaincode_processes(lock.upgraded(consortium), [folder], program, lock.package_id)
+    return found
 
 
 def render(consortium: Consortium, run: Path, kind: Kind) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,11 +20,20 @@ BUILD_TIMEOUT_S = 600
 VERSION_TIMEOUT_S = 60
 # The same program from the same sources on every machine of one kind, whatever its folders and settings are.
 REPRODUCIBLE = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOEXPERIMENT": "", "GOAMD64": "v1", "GOARM64": "v8.0"}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+PLATFORM = f"{sys.platform}/{ARCHITECTURES.get(platform.machine(), platform.machine())}"
+"""This machine's kind, as Go names it."""
 FALLBACKS = ("/usr/local/go/bin/go", str(Path(sys.executable).with_name("go")))
 
 
-def build_chaincode(package: str, sources: Path | None = None, into: Path = BUILD) -> Path:
+def build_chaincode(package: str, sources: Path | None = None, into: Path = BUILD, platform: str = PLATFORM) -> Path:
     """Return the program of a Go package below the chaincode folder, built if its sources changed.
+
+    Args:
+        package: The Go package, relative to the sources.
+        sources: The folder of go.mod; that of this checkout by default.
+        into: Where programs are kept; those of other platforms below a folder each.
+        platform: Whose program: the same bytes come from every platform that builds it.
 
     Raises:
         NetworkError: FL1040 without Go, FL1042 without sources, FL1041 if the package is missing or does not compile.
@@ -35,11 +45,15 @@ def build_chaincode(package: str, sources: Path | None = None, into: Path = BUIL
         raise NetworkError(
             codes.CHAINCODE_NOT_COMPILED, f"there is no Go package {package}", where=str(sources), hint=hint
         )
-    name = folder.relative_to(sources.resolve()).name or "chaincode"
-    program = into / f"{name}-{source_digest(sources)}"
+    program = built(package, source_digest(sources), into if platform == PLATFORM else into / platform)
     if not program.exists():
-        _compile(folder, sources, program)
+        _compile(folder, sources, program, platform)
     return program
+
+
+def built(package: str, source: str, into: Path = BUILD) -> Path:
+    """Return where the program of a package lies once it is built from the sources of a digest."""
+    return into / f"{Path(package).name or 'chaincode'}-{source}"
 
 
 def source_digest(sources: Path) -> str:
@@ -66,9 +80,10 @@ def find_go() -> str:
     raise NetworkError(codes.NO_GO, "; ".join([f"there is no Go {wanted} or later", *refused]), hint=hint)
 
 
-def _compile(folder: Path, sources: Path, program: Path) -> None:
+def _compile(folder: Path, sources: Path, program: Path, platform: str) -> None:
     program.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **REPRODUCIBLE}
+    system, _, architecture = platform.partition("/")
+    environment = {**os.environ, **REPRODUCIBLE, "GOOS": system, "GOARCH": architecture}
     with tempfile.TemporaryDirectory(dir=program.parent) as temporary:
         output = Path(temporary) / program.name
         command = [find_go(), "build", "-trimpath", "-buildvcs=false", "-o", str(output), str(folder)]

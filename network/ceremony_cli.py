@@ -12,10 +12,12 @@ import typer
 from network.backup.cli import backup, restore
 from network.checkout import DEFAULT_RUN
 from network.console import Json, emit_json, explained, note, out
+from network.upgrade_cli import org_upgrade
 
 org = typer.Typer(no_args_is_help=True, help="Set up your own organisation, with its own keys in its own folder.")
 org.command("backup")(backup)
 org.command("restore")(restore)
+org.command("upgrade")(org_upgrade)
 
 Folder = Annotated[
     Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="Your organisation's folder.", resolve_path=True)

@@ -32,6 +32,7 @@ NO_CHECKOUT: Final = "FL1042"
 OTHER_CHAINCODE: Final = "FL1043"
 NO_LOCK: Final = "FL1044"
 HOST_NOT_FOR_FABRIC: Final = "FL1045"
+NOT_THE_NEXT_CHAINCODE: Final = "FL1046"
 FABRIC_NOT_FOUND: Final = "FL1050"
 FABRIC_VERSION: Final = "FL1051"
 CHANNEL_DEFINITION_REFUSED: Final = "FL1052"
@@ -142,6 +143,10 @@ CATALOGUE: Final = {
     HOST_NOT_FOR_FABRIC: Entry(
         "A host of the definition is an IPv6 address where Fabric takes none.",
         "Give the host a name; what its peers listen on may be an IPv6 address.",
+    ),
+    NOT_THE_NEXT_CHAINCODE: Entry(
+        "The package.lock to upgrade to is not of the definition that follows the one in force.",
+        "Have a member make it anew with `fedledger network lock`, from a folder in which all earlier upgrades are done.",
     ),
     FABRIC_NOT_FOUND: Entry(
         "Fabric's programs cannot be found.", "Set FABRIC_BIN, or run `fedledger network install-fabric`."

@@ -1,10 +1,11 @@
 """Which processes a consortium runs on devnet, and the chaincode processes that both networks share."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from network.addresses import join
+from network.allotment import chaincode_port
 from network.folders import OrganisationFolder
 from network.plan import Plan, Process, chaincode_process, peer_process
 from network.topology import Consortium, Organisation, Peer
@@ -28,7 +29,7 @@ def devnet_plan(consortium: Consortium, folders: Sequence[OrganisationFolder], p
         (
             *(_orderer(o, folder) for o, folder in owned if o.name == ordering),
             *(_peer(peer, number, folder) for o, folder in owned for number, peer in enumerate(o.peers)),
-            *chaincode_processes(consortium, folders, program, lambda _: package_id),
+            *chaincode_processes(consortium, folders, program, package_id),
         ),
     )
 
@@ -66,22 +67,26 @@ def chaincode_processes(
     consortium: Consortium,
     folders: Sequence[OrganisationFolder],
     program: Path,
-    package_id: Callable[[Organisation], str],
+    package_id: str,
 ) -> tuple[Process, ...]:
     """Return the chaincode process of each member's peers, an external service that only its own peer may dial."""
     owned = [(consortium.organisation(folder.name), folder) for folder in folders]
     return tuple(
         Process(
-            name=chaincode_process(member.name, number),
+            name=chaincode_process(member.name, number, consortium.chaincode.sequence),
             command=(str(program),),
             host=peer.host,
             near=peer.near,
-            port=peer.chaincode_port,
+            port=chaincode_port(peer, consortium.chaincode.sequence),
             service="chaincode",
             organisation=member.name,
             number=number,
-            environment=_environment(member, number, folder, package_id(member))
-            | {"CHAINCODE_TIME_WINDOW": f"{consortium.time_window_s}s"},
+            environment=_environment(member, number, folder)
+            | {
+                "CHAINCODE_ID": package_id,
+                "CHAINCODE_SERVER_ADDRESS": join(peer.bound, chaincode_port(peer, consortium.chaincode.sequence)),
+                "CHAINCODE_TIME_WINDOW": f"{consortium.time_window_s}s",
+            },
         )
         for member, folder in owned
         if member.role == "member"
@@ -89,11 +94,9 @@ def chaincode_processes(
     )
 
 
-def _environment(member: Organisation, number: int, folder: OrganisationFolder, package_id: str) -> dict[str, str]:
-    peer, tls = member.peers[number], folder.chaincode(number)
+def _environment(member: Organisation, number: int, folder: OrganisationFolder) -> dict[str, str]:
+    tls = folder.chaincode(number)
     return {
-        "CHAINCODE_ID": package_id,
-        "CHAINCODE_SERVER_ADDRESS": join(peer.bound, peer.chaincode_port),
         "CHAINCODE_TLS_KEY": str(tls / "server.key"),
         "CHAINCODE_TLS_CERT": str(tls / "server.crt"),
         "CHAINCODE_TLS_CLIENT_CA": str(tls / "ca.crt"),

@@ -7,7 +7,7 @@ FOLDER/                      of one organisation          RUN/                  
     consortium.yaml          the definition                 network.json, pids/, logs/
     orgs/NAME/, exports/     public parts, as signed
     channel.block            the channel's first block
-    package.lock             the chaincode that all agreed on
+    package.lock             the chaincode that all agreed on; .next: while it is upgraded, the coming one
   secrets/                   its own keys, nobody else's
   data/ rendered/ blobs/ nodes/
   restored.json              where it was restored from a backup: when
@@ -209,6 +209,12 @@ def package_path(folder: Path) -> Path:
 def lock_path(run: Path) -> Path:
     """Return the lock that names the chaincode's program, beside the definition."""
     return run / "consortium" / "package.lock" if owner_of(run) else run / "package.lock"
+
+
+def coming_lock_path(run: Path) -> Path:
+    """Return the lock of the chaincode that is about to take the place of the one in force."""
+    path = lock_path(run)
+    return path.with_name(f"{path.name}.next")
 
 
 def held_blobs(run: Path) -> Path:

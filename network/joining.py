@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from network import codes, processes, runfolder
 from network.blocking import finish
-from network.bringup import READY_S, Outcome, Report, keep, plan_of, render, timed
+from network.bringup import READY_S, Outcome, Report, keep, plan_of, render, timed, upgraded_program
 from network.build import build_chaincode
 from network.connection import consortium_of
 from network.errors import NetworkError
@@ -22,7 +22,7 @@ from network.folders import channel_block, definition_path, folder_of
 from network.forming import form
 from network.organisation import begin, here, prepare
 from network.package import locked
-from network.plan import Kind, Plan, chaincode_process, peer_process
+from network.plan import Kind, Plan
 from network.topology import Consortium, dump_consortium, parse_consortium
 from network.update import requests
 from network.update.in_turn import signed_in_turn, submitted
@@ -53,9 +53,9 @@ def add_organisation(run: Path, newcomer: Newcomer, report: Report) -> Outcome:
     with runfolder.locked(run):
         present = Plan.read(run)
         consortium = _widened(run, newcomer)
-        program = build_chaincode(consortium.chaincode.package)
+        program = upgraded_program(run, consortium) or build_chaincode(consortium.chaincode.package)
         plan = plan_of(present.kind, consortium, run, program)
-        own = [p for p in plan.processes if p.name in _process_names(newcomer) and processes.pid(run, p.name) is None]
+        own = [p for p in plan.processes if p.organisation == newcomer.name and processes.pid(run, p.name) is None]
         for process in own:
             processes.require_free_ports(process)
         _admit(run, consortium, newcomer.name, present.kind, report)
@@ -107,10 +107,6 @@ async def _join_channel(run: Path, before: Consortium, exported: bytes) -> None:
     except NetworkError as error:
         if error.code != codes.UPDATE_IN_FORCE:
             raise
-
-
-def _process_names(newcomer: Newcomer) -> tuple[str, str]:
-    return chaincode_process(newcomer.name), peer_process(newcomer.name)
 
 
 def _widened(run: Path, newcomer: Newcomer) -> Consortium:

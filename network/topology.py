@@ -40,6 +40,8 @@ class Peer(_Model, Addressed):
     listen: Host | None = None
     port: Port
     chaincode_port: Port
+    upgrade_port: Port
+    """Of the chaincode process of every other version: two run while one takes the other's place."""
     operations_port: Port
     internal_port: Port
 

@@ -50,24 +50,29 @@ class ChaincodeLink:
         self._timeout = timeout_s
         self._running: dict[tuple[str, str], Invocation] = {}
         self._ready = asyncio.Event()
+        self._retired = False
         self._outbox: Outbox
         self.package_id = ""
 
     async def run(self) -> None:
-        """Dial, serve, and dial again for as long as the peer runs."""
-        while True:
+        """Dial, serve, and dial again until it is retired and its program has ended."""
+        while not self._retired:
             started = time.monotonic()
             try:
                 await self._serve()
                 reason = "the chaincode closed the stream"
             except (grpc.aio.AioRpcError, MalformedError, ChaincodeError) as error:
                 reason = error.details() or "" if isinstance(error, grpc.aio.AioRpcError) else str(error)
-            if self._ready.is_set():
+            if self._ready.is_set() and not self._retired:
                 self._log.warning("chaincode lost", address=self._address, reason=reason)
             self._ready.clear()
             for invocation in self._running.values():
                 _settle(invocation.outcome, ChaincodeError(f"error sending: {STREAM_TERMINATED}"))
             await asyncio.sleep(max(0.0, REDIAL_S - (time.monotonic() - started)))
+
+    def retire(self) -> None:
+        """Run no new transaction: another program took this one's place. What it is at may end."""
+        self._retired = True
 
     async def _serve(self) -> None:
         call = self._stub.Connect(wait_for_ready=True)

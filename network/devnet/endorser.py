@@ -5,7 +5,7 @@ Source: core/endorser/{endorser,msgvalidation}.go and the filters of core/handle
 
 import datetime as dt
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway.encoding import transaction_id
 from network.devnet import lifecycle
@@ -16,12 +16,10 @@ from network.devnet.committer import Committer
 from network.devnet.envelopes import MalformedError, Proposal, open_proposal, parse
 from network.devnet.msp import Identity, IdentityError
 from network.devnet.policy import PolicyError
+from network.devnet.programs import Programs
 from network.devnet.signing import SigningIdentity
 from network.devnet.simulator import Simulation
 from network.devnet.system_chaincodes import SYSTEM, SystemChaincodes
-
-if TYPE_CHECKING:
-    from network.topology import Chaincode
 
 OK_BELOW = 400  # a response from here on is an error, not endorsed
 ERROR = 500
@@ -38,17 +36,18 @@ class RejectedError(Exception):
         self.filtered = filtered
 
 
+class _MissingError(Exception):
+    """This peer does not run the chaincode as it is defined."""
+
+
 class Endorser:
     """One peer's endorser."""
 
-    def __init__(
-        self, committer: Committer, signer: SigningIdentity, link: ChaincodeLink | None, chaincode: "Chaincode"
-    ) -> None:
+    def __init__(self, committer: Committer, signer: SigningIdentity, programs: Programs) -> None:
         self._committer = committer
         self._signer = signer
-        self._link = link
-        self._chaincode = chaincode
-        self._system = SystemChaincodes(committer, chaincode)
+        self._programs = programs
+        self._system = SystemChaincodes(committer, programs.approved)
 
     async def process(self, signed: Any) -> Any:
         """Return a ProposalResponse; errors of the chaincode and of the peer are responses with status 500.
@@ -130,15 +129,16 @@ class Endorser:
         snapshot = self._committer.store.open_snapshot()
         try:
             simulation = Simulation(txid, snapshot)
-            missing = self._missing(name, simulation)
-            if missing or self._link is None:
+            try:
+                link = self._link(name, simulation)
+            except _MissingError as missing:
                 return _failure(
                     f"make sure the chaincode {name} has been successfully defined on channel {channel} "
                     f"and try again: {missing}"
                 )
             version = lifecycle.version(snapshot, name)
             try:
-                message = await self._link.execute(simulation, proposal, channel=channel, namespace=name)
+                message = await link.execute(simulation, proposal, channel=channel, namespace=name)
                 response = parse(p.proposal_response.Response, message.payload, "Response")
             except (ChaincodeError, MalformedError) as error:
                 return _failure(f"error in simulation: failed to execute transaction {txid}: {error}")
@@ -147,18 +147,19 @@ class Endorser:
         event = _event(message.chaincode_event, name, txid) if response.status < OK_BELOW else b""
         return self._respond(proposal, response, simulation.results(), event, version)
 
-    def _missing(self, name: str, simulation: Simulation) -> str:
-        """Return why this peer cannot run a chaincode, empty if it can; notes the definition's Sequence as read."""
+    def _link(self, name: str, simulation: Simulation) -> ChaincodeLink:
+        """Return the link to the program of the definition in force, whose Sequence is noted as read."""
         channel = self._committer.channel.name
         sequence = lifecycle.read_sequence(simulation.get(lifecycle.NAMESPACE, lifecycle.field_key(name, "Sequence")))
         if not sequence:
-            return f"chaincode {name} not found"
-        if self._link is None or name != self._chaincode.name:
-            return (
+            raise _MissingError(f"chaincode {name} not found")
+        link = self._programs.link(name, sequence)
+        if link is None:
+            raise _MissingError(
                 f"chaincode definition for '{name}' at sequence {sequence} on channel '{channel}' "
                 "has not yet been approved by this org"
             )
-        return ""
+        return link
 
     def _respond(self, proposal: Proposal, response: Any, results: bytes, event: bytes, version: str) -> Any:
         chaincode = p.chaincode.ChaincodeID(name=proposal.chaincode, version=version)

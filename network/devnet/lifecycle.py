@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gateway.encoding import transaction_id
 from network.devnet import protos as p
@@ -19,13 +19,26 @@ from network.devnet.signing import SigningIdentity
 from network.devnet.simulator import Simulation
 from network.devnet.store import Snapshot
 
-if TYPE_CHECKING:
-    from network.topology import Chaincode
-
 NAMESPACE = "_lifecycle"
 SYSTEM_VERSION = "syscc"
 COMMIT = "CommitChaincodeDefinition"
 FIELDS = ("Sequence", "EndorsementInfo", "ValidationInfo", "Collections")
+
+
+class Definition(Protocol):
+    """What organisations approve: a chaincode, its version, and which definition of the channel it is."""
+
+    @property
+    def name(self) -> str:
+        """Return the chaincode's name."""
+
+    @property
+    def version(self) -> str:
+        """Return its version."""
+
+    @property
+    def sequence(self) -> int:
+        """Return the number of the definition, from 1."""
 
 
 def field_key(chaincode: str, field: str) -> str:
@@ -38,7 +51,7 @@ def metadata_key(chaincode: str) -> str:
     return f"namespaces/metadata/{chaincode}"
 
 
-def definition(chaincode: Chaincode) -> dict[str, bytes]:
+def definition(chaincode: Definition) -> dict[str, bytes]:
     """Return key and value of everything that a definition writes."""
     policy = p.policies.ApplicationPolicy(channel_config_policy_reference=ENDORSEMENT)
     endorsement = p.lifecycle_definition.ChaincodeEndorsementInfo(version=chaincode.version, endorsement_plugin="escc")
@@ -94,7 +107,7 @@ def validation_parameter(state: Snapshot, chaincode: str) -> bytes | None:
     return bytes(p.lifecycle_definition.ChaincodeValidationInfo.FromString(_bytes(found)).validation_parameter)
 
 
-def arguments(chaincode: Chaincode) -> Any:
+def arguments(chaincode: Definition) -> Any:
     """Return the arguments with which a definition is committed."""
     return p.lifecycle.CommitChaincodeDefinitionArgs(
         sequence=chaincode.sequence,
@@ -108,7 +121,7 @@ def arguments(chaincode: Chaincode) -> Any:
     )
 
 
-def commit(simulation: Simulation, chaincode: Chaincode) -> None:
+def commit(simulation: Simulation, chaincode: Definition) -> None:
     """Write a definition, on condition that what it replaces stays as it was read."""
     for key, value in definition(chaincode).items():
         simulation.get(NAMESPACE, key)
@@ -116,7 +129,7 @@ def commit(simulation: Simulation, chaincode: Chaincode) -> None:
 
 
 def commit_transaction(
-    channel: str, chaincode: Chaincode, admin: SigningIdentity, endorsers: Sequence[SigningIdentity]
+    channel: str, chaincode: Definition, admin: SigningIdentity, endorsers: Sequence[SigningIdentity]
 ) -> Any:
     """Return the transaction that commits a definition, signed by an administrator and by these peers."""
     name = p.chaincode.ChaincodeID(name=NAMESPACE)

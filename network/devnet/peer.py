@@ -12,6 +12,7 @@ from fabric_protos.gateway import gateway_pb2_grpc
 from fabric_protos.peer import events_pb2_grpc, peer_pb2_grpc
 
 from network.addresses import join
+from network.allotment import chaincode_port
 from network.devnet import genesis
 from network.devnet import protos as p
 from network.devnet.chaincode_link import ChaincodeLink
@@ -22,10 +23,11 @@ from network.devnet.endorser import Endorser, RejectedError
 from network.devnet.events import filtered_block
 from network.devnet.gateway import Gateway
 from network.devnet.gateway_events import GatewayEvents
+from network.devnet.programs import Dial, Programs
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.devnet.transport import CallError, dial
-from network.folders import folder_of
+from network.folders import OrganisationFolder, folder_of
 from network.plan import peer_process
 
 if TYPE_CHECKING:
@@ -124,8 +126,8 @@ class Peer:
         self.committer = Committer(store, consortium.channel, time_window_s=window, log=log)
         if not store.height:
             self.committer.join(genesis.first_block(folder.root))
-        self._link = _link(organisation, number, folder.chaincode(number), self.tls, log)
-        endorser = Endorser(self.committer, signer, self._link, consortium.chaincode)
+        self._programs = Programs(folder.root, _dialling(organisation, number, folder, log))
+        endorser = Endorser(self.committer, signer, self._programs)
         local = LocalEndorser(organisation.msp_id, address, endorser)
         orderer = self.committer.channel.orderers[0]
         self._broadcaster = Broadcaster(orderer, log, bft=bool(self.committer.channel.consenters))
@@ -145,17 +147,23 @@ class Peer:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Start what runs beside the services."""
-        runs = [self._broadcaster.run(), self._puller.run()] + ([self._link.run()] if self._link else [])
+        runs = [self._broadcaster.run(), self._puller.run(), self._programs.run()]
         return [asyncio.create_task(run) for run in runs]
 
 
-def _link(organisation: Organisation, number: int, chaincode: Path, tls: Path, log: Any) -> ChaincodeLink | None:
+def _dialling(organisation: Organisation, number: int, folder: OrganisationFolder, log: Any) -> Dial | None:
+    """Return how a peer dials its chaincode process of a definition; None if it is no member's."""
     if organisation.role != "member":
         return None
-    address = join(organisation.peers[number].near, organisation.peers[number].chaincode_port)
-    roots = (chaincode / "ca.crt").read_bytes()
-    channel = dial(address, roots, key=(tls / "server.key").read_bytes(), certificate=(tls / "server.crt").read_bytes())
-    return ChaincodeLink(channel, address, log=log)
+    peer, tls = organisation.peers[number], folder.peer(number) / "tls"
+
+    def link(sequence: int) -> ChaincodeLink:
+        address = join(peer.near, chaincode_port(peer, sequence))
+        roots = (folder.chaincode(number) / "ca.crt").read_bytes()
+        key, certificate = (tls / "server.key").read_bytes(), (tls / "server.crt").read_bytes()
+        return ChaincodeLink(dial(address, roots, key=key, certificate=certificate), address, log=log)
+
+    return link
 
 
 async def _guarded(call: Any, context: Any) -> Any:

@@ -4,7 +4,7 @@ Source: core/scc/{qscc,cscc}, core/chaincode/lifecycle/scc.go. What changes a pe
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from network.devnet import lifecycle
 from network.devnet import protos as p
@@ -13,9 +13,6 @@ from network.devnet.committer import Committer
 from network.devnet.envelopes import MalformedError, Proposal, parse
 from network.devnet.policy import PolicyError
 from network.devnet.simulator import Simulation
-
-if TYPE_CHECKING:
-    from network.topology import Chaincode
 
 SYSTEM = frozenset({"qscc", "cscc", lifecycle.NAMESPACE})
 
@@ -27,7 +24,8 @@ class QueryError(Exception):
 class SystemChaincodes:
     """Answers from one peer's ledger."""
 
-    def __init__(self, committer: Committer, approved: "Chaincode") -> None:
+    def __init__(self, committer: Committer, approved: Callable[[int], lifecycle.Definition | None]) -> None:
+        """Answer from a ledger; `approved` returns what the organisation approves of a sequence."""
         self._committer = committer
         self._approved = approved
         self._functions: dict[tuple[str, str], Callable[[list[bytes]], Any]] = {
@@ -60,17 +58,19 @@ class SystemChaincodes:
         self._check_access(proposal, lifecycle.COMMIT)
         raw = arguments[0] if arguments else b""
         asked = parse(p.lifecycle.CommitChaincodeDefinitionArgs, raw, "CommitChaincodeDefinitionArgs")
-        if asked != lifecycle.arguments(self._approved):
+        approved = self._approved(asked.sequence)
+        if approved is None or asked != lifecycle.arguments(approved):
             raise QueryError(f"chaincode definition for '{asked.name}' is not approved by this org")
         store = self._committer.store
         snapshot = store.open_snapshot()
         try:
             known = lifecycle.defined(snapshot, asked.name)
-            if known is not None and known.sequence >= asked.sequence:
+            following = 1 if known is None else known.sequence + 1
+            if asked.sequence != following:
                 message = f"requested sequence is {asked.sequence}, but new definition must be sequence"
-                raise QueryError(f"{message} {known.sequence + 1}")
+                raise QueryError(f"{message} {following}")
             simulation = Simulation(proposal.channel.tx_id, snapshot)
-            lifecycle.commit(simulation, self._approved)
+            lifecycle.commit(simulation, approved)
             return simulation.results()
         finally:
             store.release(snapshot)

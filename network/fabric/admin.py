@@ -11,7 +11,7 @@ from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
 from network.folders import channel_block, folder_of, lock_path, package_path, public_parts
-from network.package import Lock, read_lock
+from network.package import Lock, lock_at
 from network.plan import peer_process
 from network.processes import answers
 from network.topology import Consortium, Organisation
@@ -72,7 +72,8 @@ class Admin:
 
     def _locked(self) -> Lock:
         """Return package.lock if it is of this definition and of the package that was installed."""
-        lock, chaincode = read_lock(self.run), self.consortium.chaincode
+        chaincode = self.consortium.chaincode
+        lock = lock_at(self.run, chaincode.sequence)
         if (lock.chaincode, lock.version) != (chaincode.name, chaincode.version):
             raise NetworkError(
                 codes.OTHER_CHAINCODE,

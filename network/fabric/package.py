@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 
 from network.addresses import join
+from network.allotment import chaincode_port
 from network.files import write_atomically, write_new
 from network.folders import OrganisationFolder, package_path
-from network.package import TYPE, read_lock
+from network.package import TYPE, lock_at
 from network.plan import peer_process
-from network.topology import Consortium, Organisation, Peer
+from network.topology import Consortium
 
 DETECT = f"""#!/bin/sh
 # Accepts the packages that this consortium makes.
@@ -31,11 +32,14 @@ cp "$FEDLEDGER_CONNECTION" "$2/chaincode/server/connection.json"
 
 
 def write_package(consortium: Consortium, folder: OrganisationFolder) -> None:
-    """Write the locked package, the builder and the connection file of a member; NetworkError FL1044 without a lock."""
-    write_atomically(package_path(folder.root), read_lock(folder.root).package())
+    """Write the locked package, the builder and the connection file of a member; NetworkError FL1044 without a lock.
+
+    A peer copies the connection file when the package is installed: each package keeps the address of its own process.
+    """
+    write_atomically(package_path(folder.root), lock_at(folder.root, consortium.chaincode.sequence).package())
     for name, script in (("detect", DETECT), ("build", BUILD), ("release", RELEASE)):
         write_new(builder_path(folder.root) / "bin" / name, script, mode=0o755)
-    write_connections(folder, consortium.organisation(folder.name))
+    write_connections(folder, consortium)
 
 
 def builder_path(folder: Path) -> Path:
@@ -43,10 +47,11 @@ def builder_path(folder: Path) -> Path:
     return package_path(folder).parent / "builder"
 
 
-def write_connections(folder: OrganisationFolder, member: Organisation) -> None:
+def write_connections(folder: OrganisationFolder, consortium: Consortium) -> None:
     """Write how each of a member's peers dials its chaincode process; the files hold the peers' TLS keys."""
-    for number, peer in enumerate(member.peers):
-        content = json.dumps(_connection(folder.peer(number) / "tls", peer))
+    for number, peer in enumerate(consortium.organisation(folder.name).peers):
+        address = join(peer.host, chaincode_port(peer, consortium.chaincode.sequence))
+        content = json.dumps(_connection(folder.peer(number) / "tls", address))
         write_atomically(connection_path(folder, number), content, mode=0o600)
 
 
@@ -55,9 +60,9 @@ def connection_path(folder: OrganisationFolder, number: int = 0) -> Path:
     return folder.rendered(peer_process(folder.name, number)) / "connection.json"
 
 
-def _connection(tls: Path, peer: Peer) -> dict[str, object]:
+def _connection(tls: Path, address: str) -> dict[str, object]:
     return {
-        "address": join(peer.host, peer.chaincode_port),
+        "address": address,
         "dial_timeout": "10s",
         "tls_required": True,
         "client_auth_required": True,

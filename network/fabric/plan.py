@@ -56,7 +56,7 @@ def fabric_plan(
         (
             *(_orderer(orderer, folder, binaries) for o, folder in owned for orderer in o.orderers),
             *(_peer(o, number, folder, binaries) for o, folder in owned for number, _ in enumerate(o.peers)),
-            *chaincode_processes(consortium, folders, program, lambda _: package_id),
+            *chaincode_processes(consortium, folders, program, package_id),
         ),
     )
 

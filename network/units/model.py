@@ -8,7 +8,7 @@ from typing import Final
 from network import codes
 from network.devnet_plan import PYTHON
 from network.errors import NetworkError
-from network.plan import Plan, Process, Service, chaincode_process
+from network.plan import Plan, Process, Service
 from network.topology import Consortium, Organisation
 from network.units.places import Places
 
@@ -111,7 +111,8 @@ def units_of(consortium: Consortium, plan: Plan, organisation: str, places: Plac
         hint = f"There are {names}."
         raise NetworkError(codes.UNKNOWN_ORGANISATION, f"there is no organisation {organisation}", hint=hint) from None
     of_network = tuple(p for p in plan.processes if p.organisation == organisation)
-    started = tuple(_of_network(process, places) for process in of_network)
+    chaincodes = tuple(p for p in of_network if p.service == "chaincode")
+    started = tuple(_of_network(process, places, chaincodes) for process in of_network)
     beside = tuple(_beside(own, places, wishes, tuple(p.name for p in of_network)))
     units = tuple(u for u in (*started, *beside) if not wishes.host or u.host == wishes.host)
     if not units:
@@ -121,7 +122,7 @@ def units_of(consortium: Consortium, plan: Plan, organisation: str, places: Plac
     return units
 
 
-def _of_network(process: Process, places: Places) -> Unit:
+def _of_network(process: Process, places: Places, chaincodes: tuple[Process, ...]) -> Unit:
     folder = places.organisation(process.organisation)
     relocated = replace(process, command=tuple(places.program(word) for word in process.command))
     if process.service == "chaincode":
@@ -137,7 +138,7 @@ def _of_network(process: Process, places: Places) -> Unit:
         connection=Path(connection) if connection else None,
         writes=(folder.data(process.name),),
         needs=(places.folder / "rendered",) if process.environment.get("FABRIC_CFG_PATH") else (),
-        after=(chaincode_process(process.organisation, process.number),) if connection else (),
+        after=tuple(p.name for p in chaincodes if p.number == process.number) if connection else (),
         dialled=(process.port,),
         metrics=process.health_port,
     )

@@ -104,7 +104,7 @@ def configuration(consortium: Consortium, asked: Rendering, units: tuple[Unit, .
     from network.units.fabric import fabric_files  # noqa: PLC0415
 
     if any(unit.connection for unit in units):
-        write_connections(folder_of(asked.run, asked.organisation), consortium.organisation(asked.organisation))
+        write_connections(folder_of(asked.run, asked.organisation), consortium)
     own = asked.places.organisation(asked.organisation)
     return fabric_files(consortium, own, units, asked.release or NEWEST)
 

@@ -31,6 +31,19 @@ def reply(status=200, payload=b"", message="", event=None):
     return p.proposal_response.Response(status=status, payload=payload, message=message), event
 
 
+class One:
+    """One program, of one definition."""
+
+    def __init__(self, link, chaincode):
+        self._link, self._chaincode = link, chaincode
+
+    def approved(self, sequence):
+        return self._chaincode if sequence == self._chaincode.sequence else None
+
+    def link(self, name, sequence):
+        return self._link if (name, sequence) == (self._chaincode.name, self._chaincode.sequence) else None
+
+
 def put_twice(simulation, namespace):
     simulation.get(namespace, "a")
     simulation.put(namespace, "a", b"1")
@@ -39,7 +52,7 @@ def put_twice(simulation, namespace):
 
 def endorser(chain, behaviour=put_twice, organisation="hospital-a", link=True):
     contract = Contract(behaviour) if link else None
-    return Endorser(chain.committer, peer(chain.run, organisation), contract, chain.consortium.chaincode)
+    return Endorser(chain.committer, peer(chain.run, organisation), One(contract, chain.consortium.chaincode))
 
 
 def action_of(response):
@@ -225,6 +238,6 @@ async def test_an_answer_that_is_no_response_is_the_peers_error(chain):
         async def execute(self, *_, **__):
             return Message(type=Message.COMPLETED, payload=b"\xff")
 
-    made = Endorser(chain.committer, peer(chain.run, "hospital-a"), Rubbish(), chain.consortium.chaincode)
+    made = Endorser(chain.committer, peer(chain.run, "hospital-a"), One(Rubbish(), chain.consortium.chaincode))
     response = await made.process(chain.proposal(user(chain.run, "hospital-a"), b"F"))
     assert (500, b"") == (response.response.status, response.payload)

@@ -7,10 +7,20 @@ import tarfile
 import pytest
 
 from network.bringup import plan_of
+from network.build import PLATFORM
 from network.errors import NetworkError
 from network.fabric.admin import Admin
-from network.folders import lock_path, package_path
-from network.package import Lock, keep_lock, locked, read_lock, write_lock
+from network.folders import coming_lock_path, lock_path, package_path
+from network.package import (
+    Lock,
+    coming_lock,
+    dump_lock,
+    keep_lock,
+    lock_at,
+    locked,
+    read_lock,
+    write_lock,
+)
 from network.topology import Chaincode, load_consortium
 
 CONSORTIUM = load_consortium()
@@ -41,7 +51,7 @@ def test_a_package_names_its_program_and_holds_no_address_and_no_key(lock, progr
         "chaincode": "fedledger",
         "version": "1.0",
         "source_sha256": SOURCES,
-        "program_sha256": hashlib.sha256(program.read_bytes()).hexdigest(),
+        "program_sha256": {PLATFORM: hashlib.sha256(program.read_bytes()).hexdigest()},
     }
     assert lock.package_id == f"fedledger:{hashlib.sha256(lock.package()).hexdigest()}"
 
@@ -61,9 +71,9 @@ def test_another_program_source_version_or_name_has_another_package_id(lock, pro
 
 def test_the_id_of_a_package_is_the_same_on_every_machine():
     """Were it to change with a release of Python or zlib, organisations could not approve one package."""
-    fields = {"chaincode": "fedledger", "version": "1.0", "source": "a" * 64, "program": "b" * 64}
-    package = Lock(**fields, package_id="").package()
-    assert hashlib.sha256(package).hexdigest() == "9cd024be9532dc54e5de1db1157c794528fa0f5863c0675f8a1b5cbb7e06d9a1"
+    programs = {"linux/arm64": "c" * 64, "linux/amd64": "b" * 64}
+    package = Lock("fedledger", "1.0", 1, source="a" * 64, programs=programs, package_id="").package()
+    assert hashlib.sha256(package).hexdigest() == "47604afce2f10046c455eef11a81a430877da4cd29899f80608717656d5b0359"
 
 
 def test_devnet_runs_its_chaincode_under_the_package_id_of_the_program(tmp_path, program, lock):
@@ -83,6 +93,33 @@ def test_a_lock_is_written_once_and_holds_from_then_on(tmp_path, program, lock):
     assert read_lock(tmp_path) == lock
 
 
+def test_a_lock_that_names_more_platforms_holds_for_who_builds_one_of_them(tmp_path, program, lock):
+    other = tmp_path / "other" / program.name
+    other.parent.mkdir()
+    other.write_bytes(b"the program of another kind of machine")
+    wider = locked(CONSORTIUM, program, {"plan9/mips": other})
+    assert wider.package_id != lock.package_id
+    write_lock(tmp_path, wider)
+    keep_lock(tmp_path, lock)
+    assert read_lock(tmp_path) == wider
+    plan = plan_of("devnet", CONSORTIUM, tmp_path, program)
+    assert {p.environment["CHAINCODE_ID"] for p in plan.processes if p.service == "chaincode"} == {lock.package_id}
+    elsewhere = dataclasses.replace(wider, programs={"plan9/mips": wider.programs["plan9/mips"]})
+    with pytest.raises(
+        NetworkError, match=f"FL1043: the lock names the programs of plan9/mips, and this is {PLATFORM}"
+    ):
+        elsewhere.require_same(lock, tmp_path)
+
+
+def test_during_an_upgrade_the_coming_lock_is_that_of_the_next_definition_alone(tmp_path, program, lock):
+    write_lock(tmp_path, lock)
+    assert (coming_lock(tmp_path, 1), lock_at(tmp_path, 1)) == (None, lock)
+    coming = locked(dataclasses.replace(lock, version="1.1", sequence=2).upgraded(CONSORTIUM), program)
+    coming_lock_path(tmp_path).write_text(dump_lock(coming))
+    assert (coming_lock(tmp_path, 1), lock_at(tmp_path, 1), lock_at(tmp_path, 2)) == (coming, lock, coming)
+    assert coming_lock(tmp_path, 2) is None
+
+
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"chaincode": 1}', "\xff"])
 def test_what_is_no_lock_is_refused(tmp_path, content):
     if content is not None:
@@ -91,9 +128,10 @@ def test_what_is_no_lock_is_refused(tmp_path, content):
         read_lock(tmp_path)
 
 
-@pytest.mark.parametrize("field", ["program", "source", "version", "chaincode", "package_id"])
+@pytest.mark.parametrize("field", ["programs", "source", "version", "chaincode", "package_id"])
 def test_a_lock_whose_package_id_is_not_that_of_its_digests_is_refused(tmp_path, lock, field):
-    write_lock(tmp_path, dataclasses.replace(lock, **{field: "7" * 64}))
+    other = {PLATFORM: "7" * 64} if field == "programs" else "7" * 64
+    write_lock(tmp_path, dataclasses.replace(lock, **{field: other}))
     with pytest.raises(NetworkError, match="FL1044: the package of its digests has the id"):
         read_lock(tmp_path)
 

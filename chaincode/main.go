@@ -16,6 +16,7 @@ import (
 )
 
 func main() {
+	process.Log(os.Stdout)
 	rules, err := fromEnvironment()
 	if err != nil {
 		slog.Error("chaincode not started", "error", err.Error())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -22,7 +23,7 @@ import (
 // their certificate. CHAINCODE_TIME_WINDOW, such as 60s, is how far a transaction's time may be from this process's clock.
 // CORE_CHAINCODE_LOGGING_LEVEL is debug, info, warning or error.
 func Run(contract shim.Chaincode) int {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level()})))
+	Log(os.Stdout)
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	server, err := FromEnvironment(contract)
@@ -37,6 +38,31 @@ func Run(contract shim.Chaincode) int {
 	}
 	slog.Info("stopped")
 	return 0
+}
+
+// Log lets everything that is logged come as one JSON object a line, with the fields that all processes of a federation
+// name alike: timestamp (RFC 3339, UTC), level (debug, info, warning or error) and event.
+func Log(to io.Writer) {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level(), ReplaceAttr: named})))
+}
+
+func named(groups []string, field slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return field
+	}
+	switch value := field.Value.Any().(type) {
+	case time.Time:
+		if field.Key == slog.TimeKey {
+			return slog.String("timestamp", value.UTC().Format(time.RFC3339Nano))
+		}
+	case slog.Level:
+		return slog.String(slog.LevelKey, strings.Replace(strings.ToLower(value.String()), "warn", "warning", 1))
+	case string:
+		if field.Key == slog.MessageKey {
+			return slog.String("event", value)
+		}
+	}
+	return field
 }
 
 // FromEnvironment builds the server that Run serves.

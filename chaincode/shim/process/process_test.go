@@ -1,6 +1,9 @@
 package process
 
 import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -15,6 +18,29 @@ type nothing struct{}
 
 func (nothing) Init(shim.ChaincodeStubInterface) *peer.Response   { return shim.Success(nil) }
 func (nothing) Invoke(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
+
+func TestALineOfTheLogHasTheFieldsOfEveryProcess(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	var shown bytes.Buffer
+	Log(&shown)
+	slog.Warn("result not delivered", "txid", "7", slog.Group("inner", "msg", "as it is"))
+	var line struct {
+		Timestamp, Level, Event, Txid string
+		Inner                         struct{ Msg string }
+	}
+	decoder := json.NewDecoder(&shown)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&line); err != nil {
+		t.Fatal(err)
+	}
+	if line.Level != "warning" || line.Event != "result not delivered" || line.Txid != "7" || line.Inner.Msg != "as it is" {
+		t.Errorf("unexpected %+v", line)
+	}
+	if told, err := time.Parse(time.RFC3339Nano, line.Timestamp); err != nil || told.Location() != time.UTC {
+		t.Errorf("%q is no time in UTC", line.Timestamp)
+	}
+}
 
 func TestTheServerIsWhatTheEnvironmentSays(t *testing.T) {
 	folder := t.TempDir()

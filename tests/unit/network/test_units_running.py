@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -100,9 +101,15 @@ def used(folder: Path, prefix: str) -> set[str]:
 
 
 def entries_of(log: Path) -> list[dict[str, object]]:
-    """The lines of a log, each of which is a JSON object with a level and a time under one of the usual names."""
+    """The lines of a log: JSON objects with the same three fields, whichever process of ours wrote them."""
     entries = [json.loads(line) for line in log.read_text().splitlines()]
-    assert all({"time", "ts", "timestamp"} & entry.keys() and "level" in entry for entry in entries)
+    for entry in entries:
+        if "ts" in entry:  # Fabric's
+            assert {"level", "msg"} <= entry.keys()
+        else:
+            assert entry["level"] in {"debug", "info", "warning", "error"}
+            assert datetime.fromisoformat(entry["timestamp"]).utcoffset() == timedelta()
+            assert entry["event"]
     return entries
 
 

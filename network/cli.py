@@ -228,6 +228,25 @@ def add_identity(
     _say({"organisation": org, "name": name, "folder": str(folder)}, f"{name} of {org} is in {folder}", as_json=as_json)
 
 
+@identity.command("rotate")
+def rotate_identity(
+    org: Org,
+    name: Annotated[str, typer.Argument(help="An identity, such as peer0, client, or a service: chaincode, blobs.")],
+    new_key: Annotated[bool, typer.Option("--new-key", help="With a new private key.")] = False,
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """Renew an identity's certificates; the old ones serve until the new ones are here. Goes on where it stopped."""
+    from network.connection import consortium_of
+    from network.renewal import renew
+
+    with explained(as_json=as_json):
+        done = renew(consortium_of(run), run, org, name, new_key=new_key)
+    began = f"; {', '.join(done.restarted)} runs with them" if done.restarted else f". {done.left}"
+    text = f"{name} of {org} has new certificates until {done.rotation.valid_until}{began}"
+    _say(asdict(done), text, as_json=as_json)
+
+
 @identity.command("revoke")
 def revoke_identity(
     org: Org,

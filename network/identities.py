@@ -55,8 +55,12 @@ class OrganisationIdentities:
 
     @cached_property
     def tls(self) -> CertificateAuthority:
-        """Return the authority of the organisation's TLS certificates."""
-        return open_authority(self.choices.tls, self.folder / "tlsca", self.folder / "enrolment" / "tlsca")
+        """Return the authority of the organisation's TLS certificates.
+
+        Where it is the same server's, it knows each name with one secret.
+        """
+        private = "ca" if self.choices.tls == self.choices.signing else "tlsca"
+        return open_authority(self.choices.tls, self.folder / "tlsca", self.folder / "enrolment" / private)
 
     @property
     def public(self) -> PublicParts:
@@ -108,11 +112,11 @@ class OrganisationIdentities:
             yield self._tls("blobs", f"blobs-{name}", "server", (f"blobs-{name}", *self.organisation.names))
         for orderer in self.organisation.orderers:
             yield from self._server(f"orderers/{orderer.name}", "orderer", (orderer.name, *orderer.names))
-        yield from self._user("admin", "admin")
+        yield from self.of_user("admin", "admin")
         if self.organisation.role != "orderer":
-            yield from self._user("client", "client")
+            yield from self.of_user("client", "client")
         if self.organisation.role == "member":
-            yield from self._user("node", "client", NODE_ATTRIBUTES)
+            yield from self.of_user("node", "client", NODE_ATTRIBUTES)
 
     def user(self, name: str, unit: Unit, attributes: Mapping[str, str] | None = None) -> Path:
         """Create an identity of a person or program, unless it exists, and return its folder.
@@ -124,10 +128,11 @@ class OrganisationIdentities:
         if not folder.exists():
             for authority in (self.signing, self.tls):
                 authority.require_ready()
-        self._obtain(self._user(name, unit, attributes or {}))
+        self._obtain(self.of_user(name, unit, attributes or {}))
         return folder
 
-    def _user(self, name: str, unit: Unit, attributes: Mapping[str, str] = MappingProxyType({})) -> Iterator[Needed]:
+    def of_user(self, name: str, unit: Unit, attributes: Mapping[str, str] = MappingProxyType({})) -> Iterator[Needed]:
+        """Yield the certificates of a person or program."""
         common_name = f"{name}.{self.organisation.name}"
         yield self._signing(f"users/{name}", Subject(common_name, unit=unit, attributes=attributes))
         yield self._tls(f"users/{name}/tls", common_name, "client", (common_name,))

@@ -51,8 +51,6 @@ class CertificateAuthority(Protocol):
 def issue(authority: CertificateAuthority, subject: Subject, key_path: Path, certificate_path: Path) -> None:
     """Create key and certificate at these paths; what is there stays.
 
-    A TLS certificate is followed by its intermediates, so that who knows the root alone can follow the chain.
-
     Raises:
         NetworkError: what the authority raises; a key that was made stays, and is certified by the next call.
     """
@@ -62,6 +60,13 @@ def issue(authority: CertificateAuthority, subject: Subject, key_path: Path, cer
     authority.require_ready()  # before there is a key without a certificate
     key = create_key(key_path)
     if not certificate_path.exists():
-        certificate = authority.certify(subject, key)
-        above = authority.pool().chain(certificate)[1:-1] if not subject.unit else ()
-        write_new(certificate_path, b"".join(pem(each) for each in (certificate, *above)))
+        write_new(certificate_path, encoded(authority, subject, authority.certify(subject, key)))
+
+
+def encoded(authority: CertificateAuthority, subject: Subject, certificate: x509.Certificate) -> bytes:
+    """Return a certificate's file.
+
+    A TLS certificate is followed by its intermediates, so that who knows the root alone can follow the chain.
+    """
+    above = authority.pool().chain(certificate)[1:-1] if not subject.unit else ()
+    return b"".join(pem(each) for each in (certificate, *above))

@@ -29,6 +29,7 @@ set -e
 mkdir -p "$2/chaincode/server"
 cp "$FEDLEDGER_CONNECTION" "$2/chaincode/server/connection.json"
 """
+RELEASED = "externalbuilder/builds/*/release/chaincode/server/connection.json"
 
 
 def write_package(consortium: Consortium, folder: OrganisationFolder) -> None:
@@ -48,11 +49,18 @@ def builder_path(folder: Path) -> Path:
 
 
 def write_connections(folder: OrganisationFolder, consortium: Consortium) -> None:
-    """Write how each of a member's peers dials its chaincode process; the files hold the peers' TLS keys."""
+    """Write how each of a member's peers dials its chaincode process; the files hold the peers' TLS keys.
+
+    A peer keeps a copy for each chaincode that its builder released (Fabric: core/container/externalbuilder). That one
+    gets the present key too, or a peer with a new key would go on dialling with the old one.
+    """
     for number, peer in enumerate(consortium.organisation(folder.name).peers):
         address = join(peer.host, chaincode_port(peer, consortium.chaincode.sequence))
-        content = json.dumps(_connection(folder.peer(number) / "tls", address))
-        write_atomically(connection_path(folder, number), content, mode=0o600)
+        made = _connection(folder.peer(number) / "tls", address)
+        write_atomically(connection_path(folder, number), json.dumps(made), mode=0o600)
+        for path in folder.data(peer_process(folder.name, number)).glob(RELEASED):
+            there = {"address": json.loads(path.read_bytes())["address"]}
+            write_atomically(path, json.dumps(made | there), mode=0o600)
 
 
 def connection_path(folder: OrganisationFolder, number: int = 0) -> Path:

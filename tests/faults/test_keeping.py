@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from network.backup.making import back_up
 from network.backup.restoring import restore
 from network.backup.sealing import Holder, Recipient
 from network.bringup import Request, start_one, stop_one, up
-from network.connection import own_folder
+from network.connection import consortium_of, own_folder
 from network.folders import folder_of
+from network.renewal import renew
+from network.units.keys import foreign_keys
 from tests.faults.stage import NAMES, Nodes, ended, start, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -67,3 +70,25 @@ async def test_a_host_that_was_deleted_comes_back_from_its_backup_and_joins_the_
     left = [line for line in nodes.logged(LOST, "dropped out") if str(line["attempt"]).startswith(training)]
     assert {line["code"] for line in left} <= {"FL4203"}
     assert nodes.logged(LOST, "restored from a backup: attempts opened before are left")
+
+
+async def test_keys_of_peer_and_chaincode_are_changed_while_rounds_go_on(run: Path, nodes: Nodes):
+    await nodes.ready()
+    peer = consortium_of(run).organisation(LOST).peer
+    own = folder_of(run, LOST)
+    before = await asyncio.to_thread(ssl.get_server_certificate, (peer.host, peer.port))
+    async with opened(run) as federation:
+        await start(federation, "renewed", MOST_ROUNDS)
+        await until(federation.first, "renewed", lambda view: LOST in view.keys)
+        for name, process in (("peer0", f"peer-{LOST}"), ("chaincode", f"chaincode-{LOST}")):
+            done = await asyncio.to_thread(renew, consortium_of(run), run, LOST, name, new_key=True)
+            assert (done.restarted, done.left) == ((process,), "")
+        at = await federation.first.round("renewed")
+        assert at
+        again = await with_everybody(federation, "renewed", at.round + 1)
+        await federation.decide("stop_training", {"training": "renewed"})
+    assert again.phase == "Final"
+    shown = await asyncio.to_thread(ssl.get_server_certificate, (peer.host, peer.port))
+    assert shown != before
+    assert shown in (own.peer() / "tls" / "server.crt").read_text()
+    assert list(foreign_keys(own.root, LOST)) == []

@@ -98,14 +98,16 @@ def invoked(*arguments: str):
     return json.loads(CliRunner().invoke(ca, [*arguments, "--json"]).stdout)
 
 
-def test_a_whole_organisation_is_enrolled_at_a_fabric_ca(url, tmp_path):
+@pytest.mark.parametrize("tls_too", [False, True])
+def test_a_whole_organisation_is_enrolled_at_a_fabric_ca(url, tmp_path, tls_too):
     (tmp_path / "secret").write_text("boot-secret")
     by_server = Choice("fabric-ca", url=url, registrar="boot", secret=str(tmp_path / "secret"))
-    hospital = identities_of(load_consortium(), tmp_path / "run", "hospital-a")
-    Choices(by_server, Choice()).write(hospital.folder)
+    name = "hospital-b" if tls_too else "hospital-a"
+    hospital = identities_of(load_consortium(), tmp_path / "run", name)
+    Choices(by_server, by_server if tls_too else Choice()).write(hospital.folder)
     hospital.create()
     before = {path: path.read_bytes() for path in hospital.folder.rglob("*") if path.is_file()}
-    identities_of(load_consortium(), tmp_path / "run", "hospital-a").create()
+    identities_of(load_consortium(), tmp_path / "run", name).create()
     assert {path: path.read_bytes() for path in hospital.folder.rglob("*") if path.is_file()} == before
     keys = [each for each in before if each.name.endswith(("key.pem", ".key"))]
     assert all(serialization.load_pem_private_key(before[each], None) for each in keys)

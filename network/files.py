@@ -64,6 +64,12 @@ def sync_folder(folder: Path) -> None:
     _sync(folder)
 
 
+def sync_tree(folder: Path) -> None:
+    """Make a folder with everything in it survive a power cut; raises OSError."""
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
 def write_atomically(path: Path, content: bytes | str, mode: int = 0o644) -> None:
     """Do as `replace_file`; FL1012 where the disk refuses."""
     with _explained(path):

@@ -15,7 +15,7 @@ from network import codes
 from network.backup.contents import ALWAYS, LEDGER
 from network.backup.sealing import OpenedReader, Unlock
 from network.errors import NetworkError
-from network.files import make_folder, sync_folder, write_atomically
+from network.files import make_folder, sync_folder, sync_tree, write_atomically
 from network.folders import OWNER, RESTORED, OrganisationFolder
 
 AT_WORK: Final = ".restoring"
@@ -87,8 +87,7 @@ def _placed(root: Path) -> Iterator[Path]:
     try:
         make_folder(parts, 0o700)
         yield parts
-        for made in (parts, *(path for path in parts.rglob("*") if path.is_dir())):
-            sync_folder(made)
+        sync_tree(parts)
         for name in (each for each in PLACED if (parts / each).exists()):
             (parts / name).rename(root / name)
         sync_folder(root)
@@ -113,7 +112,7 @@ def _remove(path: Path) -> None:
 
 
 def _extract(reader: OpenedReader, parts: Path, file: Path) -> int:
-    """Write the files of a backup, each synced, and return how many; the archive was read to its end."""
+    """Write the files of a backup and return how many; the archive was read to its end."""
     count = 0
     try:
         with tarfile.open(fileobj=reader, mode="r|") as archive:  # type: ignore[call-overload]
@@ -135,8 +134,6 @@ def _write(archive: tarfile.TarFile, entry: tarfile.TarInfo, parts: Path, file: 
     target.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, entry.mode & 0o755), "wb") as stream:
         shutil.copyfileobj(content, stream, PIECE)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _strange(message: str, file: Path) -> NetworkError:

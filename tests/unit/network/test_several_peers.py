@@ -17,7 +17,7 @@ from network.devnet_plan import devnet_plan
 from network.fabric.channel_definition import PROFILE, channel_definition
 from network.fabric.configuration import peer_configuration
 from network.fabric.package import connection_path, write_package
-from network.folders import OrganisationFolder, definition_path, folder_of
+from network.folders import OrganisationFolder, definition_path, folder_of, public_parts
 from network.organisation import here
 from network.package import locked, write_lock
 from network.plan import Plan
@@ -128,7 +128,7 @@ def test_everybody_is_told_every_peer_when_the_channel_begins(consortium, run):
     organisations = channel_definition(consortium, run)["Profiles"][PROFILE]["Application"]["Organizations"]
     (own,) = [each for each in organisations if each["Name"] == "HospitalAMSP"]
     assert [anchor["Port"] for anchor in own["AnchorPeers"]] == ports
-    group = organisation_group(consortium.organisation(NAME), run)
+    group = organisation_group(consortium.organisation(NAME), public_parts(run, NAME).msp)
     anchors = configuration_pb2.AnchorPeers.FromString(group.values["AnchorPeers"].value).anchor_peers
     assert [anchor.port for anchor in anchors] == ports
 

@@ -43,6 +43,7 @@ VALUE_OUT_OF_RANGE: Final = "FL3106"
 UNKNOWN_LABEL: Final = "FL3107"
 TOO_FEW_ROWS: Final = "FL3108"
 BAD_DESCRIPTION: Final = "FL3109"
+ARRAY_UNUSABLE: Final = "FL3110"
 INPUT_UNUSABLE: Final = "FL4001"
 IDENTITY_UNUSABLE: Final = "FL4002"
 CERTIFICATE_REFUSED: Final = "FL4003"
@@ -220,6 +221,10 @@ CATALOGUE: Final = {
     ),
     TOO_FEW_ROWS: Entry("There are too few rows.", "Give a file with rows, enough for a training and a hold-out part."),
     BAD_DESCRIPTION: Entry("A data.yaml is not usable.", "Correct the line; docs/data.md lists what it may say."),
+    ARRAY_UNUSABLE: Entry(
+        "A file that a row names is not the array that is due.",
+        "Write .npy (numbers) or .png of the schema's shape, beside the rows, in the folder that is given as data.",
+    ),
     INPUT_UNUSABLE: Entry("The command's input is not usable.", ""),
     IDENTITY_UNUSABLE: Entry("The organisation's identity is missing or does not fit.", ""),
     CERTIFICATE_REFUSED: Entry(

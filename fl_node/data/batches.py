@@ -9,13 +9,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.data.columns import Raw, parse_column, refuse_too_large
+from fl_node.data.columns import parse_column, refuse_too_large
 from fl_node.data.csv_file import CsvFile
 from fl_node.data.description import Description
 from fl_node.data.errors import data_error
 from fl_node.data.files import format_of
 from fl_node.data.header import locate
 from fl_node.data.parquet import ParquetFile
+from fl_node.data.raw import Raw
 from fl_node.data.read import Table
 from fl_node.data.schema import Column, Schema
 
@@ -24,60 +25,65 @@ BATCH_VALUES: Final = 1 << 20
 """How much is encoded at once: at most so many rows and so many features (8 MiB), but one row at least."""
 
 
-def file_batches(file: Path, fixed: Mapping[str, str], schema: Schema, description: Description) -> Iterator[Table]:
+def file_batches(
+    file: Path, fixed: Mapping[str, str], folder: Path | None, schema: Schema, description: Description
+) -> Iterator[Table]:
     """Reads the rows of one file.
 
     Args:
         file: A CSV or Parquet file.
         fixed: Columns that the names of its folders add, and their value.
+        folder: The folder whose files it may name; None where the file is all that was given.
         schema: What the rows must look like.
         description: How the file is written.
 
     Raises:
-        DataError: FL3102 … FL3107 with row and reason.
+        DataError: FL3102 … FL3107, FL3110 with row and reason.
     """
     words, step = schema.missing.known, max(1, min(BATCH_ROWS, BATCH_VALUES // schema.width))
+    own = (description.decimal, description.dates, folder)
     at = 1
-    for arrays in _arrays(file, fixed, schema, description):
+    for arrays in _arrays(file, fixed, schema, description, step):
         rows = len(arrays[schema.names[0]])
         for start in range(0, rows, step):
             raws = {
-                name: Raw(values.slice(start, step), str(file), at + start, words, description.decimal)
+                name: Raw(values.slice(start, step), str(file), at + start, words, *own)
                 for name, values in arrays.items()
             }
             yield _encoded(schema, raws)
         at += rows
 
 
-def opened(file: Path, description: Description) -> CsvFile | ParquetFile:
-    """Opens a file: its header, and then its rows.
+def opened(file: Path, description: Description, rows: int = BATCH_ROWS) -> CsvFile | ParquetFile:
+    """Opens a file: its header, and then its rows, at most so many at once where they are not counted in bytes.
 
     Raises:
         DataError: FL3102.
     """
     if format_of(file, description) == "csv":
         return CsvFile(file, description)
-    return ParquetFile(file, BATCH_ROWS)
+    return ParquetFile(file, rows)
 
 
-def _arrays(file: Path, fixed: Mapping[str, str], schema: Schema, description: Description) -> Iterator[dict[str, Any]]:
+def _arrays(
+    file: Path, fixed: Mapping[str, str], schema: Schema, description: Description, rows: int
+) -> Iterator[dict[str, Any]]:
     """Yield a file's columns of the schema, those of its folders' names with them."""
     if file.stat().st_size == 0:  # Spark writes such a file where a part has no rows
         return
-    wanted = [name for name in schema.names if name not in fixed]
-    source = opened(file, description)
-    places = locate(source.header, wanted, description, str(file))
+    source = opened(file, description, rows)
+    wanted = {column.name: column for column in (*schema.columns, *schema.label_columns) if column.name not in fixed}
+    places = locate(source.header, [*wanted], description, str(file))
     if not places and source.header:  # the folders' names give every column: any other tells how many rows there are
-        places = {"": 0}
-    for columns in source.batches([*places.values()]):
-        arrays = dict(zip(places, columns, strict=True))
-        arrays |= {name: pa.array([fixed[name]] * len(columns[0])) for name in schema.names if name in fixed}
-        yield arrays
+        places, wanted = {"": 0}, {"": Column(name="any")}
+    for arrays in source.batches([*places.values()], [*wanted.values()]):
+        found = dict(zip(places, arrays, strict=True))
+        yield found | {name: pa.array([fixed[name]] * len(arrays[0])) for name in schema.names if name in fixed}
 
 
 def _encoded(schema: Schema, raws: Mapping[str, Raw]) -> Table:
     blocks = [_parsed(column, raws) for column in schema.columns]
-    labels = [_parsed(schema.label.as_column(), raws)] if schema.label else []
+    labels = [_parsed(column, raws) for column in schema.label_columns]
     gaps = [np.isnan(block[:, 0]) for block in (*blocks, *labels)]
     rows, missing = len(blocks[0]), np.array([np.count_nonzero(gap) for gap in gaps], np.int64)
     if missing.any():
@@ -88,7 +94,7 @@ def _encoded(schema: Schema, raws: Mapping[str, Raw]) -> Table:
         complete = ~np.logical_or.reduce(gaps)
         blocks, labels = ([block[complete] for block in some] for some in (blocks, labels))
     features = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
-    return Table(features, _label(schema, labels[0]) if labels else None, missing, rows)
+    return Table(features, _together([_number(label) for label in labels]), missing, rows)
 
 
 def _parsed(column: Column, raws: Mapping[str, Raw]) -> NDArray[np.float64]:
@@ -97,14 +103,22 @@ def _parsed(column: Column, raws: Mapping[str, Raw]) -> NDArray[np.float64]:
     return block
 
 
-def _label(schema: Schema, encoded: NDArray[np.float64]) -> NDArray[np.float64]:
-    assert schema.label
-    return encoded.argmax(axis=1).astype(np.float64) if schema.label.type == "category" else encoded[:, 0]
+def _number(label: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a label's number: the index of its value, or itself."""
+    return label.argmax(axis=1).astype(np.float64) if label.shape[1] > 1 else label[:, 0]
+
+
+def _together(labels: list[NDArray[np.float64]]) -> NDArray[np.float64] | None:
+    if not labels:
+        return None
+    return labels[0] if len(labels) == 1 else np.column_stack(labels)
 
 
 def _filled(column: Column, block: NDArray[np.float64], gap: NDArray[np.bool_]) -> NDArray[np.float64]:
     if column.fill is None or not gap.any():
         return block
+    if column.type == "array":
+        return np.where(gap[:, np.newaxis], float(column.fill), block)
     value = parse_column(column, Raw(pa.array([column.fill]), "the schema", missing=frozenset()))
     return np.where(gap[:, np.newaxis], value, block)
 

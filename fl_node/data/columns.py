@@ -6,7 +6,6 @@ not depend on the file that it stands in. Only `read` loads this module, where r
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +14,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.data.errors import DataError, data_error
-from fl_node.data.schema import MISSING, Column
+from fl_node.data.arrays import array_block
+from fl_node.data.dates import MICROSECONDS_A_DAY, days
+from fl_node.data.raw import Raw, as_numpy, is_text, refuse_first
+from fl_node.data.schema import Column
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE: Final = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
@@ -27,30 +28,6 @@ _REFUSED: Final = np.inf
 """Stands for a value that is refused, between its reading and the refusal of the first one."""
 
 
-@dataclass(frozen=True)
-class Raw:
-    """Some successive values of a column as they stand in one file.
-
-    Attributes:
-        values: An Arrow array of texts, numbers or booleans; null where a value is missing.
-        file: Where it was read, for errors.
-        first_row: Number of the first value's row in the file, 1 for the first one under a header.
-        missing: Texts that stand for a missing value, in small letters.
-        decimal: The decimal mark of texts.
-    """
-
-    values: Any
-    file: str
-    first_row: int = 1
-    missing: frozenset[str] = frozenset(MISSING)
-    decimal: str = "."
-
-    def refuse(self, code: str, reason: str, row: int, column: str) -> DataError:
-        """Builds the refusal of one value."""
-        place = f"{self.file}, row {row + self.first_row}, column {column}"
-        return data_error(code, f"{_short(self.values[row].as_py())} {reason}", place)
-
-
 def parse_column(column: Column, raw: Raw) -> NDArray[np.float64]:
     """Turns a column into features.
 
@@ -58,22 +35,36 @@ def parse_column(column: Column, raw: Raw) -> NDArray[np.float64]:
         float64[rows, column.width]; missing values are NaN.
 
     Raises:
-        DataError: FL3104 (type), FL3106 (range) or FL3107 (value outside the category) with file, row and column.
+        DataError: FL3104 (type), FL3106 (range), FL3107 (value outside the category) or FL3110 (an array's file) with
+            file, row and column.
     """
     if column.type == "category":
         return _one_hot(_categories(column, raw), column.width)
     if column.type == "boolean":
         return _booleans(column, raw).reshape(-1, 1)
-    numbers = _numbers(column, raw)
-    if column.type == "integer":
-        _refuse_first(raw, column, numbers != np.floor(numbers), codes.WRONG_TYPE, "is no whole number")
-    if column.minimum is not None:
-        wrong = numbers < float(column.minimum)
-        _refuse_first(raw, column, wrong, codes.VALUE_OUT_OF_RANGE, f"is below {column.minimum}")
-    if column.maximum is not None:
-        wrong = numbers > float(column.maximum)
-        _refuse_first(raw, column, wrong, codes.VALUE_OUT_OF_RANGE, f"is above {column.maximum}")
-    return numbers.reshape(-1, 1)
+    if column.type == "text":
+        return _bytes(column, raw)
+    if column.type == "array":
+        block = array_block(column, raw)
+    else:
+        numbers = _dates(column, raw) if column.type == "date" else _numbers(column, raw)
+        if column.type == "integer":
+            refuse_first(raw, column, numbers != np.floor(numbers), codes.WRONG_TYPE, "is no whole number")
+        block = numbers.reshape(-1, 1)
+    _refuse_beyond(column, raw, block)
+    return block
+
+
+def _refuse_beyond(column: Column, raw: Raw, block: NDArray[np.float64]) -> None:
+    held = "" if column.numeric else "holds a number that "
+    for bound, text, wrong, side in (
+        (column.low, column.minimum, np.less, "below"),
+        (column.high, column.maximum, np.greater, "above"),
+    ):
+        if bound is not None:
+            refuse_first(
+                raw, column, wrong(block, bound).any(axis=1), codes.VALUE_OUT_OF_RANGE, f"{held}is {side} {text}"
+            )
 
 
 def refuse_too_large(column: Column, raw: Raw, block: NDArray[np.float64]) -> None:
@@ -82,22 +73,22 @@ def refuse_too_large(column: Column, raw: Raw, block: NDArray[np.float64]) -> No
     Raises:
         DataError: FL3106.
     """
-    if column.numeric:
+    if column.ranged:
         with np.errstate(over="ignore"):
-            standard = (block[:, 0] - float(column.mean or 0)) / float(column.deviation or 1)
-        wrong = np.abs(standard) > _LARGEST
-        _refuse_first(raw, column, wrong, codes.VALUE_OUT_OF_RANGE, "is too large for a model's numbers")
+            standard = (block - float(column.mean or 0)) / float(column.deviation or 1)
+        wrong = (np.abs(standard) > _LARGEST).any(axis=1)
+        refuse_first(raw, column, wrong, codes.VALUE_OUT_OF_RANGE, "is too large for a model's numbers")
 
 
 def _numbers(column: Column, raw: Raw) -> NDArray[np.float64]:
     kind = raw.values.type
-    if _is_text(kind):
+    if is_text(kind):
         return _from_texts(column, raw)
     if pa.types.is_boolean(kind):
-        wrong = _array(raw.values.is_valid())
-        _refuse_first(raw, column, wrong, codes.WRONG_TYPE, f"where a {column.type} is due")
-    numbers = _array(raw.values.cast(pa.float64(), safe=False))
-    _refuse_first(raw, column, np.isinf(numbers), codes.WRONG_TYPE, "is an infinite number")
+        wrong = as_numpy(raw.values.is_valid())
+        refuse_first(raw, column, wrong, codes.WRONG_TYPE, f"where a {column.type} is due")
+    numbers = as_numpy(raw.values.cast(pa.float64(), safe=False))
+    refuse_first(raw, column, np.isinf(numbers), codes.WRONG_TYPE, "is an infinite number")
     return numbers
 
 
@@ -108,7 +99,7 @@ def _from_texts(column: Column, raw: Raw) -> NDArray[np.float64]:
     """
     if raw.decimal == "." and not any(_NUMBER.fullmatch(word) for word in raw.missing):
         try:
-            numbers = _array(raw.values.cast(pa.float64()))
+            numbers = as_numpy(raw.values.cast(pa.float64()))
         except pa.ArrowInvalid:
             pass
         else:
@@ -119,18 +110,54 @@ def _from_texts(column: Column, raw: Raw) -> NDArray[np.float64]:
     texts = pc.if_else(missing, pa.scalar(None, texts.type), texts)
     if raw.decimal != ".":  # a point is then no decimal mark, and nothing else
         texts = pc.replace_substring(pc.replace_substring(texts, ".", "\0"), raw.decimal, ".")
-    gaps = _array(texts.is_null())
+    gaps = as_numpy(texts.is_null())
     try:
-        numbers = _array(texts.cast(pa.float64()))
+        numbers = as_numpy(texts.cast(pa.float64()))
     except pa.ArrowInvalid:
         numbers = np.array([np.nan if text is None else _number(text) for text in texts.to_pylist()])
     wrong = ~np.isfinite(numbers) & ~gaps
-    _refuse_first(raw, column, wrong, codes.WRONG_TYPE, f"where a {column.type} is due")
+    refuse_first(raw, column, wrong, codes.WRONG_TYPE, f"where a {column.type} is due")
     return numbers
 
 
 def _number(text: str) -> float:
     return float(text) if _NUMBER.fullmatch(text) else _REFUSED
+
+
+def _dates(column: Column, raw: Raw) -> NDArray[np.float64]:
+    kind = raw.values.type
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        zone = kind.tz if pa.types.is_timestamp(kind) else None
+        return as_numpy(raw.values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())) / MICROSECONDS_A_DAY
+
+    def meaning(value: Any) -> float:
+        text = _text(value)
+        if text.lower() in raw.missing:
+            return np.nan
+        found = days(text, raw.dates) if isinstance(value, str) else None
+        return _REFUSED if found is None else found
+
+    found = _by_value(raw.values, meaning)
+    written = raw.dates or "2024-02-29 or 2024-02-29T12:30"
+    refuse_first(raw, column, found == _REFUSED, codes.WRONG_TYPE, f"where a date is due, written as {written}")
+    return found
+
+
+def _bytes(column: Column, raw: Raw) -> NDArray[np.float64]:
+    length = column.width
+    rows = [_bytes_of(value, raw.missing) for value in raw.values.to_pylist()]
+    packed = b"".join(b"" if row is None else row[:length].ljust(length, b"\0") for row in rows)
+    missing = np.array([row is None for row in rows], np.bool_)
+    block = np.full((len(rows), length), np.nan)
+    block[~missing] = np.frombuffer(packed, np.uint8).reshape(-1, length)
+    return block
+
+
+def _bytes_of(value: Any, missing: frozenset[str]) -> bytes | None:
+    if isinstance(value, bytes):
+        return value
+    text = "" if value is None or value != value else _text(value)  # noqa: PLR0124 - NaN
+    return None if text.lower() in missing else text.encode()
 
 
 def _booleans(column: Column, raw: Raw) -> NDArray[np.float64]:
@@ -140,7 +167,7 @@ def _booleans(column: Column, raw: Raw) -> NDArray[np.float64]:
         return known if known is not None else np.nan if text.lower() in raw.missing else _REFUSED
 
     found = _by_value(raw.values, meaning)
-    _refuse_first(raw, column, found == _REFUSED, codes.WRONG_TYPE, "where a boolean is due")
+    refuse_first(raw, column, found == _REFUSED, codes.WRONG_TYPE, "where a boolean is due")
     return found
 
 
@@ -162,16 +189,16 @@ def _categories(column: Column, raw: Raw) -> NDArray[np.float64]:
 
     found = _by_value(raw.values, meaning)
     known = ", ".join(column.values[:10])
-    _refuse_first(raw, column, found == _REFUSED, codes.UNKNOWN_LABEL, f"is none of {known}")
+    refuse_first(raw, column, found == _REFUSED, codes.UNKNOWN_LABEL, f"is none of {known}")
     return found
 
 
 def _by_value(values: Any, meaning: Callable[[Any], float]) -> NDArray[np.float64]:
     """Apply a function to every value, once where values are equal; NaN for null and for NaN."""
     encoded = values.dictionary_encode()
-    different = _array(encoded.dictionary)
+    different = as_numpy(encoded.dictionary)
     table = np.array([*(np.nan if value != value else meaning(value) for value in different), np.nan])  # noqa: PLR0124
-    found: NDArray[np.float64] = table[_array(encoded.indices.fill_null(len(different)))]
+    found: NDArray[np.float64] = table[as_numpy(encoded.indices.fill_null(len(different)))]
     return found
 
 
@@ -197,22 +224,3 @@ def _whole(text: str) -> str:
     """Return `2` for `2.0`, any other text as it is."""
     found = _WHOLE.fullmatch(text)
     return found[1] if found else text
-
-
-def _refuse_first(raw: Raw, column: Column, wrong: NDArray[np.bool_], code: str, reason: str) -> None:
-    rows = np.flatnonzero(wrong)
-    if rows.size:
-        raise raw.refuse(code, reason, int(rows[0]), column.name)
-
-
-def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _array(values: Any) -> NDArray[Any]:
-    found: NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    return found
-
-
-def _short(value: Any) -> str:
-    return repr(str(value)[:40])

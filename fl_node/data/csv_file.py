@@ -15,6 +15,7 @@ from fl_node import codes
 from fl_node.data.description import COMPRESSED, Description
 from fl_node.data.errors import DataError, data_error
 from fl_node.data.files import plain_suffix
+from fl_node.data.schema import Column
 
 BLOCK_BYTES: Final = 1 << 20
 """How much text is parsed at once. A row that does not fit is read with larger blocks."""
@@ -51,8 +52,8 @@ class CsvFile:
         with self._refusing(), _texts(path, description) as stream:
             self._read_header(stream)
 
-    def batches(self, places: Sequence[int]) -> Iterator[list[Any]]:
-        """Read columns by their places in the header: lists of `pa.StringArray`, as many rows as fit a block.
+    def batches(self, places: Sequence[int], _columns: Sequence[Column]) -> Iterator[list[Any]]:
+        """Read columns by their places in the header, whatever they are: lists of texts, as many rows as fit a block.
 
         Raises:
             DataError: FL3102 for what is no CSV, with the row where one is to blame.

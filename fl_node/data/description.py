@@ -36,6 +36,7 @@ class Description(Model):
         quote: Around a field that holds a separator; doubled within one.
         escape: Stands before a quote within a field, as Apache Spark writes a backslash.
         comment: How lines begin that are not read.
+        dates: How dates are written, in the letters of Python's `strptime`, as `%d.%m.%Y`; ISO 8601 where left out.
         columns: The file's name of a column → the schema's, where they differ.
     """
 
@@ -48,6 +49,7 @@ class Description(Model):
     quote: Character = '"'
     escape: Character | None = None
     comment: Annotated[str, Field(min_length=1, max_length=10)] | None = None
+    dates: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("encoding")

@@ -22,7 +22,8 @@ class Examples:
 
     Attributes:
         features: float32[rows, schema.width], standardised.
-        labels: int32[rows] or float32[rows]; None without a label.
+        labels: int32[rows] for one index; float32[rows] for one number, float32[rows, n] for n of them: several labels,
+            or a count and its exposure. None without a label.
     """
 
     features: NDArray[np.float32]
@@ -42,13 +43,14 @@ def load_examples(path: Path, schema: Schema, holdout_percent: int) -> tuple[Exa
     is both trained on and evaluated on. Held in memory are the model's numbers, 4 bytes each, twice for a moment.
 
     Raises:
-        DataError: FL3101 … FL3109 from reading, FL3108 where a part would be empty.
+        DataError: FL3101 … FL3110 from reading, FL3108 where a part would be empty.
     """
     read: list[Examples] = []
     hashes: list[NDArray[np.uint64]] = []
+    means, deviations = _constants(schema)
     for batch in read_batches(path, schema):
         hashes.append(row_hashes(batch))
-        read.append(_examples(batch, schema))
+        read.append(_examples(batch, schema, means, deviations))
     places = np.concatenate(hashes)
     held = held_out(places, holdout_percent)
     out = int(np.count_nonzero(held))
@@ -87,8 +89,7 @@ def check_parts(rows: int, held: int, holdout_percent: int, path: Path) -> None:
         raise data_error(codes.TOO_FEW_ROWS, text, str(path))
 
 
-def _examples(batch: Table, schema: Schema) -> Examples:
-    means, deviations = _constants(schema)
+def _examples(batch: Table, schema: Schema, means: NDArray[np.float64], deviations: NDArray[np.float64]) -> Examples:
     features = ((batch.features - means) / deviations).astype(np.float32)
     return Examples(features, None if batch.labels is None else batch.labels.astype(schema.label_dtype))
 
@@ -96,7 +97,8 @@ def _examples(batch: Table, schema: Schema) -> Examples:
 def _ordered(read: list[Examples], target: NDArray[np.intp]) -> Examples:
     """Put rows in their places; each batch is let go of as soon as its rows stand there."""
     features = np.empty((len(target), read[0].features.shape[1]), np.float32)
-    labels = None if read[0].labels is None else np.empty(len(target), read[0].labels.dtype)
+    first = read[0].labels
+    labels = None if first is None else np.empty((len(target), *first.shape[1:]), first.dtype)
     at = 0
     while read:
         batch = read.pop(0)
@@ -113,6 +115,8 @@ def _part(whole: Examples, rows: slice) -> Examples:
 
 
 def _constants(schema: Schema) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    means = [float(column.mean or 0) for column in schema.columns for _ in range(column.width)]
-    deviations = [float(column.deviation or 1) for column in schema.columns for _ in range(column.width)]
-    return np.array(means), np.array(deviations)
+    """Return what is subtracted from every feature, and what it is then divided by."""
+    widths = [column.width for column in schema.columns]
+    means = [float(column.mean or 0) for column in schema.columns]
+    deviations = [float(column.deviation or 1) for column in schema.columns]
+    return np.repeat(means, widths), np.repeat(deviations, widths)

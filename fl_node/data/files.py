@@ -13,11 +13,14 @@ from fl_node.data.errors import data_error
 SUFFIXES: Final = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 """What a file's suffix says of its format; a compressed CSV file has two, as `.csv.gz`."""
 
+ARRAYS: Final = (".npy", ".png")
+"""What rows may name; such a file holds none."""
+
 _NO_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
 def data_files(path: Path, description: Description) -> list[Path]:
-    """Return the files to read under a path, sorted; names that begin with `.` or `_` are skipped.
+    """Return the files to read under a path, sorted; hidden ones and those of arrays are skipped.
 
     Raises:
         DataError: FL3101 where there is none, FL3102 for one that is neither CSV nor Parquet.
@@ -66,4 +69,5 @@ def _partitions(file: Path, root: Path) -> Iterator[tuple[str, str]]:
 
 def _shown(file: Path, root: Path) -> bool:
     parts = file.relative_to(root).parts
-    return not any(part.startswith((".", "_")) for part in parts) and parts != (NAME,)
+    hidden = any(part.startswith((".", "_")) for part in parts)
+    return not hidden and parts != (NAME,) and file.suffix.lower() not in ARRAYS

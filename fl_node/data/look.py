@@ -44,7 +44,7 @@ def look(path: Path, schema: Schema, holdout_percent: int = 0) -> Look:
     """Reads everything under a path as training would, and tells what it found.
 
     Raises:
-        DataError: FL3101 … FL3109, as in training.
+        DataError: FL3101 … FL3110, as in training.
     """
     from fl_node.data.batches import opened  # noqa: PLC0415 - pyarrow, as in `read`
 
@@ -52,9 +52,7 @@ def look(path: Path, schema: Schema, holdout_percent: int = 0) -> Look:
     files = data_files(path, description)
     first = next((file for file in files if file.stat().st_size), files[0])
     header = tuple(opened(first, description).header) if first.stat().st_size else ()
-    summaries = [
-        _Summary(column) for column in (*schema.columns, *([schema.label.as_column()] if schema.label else []))
-    ]
+    summaries = [_Summary(column) for column in (*schema.columns, *schema.label_columns)]
     rows = complete = held = 0
     for batch in read_batches(path, schema):
         rows += batch.rows
@@ -74,6 +72,7 @@ class _Summary:
 
     def __init__(self, column: Column) -> None:
         self._column = column
+        self._counted = column.type in {"category", "boolean"}
         self._missing = 0
         self._low, self._high = np.inf, -np.inf
         self._counts = np.zeros(max(2, column.width), np.int64)
@@ -83,7 +82,7 @@ class _Summary:
         self._missing += missing
         if not len(values):
             return
-        if self._column.numeric:
+        if not self._counted:
             self._low, self._high = min(self._low, float(values.min())), max(self._high, float(values.max()))
             return
         index = values[:, 0] if values.shape[1] == 1 else values.argmax(axis=1)
@@ -93,7 +92,7 @@ class _Summary:
         """Return the column for a table or for machines."""
         name, kind = self._column.name, self._column.type
         found = {"column": name, "in_file": own.get(name, name), "type": kind, "missing": self._missing}
-        if self._column.numeric:
+        if not self._counted:
             return {**found, "smallest": self._low, "largest": self._high}
         words = self._column.values or ("false", "true")
         return {**found, "counts": dict(zip(words, map(int, self._counts), strict=False))}
@@ -101,5 +100,6 @@ class _Summary:
 
 def _columns(batch: Table, schema: Schema) -> list[NDArray[np.float64]]:
     ends = np.cumsum([column.width for column in schema.columns])[:-1]
-    labels = [] if batch.labels is None else [batch.labels.reshape(-1, 1)]
+    numbers = len(schema.label_columns)
+    labels = [] if batch.labels is None else np.split(batch.labels.reshape(-1, numbers), numbers, axis=1)
     return [*np.split(batch.features, ends, axis=1), *labels]

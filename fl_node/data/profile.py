@@ -15,7 +15,7 @@ class Profile(Model):
     Attributes:
         rows: Rows in all files, incomplete ones included.
         missing_ppm: Missing values in a million.
-        labels: Complete rows per label, in the schema's order; empty for regression or without a label.
+        labels: Complete rows per value of the label, in the schema's order; empty where it has no values.
         schema_digest: The digest of the schema that the rows fit, `schema` in JSON.
     """
 
@@ -43,7 +43,7 @@ def profile(path: Path, schema: Schema, holdout_percent: int = 0) -> Profile:
         holdout_percent: The plan's share of rows that only evaluation sees.
 
     Raises:
-        DataError: FL3101 … FL3109, as in training: missing values are counted where the schema fills or drops them.
+        DataError: FL3101 … FL3110, as in training: missing values are counted where the schema fills or drops them.
     """
     rows = missing = complete = held = 0
     values = schema.label.values if schema.label else ()

@@ -24,7 +24,7 @@ class Table:
 
     Attributes:
         features: float64[rows, schema.width].
-        labels: float64[rows]: class index or value; None without a label.
+        labels: float64[rows, *schema.label_shape]: class indices or values; None without a label.
         gaps: int64[schema.names]: how many values of each column were missing.
         rows: How many rows were read, those that were dropped included.
     """
@@ -43,9 +43,10 @@ class Table:
 def read_table(path: Path, schema: Schema) -> Table:
     """Reads every row under a path at once; see `read_batches`."""
     batches = list(read_batches(path, schema))
+    labels = [batch.labels for batch in batches if batch.labels is not None]
     return Table(
         np.concatenate([batch.features for batch in batches]),
-        np.concatenate([batch.labels for batch in batches if batch.labels is not None]) if schema.label else None,
+        np.concatenate(labels) if labels else None,
         np.sum([batch.gaps for batch in batches], axis=0),
         sum(batch.rows for batch in batches),
     )
@@ -60,14 +61,15 @@ def read_batches(path: Path, schema: Schema) -> Iterator[Table]:
         schema: What the rows must look like; other columns are not read.
 
     Raises:
-        DataError: FL3101 … FL3109 with file, row and reason.
+        DataError: FL3101 … FL3110 with file, row and reason.
     """
     from fl_node.data.batches import file_batches  # noqa: PLC0415 - pyarrow takes 60 MB that a node need not hold
 
     description = described(path)
     found = False
     for file in data_files(path, description):
-        for batch in file_batches(file, partitions(file, path), schema, description):
+        folder = file.parent if path.is_dir() else None
+        for batch in file_batches(file, partitions(file, path), folder, schema, description):
             found = True
             yield batch
     if not found:

@@ -21,10 +21,19 @@ def synthetic_examples(schema: Schema, rows: int) -> Examples:
     draw = np.random.default_rng([_SEED, rows])
     blocks = [_block(draw, column, rows) for column in schema.columns]
     features = np.concatenate(blocks, axis=1).astype(np.float32)
-    if schema.label is None:
+    if not schema.label_columns:
         return Examples(features, None)
-    labels = draw.integers(len(schema.label.values), size=rows) if schema.label.values else draw.normal(size=rows)
-    return Examples(features, labels.astype(schema.label_dtype))
+    labels = [_label(draw, column, rows) for column in schema.label_columns]
+    together = labels[0] if len(labels) == 1 else np.column_stack(labels)
+    return Examples(features, together.astype(schema.label_dtype))
+
+
+def _label(draw: np.random.Generator, column: Column, rows: int) -> NDArray[Any]:
+    if column.values:
+        return draw.integers(len(column.values), size=rows)
+    if column.type == "integer":
+        return draw.poisson(1, size=rows)
+    return draw.uniform(0.1, 1, size=rows) if column.minimum else draw.normal(size=rows)
 
 
 def _block(draw: np.random.Generator, column: Column, rows: int) -> NDArray[Any]:
@@ -32,6 +41,8 @@ def _block(draw: np.random.Generator, column: Column, rows: int) -> NDArray[Any]
         return np.asarray(np.eye(column.width)[draw.integers(column.width, size=rows)])
     if column.type == "boolean":
         return draw.integers(2, size=(rows, 1)).astype(np.float64)
-    if column.mean is not None or column.minimum is None or column.maximum is None:
-        return draw.normal(size=(rows, 1))
-    return draw.uniform(float(column.minimum), float(column.maximum), size=(rows, 1))
+    if column.type == "text":
+        return draw.integers(256, size=(rows, column.width)).astype(np.float64)
+    if column.mean is not None or column.low is None or column.high is None:
+        return draw.normal(size=(rows, column.width))
+    return draw.uniform(column.low, column.high, size=(rows, column.width))

@@ -177,7 +177,7 @@ def _show(plan: Plan) -> None:
     manifest = plan.manifest
     table = Table(show_header=False, box=None)
     width = f"{manifest.layout.size} bytes: " + ", ".join(f"{count} {kind}" for kind, count in _slots(plan).items())
-    label = manifest.schema_.label.name if manifest.schema_.label else "no label"
+    label = ", ".join(column.name for column in manifest.schema_.label_columns) or "no label"
     for name, value in {
         "plan": manifest.name,
         "digest": plan.digest,

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 from aiohttp.test_utils import make_mocked_request
 from fabric_protos.common import common_pb2, configtx_pb2
 
@@ -30,9 +28,8 @@ from fl_node.blobs.first_digest import ASKED, Bindings
 from fl_node.blobs.service import CONTENT_RANGE, _asked_for
 from fl_node.blobs.store import About, BlobStore
 from fl_node.canonical import CanonicalError, canonical_json, decode_strict
+from fl_node.data.array_files import ArrayFileError
 from fl_node.data.errors import DataError
-from fl_node.data.read import read_table
-from fl_node.data.schema import Column, Label, Missing, Schema
 from fl_node.errors import NodeError
 from fl_node.plan.container import read_plan
 from fl_node.plan.errors import PlanError
@@ -50,21 +47,12 @@ from network.ca.tokens import TokenError
 from network.errors import NetworkError
 from network.topology import DEFAULT_DEFINITION, parse_consortium
 from network.yaml_lines import PlacedYaml
-from tests.fuzz import authorities
+from tests.fuzz import authorities, members_files
 from tests.unit.plan.samples import LAYOUT, PACKED, manifest
 
 warnings.simplefilter("ignore")  # pyarrow warns of what it reads; that is not an answer
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="fedledger-fuzz-"))
-ROWS = Schema(
-    columns=(
-        Column(name="a"),
-        Column(name="n", type="integer", minimum="0", maximum="9"),
-        Column(name="b", type="boolean"),
-        Column(name="c", type="category", values=("x", "y")),
-    ),
-    label=Label(name="y", values=("no", "yes")),
-)
 MEMBERS = ("a", "b", "c", "d")
 
 
@@ -123,19 +111,6 @@ def share(raw: bytes) -> None:
     rebuild([(1, raw[: len(raw) // 2]), (2, raw[len(raw) // 2 :])])
 
 
-def csv(raw: bytes) -> None:
-    file = SCRATCH / "rows.csv"
-    file.write_bytes(raw)
-    read_table(file, ROWS)
-    read_table(file, ROWS.model_copy(update={"missing": Missing(rows="drop")}))
-
-
-def parquet(raw: bytes) -> None:
-    file = SCRATCH / "rows.parquet"
-    file.write_bytes(raw)
-    read_table(file, ROWS)
-
-
 def block(raw: bytes) -> None:
     path = block_path(SCRATCH, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,13 +164,6 @@ def frames(raw: bytes) -> None:
         receive(theirs)
 
 
-def _parquet() -> bytes:
-    stream = io.BytesIO()
-    columns = {"a": [1.5, 2.0], "n": [1, 2], "b": [True, False], "c": ["x", "y"], "y": ["no", "yes"]}
-    pyarrow.parquet.write_table(pa.table(columns), stream)
-    return stream.getvalue()
-
-
 def _block() -> bytes:
     config = configtx_pb2.ConfigEnvelope()
     header = common_pb2.Header(channel_header=common_pb2.ChannelHeader(type=1, tx_id="t").SerializeToString())
@@ -235,7 +203,6 @@ STATES = (
     encode_state([Leaf("b", np.array(True)), Leaf("n", np.array(3, np.int64))]),
     struct.pack(">18sI", b"fedledger-state/1\n", 2) + b"[]",
 )
-CSV = b"a,n,b,c,y\n1.5,1,true,x,no\n2,2,false,y,yes\n"
 LEDGER_LAYOUT = canonical_json(LAYOUT.model_dump(mode="json"))
 SHARES = bytes(132) + b"\1" * 64
 
@@ -247,8 +214,11 @@ TARGETS: dict[str, Target] = {
     "layout": Target((LEDGER_LAYOUT,), layout, (SecaggError,)),
     "sealed": Target((SHARES, SHARES + bytes(32)), sealed, (SecaggError,)),
     "share": Target((bytes(132), b"\1" * 66), share, (SecaggError,)),
-    "csv": Target((CSV, b'a,n,b,c,y\n"1,5",1,1,"x",no\n'), csv, (DataError,)),
-    "parquet": Target((_parquet(),), parquet, (DataError,)),
+    "csv": Target(members_files.CSV, members_files.csv, (DataError,)),
+    "parquet": Target(members_files.parquet_files(), members_files.parquet, (DataError,)),
+    "description": Target(members_files.DESCRIPTIONS, members_files.description, (DataError,)),
+    "npy": Target(members_files.arrays("npy"), members_files.npy, (ArrayFileError,)),
+    "png": Target(members_files.arrays("png"), members_files.png, (ArrayFileError,)),
     "block": Target((_block(),), block, (FetchError,)),
     "bundle": Target((_bundle(),), bundle, (FetchError,)),
     "consortium": Target((DEFAULT_DEFINITION.read_bytes(),), consortium, (NetworkError,)),

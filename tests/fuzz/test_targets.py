@@ -10,7 +10,7 @@ from tests.fuzz.mutate import mutated
 from tests.fuzz.targets import TARGETS
 
 SECONDS = 2.0
-"""At most so long for each target: seventeen add little more than half a minute to `scripts/test`."""
+"""At most so long for each target: twenty add two thirds of a minute to `scripts/test`."""
 INPUTS = 3000
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
 """Inputs that were faults once, named TARGET-what."""

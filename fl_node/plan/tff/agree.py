@@ -60,7 +60,9 @@ def check_schema(schema: Schema, data_type: Any) -> None:
 
 def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
     features = ((None, schema.width), "float32")
-    return [features] if schema.label_dtype is None else [features, ((None,), schema.label_dtype.name)]
+    if schema.label_dtype is None:
+        return [features]
+    return [features, ((None, *schema.label_shape), schema.label_dtype.name)]
 
 
 def _batch_types(element: Any) -> list[Any]:

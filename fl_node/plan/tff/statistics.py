@@ -108,10 +108,10 @@ def _ranges(schema: Schema) -> tuple[Any, Any]:
 
 
 def _range(column: Column) -> tuple[float, float]:
-    if not column.numeric:
-        return 0.0, 1.0
-    if column.minimum is None or column.maximum is None or float(column.minimum) == float(column.maximum):
+    if not column.ranged:
+        return 0.0, 255.0 if column.type == "text" else 1.0
+    if column.low is None or column.high is None or column.low == column.high:
         raise ValueError(f"column {column.name}: statistics need a range, minimum below maximum")
     if column.mean is not None:
         raise ValueError(f"column {column.name}: statistics are of values that are not standardised")
-    return float(column.minimum), float(column.maximum)
+    return column.low, column.high

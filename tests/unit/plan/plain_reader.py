@@ -26,7 +26,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 def read(file: Path, schema: Schema) -> tuple[np.ndarray, np.ndarray | None]:
     """Read features, float64[rows, width], and labels, float64[rows]."""
     values = _parquet(file, schema) if file.suffix == ".parquet" else _csv(file, schema)
-    columns = [*schema.columns, *([schema.label.as_column()] if schema.label else [])]
+    columns = [*schema.columns, *schema.label_columns]
     blocks = [_encoded(column, values[column.name]) for column in columns]
     if not len(blocks[0]):
         raise Refused("no row")

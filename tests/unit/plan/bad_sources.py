@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from fl_node.data.schema import Label, Schema
 from fl_node.plan.source import PlanSource
 from fl_node.plan.tff.aggregation import quantised_mean
 from tests.unit.plan.sources import BATCHING, FEATURES, MODEL, ROWS, WEIGHTED, at_server, stock
@@ -148,6 +149,13 @@ def other_label():
     return _simple(data=tff.SequenceType(tff.to_type(features)))
 
 
+def one_of_several_labels():
+    """Its schema gives a count and its exposure, two numbers a row; the process reads one."""
+    features = (tff.TensorType(np.float32, [None, 3]), tff.TensorType(np.float32, [None]))
+    counts = Schema(columns=ROWS.columns, label=Label(name="claims", type="count", exposure="years"))
+    return _simple(data=tff.SequenceType(tff.to_type(features)), schema=counts)
+
+
 def infinite_state():
     return _simple(first=float("inf"))
 
@@ -204,6 +212,7 @@ REFUSED = (
     outside_slot,
     other_width,
     other_label,
+    one_of_several_labels,
     infinite_state,
     complex_state,
     squared_weight,

@@ -42,6 +42,7 @@ REFUSED = {
     "outside_slot": "FL3014",
     "other_width": "FL3010",
     "other_label": "FL3010",
+    "one_of_several_labels": "FL3010",
     "infinite_state": "FL3022",
     "complex_state": "FL3009",
     "squared_weight": "FL3015",

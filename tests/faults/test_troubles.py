@@ -32,7 +32,7 @@ from tests.faults.stage import NAMES, Nodes, ended, start, until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 VICTIM = "hospital-c"
 OTHERS = tuple(name for name in NAMES if name != VICTIM)
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 @contextlib.asynccontextmanager
@@ -76,11 +76,11 @@ async def pulled(nodes: Nodes, training: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def complaint(nodes: Nodes, code: str, training: str = "") -> str:
-    """Wait until the running victim logs a code, of a training where one is given, and return the line."""
+async def complaint(nodes: Nodes, code: str, training: str = "", by: tuple[str, ...] = (VICTIM,)) -> str:
+    """Wait until one of the running nodes logs a code, of a training where one is given, and return the line."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
-            for line in nodes.log(VICTIM).splitlines():
+            for line in (line for name in by for line in nodes.log(name).splitlines()):
                 if code in line and training in line:
                     return line
             await asyncio.sleep(0.2)
@@ -223,7 +223,10 @@ async def test_no_blob_service_within_reach(nodes: Nodes, elsewhere: Path):
 
 
 async def test_t25_a_transaction_that_no_block_holds_in_time_raises_an_alarm(run: Path, nodes: Nodes):
-    """The orderers are held still, as by censorship: every node says so, and goes on when they do."""
+    """The orderers are held still, as by censorship: who waits for a block says so, and goes on when they do.
+
+    The orderers may have stopped just after a block with some of the keys: those nodes wait for nothing.
+    """
     await nodes.ready()
     names = [path.name for path in (run / "pids").glob("orderer*")]
     assert names
@@ -234,7 +237,7 @@ async def test_t25_a_transaction_that_no_block_holds_in_time_raises_an_alarm(run
         for pid in held:
             os.kill(pid, signal.SIGSTOP)
         try:
-            said = await complaint(nodes, "FL4401", "censored/1/1")
+            said = await complaint(nodes, "FL4401", "censored/1/1", by=tuple(NAMES))
         finally:
             for pid in held:
                 os.kill(pid, signal.SIGCONT)

@@ -1,11 +1,13 @@
 """The way in: a connection to a gateway with one identity."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from ._checkpoint import Position
+from ._checks import require_usable
 from ._client import Client, Deadlines
 from ._commit import Commit
 from ._events import EventStream
@@ -105,6 +107,7 @@ def connect(
     *,
     deadlines: Deadlines | None = None,
     retry: RetryPolicy | None = None,
+    check: bool = True,
 ) -> Gateway:
     """Return a gateway for one identity.
 
@@ -114,10 +117,15 @@ def connect(
         signer: how that identity signs; None where every stage is signed elsewhere.
         deadlines: seconds per call, where the defaults do not fit.
         retry: what is retried and for how long, where the default does not fit.
+        check: whether the identity is looked at first, unless the transport is one's own; without it the peers say what
+            is wrong with it.
 
     Raises:
-        ValueError: no endpoints.
+        ValueError: no endpoints, or an identity that no peer would take: no MSP id, a certificate that is not valid
+            now, is an authority's or belongs to another key.
     """
     transport: Transport = GrpcTransport(endpoints) if isinstance(endpoints, Sequence) else endpoints
+    if check and isinstance(transport, GrpcTransport):
+        require_usable(identity, signer, dt.datetime.now(dt.UTC))
     client = Client(transport, identity, signer, deadlines or Deadlines(), identity.creator)
     return Gateway(identity, client, retry or RetryPolicy())

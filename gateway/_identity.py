@@ -39,10 +39,13 @@ class Signer:
     Attributes:
         sign: digest → signature.
         digest: message → digest; SHA-256 for ECDSA on any curve, the message itself for Ed25519.
+        public_key: the key's public half (SubjectPublicKeyInfo in DER), which `connect` compares with the certificate;
+            None where it is not known here.
     """
 
     sign: Callable[[bytes], bytes]
     digest: Callable[[bytes], bytes] = sha256
+    public_key: bytes | None = None
 
     @classmethod
     def from_pem(cls, pem: bytes, password: bytes | None = None) -> "Signer":
@@ -55,8 +58,11 @@ class Signer:
             key = serialization.load_pem_private_key(pem, password)
         except (TypeError, ValueError) as error:
             raise ValueError(f"the private key cannot be read: {error}") from error
+        public = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
         if isinstance(key, ed25519.Ed25519PrivateKey):
-            return cls(sign=key.sign, digest=no_hash)
+            return cls(sign=key.sign, digest=no_hash, public_key=public)
         if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
-            return cls(sign=digest_signer(key))
+            return cls(sign=digest_signer(key), public_key=public)
         raise ValueError("the private key is neither ECDSA P-256, ECDSA P-384 nor Ed25519")

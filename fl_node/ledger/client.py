@@ -207,7 +207,7 @@ async def open_ledger(
     """Connect to the organisation's own peer.
 
     Raises:
-        NodeError: FL4005, it does not answer; FL4002, the identity's key does not fit.
+        NodeError: FL4005, it does not answer; FL4002, certificate or key is not usable.
     """
     gateway = gateway_of(profile)
     try:
@@ -226,16 +226,17 @@ def gateway_of(profile: Profile) -> Gateway:
     """Return a gateway to the profile's peers that connects with its first call.
 
     Raises:
-        NodeError: FL4002, the identity's key does not fit.
+        NodeError: FL4002, certificate or key is not usable.
     """
     endpoints = [Endpoint(address, root_certificates=root) for address, root in profile.peers]
+    retry = RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE)
     try:
         identity, signer = Identity(profile.msp_id, profile.cert_pem), profile.signer
+        return connect(endpoints, identity, signer, retry=retry)
     except ValueError as error:
         raise NodeError(
             codes.IDENTITY_UNUSABLE, f"the identity is not usable: {error}", where=profile.organisation
         ) from None
-    return connect(endpoints, identity, signer, retry=RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE))
 
 
 def meaning(code: str) -> str:

@@ -66,10 +66,13 @@ class Ledger:
         endpoint: Endpoint | None = None,
         **options: Any,
     ) -> AsyncIterator[Gateway]:
-        """Connect to an organisation's peer as one of its users, or as another identity or at another endpoint."""
+        """Connect to an organisation's peer as one of its users, or as another identity or at another endpoint.
+
+        It is the peers that are to refuse a bad identity here, so the client does not look first.
+        """
         who = self.user(organisation, user)
         known = identity or (Identity(who.msp_id, who.cert_pem), who.signer)
-        async with connect([endpoint or self.endpoint(organisation)], *known, **options) as gateway:
+        async with connect([endpoint or self.endpoint(organisation)], *known, check=False, **options) as gateway:
             yield gateway
 
     @asynccontextmanager

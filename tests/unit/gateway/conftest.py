@@ -32,8 +32,9 @@ def tls():
 @pytest.fixture(scope="session")
 def user():
     """An identity and its key in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    return Identity("Org1MSP", certificate(key, "user").public_bytes(PEM)), key_pem(key)
+    key, root_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    issued = certificate(key, "user", certificate(root_key, "root"), root_key)
+    return Identity("Org1MSP", issued.public_bytes(PEM)), key_pem(key)
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ KEYS = {
     "P-384": ec.generate_private_key(ec.SECP384R1()),
     "Ed25519": ed25519.Ed25519PrivateKey.generate(),
 }
+ROOT_KEY = ec.generate_private_key(ec.SECP256R1())
+ROOT = certificate(ROOT_KEY, "root")
 IDENTITIES = {
-    name: Identity("Org1MSP", certificate(key, name).public_bytes(serialization.Encoding.PEM))
+    name: Identity("Org1MSP", certificate(key, name, ROOT, ROOT_KEY).public_bytes(serialization.Encoding.PEM))
     for name, key in KEYS.items()
 }
 

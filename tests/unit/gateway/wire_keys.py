@@ -16,8 +16,9 @@ def key_pem(key):
     return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def certificate(key, name, issuer=None, issuer_key=None):
-    now = dt.datetime.now(dt.UTC)
+def certificate(key, name, issuer=None, issuer_key=None, now=None):
+    """Return a certificate that is valid from five minutes before `now` until an hour after it."""
+    now = now or dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     signing = issuer_key or key
     builder = (

@@ -101,7 +101,8 @@ CATALOGUE: Final = {
         "Free some space, or choose a path that you may write to.",
     ),
     KEY_DAMAGED: Entry(
-        "A key or certificate that exists is damaged; it is never replaced.", "Restore the file from a backup."
+        "A key or certificate that exists is damaged, does not fit the other, or is out of date; it is never replaced unasked.",
+        "Restore the file from a backup; renew a certificate that ended with `fedledger identity rotate`.",
     ),
     DISK_NEARLY_FULL: Entry("The disk is nearly full; nothing was begun.", "Free some space."),
     IDENTITY_REFUSED: Entry(

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway import Signer
+from gateway import Endpoint, Gateway, Identity, RetryPolicy, Signer, connect
 from network import codes
 from network.ca.keys import signer_of
 from network.errors import NetworkError
@@ -38,6 +38,19 @@ class Profile:
     def signer(self) -> Signer:
         """Return who signs as the user; ValueError if the key is none that Fabric takes, FL1095 if a token fails."""
         return signer_of(self.key_pem)
+
+    def gateway(self, retry: RetryPolicy | None = None) -> Gateway:
+        """Return a gateway to the peers that connects with its first call or `async with`.
+
+        Raises:
+            NetworkError: FL1013, no peer would take this certificate with this key.
+        """
+        endpoints = [Endpoint(address, root_certificates=root) for address, root in self.peers]
+        try:
+            return connect(endpoints, Identity(self.msp_id, self.cert_pem), self.signer, retry=retry)
+        except ValueError as error:
+            hint = codes.CATALOGUE[codes.KEY_DAMAGED].hint
+            raise NetworkError(codes.KEY_DAMAGED, str(error), where=self.organisation, hint=hint) from None
 
     @property
     def own_tls_root(self) -> bytes:

@@ -15,7 +15,7 @@ from fabric_protos.common import common_pb2
 from audit import codes
 from audit.fabric.wire import WireError, decode, header_hash
 from audit.text import visible
-from gateway import Endpoint, EventStream, Identity, connect
+from gateway import EventStream
 from gateway.errors import GatewayError
 from network.connection import Profile
 from network.errors import FedledgerError
@@ -132,11 +132,9 @@ async def _reading(
     profile: Profile, start: int
 ) -> AsyncIterator[tuple[common_pb2.Block, EventStream[common_pb2.Block]]]:
     """Read a peer's blocks: the first, which it must have, and the stream of those that follow."""
-    endpoints = [Endpoint(address, root_certificates=ca) for address, ca in profile.peers]
-    identity, signer = Identity(profile.msp_id, profile.cert_pem), profile.signer
     where = ", ".join(address for address, _ in profile.peers)
     try:
-        async with connect(endpoints, identity, signer) as gateway:
+        async with profile.gateway() as gateway:
             stream = gateway.network(profile.channel).block_events(start_block=start)
             try:
                 async with asyncio.timeout(FIRST_SECONDS):

@@ -7,7 +7,7 @@ with one's own folder include an honest one.
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fabric_protos.common import common_pb2
 
@@ -16,7 +16,6 @@ from audit.fabric.channel import ChannelConfig
 from audit.fabric.orderers import OrdererError, check_signatures
 from audit.fabric.wire import WireError, header_hash
 from audit.verify.verdict import Rule, Unchecked, Verdict
-from gateway import Endpoint, Identity, connect
 from gateway.errors import GatewayError
 from network.connection import Profile
 from network.topology import Consortium
@@ -51,11 +50,10 @@ async def _ask(
     profile: Profile, organisation: str, addresses: Sequence[str], config: ChannelConfig, verdict: Verdict
 ) -> Witness:
     root = profile.tls_roots[organisation]
-    endpoints = [Endpoint(address, root_certificates=root) for address in addresses]
-    identity, signer = Identity(profile.msp_id, profile.cert_pem), profile.signer
+    asked = replace(profile, peers=tuple((address, root) for address in addresses))
     blocks: list[common_pb2.Block] = []
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), connect(endpoints, identity, signer) as gateway:
+        async with asyncio.timeout(PATIENCE_SECONDS), asked.gateway() as gateway:
             stream = gateway.network(profile.channel).block_events(start_block=verdict.height - 1)
             try:
                 blocks.append(await anext(stream))

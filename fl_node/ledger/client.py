@@ -16,10 +16,12 @@ from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
 from fl_node.ledger.records import Parameters, Participant, Plan, Reveal, Round, Training
-from gateway import Contract, Endpoint, Gateway, Identity, RetryPolicy, ValidationCode, connect
+from gateway import Contract, Gateway, RetryPolicy, ValidationCode
 from gateway.errors import ConnectError, GatewayError
+from network import codes as network_codes
 from network import contract_codes
 from network.connection import Profile
+from network.errors import NetworkError
 
 RETRYABLE: Final = (contract_codes.BLOB_MISSING, contract_codes.VERIFYING, contract_codes.INTERNAL)
 """A blob that is still on its way, a verification under way, an internal hiccup: the same proposal may pass later."""
@@ -228,15 +230,13 @@ def gateway_of(profile: Profile) -> Gateway:
     Raises:
         NodeError: FL4002, certificate or key is not usable.
     """
-    endpoints = [Endpoint(address, root_certificates=root) for address, root in profile.peers]
-    retry = RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE)
     try:
-        identity, signer = Identity(profile.msp_id, profile.cert_pem), profile.signer
-        return connect(endpoints, identity, signer, retry=retry)
-    except ValueError as error:
-        raise NodeError(
-            codes.IDENTITY_UNUSABLE, f"the identity is not usable: {error}", where=profile.organisation
-        ) from None
+        return profile.gateway(RetryPolicy(attempts=25, longest_delay=2.0, retryable=RETRYABLE))
+    except NetworkError as error:
+        if error.code != network_codes.KEY_DAMAGED:
+            raise
+        text = f"the identity is not usable: {error.message}"
+        raise NodeError(codes.IDENTITY_UNUSABLE, text, where=profile.organisation, hint=error.hint) from None
 
 
 def meaning(code: str) -> str:

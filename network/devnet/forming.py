@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from gateway import Contract, Endpoint, Gateway, Identity, connect, errors
+from gateway import Contract, errors
 from network import codes
 from network.connection import profile
 from network.devnet import lifecycle
@@ -89,7 +89,7 @@ async def _patiently(
     deadline = time.monotonic() + ARRIVED_S
     while True:
         try:
-            async with _gateway(run, organisation) as gateway:
+            async with profile(run, organisation, "admin").gateway() as gateway:
                 contract = gateway.network(consortium.channel).contract(lifecycle.NAMESPACE)
                 while not (formed := await step(contract, consortium)).committed and until_committed:
                     _require_time(deadline, organisation, f"approved by {len(formed.approved)}")
@@ -105,9 +105,3 @@ def _require_time(deadline: float, organisation: str, problem: str) -> None:
         message = f"the peer of {organisation} does not have the chaincode's definition: {problem}"
         hint = "See the logs of orderer and peer; the same command goes on."
         raise NetworkError(codes.CHAINCODE_NOT_REACHED, message, hint=hint)
-
-
-def _gateway(run: Path, organisation: str) -> Gateway:
-    known = profile(run, organisation, "admin")
-    endpoints: Sequence[Endpoint] = [Endpoint(address, root_certificates=root) for address, root in known.peers]
-    return connect(endpoints, Identity(known.msp_id, known.cert_pem), known.signer)

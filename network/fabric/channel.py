@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway import Endpoint, Gateway, Identity, connect, errors
+from gateway import Gateway, errors
 from network import codes
 from network.blocking import finish
 from network.connection import Profile, profile
@@ -87,9 +87,8 @@ async def _routes(run: Path, consortium: Consortium, present: Sequence[Organisat
 
 async def _gateway_routes(user: Profile, consortium: Consortium, wanted: Sequence[str], deadline: float) -> None:
     """Wait until the gateway of one peer, the profile's only one, reaches the chaincode."""
-    ((address, root),) = user.peers
-    endpoints = [Endpoint(address, root_certificates=root)]
-    async with connect(endpoints, Identity(user.msp_id, user.cert_pem), user.signer) as gateway:
+    ((address, _),) = user.peers
+    async with user.gateway() as gateway:
         for targets in [[msp_id] for msp_id in wanted] or [[]]:
             while problem := await _problem(gateway, consortium, targets):
                 if time.monotonic() > deadline:

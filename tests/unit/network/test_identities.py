@@ -2,6 +2,7 @@ import json
 import shutil
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fl_node.errors import NodeError
+from fl_node.ledger.client import gateway_of
 from gateway.signatures import ORDERS
 from network import identities, runfolder
 from network.ca.builtin import Authority
@@ -250,3 +253,13 @@ def test_another_authoritys_certificate_is_not_revoked(consortium, run):
     with pytest.raises(NetworkError, match=r"FL1011: another authority issued this certificate"):
         revoke(consortium, run, "hospital-a", "client")
     assert contents(run) == before
+
+
+def test_an_identity_that_does_not_fit_is_refused_with_what_to_do_before_any_call(run):
+    own, other = profile(run, "hospital-a", "client"), profile(run, "hospital-a", "admin")
+    own.gateway()
+    mixed = replace(own, key_pem=other.key_pem)
+    with pytest.raises(NetworkError, match=r"FL1013: the key does not belong to .* \(hospital-a\)\..*identity rotate"):
+        mixed.gateway()
+    with pytest.raises(NodeError, match="FL4002: the identity is not usable: the key does not belong to"):
+        gateway_of(mixed)

@@ -35,6 +35,8 @@ class Contract:
     _client: Client = field(repr=False)
     _policy: RetryPolicy = field(repr=False)
     _watch: CommitWatch = field(repr=False, compare=False)
+    name: str = ""
+    """One of the chaincode's contracts; "" for its default. The contract API takes "name:function"."""
 
     async def evaluate(
         self,
@@ -120,7 +122,8 @@ class Contract:
         organizations: tuple[str, ...] | list[str] | None,
     ) -> "_Submitting":
         client = self._client if deadlines is None else replace(self._client, deadlines=deadlines)
-        encoded, hidden = encode_arguments(function, arguments), encode_transient(transient)
+        qualified = f"{self.name}:{function}" if self.name else function
+        encoded, hidden = encode_arguments(qualified, arguments), encode_transient(transient)
         invocation = Invocation(self.network, self.chaincode, encoded, hidden, tuple(organizations or ()))
         return _Submitting(client, invocation, self._watch)
 

@@ -26,9 +26,9 @@ class Network:
     _policy: RetryPolicy = field(repr=False)
     _watch: CommitWatch = field(repr=False, compare=False)
 
-    def contract(self, chaincode: str) -> Contract:
-        """Return a chaincode's functions."""
-        return Contract(self.channel, chaincode, self._client, self._policy, self._watch)
+    def contract(self, chaincode: str, name: str = "") -> Contract:
+        """Return a chaincode's functions; those of one of its contracts where it has several and `name` says which."""
+        return Contract(self.channel, chaincode, self._client, self._policy, self._watch, name)
 
     def chaincode_events(
         self, chaincode: str, *, start_block: int | None = None, checkpoint: Checkpointer | None = None

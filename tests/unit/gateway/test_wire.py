@@ -9,6 +9,14 @@ async def test_evaluate_returns_what_the_chaincode_returned(contract):
     assert await contract.evaluate("Get", "key", b"\x00\xff") == b"Get|key|\x00\xff"
 
 
+async def test_a_contract_of_several_in_a_chaincode_is_called_by_its_name(gateway, peer):
+    named = gateway.network("channel").contract("basic", "assets")
+    assert await named.evaluate("Get", "k") == b"assets:Get|k"
+    assert await named.submit("Put", "k") == b"assets:Put|k"
+    assert named.proposal("Put").transaction_id
+    assert (named.chaincode, named.name) == ("basic", "assets")
+
+
 async def test_submit_waits_for_the_block_and_returns_the_result(contract, peer):
     assert await contract.submit("Put", "k", "v") == b"Put|k|v"
     assert peer.requests == ["Endorse", "Submit", "CommitStatus"]

@@ -44,6 +44,7 @@ UNKNOWN_LABEL: Final = "FL3107"
 TOO_FEW_ROWS: Final = "FL3108"
 BAD_DESCRIPTION: Final = "FL3109"
 ARRAY_UNUSABLE: Final = "FL3110"
+SERIES_BROKEN: Final = "FL3111"
 INPUT_UNUSABLE: Final = "FL4001"
 IDENTITY_UNUSABLE: Final = "FL4002"
 CERTIFICATE_REFUSED: Final = "FL4003"
@@ -224,6 +225,10 @@ CATALOGUE: Final = {
     ARRAY_UNUSABLE: Entry(
         "A file that a row names is not the array that is due.",
         "Write .npy (numbers) or .png of the schema's shape, beside the rows, in the folder that is given as data.",
+    ),
+    SERIES_BROKEN: Entry(
+        "Two rows of a time series have the same time.",
+        "Keep one row for each time of a series, or name the column that tells series apart in the plan's window.",
     ),
     INPUT_UNUSABLE: Entry("The command's input is not usable.", ""),
     IDENTITY_UNUSABLE: Entry("The organisation's identity is missing or does not fit.", ""),

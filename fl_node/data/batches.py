@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.data.columns import parse_column, refuse_too_large
+from fl_node.data.columns import parse_column, refuse_too_large, series_keys
 from fl_node.data.csv_file import CsvFile
 from fl_node.data.description import Description
 from fl_node.data.errors import data_error
@@ -18,7 +18,7 @@ from fl_node.data.header import locate
 from fl_node.data.parquet import ParquetFile
 from fl_node.data.raw import Raw
 from fl_node.data.read import Table
-from fl_node.data.schema import Column, Schema
+from fl_node.data.schema import Column, Schema, Window
 
 BATCH_ROWS: Final = 1 << 16
 BATCH_VALUES: Final = 1 << 20
@@ -72,7 +72,7 @@ def _arrays(
     if file.stat().st_size == 0:  # Spark writes such a file where a part has no rows
         return
     source = opened(file, description, rows)
-    wanted = {column.name: column for column in (*schema.columns, *schema.label_columns) if column.name not in fixed}
+    wanted = {name: column for name, column in _wanted(schema) if name not in fixed}
     places = locate(source.header, [*wanted], description, str(file))
     if not places and source.header:  # the folders' names give every column: any other tells how many rows there are
         places, wanted = {"": 0}, {"": Column(name="any")}
@@ -81,20 +81,49 @@ def _arrays(
         yield found | {name: pa.array([fixed[name]] * len(arrays[0])) for name in schema.names if name in fixed}
 
 
+def _wanted(schema: Schema) -> Iterator[tuple[str, Column]]:
+    """Yield what is read, by name, as what it is read, in the schema's order; each name once."""
+    window = schema.window
+    series = [Column(name=window.series)] if window and window.series is not None else []
+    ordering = [window.column, *series] if window else []
+    seen: set[str] = set()
+    for column in (*schema.columns, *schema.label_columns, *ordering):
+        if column.name not in seen:
+            seen.add(column.name)
+            yield column.name, column
+
+
 def _encoded(schema: Schema, raws: Mapping[str, Raw]) -> Table:
     blocks = [_parsed(column, raws) for column in schema.columns]
     labels = [_parsed(column, raws) for column in schema.label_columns]
-    gaps = [np.isnan(block[:, 0]) for block in (*blocks, *labels)]
+    keys, ordering = _ordering(schema.window, raws)
+    rest = [*labels, *ordering]
+    gaps = [np.isnan(block[:, 0]) for block in (*blocks, *rest)]
     rows, missing = len(blocks[0]), np.array([np.count_nonzero(gap) for gap in gaps], np.int64)
     if missing.any():
         blocks = [_filled(*each) for each in zip(schema.columns, blocks, gaps, strict=False)]
-        gaps = [np.isnan(block[:, 0]) for block in (*blocks, *labels)]
+        gaps = [np.isnan(block[:, 0]) for block in (*blocks, *rest)]
         if schema.missing.rows == "refuse":
             _refuse_gaps(schema, raws, gaps)
         complete = ~np.logical_or.reduce(gaps)
-        blocks, labels = ([block[complete] for block in some] for some in (blocks, labels))
+        blocks, labels, ordering = ([block[complete] for block in some] for some in (blocks, labels, ordering))
+        keys = None if keys is None else keys[complete]
     features = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
-    return Table(features, _together([_number(label) for label in labels]), missing, rows)
+    times = ordering[0][:, 0] if ordering else None
+    return Table(features, _together([_number(label) for label in labels]), missing, rows, keys, times)
+
+
+def _ordering(
+    window: Window | None, raws: Mapping[str, Raw]
+) -> tuple[NDArray[np.uint64] | None, list[NDArray[np.float64]]]:
+    """Return the keys of rows' series, and what of a window's columns is NaN where it is missing: time, series."""
+    if window is None:
+        return None, []
+    times = _parsed(window.column, raws)
+    if window.series is None:
+        return np.zeros(len(times), np.uint64), [times]
+    keys, lacking = series_keys(raws[window.series])
+    return keys, [times, np.where(lacking, np.nan, 0.0).reshape(-1, 1)]
 
 
 def _parsed(column: Column, raws: Mapping[str, Raw]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ Texts, as a CSV file holds them, and typed values, as Parquet does, are read by 
 not depend on the file that it stands in. Only `read` loads this module, where rows are read.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -158,6 +159,17 @@ def _bytes_of(value: Any, missing: frozenset[str]) -> bytes | None:
         return value
     text = "" if value is None or value != value else _text(value)  # noqa: PLR0124 - NaN
     return None if text.lower() in missing else text.encode()
+
+
+def series_keys(raw: Raw) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Returns uint64[rows], the first eight bytes of the SHA-256 of each row's series, and where it is missing."""
+    encoded = raw.values.dictionary_encode()
+    texts = ["" if value != value else _whole(_text(value)) for value in as_numpy(encoded.dictionary)]  # noqa: PLR0124
+    digests = [hashlib.sha256(text.encode()).digest()[:8] for text in (*texts, "")]
+    keys = np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
+    lacking = np.array([*(text.lower() in raw.missing for text in texts), True])
+    index = as_numpy(encoded.indices.fill_null(len(texts)))
+    return keys[index], lacking[index]
 
 
 def _booleans(column: Column, raw: Raw) -> NDArray[np.float64]:

@@ -40,19 +40,21 @@ def load_examples(path: Path, schema: Schema, holdout_percent: int) -> tuple[Exa
 
     A row's part and place follow from the SHA-256 of its values alone. They do not change with the file's format or
     order, with rows that come or go, or from round to round; equal rows always land in the same part, so that no row
-    is both trained on and evaluated on. Held in memory are the model's numbers, 4 bytes each, twice for a moment.
+    is both trained on and evaluated on. Of time series it is the series' name that gives the part of all its windows.
+    Held in memory are the model's numbers, 4 bytes each, twice for a moment.
 
     Raises:
         DataError: FL3101 … FL3110 from reading, FL3108 where a part would be empty.
     """
     read: list[Examples] = []
     hashes: list[NDArray[np.uint64]] = []
+    outs: list[NDArray[np.bool_]] = []
     means, deviations = _constants(schema)
     for batch in read_batches(path, schema):
         hashes.append(row_hashes(batch))
+        outs.append(held_out(batch, hashes[-1], holdout_percent))
         read.append(_examples(batch, schema, means, deviations))
-    places = np.concatenate(hashes)
-    held = held_out(places, holdout_percent)
+    places, held = np.concatenate(hashes), np.concatenate(outs)
     out = int(np.count_nonzero(held))
     check_parts(len(held), out, holdout_percent, path)
     target = np.empty(len(held), np.intp)
@@ -72,9 +74,13 @@ def row_hashes(table: Table) -> NDArray[np.uint64]:
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
-def held_out(hashes: NDArray[np.uint64], holdout_percent: int) -> NDArray[np.bool_]:
-    """Returns which rows only evaluation sees: those with a small remainder."""
-    return np.asarray(hashes % _PARTS < holdout_percent * (_PARTS // 100))
+def held_out(table: Table, hashes: NDArray[np.uint64], holdout_percent: int) -> NDArray[np.bool_]:
+    """Returns which rows only evaluation sees: those with a small remainder.
+
+    Windows of one series share many rows, so that it is the series' key that decides.
+    """
+    deciding = hashes if table.keys is None else table.keys
+    return np.asarray(deciding % _PARTS < holdout_percent * (_PARTS // 100))
 
 
 def check_parts(rows: int, held: int, holdout_percent: int, path: Path) -> None:
@@ -116,7 +122,8 @@ def _part(whole: Examples, rows: slice) -> Examples:
 
 def _constants(schema: Schema) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what is subtracted from every feature, and what it is then divided by."""
+    steps = schema.window.history if schema.window else 1
     widths = [column.width for column in schema.columns]
     means = [float(column.mean or 0) for column in schema.columns]
     deviations = [float(column.deviation or 1) for column in schema.columns]
-    return np.repeat(means, widths), np.repeat(deviations, widths)
+    return np.tile(np.repeat(means, widths), steps), np.tile(np.repeat(deviations, widths), steps)

@@ -12,7 +12,7 @@ from fl_node.data.beside import beside
 from fl_node.data.description import described
 from fl_node.data.examples import check_parts, held_out, row_hashes
 from fl_node.data.files import data_files, partitions
-from fl_node.data.read import Table, read_batches
+from fl_node.data.read import Table, read_batches, read_rows
 from fl_node.data.schema import Column, Schema
 
 
@@ -27,7 +27,7 @@ class Look:
         columns: For each column of the schema, the label's last: its name here and in the file, its type, how many
             values are missing, and the values: smallest and largest of numbers, how often each of the others occurs.
         rows: How many rows were read.
-        training: How many of them are trained on.
+        training: How many of them, or of their windows, are trained on.
         holdout: How many only evaluation sees.
     """
 
@@ -54,12 +54,13 @@ def look(path: Path, schema: Schema, holdout_percent: int = 0) -> Look:
     header = tuple(opened(first, description).header) if first.stat().st_size else ()
     summaries = [_Summary(column) for column in (*schema.columns, *schema.label_columns)]
     rows = complete = held = 0
-    for batch in read_batches(path, schema):
+    for batch in read_rows(path, schema):
         rows += batch.rows
-        complete += len(batch.features)
-        held += int(np.count_nonzero(held_out(row_hashes(batch), holdout_percent)))
-        for summary, gaps, values in zip(summaries, batch.gaps, _columns(batch, schema), strict=True):
+        for summary, gaps, values in zip(summaries, batch.gaps, _columns(batch, schema), strict=False):
             summary.add(int(gaps), values)
+    for batch in read_batches(path, schema):
+        complete += len(batch.features)
+        held += int(np.count_nonzero(held_out(batch, row_hashes(batch), holdout_percent)))
     check_parts(complete, held, holdout_percent, path)
     own = {ours: theirs for theirs, ours in description.columns.items()} | dict.fromkeys(partitions(first, path), "")
     columns = tuple(summary.as_json(own) for summary in summaries)

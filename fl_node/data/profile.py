@@ -55,7 +55,7 @@ def profile(path: Path, schema: Schema, holdout_percent: int = 0) -> Profile:
         if values and batch.labels is not None:
             counts += np.bincount(batch.labels.astype(np.int64), minlength=len(values))
         if holdout_percent:
-            held += int(np.count_nonzero(held_out(row_hashes(batch), holdout_percent)))
+            held += int(np.count_nonzero(held_out(batch, row_hashes(batch), holdout_percent)))
     check_parts(complete, held, holdout_percent, path)
     return Profile(
         rows=rows,

@@ -27,12 +27,16 @@ class Table:
         labels: float64[rows, *schema.label_shape]: class indices or values; None without a label.
         gaps: int64[schema.names]: how many values of each column were missing.
         rows: How many rows were read, those that were dropped included.
+        keys: uint64[rows]: which series each is of; None without windows.
+        times: float64[rows]: when each was; None without windows, and of windows.
     """
 
     features: NDArray[np.float64]
     labels: NDArray[np.float64] | None
     gaps: NDArray[np.int64]
     rows: int
+    keys: NDArray[np.uint64] | None = None
+    times: NDArray[np.float64] | None = None
 
     @property
     def missing(self) -> int:
@@ -53,6 +57,19 @@ def read_table(path: Path, schema: Schema) -> Table:
 
 
 def read_batches(path: Path, schema: Schema) -> Iterator[Table]:
+    """Reads what a model reads of the rows under a path, some at a time: the rows, or the windows of their series.
+
+    Raises:
+        DataError: As `read_rows`, and FL3111 where a series has two rows of one time.
+    """
+    if schema.window is None:
+        return read_rows(path, schema)
+    from fl_node.data.windows import windows  # noqa: PLC0415 - it knows this module
+
+    return windows(read_rows(path, schema), schema.window, path)
+
+
+def read_rows(path: Path, schema: Schema) -> Iterator[Table]:
     """Reads every row under a path, some at a time; memory does not grow with the files.
 
     Args:

@@ -19,13 +19,14 @@ def synthetic_examples(schema: Schema, rows: int) -> Examples:
         rows: How many.
     """
     draw = np.random.default_rng([_SEED, rows])
-    blocks = [_block(draw, column, rows) for column in schema.columns]
-    features = np.concatenate(blocks, axis=1).astype(np.float32)
+    steps, ahead = (schema.window.history, schema.window.horizon) if schema.window else (1, 1)
+    blocks = [_block(draw, column, rows * steps) for column in schema.columns]
+    features = np.concatenate(blocks, axis=1).astype(np.float32).reshape(rows, schema.width)
     if not schema.label_columns:
         return Examples(features, None)
-    labels = [_label(draw, column, rows) for column in schema.label_columns]
+    labels = [_label(draw, column, rows * ahead) for column in schema.label_columns]
     together = labels[0] if len(labels) == 1 else np.column_stack(labels)
-    return Examples(features, together.astype(schema.label_dtype))
+    return Examples(features, together.astype(schema.label_dtype).reshape(rows, *schema.label_shape))
 
 
 def _label(draw: np.random.Generator, column: Column, rows: int) -> NDArray[Any]:

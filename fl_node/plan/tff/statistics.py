@@ -99,6 +99,8 @@ def _fixed(total: Any) -> Any:
 
 
 def _ranges(schema: Schema) -> tuple[Any, Any]:
+    if schema.window:
+        raise ValueError("statistics are of rows: leave the window out, it has the same columns")
     lows, widths = [], []
     for column in schema.columns:
         low, high = _range(column)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fl_node.plan.build import build, write_plan
-from fl_node.plan.runtime import DataSource, PlanRuntime
+from fl_node.plan.runtime import DataSource, open_plan
 
 ROOT = Path(__file__).parent.parent
 PARTICIPANTS = ["a", "b", "c", "d"]
@@ -35,7 +35,7 @@ def measure(example: str, folder: Path, repeat: int) -> dict[str, Any]:
     plan = folder / "example.flplan"
     write_plan(built, plan)
     source = DataSource(share(example, folder))
-    with PlanRuntime(plan) as runtime:
+    with open_plan(plan) as runtime:
         state = runtime.initialize()
         started = time.perf_counter()
         runtime.prepare(state)

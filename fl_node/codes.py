@@ -34,6 +34,9 @@ PLAN_MEMORY: Final = "FL3043"
 PLAN_CPU: Final = "FL3044"
 PLAN_CROWD: Final = "FL3045"
 PLAN_REACHED_OUT: Final = "FL3046"
+RUNTIME_MISSING: Final = "FL3047"
+RUNTIME_NOT_INSTALLED: Final = "FL3048"
+NOT_IEEE: Final = "FL3049"
 NO_DATA: Final = "FL3101"
 DATA_UNREADABLE: Final = "FL3102"
 WRONG_COLUMNS: Final = "FL3103"
@@ -115,7 +118,7 @@ CATALOGUE: Final = {
     ),
     BAD_MANIFEST: Entry("The manifest is invalid.", "Build the plan again with this version of fedledger."),
     OTHER_FRAMEWORK: Entry(
-        "Another version of TensorFlow Federated is installed.",
+        "Another version of the plan's framework is installed.",
         "Install the version that the plan names, or build the plan again.",
     ),
     OP_NOT_ALLOWED: Entry(
@@ -197,6 +200,18 @@ CATALOGUE: Final = {
     PLAN_REACHED_OUT: Entry(
         "The plan reached outside its sandbox and was stopped.",
         "A plan reads its state and your rows, nothing else: tell the consortium, vote to retire it.",
+    ),
+    RUNTIME_MISSING: Entry(
+        "The plan's runtime is not installed here.",
+        "Install it: `fedledger plan runtime install`; `fedledger plan runtime list` says what is here.",
+    ),
+    RUNTIME_NOT_INSTALLED: Entry(
+        "A runtime's environment could not be made.",
+        "See what the installer says: it needs a package index that it reaches, and room on the disk.",
+    ),
+    NOT_IEEE: Entry(
+        "This process does not compute as IEEE-754 says.",
+        "A library that was loaded into the node changed how the processor rounds: start the node without it.",
     ),
     NO_DATA: Entry("The data is not there.", "Give a CSV or Parquet file, or a folder of part files."),
     DATA_UNREADABLE: Entry(

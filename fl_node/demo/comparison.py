@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fl_node.plan.runtime import DataSource, PlanRuntime
+from fl_node.plan.runtime import DataSource, PlanRuntime, open_plan
 
 
 def train_alone(runtime: PlanRuntime, data: Path, rounds: int) -> bytes:
@@ -28,7 +28,7 @@ def compare(
         everything: A folder with all rows.
         rounds: How many rounds led to the state.
     """
-    with PlanRuntime(plan) as runtime:
+    with open_plan(plan) as runtime:
         source = DataSource(everything)
         measured: dict[str, dict[str, float]] = {"federated": runtime.evaluate(state, source)}
         measured["pooled"] = runtime.evaluate(train_alone(runtime, everything, rounds), source)

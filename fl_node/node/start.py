@@ -25,7 +25,7 @@ from fl_node.node.context import Context
 from fl_node.node.daemon import Node
 from fl_node.node.surroundings import watched
 from fl_node.plan.child import confinement
-from fl_node.plan.pool import Opener, Workshop, tff_opener
+from fl_node.plan.pool import Opener, Workshop, plan_opener
 from fl_node.round.witnesses import Witnesses
 from network.connection import profile
 from network.folders import folder_of
@@ -87,7 +87,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         mirror = Mirror(store, client, config.organisation, metrics)
         stack.push_async_callback(mirror.close)
         health.sandbox = await _sandbox(config)
-        opener = opener or tff_opener(config.sandbox, config.data)
+        opener = opener or plan_opener(config.sandbox, config.data)
         workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
         stack.push_async_callback(workshop.close)
         organisation = (config.name, config.organisation, own.msp_id, config.consent, consortium)

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Final
 from fl_node import codes
 from fl_node.data.errors import CODES as DATA_CODES
 from fl_node.data.errors import DataError
+from fl_node.plan.environment import Environment
 from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import Closed, Message, receive, send
 from fl_node.plan.guard import BEGIN, END
@@ -32,6 +33,7 @@ from fl_node.plan.sandbox import (
     environment,
     readable,
     settings,
+    settings_apart,
 )
 from fl_node.plan.serving import CONFINEMENT
 from network.errors import FedledgerError
@@ -57,6 +59,10 @@ class Child:
         protobuf: The protobuf implementation that it parses with.
         log: Where the framework writes; nowhere if None.
         module: What it runs.
+        own: The environment that the framework has for itself; None where it is installed beside the node.
+
+    Raises:
+        PlanError: FL3047, its own environment is not installed.
     """
 
     def __init__(
@@ -67,25 +73,36 @@ class Child:
         protobuf: str = "upb",
         log: Path | None = None,
         module: str = MODULE,
+        own: Environment | None = None,
     ) -> None:
         """Starts the process; it imports the framework while the first call waits."""
+        if own:
+            own.require()
         self._socket, theirs = socket.socketpair()
         self._control, guards = socket.socketpair()
         self._scratch = Path(mkdtemp(prefix="fedledger-plan-"))
         limits = sandbox.as_json() if sandbox else None
-        paths = [str(path) for path in readable(data)]
+        paths = [str(path) for path in readable(data, own.folder if own else None)]
         order = json.dumps({"limits": limits, "paths": paths, "scratch": str(self._scratch)})
         output = _opened(log, sandbox) if log else subprocess.DEVNULL
-        own = environment(protobuf, self._scratch)
+        variables = settings_apart(own.settings, self._scratch) if own else settings(protobuf)
         self._process = subprocess.Popen(  # noqa: S603 - our own module, under our own interpreter
-            [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(guards.fileno()), order],
+            [
+                str(own.python if own else sys.executable),
+                "-P",
+                "-m",
+                module,
+                str(theirs.fileno()),
+                str(guards.fileno()),
+                order,
+            ],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=(theirs.fileno(), guards.fileno()),
             start_new_session=True,
             cwd="/" if sandbox else None,
-            env=own if sandbox else {**os.environ, **settings(protobuf)},
+            env=environment(variables, self._scratch) if sandbox else {**os.environ, **variables},
         )
         theirs.close()
         guards.close()

@@ -64,9 +64,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a plan as a node does: the file, the framework's version, every op, and client work on your rows."""
-    from fl_node.plan.runtime import DataSource, PlanRuntime
+    from fl_node.plan.runtime import DataSource, open_plan
 
-    with explained(as_json=as_json), PlanRuntime(file, digest=digest, data=data) as runtime:
+    with explained(as_json=as_json), open_plan(file, digest=digest, data=data) as runtime:
         state = runtime.initialize()
         runtime.prepare(state)
         worked = runtime.work(state, DataSource(data)) if data else None

@@ -14,15 +14,16 @@ from typing import Final
 
 from fl_node import codes
 from fl_node.plan.errors import plan_error
-from fl_node.plan.manifest import Manifest, parse_manifest
+from fl_node.plan.frameworks import parse_manifest
+from fl_node.plan.manifest import Manifest
 
 MAX_BYTES: Final = 256 << 20
 """The largest plan file."""
 
+MAX_ENTRIES: Final = 8
+
 MANIFEST: Final = "manifest.json"
 INITIAL: Final = "initial.state"
-COMPUTATIONS: Final = ("prepare.pb", "update.pb", "work.pb")
-_ENTRIES: Final = sorted([MANIFEST, INITIAL, *COMPUTATIONS])
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _UNIX: Final = 3
 
@@ -35,7 +36,7 @@ class Plan:
         manifest: What it is.
         digest: SHA-256 of the file, hex: the name that the ledger knows it by.
         initial_state: The state before the first round.
-        computations: `prepare`, `work`, `update`, serialized for the manifest's framework.
+        computations: By name without its ending, such as `work`; serialized for the manifest's framework.
     """
 
     manifest: Manifest
@@ -64,10 +65,12 @@ def read_plan(raw: bytes, digest: str | None = None) -> Plan:
         raise plan_error(codes.PLAN_DIGEST, f"the file's digest is {found}, not {digest}")
     files = _entries(raw)
     manifest = parse_manifest(files.pop(MANIFEST))
+    if list(files) != sorted([INITIAL, *manifest.entries]):
+        raise plan_error(codes.PLAN_DAMAGED, f"the entries must be {', '.join([INITIAL, *manifest.entries])}")
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     if digests != manifest.files:
         raise plan_error(codes.PLAN_DAMAGED, "an entry is not the one that the manifest names")
-    computations = {name.removesuffix(".pb"): files[name] for name in COMPUTATIONS}
+    computations = {name.partition(".")[0]: files[name] for name in manifest.entries}
     return Plan(manifest, found, files[INITIAL], computations)
 
 
@@ -98,8 +101,11 @@ def _entries(raw: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             listed = archive.infolist()
-            if [entry.filename for entry in listed] != _ENTRIES or any(entry.compress_type for entry in listed):
-                raise plan_error(codes.PLAN_DAMAGED, f"the entries must be {', '.join(_ENTRIES)}, stored")
+            names = [entry.filename for entry in listed]
+            if not {MANIFEST, INITIAL} <= set(names) or len(names) > MAX_ENTRIES:
+                raise plan_error(codes.PLAN_DAMAGED, f"the entries must be {MANIFEST}, {INITIAL} and few others")
+            if any(entry.compress_type for entry in listed):
+                raise plan_error(codes.PLAN_DAMAGED, "the entries must be stored")
             files = {entry.filename: archive.read(entry) for entry in listed}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise plan_error(codes.PLAN_DAMAGED, f"not a whole plan file: {error}") from error

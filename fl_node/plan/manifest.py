@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from fl_node import codes
-from fl_node.canonical import CanonicalError, canonical_json, decode_strict
+from fl_node.canonical import canonical_json
 from fl_node.data.schema import Decimal, Model, Schema
-from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.weights import WeightRule, can_follow, named_weights, weighed
 
@@ -22,13 +20,13 @@ agrees with a larger deviation. `MaxDeviationE9` in chaincode/round/attest.go; t
 
 
 class Quantisation(Model):
-    """How a model update becomes integers (see `tff.aggregation`); decimal text for real numbers.
+    """How a model update becomes integers (`tff.aggregation`, `arithmetic.quantise`); decimal text for real numbers.
 
     Attributes:
         bits: Width of a value slot.
         clip: Largest L2 norm of an update; a longer one is scaled down to it.
         zero_above: Updates with a coordinate beyond this are replaced by zeros; None: never.
-        weight_cap: Largest weight of one participant, where a weight is rows times epochs; None: unweighted.
+        weight_cap: Largest weight of one participant, where a weight follows from rows; None: unweighted.
     """
 
     bits: int = Field(ge=8, le=24)
@@ -60,13 +58,12 @@ class StateLeaf(Model):
 
 
 class Manifest(Model):
-    """What a plan is.
+    """What a plan is, whatever framework executes it; each framework's own kind of manifest adds what it needs.
 
     Attributes:
         name: Short name for people.
-        framework: The runtime that executes the computations.
+        framework: The runtime that executes the computations: a name in `frameworks`.
         framework_version: Its exact version.
-        protobuf: The protobuf implementation that can parse the computations (deep ones need `python`).
         cohort_max: The largest cohort whose sums fit the slots.
         layout: The flat layout of the secure sums.
         layout_digest: Its digest, as the ledger's session binds it.
@@ -75,7 +72,6 @@ class Manifest(Model):
         schema_digest: Its digest, as the data profile quotes it.
         batching: How rows are batched and split.
         evaluation: Whether the vector carries the base model's loss and metrics on the hold-out.
-        quantisation: How updates are quantised, where this project's own aggregation does it.
         metrics: Names of the numbers that `update` returns, sorted.
         state: Every tensor of the state.
         random_ops: The random ops in the client's work, sorted; voters should know why a plan draws.
@@ -83,11 +79,13 @@ class Manifest(Model):
         files: SHA-256 of every other entry of the plan file.
     """
 
+    entries: ClassVar[tuple[str, ...]] = ()
+    """The plan file's entries that hold computations, in the order in which a child loads them."""
+
     format: Literal["fedledger-plan/1"] = "fedledger-plan/1"
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
-    framework: Literal["tensorflow-federated"] = "tensorflow-federated"
+    framework: str
     framework_version: str
-    protobuf: Literal["upb", "python"] = "upb"
     cohort_max: int = Field(ge=3, le=1000)
     layout: TensorLayout
     layout_digest: Digest
@@ -96,11 +94,10 @@ class Manifest(Model):
     schema_digest: Digest
     batching: Batching
     evaluation: bool
-    quantisation: Quantisation | None = None
     metrics: tuple[str, ...] = Field(strict=False)
     state: tuple[StateLeaf, ...] = Field(strict=False)
     random_ops: tuple[str, ...] = Field(default=(), strict=False)
-    tolerance_e9: int = Field(default=MAX_TOLERANCE_E9, ge=0, le=MAX_TOLERANCE_E9)
+    tolerance_e9: int = Field(ge=0, le=MAX_TOLERANCE_E9)
     files: dict[str, Digest]
 
     @model_validator(mode="after")
@@ -142,25 +139,3 @@ class Manifest(Model):
     def canonical(self) -> bytes:
         """The manifest's bytes in the plan file."""
         return canonical_json(self.model_dump(mode="json", by_alias=True))
-
-
-def parse_manifest(raw: bytes) -> Manifest:
-    """Reads a manifest strictly.
-
-    Raises:
-        PlanError: FL3003 for bytes that are not the canonical form of a valid manifest.
-    """
-    try:
-        manifest = Manifest.model_validate(decode_strict(raw))
-    except (CanonicalError, ValidationError) as error:
-        raise plan_error(codes.BAD_MANIFEST, _first_line(error), "manifest.json") from error
-    if manifest.canonical() != raw:
-        raise plan_error(codes.BAD_MANIFEST, "not in canonical form", "manifest.json")
-    return manifest
-
-
-def _first_line(error: CanonicalError | ValidationError) -> str:
-    if isinstance(error, CanonicalError):
-        return str(error)
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'manifest'}: {first['msg']}"

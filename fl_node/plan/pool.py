@@ -15,7 +15,7 @@ from fl_node.data.errors import DataError
 from fl_node.ledger.records import Round
 from fl_node.plan.errors import PlanError
 from fl_node.plan.layout import TensorLayout
-from fl_node.plan.runtime import DataSource, PlanRuntime, Runtime, UpdateResult, WorkResult
+from fl_node.plan.runtime import DataSource, Runtime, UpdateResult, WorkResult, open_plan
 from fl_node.plan.sandbox import STOPPED, Sandbox
 from network.files import write_atomically
 
@@ -58,11 +58,11 @@ class Work:
 Opener = Callable[[Path, str], PlanRunner]
 
 
-def tff_opener(sandbox: Sandbox, data: Path | None) -> Opener:
-    """Return what opens plans with the TensorFlow Federated runtime, shut in with the node's rows."""
+def plan_opener(sandbox: Sandbox, data: Path | None) -> Opener:
+    """Return what opens plans with the runtime that each names, shut in with the node's rows."""
 
     def opened(path: Path, digest: str) -> PlanRunner:
-        return PlanRuntime(path, digest=digest, data=data, log=path.with_suffix(".log"), sandbox=sandbox)
+        return open_plan(path, digest=digest, data=data, log=path.with_suffix(".log"), sandbox=sandbox)
 
     return opened
 

@@ -135,24 +135,30 @@ def meaning(error: BaseException) -> str | None:
 _QUIET: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
-def environment(protobuf: str, scratch: Path) -> dict[str, str]:
+def environment(settings: Mapping[str, str], scratch: Path) -> dict[str, str]:
     """Return the whole environment of a confined child: nothing of the node's own is passed on.
 
-    Where our modules are, UTF-8, a folder for temporary files, no home, the framework's settings. No PATH: the child
-    starts nothing by its name.
+    UTF-8, a folder for temporary files, no home, the framework's settings, where our modules are among them. No PATH:
+    the child starts nothing by its name.
     """
-    return {
-        "PYTHONPATH": str(_root()),
-        "LANG": "C.UTF-8",
-        "TMPDIR": str(scratch),
-        "HOME": "/nonexistent",
-        **settings(protobuf),
-    }
+    return {"LANG": "C.UTF-8", "TMPDIR": str(scratch), "HOME": "/nonexistent", **settings}
 
 
 def settings(protobuf: str) -> dict[str, str]:
-    """Return the framework's own settings: it is quiet, computes on the codes.PLAN_CPU, and parses as the plan says."""
-    return {**_QUIET, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": protobuf}
+    """Return TensorFlow's settings: our modules, it is quiet, computes on the CPU, and parses as the plan says."""
+    return {"PYTHONPATH": str(_root()), **_QUIET, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": protobuf}
+
+
+def settings_apart(own: Mapping[str, str], scratch: Path) -> dict[str, str]:
+    """Return the settings of a framework with an environment of its own: our modules there, and nothing beside them.
+
+    The folder that holds them may hold the node's packages too, which the framework must not find before its own.
+    """
+    modules = scratch / "modules"
+    modules.mkdir()
+    for name in MODULES:
+        (modules / name).symlink_to(_root() / name)
+    return {"PYTHONPATH": str(modules), **own}
 
 
 _SYSTEM: Final = (
@@ -163,14 +169,22 @@ _SYSTEM: Final = (
 )
 
 
-def readable(data: Sequence[Path]) -> list[Path]:
+MODULES: Final = ("fl_node", "network")
+"""What a child imports of this project."""
+
+
+def readable(data: Sequence[Path], own: Path | None = None) -> list[Path]:
     """Return what a confined child may read: interpreter and libraries, our modules, the rows, their description.
 
     Where the rows are a folder, what its links point to counts as in it.
+
+    Args:
+        data: The rows.
+        own: The folder of the framework's own environment, in the place of the node's.
     """
     links = [entry for path in data if path.is_dir() for entry in path.rglob("*") if entry.is_symlink()]
-    runtime = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)]
-    modules = [_root() / name for name in ("fl_node", "network")]
+    runtime = [own or Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)]
+    modules = [_root() / name for name in MODULES]
     rows = [*data, *map(beside, data), *links]
     return [path.resolve() for path in (*runtime, *modules, *map(Path, _SYSTEM), *rows) if path.exists()]
 

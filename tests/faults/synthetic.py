@@ -25,9 +25,10 @@ from fl_node.plan.container import load_plan, pack_plan
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frames import Message
 from fl_node.plan.layout import TensorLayout
-from fl_node.plan.manifest import Batching, Manifest
+from fl_node.plan.manifest import Batching
 from fl_node.plan.runtime import DataSource, UpdateResult, WorkResult
 from fl_node.plan.sandbox import Sandbox
+from fl_node.plan.tff.manifest import TffManifest
 from fl_node.plan.weights import WeightRule
 from fl_node.round.consent import Consent
 from network.errors import FedledgerError
@@ -70,7 +71,7 @@ def initial_of(name: str) -> bytes:
 def plan_of(name: str) -> bytes:
     """Return a plan file: a real one, whose computations nobody runs."""
     files = {"initial.state": initial_of(name), **{f"{part}.pb": b"none" for part in ("prepare", "update", "work")}}
-    manifest = Manifest(
+    manifest = TffManifest(
         name=name,
         framework_version="none",
         cohort_max=64,

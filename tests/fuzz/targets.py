@@ -34,7 +34,7 @@ from fl_node.errors import NodeError
 from fl_node.plan.container import read_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frames import Closed, Message, receive, send
-from fl_node.plan.manifest import parse_manifest
+from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.state_codec import Leaf, compare_states, decode_state, encode_state
 from fl_node.secagg.errors import SecaggError
 from fl_node.secagg.keys import check_public_key

@@ -17,6 +17,7 @@ DATA = (
     "network/consortium.yaml",
     "network/codes.json",
     "fl_node/plan/tff/allowed_ops.txt",
+    "fl_node/plan/jax/requirements.lock",
     "fl_node/examples/tumour_ranges.json",
     "fl_node/examples/tumour.py",
     "audit/report/pages/report.html",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import arithmetic_cases
 import encoding_cases
 import secagg_cases
 import vector_cases
@@ -32,6 +33,9 @@ VECTORS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "packing": vector_cases.packing_cases,
     "keystream": vector_cases.keystream_cases,
     "sum": vector_cases.sum_cases,
+    "server_step": arithmetic_cases.step_cases,
+    "quantise": arithmetic_cases.quantise_cases,
+    "measure": arithmetic_cases.measure_cases,
 }
 
 

@@ -14,12 +14,13 @@ from fl_node import codes
 from fl_node.data.schema import Schema
 from fl_node.plan.container import INITIAL, pack_plan
 from fl_node.plan.errors import plan_error
-from fl_node.plan.manifest import Batching, Manifest, StateLeaf
+from fl_node.plan.manifest import Batching, StateLeaf
 from fl_node.plan.source import PlanSource
 from fl_node.plan.state_codec import Leaf, encode_state, require_finite
 from fl_node.plan.tff.agree import check_outputs, check_schema
 from fl_node.plan.tff.execute import Computations, leaves, metric_names, split_data, state_specs
 from fl_node.plan.tff.graphs import check_computation
+from fl_node.plan.tff.manifest import TffManifest
 from fl_node.plan.tff.samples import Workplace
 from fl_node.plan.tff.slots import make_layout
 from fl_node.plan.tff.structure import flatten
@@ -103,7 +104,7 @@ def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
     samples = workplace.samples()
     layout = make_layout(form, workplace, samples)
     files = {INITIAL: encode_state(state), **{f"{name}.pb": raw for name, raw in serialized.items()}}
-    manifest = Manifest.model_validate(
+    manifest = TffManifest.model_validate(
         {
             "name": source.name,
             "framework_version": tff.__version__,

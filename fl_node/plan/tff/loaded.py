@@ -10,7 +10,8 @@ from fl_node import codes
 from fl_node.data.beside import beside
 from fl_node.data.examples import Examples, load_examples
 from fl_node.plan.errors import plan_error
-from fl_node.plan.manifest import Manifest, parse_manifest
+from fl_node.plan.frameworks import parse_manifest
+from fl_node.plan.manifest import Manifest
 from fl_node.plan.state_codec import decode_state, encode_state, require_finite
 from fl_node.plan.tff.agree import check_plan
 from fl_node.plan.tff.execute import Computations, client_data, load_computations

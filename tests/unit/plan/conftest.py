@@ -15,7 +15,8 @@ import pytest
 
 from fl_node.plan.child import Child
 from fl_node.plan.layout import TensorLayout
-from fl_node.plan.runtime import PlanRuntime
+from fl_node.plan.runtime import open_plan
+from fl_node.plan.tff.runtime import TffRuntime
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -61,20 +62,22 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 
 @pytest.fixture(scope="session")
-def opened(reference: Reference) -> Iterator[Callable[[str], PlanRuntime]]:
+def opened(reference: Reference) -> Iterator[Callable[[str], TffRuntime]]:
     """Opens plans by name, all in one child process; where a test ended it, in the one that took its place."""
-    last: list[PlanRuntime] = []
+    last: list[TffRuntime] = []
 
-    def open_plan(name: str) -> PlanRuntime:
+    def open_named(name: str) -> TffRuntime:
         if last and last[0]._data != reference.folder:  # its child was started for other rows, and reads no others
             last.pop().close()
         child = last[0]._child if last else Child(data=[reference.folder])
         assert child is not None
-        last[:] = [PlanRuntime(reference.plan(name), data=reference.folder)]
-        last[0].adopt(child, reference.folder)
-        return last[0]
+        runtime = open_plan(reference.plan(name), data=reference.folder)
+        assert isinstance(runtime, TffRuntime)
+        last[:] = [runtime]
+        runtime.adopt(child, reference.folder)
+        return runtime
 
-    yield open_plan
+    yield open_named
     for runtime in last:
         runtime.close()
 

@@ -8,7 +8,8 @@ import numpy as np
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.container import pack_plan
 from fl_node.plan.layout import Count, TensorLayout, TensorSegment
-from fl_node.plan.manifest import Batching, Manifest
+from fl_node.plan.manifest import Batching
+from fl_node.plan.tff.manifest import TffManifest
 
 SCHEMA = Schema(columns=(Column(name="a"), Column(name="b")), label=Label(name="y", values=("no", "yes")))
 
@@ -33,7 +34,7 @@ TENSORS = [
 FILES = {"initial.state": b"state", "prepare.pb": b"p", "update.pb": b"u", "work.pb": b"w" * 100}
 
 
-def manifest(**changes: Any) -> Manifest:
+def manifest(**changes: Any) -> TffManifest:
     fields: dict[str, Any] = {
         "name": "test",
         "framework_version": "0.87.0",
@@ -48,7 +49,7 @@ def manifest(**changes: Any) -> Manifest:
         "state": (),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()},
     }
-    return Manifest.model_validate({**fields, **changes})
+    return TffManifest.model_validate({**fields, **changes})
 
 
 PACKED = pack_plan(manifest(), FILES)

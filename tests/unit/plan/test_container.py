@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fl_node.plan.container import Plan, pack_plan, read_plan
 from fl_node.plan.errors import PlanError
-from fl_node.plan.manifest import parse_manifest
+from fl_node.plan.frameworks import parse_manifest
 from tests.unit.plan.samples import FILES, PACKED, manifest
 
 

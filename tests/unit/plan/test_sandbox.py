@@ -12,8 +12,8 @@ import pytest
 from fl_node.plan.child import Child
 from fl_node.plan.errors import CATALOGUE, PlanError
 from fl_node.plan.frames import Message
-from fl_node.plan.runtime import Grant, may_read
-from fl_node.plan.sandbox import STOPPED, Confinement, Sandbox, Usage, environment, excess, meaning, readable
+from fl_node.plan.hosting import Grant, may_read
+from fl_node.plan.sandbox import STOPPED, Confinement, Sandbox, Usage, environment, excess, meaning, readable, settings
 from fl_node.plan.seccomp import program
 from tests.unit.plan.test_child import wait_until_gone
 
@@ -134,7 +134,7 @@ def test_nothing_can_be_written_where_it_would_stay(tmp_path: Path):
 def test_the_environment_holds_only_what_the_runtime_needs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FEDLEDGER_SECRET", "token")
     found = does("environment")
-    assert found.keys() - {"LC_CTYPE"} == environment("upb", Path()).keys()
+    assert found.keys() - {"LC_CTYPE"} == environment(settings("upb"), Path()).keys()
     assert "token" not in found.values()
 
 

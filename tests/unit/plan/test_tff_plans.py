@@ -20,7 +20,7 @@ from fl_node.plan.container import Plan, load_plan, pack_plan
 from fl_node.plan.errors import CATALOGUE, PlanError
 from fl_node.plan.frames import Message
 from fl_node.plan.layout import TensorLayout
-from fl_node.plan.runtime import DataSource, PlanRuntime
+from fl_node.plan.runtime import DataSource, PlanRuntime, open_plan
 from fl_node.plan.standardising import standardising_constants
 from fl_node.plan.state_codec import decode_state
 from fl_node.secagg.layout import Layout as LedgerLayout
@@ -248,13 +248,13 @@ def test_a_plan_whose_graph_was_exchanged_for_one_that_reads_files_does_not_load
     child = opened("average")._child
     assert child is not None
     with pytest.raises(PlanError, match="FL3005: op ReadFile in work"):
-        PlanRuntime(path).adopt(child)
+        open_plan(path).adopt(child)
 
 
 def test_a_plan_for_another_version_of_the_framework_is_refused(reference: Reference, tmp_path: Path):
     path = changed(load_plan(reference.plan("average")), tmp_path, framework_version="0.86.0")
     with pytest.raises(PlanError, match=r"FL3004: the plan needs tensorflow-federated 0\.86\.0"):
-        PlanRuntime(path)
+        open_plan(path)
 
 
 def test_refusals_of_data_and_aggregates_cross_the_process_boundary(
@@ -306,7 +306,7 @@ def test_client_work_that_draws_at_random_is_told_and_not_hidden(reference: Refe
     child = runtime._child
     assert child is not None
     with pytest.raises(PlanError, match="FL3003: the random ops of the client's work are RandomUniform"):
-        PlanRuntime(changed(plan, tmp_path, random_ops=())).adopt(child)
+        open_plan(changed(plan, tmp_path, random_ops=())).adopt(child)
 
 
 def test_a_process_too_deep_for_the_default_parser_is_built_and_run_with_the_other(
@@ -316,9 +316,9 @@ def test_a_process_too_deep_for_the_default_parser_is_built_and_run_with_the_oth
     child, path = Child(None, protobuf="python"), tmp_path / "deep.flplan"
     request = {"op": "build", "file": str(HERE / "bad_sources.py"), "function": "deep", "protobuf": "python"}
     path.write_bytes(child.call(Message(request), PATIENCE_S).blobs[0])
-    with PlanRuntime(path) as runtime:
+    with open_plan(path) as runtime:
         runtime.adopt(child)
-        assert runtime.manifest.protobuf == "python"
+        assert runtime.manifest.model_dump()["protobuf"] == "python"
         vector = runtime.work(runtime.initialize(), DataSource(reference.rows[0])).vector
         rows = int.from_bytes(vector[:4], "little")
         assert rows > 0

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from fl_node.canonical import canonical_json
 from fl_node.plan.cli import warnings
 from fl_node.plan.errors import PlanError
+from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.layout import TensorLayout
-from fl_node.plan.manifest import parse_manifest
 from fl_node.plan.weights import WeightRule, weighed
 from tests.unit.plan.conftest import add
 from tests.unit.plan.samples import LAYOUT, TENSORS, manifest, segment

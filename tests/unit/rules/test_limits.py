@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fl_node.plan.errors import PlanError
-from fl_node.plan.manifest import MAX_TOLERANCE_E9, parse_manifest
+from fl_node.plan.frameworks import parse_manifest
+from fl_node.plan.manifest import MAX_TOLERANCE_E9
 from tests.unit.plan.samples import manifest
 
 LIMITS = json.loads((Path(__file__).resolve().parents[2] / "vectors" / "limits.json").read_text())

@@ -1,0 +1,106 @@
+"""The slots of an update: which there are, and real numbers of any sign in them as fixed point with an offset."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fl_node import codes
+from fl_node.plan.arithmetic.manifest import Averaging
+from fl_node.plan.arithmetic.state import Arrays
+from fl_node.plan.errors import plan_error
+from fl_node.plan.layout import Count, TensorLayout, TensorSegment
+from fl_node.plan.weights import WeightRule
+from fl_node.secagg.layout import HEADROOM
+
+FRACTION_BITS: Final = 16
+"""Bits after the point of a measure."""
+
+OFFSET: Final = 1 << 47
+"""Stands for zero: a participant's measure ranges over ±2³¹ in steps of 2⁻¹⁶; what is beyond saturates."""
+
+COUNT_MAX: Final = (1 << 40) - 1
+"""The most rows of one participant."""
+
+ROWS: Final = "metric/train/num_examples"
+HELD: Final = "metric/evaluation/num_examples"
+WEIGHT: Final = "weight"
+CLIPPED: Final = "metric/clipped"
+ZEROED: Final = "metric/zeroed"
+ONE: Final = "one"
+
+
+def parts(*, evaluation: bool) -> tuple[str, ...]:
+    """What is measured: the hold-out before the work, where there is one, and the training rows during it."""
+    return ("evaluation", "train") if evaluation else ("train",)
+
+
+def make_layout(averaging: Averaging, trained: Arrays, kept: Arrays, cohort: int, *, evaluation: bool) -> TensorLayout:
+    """Lays out the slots for a model; 64-bit words come first.
+
+    Args:
+        averaging: The arithmetic's constants.
+        trained: The trained weights.
+        kept: The other weights that are averaged.
+        cohort: The largest cohort; every sum of so many fits its slot.
+        evaluation: Whether there is a hold-out.
+
+    Raises:
+        PlanError: FL3008 where the sums do not fit.
+    """
+    quantisation, segments = averaging.quantisation, []
+    for part in parts(evaluation=evaluation):
+        counted = ROWS if part == "train" else HELD
+        segments += [_slot(f"metric/{part}/{name}", "metric", 2 * OFFSET - 1, cohort) for name in averaging.measured]
+        segments.append(_slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
+    most = 2 * half(quantisation.bits)
+    for name, arrays in (("trainable", trained), ("non_trainable", kept)):
+        segments += [_slot(f"value/{name}/{at}", "value", most, cohort, a.shape) for at, a in enumerate(arrays)]
+    segments.append(_slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
+    segments += [_slot(CLIPPED, "metric", 1, cohort), _slot(ZEROED, "metric", 1, cohort), _slot(ONE, "one", 1, cohort)]
+    segments.sort(key=lambda segment: -segment.word)
+    return TensorLayout(segments=tuple(segments), count=Count(segment=ROWS, numerator=1, denominator=1))
+
+
+def weight_rule(averaging: Averaging) -> WeightRule:
+    """A participant weighs its rows up to the cap; each weighs 1 where there is none."""
+    return WeightRule(segment=WEIGHT, numerator=1, denominator=1, cap=averaging.quantisation.weight_cap or 1)
+
+
+def half(bits: int) -> int:
+    """What stands for zero in a value slot of so many bits, and the largest magnitude beside it."""
+    return int(2 ** (bits - 1) - 1)
+
+
+def to_slot(value: float, name: str) -> int:
+    """A measure as fixed point with the offset.
+
+    Raises:
+        PlanError: FL3030 for NaN or infinity.
+    """
+    if not math.isfinite(value):
+        raise plan_error(codes.WORK_OUT_OF_SLOT, f"a measure of {value}", name)
+    limit = float(OFFSET - 1)
+    return round(min(max(value * 2.0**FRACTION_BITS, -limit), limit)) + OFFSET
+
+
+def from_slots(total: int, participants: int, rows: int) -> float:
+    """The mean over rows of a summed measure: the exact quotient of two integers, rounded once; 0 without rows."""
+    return (total - participants * OFFSET) / (rows << FRACTION_BITS) if rows else 0.0
+
+
+def _slot(name: str, kind: Any, most: int, cohort: int, shape: Sequence[int] = ()) -> TensorSegment:
+    narrow = most * cohort < 1 << (32 - HEADROOM)
+    if not narrow and most * cohort >= 1 << 63:
+        raise plan_error(codes.SLOT_OVERFLOW, f"{cohort} participants of up to {most}", name)
+    word = 32 if narrow else 64
+    return TensorSegment(
+        name=name,
+        kind=kind,
+        word=32 if narrow else 64,
+        ring=word,
+        max=most,
+        slots=math.prod(shape),
+        path=tuple(name.split("/")),
+        shape=tuple(shape),
+        dtype="int32" if narrow else "int64",
+    )

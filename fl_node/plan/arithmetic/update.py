@@ -1,0 +1,91 @@
+"""From a state and the survivors' sum to the next state and the metrics: what every node, and the audit, computes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_node.plan.arithmetic import slots
+from fl_node.plan.arithmetic.machine import require_ieee
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.server import step
+from fl_node.plan.arithmetic.state import ModelState, read_state
+from fl_node.plan.state_codec import encode_state, require_finite
+
+Doubles = NDArray[np.float64]
+Sums = Mapping[str, NDArray[Any]]
+
+
+def next_state(
+    manifest: AveragingManifest, state: bytes, aggregate: bytes, counts: Sequence[int]
+) -> tuple[bytes, dict[str, float]]:
+    """Computes the next state and the metrics: the same bytes on every machine.
+
+    Args:
+        manifest: The plan's.
+        state: The base state.
+        aggregate: The sum in the layout's bytes.
+        counts: The rows that each survivor declared on the ledger: they alone are the divisor of the mean.
+
+    Raises:
+        PlanError: FL3020 for the state, FL3031 … FL3034 for the sum, FL3022 where the next state is not finite,
+            FL3049 where this process does not compute exactly.
+    """
+    require_ieee()
+    base = read_state(manifest, state)
+    tensors = manifest.layout.unpack(manifest.weighed(aggregate, counts), len(counts))
+    sums = {segment.name: tensor for segment, tensor in zip(manifest.layout.segments, tensors, strict=True)}
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        following = _moved(manifest, base, sums, len(counts))
+    leaves = following.leaves()
+    require_finite(leaves)
+    return encode_state(leaves), metrics_of(manifest, sums, len(counts))
+
+
+def metrics_of(manifest: AveragingManifest, sums: Sums, participants: int) -> dict[str, float]:
+    """The means over rows of what was measured, how many rows there were, and how many updates were cut."""
+    rows = {"train": int(sums[slots.ROWS]), "evaluation": int(sums[slots.HELD]) if manifest.evaluation else 0}
+    found = {"aggregation/clipped": float(sums[slots.CLIPPED]), "aggregation/zeroed": float(sums[slots.ZEROED])}
+    for part in slots.parts(evaluation=manifest.evaluation):
+        passes = manifest.batching.epochs if part == "train" else 1
+        found[f"{part}/num_examples"] = float(rows[part])
+        for name in manifest.averaging.measured:
+            total = int(sums[f"metric/{part}/{name}"])
+            found[f"{part}/{name}"] = slots.from_slots(total, participants, rows[part] * passes)
+    return found
+
+
+def metric_names(measured: Sequence[str], *, evaluation: bool) -> tuple[str, ...]:
+    """The names of the metrics, sorted, as a manifest lists them."""
+    named = [f"{part}/{name}" for part in slots.parts(evaluation=evaluation) for name in (*measured, "num_examples")]
+    return tuple(sorted(["aggregation/clipped", "aggregation/zeroed", *named]))
+
+
+def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participants: int) -> ModelState:
+    averaging = manifest.averaging
+    trained, moments = [], []
+    for at, weights in enumerate(base.trained):
+        delta = _mean(manifest, sums, f"value/trainable/{at}", participants, float(averaging.quantisation.clip))
+        kept = tuple(arrays[at] for arrays in (base.first, base.second) if arrays)
+        moved, after = step(averaging.server, delta, kept)
+        trained.append((weights.astype(np.float64) + moved).astype(weights.dtype))
+        moments.append(after)
+    others = []
+    for at, weights in enumerate(base.kept):
+        clip = float(averaging.moments_clip or 1)
+        delta = _mean(manifest, sums, f"value/non_trainable/{at}", participants, clip)
+        others.append((weights.astype(np.float64) + delta).astype(weights.dtype))
+    first = [after[0] for after in moments] if base.first else []
+    second = [after[1] for after in moments] if base.second else []
+    return ModelState(trained, others, first, second)
+
+
+def _mean(manifest: AveragingManifest, sums: Sums, name: str, participants: int, clip: float) -> Doubles:
+    """The mean update of a tensor; zeros where nobody has a row. Its integers are below 2⁵³: exact as doubles."""
+    quantisation = manifest.averaging.quantisation
+    half = slots.half(quantisation.bits)
+    unit = clip * (quantisation.weight_cap or 1) / half
+    centred: Doubles = (sums[name].astype(np.int64) - participants * half).astype(np.float64)
+    divisor = float(sums[slots.WEIGHT])
+    return (centred * unit) / divisor if divisor else centred * 0.0

@@ -1,0 +1,119 @@
+"""From a participant's new weights and measures to its vector: delta, zero, clip, quantise, pack."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_node import codes
+from fl_node.plan.arithmetic import slots
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.state import Arrays
+from fl_node.plan.errors import plan_error
+from fl_node.plan.manifest import Quantisation
+
+Doubles = NDArray[np.float64]
+Integers = NDArray[np.int64]
+CHUNK: Final = 1 << 16
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What a local step gave.
+
+    Attributes:
+        trained: The trained weights after it.
+        kept: The other weights after it.
+        rows: Training rows, > 0.
+        held: Hold-out rows.
+        measured: Part (`train`, `evaluation`) → the sums of each measure over the rows, all passes together.
+    """
+
+    trained: Arrays
+    kept: Arrays
+    rows: int
+    held: int
+    measured: dict[str, Sequence[float]]
+
+
+def vector_of(manifest: AveragingManifest, before: tuple[Arrays, Arrays], worked: Worked) -> bytes:
+    """Turns a local step into this participant's vector, unmasked.
+
+    With H = 2^(bits-1) - 1, clipping norm C, weight w = min(rows, W) and cap W, an update x becomes
+    round(x/C · w/W · H) + H. Zero is exact; the rounding error of the mean is at most n·C·W / (2·H·Σw).
+    An update with a coordinate beyond `zero_above` becomes zeros and weighs nothing.
+
+    Args:
+        manifest: The plan's.
+        before: The trained and the other weights of the base state.
+        worked: What the step gave.
+
+    Raises:
+        PlanError: FL3030 where a number is not finite or does not fit its slot.
+    """
+    averaging, quantisation = manifest.averaging, manifest.averaging.quantisation
+    trained, kept = deltas(before[0], worked.trained), deltas(before[1], worked.kept)
+    zeroed = _largest(trained) > float(quantisation.zero_above or math.inf)
+    weight = 0 if zeroed else min(worked.rows, quantisation.weight_cap or 1)
+    values, clipped = quantised(trained, float(quantisation.clip), quantisation, weight)
+    moments, _ = quantised(kept, float(averaging.moments_clip or 1), quantisation, weight)
+    numbers: dict[str, Any] = {
+        slots.ROWS: worked.rows,
+        slots.HELD: worked.held,
+        slots.WEIGHT: weight,
+        slots.CLIPPED: int(clipped and not zeroed),
+        slots.ZEROED: int(zeroed),
+        slots.ONE: 1,
+        **{f"value/trainable/{at}": value for at, value in enumerate(values)},
+        **{f"value/non_trainable/{at}": value for at, value in enumerate(moments)},
+    }
+    for part in slots.parts(evaluation=manifest.evaluation):
+        for name, value in zip(averaging.measured, worked.measured[part], strict=True):
+            numbers[f"metric/{part}/{name}"] = slots.to_slot(value, f"{part}/{name}")
+    segments = manifest.layout.segments
+    return manifest.layout.pack([np.asarray(numbers[segment.name], dtype=segment.dtype) for segment in segments])
+
+
+def deltas(before: Arrays, after: Arrays) -> list[Doubles]:
+    """How far each weight moved, as doubles.
+
+    Raises:
+        PlanError: FL3030 where the shapes are others, or a number is not finite.
+    """
+    if [array.shape for array in before] != [array.shape for array in after]:
+        raise plan_error(codes.WORK_OUT_OF_SLOT, "the trained weights have other shapes than the state's")
+    moved = [new.astype(np.float64) - old.astype(np.float64) for old, new in zip(before, after, strict=True)]
+    if not all(np.isfinite(delta).all() for delta in moved):
+        raise plan_error(codes.WORK_OUT_OF_SLOT, "the trained weights hold NaN or infinity")
+    return moved
+
+
+def quantised(parts: Sequence[Doubles], clip: float, q: Quantisation, weight: int) -> tuple[list[Integers], bool]:
+    """Clips the parts of an update to a common norm and makes them integers; tells whether it was clipped."""
+    half = slots.half(q.bits)
+    length = norm(parts)
+    factor = half / clip * weight / (q.weight_cap or 1)
+    if length > clip:
+        factor = factor * (clip / length)
+    whole = [np.clip(np.rint(part * factor), -half, half).astype(np.int64) + half for part in parts]
+    return whole, length > clip
+
+
+def norm(parts: Sequence[Doubles]) -> float:
+    """The L2 norm: the root of the exact sum of the squares, so that it depends on no order."""
+    return math.sqrt(math.fsum(chain.from_iterable(_squares(parts))))
+
+
+def _squares(parts: Sequence[Doubles]) -> Iterator[list[float]]:
+    for part in parts:
+        flat = part.reshape(-1)
+        for start in range(0, flat.size, CHUNK):
+            yield np.square(flat[start : start + CHUNK]).tolist()
+
+
+def _largest(parts: Sequence[Doubles]) -> float:
+    return max((float(np.abs(part).max()) for part in parts if part.size), default=0.0)

@@ -1,0 +1,108 @@
+"""The frameworks that may run plans: what each one's manifest, process and environment are. Imports none of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from fl_node import codes
+from fl_node.canonical import CanonicalError, decode_strict
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.environment import Environment
+from fl_node.plan.errors import plan_error
+from fl_node.plan.manifest import Manifest
+from fl_node.plan.tff.manifest import TffManifest
+
+HERE: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One framework.
+
+    Attributes:
+        word: Its name on the command line.
+        name: Its name in a manifest.
+        title: Its name for people.
+        manifest: What its plans' manifests hold.
+        worker: The module that its processes run.
+        environment: Its own environment; None where its packages are the node's own.
+    """
+
+    word: str
+    name: str
+    title: str
+    manifest: type[Manifest]
+    worker: str
+    environment: Environment | None = None
+
+    @property
+    def version(self) -> str:
+        """The version that runs, or would once its environment is installed; "none" where the node lacks it."""
+        if self.environment:
+            return self.environment.version
+        try:
+            return version(self.name)
+        except PackageNotFoundError:
+            return "none"
+
+
+TFF: Final = Framework("tff", "tensorflow-federated", "TensorFlow Federated", TffManifest, "fl_node.plan.tff.worker")
+JAX: Final = Framework(
+    "jax",
+    "jax",
+    "JAX, with Keras 3",
+    AveragingManifest,
+    "fl_node.plan.jax.worker",
+    Environment(
+        "jax",
+        "jax",
+        HERE / "jax" / "requirements.lock",
+        {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax", "KERAS_HOME": "/nonexistent", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    ),
+)
+FRAMEWORKS: Final[Mapping[str, Framework]] = {framework.name: framework for framework in (TFF, JAX)}
+"""By the name in a manifest."""
+BY_WORD: Final[Mapping[str, Framework]] = {framework.word: framework for framework in FRAMEWORKS.values()}
+
+
+def require_version(manifest: Manifest) -> None:
+    """Checks that exactly the plan's version of its framework is the one that runs here, without importing it.
+
+    Raises:
+        PlanError: FL3004.
+    """
+    found = FRAMEWORKS[manifest.framework].version
+    if found != manifest.framework_version:
+        raise plan_error(
+            codes.OTHER_FRAMEWORK, f"the plan needs {manifest.framework} {manifest.framework_version}, found {found}"
+        )
+
+
+def parse_manifest(raw: bytes) -> Manifest:
+    """Reads a manifest strictly, as its framework's kind.
+
+    Raises:
+        PlanError: FL3003 for bytes that are not the canonical form of a valid manifest.
+    """
+    try:
+        fields = decode_strict(raw)
+        named = fields.get("framework") if isinstance(fields, dict) else None
+        if not isinstance(named, str) or named not in FRAMEWORKS:
+            raise plan_error(codes.BAD_MANIFEST, f"framework is none of {', '.join(FRAMEWORKS)}", "manifest.json")
+        manifest = FRAMEWORKS[named].manifest.model_validate(fields)
+    except (CanonicalError, ValidationError) as error:
+        raise plan_error(codes.BAD_MANIFEST, _first_line(error), "manifest.json") from error
+    if manifest.canonical() != raw:
+        raise plan_error(codes.BAD_MANIFEST, "not in canonical form", "manifest.json")
+    return manifest
+
+
+def _first_line(error: CanonicalError | ValidationError) -> str:
+    if isinstance(error, CanonicalError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'manifest'}: {first['msg']}"

@@ -1,0 +1,77 @@
+"""A small model and its plan, for tests of the arithmetic; no framework."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_node.plan.arithmetic.manifest import Averaging, AveragingManifest, Server
+from fl_node.plan.arithmetic.slots import make_layout, weight_rule
+from fl_node.plan.arithmetic.state import ModelState, first_state
+from fl_node.plan.arithmetic.update import metric_names
+from fl_node.plan.arithmetic.work import Worked, vector_of
+from fl_node.plan.container import pack_plan
+from fl_node.plan.manifest import Batching, Quantisation, StateLeaf
+from fl_node.plan.state_codec import encode_state
+from tests.unit.plan.samples import SCHEMA
+
+MEASURED = ("loss", "gain")
+SHAPES, KEPT_SHAPES = ((3, 2), (2,)), ((2,),)
+
+
+def manifest(kind: Any = "fedavg", *, holdout: int = 20, cap: int | None = 64, bits: int = 18) -> AveragingManifest:
+    averaging = Averaging(
+        quantisation=Quantisation(bits=bits, clip="4", zero_above="20", weight_cap=cap),
+        moments_clip="10",
+        server=Server(kind=kind, rate="0.5"),
+        measured=MEASURED,
+    )
+    state = first(averaging.server)
+    layout = make_layout(averaging, state.trained, state.kept, 8, evaluation=bool(holdout))
+    files = {"initial.state": encode_state(state.leaves()), "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"}
+    return AveragingManifest.model_validate(
+        {
+            "name": "small",
+            "framework_version": "0.0.0",
+            "cohort_max": 8,
+            "layout": layout,
+            "layout_digest": layout.digest(),
+            "weights": (weight_rule(averaging),),
+            "schema": SCHEMA,
+            "schema_digest": SCHEMA.digest(),
+            "batching": Batching(batch=2, epochs=3, holdout_percent=holdout),
+            "evaluation": bool(holdout),
+            "averaging": averaging,
+            "metrics": metric_names(MEASURED, evaluation=bool(holdout)),
+            "state": [StateLeaf(path=one.path, dtype=one.dtype, shape=one.array.shape) for one in state.leaves()],
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+    )
+
+
+def first(server: Server) -> ModelState:
+    draw = np.random.default_rng(1)
+    trained = [draw.normal(size=shape).astype(np.float32) for shape in SHAPES]
+    return first_state(trained, [np.ones(shape, np.float32) for shape in KEPT_SHAPES], server)
+
+
+def packed(plan: AveragingManifest) -> bytes:
+    """The plan's file."""
+    state = encode_state(first(plan.averaging.server).leaves())
+    return pack_plan(plan, {"initial.state": state, "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"})
+
+
+def worked(state: ModelState, seed: int, rows: int, size: float = 0.1) -> Worked:
+    """What a made-up participant's step gave."""
+    draw = np.random.default_rng(seed)
+
+    def moved(arrays: Any) -> list[NDArray[Any]]:
+        return [(a + draw.normal(size=a.shape) * size).astype(a.dtype) for a in arrays]
+
+    measures = {"train": [float(draw.normal()), -3.5], "evaluation": [float(draw.normal()), 2.0]}
+    return Worked(moved(state.trained), moved(state.kept), rows, max(1, rows // 4), measures)
+
+
+def vector(plan: AveragingManifest, state: ModelState, seed: int, rows: int, size: float = 0.1) -> bytes:
+    return vector_of(plan, (state.trained, state.kept), worked(state, seed, rows, size))

@@ -9,6 +9,7 @@ from fl_node.plan.child import Child
 from fl_node.plan.container import Plan, read_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frames import Message
+from fl_node.plan.frameworks import TFF, Framework
 from network.files import replace_file
 
 DEFAULT_FUNCTION: Final = "plan"
@@ -28,32 +29,35 @@ class Built:
     seconds: float
 
 
-def build(source: str, *, log: Path | None = None, timeout: float = TIMEOUT_SECONDS) -> Built:
+def build(
+    source: str, *, framework: Framework = TFF, log: Path | None = None, timeout: float = TIMEOUT_SECONDS
+) -> Built:
     """Builds a plan.
 
     Args:
         source: `FILE.py` or `FILE.py:function`; the function's default name is `plan`.
+        framework: Whose compiler builds it.
         log: Where the framework writes; nowhere if None.
         timeout: Seconds that it may take.
 
     Raises:
-        PlanError: The compiler's refusals, FL3005 … FL3015.
+        PlanError: The compiler's refusals, FL3005 … FL3015; FL3047 where the framework is not installed.
     """
     started = time.perf_counter()
     try:
-        answer = _compile(source, "upb", log, timeout)
+        answer = _compile(framework, source, "upb", log, timeout)
     except PlanError as error:
         if TOO_DEEP not in error.message:
             raise
-        answer = _compile(source, "python", log, timeout)
+        answer = _compile(framework, source, "python", log, timeout)
     raw = answer.blobs[0]
     return Built(raw, read_plan(raw), answer.header["seconds"], time.perf_counter() - started)
 
 
-def _compile(source: str, protobuf: str, log: Path | None, timeout: float) -> Message:
+def _compile(framework: Framework, source: str, protobuf: str, log: Path | None, timeout: float) -> Message:
     file, _, function = source.partition(":")
     header = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION, "protobuf": protobuf}
-    child = Child(None, protobuf=protobuf, log=log)
+    child = Child(None, protobuf=protobuf, log=log, module=framework.worker, own=framework.environment)
     try:
         return child.call(Message({"op": "build", **header}), timeout)
     finally:

@@ -8,7 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.state import KEPT
 from fl_node.plan.container import Plan, load_plan
+from fl_node.plan.frameworks import Framework
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.weights import ruleless_weights
 from network.console import Json, emit_json, explained, note, out
@@ -22,17 +25,19 @@ File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
 def build(
     source: Annotated[str, typer.Argument(help="FILE.py or FILE.py:function (default: plan).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
-    log: Annotated[Path | None, typer.Option(help="Where TensorFlow Federated writes.")] = None,
+    framework: Annotated[str, typer.Option(help="What runs it: tff or jax.")] = "tff",
+    log: Annotated[Path | None, typer.Option(help="Where the framework writes.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compile a learning process into a plan file; refusals say the reason and the mend."""
     from fl_node.plan.build import build as build_plan
     from fl_node.plan.build import write_plan
 
+    chosen = _framework(framework)
     with explained(as_json=as_json):
         if not as_json:
-            note("TensorFlow Federated starts; compiling takes about half a minute …")
-        built = build_plan(source, log=log)
+            note(f"{chosen.title} starts; compiling takes up to half a minute …")
+        built = build_plan(source, framework=chosen, log=log)
         write_plan(built, output)
     if as_json:
         times = {"compile_seconds": round(built.compile_seconds, 3), "seconds": round(built.seconds, 3)}
@@ -134,6 +139,61 @@ def shares(
         out.print(f"{name}: {path}", highlight=False)
 
 
+runtime = typer.Typer(no_args_is_help=True, help="The frameworks that run plans, each in an environment of its own.")
+app.add_typer(runtime, name="runtime")
+
+
+@runtime.command()
+def install(
+    framework: Annotated[str, typer.Argument(help="jax.")],
+    as_json: Json = False,
+) -> None:
+    """Make a framework's environment from its locked list of packages; nothing where it is here already."""
+    chosen = _framework(framework)
+    if chosen.environment is None:
+        raise typer.BadParameter(f"{chosen.title} is installed with the node")
+    with explained(as_json=as_json):
+        if not (as_json or chosen.environment.installed):
+            note(f"{chosen.title} {chosen.version} is installed; this fetches some 200 MB …")
+        folder = chosen.environment.install()
+    if as_json:
+        emit_json({"framework": chosen.name, "version": chosen.version, "folder": str(folder)})
+        return
+    out.print(f"{chosen.title} {chosen.version}: {folder}", highlight=False, soft_wrap=True)
+
+
+@runtime.command("list")
+def runtimes(as_json: Json = False) -> None:
+    """List the frameworks, their versions and where they are installed."""
+    from fl_node.plan.frameworks import BY_WORD
+
+    found = [
+        {
+            "runtime": word,
+            "framework": framework.name,
+            "version": framework.version,
+            "installed": framework.environment.installed if framework.environment else framework.version != "none",
+            "folder": str(framework.environment.folder) if framework.environment else "",
+        }
+        for word, framework in BY_WORD.items()
+    ]
+    if as_json:
+        emit_json(found)
+        return
+    for one in found:
+        state = "installed" if one["installed"] else "not installed"
+        place = one["folder"] or "with the node"
+        out.print(f"{one['runtime']}: {one['framework']} {one['version']}, {state}: {place}", highlight=False)
+
+
+def _framework(word: str) -> Framework:
+    from fl_node.plan.frameworks import BY_WORD
+
+    if word not in BY_WORD:
+        raise typer.BadParameter(f"one of {', '.join(BY_WORD)}")
+    return BY_WORD[word]
+
+
 def summary(plan: Plan) -> dict[str, Any]:
     """What a machine wants to know of a plan, the body of `register_plan` included."""
     manifest = plan.manifest
@@ -156,6 +216,9 @@ def warnings(manifest: Manifest) -> list[str]:
     found = []
     if manifest.random_ops:
         found.append(f"the client's work draws at random ({', '.join(manifest.random_ops)}): read its source")
+    averaged = sum(math.prod(leaf.shape) for leaf in manifest.state if leaf.path.startswith(KEPT))
+    if averaged and isinstance(manifest, AveragingManifest):
+        found.append(f"{averaged} numbers that are not trained, such as BatchNorm's moments, are averaged like weights")
     summed = sum(segment.slots for segment in manifest.layout.segments if segment.kind == "value")
     held = sum(math.prod(leaf.shape) for leaf in manifest.state)
     if summed > held:

@@ -91,7 +91,7 @@ class Environment:
         scratch = Path(mkdtemp(prefix=f".{self.word}-", dir=self.folder.parent))
         try:
             for command in _commands(scratch, self.lock):
-                _run(*command)
+                _run(command, self.folder.parent)
             try:
                 scratch.rename(self.folder)
             except OSError:
@@ -110,14 +110,15 @@ def _commands(folder: Path, lock: Path) -> list[tuple[str, ...]]:
     python = str(folder / "bin" / "python")
     if uv := shutil.which("uv"):
         bare = (sys.executable, "-m", "venv", "--without-pip", str(folder))
-        return [bare, (uv, "pip", "install", "--quiet", "--python", python, *wanted)]
+        return [bare, (uv, "pip", "install", "--quiet", "--no-deps", "--python", python, *wanted)]
     pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", *wanted)
     return [(sys.executable, "-m", "venv", str(folder)), pip]
 
 
-def _run(*command: str) -> None:
+def _run(command: tuple[str, ...], folder: Path) -> None:
+    """Runs a command in a folder that is no project: an installer would take that project's own rules over."""
     done = subprocess.run(  # noqa: S603 - our own commands
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-SHOWN:]

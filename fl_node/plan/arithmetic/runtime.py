@@ -8,14 +8,13 @@ from collections.abc import Sequence
 
 from fl_node import codes
 from fl_node.plan.arithmetic.manifest import AveragingManifest
-from fl_node.plan.arithmetic.state import TRAINED, read_state
+from fl_node.plan.arithmetic.state import read_model, read_state
 from fl_node.plan.arithmetic.update import metrics_of, next_state
 from fl_node.plan.arithmetic.work import Worked, vector_of
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frames import Message
 from fl_node.plan.hosting import Hosted, blob, seconds
 from fl_node.plan.interface import DataSource, UpdateResult, WorkResult
-from fl_node.plan.state_codec import decode_state
 
 
 class AveragingRuntime(Hosted):
@@ -85,9 +84,7 @@ class AveragingRuntime(Hosted):
 
     def _worked(self, answer: Message) -> Worked:
         """Reads what the child did; a plan that has taken its process over may answer anything."""
-        leaves = decode_state(blob(answer))
-        trained = [leaf.array for leaf in leaves if leaf.path.startswith(TRAINED)]
-        kept = [leaf.array for leaf in leaves if not leaf.path.startswith(TRAINED)]
+        trained, kept = read_model(blob(answer))
         measured: dict[str, Sequence[float]] = {"train": self._sums(answer, "train")}
         if self.manifest.evaluation:
             measured["evaluation"] = self._sums(answer, "evaluation")

@@ -69,3 +69,14 @@ def read_state(manifest: AveragingManifest, blob: bytes) -> ModelState:
         [leaf.array for leaf in leaves if leaf.path.startswith(name)] for name in (TRAINED, KEPT, FIRST, SECOND)
     )
     return ModelState(trained, kept, first, second)
+
+
+def read_model(blob: bytes) -> tuple[Arrays, Arrays]:
+    """Reads the trained and the other weights from a blob with a model's leaves alone.
+
+    Raises:
+        PlanError: FL3020, FL3022.
+    """
+    leaves = decode_state(blob)
+    trained = [leaf.array for leaf in leaves if leaf.path.startswith(TRAINED)]
+    return trained, [leaf.array for leaf in leaves if not leaf.path.startswith(TRAINED)]

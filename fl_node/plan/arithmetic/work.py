@@ -1,7 +1,7 @@
 """From a participant's new weights and measures to its vector: delta, zero, clip, quantise, pack."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -37,7 +37,7 @@ class Worked:
     kept: Arrays
     rows: int
     held: int
-    measured: dict[str, Sequence[float]]
+    measured: Mapping[str, Sequence[float]]
 
 
 def vector_of(manifest: AveragingManifest, before: tuple[Arrays, Arrays], worked: Worked) -> bytes:

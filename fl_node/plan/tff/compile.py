@@ -1,18 +1,16 @@
 """The compiler: from a researcher's file to a plan file. Runs in the child process."""
 
 import hashlib
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 import tensorflow as tf
 import tensorflow_federated as tff
-from pydantic import ValidationError
 
 from fl_node import codes
 from fl_node.data.schema import Schema
 from fl_node.plan.container import INITIAL, pack_plan
+from fl_node.plan.described import described
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Batching, StateLeaf
 from fl_node.plan.source import PlanSource
@@ -25,7 +23,6 @@ from fl_node.plan.tff.samples import Workplace
 from fl_node.plan.tff.slots import make_layout
 from fl_node.plan.tff.structure import flatten
 from fl_node.plan.tff.weights import find_weights
-from network.errors import FedledgerError
 
 SEED: Final = 2017
 """Seeds Keras' initialisers, so that one source gives one plan."""
@@ -53,42 +50,22 @@ def build_plan(file: Path, function: str, protobuf: str) -> bytes:
 
 
 def load_source(file: Path, function: str) -> PlanSource:
-    """Imports a researcher's file and calls its function.
-
-    Raises:
-        PlanError: FL3012.
-    """
-    spec = importlib.util.spec_from_file_location(f"plan_source_{file.stem}", file)
-    if spec is None or spec.loader is None or not file.is_file():
-        raise plan_error(codes.SOURCE_UNUSABLE, "no such Python file", str(file))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-        described = getattr(module, function)()
-    except FedledgerError:
-        raise
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise plan_error(
-            codes.SOURCE_UNUSABLE, f"{'.'.join(map(str, first['loc']))} {first['msg']}", f"{file}:{function}"
-        ) from error
-    except Exception as error:
-        raise plan_error(codes.SOURCE_UNUSABLE, f"{type(error).__name__}: {error}", f"{file}:{function}") from error
-    return _as_source(described, module, file)
+    """Imports a researcher's file and calls its function; see `described`."""
+    found, module = described(file, function)
+    return _as_source(found, module, file)
 
 
-def _as_source(described: Any, module: Any, file: Path) -> PlanSource:
-    if isinstance(described, PlanSource):
-        return described
+def _as_source(found: Any, module: Any, file: Path) -> PlanSource:
+    if isinstance(found, PlanSource):
+        return found
     schema = getattr(module, "SCHEMA", None)
-    if not isinstance(described, tff.templates.IterativeProcess):
-        raise plan_error(codes.SOURCE_UNUSABLE, f"the function returns {type(described).__name__}", str(file))
+    if not isinstance(found, tff.templates.IterativeProcess):
+        raise plan_error(codes.SOURCE_UNUSABLE, f"the function returns {type(found).__name__}", str(file))
     if not isinstance(schema, Schema):
         raise plan_error(codes.SCHEMA_MISMATCH, "a bare process needs a Schema named SCHEMA beside it", str(file))
     name = "".join(letter if letter.isalnum() else "-" for letter in file.stem.lower())[:40]
     batching, unbounded = getattr(module, "BATCHING", DEFAULT_BATCHING), getattr(module, "UNBOUNDED_WEIGHTS", False)
-    return PlanSource(name, described, schema, batching, unbounded_weights=unbounded)
+    return PlanSource(name, found, schema, batching, unbounded_weights=unbounded)
 
 
 def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.data.beside import beside
-from fl_node.data.examples import Examples, load_examples
+from fl_node.data.examples import Examples
+from fl_node.data.kept import KeptExamples
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.manifest import Manifest
@@ -65,7 +65,7 @@ class LoadedPlan:
         check_plan(self._manifest, self._computations)
         self._order = SumsOrder(self._manifest, self._computations)
         self._broadcast: tuple[bytes, Any] = (b"", None)
-        self._examples: dict[Path, tuple[Any, tuple[Examples, Examples]]] = {}
+        self._rows = KeptExamples(self._manifest.schema_, self._manifest.batching.holdout_percent)
 
     def broadcast(self, state: bytes) -> Any:
         """Computes what every client gets from a state; kept until another state comes."""
@@ -79,7 +79,7 @@ class LoadedPlan:
         Returns:
             The vector in layout order, unmasked, and the metrics that these rows alone would give.
         """
-        train, holdout = self._load(data)
+        train, holdout = self._rows.load(data)
         if evaluate_only:
             train = Examples(train.features[:1], None if train.labels is None else train.labels[:1])
         batches = client_data(train, holdout, self._manifest.batching, self._computations.data_type)
@@ -93,11 +93,3 @@ class LoadedPlan:
         following, metrics = self._computations.run_update(decode_state(state), tensors)
         require_finite(following)
         return encode_state(following), metrics
-
-    def _load(self, path: Path) -> tuple[Examples, Examples]:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path, beside(path)]
-        stamp = [(file, file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
-        if self._examples.get(path, (None,))[0] != stamp:
-            manifest = self._manifest
-            self._examples[path] = (stamp, load_examples(path, manifest.schema_, manifest.batching.holdout_percent))
-        return self._examples[path][1]

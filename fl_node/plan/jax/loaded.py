@@ -1,0 +1,169 @@
+"""A plan loaded into this process: the local step on a participant's rows, and measuring them."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_node import codes
+from fl_node.data.examples import Examples
+from fl_node.data.kept import KeptExamples
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.state import KEPT, TRAINED, ModelState, read_state
+from fl_node.plan.errors import plan_error
+from fl_node.plan.frameworks import parse_manifest
+from fl_node.plan.jax.operations import check_program, read_program
+from fl_node.plan.state_codec import encode_state
+
+Sums = list[float]
+EVALUATION_ROWS: Final = 1024
+"""Rows that are measured at once; nothing depends on it but memory."""
+SEEDED: Final = "seeds"
+"""How a manifest names, among its random operations, seeds that a model's layers draw from."""
+
+
+ARGUMENTS: Final = {"work": (5, 2), "evaluate": (2, 2)}
+"""How many lists of arrays a program takes, and at most how many arrays of rows after them."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a local step gave: the model after it, the sums of what was measured on the way, training rows."""
+
+    model: bytes
+    sums: Sums
+    rows: int
+
+
+class LoadedPlan:
+    """A plan's programs, checked and ready.
+
+    Args:
+        manifest: The manifest's bytes.
+        work: The serialized pass over batches.
+        evaluate: The serialized measuring.
+
+    Raises:
+        PlanError: FL3005 or FL3006 for operations that nodes do not run, FL3013 for what is no program, FL3003 or
+            FL3010 for parts that do not agree.
+    """
+
+    def __init__(self, manifest: bytes, work: bytes, evaluate: bytes) -> None:
+        parsed = parse_manifest(manifest)
+        if not isinstance(parsed, AveragingManifest):
+            raise plan_error(codes.BAD_MANIFEST, "no plan of this framework", "manifest.json")
+        self.manifest = parsed
+        programs = {"work": read_program("work", work), "evaluate": read_program("evaluate", evaluate)}
+        drawn = {name: check_program(name, program) for name, program in programs.items()}
+        (_, _, _, self._seeds, self._optimiser, *_), _ = signature(programs["work"], "work")
+        if (*drawn["work"], *([SEEDED] if self._seeds else [])) != self.manifest.random_ops:
+            raise plan_error(codes.BAD_MANIFEST, "the random operations of the client's work are others")
+        check_signatures(self.manifest, programs)
+        self._work, self._evaluate = jax.jit(programs["work"].call), jax.jit(programs["evaluate"].call)
+        self._rows = KeptExamples(self.manifest.schema_, self.manifest.batching.holdout_percent)
+
+    def work(self, state: bytes, data: Path) -> Step:
+        """Trains on the training rows under a path."""
+        return self.train(state, self._rows.load(data)[0])
+
+    def evaluate(self, state: bytes, data: Path) -> tuple[Sums, int]:
+        """Measures a state on the hold-out rows under a path; the sums of each measure, and how many rows."""
+        rows = self._rows.load(data)[1]
+        return self.measure(state, rows), rows.rows
+
+    def train(self, state: bytes, rows: Examples) -> Step:
+        """Trains on rows: whole batches, then the rest, as often as the plan says."""
+        base = read_state(self.manifest, state)
+        starting = [np.zeros(array.shape, array.dtype) for array in self._optimiser]
+        carry: Any = (base.trained, base.kept, self._drawn(state), starting)
+        sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
+        for _ in range(self.manifest.batching.epochs):
+            for batches in batched(rows, self.manifest.batching.batch):
+                *carry, measured = self._work(base.trained, *carry, *batches)
+                for held, values in zip(sums, measured, strict=True):
+                    held.extend(np.asarray(values, np.float64).tolist())
+        trained, kept = ([np.asarray(array) for array in arrays] for arrays in carry[:2])
+        return Step(encode_state(ModelState(trained, kept).leaves()), list(map(math.fsum, sums)), rows.rows)
+
+    def measure(self, state: bytes, rows: Examples) -> Sums:
+        """Measures a state on rows; the sums of each measure."""
+        base = read_state(self.manifest, state)
+        sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
+        for start in range(0, rows.rows, EVALUATION_ROWS):
+            part = [column[start : start + EVALUATION_ROWS] for column in columns(rows)]
+            for held, value in zip(sums, self._evaluate(base.trained, base.kept, *part), strict=True):
+                held.append(float(value))
+        return list(map(math.fsum, sums))
+
+    def _drawn(self, state: bytes) -> list[NDArray[np.uint32]]:
+        """Seeds that differ from round to round, and follow from the state alone."""
+        digests = [hashlib.sha256(state + bytes([at])).digest()[:8] for at in range(len(self._seeds))]
+        return [np.frombuffer(digest, np.uint32) for digest in digests]
+
+
+def columns(rows: Examples) -> list[NDArray[Any]]:
+    """What a program takes of rows: features, and labels where there are any."""
+    return [rows.features] if rows.labels is None else [rows.features, rows.labels]
+
+
+def batched(rows: Examples, size: int) -> Iterator[list[NDArray[Any]]]:
+    """Yields all whole batches at once, then the rows that are left as one smaller batch."""
+    whole = rows.rows // size * size
+    parts = [(0, whole, size), (whole, rows.rows, rows.rows - whole)]
+    for start, end, batch in parts:
+        if end > start:
+            yield [column[start:end].reshape(-1, batch, *column.shape[1:]) for column in columns(rows)]
+
+
+def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any]) -> None:
+    """Checks that programs take and give what the manifest says.
+
+    Raises:
+        PlanError: FL3010.
+    """
+    trained, kept = (
+        [(leaf.shape, leaf.dtype) for leaf in manifest.state if leaf.path.startswith(name)] for name in (TRAINED, KEPT)
+    )
+    label, width = manifest.schema_.label_dtype, manifest.schema_.width
+    rows = [((width,), "float32"), *([] if label is None else [((), label.name)])]
+    sums = [((), "float32")] * len(manifest.averaging.measured)
+    (base, weights, moments, seeds, optimiser, *batches), given = signature(programs["work"], "work")
+    (weighed, beside, *batch), measured = signature(programs["evaluate"], "evaluate")
+    agree = (
+        [specs(part) for part in (base, weights, moments, weighed, beside)] == [trained, trained, kept, trained, kept]
+        and specs(batches, 2) == specs(batch, 1) == rows
+        and [specs(part) for part in given[:-1]] == [specs(part) for part in (weights, moments, seeds, optimiser)]
+        and specs(given[-1], 1) == specs(measured) == sums
+    )
+    if not agree:
+        raise plan_error(codes.SCHEMA_MISMATCH, "the programs do not take or give what the manifest says")
+
+
+def signature(program: Any, name: str) -> tuple[list[Any], Any]:
+    """Returns a program's arguments and results, as shapes and types.
+
+    Raises:
+        PlanError: FL3010 where they are not such as this project's compiler makes.
+    """
+    arguments, named = jax.tree.unflatten(program.in_tree, program.in_avals)
+    results = jax.tree.unflatten(program.out_tree, program.out_avals)
+    lists, batches = ARGUMENTS[name]
+    form = [isinstance(part, list) for part in arguments[:lists]]
+    if named or form != [True] * lists or len(arguments) not in range(lists + 1, lists + batches + 1):
+        raise plan_error(codes.SCHEMA_MISMATCH, f"{name} takes other arguments")
+    if not isinstance(results, list | tuple) or not results:
+        raise plan_error(codes.SCHEMA_MISMATCH, f"{name} gives other results")
+    return list(arguments), results
+
+
+def specs(values: Any, without: int = 0) -> list[Any]:
+    """Shapes, without their first dimensions, and types; of what is no list of arrays, nothing."""
+    if not isinstance(values, list | tuple) or not all(hasattr(value, "shape") for value in values):
+        return [None]
+    return [(value.shape[without:], str(value.dtype)) for value in values]

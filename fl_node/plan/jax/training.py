@@ -1,0 +1,120 @@
+"""What a researcher's file returns: a model, a loss, an optimiser, and what the plan says about data and limits.
+
+def plan() -> Training:
+return Training("tumour", network(), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), …)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from fl_node.data.schema import Schema
+from fl_node.plan.arithmetic.manifest import Server
+from fl_node.plan.manifest import Batching, Quantisation
+
+Tree = Any
+"""Weights, their gradients or an optimiser's state: a tree of arrays."""
+
+Measure = Callable[[Any, Any], Any]
+"""From labels and outputs to one number for each row, [batch]."""
+
+
+@dataclass(frozen=True)
+class Functions:
+    """A model in plain JAX.
+
+    Attributes:
+        weights: The weights to begin with, a tree of float32 arrays.
+        apply: From weights and features, float32[batch, schema.width], to outputs.
+    """
+
+    weights: Tree
+    apply: Callable[[Tree, Any], Any]
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How a participant moves the weights by a gradient.
+
+    Attributes:
+        start: From weights to the optimiser's state, which begins as zeros in every round.
+        step: From gradients, state and weights to the new weights and state.
+    """
+
+    start: Callable[[Tree], Tree]
+    step: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything about a plan.
+
+    Attributes:
+        name: Short name, [a-z0-9-].
+        model: A built Keras model, or `Functions`; its weights are the ones to begin with, pretrained or not.
+        loss: A Keras loss, or a `Measure`. Its values may have any sign.
+        optimiser: What a participant trains with; `sgd` and `adam` make them.
+        schema: What a participant's rows look like. Without a label the features are the labels (autoencoders).
+        batching: Rows a batch, passes a round, share of rows held out.
+        quantisation: How updates are clipped and quantised.
+        metrics: Name → `Measure`, beside the loss; their means over rows are published.
+        server: What the server does with the mean update.
+        cohort_max: The largest cohort; the slots must hold its sums.
+        proximal: FedProx's μ, decimal text: how strongly a participant is held to the weights that it began with.
+        moments_clip: Norm that the change of weights that are not trained (BatchNorm's moments) is clipped to.
+    """
+
+    name: str
+    model: Any
+    loss: Any
+    optimiser: Optimiser
+    schema: Schema
+    batching: Batching
+    quantisation: Quantisation
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    server: Server = field(default_factory=Server)
+    cohort_max: int = 8
+    proximal: str = "0"
+    moments_clip: str = "100"
+
+
+def sgd(rate: float, momentum: float = 0.0) -> Optimiser:
+    """Stochastic gradient descent; with momentum, m ← momentum · m + g and w ← w - rate · m."""
+    if not momentum:
+        return Optimiser(lambda _: (), lambda g, state, w: (jax.tree.map(lambda a, b: a - rate * b, w, g), state))
+
+    def step(gradients: Tree, state: Tree, weights: Tree) -> tuple[Tree, Tree]:
+        state = jax.tree.map(lambda m, g: momentum * m + g, state, gradients)
+        return jax.tree.map(lambda w, m: w - rate * m, weights, state), state
+
+    return Optimiser(lambda weights: jax.tree.map(jnp.zeros_like, weights), step)
+
+
+def adam(rate: float, first: float = 0.9, second: float = 0.999, floor: float = 1e-7) -> Optimiser:
+    """Adam (Kingma and Ba, ICLR 2015), with its corrections for moments that begin as zeros."""
+
+    def start(weights: Tree) -> Tree:
+        return (
+            jax.tree.map(jnp.zeros_like, weights),
+            jax.tree.map(jnp.zeros_like, weights),
+            jnp.zeros((), jnp.float32),
+        )
+
+    def step(gradients: Tree, state: Tree, weights: Tree) -> tuple[Tree, Tree]:
+        mean, square, number = state
+        number = number + 1
+        mean = jax.tree.map(lambda m, g: first * m + (1 - first) * g, mean, gradients)
+        square = jax.tree.map(lambda v, g: second * v + (1 - second) * g * g, square, gradients)
+        length = rate * jnp.sqrt(1 - second**number) / (1 - first**number)
+        moved = jax.tree.map(lambda w, m, v: w - length * m / (jnp.sqrt(v) + floor), weights, mean, square)
+        return moved, (mean, square, number)
+
+    return Optimiser(start, step)
+
+
+def accuracy(labels: Any, outputs: Any) -> Any:
+    """Whether the largest of a row's outputs is its label's."""
+    return (jnp.argmax(outputs, axis=-1) == labels).astype(jnp.float32)

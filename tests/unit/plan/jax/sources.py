@@ -1,0 +1,148 @@
+"""Trainings of every kind, and what the compiler refuses. Imported only where JAX runs."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import keras
+
+from fl_node.data.schema import Column, Label, Schema
+from fl_node.plan.arithmetic.manifest import Server
+from fl_node.plan.jax.training import Functions, Training, accuracy, adam, sgd
+from fl_node.plan.manifest import Batching, Quantisation
+
+COLUMNS = tuple(Column(name=name) for name in ("a", "b", "c"))
+ROWS = Schema(columns=COLUMNS, label=Label(name="kind", values=("no", "yes")))
+NUMBERS = Schema(columns=COLUMNS, label=Label(name="size", type="float"))
+BATCHING = Batching(batch=4, epochs=2, holdout_percent=20)
+QUANTISATION = Quantisation(bits=16, clip="2", zero_above="10", weight_cap=64)
+CROSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+COMMON = {"schema": ROWS, "batching": BATCHING, "quantisation": QUANTISATION, "metrics": {"accuracy": accuracy}}
+
+
+def network(*layers, width=3):
+    return keras.Sequential([keras.layers.Input((width,)), *layers])
+
+
+def average():
+    model = network(keras.layers.Dense(5, "relu"), keras.layers.Dense(2))
+    return Training("average", model, CROSS, sgd(0.1), **COMMON)
+
+
+def normalised():
+    """BatchNorm, dropout, regularisation and Adam; FedAdam at the server."""
+    dense = keras.layers.Dense(4, "relu", kernel_regularizer="l2")
+    model = network(dense, keras.layers.BatchNormalization(), keras.layers.Dropout(0.2), keras.layers.Dense(2))
+    server = Server(kind="fedadam", rate="0.05")
+    return Training("normalised", model, CROSS, adam(0.01), server=server, proximal="0.5", **COMMON)
+
+
+def pair():
+    """A regression in plain JAX, unweighted, whose loss falls below zero; without a hold-out."""
+
+    def apply(weights, rows):
+        return rows @ weights["slope"] + weights["height"]
+
+    def loss(sizes, found):
+        return jnp.log((found - sizes) ** 2 + 1e-3)
+
+    return Training(
+        "pair",
+        Functions({"slope": jnp.zeros(3), "height": jnp.zeros(())}, apply),
+        loss,
+        sgd(0.01, momentum=0.5),
+        NUMBERS,
+        Batching(batch=7, epochs=1, holdout_percent=0),
+        Quantisation(bits=24, clip="2"),
+        server=Server(kind="fedyogi", rate="0.1"),
+    )
+
+
+def pictures():
+    """Convolution and pooling over rows that are reshaped."""
+    layers = keras.layers
+    model = network(
+        layers.Reshape((4, 4, 1)),
+        layers.Conv2D(2, 2, activation="relu"),
+        layers.MaxPooling2D((2, 1)),
+        layers.Flatten(),
+        layers.LayerNormalization(),
+        layers.Dense(2),
+        width=16,
+    )
+    schema = Schema(columns=tuple(Column(name=f"p{at}") for at in range(16)), label=ROWS.label)
+    return Training("pictures", model, CROSS, sgd(0.1), **COMMON | {"schema": schema})
+
+
+def recurrent():
+    """A network that remembers, which must compile; nobody trains it here."""
+    layers = keras.layers
+    model = network(layers.Reshape((3, 1)), layers.LSTM(2), layers.Dense(2))
+    return Training("recurrent", model, CROSS, sgd(0.1), **COMMON)
+
+
+GOOD = (average, normalised, pair, pictures, recurrent)
+
+
+def another_width():
+    return Training("wide", network(keras.layers.Dense(2), width=5), CROSS, sgd(0.1), **COMMON)
+
+
+def not_built():
+    return Training("none", keras.Sequential([keras.layers.Dense(2)]), CROSS, sgd(0.1), **COMMON)
+
+
+def no_model():
+    return Training("none", object(), CROSS, sgd(0.1), **COMMON)
+
+
+def calls_back():
+    def loss(labels, outputs):
+        jax.debug.callback(lambda: Path("/tmp/x").touch())
+        return CROSS.call(labels, outputs)
+
+    return Training("calls", network(keras.layers.Dense(2)), loss, sgd(0.1), **COMMON)
+
+
+def library_call():
+    def loss(labels, outputs):
+        square = outputs.T @ outputs + jnp.eye(2)
+        return CROSS.call(labels, outputs) + jnp.linalg.cholesky(square).sum()
+
+    return Training("library", network(keras.layers.Dense(2)), loss, sgd(0.1), **COMMON)
+
+
+def whole_numbers():
+    pair = Functions({"w": jnp.zeros((3, 2)), "n": jnp.zeros((), jnp.int32)}, lambda weights, rows: rows @ weights["w"])
+    return Training("whole", pair, CROSS, sgd(0.1), **COMMON)
+
+
+def always_zeroed():
+    limited = COMMON | {"quantisation": Quantisation(bits=16, clip="2", zero_above="0.000001")}
+    return Training("zeroed", network(keras.layers.Dense(2)), CROSS, sgd(0.1), **limited)
+
+
+def diverges():
+    return Training("far", network(keras.layers.Dense(2)), CROSS, sgd(1e38, momentum=0.9), **COMMON)
+
+
+def no_training():
+    return 7
+
+
+def broken():
+    raise ValueError("the researcher's own fault")
+
+
+BAD = (
+    another_width,
+    not_built,
+    no_model,
+    calls_back,
+    library_call,
+    whole_numbers,
+    always_zeroed,
+    diverges,
+    no_training,
+    broken,
+)

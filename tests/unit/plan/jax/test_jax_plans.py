@@ -1,0 +1,247 @@
+"""Plans on JAX, from the compiler to the next state; JAX's environment is installed for them where it is not here."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fl_node.canonical import canonical_json
+from fl_node.data.errors import DataError
+from fl_node.plan.arithmetic.runtime import AveragingRuntime
+from fl_node.plan.arithmetic.state import read_model
+from fl_node.plan.arithmetic.update import next_state
+from fl_node.plan.cli import warnings
+from fl_node.plan.container import Plan, load_plan, pack_plan
+from fl_node.plan.errors import PlanError
+from fl_node.plan.frameworks import JAX
+from fl_node.plan.runtime import DataSource, open_plan
+from fl_node.secagg.layout import Layout
+from fl_node.secagg.simulation import session_of, simulate
+from tests.unit.plan.conftest import ROOT, add
+
+pytestmark = pytest.mark.jax
+PATIENCE_S = 600
+NAMES = ("average", "normalised", "pair", "pictures")
+
+
+class Reference:
+    """What `reference.py` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+
+    def plan(self, name: str) -> Path:
+        return self.folder / f"{name}.flplan"
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    assert JAX.environment
+    JAX.environment.install()
+    folder = tmp_path_factory.mktemp("jax-reference")
+    variables = {**os.environ, **JAX.environment.settings, "PYTHONPATH": str(ROOT)}
+    command = [JAX.environment.python, "-m", "tests.unit.plan.jax.reference", folder]
+    done = subprocess.run(
+        command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return Reference(folder)
+
+
+@pytest.fixture(scope="session")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of four participants: their own rows, with labels of both kinds, for every plan's schema."""
+    folder, draw = tmp_path_factory.mktemp("jax-rows"), np.random.default_rng(3)
+    for participant in range(4):
+        for kind, width, header in (("few", 3, "a,b,c"), ("many", 16, ",".join(f"p{at}" for at in range(16)))):
+            features = draw.normal(size=(23 + participant, width))
+            lines = [
+                f"{','.join(f'{value:.4f}' for value in row)},{'yes' if row[0] > 0 else 'no'},{row.sum():.4f}"
+                for row in features
+            ]
+            text = "\n".join([f"{header},kind,size", *lines])
+            (folder / f"{kind}-{participant}.csv").write_text(f"{text}\n")
+    return folder
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def runtime(request: pytest.FixtureRequest, reference: Reference, rows: Path) -> Iterator[AveragingRuntime]:
+    found = open_plan(reference.plan(request.param), data=rows)
+    assert isinstance(found, AveragingRuntime)
+    with found:
+        yield found
+
+
+def files(runtime: AveragingRuntime, rows: Path) -> list[DataSource]:
+    kind = "many" if runtime.manifest.name == "pictures" else "few"
+    return [DataSource(path) for path in sorted(rows.glob(f"{kind}-*"))]
+
+
+def masked_sum(runtime: AveragingRuntime, state: bytes, vectors: list[bytes], survivors: list[int]) -> bytes:
+    """The survivors' sum by real secure aggregation; the others drop out after sharing their keys."""
+    layout = Layout.parse(canonical_json(runtime.manifest.layout.model_dump(mode="json")))
+    digests = {"plan": bytes.fromhex(runtime.digest), "base_state": hashlib.sha256(state).digest()}
+    session = session_of(layout, len(vectors), **digests)
+    gone = [name for place, name in enumerate(session.cohort) if place not in survivors]
+    return bytes(simulate(session, dict(zip(session.cohort, vectors, strict=True)), {"updates": gone}).vector)
+
+
+def test_rounds_with_masks_and_dropouts_give_bit_for_bit_what_rounds_without_give(
+    runtime: AveragingRuntime, rows: Path
+):
+    state, losses = runtime.initialize(), []
+    runtime.prepare(state)
+    for survivors in ([0, 1, 2, 3], [0, 2, 3], [1, 2, 3]):
+        works = [runtime.work(state, data) for data in files(runtime, rows)]
+        plain = add(runtime.manifest.layout, [works[at].vector for at in survivors])
+        masked = masked_sum(runtime, state, [work.vector for work in works], survivors)
+        counts = [works[at].examples for at in survivors]
+        result = runtime.update(state, masked, counts)
+        assert (result.state, result.metrics) == next_state(runtime.manifest, state, plain, counts)
+        assert result.metrics.keys() == set(runtime.manifest.metrics)
+        assert runtime.compare_states(result.state, runtime.update(state, plain, counts).state) == 0
+        assert result.state != state
+        losses.append(result.metrics["train/loss"])
+        state = result.state
+    assert losses[-1] < losses[0]
+
+
+def test_work_gives_the_same_vector_twice_and_counts_training_rows(runtime: AveragingRuntime, rows: Path):
+    data = files(runtime, rows)[0]
+    first, second = (runtime.work(runtime.initialize(), data) for _ in range(2))
+    assert first.vector == second.vector
+    held = first.metrics.get("evaluation/num_examples", 0)
+    assert (first.examples + held, bool(held)) == (23, runtime.manifest.evaluation)
+    assert first.metrics["train/num_examples"] == first.examples
+
+
+def test_evaluation_measures_the_base_model_on_the_holdout(runtime: AveragingRuntime, rows: Path):
+    data, state = files(runtime, rows)[1], runtime.initialize()
+    found, worked = runtime.evaluate(state, data), runtime.work(state, data).metrics
+    if not runtime.manifest.evaluation:
+        assert found == {}
+        return
+    assert found.keys() == {"loss", "accuracy", "num_examples"}
+    for name, value in found.items():
+        assert value == pytest.approx(worked[f"evaluation/{name}"], abs=2**-16)
+
+
+def test_a_child_that_holds_the_plan_is_shut_in(runtime: AveragingRuntime):
+    runtime.prepare(runtime.initialize())
+    assert runtime._child
+    held = runtime._child.confinement()
+    assert (held.files, held.syscalls) == ("landlock", "seccomp")
+
+
+def test_the_exported_pass_trains_as_batches_one_after_the_other_do(reference: Reference, tmp_path: Path):
+    lines = [f"{3 * at / 33},{(3 * at + 1) / 33},{(3 * at + 2) / 33},{'yes' if at % 2 else 'no'}" for at in range(11)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,c,kind", *lines]) + "\n")
+    program = """
+import sys, numpy as np
+from pathlib import Path
+from fl_node.plan.container import load_plan
+from fl_node.plan.jax.loaded import LoadedPlan
+from fl_node.data.examples import Examples
+plan = load_plan(Path(sys.argv[1]))
+loaded = LoadedPlan(plan.manifest.canonical(), *plan.computations.values())
+rows = Examples((np.arange(33, dtype=np.float32) / 33).reshape(11, 3), np.arange(11, dtype=np.int32) % 2)
+sys.stdout.buffer.write(loaded.train(plan.initial_state, rows).model)
+"""
+    assert JAX.environment
+    variables = {**os.environ, **JAX.environment.settings, "PYTHONPATH": str(ROOT)}
+    command = [JAX.environment.python, "-c", program, reference.plan("average")]
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, check=True, timeout=PATIENCE_S)
+    trained, kept = read_model(done.stdout)
+    assert kept == []
+    for found, expected in zip(trained, reference.report["directly"], strict=True):
+        assert found.ravel() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    {
+        "another_width": "FL3013",
+        "not_built": "FL3012",
+        "no_model": "FL3012",
+        "calls_back": "FL3013: the model cannot be exported",
+        "library_call": "FL3005: operation stablehlo.custom_call",
+        "whole_numbers": "FL3009",
+        "always_zeroed": "FL3014: the update of made-up rows lies beyond zero_above",
+        "diverges": "FL3014",
+        "no_training": "FL3012",
+        "broken": "FL3012: ValueError: the researcher's own fault",
+    }.items(),
+)
+def test_a_source_that_is_no_plan_is_refused_with_a_code(name: str, refused: str, reference: Reference):
+    assert reference.report["bad"][name].startswith(refused)
+
+
+def test_one_source_gives_one_plan_that_says_nothing_of_where_it_was_built(reference: Reference):
+    assert reference.report["again"]
+    raw = reference.plan("average").read_bytes()
+    assert str(ROOT).encode() not in raw
+    assert b"sources.py" not in raw
+
+
+def changed(plan: Plan, folder: Path, *, work: bytes | None = None, **changes: object) -> Path:
+    """Writes a well-formed plan with another program or another manifest."""
+    programs = {f"{name}.stablehlo": raw for name, raw in plan.computations.items()}
+    held = programs | {"initial.state": plan.initial_state} | ({"work.stablehlo": work} if work else {})
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
+    path = folder / "changed.flplan"
+    path.write_bytes(pack_plan(plan.manifest.model_copy(update={"files": digests, **changes}), held))
+    return path
+
+
+def refused(path: Path, rows: Path, match: str) -> None:
+    with open_plan(path, data=rows) as runtime, pytest.raises(PlanError, match=match):
+        runtime.prepare(runtime.initialize())
+
+
+def test_plans_that_were_tampered_with_are_refused_with_codes(reference: Reference, rows: Path, tmp_path: Path):
+    plan = load_plan(reference.plan("average"))
+    library = (reference.folder / "library.stablehlo").read_bytes()
+    whole, other = plan.computations["work"], load_plan(reference.plan("pictures")).computations["work"]
+    refused(changed(plan, tmp_path, work=library), rows, "FL3005: operation stablehlo.custom_call .* in work")
+    refused(changed(plan, tmp_path, work=whole[: len(whole) // 2]), rows, "FL3013: work cannot be read")
+    refused(changed(plan, tmp_path, work=other), rows, "FL3010")
+    refused(changed(plan, tmp_path, random_ops=("seeds",)), rows, "FL3003: the random operations")
+    refused(changed(plan, tmp_path, framework_version="0.9.0"), rows, r"FL3004: the plan needs jax 0\.9\.0")
+    truncated = tmp_path / "truncated.flplan"
+    truncated.write_bytes(reference.plan("average").read_bytes()[:-100])
+    with pytest.raises(PlanError, match="FL3001"):
+        open_plan(truncated)
+
+
+def test_voters_are_warned_of_moments_and_of_seeds(reference: Reference):
+    found = " ".join(warnings(load_plan(reference.plan("normalised")).manifest))
+    assert "8 numbers that are not trained" in found
+    assert "draws at random (seeds)" in found
+    assert warnings(load_plan(reference.plan("average")).manifest) == []
+
+
+def test_without_the_runtime_an_organisation_still_attests_but_does_not_train(
+    reference: Reference, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with open_plan(reference.plan("average"), data=rows) as complete:
+        state = complete.initialize()
+        work = complete.work(state, DataSource(rows / "few-0.csv"))
+    monkeypatch.setenv("FEDLEDGER_RUNTIMES", str(tmp_path))
+    with open_plan(reference.plan("average")) as bare:
+        bare.prepare(state)
+        assert bare.update(state, work.vector, [work.examples]) == complete.update(state, work.vector, [work.examples])
+        with pytest.raises(PlanError, match="FL3047"):
+            bare.work(state, DataSource(rows / "few-0.csv"))
+
+
+def test_rows_that_do_not_fit_are_refused_by_the_child(reference: Reference, tmp_path: Path):
+    (tmp_path / "rows.csv").write_text("a,b,c,kind\n1,2,x,no\n")
+    with open_plan(reference.plan("average"), data=tmp_path) as runtime, pytest.raises(DataError, match="FL3104"):
+        runtime.work(runtime.initialize(), DataSource(tmp_path / "rows.csv"))

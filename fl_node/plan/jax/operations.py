@@ -57,7 +57,7 @@ def read_program(name: str, raw: bytes) -> export.Exported:
 
 
 def stripped(program: export.Exported) -> export.Exported:
-    """Takes the names of source files out of a program: they tell where it was built, and differ from build to build."""
+    """Takes the names of source files out of a program: they tell where it was built, and differ between builds."""
     with make_ir_context() as context:
         version = stablehlo.get_version_from_compatibility_requirement(COMPATIBLE)
         module = stablehlo.deserialize_portable_artifact(context, program.mlir_module_serialized)

@@ -22,6 +22,7 @@ REPLAY_FAILED: Final = "FL5043"
 REPLAY_RESPONSE: Final = "FL5044"
 AGGREGATE: Final = "FL5050"
 LINEAGE: Final = "FL5051"
+STATE: Final = "FL5052"
 EXPIRED: Final = "FL5060"
 HEIGHT: Final = "FL5070"
 REWRITTEN: Final = "FL5071"
@@ -60,6 +61,7 @@ CATALOGUE: Final = {
     REPLAY_RESPONSE: Entry("The rules give another response than was committed.", ""),
     AGGREGATE: Entry("A published aggregate is not the verified sum.", ""),
     LINEAGE: Entry("A model does not follow from the initial state.", ""),
+    STATE: Entry("A model is not what its sum gives, though its plan's step is exact.", ""),
     EXPIRED: Entry("A certificate was used after its expiry.", ""),
     HEIGHT: Entry("Other organisations do not stand at the same block.", ""),
     REWRITTEN: Entry(

@@ -1,22 +1,25 @@
-"""Whether every published model follows from the plan's initial state, and which blobs nobody saw again."""
+"""Whether every published model follows from the plan's initial state and its sum, and which blobs nobody saw again."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from audit.fabric.state import State
+from audit.verify.derive import Blobs, check_states
 from audit.verify.execute import COUNTED
 from audit.verify.story import Reader, lineage_breaks, training_story
 from audit.verify.verdict import Rule, Unchecked, Verdict
 
 
-def check_models(verdict: Verdict, state: State, reader: Reader) -> None:
+def check_models(verdict: Verdict, state: State, reader: Reader, blobs: Blobs) -> None:
     """Add to a verdict what holds of each training's models."""
     if not any(event["name"] == "Founded" for event in state.events()):
         verdict.leave(Unchecked.NO_FEDERATION, chaincode=reader.chaincode)
         return
     plans = {plan["plan"]: plan for plan in reader.items("ListPlans")}
     for entry in reader.items("ListTrainings"):
-        check_lineage(verdict, training_story(reader, entry), plans)
+        training = training_story(reader, entry)
+        check_lineage(verdict, training, plans)
+        check_states(verdict, state, training, blobs)
 
 
 def count_unseen(verdict: Verdict, state: State) -> None:

@@ -58,6 +58,8 @@ class Replayer:
 
     def __init__(self, binary: Path, state: ComparedState, blobs: Path | None = None) -> None:
         self._process = subprocess.Popen([str(binary)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self.blobs = blobs
+        """The folder of blobs that are at hand, None where there is none."""
         entries = [[key, _text(value)] for key, value in state.entries]
         self._send({"state": entries, "blobs": str(blobs) if blobs else None})
 

@@ -15,6 +15,7 @@ from audit.evidence.blobs import gather
 from audit.evidence.fetch import FetchError, fetched_height, parse_block, read_block, read_raw, stored_blocks
 from audit.fabric.state import State
 from audit.fabric.wire import header_hash
+from audit.verify.derive import Blobs
 from audit.verify.models import check_models, count_unseen
 from audit.verify.replay import ComparedState, Replayer, ReplayError
 from audit.verify.story import Reader
@@ -210,7 +211,8 @@ def complete(auditor: Auditor, state: State, replayer: Replayer | None) -> Verdi
         verdict.leave(Unchecked.RULES_NOT_RUN)
     if replayer is not None:
         try:
-            check_models(verdict, state, Reader(replayer, verdict.channel, auditor.chaincode))
+            reader = Reader(replayer, verdict.channel, auditor.chaincode)
+            check_models(verdict, state, reader, Blobs(replayer.blobs))
         except (ReplayError, LookupError, TypeError, ValueError) as error:
             # The rules cannot read what others than they have written; the failures above say who wrote it where.
             verdict.leave(Unchecked.UNREADABLE, error=error)

@@ -28,6 +28,7 @@ class Rule(StrEnum):
     REPLAY_RESPONSE = codes.REPLAY_RESPONSE
     AGGREGATE = codes.AGGREGATE
     LINEAGE = codes.LINEAGE
+    STATE = codes.STATE
     EXPIRED = codes.EXPIRED
     HEIGHT = codes.HEIGHT
     REWRITTEN = codes.REWRITTEN
@@ -52,6 +53,7 @@ TITLES = {
     Rule.REPLAY_RESPONSE: "the rules give the responses that were committed",
     Rule.AGGREGATE: "published aggregates are the verified sums",
     Rule.LINEAGE: "every model follows from the initial state",
+    Rule.STATE: "models of exact plans are what their sums give, bit for bit",
     Rule.EXPIRED: "no certificate was used after its expiry",
     Rule.HEIGHT: "other organisations stand at the same block",
     Rule.REWRITTEN: "no block differs from one that an earlier audit verified",
@@ -74,6 +76,7 @@ class Unchecked(StrEnum):
     SUM = "sum"
     UPDATE = "update"
     SEALED = "sealed"
+    STATE = "state"
     NO_FEDERATION = "no-federation"
     UNREADABLE = "unreadable"
     RULES_NOT_RUN = "rules-not-run"
@@ -100,6 +103,7 @@ REASONS = {
     Unchecked.SUM: (Rule.AGGREGATE, "the sum of {attempt} was not recomputed: its masked updates are not at hand"),
     Unchecked.UPDATE: (Rule.AGGREGATE, "{count} masked updates were not at hand when committed to"),
     Unchecked.SEALED: (Rule.AGGREGATE, "{count} bundles of sealed shares were not at hand when committed to"),
+    Unchecked.STATE: (Rule.STATE, "the step from sum to model of {attempt} was not made again: {why}"),
     Unchecked.NO_FEDERATION: (
         Rule.LINEAGE,
         "{chaincode} founded no federation in these blocks: there was no vote, sum or model to check",
@@ -123,8 +127,14 @@ REASONS = {
     ),
 }
 """The rule that each leaves unchecked, and the sentence that says so."""
+ATTESTED = (
+    "A majority of organisations attested the step from each sum to the next model; the audit does not train again."
+)
+DERIVED = (
+    "Of {steps} steps from a sum to the next model the audit made {derived} again, bit for bit. A majority of "
+    "organisations attested each; only a plan's framework can repeat the others, or their plan file was not at hand."
+)
 BEYOND = (
-    "A majority of organisations attested the step from each sum to the next model; the audit does not train again.",
     "What data a participant trained on, the vetting vote and the participant's own signature vouch for.",
     "Metrics are what the aggregator published and a majority of organisations let stand.",
 )
@@ -176,6 +186,10 @@ class Verdict:
     genesis_hash: str = ""
     held: dict[str, int] = field(default_factory=dict)
     """How often each rule was checked and held, by its code. A rule that was never checked is not in it."""
+    steps: int = 0
+    """How many rounds ended with a model."""
+    derived: int = 0
+    """Of how many of them the step from sum to model was made again. Invariant: at most `steps`."""
     failures: list[Finding] = field(default_factory=list)
     """Invariant: every write of the rules' namespace that is not theirs stands here, with its block."""
     warnings: list[Finding] = field(default_factory=list)
@@ -219,7 +233,8 @@ class Verdict:
     @property
     def beyond(self) -> tuple[str, ...]:
         """What no audit of this ledger can show."""
-        return (*BEYOND, SINGLE_ORDERER) if self.quorum == 1 else BEYOND
+        step = DERIVED.format(steps=self.steps, derived=self.derived) if self.derived else ATTESTED
+        return (step, *BEYOND, *([SINGLE_ORDERER] if self.quorum == 1 else []))
 
     @property
     def signed(self) -> str:
@@ -244,6 +259,7 @@ class Verdict:
             "warnings": [f.as_json() for f in self.warnings],
             "unchecked": [f.as_json() for f in self.unchecked],
             "orderer_signatures": self.quorum,
+            "models": {"steps": self.steps, "derived": self.derived},
             "beyond": list(self.beyond),
         }
 

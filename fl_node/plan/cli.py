@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from fl_node.plan.arithmetic.averaging import KEPT
 from fl_node.plan.arithmetic.manifest import AveragingManifest
-from fl_node.plan.arithmetic.state import KEPT
 from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.frameworks import Framework
 from fl_node.plan.manifest import Manifest

@@ -17,6 +17,7 @@ from fl_node.clock import now_ms
 from fl_node.errors import NodeError
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import LedgerError
+from fl_node.ledger.decimals import decimal
 from fl_node.ledger.records import Proposal, Round, Training
 from fl_node.plan.errors import PlanError
 from fl_node.plan.pool import Workshop
@@ -29,12 +30,9 @@ from network import contract_codes
 from network.topology import Consortium
 
 log = structlog.get_logger("aggregator")
-DECIMALS: Final = 9
 METRIC_TOLERANCE: Final = 1e-6
 PATIENCE_S: Final = 120.0
 PATIENCE_LEAST_S: Final = 1.0
-LARGEST_PLAIN: Final = 1e22
-"""Metrics from here on are written with an exponent: the ledger takes at most 32 digits before the point."""
 FOLLOWS_FROM_THE_SUM: Final = frozenset(
     {
         codes.STATE_NOT_FINITE,
@@ -230,11 +228,3 @@ def same_metrics(mine: Mapping[str, float], published: Mapping[str, str]) -> boo
         math.isclose(value, float(published[name]), rel_tol=METRIC_TOLERANCE, abs_tol=METRIC_TOLERANCE)
         for name, value in mine.items()
     )
-
-
-def decimal(value: float) -> str:
-    """Return a finite metric as the ledger takes it: at most nine decimal places, or an exponent where it is large."""
-    if abs(value) >= LARGEST_PLAIN:
-        return repr(float(value))
-    text = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text

@@ -1,6 +1,7 @@
 """What an audit leaves unchecked hides nothing: beside every unchecked outcome, a foreign write is found."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,12 @@ RECORDER = Path(__file__).resolve().parents[2] / "chaincode" / "cmd" / "replay" 
 
 def look(ledger: Ledger, chain: Chain, case: Case, scratch: Path) -> Verdict:
     blobs = [held_blobs(ledger.run)] if case.blobs else []
+    if case.beside:
+        name = sha256(case.beside).hexdigest()
+        blob = scratch / "beside" / name[:2] / name
+        blob.parent.mkdir(parents=True)
+        blob.write_bytes(case.beside)
+        blobs.append(scratch / "beside")
     verdict = audited(ledger, chain, blobs, scratch, pin=case.pin, rules=case.rules)
     case.ask(verdict)
     return verdict

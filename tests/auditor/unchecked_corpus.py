@@ -89,6 +89,7 @@ class Case:
         lead: A forgery in the same transaction without which nothing would be left unchecked; None where an honest
             ledger leaves it unchecked too.
         rule: What must fail first.
+        beside: A blob that the audit has beside the masked updates; b"plan" has the digest of the ledger's plan.
     """
 
     function: str = "Settle"
@@ -99,6 +100,7 @@ class Case:
     hide: Change = write_a_balance
     lead: Change | None = None
     rule: Rule = Rule.REPLAY_WRITES
+    beside: bytes = b""
 
 
 CASES = {
@@ -110,6 +112,7 @@ CASES = {
     Unchecked.SUM: Case("ProposeAggregate", blobs=False),
     Unchecked.UPDATE: Case("CommitUpdate", blobs=False),
     Unchecked.SEALED: Case("CommitShares", blobs=False),
+    Unchecked.STATE: Case(beside=b"plan"),
     Unchecked.NO_FEDERATION: Case("Found", lead=say_nothing),
     Unchecked.UNREADABLE: Case("OpenRound", lead=break_the_state),
     Unchecked.RULES_NOT_RUN: Case(rules=False, hide=write_private_data),

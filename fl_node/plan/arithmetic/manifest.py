@@ -1,67 +1,16 @@
 """The manifest of a plan whose sums and steps are this project's own arithmetic: a framework trains, no more."""
 
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from fl_node.data.schema import Decimal, Model
-from fl_node.plan.manifest import Manifest, Quantisation
+from fl_node.plan.arithmetic.averaging import KEPT, MOMENTS, TRAINED, Averaging
+from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
+from fl_node.plan.errors import PlanError
+from fl_node.plan.manifest import Manifest
 
-WORD: Final = r"^[a-z0-9_]{1,40}$"
-
-
-class Server(Model):
-    """How the server moves the model by the mean update (Reddi et al., Adaptive Federated Optimization, ICLR 2021).
-
-    Attributes:
-        kind: `fedavg` (the mean itself), `fedavgm` (momentum), `fedadam` or `fedyogi` (algorithm 2).
-        rate: η, the length of a step.
-        momentum: β of `fedavgm`, β₁ of the adaptive ones.
-        decay: β₂ of the adaptive ones.
-        floor: τ of the adaptive ones: added to the root of the second moment, which begins at τ².
-    """
-
-    kind: Literal["fedavg", "fedavgm", "fedadam", "fedyogi"] = "fedavg"
-    rate: Decimal = "1"
-    momentum: Decimal = "0.9"
-    decay: Decimal = "0.99"
-    floor: Decimal = "0.001"
-
-    @model_validator(mode="after")
-    def _in_range(self) -> Self:
-        if not (float(self.rate) > 0 and float(self.floor) > 0):
-            raise ValueError("rate and floor are above zero")
-        if not (0 <= float(self.momentum) < 1 and 0 <= float(self.decay) < 1):
-            raise ValueError("momentum and decay lie in 0 … below 1")
-        return self
-
-
-class Averaging(Model):
-    """How updates become a sum, and a sum the next state.
-
-    Attributes:
-        quantisation: Of the trained weights' update; `bits` and `weight_cap` hold for the moments too.
-        moments_clip: Largest L2 norm of the change of weights that are not trained, such as BatchNorm's moments; they
-            are averaged. None: there are none.
-        server: What the server does with the mean.
-        measured: The names of what is measured of every row, the loss first: on training rows and on the hold-out.
-        proximal: μ of FedProx (Li et al., MLSys 2020), which the local step holds already; for people to read.
-    """
-
-    quantisation: Quantisation
-    moments_clip: Decimal | None = None
-    server: Server = Server()
-    measured: tuple[Annotated[str, Field(pattern=WORD)], ...] = Field(min_length=1, max_length=64, strict=False)
-    proximal: Decimal = "0"
-
-    @model_validator(mode="after")
-    def _positive(self) -> Self:
-        clips = [self.quantisation.clip, *([self.moments_clip] if self.moments_clip else [])]
-        if not all(float(clip) > 0 for clip in clips):
-            raise ValueError("a clipping norm is above zero")
-        if len(set(self.measured)) != len(self.measured):
-            raise ValueError("a measure's name stands twice")
-        return self
+Specs = list[tuple[str, str, tuple[int, ...]]]
+WEIGHT_TYPES = ("float32", "float16")
 
 
 class AveragingManifest(Manifest):
@@ -76,3 +25,38 @@ class AveragingManifest(Manifest):
     framework: Literal["jax"] = "jax"
     averaging: Averaging
     tolerance_e9: Literal[0] = 0
+
+    @model_validator(mode="after")
+    def _follows_from_its_constants(self) -> Self:
+        """Layout, weights, metrics and state are what the constants give: nothing else would be computed with them."""
+        found: Specs = [(leaf.path, leaf.dtype, leaf.shape) for leaf in self.state]
+        trained, kept = (self._shapes(name) for name in (TRAINED, KEPT))
+        if found != expected_state(found, len(trained), len(kept), self.averaging):
+            raise ValueError("the state's leaves are not those of a model and of its server")
+        if bool(kept) != bool(self.averaging.moments_clip):
+            raise ValueError("moments_clip is for weights that are not trained, and needed there")
+        try:
+            layout = make_layout(self.averaging, trained, kept, self.cohort_max, evaluation=self.evaluation)
+        except PlanError as error:
+            raise ValueError(error.message) from error
+        if self.layout != layout or self.weights != (weight_rule(self.averaging),):
+            raise ValueError("layout and weights are not what the constants give")
+        if self.metrics != metric_names(self.averaging.measured, evaluation=self.evaluation):
+            raise ValueError("metrics are not those that are measured")
+        if self.evaluation != bool(self.batching.holdout_percent):
+            raise ValueError("what is held out is evaluated")
+        return self
+
+    def _shapes(self, name: str) -> list[tuple[int, ...]]:
+        return [leaf.shape for leaf in self.state if leaf.path.startswith(name)]
+
+
+def expected_state(found: Specs, trained: int, kept: int, averaging: Averaging) -> Specs:
+    """The leaves that a state must have, given how many weights are trained and kept and their types and shapes."""
+    weights = found[: trained + kept]
+    names = [*(f"{TRAINED}{at}" for at in range(trained)), *(f"{KEPT}{at}" for at in range(kept))]
+    dtypes = [dtype if dtype in WEIGHT_TYPES else "float32" for _, dtype, _ in weights]
+    expected = [(name, dtype, one[2]) for name, dtype, one in zip(names, dtypes, weights, strict=False)]
+    for moment in MOMENTS[averaging.server.kind]:
+        expected += [(f"{moment}{at}", "float64", shape) for at, (_, _, shape) in enumerate(weights[:trained])]
+    return expected if trained else []

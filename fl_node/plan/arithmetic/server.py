@@ -6,7 +6,7 @@ Each line is one operation for all elements, so that nothing is fused and each r
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_node.plan.arithmetic.manifest import Server
+from fl_node.plan.arithmetic.averaging import Server
 
 Doubles = NDArray[np.float64]
 Moved = tuple[Doubles, tuple[Doubles, ...]]

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fl_node import codes
-from fl_node.plan.arithmetic.manifest import Averaging
-from fl_node.plan.arithmetic.state import Arrays
+from fl_node.plan.arithmetic.averaging import Averaging
 from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import Count, TensorLayout, TensorSegment
 from fl_node.plan.weights import WeightRule
 from fl_node.secagg.layout import HEADROOM
+
+Shapes = Sequence[Sequence[int]]
 
 FRACTION_BITS: Final = 16
 """Bits after the point of a measure."""
@@ -34,13 +35,13 @@ def parts(*, evaluation: bool) -> tuple[str, ...]:
     return ("evaluation", "train") if evaluation else ("train",)
 
 
-def make_layout(averaging: Averaging, trained: Arrays, kept: Arrays, cohort: int, *, evaluation: bool) -> TensorLayout:
+def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int, *, evaluation: bool) -> TensorLayout:
     """Lays out the slots for a model; 64-bit words come first.
 
     Args:
         averaging: The arithmetic's constants.
-        trained: The trained weights.
-        kept: The other weights that are averaged.
+        trained: The shapes of the trained weights.
+        kept: Those of the other weights, which are averaged.
         cohort: The largest cohort; every sum of so many fits its slot.
         evaluation: Whether there is a hold-out.
 
@@ -53,8 +54,8 @@ def make_layout(averaging: Averaging, trained: Arrays, kept: Arrays, cohort: int
         segments += [_slot(f"metric/{part}/{name}", "metric", 2 * OFFSET - 1, cohort) for name in averaging.measured]
         segments.append(_slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
     most = 2 * half(quantisation.bits)
-    for name, arrays in (("trainable", trained), ("non_trainable", kept)):
-        segments += [_slot(f"value/{name}/{at}", "value", most, cohort, a.shape) for at, a in enumerate(arrays)]
+    for name, shapes in (("trainable", trained), ("non_trainable", kept)):
+        segments += [_slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
     segments.append(_slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
     segments += [_slot(CLIPPED, "metric", 1, cohort), _slot(ZEROED, "metric", 1, cohort), _slot(ONE, "one", 1, cohort)]
     segments.sort(key=lambda segment: -segment.word)
@@ -64,6 +65,12 @@ def make_layout(averaging: Averaging, trained: Arrays, kept: Arrays, cohort: int
 def weight_rule(averaging: Averaging) -> WeightRule:
     """A participant weighs its rows up to the cap; each weighs 1 where there is none."""
     return WeightRule(segment=WEIGHT, numerator=1, denominator=1, cap=averaging.quantisation.weight_cap or 1)
+
+
+def metric_names(measured: Sequence[str], *, evaluation: bool) -> tuple[str, ...]:
+    """The names of the metrics, sorted, as a manifest lists them."""
+    named = [f"{part}/{name}" for part in parts(evaluation=evaluation) for name in (*measured, "num_examples")]
+    return tuple(sorted(["aggregation/clipped", "aggregation/zeroed", *named]))
 
 
 def half(bits: int) -> int:

@@ -5,24 +5,18 @@ Weights keep the type in which the framework trains them; the server's moments a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.plan.arithmetic.manifest import AveragingManifest, Server
+from fl_node.plan.arithmetic.averaging import FIRST, KEPT, MOMENTS, SECOND, TRAINED, Server
+from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.errors import plan_error
 from fl_node.plan.state_codec import Leaf, decode_state
 
 Arrays = Sequence[NDArray[Any]]
-
-TRAINED: Final = "global_model_weights/trainable/"
-KEPT: Final = "global_model_weights/non_trainable/"
-FIRST: Final = "server/first/"
-SECOND: Final = "server/second/"
-MOMENTS: Final = {"fedavg": (), "fedavgm": (FIRST,), "fedadam": (FIRST, SECOND), "fedyogi": (FIRST, SECOND)}
-"""What each kind of server keeps: the mean update's running mean, and that of its squares."""
 
 
 @dataclass(frozen=True)

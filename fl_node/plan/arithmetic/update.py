@@ -56,12 +56,6 @@ def metrics_of(manifest: AveragingManifest, sums: Sums, participants: int) -> di
     return found
 
 
-def metric_names(measured: Sequence[str], *, evaluation: bool) -> tuple[str, ...]:
-    """The names of the metrics, sorted, as a manifest lists them."""
-    named = [f"{part}/{name}" for part in slots.parts(evaluation=evaluation) for name in (*measured, "num_examples")]
-    return tuple(sorted(["aggregation/clipped", "aggregation/zeroed", *named]))
-
-
 def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participants: int) -> ModelState:
     averaging = manifest.averaging
     trained, moments = [], []

@@ -10,10 +10,10 @@ import keras
 
 from fl_node import codes
 from fl_node.data.synthetic import synthetic_examples
-from fl_node.plan.arithmetic.manifest import Averaging, AveragingManifest
-from fl_node.plan.arithmetic.slots import ZEROED, make_layout, weight_rule
+from fl_node.plan.arithmetic.averaging import Averaging
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.slots import ZEROED, make_layout, metric_names, weight_rule
 from fl_node.plan.arithmetic.state import first_state, read_model, read_state
-from fl_node.plan.arithmetic.update import metric_names
 from fl_node.plan.arithmetic.work import Worked, vector_of
 from fl_node.plan.container import INITIAL, pack_plan
 from fl_node.plan.described import described
@@ -67,7 +67,8 @@ def compile_training(training: Training) -> bytes:
     require_finite(state)
     files = {INITIAL: encode_state(state), **exported(training, model)}
     evaluation = training.batching.holdout_percent > 0
-    layout = make_layout(averaging, model.trained, model.moments, training.cohort_max, evaluation=evaluation)
+    trained, kept = ([array.shape for array in arrays] for arrays in (model.trained, model.moments))
+    layout = make_layout(averaging, trained, kept, training.cohort_max, evaluation=evaluation)
     manifest = AveragingManifest.model_validate(
         {
             "name": training.name,

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from fl_node import codes
 from fl_node.data.examples import Examples
 from fl_node.data.kept import KeptExamples
+from fl_node.plan.arithmetic.averaging import KEPT, TRAINED
 from fl_node.plan.arithmetic.manifest import AveragingManifest
-from fl_node.plan.arithmetic.state import KEPT, TRAINED, ModelState, read_state
+from fl_node.plan.arithmetic.state import ModelState, read_state
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.jax.operations import check_program, read_program

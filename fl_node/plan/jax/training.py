@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from fl_node.data.schema import Schema
-from fl_node.plan.arithmetic.manifest import Server
+from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.manifest import Batching, Quantisation
 
 Tree = Any

@@ -19,6 +19,7 @@ FACTS = dict.fromkeys(
         "silent",
         "height",
         "own",
+        "why",
     ),
     "x",
 )

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_node.plan.arithmetic.manifest import Averaging, AveragingManifest, Server
-from fl_node.plan.arithmetic.slots import make_layout, weight_rule
+from fl_node.plan.arithmetic.averaging import Averaging, Server
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
 from fl_node.plan.arithmetic.state import ModelState, first_state
-from fl_node.plan.arithmetic.update import metric_names
 from fl_node.plan.arithmetic.work import Worked, vector_of
 from fl_node.plan.container import pack_plan
 from fl_node.plan.manifest import Batching, Quantisation, StateLeaf
@@ -28,7 +28,7 @@ def manifest(kind: Any = "fedavg", *, holdout: int = 20, cap: int | None = 64, b
         measured=MEASURED,
     )
     state = first(averaging.server)
-    layout = make_layout(averaging, state.trained, state.kept, 8, evaluation=bool(holdout))
+    layout = make_layout(averaging, SHAPES, KEPT_SHAPES, 8, evaluation=bool(holdout))
     files = {"initial.state": encode_state(state.leaves()), "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"}
     return AveragingManifest.model_validate(
         {

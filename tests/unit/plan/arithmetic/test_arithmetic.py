@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fl_node.canonical import decode_strict
 from fl_node.plan.arithmetic import machine, slots
-from fl_node.plan.arithmetic.manifest import Averaging, Server
+from fl_node.plan.arithmetic.averaging import Averaging, Server
 from fl_node.plan.arithmetic.server import step
 from fl_node.plan.arithmetic.state import read_state
 from fl_node.plan.arithmetic.update import next_state
@@ -239,6 +239,26 @@ def test_a_manifest_reads_back_and_allows_no_deviation():
     assert plan.tolerance == 0
     with pytest.raises(PlanError, match="FL3003: tolerance_e9"):
         parse_manifest(plan.canonical().replace(b'"tolerance_e9":0', b'"tolerance_e9":1'))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"clip":"4"', b'"clip":"0"'),
+        (b'"measured":["loss","gain"]', b'"measured":["loss"]'),
+        (b'"moments_clip":"10"', b'"moments_clip":null'),
+        (b'"kind":"fedyogi"', b'"kind":"fedavg"'),
+        (b'"holdout_percent":20', b'"holdout_percent":0'),
+        (b'"cap":64', b'"cap":63'),
+        (b'"path":"server/second/1"', b'"path":"server/second/2"'),
+        (b'"cohort_max":8', b'"cohort_max":1000'),
+    ],
+)
+def test_a_manifest_whose_parts_do_not_follow_from_its_constants_is_refused(old: bytes, new: bytes):
+    raw = models.manifest("fedyogi").canonical()
+    assert old in raw
+    with pytest.raises(PlanError, match="FL3003"):
+        parse_manifest(raw.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import keras
 
 from fl_node.data.schema import Column, Label, Schema
-from fl_node.plan.arithmetic.manifest import Server
+from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.jax.training import Functions, Training, accuracy, adam, sgd
 from fl_node.plan.manifest import Batching, Quantisation
 

@@ -1,0 +1,97 @@
+"""Whether each model follows from its sum: made again, bit for bit, for plans whose step is exact arithmetic.
+
+No framework is needed: the arithmetic is `fl_node.plan.arithmetic`, the one that every node attests with. Of other
+plans the step was attested by a majority of organisations, and the audit says so.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from audit.evidence.blobs import PREFIX, is_digest
+from audit.fabric.state import State
+from audit.verify.story import round_of
+from audit.verify.verdict import Rule, Unchecked, Verdict
+from fl_node import codes as plan_codes
+from fl_node.ledger.decimals import decimal
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.update import next_state
+from fl_node.plan.container import Plan, read_plan
+from fl_node.plan.errors import PlanError
+
+SHOWN = 16
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """The blobs that are at hand, each what its name says (`evidence.blobs.gather`); None: no folder was given."""
+
+    folder: Path | None
+
+    def get(self, digest: object) -> bytes | None:
+        """Return a blob, None where it is not at hand."""
+        if self.folder is None or not is_digest(digest):
+            return None
+        path = self.folder / digest[:PREFIX] / digest
+        return path.read_bytes() if path.is_file() else None
+
+
+def check_states(verdict: Verdict, state: State, training: dict[str, Any], blobs: Blobs) -> None:
+    """Add to a verdict whether a training's models follow from their sums.
+
+    Args:
+        verdict: The verdict.
+        state: The audit's state, for where each round ended.
+        training: The training's story, with its rounds.
+        blobs: What is at hand.
+    """
+    finals = [one for one in training["rounds"] if one["phase"] == "Final"]
+    verdict.steps += len(finals)
+    raw = blobs.get(training["plan"])
+    if raw is None or not finals:
+        return
+    try:
+        plan = read_plan(raw, training["plan"])
+    except PlanError as error:
+        verdict.leave(Unchecked.STATE, attempt=training["training"], why=f"its plan cannot be read: {error.message}")
+        return
+    if not isinstance(plan.manifest, AveragingManifest):
+        return
+    blocks = {round_of(event): event["block"] for event in state.events() if event["name"] == "RoundFinal"}
+    for one in finals:
+        place = f"{training['training']}/{one['round']}/{one['attempt']}"
+        _check(verdict, plan, plan.manifest, one, blobs, (place, blocks.get(place, -1)))
+
+
+def _check(
+    verdict: Verdict, plan: Plan, manifest: AveragingManifest, one: dict[str, Any], blobs: Blobs, place: tuple[str, int]
+) -> None:
+    proposal, (where, block) = one["proposal"], place
+    first = one["base_state"] == manifest.initial_state
+    base = plan.initial_state if first else blobs.get(one["base_state"])
+    aggregate = blobs.get(proposal["aggregate"])
+    if base is None or aggregate is None:
+        lacking = "base state" if base is None else "sum"
+        verdict.leave(Unchecked.STATE, block, attempt=where, why=f"its {lacking} is not at hand")
+        return
+    counts = [one["updates"].get(name, {}).get("examples", 0) for name in one["survivors"]]
+    try:
+        following, metrics = next_state(manifest, base, aggregate, counts)
+    except PlanError as error:
+        if error.code == plan_codes.NOT_IEEE:
+            verdict.leave(Unchecked.STATE, block, attempt=where, why=error.message)
+        else:
+            verdict.failed_rule(Rule.STATE, f"{where}: no state follows from its sum: {error}", block)
+        return
+    verdict.derived += 1
+    found = sha256(following).hexdigest()
+    breaches = []
+    if found != proposal["state"]:
+        breaches.append(f"{where}: its sum gives the state {found[:SHOWN]}, not {str(proposal['state'])[:SHOWN]}")
+    if {name: decimal(value) for name, value in metrics.items()} != proposal["metrics"]:
+        breaches.append(f"{where}: its sum gives other metrics than those published")
+    for text in breaches:
+        verdict.failed_rule(Rule.STATE, text, block)
+    if not breaches:
+        verdict.held_rule(Rule.STATE)

@@ -1,0 +1,72 @@
+"""The constants of this arithmetic: how updates become a sum, and what the server does with it."""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fl_node.data.schema import Decimal, Model
+from fl_node.plan.manifest import Quantisation
+
+TRAINED: Final = "global_model_weights/trainable/"
+KEPT: Final = "global_model_weights/non_trainable/"
+FIRST: Final = "server/first/"
+SECOND: Final = "server/second/"
+"""How the leaves of a state are named: trained and other weights, the server's first and second moments."""
+MOMENTS: Final = {"fedavg": (), "fedavgm": (FIRST,), "fedadam": (FIRST, SECOND), "fedyogi": (FIRST, SECOND)}
+"""What each kind of server keeps: the mean update's running mean, and that of its squares."""
+
+WORD: Final = r"^[a-z0-9_]{1,40}$"
+
+
+class Server(Model):
+    """How the server moves the model by the mean update (Reddi et al., Adaptive Federated Optimization, ICLR 2021).
+
+    Attributes:
+        kind: `fedavg` (the mean itself), `fedavgm` (momentum), `fedadam` or `fedyogi` (algorithm 2).
+        rate: η, the length of a step.
+        momentum: β of `fedavgm`, β₁ of the adaptive ones.
+        decay: β₂ of the adaptive ones.
+        floor: τ of the adaptive ones: added to the root of the second moment, which begins at τ².
+    """
+
+    kind: Literal["fedavg", "fedavgm", "fedadam", "fedyogi"] = "fedavg"
+    rate: Decimal = "1"
+    momentum: Decimal = "0.9"
+    decay: Decimal = "0.99"
+    floor: Decimal = "0.001"
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        if not (float(self.rate) > 0 and float(self.floor) > 0):
+            raise ValueError("rate and floor are above zero")
+        if not (0 <= float(self.momentum) < 1 and 0 <= float(self.decay) < 1):
+            raise ValueError("momentum and decay lie in 0 … below 1")
+        return self
+
+
+class Averaging(Model):
+    """How updates become a sum, and a sum the next state.
+
+    Attributes:
+        quantisation: Of the trained weights' update; `bits` and `weight_cap` hold for the moments too.
+        moments_clip: Largest L2 norm of the change of weights that are not trained, such as BatchNorm's moments; they
+            are averaged. None: there are none.
+        server: What the server does with the mean.
+        measured: The names of what is measured of every row, the loss first: on training rows and on the hold-out.
+        proximal: μ of FedProx (Li et al., MLSys 2020), which the local step holds already; for people to read.
+    """
+
+    quantisation: Quantisation
+    moments_clip: Decimal | None = None
+    server: Server = Server()
+    measured: tuple[Annotated[str, Field(pattern=WORD)], ...] = Field(min_length=1, max_length=64, strict=False)
+    proximal: Decimal = "0"
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        clips = [self.quantisation.clip, *([self.moments_clip] if self.moments_clip else [])]
+        if not all(float(clip) > 0 for clip in clips):
+            raise ValueError("a clipping norm is above zero")
+        if len(set(self.measured)) != len(self.measured):
+            raise ValueError("a measure's name stands twice")
+        return self

@@ -8,12 +8,16 @@ from typing import Final
 
 from fl_node import codes
 from fl_node.errors import NodeError
+from fl_node.plan.frameworks import Framework
 from network.checkout import BUILD
 
 HERE: Final = Path(__file__).resolve().parents[2]
 """The folder that holds the package `fl_node`."""
 PLANS: Final = BUILD / "plans"
-SOURCES: Final = ("fl_node/plan/*", "fl_node/data/*.py", "fl_node/canonical.py", "requirements.lock")
+SOURCES: Final = (
+    *(f"fl_node/plan/**/*.{kind}" for kind in ("py", "txt", "lock")),
+    *("fl_node/data/*.py", "fl_node/canonical.py", "requirements.lock"),
+)
 
 
 def compiled_path(example: str) -> Path:
@@ -25,17 +29,21 @@ def compiled_path(example: str) -> Path:
     return PLANS / f"{example}-{digest.hexdigest()[:16]}.flplan"
 
 
-async def compiled(example: str, path: Path) -> None:
-    """Compile a plan in a process of its own, unless it is there.
+async def compiled(example: str, framework: Framework, path: Path) -> None:
+    """Compile a plan in a process of its own, unless it is there; its framework is installed first.
 
     Raises:
         NodeError: FL4601, it does not compile.
+        PlanError: FL3048, the framework cannot be installed.
     """
+    if framework.environment:
+        await asyncio.to_thread(framework.environment.install)
     if await asyncio.to_thread(path.exists):
         return
     await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
     source = HERE / "fl_node" / "examples" / f"{example}.py"
-    command = (sys.executable, "-m", "fl_node", "plan", "build", str(source), "-o", str(path), "--json")
+    build = (sys.executable, "-m", "fl_node", "plan", "build", str(source), "-o", str(path), "--json")
+    command = (*build, "--framework", framework.word)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

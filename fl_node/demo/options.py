@@ -6,8 +6,11 @@ from typing import Final, Self
 
 from fl_node import codes
 from fl_node.errors import NodeError
+from fl_node.plan.frameworks import BY_WORD
 
 EXAMPLES: Final = ("tumour", "digits")
+WRITTEN: Final = (("tff", "tumour"), ("tff", "digits"), ("jax", "tumour"))
+"""The examples by framework."""
 PHASES: Final = ("keys", "shares", "updates", "unmask")
 LEAST: Final = 4
 MOST: Final = 8
@@ -42,6 +45,7 @@ class Options:
     run: Path
     rounds: int = 5
     example: str = "tumour"
+    framework: str = "tff"
     plan: Path | None = None
     data: Path | None = None
     drops: tuple[Drop, ...] = (Drop("hospital-d", "updates"),)
@@ -52,11 +56,20 @@ class Options:
     audit: bool = True
 
     def __post_init__(self) -> None:
+        if self.framework not in BY_WORD or (self.framework, self.example) not in WRITTEN:
+            known = ", ".join(f"{example} with {word}" for word, example in WRITTEN)
+            text = f"there is no example {self.example} with {self.framework}"
+            raise NodeError(codes.INPUT_UNUSABLE, text, hint=f"There are {known}.")
         unknown = [drop.node for drop in self.drops if drop.node not in self.names]
         if unknown:
             raise NodeError(
                 codes.INPUT_UNUSABLE, f"there is no {', '.join(unknown)}", hint=f"There are {', '.join(self.names)}."
             )
+
+    @property
+    def source(self) -> str:
+        """Return the name of the example's source, without its ending."""
+        return self.example if self.framework == "tff" else f"{self.example}_{self.framework}"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from fl_node.demo.rounds import TRAINING, Drops, phases_table, run_rounds
 from fl_node.demo.stage import Stage
 from fl_node.errors import NodeError
 from fl_node.examples.shares import write_shares
+from fl_node.plan.frameworks import BY_WORD
 from network import contract_codes
 
 MB = 1 << 20
@@ -34,7 +35,7 @@ class Story:
         self.options = options
         self.report = report
         self.stage = Stage(options, report)
-        self.plan = options.plan or compiled_path(options.example)
+        self.plan = options.plan or compiled_path(options.source)
         self.data: Mapping[str, Path] = {}
 
     async def tell(self) -> None:
@@ -48,11 +49,13 @@ class Story:
         async with contextlib.AsyncExitStack() as stack:
             with report.chapter("The network", "network") as found:
                 await stack.enter_async_context(self.stage.network())
-                compiling = stack.enter_context(cancelled_at_end(compiled(options.example, self.plan)))
+                compiling = stack.enter_context(
+                    cancelled_at_end(compiled(options.source, BY_WORD[options.framework], self.plan))
+                )
                 found.update({"kind": "fabric" if options.fabric else "devnet", "organisations": [*options.names]})
                 kind = "real Hyperledger Fabric" if options.fabric else "devnet, an embedded Fabric-compatible network"
                 report.say(f"{kind}: {options.participants} hospitals and a regulator, each with its own peer")
-            await self._live(compiling)
+            await self._live(task)
 
     async def _live(self, compiling: asyncio.Task[None]) -> None:
         options, report = self.options, self.report

@@ -55,7 +55,7 @@ class Story:
                 found.update({"kind": "fabric" if options.fabric else "devnet", "organisations": [*options.names]})
                 kind = "real Hyperledger Fabric" if options.fabric else "devnet, an embedded Fabric-compatible network"
                 report.say(f"{kind}: {options.participants} hospitals and a regulator, each with its own peer")
-            await self._live(task)
+            await self._live(compiling)
 
     async def _live(self, compiling: asyncio.Task[None]) -> None:
         options, report = self.options, self.report

@@ -72,7 +72,9 @@ def check(
     from fl_node.plan.runtime import DataSource, open_plan
 
     with explained(as_json=as_json), open_plan(file, digest=digest, data=data) as runtime:
-        state = runtime.initialize()
+        state, own = runtime.initialize(), runtime.framework.environment
+        if own:
+            own.require()
         runtime.prepare(state)
         worked = runtime.work(state, DataSource(data)) if data else None
     tried: dict[str, Any] = {}

@@ -21,6 +21,8 @@ from network.files import write_atomically
 
 log = structlog.get_logger("node")
 PLAN_PATIENCE_S: Final = 60.0
+UNTRAINABLE: Final = STOPPED | {codes.RUNTIME_MISSING, codes.OTHER_FRAMEWORK}
+"""The codes of a plan that this node cannot train until it starts anew; it attests to it all the same, if it can."""
 
 
 class Described(Protocol):
@@ -149,7 +151,7 @@ class Workshop:
         Raises:
             PlanError: the plan does not run here.
             DataError: the rows do not fit it, with file and row; the node then takes no part in its rounds.
-            PlanError: FL3043 … FL3046, it was stopped at a limit; the node takes no part either.
+            PlanError: FL3043 … FL3047, it was stopped at a limit or its framework is missing; no part either.
         """
         with self._judging(plan):
             runner = await self.runner(plan)
@@ -176,11 +178,11 @@ class Workshop:
 
     @contextmanager
     def _judging(self, plan: str) -> Iterator[None]:
-        """Remember a plan that the node's rows do not fit, or that was stopped at a limit: it is not tried again."""
+        """Remember a plan that cannot be trained here, or that was stopped at a limit: it is not tried again."""
         try:
             yield
         except (DataError, PlanError) as error:
-            if isinstance(error, DataError) or error.code in STOPPED:
+            if isinstance(error, DataError) or error.code in UNTRAINABLE:
                 self._unfit[plan] = error.code
                 log.warning("this plan is trained here no more", plan=plan, **error.as_json())
             raise

@@ -75,6 +75,27 @@ def test_the_whole_story(tmp_path: Path, request: pytest.FixtureRequest):
         assert {"Keys", "Shares", "Updates", "Unmask", "Attest", "total"} <= set(record["seconds"])
 
 
+@pytest.mark.slow
+@pytest.mark.jax
+@pytest.mark.timeout(900)
+def test_the_story_on_jax_has_every_model_made_again_by_the_audit(tmp_path: Path, request: pytest.FixtureRequest):
+    network = request.config.getoption("--network")
+    report = run_story(tmp_path, "--framework", "jax", "--rounds", "2", network=network)
+    assert [record["round"] for record in final(report)] == [1, 2]
+    chapters = report["chapters"]
+    assert [killed["node"] for killed in chapters["dropout"]["killed"]] == ["hospital-d"]
+    assert chapters["fraud"]["code"] == "FL0503"
+    audit = chapters["audit"]
+    assert (audit["verdict"], audit["models"]) == ("OK", {"steps": 2, "derived": 2})
+    assert chapters["accuracy"]["federated"] > 0.9
+
+
+def test_an_example_that_is_not_written_for_a_framework_is_refused(tmp_path: Path):
+    for asked in ({"framework": "jax", "example": "digits"}, {"framework": "torch"}):
+        with pytest.raises(NodeError, match="FL4001: there is no example"):
+            Options(run=tmp_path, **asked)
+
+
 @pytest.mark.parametrize(("rounds", "fraud", "drop"), [(1, 1, 1), (2, 1, 2), (3, 2, 3), (5, 2, 3), (50, 2, 3)])
 def test_the_fraud_comes_before_the_dropout_where_there_are_rounds_enough(
     tmp_path: Path, rounds: int, fraud: int, drop: int

@@ -27,21 +27,27 @@ class AveragingRuntime(Hosted):
         return self._plan.manifest
 
     def prepare(self, state: bytes) -> None:
-        """Lets the child load the plan; nothing where no rows are to be trained on and the framework is not here.
+        """Lets the child load the plan; nothing where its framework is not here, since updates need none.
 
         Raises:
-            PlanError: FL3004, FL3005 (ops), FL3020 (state), FL3040 … FL3047 (child process).
+            PlanError: FL3005 (ops), FL3020 (state), FL3040 … FL3046 (child process).
         """
         read_state(self.manifest, state)
-        own = self.framework.environment
-        if self._data or own is None or own.installed:
+        if self.trains_here:
             self.call("prepare")
+
+    @property
+    def trains_here(self) -> bool:
+        """Whether exactly the plan's version of its framework is installed here."""
+        own = self.framework.environment
+        return (own is None or own.installed) and self.framework.version == self.manifest.framework_version
 
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         """Trains on a participant's rows.
 
         Raises:
-            PlanError: As `prepare`, FL3030 where the result does not fit its slots, and the FL31xx of the data.
+            PlanError: As `prepare`, FL3004 or FL3047 where its framework is not here, FL3030 where the result does not
+                fit its slots, and the FL31xx of the data.
         """
         base = read_state(self.manifest, state)
         answer = self.call("work", state, data=str(data.path))

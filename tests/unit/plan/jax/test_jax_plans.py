@@ -213,7 +213,10 @@ def test_plans_that_were_tampered_with_are_refused_with_codes(reference: Referen
     refused(changed(plan, tmp_path, work=whole[: len(whole) // 2]), rows, "FL3013: work cannot be read")
     refused(changed(plan, tmp_path, work=other), rows, "FL3010")
     refused(changed(plan, tmp_path, random_ops=("seeds",)), rows, "FL3003: the random operations")
-    refused(changed(plan, tmp_path, framework_version="0.9.0"), rows, r"FL3004: the plan needs jax 0\.9\.0")
+    with open_plan(changed(plan, tmp_path, framework_version="0.9.0"), data=rows) as runtime:
+        runtime.prepare(runtime.initialize())
+        with pytest.raises(PlanError, match=r"FL3004: the plan needs jax 0\.9\.0"):
+            runtime.work(runtime.initialize(), DataSource(rows / "few-0.csv"))
     truncated = tmp_path / "truncated.flplan"
     truncated.write_bytes(reference.plan("average").read_bytes()[:-100])
     with pytest.raises(PlanError, match="FL3001"):

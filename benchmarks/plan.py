@@ -1,6 +1,6 @@
 """What a plan costs: compile, load, prepare, work, update in seconds, and the memory of both processes.
 
-    python benchmarks/plan.py [--example tumour|digits] [--repeat 10]
+    python benchmarks/plan.py [--example tumour|digits] [--framework tff|jax] [--repeat 10]
 
 Prints JSON. `load` is the child's start with the framework's import; `work` and `update` are medians in the child.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fl_node.plan.build import build, write_plan
+from fl_node.plan.frameworks import BY_WORD, TFF, Framework
 from fl_node.plan.runtime import DataSource, open_plan
 
 ROOT = Path(__file__).parent.parent
@@ -24,18 +25,21 @@ PARTICIPANTS = ["a", "b", "c", "d"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--example", default="tumour")
+    parser.add_argument("--framework", default="tff", choices=BY_WORD)
     parser.add_argument("--repeat", type=int, default=10)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(arguments.example, Path(folder), arguments.repeat), indent=2))
+        found = measure(arguments.example, BY_WORD[arguments.framework], Path(folder), arguments.repeat)
+        print(json.dumps(found, indent=2))
 
 
-def measure(example: str, folder: Path, repeat: int) -> dict[str, Any]:
-    built = build(str(ROOT / "fl_node" / "examples" / f"{example}.py"))
+def measure(example: str, framework: Framework, folder: Path, repeat: int) -> dict[str, Any]:
+    name = example if framework is TFF else f"{example}_{framework.word}"
+    built = build(str(ROOT / "fl_node" / "examples" / f"{name}.py"), framework=framework)
     plan = folder / "example.flplan"
     write_plan(built, plan)
     source = DataSource(share(example, folder))
-    with open_plan(plan) as runtime:
+    with open_plan(plan, data=source.path) as runtime:
         state = runtime.initialize()
         started = time.perf_counter()
         runtime.prepare(state)
@@ -46,6 +50,7 @@ def measure(example: str, folder: Path, repeat: int) -> dict[str, Any]:
         memory = {"node_mb": resident("self"), **group(runtime.child_pid)}
     return {
         "example": example,
+        "framework": f"{framework.name} {framework.version}",
         "plan_bytes": len(built.raw),
         "vector_bytes": len(first.vector),
         "rows": first.examples,

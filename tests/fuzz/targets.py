@@ -31,6 +31,7 @@ from fl_node.canonical import CanonicalError, canonical_json, decode_strict
 from fl_node.data.array_files import ArrayFileError
 from fl_node.data.errors import DataError
 from fl_node.errors import NodeError
+from fl_node.plan.arithmetic.update import next_state
 from fl_node.plan.container import read_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frames import Closed, Message, receive, send
@@ -48,6 +49,7 @@ from network.errors import NetworkError
 from network.topology import DEFAULT_DEFINITION, parse_consortium
 from network.yaml_lines import PlacedYaml
 from tests.fuzz import authorities, members_files
+from tests.unit.plan.arithmetic import models as averaging
 from tests.unit.plan.samples import LAYOUT, PACKED, manifest
 
 warnings.simplefilter("ignore")  # pyarrow warns of what it reads; that is not an answer
@@ -198,18 +200,27 @@ def _frame() -> bytes:
         return theirs.recv(1 << 16)
 
 
+def step(raw: bytes) -> None:
+    """What another organisation says is a base state, and a sum after it."""
+    next_state(EXACT, raw[: len(BASE)], raw[len(BASE) :], [30])
+
+
 STATES = (
     encode_state([Leaf("w", np.ones((2, 3), np.float32)), Leaf("t", np.array([b"a", b""], np.object_))]),
     encode_state([Leaf("b", np.array(True)), Leaf("n", np.array(3, np.int64))]),
     struct.pack(">18sI", b"fedledger-state/1\n", 2) + b"[]",
 )
+EXACT = averaging.manifest("fedadam")
+FIRST = averaging.first(EXACT.averaging.server)
+BASE, SUM = encode_state(FIRST.leaves()), averaging.vector(EXACT, FIRST, 1, 30)
 LEDGER_LAYOUT = canonical_json(LAYOUT.model_dump(mode="json"))
 SHARES = bytes(132) + b"\1" * 64
 
 TARGETS: dict[str, Target] = {
     "state": Target(STATES, state, (PlanError,)),
-    "plan": Target((PACKED,), read_plan, (PlanError,)),
-    "manifest": Target((manifest().canonical(),), parse_manifest, (PlanError,)),
+    "plan": Target((PACKED, averaging.packed(EXACT)), read_plan, (PlanError,)),
+    "manifest": Target((manifest().canonical(), EXACT.canonical()), parse_manifest, (PlanError,)),
+    "step": Target((BASE + SUM,), step, (PlanError,)),
     "canonical": Target((b'{"a":[1,null,true,"\xc3\xbc"]}', b"-1", LEDGER_LAYOUT), canonical, (CanonicalError,)),
     "layout": Target((LEDGER_LAYOUT,), layout, (SecaggError,)),
     "sealed": Target((SHARES, SHARES + bytes(32)), sealed, (SecaggError,)),

@@ -12,9 +12,9 @@ import numpy as np
 from jax import export
 
 from fl_node import codes
-from fl_node.plan.errors import plan_error
+from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.jax.model import Arrays, Flat, per_row
-from fl_node.plan.jax.operations import stripped
+from fl_node.plan.jax.operations import check_program, stripped
 from fl_node.plan.jax.training import Training
 
 PLATFORMS: Final = ("cpu", "cuda")
@@ -24,8 +24,8 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
     """Exports both programs as StableHLO.
 
     Raises:
-        PlanError: FL3013 where the model cannot be traced for any number of rows, FL3012 for an optimiser that does not
-            begin with zeros.
+        PlanError: FL3005, FL3006 (operations), FL3013 where the model cannot be traced for any number of rows, FL3012
+            for an optimiser that does not begin with zeros.
     """
     starting = _start(training, model)
     (count, rows) = export.symbolic_shape("count, rows")
@@ -39,6 +39,8 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
     try:
         work = _export(_work(training, model), trained, trained, moments, seeds, start, *many)
         evaluate = _export(_evaluate(training, model), trained, moments, features, *labels)
+    except PlanError:
+        raise
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise plan_error(
@@ -48,7 +50,9 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
 
 
 def _export(function: Any, *arguments: Any) -> bytes:
-    return bytes(stripped(export.export(jax.jit(function), platforms=PLATFORMS)(*arguments)).serialize())
+    program = export.export(jax.jit(function), platforms=PLATFORMS)(*arguments)
+    check_program(function.__name__, program)
+    return bytes(stripped(program).serialize())
 
 
 def _like(array: Any) -> jax.ShapeDtypeStruct:

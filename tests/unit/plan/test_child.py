@@ -117,7 +117,7 @@ def test_what_the_default_parser_cannot_read_is_compiled_with_the_other_one(
 ):
     parsers = []
 
-    def refusing(_: str, protobuf: str, *__: object) -> None:
+    def refusing(_: object, __: str, protobuf: str, *___: object) -> None:
         parsers.append(protobuf)
         raise plan_error("FL3012", refusal)
 

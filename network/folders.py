@@ -46,6 +46,10 @@ class PublicParts:
         """Return the list of revoked signing certificates; where there is none, none was revoked."""
         return self.msp / "crls" / "crl.pem"
 
+    def list_above(self, name: str) -> Path:
+        """Return the revocation list of an authority above the one that issues signing certificates."""
+        return self.msp / "crls" / f"above-{name}.pem"
+
     @property
     def tls_root(self) -> Path:
         """Return the root of its TLS certificates."""

@@ -19,7 +19,7 @@ from network.ca.keys import pem
 from network.ca.msp_folder import write_roots
 from network.ca.subject import Subject, Unit
 from network.errors import NetworkError
-from network.files import make_folder, write_new
+from network.files import make_folder, write_atomically, write_new
 from network.folders import PublicParts, folder_of
 from network.plan import chaincode_process, peer_process
 from network.topology import DEFAULT_DEFINITION, Consortium, Organisation, load_consortium
@@ -98,6 +98,8 @@ class OrganisationIdentities:
         if self.choices.signing.kind != "builtin":  # a built-in authority's first list is that of its first revocation
             self.signing.begin_list(self.public.revocations)
         write_roots(self.public.msp, self.signing.pool(), self.tls.pool())
+        for name, content in self.signing.lists_above().items():
+            write_atomically(self.public.list_above(name), content)
         write_new(self.public.tls_root, pem(self.tls.pool().roots[0]))
 
     def needed(self) -> Iterator[Needed]:

@@ -1,7 +1,8 @@
 """An authority that answers by files: it gets requests (PKCS#10), and what it returns is imported.
 
 Its folder holds requests/ with one file a certificate and list.json that says what each is for; and, once imported,
-issued/ with the certificates, roots.pem, intermediates.pem and imported-crl.pem.
+issued/ with the certificates, roots.pem, intermediates.pem, imported-crl.pem, and above/ with the revocation lists of
+the authorities above the issuing one.
 """
 
 import hashlib
@@ -123,6 +124,14 @@ class AuthorityByFiles:
             raise AwaitedError(self.list_path, "the authority's revocation list was not imported yet")
         if not path.exists():
             write_new(path, self.list_path.read_bytes())
+
+    def lists_above(self) -> dict[str, bytes]:
+        """Return the lists of the authorities above the issuing one that were imported, by their key identifiers."""
+        return {path.stem: path.read_bytes() for path in sorted(self.list_above_path("*").parent.glob("*.pem"))}
+
+    def list_above_path(self, identifier: str) -> Path:
+        """Return where the list of an authority above the issuing one lies, by its key identifier in hex."""
+        return self.folder / "above" / f"{identifier}.pem"
 
     def _certificates(self, name: str) -> list[x509.Certificate]:
         path = self.folder / name

@@ -28,6 +28,7 @@ from network.errors import NetworkError
 from network.files import write_atomically
 
 PEM = b"-----BEGIN "
+Lists = list[x509.CertificateRevocationList]
 _PEM = serialization.Encoding.PEM
 
 
@@ -64,7 +65,7 @@ def import_into(authority: AuthorityByFiles, material: Material, now: dt.datetim
     """Check what an authority returned against what was asked of it, and keep it.
 
     What belongs to no request of this authority is passed over: files of the signing and of the TLS authority may come
-    together. Of the revocation lists that of the issuing authority is kept; those of authorities above are looked at.
+    together. The newest revocation list of every authority in the chains is kept.
 
     Raises:
         NetworkError: FL1094 if a certificate or list does not fit; nothing is kept then.
@@ -89,15 +90,17 @@ def _imported(authority: AuthorityByFiles, material: Material, now: dt.datetime)
     if len(issuers) > 1:
         names = " and ".join(sorted(each.subject.rfc4514_string() for each in issuers))
         raise _unusable("one authority must issue all certificates of a kind", names)
-    lists = _lists(material, list(known.values()), now)
+    lists, above = _lists(material, list(known.values()), now)
     for chain in chains.values():
         write_atomically(authority.certificate_path(chain[0].public_key()), pem(chain[0]))  # type: ignore[arg-type]
     if chains:
-        above = Pool.of([c[-1] for c in known.values()], [each for c in known.values() for each in c[1:-1]])
-        write_atomically(authority.folder / "roots.pem", b"".join(map(pem, above.roots)))
-        write_atomically(authority.folder / "intermediates.pem", b"".join(map(pem, above.intermediates)))
-    for each in lists[:1]:
+        led = Pool.of([c[-1] for c in known.values()], [each for c in known.values() for each in c[1:-1]])
+        write_atomically(authority.folder / "roots.pem", b"".join(map(pem, led.roots)))
+        write_atomically(authority.folder / "intermediates.pem", b"".join(map(pem, led.intermediates)))
+    for each in lists:
         _keep_newer(authority.list_path, each)
+    for each in above:
+        _keep_newer(authority.list_above_path((key_identifier(each) or b"").hex()), each)
     return Imported(tuple(sorted(chains)), tuple(sorted(set(listed) - set(known))))
 
 
@@ -137,10 +140,11 @@ def _check_hosts(certificate: x509.Certificate, hosts: Sequence[str], where: str
         raise _unusable(f"the certificate does not name {', '.join(missing)}", where, hint)
 
 
-def _lists(material: Material, chains: Sequence[Chain], now: dt.datetime) -> list[x509.CertificateRevocationList]:
-    """Return the issuing authority's lists, newest first; FL1094 where a list is bad, or names an authority."""
+def _lists(material: Material, chains: Sequence[Chain], now: dt.datetime) -> tuple[Lists, Lists]:
+    """Return the lists of the issuing authority and of those above; FL1094 where one is bad, or names an authority."""
     issuers = {chain[1] for chain in chains}
-    kept: list[x509.CertificateRevocationList] = []
+    kept: Lists = []
+    above: Lists = []
     for authority in {each for chain in chains for each in chain[1:]}:
         for found in (each for each in material.lists if each.issuer == authority.subject):
             _check_list(found, authority, now)
@@ -150,19 +154,25 @@ def _lists(material: Material, chains: Sequence[Chain], now: dt.datetime) -> lis
             for below in {each for chain in chains for each in chain[1:] if issued(each, authority)}:
                 if found.get_revoked_certificate_by_serial_number(below.serial_number) is not None:
                     raise _unusable("this authority is revoked", below.subject.rfc4514_string())
-    return sorted(kept, key=lambda each: each.last_update_utc, reverse=True)
+            above.append(found)
+    return kept, above
 
 
 def _check_list(found: x509.CertificateRevocationList, authority: x509.Certificate, now: dt.datetime) -> None:
     where = authority.subject.rfc4514_string()
     if not found.is_signature_valid(authority.public_key()):  # type: ignore[arg-type]  # a CA's key can sign
         raise _unusable("the revocation list is not signed by the authority that it names", where)
-    identifiers = [e.value for e in found.extensions if isinstance(e.value, x509.AuthorityKeyIdentifier)]
-    if not identifiers or identifiers[0].key_identifier != subject_key_identifier(authority):
+    if key_identifier(found) in {None, b""} or key_identifier(found) != subject_key_identifier(authority):
         hint = "Peers would accept nobody; have the authority add it."
         raise _unusable("the revocation list lacks its authority's key identifier", where, hint)
     if found.last_update_utc > now:
         raise _unusable("the revocation list is of a later day", where)
+
+
+def key_identifier(found: x509.CertificateRevocationList) -> bytes | None:
+    """Return the key identifier of the authority that signed a list, None where it has none."""
+    named = (each.value for each in found.extensions if isinstance(each.value, x509.AuthorityKeyIdentifier))
+    return next((each.key_identifier for each in named), None)
 
 
 def _known(authority: AuthorityByFiles, material: Material) -> Pool:

@@ -47,6 +47,9 @@ class CertificateAuthority(Protocol):
     def begin_list(self, path: Path) -> None:
         """Write the revocation list to a path, unless there is one: who finds none cannot know whom to trust."""
 
+    def lists_above(self) -> dict[str, bytes]:
+        """Return the newest revocation lists (PEM) of the authorities above it, each by a name for its file."""
+
 
 def issue(authority: CertificateAuthority, subject: Subject, key_path: Path, certificate_path: Path) -> None:
     """Create key and certificate at these paths; what is there stays.

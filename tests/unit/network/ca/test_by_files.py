@@ -200,6 +200,20 @@ def test_an_authority_that_the_one_above_it_revoked_is_refused(authority, tmp_pa
         brought(authority, tmp_path, company.answer(asked(authority, tmp_path, CLIENT)))
 
 
+def test_the_newest_list_of_every_authority_in_the_chain_is_kept(authority, tmp_path):
+    company = Company.named("Clinic")
+    old = company.root.list(when=dt.datetime.now(dt.UTC) - DAY)
+    brought(authority, tmp_path, company.answer(asked(authority, tmp_path, CLIENT)))
+    company.root.revoked.append(4711)
+    brought(authority, tmp_path, company.root.list())
+    brought(authority, tmp_path, old)
+    kept = [x509.load_pem_x509_crl(content) for content in authority.lists_above().values()]
+    assert {each.issuer.rfc4514_string(): [e.serial_number for e in each] for each in kept} == {
+        "CN=Clinic root": [4711],
+        "CN=Clinic policy": [],
+    }
+
+
 def test_an_old_list_does_not_let_the_revoked_in_again(authority, tmp_path):
     company = Company.named("Clinic")
     old = company.issuing.list(when=dt.datetime.now(dt.UTC) - DAY)
@@ -255,6 +269,10 @@ def test_an_organisation_of_a_companys_authorities_is_one_that_a_channel_takes(r
     hospital = identities_of(consortium, run, "hospital-a")
     enrol(hospital, company, tls)
     config = msp_value("HospitalAMSP", hospital.public.msp).config
+    published = map(x509.load_pem_x509_crl, msp_config_pb2.FabricMSPConfig.FromString(config).revocation_list)
+    assert {each.issuer for each in published} == {
+        each.certificate.subject for each in (company.root, company.middle, company.issuing)
+    }
     node = (hospital.folder / "users/node/msp/signcerts/cert.pem").read_bytes()
     assert Msp(msp_config_pb2.FabricMSPConfig.FromString(config)).identity(node, b"").roles == {"client"}
     assert AuditedMsp.from_config(config).identity(node).roles == {"client"}

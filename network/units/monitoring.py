@@ -75,9 +75,20 @@ PANELS: Final = (
 
 
 def monitoring_files(organisation: str, units: Sequence[Unit], places: Places) -> dict[str, str]:
-    """Return name of file → content: prometheus.yaml, alerts.yaml and a Grafana dashboard."""
+    """Return name of file → content: what Prometheus scrapes, alerts.yaml and a Grafana dashboard.
+
+    Figures are shown on loopback alone. So a Prometheus, or an agent of it, runs on each host, and has a file of its
+    own: prometheus.yaml where there is one host, prometheus-HOST.yaml where there are several.
+    """
+    hosts = list(dict.fromkeys(unit.host for unit in units))
+    scraped = {
+        f"monitoring/prometheus{f'-{host}' if len(hosts) > 1 else ''}.yaml": _yaml(
+            _scraping(organisation, [unit for unit in units if unit.host == host], places)
+        )
+        for host in hosts
+    }
     return {
-        "monitoring/prometheus.yaml": _yaml(_scraping(organisation, units, places)),
+        **scraped,
         "monitoring/alerts.yaml": _yaml({"groups": [{"name": "fedledger", "rules": [_rule(*rule) for rule in RULES]}]}),
         "monitoring/dashboard.json": json.dumps(_dashboard(organisation), indent=1) + "\n",
     }

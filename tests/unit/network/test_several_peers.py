@@ -165,6 +165,24 @@ def test_a_client_knows_its_organisations_peers_in_order_and_no_other(consortium
     assert len(profile(run, "hospital-b").peers) == 1
 
 
+def test_figures_of_each_host_are_scraped_there(consortium, run):
+    value = consortium.model_dump(mode="json")
+    own = next(each for each in value["organisations"] if each["name"] == NAME)
+    own["peers"][1]["host"] = "second.example.org"
+    spread, places = Consortium.model_validate(value), Places()
+    plan = plan_at(spread, "fabric", NAME, places, "chaincode-0", "fedledger:id")
+    files = monitoring_files(NAME, units_of(spread, plan, NAME, places, Wishes()), places)
+    scraped = {
+        name: [t["labels"]["process"] for job in yaml.safe_load(text)["scrape_configs"] for t in job["static_configs"]]
+        for name, text in files.items()
+        if "prometheus" in name
+    }
+    assert scraped == {
+        "monitoring/prometheus-127.0.0.1.yaml": ["node-hospital-a", "peer-hospital-a"],
+        "monitoring/prometheus-second.example.org.yaml": ["peer1-hospital-a"],
+    }
+
+
 def test_each_peer_is_a_unit_with_its_own_keys_and_its_figures_are_scraped(consortium, run):
     places = Places(folder_of(run, NAME).root)
     plan = plan_at(consortium, "fabric", NAME, places, "chaincode-0", "fedledger:id")

@@ -91,7 +91,7 @@ def test_records_show_as_json_whole(capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize(
-    ("code", "says"), [("FL0408", "another phase"), ("fl1020", "network up"), ("FL4203", "backup")]
+    ("code", "says"), [("FL0408", "another phase"), ("fl1020", "network up"), ("FL4203", "restored")]
 )
 def test_a_code_of_any_owner_is_explained(code: str, says: str):
     result = RUNNER.invoke(application(["explain"]), ["explain", code])

@@ -98,6 +98,7 @@ NOT_VETTED: Final = "FL4303"
 SHARE_TOO_LARGE: Final = "FL4304"
 MEMBERS_DISAGREE: Final = "FL4305"
 SURVIVORS_CHANGED: Final = "FL4306"
+RULES_TOO_NEW: Final = "FL4307"
 NOT_COMMITTED: Final = "FL4401"
 RESULT_DOES_NOT_FOLLOW: Final = "FL4402"
 EXPORT_REFUSED: Final = "FL4502"
@@ -325,6 +326,10 @@ CATALOGUE: Final = {
     SHARE_TOO_LARGE: Entry("One survivor's declared share of the examples is too large.", ""),
     MEMBERS_DISAGREE: Entry("Members' peers disagree about the round.", ""),
     SURVIVORS_CHANGED: Entry("The survivors differ from those of an earlier reveal in the same attempt.", ""),
+    RULES_TOO_NEW: Entry(
+        "The round was opened under a version of the rules that is newer than this node.",
+        "Install a newer fedledger and start the node again; until then it takes no part.",
+    ),
     NOT_COMMITTED: Entry("The node's transaction was not committed in time.", ""),
     RESULT_DOES_NOT_FOLLOW: Entry("The proposed aggregate or state does not follow from the survivors' updates.", ""),
     EXPORT_REFUSED: Entry("A model cannot be exported in this form.", ""),

@@ -35,12 +35,24 @@ func held(f *contracttest.Federation, members []int) uint64 {
 
 // lives plays up to four attempts of a training of n organisations with a random coalition of at most half of them.
 func lives(t *testing.T, seed uint64, n, cohortMin int) *coalition {
+	c := joined(t, seed, n, cohortMin)
+	c.f.Ready(3, n)
+	c.plays()
+	return c
+}
+
+// joined is a random coalition of at most half of n organisations, before the first training.
+func joined(t *testing.T, seed uint64, n, cohortMin int) *coalition {
 	c := &coalition{t: t, f: contracttest.New(n, fmt.Sprintf(`{"cohort_min":%d}`, cohortMin)), random: rand.New(rand.NewPCG(seed, 15))}
 	c.bad, c.concerted = c.random.Perm(n)[:1+c.random.IntN(n/2)], c.chance(50)
 	if c.slander = seed%8 >= 5; c.slander || c.concerted {
 		c.bad = c.random.Perm(n)[:n/2]
 	}
-	c.f.Ready(3, n)
+	return c
+}
+
+// plays plays up to four attempts of the training, and settles it.
+func (c *coalition) plays() {
 	c.before = held(c.f, c.bad)
 	_, _, _, c.stake = score(c.f, 0)
 	for range 4 {
@@ -50,7 +62,6 @@ func lives(t *testing.T, seed uint64, n, cohortMin int) *coalition {
 		c.attempt()
 	}
 	c.settle()
-	return c
 }
 
 // unharmed fails where an honest participant lost stake or reputation.

@@ -24,6 +24,7 @@ type coalition struct {
 	next          []string // the cohort of the attempt that is played next
 	before, stake uint64   // what they held, and what each participant staked, at first
 	finals        uint64
+	due           uint64 // the parts of the results that the coalition's members have in the cohorts that nobody's complaints changed
 	passed        int
 }
 
@@ -102,6 +103,9 @@ func (c *coalition) complain() {
 				c.f.Try(c.p.Node(place), "ReportFault", c.p.Complaint(dealer))
 			}
 		}
+		for _, place := range c.badPlaces(c.next) { // refused where more complain than may be faulty
+			c.f.Try(c.p.Node(dealer), "AnswerComplaint", c.p.Answer(dealer, place))
+		}
 		return
 	}
 	for range c.random.IntN(4) {
@@ -154,8 +158,14 @@ func (c *coalition) result() {
 		}
 		c.passed++
 	}
-	if c.p.View().Phase == round.Final {
+	if view := c.p.View(); view.Phase == round.Final {
 		c.finals++
+		whole := slices.DeleteFunc(slices.Clone(view.Cohort), func(id string) bool { return slices.Contains(view.InPlace, id) })
+		for _, member := range view.KeptOut {
+			whole = append(whole, member.Participant)
+		}
+		bad := uint64(len(c.badPlaces(whole)))
+		c.due += 1_000_000*bad/uint64(len(whole)) + bad
 	}
 }
 

@@ -2,8 +2,8 @@ package contract
 
 import "fedledger/chaincode/ledger"
 
-// WithSecondVersion returns a build that also holds a version 2 of the rules, in which PublishKeys has another event.
-func WithSecondVersion(c Contract) Contract {
+// WithNextVersion returns a build that also holds a version of the rules after the newest, in which PublishKeys has another event.
+func WithNextVersion(c Contract) Contract {
 	c.later = append(c.later, func(c Contract) map[string]entry {
 		table := c.table()
 		first := table["PublishKeys"]

@@ -10,8 +10,8 @@ import (
 	"fedledger/chaincode/round"
 )
 
-// table names every function of version 1 of the rules; what it does not name is refused. A later version gets a table of
-// its own.
+// table names every function of the rules; what it does not name is refused. Versions 1 to round.Newest have the same functions:
+// what these do differently is in round/versions.go. A version with other functions gets a table of its own.
 func (c Contract) table() map[string]entry {
 	table := c.transactions()
 	maps.Copy(table, queries())

@@ -11,15 +11,17 @@ import (
 	"fedledger/chaincode/round"
 )
 
-// upgraded is a federation that votes for version 2 of the rules while a round is open, and opens another one after it.
+const next = round.Newest + 1
+
+// upgraded is a federation that votes for the next version of the rules while a round is open, and opens another one after it.
 func upgraded(t *testing.T) *contracttest.Federation {
 	t.Helper()
 	f := contracttest.New(4, `{}`)
-	f.Contract = contract.WithSecondVersion(f.Contract)
+	f.Contract = contract.WithNextVersion(f.Contract)
 	f.Ready(5, 4)
 	first := f.Open("tumour", options{})
 	first.Say("PublishKeys", first.Keys, 0)
-	agree(t, f, "set_rules_version", object{"version": 2})
+	agree(t, f, "set_rules_version", object{"version": next})
 	first.Say("PublishKeys", first.Keys, 1, 2, 3)
 	first.Advance(round.PhaseShares)
 	first.Finish()
@@ -31,7 +33,7 @@ func TestARoundKeepsTheVersionOfTheRulesThatItWasOpenedUnder(t *testing.T) {
 	f := upgraded(t)
 	equal(t, 4, ended(f, "KeysPublished"))
 	equal(t, 4, ended(f, "KeysPublishedAnew"))
-	for number, version := range []uint64{1, 2} {
+	for number, version := range []uint64{1, next} {
 		var view round.View
 		f.Query("GetRound", object{"training": "tumour", "round": number + 1, "attempt": 1}, &view)
 		equal(t, version, view.Rules)
@@ -78,12 +80,12 @@ func TestTheRulesVersionNeverNamesOneThatThisBuildLacks(t *testing.T) {
 	f := contracttest.New(4, `{}`)
 	f.Found()
 	agree(t, f, "set_rules_version", object{"version": 1})
-	equal(t, errcode.RulesVersion, errcode.Of(f.Agree("set_rules_version", object{"version": 2})))
+	equal(t, errcode.RulesVersion, errcode.Of(f.Agree("set_rules_version", object{"version": next})))
 	equal(t, errcode.RulesVersion, errcode.Of(f.Agree("set_rules_version", object{"version": 0})))
-	f.Contract = contract.WithSecondVersion(f.Contract)
+	f.Contract = contract.WithNextVersion(f.Contract)
 	var answer governance.ProposalResponse
 	f.Must(contracttest.Admin(0), "Propose", proposal("set_rules_version", object{"version": 1}), &answer)
-	agree(t, f, "set_rules_version", object{"version": 2})
+	agree(t, f, "set_rules_version", object{"version": next})
 	vote := object{"proposal": answer.Proposal, "approve": true}
 	f.Must(contracttest.Admin(1), "Vote", vote, nil)
 	refused(t, f, contracttest.Admin(2), "Vote", vote, errcode.RulesVersion) // there is no way back

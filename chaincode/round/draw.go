@@ -23,7 +23,7 @@ type drawn struct {
 // Scenario: six participants, cohort_min 5. An attempt ends with f blamed: the next has a to e. A vote suspends e: only four
 // are free, so f comes back, and a, b, c, d and f make the smallest cohort. With a seventh participant g, f would have stayed
 // out: those blamed come last.
-func draw(s ledger.State, training Training, parameters governance.Parameters) (drawn, error) {
+func draw(s ledger.State, training Training, parameters governance.Parameters, rules uint64) (drawn, error) {
 	record, err := selection.Drawn(s, training.Training, training.Epoch, training.Beacon)
 	if err != nil {
 		return drawn{}, err
@@ -41,7 +41,7 @@ func draw(s ledger.State, training Training, parameters governance.Parameters) (
 		PerOrganisation: int(parameters.ParticipantsPerOrganisation), Threshold: secagg.Threshold,
 	}
 	whole, _ := selection.Cohort(others(eligible, guilty), limits) // none where too few are left even so
-	cohort, err := choose(eligible, accused, guilty, whole, limits)
+	cohort, err := choose(eligible, accused, guilty, whole, limits, differ(rules))
 	if err != nil {
 		return drawn{}, err
 	}
@@ -62,10 +62,16 @@ func draw(s ledger.State, training Training, parameters governance.Parameters) (
 // Scenario: seven participants, threshold 5, cohort_min 4. a, b and c complain of the four others at once. A cohort of these
 // three and one more would be three against one, whose update they would know. So two of the four come back: of a cohort whose
 // members nobody proves anything of, complaints take away no more than silence may.
-func choose(eligible []selection.Candidate, accused, guilty []string, whole []selection.Candidate, limits selection.Limits) ([]selection.Candidate, error) {
+func choose(eligible []selection.Candidate, accused, guilty []string, whole []selection.Candidate, limits selection.Limits, rules differences) ([]selection.Candidate, error) {
 	enough := limits
 	enough.Min = max(limits.Min, secagg.Threshold(len(whole)))
 	blameless := others(others(eligible, guilty), accused)
+	if !rules.replaces {
+		if cohort, err := selection.Cohort(chosen(blameless, names(whole)), enough); err == nil {
+			return cohort, nil
+		}
+		enough.Size = enough.Min
+	}
 	cohort, err := selection.Cohort(blameless, enough)
 	if err == nil || len(blameless) == len(eligible) {
 		return cohort, err

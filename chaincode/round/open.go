@@ -119,7 +119,7 @@ func fix(s ledger.State, env ledger.Env, training Training, plan Plan) (Round, e
 	if err != nil {
 		return Round{}, err
 	}
-	found, err := draw(s, training, parameters)
+	found, err := draw(s, training, parameters, rules)
 	if err != nil {
 		return Round{}, err
 	}

@@ -12,10 +12,10 @@ func (m Member) claim(volume uint64) rewards.Share {
 }
 
 // pay splits the budget among those who finished. Nobody gains by having others kept out with complaints that nothing proves:
-// the part of those kept out, as large as it can have been, is set aside. It is for the members that came in their place, who
-// would have had nothing; where there are none it goes back to the treasury.
+// the part of those kept out, as large as it can have been, is set aside. In version 1 it is for the members that came in their
+// place, who would have had nothing; where there are none, and in later versions, it goes back to the treasury.
 //
-// Scenario: seven of equal weight; a, b and c, more than may be faulty, complain of honest g, and g sits out the epoch. The six
+// Scenario, in version 1: seven of equal weight; a, b and c, more than may be faulty, complain of honest g, and g sits out the epoch. The six
 // others are paid a seventh each, and a seventh goes back. Had there been an eighth candidate, it would have g's seventh.
 func (r Round) pay(finished []rewards.Share) map[string]uint64 {
 	claims, inPlace := []rewards.Share{}, []rewards.Share{}
@@ -38,8 +38,10 @@ func (r Round) pay(finished []rewards.Share) map[string]uint64 {
 			aside += amount
 		}
 	}
-	for i, amount := range rewards.Split(aside, inPlace) {
-		amounts[inPlace[i].Participant] = amount
+	if differ(r.Rules).replaces {
+		for i, amount := range rewards.Split(aside, inPlace) {
+			amounts[inPlace[i].Participant] = amount
+		}
 	}
 	return amounts
 }

@@ -1,11 +1,13 @@
 """What the ledger says, as frozen values: the answers of the chaincode's queries (docs/contract.md)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Phase = Literal["Keys", "Shares", "Updates", "Unmask", "Attest", "Final", "Void"]
+NEWEST_RULES: Final = 2
+"""The newest version of the rules that this node can take part in (chaincode/round/versions.go)."""
 OVER: tuple[Phase, ...] = ("Final", "Void")
 
 
@@ -121,6 +123,7 @@ class Round(View):
         state: The result. Invariant: empty before Final.
         void_reason: The code. Invariant: empty unless Void.
         lifted: A vote lifted the rule that survivor sets on one base state differ enough, for this attempt.
+        rules: The version of the rules that it was opened under.
         frozen: The survivor sets frozen on this base state by other attempts, also by other trainings'.
     """
 
@@ -160,6 +163,7 @@ class Round(View):
     void_reason: str = ""
     beacon: str = ""
     lifted: bool = False
+    rules: int = 1
     frozen: tuple[Frozen, ...] = ()
     exposure: tuple[Exposure, ...] = ()
 

@@ -9,12 +9,13 @@ from typing import Final, Protocol
 
 import structlog
 
+from fl_node import codes
 from fl_node.blobs.mirror import Mirror
 from fl_node.clock import now_ms
 from fl_node.data.errors import DataError
-from fl_node.errors import RefusalError, reported
+from fl_node.errors import NodeError, RefusalError, reported
 from fl_node.ledger.client import Ledger
-from fl_node.ledger.records import OVER, Round, Training
+from fl_node.ledger.records import NEWEST_RULES, OVER, Round, Training
 from fl_node.metrics import Health, Metrics
 from fl_node.round.carry_out import Deeds
 from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, lacking, rest_ms, ripe, turn
@@ -153,6 +154,12 @@ class Attendance:
             self._sleep_until(mine_ms)
 
     async def _attend(self, view: Round) -> bool:
+        if view.rules > NEWEST_RULES:  # what it would do may be wrong there: it does nothing, and says so
+            raise NodeError(
+                codes.RULES_TOO_NEW,
+                f"{view.name} follows version {view.rules} of the rules, this node knows 1 to {NEWEST_RULES}",
+                hint="Install a newer fedledger and start the node again; until then it takes no part.",
+            )
         if view.name != self._memory.attempt:
             await self.deeds.end_missed(view)
             self._memory = LoopMemory(view.name)

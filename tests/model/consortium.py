@@ -19,6 +19,7 @@ PLAN, INITIAL, SCHEMA = digest("plan"), digest("state 0"), digest("schema")
 PARAMETERS = {"time_window_ms": WINDOW_MS, "transfer_ms": 0, "epoch_rounds": 2}
 STAKE = 2_000_000
 ROUNDS = 10_000
+COHORT_MIN = 4
 
 
 def msp(place: int) -> str:
@@ -99,6 +100,7 @@ class Consortium:
         self.now = 1_000_000
         self.history: list[tuple[Caller, str, dict[str, Any]]] = []
         self.trainings: dict[str, Training] = {}
+        self.rules = 1
         self.suspended: set[int] = set()
         self.benched: set[int] = set()
         self.bases: dict[str, list[Attempt]] = {}
@@ -199,6 +201,11 @@ class Consortium:
             assert asked >= majority(len(self.voters)), f"{asked} of {len(self.voters)} decide {kind}"
             return ""
         return answer.code or "open"
+
+    def change_rules(self, yes: Collection[int]) -> None:
+        """Vote for version 2 of the rules: for what is opened from now on."""
+        if self.vote("set_rules_version", {"version": 2}, yes) == "":
+            self.rules = 2
 
     def start(self, name: str) -> None:
         """Vote a training of the plan."""

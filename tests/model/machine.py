@@ -259,7 +259,11 @@ class Protocol(RuleBasedStateMachine):
         """Anyone settles."""
         self.fed.settle(self.training(which), number, who % self.fed.members)
 
-    @rule(which=WHICH, what=st.sampled_from(("move", "bench", "back", "lift", "coup", "start", "stop")), who=PLACES)
+    @rule(
+        which=WHICH,
+        what=st.sampled_from(("move", "bench", "back", "lift", "coup", "start", "stop", "rules")),
+        who=PLACES,
+    )
     def vote(self, which: int, what: str, who: int) -> None:
         """Votes come between everything else; where the honest are no majority, nothing does."""
         training = self.training(which)
@@ -271,6 +275,7 @@ class Protocol(RuleBasedStateMachine):
             "lift": lambda: self.fed.lift(training, self.fed.honest),
             "coup": lambda: self._coup(training, who),
             "start": self._start,
+            "rules": lambda: self.fed.change_rules(self.fed.honest),
             "stop": lambda: self._coup(training, 0) if who else self.fed.stop(training, self.fed.honest),
         }[what]()
 

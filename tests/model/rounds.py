@@ -6,6 +6,7 @@ from typing import Any
 
 from fl_node.secagg.session import Session
 from tests.model.consortium import (
+    COHORT_MIN,
     INITIAL,
     PLAN,
     STAKE,
@@ -74,14 +75,22 @@ class Rounds(Consortium):
         self._check_kept_out(training, record, set(names))
 
     def _check_kept_out(self, training: Training, record: dict[str, Any], names: set[str]) -> None:
-        """Whoever is kept out is blamed, and complaints alone leave the threshold of the whole cohort."""
+        """Whoever is kept out is blamed, and complaints alone leave the threshold of the whole cohort.
+
+        In version 2 nobody comes in their place but to make the smallest cohort.
+        """
         kept = {member["participant"] for member in record["kept_out"]}
         blamed = {parts[2] for parts, _ in self.ledger.under("blame", training.name, record["epoch"])}
         assert not kept & names
         assert not kept or kept & blamed
         assert set(record["in_place"]) <= names
         whole = len(names) + len(kept) - len(record["in_place"])
-        assert len(names) >= 2 * whole // 3 + 1
+        least = 2 * whole // 3 + 1
+        assert len(names) >= least
+        if record["rules"] > 1:
+            assert not record["in_place"] or len(names) == max(COHORT_MIN, least)
+            self.reached["kept out in version 2"] += bool(kept)
+        assert record["rules"] == self.rules
 
     def _same(self, play: Play) -> None:
         """Hold the rules' record of the attempt against what is expected."""
@@ -138,6 +147,8 @@ class Rounds(Consortium):
             paid = {parts[2] for parts, reward in self.ledger.under("reward", *expected.name[:2]) if reward["amount"]}
             done = set(expected.survivors) - expected.missed
             assert paid <= done, f"{paid - done} did not finish and are paid"
+            record = self.ledger.get("round", *expected.name)
+            assert record["rules"] == 1 or not paid & set(record["in_place"])
             assert done - paid <= set(map(participant, self.adversaries)), f"{done - paid} finished and are not paid"
 
     def _check_final(self, play: Play, training: Training) -> None:

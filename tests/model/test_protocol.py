@@ -51,14 +51,18 @@ def test_random_histories_go_as_documented_and_an_honest_majority_ends_every_tra
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize(("members", "adversaries"), [(4, 1), (5, 1), (6, 2), (7, 3)])
+@pytest.mark.parametrize(("members", "adversaries", "rules"), [(4, 1, 1), (5, 1, 2), (6, 2, 1), (7, 3, 1), (7, 3, 2)])
 def test_three_rounds_end_whatever_the_adversaries_keep_doing(
-    binary: Path, blobs: Path, members: int, adversaries: int, strategy: str
+    binary: Path, blobs: Path, reached: dict[str, int], members: int, adversaries: int, rules: int, strategy: str
 ):
     fed = Federation(binary, blobs, members, range(members - adversaries, members))
+    if rules > 1:
+        fed.change_rules(fed.honest)
     training = fed.trainings["one"]
     for _ in range(3):
         if not training.stopped:
             finish(fed, training, [strategy])
     fed.close()
     assert len(training.finals) == 3 or (training.stopped and len(fed.honest) < 4)
+    if (strategy, members, rules) == ("complain", 7, 2):
+        assert reached["kept out in version 2"]

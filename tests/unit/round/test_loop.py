@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from fl_node.errors import NodeError, RefusalError
-from fl_node.ledger.records import OVER, Round
+from fl_node.ledger.records import NEWEST_RULES, OVER, Round
 from fl_node.metrics import Health, Metrics
 from fl_node.round.attempts import RECORDED
 from fl_node.round.carry_out import Deeds
@@ -18,6 +19,8 @@ from fl_node.round.loop import SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDepende
 from tests.unit.node.test_daemon import training
 from tests.unit.round.test_duty import ME, NAMES, keys, updated, view
 from tests.waiting import settle, until
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Ledger:
@@ -193,6 +196,24 @@ async def test_a_vote_ends_the_rest_after_void_attempts():
     made.on_vote()
     await made._step()
     assert deeds.done == [OpenRound()]
+
+
+async def test_a_round_under_newer_rules_is_left_alone_and_said_so_until_the_next_one():
+    made, ledger, deeds = attendance(
+        view("Keys", deadline_ms=1 << 60).model_copy(update={"rules": NEWEST_RULES + 1}), ME
+    )
+    assert not await made._step()
+    assert (deeds.done, made.over) == ([], False)
+    assert f"version {NEWEST_RULES + 1} of the rules" in made.node.health.report()["problem"]
+    ledger.shown = view("Keys", deadline_ms=1 << 60)
+    await made._step()
+    assert deeds.done
+    assert made.node.health.report()["problem"] == ""
+
+
+def test_a_node_knows_the_newest_rules_of_its_own_chaincode():
+    source = (ROOT / "chaincode" / "round" / "versions.go").read_text()
+    assert f"const Newest = {NEWEST_RULES}\n" in source
 
 
 async def test_a_problem_is_shown_until_the_duty_is_done():

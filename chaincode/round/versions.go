@@ -1,0 +1,18 @@
+package round
+
+// Newest is the newest version of the rules that this build holds. It holds all since 1: a round is played to its end, and
+// replayed for ever, by the version under which it was opened.
+const Newest = 2
+
+// differences are what versions of the rules do differently. No other file of the rules names a version.
+type differences struct {
+	// replaces: whoever is next in the draw comes in the place of a dealer that complaints alone keep out, and is paid its part.
+	// Otherwise nobody does, unless too few would be left for a cohort, and whoever then comes is paid nothing.
+	//
+	// Scenario: of seven members a, b and c complain honest g out, and h, the eighth candidate, is theirs. In version 1 h comes
+	// and has g's pay. In version 2 the six others go on, and g's part returns to the treasury: nobody is paid more than before,
+	// and no complaint brings the liars a fourth place. With cohort_min 7, h must come, and works for its reputation.
+	replaces bool
+}
+
+func differ(version uint64) differences { return differences{replaces: version == 1} }

@@ -10,6 +10,7 @@ from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_data_exists
 from fl_node.plan.container import load_plan
+from fl_node.plan.frameworks import FRAMEWORKS
 from network import contract_codes
 
 
@@ -17,7 +18,7 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
     """Read the node's rows with the schema of every plan in training, or of those that it was vetted for.
 
     Raises:
-        FedledgerError: the plan or the data is refused, with file and row.
+        FedledgerError: the plan or the data is refused, with file and row, or the plan's framework is not installed.
     """
     check_data_exists(config)
     if config.data is None:
@@ -32,6 +33,8 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
             hint = "A running node pulls it; otherwise ask who registered it."
             raise NodeError(codes.BLOB_MISSING, "the plan file is not in the blob folder", where=plan, hint=hint)
         manifest = load_plan(path, plan).manifest
+        if own := FRAMEWORKS[manifest.framework].environment:
+            own.require()
         split = await asyncio.to_thread(load_examples, config.data, manifest.schema_, manifest.batching.holdout_percent)
         rows = sum(part.rows for part in split)
     return f"{rows} rows fit {'the plan' if len(plans) == 1 else f'all {len(plans)} plans'}"

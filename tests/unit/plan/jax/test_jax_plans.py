@@ -27,7 +27,8 @@ from tests.unit.plan.conftest import ROOT, add
 
 pytestmark = pytest.mark.jax
 PATIENCE_S = 600
-NAMES = ("average", "normalised", "pair", "pictures")
+NAMES = ("average", "normalised", "pair")
+"""Those whose rounds are played; the compiler has tried the others on made-up rows."""
 
 
 class Reference:
@@ -57,17 +58,15 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 @pytest.fixture(scope="session")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of four participants: their own rows, with labels of both kinds, for every plan's schema."""
+    """Files of four participants: their own rows, with labels of both kinds, for every plan whose rounds are played."""
     folder, draw = tmp_path_factory.mktemp("jax-rows"), np.random.default_rng(3)
     for participant in range(4):
-        for kind, width, header in (("few", 3, "a,b,c"), ("many", 16, ",".join(f"p{at}" for at in range(16)))):
-            features = draw.normal(size=(23 + participant, width))
-            lines = [
-                f"{','.join(f'{value:.4f}' for value in row)},{'yes' if row[0] > 0 else 'no'},{row.sum():.4f}"
-                for row in features
-            ]
-            text = "\n".join([f"{header},kind,size", *lines])
-            (folder / f"{kind}-{participant}.csv").write_text(f"{text}\n")
+        lines = [
+            f"{','.join(f'{value:.4f}' for value in row)},{'yes' if row[0] > 0 else 'no'},{row.sum():.4f}"
+            for row in draw.normal(size=(23 + participant, 3))
+        ]
+        text = "\n".join(["a,b,c,kind,size", *lines])
+        (folder / f"rows-{participant}.csv").write_text(f"{text}\n")
     return folder
 
 
@@ -79,9 +78,8 @@ def runtime(request: pytest.FixtureRequest, reference: Reference, rows: Path) ->
         yield found
 
 
-def files(runtime: AveragingRuntime, rows: Path) -> list[DataSource]:
-    kind = "many" if runtime.manifest.name == "pictures" else "few"
-    return [DataSource(path) for path in sorted(rows.glob(f"{kind}-*"))]
+def files(rows: Path) -> list[DataSource]:
+    return [DataSource(path) for path in sorted(rows.iterdir())]
 
 
 def masked_sum(runtime: AveragingRuntime, state: bytes, vectors: list[bytes], survivors: list[int]) -> bytes:
@@ -99,7 +97,7 @@ def test_rounds_with_masks_and_dropouts_give_bit_for_bit_what_rounds_without_giv
     state, losses = runtime.initialize(), []
     runtime.prepare(state)
     for survivors in ([0, 1, 2, 3], [0, 2, 3], [1, 2, 3]):
-        works = [runtime.work(state, data) for data in files(runtime, rows)]
+        works = [runtime.work(state, data) for data in files(rows)]
         plain = add(runtime.manifest.layout, [works[at].vector for at in survivors])
         masked = masked_sum(runtime, state, [work.vector for work in works], survivors)
         counts = [works[at].examples for at in survivors]
@@ -114,7 +112,7 @@ def test_rounds_with_masks_and_dropouts_give_bit_for_bit_what_rounds_without_giv
 
 
 def test_work_gives_the_same_vector_twice_and_counts_training_rows(runtime: AveragingRuntime, rows: Path):
-    data = files(runtime, rows)[0]
+    data = files(rows)[0]
     first, second = (runtime.work(runtime.initialize(), data) for _ in range(2))
     assert first.vector == second.vector
     held = first.metrics.get("evaluation/num_examples", 0)
@@ -123,7 +121,7 @@ def test_work_gives_the_same_vector_twice_and_counts_training_rows(runtime: Aver
 
 
 def test_evaluation_measures_the_base_model_on_the_holdout(runtime: AveragingRuntime, rows: Path):
-    data, state = files(runtime, rows)[1], runtime.initialize()
+    data, state = files(rows)[1], runtime.initialize()
     found, worked = runtime.evaluate(state, data), runtime.work(state, data).metrics
     if not runtime.manifest.evaluation:
         assert found == {}
@@ -216,7 +214,7 @@ def test_plans_that_were_tampered_with_are_refused_with_codes(reference: Referen
     with open_plan(changed(plan, tmp_path, framework_version="0.9.0"), data=rows) as runtime:
         runtime.prepare(runtime.initialize())
         with pytest.raises(PlanError, match=r"FL3004: the plan needs jax 0\.9\.0"):
-            runtime.work(runtime.initialize(), DataSource(rows / "few-0.csv"))
+            runtime.work(runtime.initialize(), DataSource(rows / "rows-0.csv"))
     truncated = tmp_path / "truncated.flplan"
     truncated.write_bytes(reference.plan("average").read_bytes()[:-100])
     with pytest.raises(PlanError, match="FL3001"):
@@ -235,13 +233,13 @@ def test_without_the_runtime_an_organisation_still_attests_but_does_not_train(
 ):
     with open_plan(reference.plan("average"), data=rows) as complete:
         state = complete.initialize()
-        work = complete.work(state, DataSource(rows / "few-0.csv"))
+        work = complete.work(state, DataSource(rows / "rows-0.csv"))
     monkeypatch.setenv("FEDLEDGER_RUNTIMES", str(tmp_path))
     with open_plan(reference.plan("average")) as bare:
         bare.prepare(state)
         assert bare.update(state, work.vector, [work.examples]) == complete.update(state, work.vector, [work.examples])
         with pytest.raises(PlanError, match="FL3047"):
-            bare.work(state, DataSource(rows / "few-0.csv"))
+            bare.work(state, DataSource(rows / "rows-0.csv"))
 
 
 def test_rows_that_do_not_fit_are_refused_by_the_child(reference: Reference, tmp_path: Path):

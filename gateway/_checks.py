@@ -41,9 +41,11 @@ def _certificate(pem: object) -> x509.Certificate:
         raise TypeError(f"the certificate is of type {type(pem).__name__}: give the file's content as bytes")
     try:
         # The first, as a peer takes it: what follows may be its authorities'.
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError:
+        certificate = x509.load_pem_x509_certificate(pem)
+        _ = certificate.extensions  # read here, where what they raise is expected
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise ValueError("the certificate cannot be read: give the content of a PEM file, not its name") from None
+    return certificate
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

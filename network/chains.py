@@ -28,7 +28,15 @@ _UNDERSTOOD = {  # critical extensions that Go handles
 _SERVER = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
 
-UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+L = TypeVar("L", x509.Certificate, x509.CertificateRevocationList)
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading another's certificate, request or list may raise, at the latest when its extensions are looked at."""
 """What `cryptography` raises on certificates that others wrote."""
 
 
@@ -77,6 +85,12 @@ class Pool:
         for authority in (*self.roots, *self.intermediates):
             if authority not in below and issued(below[-1], authority):
                 yield from self._chains((*below, authority), now)
+
+
+def whole(loaded: L) -> L:
+    """Return what was loaded, once its extensions were read: they are parsed late, and raise one of UNREADABLE."""
+    _ = loaded.extensions
+    return loaded
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from network import codes
+from network.chains import UNREADABLE, is_authority, whole
 from network.errors import NetworkError
 from network.export import Export, write_files
 from network.files import write_atomically
@@ -153,7 +154,7 @@ class _Authorities:
         self._roots = roots
         self._all = [*roots, *intermediates]
         for each in self._all:
-            if not _is_authority(each):
+            if not is_authority(each):
                 raise ValueError("a certificate among the authorities is no authority's")
         for each in intermediates:
             self.require(each)
@@ -200,24 +201,17 @@ def _issuer(certificate: x509.Certificate, authorities: Iterable[x509.Certificat
     return None
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
 def _load(text: str) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(text.encode())
-    except ValueError:
+        return whole(x509.load_pem_x509_certificate(text.encode()))
+    except UNREADABLE:
         raise ValueError("a certificate in it cannot be read") from None
 
 
 def _load_list(text: str) -> x509.CertificateRevocationList:
     try:
-        return x509.load_pem_x509_crl(text.encode())
-    except ValueError:
+        return whole(x509.load_pem_x509_crl(text.encode()))
+    except UNREADABLE:
         raise ValueError("a revocation list in it cannot be read") from None
 
 

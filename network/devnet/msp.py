@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from gateway import signatures
 from gateway.encoding import pem_content
 from gateway.signatures import PublicKey, SignatureError
-from network.chains import Chain, ChainError, Pool, is_authority, issued, subject_key_identifier
+from network.chains import UNREADABLE, Chain, ChainError, Pool, is_authority, issued, subject_key_identifier, whole
 from network.devnet import protos as p
 from network.devnet.envelopes import MalformedError, parse
 
@@ -107,7 +107,7 @@ class Msp:
             self._roles = self._node_units(config.fabric_node_ous)
             self._admins = [_load(pem) for pem in config.admins]
             self._check_admins()
-        except (ValueError, IdentityError) as error:
+        except (IdentityError, *UNREADABLE) as error:
             raise MspError(f"MSP {self.name}: {error}") from None
         self.tls_roots: list[bytes] = list(config.tls_root_certs) + list(config.tls_intermediate_certs)
 
@@ -121,7 +121,7 @@ class Msp:
             certificate = _load(pem)
             key = certificate.public_key()
             names = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise IdentityError(f"could not parse the certificate: {error}") from None
         if not signatures.takes(key):
             raise IdentityError("the public key's algorithm is not supported")
@@ -271,12 +271,12 @@ class MspManager:
 
 
 def _load(pem: bytes) -> x509.Certificate:
-    return x509.load_der_x509_certificate(pem_content(pem))
+    return whole(x509.load_der_x509_certificate(pem_content(pem)))
 
 
 def _load_list(raw: bytes) -> x509.CertificateRevocationList:
     load = x509.load_pem_x509_crl if raw.startswith(b"-----BEGIN") else x509.load_der_x509_crl
-    return load(raw)
+    return whole(load(raw))
 
 
 def _digest(authorities: Chain) -> bytes:

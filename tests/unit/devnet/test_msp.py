@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from network.devnet import protos as p
-from network.devnet.msp import IdentityError, Msp, MspManager
+from network.devnet.msp import IdentityError, Msp, MspError, MspManager
 
 NOW = dt.datetime.now(dt.UTC)
 PEM = serialization.Encoding.PEM
@@ -25,7 +25,7 @@ class Authority:
         self.certificate = self.build(self.name, self.key.public_key(), issuer or self, authority=True, days=(-30, 365))
 
     @staticmethod
-    def build(subject, key, issuer, *, authority=False, days=(-1, 365)):
+    def build(subject, key, issuer, *, authority=False, days=(-1, 365), more=()):
         start, end = (NOW + dt.timedelta(days=d) for d in days)
         builder = (
             x509.CertificateBuilder()
@@ -38,6 +38,8 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         )
+        for extension in more:
+            builder = builder.add_extension(extension, critical=False)
         return builder.sign(issuer.key, hashes.SHA256())
 
     def issue(self, *units, key=None, **options):
@@ -142,6 +144,16 @@ def test_rubbish_is_refused(root):
         manager(root).identity(b"\xff\xff")
     with pytest.raises(IdentityError, match="could not parse the certificate"):
         manager(root).identity(p.identities.SerializedIdentity(mspid="OrgMSP", id_bytes=b"x").SerializeToString())
+
+
+def test_a_certificate_with_a_name_that_cannot_be_read_is_refused_like_any_rubbish(root):
+    x400 = x509.UnrecognizedExtension(x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3002a300"))
+    odd = root.issue("client", more=[x400])
+    with pytest.raises(IdentityError, match="could not parse the certificate"):
+        manager(root).identity(serialized(odd))
+    config = p.msp_config.FabricMSPConfig(name="OrgMSP", root_certs=[odd.public_bytes(PEM)])
+    with pytest.raises(MspError, match="MSP OrgMSP"):
+        Msp(config)
 
 
 def test_signatures_are_checked_and_high_s_is_refused(root):

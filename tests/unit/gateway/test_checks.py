@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from wire_keys import PEM, certificate, key_pem
 
@@ -60,6 +61,13 @@ def test_a_certificate_of_the_key_is_taken(good: Identity):
 def test_an_identity_that_is_none_is_refused(identity: Identity, reason: str):
     with pytest.raises(ValueError, match=reason):
         attempt(identity)
+
+
+def test_a_certificate_with_an_extension_that_cannot_be_read_is_refused():
+    x400 = x509.UnrecognizedExtension(x509.oid.ExtensionOID.ISSUER_ALTERNATIVE_NAME, bytes.fromhex("3002a300"))
+    odd = certificate(KEY, "user", ROOT, ROOT_KEY, more=[x400]).public_bytes(PEM)
+    with pytest.raises(ValueError, match="the certificate cannot be read"):
+        attempt(replace(GOOD, certificate=odd))
 
 
 def test_a_key_of_another_certificate_is_refused():

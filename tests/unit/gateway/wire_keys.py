@@ -16,7 +16,7 @@ def key_pem(key):
     return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def certificate(key, name, issuer=None, issuer_key=None, now=None):
+def certificate(key, name, issuer=None, issuer_key=None, now=None, more=()):
     """Return a certificate that is valid from five minutes before `now` until an hour after it."""
     now = now or dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -35,6 +35,8 @@ def certificate(key, name, issuer=None, issuer_key=None, now=None):
             critical=False,
         )
     )
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
     algorithm = None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return builder.sign(signing, algorithm)
 

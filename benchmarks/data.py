@@ -1,4 +1,4 @@
-"""What reading a participant's rows costs: seconds, microseconds a cell and peak memory, from CSV and from Parquet.
+"""What reading a participant's rows costs: seconds, time a cell and peak memory, from CSV and from Parquet.
 
     python benchmarks/data.py [--rows 2000000] [--columns 10] [--before COMMIT] [--json]
 
@@ -32,11 +32,13 @@ what, path, columns = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 schema = Schema(
     columns=tuple(Column(name=f"x{at}") for at in range(columns - 1)), label=Label(name="y", values=("0", "1"))
 )
-started = time.perf_counter()
+used = resource.getrusage(resource.RUSAGE_SELF)
+started, before = time.perf_counter(), used.ru_utime + used.ru_stime
 rows = profile(path, schema).rows if what == "profile" else sum(part.rows for part in load_examples(path, schema, 20))
 seconds = time.perf_counter() - started
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-print(json.dumps({"rows": rows, "seconds": seconds, "peak_mb": peak}))
+used = resource.getrusage(resource.RUSAGE_SELF)
+cpu = used.ru_utime + used.ru_stime - before
+print(json.dumps({"rows": rows, "seconds": seconds, "cpu_s": cpu, "peak_mb": used.ru_maxrss // 1024}))
 """
 
 
@@ -62,7 +64,8 @@ def main() -> None:
         print(json.dumps(found, indent=2))
         return
     for each in found:
-        print("{code:6} {format:7} {reading:7} {seconds:6.2f} s {us_a_cell:6.3f} us/cell {peak_mb:5} MB".format(**each))
+        figures = "{seconds:6.2f} s ({cpu_s:.2f} s of CPU) {us_a_cell:6.3f} us/cell {peak_mb:5} MB"
+        print(("{code:6} {format:7} {reading:7} " + figures).format(**each))
 
 
 def write(folder: Path, rows: int, columns: int) -> dict[str, Path]:

@@ -4,7 +4,7 @@ import asyncio
 
 from fl_node import codes
 from fl_node.blobs.store import BlobStore
-from fl_node.data.examples import load_examples
+from fl_node.data.profile import profile
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.node.config import NodeConfig
@@ -35,8 +35,8 @@ async def check_data(config: NodeConfig, ledger: Ledger) -> str:
         manifest = load_plan(path, plan).manifest
         if own := FRAMEWORKS[manifest.framework].environment:
             own.require()
-        split = await asyncio.to_thread(load_examples, config.data, manifest.schema_, manifest.batching.holdout_percent)
-        rows = sum(part.rows for part in split)
+        found = await asyncio.to_thread(profile, config.data, manifest.schema_, manifest.batching.holdout_percent)
+        rows = found.rows
     return f"{rows} rows fit {'the plan' if len(plans) == 1 else f'all {len(plans)} plans'}"
 
 

@@ -19,6 +19,16 @@ def read(path: str) -> str:
     return Path(path).read_text("utf-8")
 
 
+def described_rows(path: str) -> list[list[float]]:
+    """Read rows as a plan's process does; they name pictures beside them."""
+    from fl_node.data.read import read_table
+    from fl_node.data.schema import Column, Schema
+
+    schema = Schema(columns=(Column(name="x"), Column(name="scan", type="array", shape=(1, 2))))
+    found: list[list[float]] = read_table(Path(path), schema).features.tolist()
+    return found
+
+
 def write(path: str) -> None:
     Path(path).write_text("here", encoding="utf-8")
 
@@ -113,7 +123,22 @@ def environment() -> dict[str, str]:
 DEEDS: dict[str, Callable[..., Any]] = {
     deed.__name__: deed
     for deed in (
-        *(read, write, fill, keep, long_file, allocate, loop, burn, sleep, fork, thread, open_many, connect),
+        *(
+            read,
+            described_rows,
+            write,
+            fill,
+            keep,
+            long_file,
+            allocate,
+            loop,
+            burn,
+            sleep,
+            fork,
+            thread,
+            open_many,
+            connect,
+        ),
         *(listen_and_connect, unix_socket, new_session, signal_to, environment),
     )
 }

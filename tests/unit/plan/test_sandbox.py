@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fl_node.plan.child import Child
 from fl_node.plan.errors import CATALOGUE, PlanError
@@ -109,6 +111,14 @@ def test_nothing_but_its_rows_can_be_read(tmp_path: Path):
     for path in (theirs, "/etc/passwd", f"/proc/{os.getpid()}/environ", "/proc/1/environ"):
         with pytest.raises(PlanError, match="FL3046: PermissionError"):
             does("read", str(path), data=mine)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_confined_child_reads_rows_as_their_description_says_and_the_pictures_that_they_name(tmp_path: Path):
+    Image.fromarray(np.array([[3, 4]], np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "rows.csv").write_text("x;Bild\n1,5;a.png\n")
+    (tmp_path / "data.yaml").write_text('separator: ";"\ndecimal: ","\ncolumns: {Bild: scan}')
+    assert does("described_rows", str(tmp_path), data=tmp_path) == [[1.5, 3, 4]]
 
 
 @pytest.mark.usefixtures("files")

@@ -65,7 +65,7 @@ def fetch(
 
 @audit.command()
 def genesis(
-    org: Annotated[str, typer.Option("--org", help="Whose own peer to ask.")],
+    org: Annotated[str, typer.Option("--org", envvar="FEDLEDGER_ORG", help="Whose own peer to ask.")],
     run: Run = DEFAULT_RUN,
     user: Annotated[str, typer.Option("--user", help="The identity that asks.")] = "admin",
     as_json: Json = False,

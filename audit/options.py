@@ -18,7 +18,7 @@ Blobs = Annotated[
     list[Path] | None,
     typer.Option("--blobs", help="A folder of blobs, or of organisations' blob folders; may be given several times."),
 ]
-Org = Annotated[str, typer.Option(help="Whose peer to read from.")]
+Org = Annotated[str, typer.Option(envvar="FEDLEDGER_ORG", help="Whose peer to read from.")]
 User = Annotated[str, typer.Option(help="Which of its users asks.")]
 Chaincode = Annotated[str, typer.Option(help="The federation's chaincode.")]
 Online = Annotated[bool, typer.Option("--online", help="Ask other organisations' peers for height and last hash.")]

@@ -38,8 +38,8 @@ def create(
 
 @proposal.command()
 def vote(
-    proposal_id: Annotated[
-        str, typer.Argument(metavar="PROPOSAL", help="Its id or the beginning, its kind, or what it is about.")
+    proposals: Annotated[
+        list[str], typer.Argument(metavar="PROPOSAL…", help="Its id or the beginning, its kind, or what it is about.")
     ],
     org: Org,
     approve: Annotated[bool, typer.Option("--yes/--no", help="Your vote.")] = True,
@@ -49,11 +49,13 @@ def vote(
 ) -> None:
     """Vote for your organisation; at the threshold the proposal takes effect in the same transaction."""
 
-    async def work(ledger: Ledger) -> Any:
-        return await cast(ledger, await _whole(ledger, proposal_id), approve=approve)
+    async def work(ledger: Ledger) -> list[dict[str, Any]]:
+        found = [await _whole(ledger, text) for text in proposals]  # all are known before the first vote
+        return [await cast(ledger, each, approve=approve) for each in found]
 
     with explained(as_json=as_json):
-        show(ask(run, org, user, work), as_json=as_json, title="Voted")
+        answers = ask(run, org, user, work)
+        show(answers if len(answers) > 1 else answers[0], as_json=as_json, title="Voted")
 
 
 @proposal.command("list")

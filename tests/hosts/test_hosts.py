@@ -1,176 +1,167 @@
-"""Organisations on hosts of their own, set up by the documented commands alone, each from its own folder."""
+"""Organisations on hosts of their own, set up by the commands of docs/deploy.md alone.
+
+One federation lives through all of these in this order, and trains all the while.
+"""
 
 import hashlib
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-import yaml
 
-from network.folders import folder_of
-from network.topology import DEFAULT_DEFINITION
-from network.units.keys import foreign_keys
+from network.connection import consortium_of
 from tests.contract.harness.ledger import FABRIC_PROGRAMS, fabric_program
-from tests.faults import synthetic
-from tests.hosts.hosts import PATIENCE_S, Host, hosts, problem
+from tests.hosts import page
+from tests.hosts.federation import SECTIONS, Federation, again, federation, until
+from tests.hosts.hosts import Host, problem
+from tests.hosts.keys import foreign
+from tests.hosts.page import MEMBERS
 
-MEMBERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
-ROOT = Path(__file__).resolve().parents[2]
-NODE = f"""PYTHONPATH='{ROOT}' exec "$1" -m tests.faults.synthetic "$2" "$3" "$2/rows.csv" >"$2/node.log" 2>&1"""
-ORGANISATIONS = ("orderer", *MEMBERS, "regulator")
+MOST_COMMANDS = {"A founding member": 12, "A regulator": 6}
+LATENCY_S = 0.05
+LOSS = 0.01
+CONNECT = """
+import socket, time
+began = time.monotonic()
+socket.create_connection(({!r}, {}))
+print(time.monotonic() - began)
+"""
+GET = "import urllib.request; print(urllib.request.urlopen({!r}).read().decode())"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def federation(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]:
-    """A federation that is founded; everything was done on the organisations' own hosts."""
+def founded(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """A federation that trains; everything was done on the organisations' own hosts."""
     reason = problem()
     if reason:
         pytest.skip(reason)
     fabric = pytestconfig.getoption("--network", "devnet") == "fabric"
     if fabric and not all(map(fabric_program, FABRIC_PROGRAMS)):
         pytest.skip("no Fabric binaries in FABRIC_BIN or PATH")
-    base = tmp_path_factory.mktemp("hosts")
-    letters = base / "letters"
-    letters.mkdir()
-    with hosts(ORGANISATIONS, base / "disks") as made:
-        definition = base / "consortium.yaml"
-        definition.write_text(_definition(made))
-        try:
-            for host in made.values():
-                kind = ["--fabric"] if fabric else []
-                host.fedledger("org", "init", host.organisation, "--definition", definition, *kind)
-                host.fedledger("org", "export", "--out", letters / f"{host.organisation}.export")
-            for host in made.values():
-                host.fedledger("network", "import", *sorted(letters.iterdir()))
-                host.fedledger("network", "genesis")
-            for host in made.values():
-                host.fedledger("org", "join")
-            with ThreadPoolExecutor() as pool:
-                list(pool.map(_found, (made[name] for name in MEMBERS)))
-            yield made
-        finally:
-            for host in made.values():
-                if (host.folder / "org.yaml").exists():
-                    host.fedledger("network", "down")
+    ordering = pytestconfig.getoption("--ordering", "bft")
+    with federation(tmp_path_factory.mktemp("hosts"), fabric=fabric, ordering=ordering) as made:
+        yield made
 
 
-def _definition(made: dict[str, Host]) -> str:
-    value = yaml.safe_load(DEFAULT_DEFINITION.read_text())
-    for organisation in value["organisations"]:
-        organisation["host"] = made[organisation["name"]].name
-    return yaml.safe_dump(value, sort_keys=False)
+@pytest.mark.timeout(30)
+def test_the_page_needs_as_many_commands_as_it_says_and_no_more_than_a_person_has_patience_for():
+    for section, said in page.counted().items():
+        blocks = page.blocks(section)
+        if section == SECTIONS["hospital-a"]:
+            *others, proposing, voting = blocks
+            assert len(proposing) == len(voting)  # a member proposes or votes
+            blocks = [*others, voting]
+        assert sum(map(len, blocks)) == said
+        assert said <= MOST_COMMANDS.get(section, said)
+    assert set(page.counted()) == set(SECTIONS.values())
 
 
-def _found(host: Host) -> None:
-    host.fedledger("member", "found", "--org", host.organisation)
-
-
-def test_all_render_the_same_first_block_and_verify_one_anothers(federation: dict[str, Host], tmp_path: Path):
-    blocks = {(host.folder / "consortium" / "channel.block").read_bytes() for host in federation.values()}
-    assert len(blocks) == 1
-    (tmp_path / "channel.block").write_bytes(blocks.pop())
-    federation["regulator"].fedledger("network", "verify-genesis", tmp_path / "channel.block")
-
-
-def test_no_host_holds_a_private_key_that_is_not_its_own_organisations(federation: dict[str, Host]):
-    for host in federation.values():
-        assert list(foreign_keys(host.folder, host.organisation)) == []
-        assert folder_of(host.folder, host.organisation).user("admin").exists()
-
-
-def test_a_host_sees_no_other_organisations_folder(federation: dict[str, Host]):
-    seen = federation["hospital-a"].run("ls", federation["hospital-a"].base)
-    assert seen.split() == ["hospital-a"]
-
-
-def test_every_organisation_reads_the_federation_from_its_own_peer(federation: dict[str, Host]):
-    genesis = set()
-    for name in (*MEMBERS, "regulator"):
-        genesis.add(federation[name].fedledger("audit", "genesis", "--org", name))
-    assert len(genesis) == 1
-
-
-def test_a_blob_goes_from_one_host_to_another(federation: dict[str, Host]):
-    """The service shows a certificate with its host's name: without it every transfer between hosts fails."""
-    source, target = federation["hospital-a"], federation["hospital-b"]
-    content = b"to every member"
-    (source.folder / "letter").write_bytes(content)
-    with ExitStack() as stack:
-        for name in MEMBERS:
-            host = federation[name]
-            service = host.start(*host.command("blobs", "serve", "--org", name))
-            stack.callback(service.communicate)
-            stack.callback(service.terminate)
-        answer = json.loads(_again(lambda: source.fedledger("blobs", "put", "letter", "--org", "hospital-a", "--json")))
-        assert answer["digest"] == hashlib.sha256(content).hexdigest()
-        target.fedledger("blobs", "get", answer["digest"], "--out", target.folder / "got", "--org", "hospital-b")
-    assert (target.folder / "got").read_bytes() == content
-
-
-def _again(step: Callable[[], str]) -> str:
-    """Do a step until it succeeds: services may need a while to come up."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return step()
-        except AssertionError:
-            if time.monotonic() > deadline:
-                raise
-
-
-def test_a_training_of_three_rounds_ends_final_and_the_regulator_finds_nothing(federation: dict[str, Host]):
-    plan = synthetic.plan_of("hosts")
-    for number, name in enumerate(MEMBERS, start=1):
-        folder = federation[name].folder
-        (folder / "sum.flplan").write_bytes(plan)
-        (folder / "rows.csv").write_text("\n".join(["number", *[str(number)] * synthetic.ROWS]) + "\n")
-    with ExitStack() as stack:
-        for name in MEMBERS:
-            node = federation[name].start("sh", "-c", NODE, "sh", sys.executable, federation[name].folder, name)
-            stack.callback(node.communicate)
-            stack.callback(node.terminate)
-        _admit_all(federation)
-        _act(federation, "hospital-a", "plan", "register", "sum.flplan")
-        _vote(federation, "register_plan", *MEMBERS[1:3])
-        digest = hashlib.sha256(plan).hexdigest()
-        _act(federation, "hospital-a", "train", "start", "first", "--plan", digest, "--rounds", "3")
-        _vote(federation, "start_training", *MEMBERS[1:3])
-        _wait_for_three_rounds(federation["hospital-a"])
-    regulator = federation["regulator"]
-    regulator.fedledger("audit", "fetch", "--out", "audit")
-    genesis = json.loads(_act(federation, "hospital-c", "audit", "genesis", "--json"))["genesis_hash"]
-    regulator.fedledger("audit", "verify", "--blocks", "audit", "--genesis", genesis)
-    test_no_host_holds_a_private_key_that_is_not_its_own_organisations(federation)
-
-
-def _act(federation: dict[str, Host], organisation: str, *words: object) -> str:
-    return _again(lambda: federation[organisation].fedledger(*words, "--org", organisation))
-
-
-def _vote(federation: dict[str, Host], proposal: str, *voters: str) -> None:
-    for voter in voters:
-        _act(federation, voter, "proposal", "vote", proposal)
-
-
-def _admit_all(federation: dict[str, Host]) -> None:
+def test_each_organisation_gave_the_pages_commands_and_no_others(founded: Federation):
     for name in MEMBERS:
-        _act(federation, name, "member", "apply", "--plan", "sum.flplan", "--data", "rows.csv")
-        _act(federation, name, "proposal", "create", "admit", f"participant={name}")
-        _vote(federation, name, *[other for other in MEMBERS if other != name][:2])
+        written = [page.of_member(c, name) for block in page.blocks(SECTIONS[name]) for c in block]
+        assert set(founded.given[name]) <= set(written)
 
 
-def _wait_for_three_rounds(host: Host) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        status = json.loads(host.fedledger("train", "status", "first", "--org", host.organisation, "--json"))
-        phases = [attempt["phase"] for attempt in status["attempts"]]
-        if phases.count("Final") == 3:
-            return
-        assert time.monotonic() < deadline, status
+def test_all_render_the_same_first_block_and_verify_one_anothers(founded: Federation):
+    blocks = {(host.run / "consortium" / "channel.block").read_bytes() for host in founded.hosts.values()}
+    assert len(blocks) == 1
+    regulator = founded["regulator"]
+    (regulator.disk / "theirs.block").write_bytes(blocks.pop())
+    regulator.do("fedledger network verify-genesis theirs.block")
+
+
+def test_as_many_organisations_order_as_the_definition_says(founded: Federation):
+    """Four of four under BFT, three of three with Raft; the embedded network has one orderer."""
+    wanted = {"bft": 4, "raft": 3}[_ordering(founded)] if founded.fabric else 1
+    running = [path.name for host in founded.hosts.values() for path in (host.run / "pids").glob("orderer*")]
+    assert len(running) == wanted
+
+
+def test_a_host_sees_no_other_organisations_folder(founded: Federation):
+    host = founded["hospital-a"]
+    assert host.do(f"ls {host.base}").split() == ["hospital-a"]
+
+
+def test_a_blob_goes_from_one_host_to_another(founded: Federation):
+    """The service shows a certificate with its host's name: without it every transfer between hosts fails."""
+    source, target = founded["hospital-a"], founded["hospital-b"]
+    content = b"to every member"
+    (source.disk / "letter").write_bytes(content)
+    answer = json.loads(again(lambda: source.do("fedledger blobs put letter --json")))
+    assert answer["digest"] == hashlib.sha256(content).hexdigest()
+    target.do(f"fedledger blobs get {answer['digest']} --out got")
+    assert (target.disk / "got").read_bytes() == content
+
+
+def test_three_rounds_end_final(founded: Federation):
+    founded.wait_for_rounds(3)
+
+
+def test_the_regulators_dashboard_shows_rounds_and_a_verdict_that_holds(founded: Federation):
+    (command,) = page.blocks(SECTIONS["regulator"])[3]
+    founded.give("regulator", command.replace("$GENESIS", _genesis(founded)))
+
+    def shown() -> dict[str, Any]:
+        said = again(lambda: _python(founded["regulator"], GET.format("http://127.0.0.1:8440/live.json")))
+        return dict(json.loads(said))
+
+    until(lambda: (live := shown())["verdict"].startswith("OK") and live["rounds"] != [], shown)
+    founded.stop("regulator", "dashboard")
+
+
+def test_rounds_go_on_over_slow_lines_that_lose_packets(founded: Federation):
+    founded.wire.latency_s, founded.wire.loss = LATENCY_S, LOSS
+    assert _connecting_s(founded["hospital-a"], founded["hospital-b"]) >= 2 * LATENCY_S
+    founded.wait_for_rounds(2)
+    assert founded.wire.lost
+    founded.wire.latency_s = founded.wire.loss = 0.0
+
+
+def test_rounds_go_on_without_a_host_that_is_cut_off_and_with_it_afterwards(founded: Federation):
+    founded.wire.part(["hospital-b"])
+    until(lambda: "hospital-b" not in founded.survivors(), founded.attempts)
+    assert founded.wire.kept_apart
+    founded.wire.heal()
+    until(lambda: founded.survivors() == sorted(MEMBERS), founded.attempts)
+
+
+def test_the_regulator_finds_nothing(founded: Federation):
+    regulator = founded["regulator"]
+    regulator.do("fedledger audit fetch --out blocks")
+    said = regulator.do(f"fedledger audit verify --blocks blocks --genesis {_genesis(founded)} --json")
+    assert json.loads(said)["verdict"].startswith("OK")
+
+
+def test_no_host_ever_held_a_private_key_that_is_not_its_own_organisations(founded: Federation):
+    founded.keys.search()
+    assert founded.keys.searches > 1
+    assert founded.keys.found == set()
+    for host in founded.hosts.values():
+        copied = host.disk / "copied.txt"
+        copied.write_bytes((host.run / "secrets/users/admin/msp/keystore/key.pem").read_bytes())
+        assert foreign(host) == {str(copied)}  # the search finds what it looks for
+        copied.unlink()
+
+
+def _python(host: Host, script: str) -> str:
+    return host.do(f'{sys.executable} -c "{script}"')
+
+
+def _connecting_s(source: Host, target: Host) -> float:
+    """Return what a TCP connection takes: a message there and one back."""
+    port = consortium_of(target.run).organisation(target.organisation).peer.port
+    return float(_python(source, CONNECT.format(target.name, port)))
+
+
+def _genesis(founded: Federation) -> str:
+    """Return what two members' own peers name."""
+    (found,) = {founded[name].do("fedledger audit genesis").strip() for name in ("hospital-b", "hospital-c")}
+    return found
+
+
+def _ordering(founded: Federation) -> str:
+    return "raft" if "ordering: raft" in (founded["hospital-a"].disk / "consortium.yaml").read_text() else "bft"

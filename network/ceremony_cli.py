@@ -5,7 +5,7 @@ None of them needs or makes a private key of another organisation.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from network.backup.cli import backup, restore
 from network.checkout import DEFAULT_RUN
 from network.console import Json, emit_json, explained, note, out
 from network.upgrade_cli import org_upgrade
+
+if TYPE_CHECKING:
+    from network.forming import Formed
 
 org = typer.Typer(no_args_is_help=True, help="Set up your own organisation, with its own keys in its own folder.")
 org.command("backup")(backup)
@@ -87,12 +90,18 @@ def join(run: Folder = DEFAULT_RUN, as_json: Json = False) -> None:
         "committed": formed.committed,
         "approved": formed.approved,
         "needed": formed.needed,
+        "orderers": formed.orderers,
     }
-    text = "your part is done"
+    _say(value, _joined(formed), as_json)
+
+
+def _joined(formed: "Formed") -> str:
+    if formed.orderers is not None:
+        return f"only {formed.orderers} orderers answer, too few to order: run this again when more organisations have"
     if formed.committed is False:
         who = ", ".join(formed.approved) or "nobody yet"
-        text = f"the chaincode is approved by {who}; {formed.needed} must: the last of them commits it"
-    _say(value, text, as_json)
+        return f"the chaincode is approved by {who}; {formed.needed} must: the last of them commits it"
+    return "your part is done"
 
 
 def import_(

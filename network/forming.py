@@ -17,11 +17,13 @@ class Formed:
         committed: whether it is; None where only orderers are here, which cannot tell.
         approved: while it is not, the members who approve it so far.
         needed: how many must.
+        orderers: while nothing can be approved, since fewer than a quorum of the orderers answer: how many do.
     """
 
     committed: bool | None
     approved: tuple[str, ...] = ()
     needed: int = 0
+    orderers: int | None = None
 
 
 def form(run: Path, consortium: Consortium, kind: Kind, report: Callable[[str], None]) -> Formed:

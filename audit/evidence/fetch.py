@@ -6,6 +6,7 @@ file appears whole or not at all.
 
 import asyncio
 import contextlib
+import math
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from gateway.errors import GatewayError
 from network.connection import Profile
 from network.errors import FedledgerError
 from network.files import replace_file
+from network.heights import height as height_of
 
 SUFFIX = ".block"
 MOST_BYTES = 128 << 20
@@ -29,7 +31,8 @@ RESERVE_BYTES = 256 << 20
 FIRST_SECONDS = 15.0
 """How long a peer may take for the first block asked for, which it must have."""
 QUIET_SECONDS = 2.0
-"""How long a peer may send nothing before its chain counts as read to the end."""
+"""How long a peer may send nothing before its chain counts as read to the end; a channel with rounds is never quiet, so
+that long after all that the peer had at first is there, what it has counts as read too."""
 
 
 class FetchError(FedledgerError):
@@ -110,11 +113,11 @@ async def fetch(profile: Profile, folder: Path, progress: Callable[[int], None] 
     height = fetched_height(folder)
     where = ", ".join(address for address, _ in profile.peers)
     # The last block at hand is asked for again: silence after it means that nothing new exists.
-    async with _reading(profile, max(height - 1, 0)) as (first, stream):
+    async with _reading(profile, max(height - 1, 0)) as (first, stream, had):
         _continues(folder, first, height, where)
         if not height:
             store_block(folder, first)
-        return await _store_rest(stream, first, folder, progress)
+        return await _store_rest(stream, first, had, folder, progress)
 
 
 async def genesis_hash(profile: Profile) -> str:
@@ -123,23 +126,24 @@ async def genesis_hash(profile: Profile) -> str:
     Raises:
         FetchError: FL5105, the peer does not answer.
     """
-    async with _reading(profile, 0) as (first, _):
+    async with _reading(profile, 0) as (first, _, _):
         return header_hash(first.header).hex()
 
 
 @contextlib.asynccontextmanager
 async def _reading(
     profile: Profile, start: int
-) -> AsyncIterator[tuple[common_pb2.Block, EventStream[common_pb2.Block]]]:
-    """Read a peer's blocks: the first, which it must have, and the stream of those that follow."""
+) -> AsyncIterator[tuple[common_pb2.Block, EventStream[common_pb2.Block], int]]:
+    """Read a peer's blocks: the first, which it must have, the stream of those that follow, and how many it has now."""
     where = ", ".join(address for address, _ in profile.peers)
     try:
         async with profile.gateway() as gateway:
+            had = await height_of(gateway, profile.channel)
             stream = gateway.network(profile.channel).block_events(start_block=start)
             try:
                 async with asyncio.timeout(FIRST_SECONDS):
                     first = await anext(stream)
-                yield first, stream
+                yield first, stream, had
             finally:
                 await stream.aclose()
     except (GatewayError, TimeoutError, StopAsyncIteration) as error:
@@ -162,15 +166,23 @@ def _continues(folder: Path, first: common_pb2.Block, height: int, where: str) -
 async def _store_rest(
     stream: EventStream[common_pb2.Block],
     last: common_pb2.Block,
+    had: int,
     folder: Path,
     progress: Callable[[int], None],
 ) -> int:
-    """Store every block that follows `last` until the stream falls silent; returns the height reached."""
+    """Store every block that follows `last`; returns the height reached.
+
+    Ends when the stream falls silent, or a while after the `had` blocks that the peer had at first are there.
+    """
+    clock = asyncio.get_running_loop().time
+    end = math.inf
     while True:
         height = int(last.header.number) + 1
         progress(height)
+        if height >= had:
+            end = min(end, clock() + QUIET_SECONDS)
         try:
-            block = await asyncio.wait_for(anext(stream), QUIET_SECONDS)
+            block = await asyncio.wait_for(anext(stream), max(0.0, min(QUIET_SECONDS, end - clock())))
         except (TimeoutError, StopAsyncIteration):
             return height
         if block.header.number != height or block.header.previous_hash != header_hash(last.header):

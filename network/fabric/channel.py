@@ -17,6 +17,7 @@ from network.fabric.admin import Admin
 from network.fabric.participation import OrdererAdmin
 from network.forming import Formed
 from network.organisation import here
+from network.processes import answers
 from network.topology import Consortium, Organisation
 
 ROUTES_S = 60.0
@@ -39,6 +40,8 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
         return Formed(None)
     members = [admin for admin in admins if admin.organisation.role == "member"]
     formed = Formed(admins[0].committed())
+    if members and (answering := _too_few_orderers(consortium)) is not None:
+        return Formed(committed=False, needed=consortium.majority, orderers=answering)
     if members:
         report("installing and approving the chaincode")
         _together(admin.install for admin in members)
@@ -47,6 +50,12 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
         report("waiting for the gateways")
         finish(_routes(run, consortium, [o for o, _ in present if o.peers]))
     return formed
+
+
+def _too_few_orderers(consortium: Consortium) -> int | None:
+    """Return how many orderers answer if they cannot order yet: their organisations come one after another."""
+    answering = sum(answers(orderer.host, orderer.port) for _, orderer in consortium.orderers)
+    return answering if answering < len(consortium.orderers) - consortium.tolerated else None
 
 
 def _define(members: Sequence[Admin], consortium: Consortium) -> Formed:

@@ -21,12 +21,23 @@ from tests.hosts.keys import KeyWatch
 from tests.hosts.page import MEMBERS
 from tests.hosts.wire import Wire
 
+LATER = "hospital-e"
 SECTIONS = dict.fromkeys(MEMBERS, "A founding member") | {
     "orderer": "An orderers' organisation",
     "regulator": "A regulator",
 }
+LATER_SECTION = "A member that comes later"
 PAUSE_S = 0.5
-NOT_YET = ("proposal vote", "plan register", "train start", "audit genesis")
+TOO_FEW = "too few to order: run this again"
+NOT_YET = (
+    "proposal vote",
+    "update adopt",
+    "wallet transfer",
+    "member apply",
+    "plan register",
+    "train start",
+    "audit genesis",
+)
 """What waits for the others' part, which the page says; it is repeated until they have done it."""
 
 
@@ -70,10 +81,14 @@ class Federation:
 
     def post(self) -> None:
         """Carry everybody's export to everybody, as e-mail would."""
-        for host in self.hosts.values():
-            for other in self.hosts.values():
-                if other is not host:
-                    shutil.copy(host.disk / f"{host.organisation}.export", other.disk)
+        for name in SECTIONS:
+            self.send(name, f"{name}.export", *SECTIONS)
+
+    def send(self, sender: str, file: str, *receivers: str) -> None:
+        """Carry a file from one host to others."""
+        for receiver in receivers:
+            if receiver != sender:
+                shutil.copy(self[sender].disk / file, self[receiver].disk)
 
     def finals(self) -> int:
         """Return how many rounds are Final, as the regulator's own peer tells."""
@@ -99,7 +114,7 @@ class Federation:
 @contextmanager
 def federation(base: Path, *, fabric: bool, ordering: str) -> Iterator[Federation]:
     """Found a federation by the page, let it train, and take it down at the end."""
-    with hosts(SECTIONS, base) as (made, wire), KeyWatch(made.values()) as keys:
+    with hosts((*SECTIONS, LATER), base) as (made, wire), KeyWatch(made.values()) as keys:
         founded = Federation(made, wire, fabric, keys)
         try:
             _lay_out(founded, ordering)
@@ -146,9 +161,9 @@ def until(holds: Callable[[], bool], told: Callable[[], object]) -> None:
 
 def _lay_out(founded: Federation, ordering: str) -> None:
     """Put what the page takes for granted on every host: the definition, and a member's plan and rows."""
-    for host in founded.hosts.values():
-        (host.disk / "consortium.yaml").write_text(definition(ordering))
-    for number, name in enumerate(MEMBERS, start=1):
+    for name in SECTIONS:
+        (founded[name].disk / "consortium.yaml").write_text(definition(ordering))
+    for number, name in enumerate((*MEMBERS, LATER), start=1):
         (founded[name].disk / "tumour.flplan").write_bytes(synthetic.plan_of("tumour"))
         rows = "\n".join(["number", *[str(number)] * synthetic.ROWS])
         (founded[name].disk / "rows.csv").write_text(rows + "\n")
@@ -163,7 +178,20 @@ def _set_up(founded: Federation) -> None:
     for text in _in_step(founded, exchange).values():
         for name, fingerprint in read_out.items():
             assert f"{name}: {fingerprint}" in text
-    _in_step(founded, join)
+    if founded.fabric:
+        _join_in_turn(founded, join)
+    else:
+        _in_step(founded, join)
+
+
+def _join_in_turn(founded: Federation, join: Mapping[str, list[str]]) -> None:
+    """Join one after the other, as people do who act on different days; those whom it asks to do it again do."""
+    waiting = list(join)
+    while waiting:
+        said = {name: founded.give(name, *join[name]) for name in waiting}
+        fewer = [name for name in waiting if TOO_FEW in said[name]]
+        assert len(fewer) < len(waiting), said
+        waiting = fewer
 
 
 def _train(founded: Federation) -> None:
@@ -174,6 +202,30 @@ def _train(founded: Federation) -> None:
     for proposing, voting in zip(propose, vote, strict=True):
         founded.give("hospital-a", proposing)
         founded.everywhere(dict.fromkeys(MEMBERS[1:3], voting))
+
+
+def add_member(founded: Federation) -> None:
+    """Let a member come later, by the page's section for it; a file that several sign goes from one to the next."""
+    begin, join, take_part = page.blocks(LATER_SECTION)
+    let_in, vote = page.of_others(LATER_SECTION)
+    host = founded[LATER]
+    value = yaml.safe_load((founded["hospital-b"].run / "consortium" / "consortium.yaml").read_text())
+    value["organisations"].append({"name": LATER, "role": "member", "host": host.name})
+    (host.disk / "consortium.yaml").write_text(yaml.safe_dump(value, sort_keys=False))
+    for command in begin:
+        founded.give(LATER, command)
+    founded.send(LATER, f"{LATER}.export", "hospital-a")
+    for who, command in let_in:
+        founded.give(who, command)
+        if "add.update" in command:
+            founded.send(who, "add.update", *SECTIONS)
+    for name in SECTIONS:
+        founded.send(name, f"{name}.export", LATER)
+    shutil.copy(founded["hospital-b"].run / "consortium" / "channel.block", host.disk)
+    for command in (*join, *take_part):
+        founded.give(LATER, command)
+    for who, command in vote:
+        founded.give(who, command)
 
 
 def _block(organisation: str, number: int) -> list[str]:

@@ -23,6 +23,14 @@ def blocks(section: str) -> list[list[str]]:
     return [[line.strip() for line in block.splitlines() if line.strip()] for block in found]
 
 
+def of_others(section: str) -> list[list[tuple[str, str]]]:
+    """Return what other organisations do meanwhile, as (organisation, command), block by block."""
+    found = re.findall(r"^```members\n(.*?)^```", sections()[section], re.MULTILINE | re.DOTALL)
+    return [
+        [(who, command) for who, _, command in (line.partition(": ") for line in block.splitlines())] for block in found
+    ]
+
+
 def definition() -> str:
     """Return the consortium's definition."""
     (text,) = re.findall(r"^```yaml\n(.*?)^```", sections()["Before"], re.MULTILINE | re.DOTALL)

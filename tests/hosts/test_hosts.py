@@ -14,7 +14,7 @@ import pytest
 from network.connection import consortium_of
 from tests.contract.harness.ledger import FABRIC_PROGRAMS, fabric_program
 from tests.hosts import page
-from tests.hosts.federation import SECTIONS, Federation, again, federation, until
+from tests.hosts.federation import LATER, LATER_SECTION, SECTIONS, Federation, add_member, again, federation, until
 from tests.hosts.hosts import Host, problem
 from tests.hosts.keys import foreign
 from tests.hosts.page import MEMBERS
@@ -57,7 +57,7 @@ def test_the_page_needs_as_many_commands_as_it_says_and_no_more_than_a_person_ha
             blocks = [*others, voting]
         assert sum(map(len, blocks)) == said
         assert said <= MOST_COMMANDS.get(section, said)
-    assert set(page.counted()) == set(SECTIONS.values())
+    assert set(page.counted()) == {*SECTIONS.values(), LATER_SECTION}
 
 
 def test_each_organisation_gave_the_pages_commands_and_no_others(founded: Federation):
@@ -127,6 +127,11 @@ def test_rounds_go_on_without_a_host_that_is_cut_off_and_with_it_afterwards(foun
     assert founded.wire.kept_apart
     founded.wire.heal()
     until(lambda: founded.survivors() == sorted(MEMBERS), founded.attempts)
+
+
+def test_a_member_is_added_by_files_and_trains_with_the_others(founded: Federation):
+    add_member(founded)
+    until(lambda: LATER in founded.survivors(), founded.attempts)
 
 
 def test_the_regulator_finds_nothing(founded: Federation):

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,7 @@ class SyntheticRunner:
 
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         rows, _ = load_examples(data.path, COLUMNS, 0)
+        time.sleep(float(os.environ.get("TRAINING_S", "0")))
         values = np.full(SLOTS, int(rows.features[0, 0]) + state[0], dtype=np.int32)
         return WorkResult(self.packed(ROWS * EPOCHS, values, RULE.weight(ROWS)), ROWS, {}, 0.0)
 

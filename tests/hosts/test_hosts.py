@@ -67,7 +67,7 @@ def test_each_organisation_gave_the_pages_commands_and_no_others(founded: Federa
 
 
 def test_all_render_the_same_first_block_and_verify_one_anothers(founded: Federation):
-    blocks = {(host.run / "consortium" / "channel.block").read_bytes() for host in founded.hosts.values()}
+    blocks = {(founded[name].run / "consortium" / "channel.block").read_bytes() for name in SECTIONS}
     assert len(blocks) == 1
     regulator = founded["regulator"]
     (regulator.disk / "theirs.block").write_bytes(blocks.pop())
@@ -145,7 +145,7 @@ def test_no_host_ever_held_a_private_key_that_is_not_its_own_organisations(found
     founded.keys.search()
     assert founded.keys.searches > 1
     assert founded.keys.found == set()
-    for host in founded.hosts.values():
+    for host in (founded[name] for name in SECTIONS):
         copied = host.disk / "copied.txt"
         copied.write_bytes((host.run / "secrets/users/admin/msp/keystore/key.pem").read_bytes())
         assert foreign(host) == {str(copied)}  # the search finds what it looks for

@@ -18,6 +18,7 @@ from tests.hosts.federation import LATER, LATER_SECTION, SECTIONS, Federation, a
 from tests.hosts.hosts import Host, problem
 from tests.hosts.keys import foreign
 from tests.hosts.page import MEMBERS
+from tests.hosts.upkeep import lose_and_restore, serials, upgrade
 
 MOST_COMMANDS = {"A founding member": 12, "A regulator": 6}
 LATENCY_S = 0.05
@@ -45,6 +46,14 @@ def founded(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     ordering = pytestconfig.getoption("--ordering", "bft")
     with federation(tmp_path_factory.mktemp("hosts"), fabric=fabric, ordering=ordering) as made:
         yield made
+
+
+@pytest.fixture
+def at_length(founded: Federation, pytestconfig: pytest.Config) -> Federation:
+    """The federation, for what takes minutes."""
+    if not founded.fabric and "lengthy" not in pytestconfig.option.markexpr:
+        pytest.skip("takes minutes: run it with --network fabric or -m 'slow or lengthy'")
+    return founded
 
 
 @pytest.mark.timeout(30)
@@ -134,6 +143,35 @@ def test_a_member_is_added_by_files_and_trains_with_the_others(founded: Federati
     until(lambda: LATER in founded.survivors(), founded.attempts)
 
 
+def test_a_deleted_host_comes_back_from_its_backup(at_length: Federation):
+    lose_and_restore(at_length, "hospital-d")
+    since = at_length.finals()
+    until(lambda: at_length.finals() > since and "hospital-d" in at_length.survivors(), at_length.attempts)
+
+
+def test_rounds_go_on_while_a_peer_gets_a_new_key_and_certificate(at_length: Federation):
+    before = serials(at_length, "hospital-c")
+    at_length["hospital-c"].do("fedledger identity rotate hospital-c peer0 --new-key")
+    after = serials(at_length, "hospital-c")
+    assert [name for name in after if after[name] != before[name]] == ["peer0"]
+    at_length.wait_for_rounds(1)
+    until(lambda: "hospital-c" in at_length.survivors(), at_length.attempts)
+
+
+def test_rounds_go_on_while_a_certificate_is_revoked_and_its_holder_is_locked_out(at_length: Federation):
+    host, ask = at_length["hospital-c"], "fedledger train status first --user visitor"
+    host.do("fedledger identity add hospital-c visitor")
+    host.do(ask)
+    host.do("fedledger identity revoke hospital-c visitor")
+    until(lambda: refused(host, ask), lambda: "a revoked certificate is still taken")
+    at_length.wait_for_rounds(1)
+
+
+def test_rounds_go_on_while_the_chaincode_is_upgraded(at_length: Federation):
+    upgrade(at_length)
+    at_length.wait_for_rounds(2)
+
+
 def test_the_regulator_finds_nothing(founded: Federation):
     regulator = founded["regulator"]
     regulator.do("fedledger audit fetch --out blocks")
@@ -150,6 +188,14 @@ def test_no_host_ever_held_a_private_key_that_is_not_its_own_organisations(found
         copied.write_bytes((host.run / "secrets/users/admin/msp/keystore/key.pem").read_bytes())
         assert foreign(host) == {str(copied)}  # the search finds what it looks for
         copied.unlink()
+
+
+def refused(host: Host, command: str) -> bool:
+    try:
+        host.do(command)
+    except AssertionError:
+        return True
+    return False
 
 
 def _python(host: Host, script: str) -> str:

@@ -138,9 +138,9 @@ def test_rounds_go_on_without_a_host_that_is_cut_off_and_with_it_afterwards(foun
     until(lambda: founded.survivors() == sorted(MEMBERS), founded.attempts)
 
 
-def test_a_member_is_added_by_files_and_trains_with_the_others(founded: Federation):
-    add_member(founded)
-    until(lambda: LATER in founded.survivors(), founded.attempts)
+def test_a_member_is_added_by_files_and_trains_with_the_others(at_length: Federation):
+    add_member(at_length)
+    until(lambda: LATER in at_length.survivors(), at_length.attempts)
 
 
 def test_a_deleted_host_comes_back_from_its_backup(at_length: Federation):

@@ -124,7 +124,7 @@ CATALOGUE: Final = {
     ),
     OP_NOT_ALLOWED: Entry(
         "The plan holds an op that nodes do not run.",
-        "Replace the op; fl_node/plan/tff/allowed_ops.txt lists what nodes run.",
+        "Replace the op; allowed_ops.txt in fl_node/plan/tff or fl_node/plan/jax lists what nodes run.",
     ),
     RANDOM_OP: Entry(
         "Prepare or update holds a random or clock op.", "Draw in the client's work or at initialisation only."
@@ -146,11 +146,11 @@ CATALOGUE: Final = {
     BAD_MODULUS: Entry("A modulus is no power of two.", "Use a modular sum over 2^b."),
     SOURCE_UNUSABLE: Entry(
         "The plan's source cannot be used.",
-        "Name a file and a function that returns a PlanSource or an iterative process.",
+        "Name a file and a function that returns a PlanSource or an iterative process; with --framework jax, a Training.",
     ),
     NOT_A_ROUND: Entry(
         "The process cannot be split into a round's parts.",
-        "A round must be broadcast, client work, sums, update: see TFF's MapReduceForm.",
+        "A round must be broadcast, client work, sums, update: see TFF's MapReduceForm. A model for JAX must take any number of rows, and call nothing outside its program.",
     ),
     SELF_CHECK_FAILED: Entry(
         "The self-check on made-up rows failed.",

@@ -1,5 +1,7 @@
 """Whose private keys lie in an organisation's folder: all that its processes act with, and nobody else's."""
 
+import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,8 +57,8 @@ def foreign_keys(run: Path, organisation: str) -> Iterator[tuple[str, str]]:
         if path.name != organisation
         for key in _certified(path)
     }
-    for path in _files(run):
-        for key in _private_keys(path.read_bytes()):
+    for path, content in _files(run):
+        for key in _private_keys(content):
             in_place = path.is_relative_to(folder.secrets) and (path.name == "key.pem" or path.suffix == ".key")
             if key in others or not (in_place or (key in own and path.is_relative_to(folder.root))):
                 yield str(path), others.get(key) or _owner_by_place(run, path)
@@ -71,15 +73,20 @@ def missing_keys(run: Path, units: Sequence[Unit], folder: Path) -> Iterator[tup
                 yield str(path), unit.name
 
 
-def _files(run: Path) -> Iterator[Path]:
-    """Yield the files that may hold keys, in a fixed order; ledgers, blobs and logs are left out by their size."""
-    yield from sorted(path for path in run.rglob("*") if path.is_file() and path.stat().st_size <= LARGEST)
+def _files(run: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the files that may hold keys, in a fixed order; ledgers, blobs and logs are left out by their size.
+
+    A node that runs removes files and folders meanwhile: what is gone holds no key.
+    """
+    for path in sorted(Path(base) / name for base, _, names in os.walk(run) for name in names):
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_size <= LARGEST:
+                yield path, path.read_bytes()
 
 
 def _certified(folder: Path) -> Iterator[bytes]:
     """Yield the public key of every certificate, and of every request for one, below a folder."""
-    for path in _files(folder):
-        text = path.read_bytes()
+    for _, text in _files(folder):
         if b"BEGIN CERTIFICATE-----" in text:
             yield from (_encoded(each.public_key()) for each in x509.load_pem_x509_certificates(text))
         elif b"BEGIN CERTIFICATE REQUEST-----" in text:

@@ -13,7 +13,7 @@ from network.checkout import DEFAULT_RUN
 from network.console import EXIT_NOT_UP, Json, emit_json, explained, note, out
 from network.units.cli import render
 from network.update.cli import update
-from network.upgrade_cli import lock, network_upgrade
+from network.upgrade_cli import lock, network_upgrade, restart
 
 FOLLOW_S = 0.2
 
@@ -26,6 +26,7 @@ network.command("verify-genesis")(verify_genesis)
 network.add_typer(update, name="update")
 network.command("lock")(lock)
 network.command("upgrade")(network_upgrade)
+network.command("restart")(restart)
 
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Name = Annotated[str, typer.Argument(help="A process, such as orderer1, peer-hospital-a or chaincode-hospital-a.")]

@@ -1,4 +1,4 @@
-"""The commands that upgrade the chaincode: `fedledger network lock`, `network upgrade` and `org upgrade`."""
+"""The commands that upgrade what runs: `network lock`, `network upgrade`, `org upgrade`, `network restart`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +74,18 @@ def network_upgrade(
         made = make_lock(run, version, sources)
         done = upgrade(run, made, (lambda _: None) if as_json else note, sources)
     _say(done, as_json=as_json)
+
+
+def restart(run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
+    """Restart every process here, one after another while they are used, with the programs that are found now."""
+    from network.rolling import roll
+
+    with explained(as_json=as_json):
+        done = roll(run, (lambda _: None) if as_json else note)
+    if as_json:
+        emit_json([{"name": each.name, "seconds": round(each.seconds, 3)} for each in done])
+    for each in () if as_json else done:
+        _print(f"{each.name}: {each.seconds:.1f} s")
 
 
 def _say(done: "Upgraded", *, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
         formed = _define([admin for admin in members if not admin.number], consortium)
     if formed.committed:
         report("waiting for the gateways")
-        finish(_routes(run, consortium, [o for o, _ in present if o.peers]))
+        wait_for_routes(run, consortium)
     return formed
 
 
@@ -82,6 +82,11 @@ def _approvals(members: Sequence[Admin], consortium: Consortium) -> tuple[str, .
             break
         time.sleep(POLL_S)
     return approved
+
+
+def wait_for_routes(run: Path, consortium: Consortium) -> None:
+    """Wait until the gateways here reach the chaincode; FL1055 if they do not in time."""
+    finish(_routes(run, consortium, [o for o, _ in here(run, consortium) if o.peers]))
 
 
 async def _routes(run: Path, consortium: Consortium, present: Sequence[Organisation]) -> None:

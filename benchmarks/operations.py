@@ -1,9 +1,10 @@
 """What running a federation costs: seconds, disk and memory of a round beside training, and of adding an organisation.
 
-    python benchmarks/operations.py [--rounds 30] [--training-s 2] [--fabric] [--json]
+    python benchmarks/operations.py [--rounds 100] [--training-s 2] [--fabric] [--json]
+    python benchmarks/operations.py --of FOLDER --log NODE.LOG --training-s 2 [--json]
 
-Four nodes train a plan that does nothing but take a given time, so that all beyond that time is the ledger's. Rounds of
-the first half warm up; figures are of the second half. docs/operations.md shows how to read them.
+Four nodes train a plan that only takes a given time, so that all beyond that time is the ledger's. The second
+form reads the same figures from a member's own folder and its node's log. docs/operations.md shows how to read them.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from fl_node.commands.watching import watch
 from fl_node.demo.federation import opened
 from network import processes
 from network.bringup import Request, down, up
+from network.folders import folder_of, owner_of
 from network.joining import Newcomer, add_organisation
 from network.pids import memory
 from network.topology import DEFAULT_DEFINITION
@@ -31,6 +34,8 @@ from tests.ports import free_ports
 TRAINING = "operations"
 PHASES_S = 60
 MONTH_S = 30 * 86_400
+TRAININGS_S = (60, 600)
+INTERVALS_S = (60, 600, 3600)
 NEWCOMER = "hospital-e"
 
 
@@ -40,86 +45,46 @@ def measure(rounds: int, training_s: float, kind: str) -> dict[str, Any]:
         definition = Path(folder) / "definition.yaml"
         definition.write_text(yaml.safe_dump(_definition()))
         run = Path(folder) / "run"
-        up(Request(run, kind, definition, free_ports()), _note)
+        up(Request(run, kind, definition, free_ports()), _note)  # type: ignore[arg-type]
         nodes = Nodes(run)
         try:
             for name in NAMES:
                 nodes.start(name, TRAINING_S=str(training_s))
-            figures = asyncio.run(_train(nodes, rounds))
+            asyncio.run(_train(nodes, rounds))
+            figures = read(folder_of(run, NAMES[0]).root, run / f"{NAMES[0]}.log", training_s)
+            held = resident(nodes)
             joined = add_organisation(run, Newcomer(NEWCOMER), _note)
         finally:
             nodes.close()
             down(run)
-    overhead = figures["round_s"] - training_s
+    return {"network": kind, **figures, "resident_mb": held, "adding_an_organisation_s": round(joined.seconds, 1)}
+
+
+def read(folder: Path, log: Path, training_s: float) -> dict[str, Any]:
+    """Return the figures of a member's folder and its node's log; the founding counts with the rounds."""
+    ends = _ends(log)
+    seconds = statistics.median((b - a).total_seconds() for a, b in pairwise(ends))
+    overhead = seconds - training_s
+    wrote = {kind: round(size / len(ends)) for kind, size in written(folder, log).items()}
     return {
-        "network": kind,
+        "rounds": len(ends),
         "training_s": training_s,
-        **figures,
+        "round_s": round(seconds, 2),
         "overhead_s": round(overhead, 2),
-        "overhead_percent": {f"{each} s": round(100 * overhead / (each + overhead), 1) for each in (60, 600)},
-        "mb_a_month_and_organisation": _month(figures["bytes_a_round"]),
-        "adding_an_organisation_s": round(joined.seconds, 1),
+        "overhead_percent": {f"{each} s": round(100 * overhead / (each + overhead), 1) for each in TRAININGS_S},
+        "bytes_a_round": wrote,
+        "mb_a_month": {f"every {each} s": round(sum(wrote.values()) * MONTH_S / each / 1e6) for each in INTERVALS_S},
     }
 
 
-def _definition() -> dict[str, Any]:
-    raw: dict[str, Any] = yaml.safe_load(DEFAULT_DEFINITION.read_text())
-    raw.pop("base_port")
-    phases = {f"{phase}_ms": PHASES_S * 1000 for phase in ("keys", "shares", "updates", "unmask", "attest")}
-    raw["federation"]["parameters"] |= phases
-    return raw
-
-
-async def _train(nodes: Nodes, rounds: int) -> dict[str, Any]:
-    """Train and return what rounds of the second half took, wrote and held."""
-    await nodes.ready()
-    seconds: list[float] = []
-    before: dict[str, int] = {}
-    async with opened(nodes.run) as federation:
-        await found(federation)
-        await start(federation, TRAINING, rounds)
-        ended: set[str] = set()
-        async for progress in watch(federation.first, TRAINING):
-            if not progress.over or progress.view.name in ended:
-                continue
-            ended.add(progress.view.name)
-            if len(ended) == rounds // 2:
-                before = written(nodes.run)
-            elif len(ended) > rounds // 2:
-                seconds.append(progress.as_json()["seconds"]["total"])
-    after, counted = written(nodes.run), len(ended) - rounds // 2
+def written(folder: Path, log: Path) -> dict[str, int]:
+    """Return the bytes that a member has on disk: ledgers of its peer and orderers, blobs, its node's folder, logs."""
     return {
-        "rounds": len(ended),
-        "round_s": round(statistics.median(seconds), 2),
-        "bytes_a_round": {kind: round((after[kind] - before[kind]) / counted) for kind in after},
-        "resident_mb": resident(nodes),
+        "ledgers": _bytes(folder / "data"),
+        "blobs": _bytes(folder / "blobs"),
+        "node": _bytes(folder / "nodes"),
+        "logs": _bytes(log) + (_bytes(folder / "logs") if owner_of(folder) else 0),
     }
-
-
-def written(run: Path) -> dict[str, int]:
-    """Return the bytes that one member has on disk: its peer's ledger, blobs and journal, and its processes' logs.
-
-    An orderer's ledger stands apart: of the first orderer, where there are several.
-    """
-    own = run / "orgs" / NAMES[0]
-    orderers = sorted((run / "orgs" / "orderer" / "data").glob("*"))
-    return {
-        "peer's ledger": _bytes(own / "data"),
-        "orderer's ledger": _bytes(orderers[0]) if orderers else 0,
-        "blobs": _bytes(own / "blobs"),
-        "node": _bytes(own / "nodes"),
-        "logs": sum(_bytes(path) for path in _logs(run)),
-    }
-
-
-def _logs(run: Path) -> Iterator[Path]:
-    yield from (run / "logs").glob(f"*{NAMES[0]}*")
-    yield run / f"{NAMES[0]}.log"
-
-
-def _bytes(path: Path) -> int:
-    paths = [path] if path.is_file() else path.rglob("*")
-    return sum(each.stat().st_size for each in paths if each.is_file())
 
 
 def resident(nodes: Nodes) -> dict[str, int]:
@@ -133,10 +98,33 @@ def resident(nodes: Nodes) -> dict[str, int]:
     return largest
 
 
-def _month(bytes_a_round: dict[str, int]) -> dict[str, float]:
-    """Return the megabytes of 30 days by how often a round begins: bytes a round x rounds a month."""
-    total = sum(bytes_a_round.values())
-    return {f"a round every {every} s": round(total * MONTH_S / every / 1e6, 1) for every in (60, 600, 3600)}
+def _ends(log: Path) -> list[datetime]:
+    """Return when each round became Final, as a node's log has it."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    final = [line for line in lines if line["event"] == "phase" and line["phase"] == "Final"]
+    return sorted(datetime.fromisoformat(line["timestamp"]) for line in final)
+
+
+def _definition() -> dict[str, Any]:
+    raw: dict[str, Any] = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+    raw.pop("base_port")
+    phases = {f"{phase}_ms": PHASES_S * 1000 for phase in ("keys", "shares", "updates", "unmask", "attest")}
+    raw["federation"]["parameters"] |= phases
+    return raw
+
+
+async def _train(nodes: Nodes, rounds: int) -> None:
+    await nodes.ready()
+    async with opened(nodes.run) as federation:
+        await found(federation)
+        await start(federation, TRAINING, rounds)
+        async for _ in watch(federation.first, TRAINING):
+            pass
+
+
+def _bytes(path: Path) -> int:
+    paths = [path] if path.is_file() else path.rglob("*")
+    return sum(each.stat().st_size for each in paths if each.is_file())
 
 
 def _note(text: str) -> None:
@@ -146,12 +134,17 @@ def _note(text: str) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--training-s", type=float, default=2.0)
     parser.add_argument("--fabric", action="store_true")
+    parser.add_argument("--of", type=Path, help="a member's folder, instead of a network of this benchmark's own")
+    parser.add_argument("--log", type=Path, help="its node's log")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    result = measure(arguments.rounds, arguments.training_s, "fabric" if arguments.fabric else "devnet")
+    if arguments.of:
+        result = read(arguments.of, arguments.log, arguments.training_s)
+    else:
+        result = measure(arguments.rounds, arguments.training_s, "fabric" if arguments.fabric else "devnet")
     if arguments.json:
         print(json.dumps(result))
         return

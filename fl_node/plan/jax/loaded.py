@@ -132,7 +132,7 @@ def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any]) -
         [(leaf.shape, leaf.dtype) for leaf in manifest.state if leaf.path.startswith(name)] for name in (TRAINED, KEPT)
     )
     label, width = manifest.schema_.label_dtype, manifest.schema_.width
-    rows = [((width,), "float32"), *([] if label is None else [((), label.name)])]
+    rows = [((width,), "float32"), *([] if label is None else [(manifest.schema_.label_shape, label.name)])]
     sums = [((), "float32")] * len(manifest.averaging.measured)
     (base, weights, moments, seeds, optimiser, *batches), given = signature(programs["work"], "work")
     (weighed, beside, *batch), measured = signature(programs["evaluate"], "evaluate")

@@ -31,7 +31,8 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
     (count, rows) = export.symbolic_shape("count, rows")
     schema = training.schema
     features = jax.ShapeDtypeStruct((rows, schema.width), jnp.float32)
-    labels = [] if schema.label_dtype is None else [jax.ShapeDtypeStruct((rows,), schema.label_dtype)]
+    label = schema.label_dtype
+    labels = [] if label is None else [jax.ShapeDtypeStruct((rows, *schema.label_shape), label)]
     many = [jax.ShapeDtypeStruct((count, *one.shape), one.dtype) for one in (features, *labels)]
     trained, moments, seeds, start = (
         list(map(_like, part)) for part in (model.trained, model.moments, model.seeds, starting)

@@ -74,6 +74,21 @@ def pictures():
     return Training("pictures", model, CROSS, sgd(0.1), **COMMON | {"schema": schema})
 
 
+def several():
+    """Two labels at once."""
+    labels = (Label(name="size", type="float"), Label(name="weight", type="float"))
+    schema = Schema(columns=COLUMNS, labels=labels)
+    model = network(keras.layers.Dense(2))
+    return Training("several", model, keras.losses.MeanSquaredError(), sgd(0.1), schema, BATCHING, QUANTISATION)
+
+
+def unlabelled():
+    """An autoencoder: what goes in is what shall come out."""
+    model = network(keras.layers.Dense(2, "tanh"), keras.layers.Dense(3))
+    schema = Schema(columns=COLUMNS)
+    return Training("unlabelled", model, keras.losses.MeanSquaredError(), sgd(0.1), schema, BATCHING, QUANTISATION)
+
+
 def recurrent():
     """A network that remembers, which must compile; nobody trains it here."""
     layers = keras.layers
@@ -81,7 +96,7 @@ def recurrent():
     return Training("recurrent", model, CROSS, sgd(0.1), **COMMON)
 
 
-GOOD = (average, normalised, pair, pictures, recurrent)
+GOOD = (average, normalised, pair, pictures, several, unlabelled, recurrent)
 
 
 def another_width():

@@ -96,7 +96,24 @@ def recurrent():
     return Training("recurrent", model, CROSS, sgd(0.1), **COMMON)
 
 
-GOOD = (average, normalised, pair, pictures, several, unlabelled, recurrent)
+def counts():
+    """Claims of contracts with a date and a scan, by the years that each has run: Poisson's likelihood."""
+
+    def apply(weights, rows):
+        return rows @ weights["slope"] + weights["height"]
+
+    def loss(labels, found):
+        claims, years = labels[:, 0], labels[:, 1]
+        return years * jnp.exp(found) - claims * (found + jnp.log(years))
+
+    signed = Column(name="signed", type="date", mean="19000", deviation="1000")
+    scan = Column(name="scan", type="array", shape=(2, 2), mean="0", deviation="255")
+    schema = Schema(columns=(signed, scan), label=Label(name="claims", type="count", exposure="years"))
+    model = Functions({"slope": jnp.zeros(5), "height": jnp.zeros(())}, apply)
+    return Training("counts", model, loss, sgd(0.01), schema, BATCHING, QUANTISATION)
+
+
+GOOD = (average, normalised, pair, pictures, several, unlabelled, recurrent, counts)
 
 
 def another_width():

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fl_node.canonical import canonical_json
 from fl_node.data.errors import DataError
@@ -118,6 +119,17 @@ def test_work_gives_the_same_vector_twice_and_counts_training_rows(runtime: Aver
     held = first.metrics.get("evaluation/num_examples", 0)
     assert (first.examples + held, bool(held)) == (23, runtime.manifest.evaluation)
     assert first.metrics["train/num_examples"] == first.examples
+
+
+def test_counts_with_their_exposure_are_trained_on_rows_with_dates_and_pictures(reference: Reference, tmp_path: Path):
+    lines = [f"2022-01-{1 + at:02},{at}.png,{at % 3},{1 + at % 2}" for at in range(30)]
+    for at in range(30):
+        Image.fromarray(np.full((2, 2), at, np.uint8)).save(tmp_path / f"{at}.png")
+    (tmp_path / "rows.csv").write_text("\n".join(["signed,scan,claims,years", *lines]))
+    with open_plan(reference.plan("counts"), data=tmp_path) as runtime:
+        worked = runtime.work(runtime.initialize(), DataSource(tmp_path))
+    assert 15 < worked.examples < 30
+    assert np.isfinite(worked.metrics["train/loss"])
 
 
 def test_evaluation_measures_the_base_model_on_the_holdout(runtime: AveragingRuntime, rows: Path):

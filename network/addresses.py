@@ -12,6 +12,14 @@ def join(host: str, port: int) -> str:
     return f"{bracketed(host)}:{port}"
 
 
+def split(address: str) -> tuple[str, int]:
+    """Return host and port of an address as `join` writes it; ValueError if it is none."""
+    host, colon, port = address.rpartition(":")
+    if not host or not colon or not port.isdecimal():
+        raise ValueError(f"{address} is no host:port")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def bracketed(host: str) -> str:
     """Return a host as it stands in an address or a URL."""
     return f"[{host}]" if ":" in host else host

@@ -252,15 +252,16 @@ def rotate_identity(
 def revoke_identity(
     org: Org,
     name: Annotated[str, typer.Argument(help="An identity of the organisation, such as client.")],
+    user: Annotated[str, typer.Option(help="The administrator who signs; not the one to be revoked.")] = "admin",
     run: Run = DEFAULT_RUN,
     as_json: Json = False,
 ) -> None:
-    """Revoke an identity: write the revocation list and put it into the running channel."""
+    """Revoke an identity: write the revocation lists and put them into the running channel."""
     from network.connection import consortium_of
     from network.revocation import revoke
 
     with explained(as_json=as_json):
-        done = revoke(consortium_of(run), run, org, name)
+        done = revoke(consortium_of(run), run, org, name, user)
     text = "is revoked" if done.changed else "was revoked already"
     _say(asdict(done), f"{name} of {org} {text}, serial {done.serial}", as_json=as_json)
 

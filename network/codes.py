@@ -84,6 +84,7 @@ SIGNATURES_MISSING: Final = "FL1155"
 SIGNATURE_NOT_ASKED_FOR: Final = "FL1156"
 NOT_A_WRITER: Final = "FL1157"
 UPDATE_NOT_IN_FORCE: Final = "FL1158"
+OWN_CERTIFICATE: Final = "FL1159"
 CATALOGUE: Final = {
     DEFINITION_UNREADABLE: Entry(
         "The definition cannot be read as YAML, or names a key twice.", "Correct the file; the message names the line."
@@ -288,5 +289,9 @@ CATALOGUE: Final = {
         "Give the file to a member for `fedledger network update submit FILE`.",
     ),
     UPDATE_NOT_IN_FORCE: Entry("The channel does not have this change yet.", "Wait until it is submitted."),
+    OWN_CERTIFICATE: Entry(
+        "An administrator cannot revoke the certificate that it signs the revocation with; nothing was changed.",
+        "Let another administrator of the organisation do it, named with --user.",
+    ),
 }
 """Code → what it means and, where one thing fits every case, what to do."""

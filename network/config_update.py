@@ -22,25 +22,34 @@ def compute_update(channel: str, original: Any, updated: Any) -> Any:
     return update
 
 
-def with_revocation_list(config: Any, msp_id: str, revocation_list: bytes) -> Any:
-    """Return a copy of a Config with another revocation list (PEM) for an organisation; KeyError if it has none."""
+def with_revocation_list(config: Any, msp_id: str, *revocation_lists: bytes) -> Any:
+    """Return a copy of a Config with other revocation lists (PEM) for an organisation; KeyError if it has none."""
+    inner = msp_of(config, msp_id)
+    inner.revocation_list[:] = revocation_lists
+    return with_msp(config, msp_id, inner)
+
+
+def revocation_lists(config: Any, msp_id: str) -> list[bytes]:
+    """Return an organisation's revocation lists in a Config; KeyError if it has no such organisation."""
+    return list(msp_of(config, msp_id).revocation_list)
+
+
+def msp_of(config: Any, msp_id: str) -> Any:
+    """Return a copy of an organisation's FabricMSPConfig; KeyError if the Config has no such organisation."""
+    value = config.channel_group.groups[_parts_of(config, msp_id)[0]].groups[msp_id].values[MSP]
+    return msp_config_pb2.FabricMSPConfig.FromString(msp_config_pb2.MSPConfig.FromString(value.value).config)
+
+
+def with_msp(config: Any, msp_id: str, msp: Any) -> Any:
+    """Return a copy of a Config with another FabricMSPConfig for an organisation, in each part that has it."""
     changed = configtx_pb2.Config()
     changed.CopyFrom(config)
     for part in _parts_of(config, msp_id):
         value = changed.channel_group.groups[part].groups[msp_id].values[MSP]
         outer = msp_config_pb2.MSPConfig.FromString(value.value)
-        inner = msp_config_pb2.FabricMSPConfig.FromString(outer.config)
-        inner.revocation_list[:] = [revocation_list]
-        outer.config = inner.SerializeToString(deterministic=True)
+        outer.config = msp.SerializeToString(deterministic=True)
         value.value = outer.SerializeToString(deterministic=True)
     return changed
-
-
-def revocation_lists(config: Any, msp_id: str) -> list[bytes]:
-    """Return an organisation's revocation lists in a Config; KeyError if it has no such organisation."""
-    value = config.channel_group.groups[_parts_of(config, msp_id)[0]].groups[msp_id].values[MSP]
-    outer = msp_config_pb2.MSPConfig.FromString(value.value)
-    return list(msp_config_pb2.FabricMSPConfig.FromString(outer.config).revocation_list)
 
 
 def _parts_of(config: Any, msp_id: str) -> list[str]:

@@ -12,8 +12,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Self
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from network import codes
 from network.ca.keys import signer_of
+from network.ca.lists import read_list, serials
 from network.errors import NetworkError
 from network.files import write_new
 from network.folders import OrganisationFolder, export_path
@@ -27,7 +31,6 @@ PUBLIC: Final = (
     "msp/crls/*.pem",
     "msp/config.yaml",
     "tlsca/cert.pem",
-    "tlsca/crl.pem",
     "orderers/*/msp/signcerts/cert.pem",
     "orderers/*/tls/server.crt",
 )
@@ -100,15 +103,7 @@ def export(folder: OrganisationFolder, organisation: Organisation) -> Export:
     Raises:
         NetworkError: FL1011 if the administrator's identity is not here.
     """
-    msp = folder.user("admin") / "msp"
-    try:
-        certificate = (msp / "signcerts" / "cert.pem").read_text()
-        key = (msp / "keystore" / "key.pem").read_bytes()
-    except OSError:
-        hint = "Begin with `fedledger org init`."
-        raise NetworkError(
-            codes.UNKNOWN_IDENTITY, "the administrator's identity is not here", where=str(msp), hint=hint
-        ) from None
+    certificate, key = _administrator(folder)
     files = {path: (folder.secrets / path).read_text() for path in _public_files(folder.secrets)}
     entry = organisation.model_dump(mode="json", exclude_none=True, exclude=INNER)
     unsigned = Export(organisation.name, organisation.msp_id, organisation.role, entry, files, certificate, b"")
@@ -135,6 +130,35 @@ def is_public(path: str) -> bool:
     if path != "/".join(parts) or any(part.startswith(".") for part in parts):
         return False
     return any(len(parts) == pattern.count("/") + 1 and fnmatchcase(path, pattern) for pattern in PUBLIC)
+
+
+def _administrator(folder: OrganisationFolder) -> tuple[str, bytes]:
+    """Return certificate and key of an administrator who is not revoked; of several the one called admin."""
+    revoked = _revoked(folder)
+    users = folder.user("admin").parent
+    for msp in (folder.user("admin") / "msp", *sorted(users.glob("*/msp"))):
+        try:
+            certificate = (msp / "signcerts" / "cert.pem").read_text()
+            parsed = x509.load_pem_x509_certificate(certificate.encode())
+            if is_administrator(parsed) and parsed.serial_number not in revoked:
+                return certificate, (msp / "keystore" / "key.pem").read_bytes()
+        except (OSError, ValueError):
+            continue
+    hint = "Begin with `fedledger org init`."
+    raise NetworkError(
+        codes.UNKNOWN_IDENTITY, "no administrator's identity is here that is not revoked", where=str(users), hint=hint
+    )
+
+
+def is_administrator(certificate: x509.Certificate) -> bool:
+    """Say whether a certificate is an administrator's, by its unit."""
+    units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return "admin" in {unit.value for unit in units}
+
+
+def _revoked(folder: OrganisationFolder) -> frozenset[int]:
+    path = folder.own.revocations
+    return serials(read_list(path.read_bytes())) if path.exists() else frozenset()
 
 
 def _public_files(folder: Path) -> list[str]:

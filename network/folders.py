@@ -62,8 +62,8 @@ class PublicParts:
 
     @property
     def tls_revocations(self) -> Path:
-        """Return the list of revoked TLS certificates."""
-        return self.folder / "tlsca" / "crl.pem"
+        """Return the list of revoked TLS certificates; in the MSP too, and so in the channel's configuration."""
+        return self.msp / "crls" / "tls.pem"
 
     def orderer_certificate(self, name: str) -> Path:
         """Return the certificate that an orderer signs blocks with."""

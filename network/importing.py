@@ -11,13 +11,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from network import codes
+from network.ca.lists import key_identifier
 from network.chains import UNREADABLE, is_authority, whole
 from network.errors import NetworkError
-from network.export import Export, write_files
+from network.export import Export, is_administrator, write_files
 from network.files import write_atomically
 from network.folders import export_path, public_parts
 from network.topology import Consortium, Organisation
@@ -113,10 +113,10 @@ def _check_certificates(found: Export, organisation: Organisation, where: str) -
         for orderer in organisation.orderers:
             signing.require(_load(found.files[f"orderers/{orderer.name}/msp/signcerts/cert.pem"]))
             tls.require(_load(found.files[f"orderers/{orderer.name}/tls/server.crt"]))
+        tls.require_list(found.files["msp/crls/tls.pem"])
         for path, text in found.files.items():
-            if path.startswith("msp/crls/"):
+            if path.startswith("msp/crls/") and path != "msp/crls/tls.pem":
                 signing.require_list(text)
-        tls.require_list(found.files["tlsca/crl.pem"])
         found.files["msp/config.yaml"]
     except KeyError as error:
         raise _unproven(f"it lacks {error.args[0]}", where) from None
@@ -132,9 +132,8 @@ def _unproven(message: str, where: str) -> NetworkError:
 def _check_signature(found: Export, signing: "_Authorities") -> None:
     certificate = _load(found.certificate)
     signing.require(certificate)
-    units = [a.value for a in certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)]
     key = certificate.public_key()
-    if "admin" not in units or not isinstance(key, ec.EllipticCurvePublicKey):
+    if not is_administrator(certificate) or not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError("it is not signed by an administrator of the organisation")
     revoked = [_load_list(text) for path, text in found.files.items() if path.startswith("msp/crls/")]
     if any(each.get_revoked_certificate_by_serial_number(certificate.serial_number) for each in revoked):
@@ -187,6 +186,8 @@ class _Authorities:
     def require_list(self, text: str) -> None:
         """Raise ValueError unless an authority of these signed a revocation list."""
         found = _load_list(text)
+        if key_identifier(found) is None:
+            raise ValueError("a revocation list names no key identifier, and with such a list nobody is accepted")
         if not any(found.is_signature_valid(each.public_key()) for each in self._all):  # type: ignore[arg-type]
             raise ValueError("a revocation list is not signed by the organisation's authority")
 

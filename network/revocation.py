@@ -1,19 +1,22 @@
-"""Revokes an identity: a new revocation list, and the config update that puts it into the channel."""
+"""Revokes an identity: new revocation lists, and the change that puts them into the channel."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 
+from network import codes
 from network.blocking import finish
-from network.channel_admin import ChannelAdmin, signature_of
-from network.config_update import compute_update, revocation_lists, with_revocation_list
-from network.connection import profile
+from network.connection import consortium_of
+from network.errors import NetworkError
+from network.folders import owner_of
 from network.identities import identities_of
 from network.organisation import here
 from network.roster import certificate_of, revocation_list
 from network.runfolder import exchange
 from network.topology import Consortium
+from network.update import requests
+from network.update.steps import desk
 
 
 @dataclass(frozen=True)
@@ -26,43 +29,46 @@ class Revocation:
     changed: bool
 
 
-def revoke(consortium: Consortium, run: Path, organisation: str, name: str) -> Revocation:
-    """Revoke a user's identity in the running channel; done twice, it changes nothing.
+def revoke(consortium: Consortium, run: Path, organisation: str, name: str, user: str = "admin") -> Revocation:
+    """Revoke a user's identity in the running channel, signed by an administrator; done twice, it changes nothing.
 
     Raises:
         NetworkError: FL1010 or FL1011 if there is no such organisation or identity, FL1016 if a key that must sign the
-            lists is not here: nothing changes then. FL1060 to FL1062 if the channel
-            cannot be changed now: the list is written then, and the same command finishes the work.
+            lists is not here, FL1159 if the administrator who signs would revoke itself: nothing changes then. FL1060
+            to FL1062 if the channel cannot be changed now: the lists are written then, and the same command finishes
+            the work. FL1157 if only a member can send the change.
     """
     identities = identities_of(consortium, run, organisation)
     certificate = certificate_of(run, organisation, name)
+    if certificate == certificate_of(run, organisation, user):
+        how = f"`fedledger identity add {organisation} admin2 --role admin`"
+        hint = f"Let another administrator sign, named with --user; {how} issues one."
+        message = f"{user} signs this change, and cannot revoke itself"
+        raise NetworkError(codes.OWN_CERTIFICATE, message, where=organisation, hint=hint)
     tls = [
         x509.load_pem_x509_certificate(path.read_bytes())
         for path in identities.folder.glob(f"users/{name}/tls/client.crt")
     ]
     for authority, issued in ((identities.signing, [certificate]), (identities.tls, tls)):
         authority.require_revocable(issued)  # both, before any list changes: half a revocation would lock out the wrong
-    content = identities.signing.revoke(certificate, revocation_list(run, organisation))
-    for each in tls:  # blob services read this list
+    identities.signing.revoke(certificate, revocation_list(run, organisation))
+    for each in tls:
         identities.tls.revoke(each, identities.public.tls_revocations)
-    changed = finish(_publish(consortium, run, organisation, content))
-    exchange([folder for _, folder in here(run, consortium)], consortium)  # others read the export
+    changed = finish(_publish(run, organisation, user))
+    exchange([folder for _, folder in here(run, consortium)], consortium)  # who joins later reads the export
     return Revocation(organisation, name, f"{certificate.serial_number:x}", changed)
 
 
-async def _publish(consortium: Consortium, run: Path, organisation: str, listed: bytes) -> bool:
-    """Put an organisation's revocation list into the channel; its own admin signs, and a member's admin submits."""
-    revoking = consortium.organisation(organisation)
-    writer = revoking if revoking.role == "member" else consortium.members[0]
-    admin = ChannelAdmin.of(profile(run, writer.name, "admin"))
+async def _publish(run: Path, organisation: str, user: str) -> bool:
+    """Put an organisation's lists into the channel; in a test network a member sends what others may not."""
     try:
-        config = await admin.config()
-        if revocation_lists(config, revoking.msp_id) == [listed]:
+        async with desk(run, organisation, user) as mine:
+            file, role = mine.propose(requests.revoke(mine)), mine.organisation.role
+            if role == "member" or owner_of(run):
+                return await mine.submit([file])
+    except NetworkError as error:
+        if error.code == codes.UPDATE_IN_FORCE:
             return False
-        changed = with_revocation_list(config, revoking.msp_id, listed)
-        update = compute_update(consortium.channel, config.channel_group, changed.channel_group)
-        content = update.SerializeToString(deterministic=True)
-        await admin.submit(content, [signature_of(profile(run, organisation, "admin"), content)], config.sequence)
-    finally:
-        await admin.transport.close()
-    return True
+        raise
+    async with desk(run, consortium_of(run).members[0].name) as sender:
+        return await sender.submit([file])

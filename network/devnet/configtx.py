@@ -1,8 +1,8 @@
 """Config updates: who may change what, and what the channel's configuration then is.
 
-Source: common/configtx/{update,configmap,validator}.go. On top of Fabric's rules devnet refuses every change but two:
-to an organisation's MSP (its revocation list or authorities), and the addition of an organisation with the policies
-that name it.
+Source: common/configtx/{update,configmap,validator}.go. On top of Fabric's rules devnet refuses every change but these:
+of an organisation's MSP (its revocation lists or authorities), of where its peers answer, and of which organisations
+have peers, with the policies that name the members.
 """
 
 from dataclasses import dataclass
@@ -156,39 +156,46 @@ def policy_of(element: Element, channel: Channel) -> tuple[str, Policy]:
 
 
 def _refuse_fixed(delta: Elements, present: Elements) -> None:
-    added = {
-        path[2] for kind, path in delta if kind == "Group" and path[:2] == APPLICATION and (kind, path) not in present
-    }
+    members = _groups(present)
+    new, gone = _groups(delta) - members, _dropped(delta, present)
     for key, element in delta.items():
-        if not _changeable(element, key in present, added):
+        if not _changeable(element, key in present, new, joins_or_leaves=bool(new or gone)):
             raise ConfigUpdateError(
-                f"devnet does not change {element.label}: it takes changes of an organisation's MSP "
-                "and the addition of an organisation; use a Fabric network for others"
+                f"devnet does not change {element.label}: it takes changes of an organisation's MSP and of where its "
+                "peers answer, and the addition and removal of an organisation; use a Fabric network for others"
             )
-    dropped = [
-        f"{element.label}: {name}"
+    if fixed := [label for label, path in gone if path not in members]:
+        raise ConfigUpdateError(f"devnet does not remove elements: {', '.join(fixed)}")
+
+
+def _groups(found: Elements) -> set[tuple[str, ...]]:
+    """Return the paths of organisations with peers."""
+    return {path for kind, path in found if kind == "Group" and path[:-1] == APPLICATION}
+
+
+def _dropped(delta: Elements, present: Elements) -> set[tuple[str, tuple[str, ...]]]:
+    """Return label and path of whatever a changed group does not list any more."""
+    return {
+        (f"{element.label}: {name}", (*key[1], name))
         for key, element in delta.items()
         if key[0] == "Group" and key in present
         for part in ("groups", "values", "policies")
         for name in getattr(present[key].message, part)
         if name not in getattr(element.message, part)
-    ]
-    if dropped:
-        raise ConfigUpdateError(f"devnet does not remove elements: {', '.join(dropped)}")
+    }
 
 
-def _changeable(element: Element, exists: bool, added: set[str]) -> bool:
+def _changeable(element: Element, exists: bool, new: set[tuple[str, ...]], *, joins_or_leaves: bool) -> bool:
     path = element.path
     if path[:2] != APPLICATION:
         return exists and element.kind == "Value" and path[:2] == ORDERER and path[3:] == ("MSP",)
-    within = path[2] if len(path) > len(APPLICATION) else ""
-    if within in added:
+    if path[:3] in new:
         return True
     if not exists:
         return False
     if element.kind == "Value":
-        return len(path) == 4 and path[3] == "MSP"  # noqa: PLR2004 - /Channel/Application/ORG/MSP
-    return bool(added) and len(path) <= 3 and (element.kind == "Policy" or path == APPLICATION)  # noqa: PLR2004
+        return path[3:] in {("MSP",), ("AnchorPeers",)}
+    return joins_or_leaves and len(path) <= 3 and (element.kind == "Policy" or path == APPLICATION)  # noqa: PLR2004
 
 
 def _overlay(present: Elements, delta: Elements) -> Any:

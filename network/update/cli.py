@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +21,8 @@ Run = Annotated[
 Org = Annotated[str, typer.Option("--org", help="As which organisation, where the folder is a test network's.")]
 User = Annotated[str, typer.Option(help="Which of its administrators.")]
 Out = Annotated[Path | None, typer.Option("--out", help="The file to write; named after the change by default.")]
+Certificate = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Its certificate, PEM.")]
+Tls = Annotated[bool, typer.Option("--tls", help="It issues TLS certificates, not identities.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file of a change.")]
 
 
@@ -53,6 +55,96 @@ def remove_organisation(
     from network.update.requests import remove_organisation as requested
 
     _propose(lambda desk: requested(desk, name), to, org, user, run, as_json)
+
+
+@propose.command("add-orderer")
+def add_orderer(
+    export: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="What its organisation's `org export` wrote.")
+    ],
+    name: Annotated[str, typer.Argument(help="The orderer's name in that organisation's definition.")],
+    fingerprint: Annotated[str, typer.Option(help="What the organisation read out, to be compared.")] = "",
+    to: Out = None,
+    org: Org = "",
+    user: User = "admin",
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """One more orderer; one is replaced by adding its successor, and then removing it."""
+    from network.update.requests import add_orderer as requested
+
+    _propose(lambda _: requested(export.read_bytes(), name, str(export), fingerprint), to, org, user, run, as_json)
+
+
+@propose.command("remove-orderer")
+def remove_orderer(
+    name: Annotated[str, typer.Argument(help="Its name in the definition, or host:port.")],
+    to: Out = None,
+    org: Org = "",
+    user: User = "admin",
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """An orderer goes; stop it once the channel has the change."""
+    from network.update.requests import remove_orderer as requested
+
+    _propose(lambda desk: requested(desk, name), to, org, user, run, as_json)
+
+
+@propose.command()
+def revoke(to: Out = None, org: Org = "", user: User = "admin", run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
+    """Bring your own revocation lists into the channel; `identity revoke` writes them and does this too."""
+    from network.update.requests import revoke as requested
+
+    _propose(requested, to, org, user, run, as_json)
+
+
+@propose.command("add-authority")
+def add_authority(
+    certificate: Certificate,
+    lists: Annotated[list[Path] | None, typer.Option("--list", exists=True, help="Its revocation list.")] = None,
+    tls: Tls = False,
+    to: Out = None,
+    org: Org = "",
+    user: User = "admin",
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """One more root or intermediate of your own organisation; the present ones stay until you remove them."""
+    from network.update.requests import add_authority as requested
+
+    texts, found = certificate.read_text(), [path.read_text() for path in lists or ()]
+    _propose(lambda desk: requested(desk, texts, _purpose(tls), found), to, org, user, run, as_json)
+
+
+@propose.command("remove-authority")
+def remove_authority(
+    certificate: Certificate,
+    tls: Tls = False,
+    to: Out = None,
+    org: Org = "",
+    user: User = "admin",
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """A root or intermediate of your own organisation goes: nothing that it issued counts any more."""
+    from network.update.requests import remove_authority as requested
+
+    _propose(lambda desk: requested(desk, certificate.read_text(), _purpose(tls)), to, org, user, run, as_json)
+
+
+@propose.command("move-peers")
+def move_peers(
+    to: Out = None, org: Org = "", user: User = "admin", run: Run = DEFAULT_RUN, as_json: Json = False
+) -> None:
+    """Tell the channel where your peers answer, as your definition has it."""
+    from network.update.requests import move_peers as requested
+
+    _propose(requested, to, org, user, run, as_json)
+
+
+def _purpose(tls: bool) -> Literal["identities", "tls"]:
+    return "tls" if tls else "identities"
 
 
 @update.command()

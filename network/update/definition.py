@@ -1,31 +1,41 @@
 """An organisation's definition after a change of the channel; no input or output."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
 
 from network import codes
+from network.addresses import split
 from network.errors import NetworkError
 from network.topology import Consortium, Organisation
-from network.update.changes import AddOrganisation, Change, RemoveOrganisation
+from network.update.changes import AddOrderer, AddOrganisation, Change, MovePeers, RemoveOrderer, RemoveOrganisation
 from network.update.newcomer import read_newcomer
 
 
 def followed(consortium: Consortium, change: Change) -> Consortium:
     """Return the definition with a change of the channel; FL1002 if it is no consortium then."""
+    organisations = consortium.organisations
     match change:
         case AddOrganisation():
             return with_organisation(consortium, read_newcomer(change.export))
         case RemoveOrganisation():
-            left = [o for o in consortium.organisations if o.msp_id != change.organisation]
-            return _of(consortium, left)
+            return _of(consortium, (o for o in organisations if o.msp_id != change.organisation))
+        case AddOrderer():
+            return _with_orderer(consortium, read_newcomer(change.export), change.name)
+        case RemoveOrderer():
+            left = (_without_orderer(o, change.address) for o in organisations)
+            return _of(consortium, (o for o in left if o.orderers or o.peers))
+        case MovePeers():
+            return _of(consortium, (_moved(o, change) for o in organisations))
+    return consortium
 
 
 def with_organisation(consortium: Consortium, organisation: Organisation) -> Consortium:
     """Return the definition with one more organisation; one that has it under that name stays."""
     if any(o.name == organisation.name for o in consortium.organisations):
         return consortium
-    return _of(consortium, [*consortium.organisations, organisation])
+    return _of(consortium, (*consortium.organisations, organisation))
 
 
 def endorsement_of(consortium: Consortium, members: int) -> int:
@@ -33,7 +43,33 @@ def endorsement_of(consortium: Consortium, members: int) -> int:
     return members // 2 + 1 if consortium.endorsement == "majority" else int(consortium.endorsement)
 
 
-def _of(consortium: Consortium, organisations: list[Organisation]) -> Consortium:
+def _with_orderer(consortium: Consortium, entry: Organisation, name: str) -> Consortium:
+    new = next(each for each in entry.orderers if each.name == name)
+    if all(each.name != entry.name for each in consortium.organisations):
+        return with_organisation(consortium, entry.model_copy(update={"orderers": (new,)}))
+
+    def widened(each: Organisation) -> Organisation:
+        if each.name != entry.name or any(orderer.name == name for orderer in each.orderers):
+            return each
+        return each.model_copy(update={"orderers": (*each.orderers, new)})
+
+    return _of(consortium, map(widened, consortium.organisations))
+
+
+def _without_orderer(organisation: Organisation, address: str) -> Organisation:
+    left = tuple(each for each in organisation.orderers if each.address != address)
+    return organisation.model_copy(update={"orderers": left})
+
+
+def _moved(organisation: Organisation, change: MovePeers) -> Organisation:
+    if organisation.msp_id != change.organisation or len(organisation.peers) != len(change.addresses):
+        return organisation
+    places = [dict(zip(("host", "port"), split(address), strict=True)) for address in change.addresses]
+    moved = (peer.model_copy(update=place) for peer, place in zip(organisation.peers, places, strict=True))
+    return organisation.model_copy(update={"peers": tuple(moved)})
+
+
+def _of(consortium: Consortium, organisations: Iterable[Organisation]) -> Consortium:
     value: dict[str, Any] = consortium.model_dump(mode="json", exclude_none=True)
     value["organisations"] = [o.model_dump(mode="json", exclude_none=True) for o in organisations]
     try:

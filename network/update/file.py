@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from network import codes
 from network.config_update import compute_update
 from network.errors import NetworkError
-from network.update.changes import CHANGES, Change, in_force
+from network.update.base import in_force
+from network.update.changes import CHANGES, Change
 
 MOST_BYTES: Final = 4 << 20
 

@@ -1,10 +1,27 @@
 """What an administrator asks for, as the change that its file will say."""
 
+from collections.abc import Sequence
+from typing import Literal
+
+from network.folders import folder_of
 from network.importing import checked_alone, require_fingerprint
-from network.update.changes import AddOrganisation, RemoveOrganisation
+from network.update.authorities import fingerprint as sha256
+from network.update.authorities import read_authority
+from network.update.changes import (
+    AddAuthority,
+    AddOrderer,
+    AddOrganisation,
+    MovePeers,
+    RemoveAuthority,
+    RemoveOrderer,
+    RemoveOrganisation,
+    Revoke,
+)
 from network.update.definition import endorsement_of
 from network.update.members import members
 from network.update.steps import Desk
+
+Purpose = Literal["identities", "tls"]
 
 
 def add_organisation(desk: Desk, export: bytes, where: str = "", fingerprint: str = "") -> AddOrganisation:
@@ -24,3 +41,43 @@ def remove_organisation(desk: Desk, name: str) -> RemoveOrganisation:
     msp_id = next((o.msp_id for o in desk.consortium.organisations if o.name == name), name)
     total = len([each for each in members(desk.config) if each != msp_id])
     return RemoveOrganisation(organisation=msp_id, endorsement=endorsement_of(desk.consortium, total))
+
+
+def add_orderer(export: bytes, name: str, where: str = "", fingerprint: str = "") -> AddOrderer:
+    """Return the change that adds an orderer which an export names; raises as `add_organisation`."""
+    found, _ = checked_alone(export, where=where)
+    require_fingerprint(found, fingerprint, where)
+    return AddOrderer(export=found.as_json(), name=name)
+
+
+def remove_orderer(desk: Desk, name: str) -> RemoveOrderer:
+    """Return the change that removes an orderer, by its name in the definition or its address."""
+    known = {orderer.name: orderer.address for _, orderer in desk.consortium.orderers}
+    return RemoveOrderer(address=known.get(name, name))
+
+
+def move_peers(desk: Desk) -> MovePeers:
+    """Return the change that tells the channel where the own peers answer, by the own definition."""
+    mine = desk.organisation
+    return MovePeers(organisation=mine.msp_id, addresses=[peer.address for peer in mine.peers])
+
+
+def revoke(desk: Desk) -> Revoke:
+    """Return the change that brings the own revocation lists into the channel, as they lie in the own folder."""
+    folder = folder_of(desk.admin.user.run, desk.organisation.name)
+    lists = sorted((folder.own.msp / "crls").glob("*.pem"))
+    return Revoke(organisation=desk.organisation.msp_id, lists=[path.read_text() for path in lists])
+
+
+def add_authority(desk: Desk, certificate: str, purpose: Purpose, lists: Sequence[str]) -> AddAuthority:
+    """Return the change that adds an authority to the own organisation; FL1154 if the certificate is none."""
+    read_authority(certificate)
+    return AddAuthority(
+        organisation=desk.organisation.msp_id, purpose=purpose, certificate=certificate, lists=list(lists)
+    )
+
+
+def remove_authority(desk: Desk, certificate: str, purpose: Purpose) -> RemoveAuthority:
+    """Return the change that removes an authority from the own organisation; FL1154 if the certificate is none."""
+    number = sha256(read_authority(certificate))
+    return RemoveAuthority(organisation=desk.organisation.msp_id, purpose=purpose, sha256=number)

@@ -14,8 +14,9 @@ from network.files import write_atomically
 from network.folders import definition_path, folder_of
 from network.importing import keep
 from network.organisation import prepare
-from network.topology import Consortium, dump_consortium
-from network.update.changes import AddOrganisation, Change
+from network.topology import Consortium, Organisation, dump_consortium
+from network.update.authorities import follow_authority
+from network.update.changes import AddAuthority, AddOrderer, AddOrganisation, Change, RemoveAuthority
 from network.update.definition import followed
 from network.update.file import Signature, UpdateFile
 from network.update.members import role_of
@@ -47,6 +48,11 @@ class Desk:
     def name(self, msp_id: str) -> str:
         """Return the name of an organisation; that of one that the definition lacks is its MSP id."""
         return next((o.name for o in self.consortium.organisations if o.msp_id == msp_id), msp_id)
+
+    @property
+    def organisation(self) -> Organisation:
+        """Return the own organisation."""
+        return self.consortium.organisation(self.admin.user.organisation)
 
     def propose(self, change: Change) -> UpdateFile:
         """Return the file of a change, signed where the organisation's signature is asked for."""
@@ -159,8 +165,12 @@ def follow(run: Path, organisation: str, change: Change) -> Consortium:
     """Bring an organisation's own folder after the channel: its definition, and what it knows of a newcomer."""
     folder = folder_of(run, organisation)
     consortium = followed(consortium_of(folder.root), change)
-    if isinstance(change, AddOrganisation):
+    if isinstance(change, AddOrganisation | AddOrderer):
         keep(folder.root, export_of(change.export), replace=True)
+    if isinstance(change, AddAuthority | RemoveAuthority):
+        owner = next(o.name for o in consortium.organisations if o.msp_id == change.organisation)
+        for known in (folder.known(owner), *([folder.own] if owner == organisation else [])):
+            follow_authority(known.msp, change)
     write_atomically(definition_path(folder.root), dump_consortium(consortium))
     prepare(folder, consortium)
     return consortium

@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from network.devnet.configtx import elements
-from network.update.changes import AddOrganisation, Change, RemoveOrganisation
+from network.orderer_update import orderer_addresses
+from network.update.authorities import fingerprint, read_authority
+from network.update.changes import (
+    AddAuthority,
+    AddOrderer,
+    AddOrganisation,
+    Change,
+    MovePeers,
+    RemoveAuthority,
+    RemoveOrderer,
+    RemoveOrganisation,
+    Revoke,
+)
 from network.update.members import endorsers_needed, members, role_of
 from network.update.newcomer import export_of, read_newcomer
 
@@ -27,6 +39,42 @@ def sentences(change: Change, config: Any, name: Name) -> Iterator[str]:
             yield f"removes {name(change.organisation)}, a {role}: it reads and writes nothing more"
             if role == "member":
                 yield _endorsement(config, len(members(config)) - 1, change.endorsement)
+        case AddOrderer() | RemoveOrderer():
+            yield from _ordering(change, config)
+        case _:
+            yield _certificates(change, config, name)
+
+
+def _ordering(change: AddOrderer | RemoveOrderer, config: Any) -> Iterator[str]:
+    before = len(orderer_addresses(config))
+    if isinstance(change, AddOrderer):
+        found, _ = change.read()
+        yield f"adds the orderer {change.name} of {found.organisation} ({found.msp_id}) at {change.consenter.address}"
+        yield f"the fingerprint of its export is {found.fingerprint}"
+        yield f"from then on {before + 1} orderers agree (now {before})"
+        return
+    yield f"removes the orderer at {change.address}"
+    yield f"from then on {before - 1} orderers agree (now {before})"
+
+
+def _certificates(change: Revoke | AddAuthority | RemoveAuthority | MovePeers, config: Any, name: Name) -> str:
+    who = name(change.organisation)
+    match change:
+        case Revoke():
+            numbers = ", ".join(f"{serial:x}" for serial in change.new(config)) or "none that were not revoked before"
+            return f"{who} revokes its certificates {numbers}"
+        case AddAuthority():
+            authority = read_authority(change.certificate)
+            called = f"{authority.subject.rfc4514_string()}, SHA-256 {fingerprint(authority)}"
+            return f"{who} has one more authority for {_purpose(change.purpose)}: {called}"
+        case RemoveAuthority():
+            return f"{who} gives up an authority for {_purpose(change.purpose)}: SHA-256 {change.sha256}"
+        case MovePeers():
+            return f"the peers of {who} answer at {', '.join(change.addresses)}"
+
+
+def _purpose(purpose: str) -> str:
+    return {"identities": "identities", "tls": "TLS"}[purpose]
 
 
 def places(config: Any, changed: Any) -> list[str]:

@@ -164,20 +164,43 @@ def open_endorsement(root):
     root.groups["Application"].policies["Endorsement"].policy.CopyFrom(policy)
 
 
-def move_peer(root):
-    value = p.peer_configuration.AnchorPeers(anchor_peers=[p.peer_configuration.AnchorPeer(host="h", port=1)])
-    root.groups["Application"].groups["HospitalBMSP"].values["AnchorPeers"].value = value.SerializeToString()
+def silence_readers(root):
+    del root.groups["Application"].policies["Readers"]
 
 
-def expel(root):
-    del root.groups["Application"].groups["HospitalDMSP"]
-
-
-@pytest.mark.parametrize("edit", [set_batch_timeout, open_endorsement, move_peer, expel])
+@pytest.mark.parametrize("edit", [set_batch_timeout, open_endorsement, silence_readers])
 def test_other_changes_are_refused_with_the_reason_even_if_everyone_signs(genesis_chain, edit):
     everyone = [*admins(genesis_chain, *MEMBERS), user(genesis_chain.run, "orderer", "admin")]
     with pytest.raises(configtx.ConfigUpdateError, match="devnet does not"):
         configtx.propose(genesis_chain.committer.channel, change(genesis_chain, edit, everyone))
+
+
+async def test_an_organisation_that_a_majority_removes_neither_reads_nor_endorses(chain):
+    def expel(root):
+        application = root.groups["Application"]
+        del application.groups["HospitalDMSP"]
+        left = ["HospitalAMSP", "HospitalBMSP", "HospitalCMSP"]
+        for name, policy in genesis.application_policies(left, 2).items():
+            application.policies[name].policy.CopyFrom(policy)
+
+    expelled = user(chain.run, "hospital-d")
+    assert await apply(chain, change(chain, expel, admins(chain, *MEMBERS[:3]))) == [Codes.VALID]
+    with pytest.raises(IdentityError, match="HospitalDMSP is not defined on channel"):
+        chain.committer.channel.members.identity(expelled.serialized)
+    transaction = chain.transaction(puts(a=b"1"), creator=user(chain.run, "hospital-a"), endorsers=MEMBERS[2:4])
+    assert await chain.commit(transaction) == [Codes.ENDORSEMENT_POLICY_FAILURE]
+
+
+async def test_an_organisation_says_itself_where_its_peer_answers(chain):
+    def move_peer(root):
+        anchor = p.peer_configuration.AnchorPeer(host="elsewhere", port=17999)
+        value = p.peer_configuration.AnchorPeers(anchor_peers=[anchor]).SerializeToString()
+        root.groups["Application"].groups["HospitalBMSP"].values["AnchorPeers"].value = value
+
+    with pytest.raises(configtx.ConfigUpdateError, match="not satisfied"):
+        configtx.propose(chain.committer.channel, change(chain, move_peer, admins(chain, "hospital-a")))
+    assert await apply(chain, change(chain, move_peer, admins(chain, "hospital-b"))) == [Codes.VALID]
+    assert "elsewhere:17999" in {node.address for node in chain.committer.channel.peers}
 
 
 def test_an_update_from_an_old_configuration_is_refused(genesis_chain):

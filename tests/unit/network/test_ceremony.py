@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 from fabric_protos.common import common_pb2
 from typer.testing import CliRunner
 
+from gateway import Signer
 from network import genesis
 from network.ceremony_cli import org
 from network.cli import network
@@ -140,7 +143,7 @@ def test_an_export_that_was_changed_on_its_way_is_refused(consortium, folders):
 
 def test_certificates_of_other_roots_are_refused(consortium, folders):
     found, theirs = exported(folders, consortium, "orderer"), exported(folders, consortium, "hospital-c")
-    files = dict(found.files) | {"tlsca/crl.pem": theirs.files["tlsca/crl.pem"]}
+    files = dict(found.files) | {"msp/crls/tls.pem": theirs.files["msp/crls/tls.pem"]}
     with pytest.raises(NetworkError, match="FL1102"):
         checked(consortium, changed(found, files=files))
     value = json.loads(theirs.dump()) | {"content": json.loads(found.dump())["content"]}
@@ -156,10 +159,26 @@ def test_an_export_lacks_nothing_that_the_definition_names(consortium, folders):
 
 def test_only_an_administrator_hands_out_an_export(consortium, folders):
     users = folders / "hospital-b" / "secrets" / "users"
+    found, client = exported(folders, consortium), users / "client" / "msp"
+    signer = Signer.from_pem((client / "keystore" / "key.pem").read_bytes())
+    certificate = (client / "signcerts" / "cert.pem").read_text()
+    by_client = replace(found, certificate=certificate, signature=signer.sign(signer.digest(found.content)))
+    with pytest.raises(NetworkError, match=r"FL1102: .*not signed by an administrator"):
+        checked(consortium, by_client.dump())
     shutil.rmtree(users / "admin")
     shutil.copytree(users / "client", users / "admin")
-    with pytest.raises(NetworkError, match=r"FL1102: .*not signed by an administrator"):
-        checked(consortium, exported(folders, consortium).dump())
+    with pytest.raises(NetworkError, match=r"FL1011: no administrator's identity is here"):
+        exported(folders, consortium)
+
+
+def test_an_administrator_who_is_revoked_hands_out_no_export(consortium, folders):
+    identities = identities_of(consortium, folders / "hospital-b", "hospital-b")
+    second = identities.user("second", "admin") / "msp" / "signcerts" / "cert.pem"
+    first = identities.folder / "users" / "admin" / "msp" / "signcerts" / "cert.pem"
+    assert exported(folders, consortium).certificate == first.read_text()
+    identities.signing.revoke(load_pem_x509_certificate(first.read_bytes()), identities.public.revocations)
+    found = exported(folders, consortium)
+    assert (found.certificate, checked(consortium, found.dump())) == (second.read_text(), found)
 
 
 def test_another_name_msp_id_or_role_than_the_definition_has_is_refused(consortium, folders):

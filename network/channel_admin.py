@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ CALL_S = 15.0
 POLL_S = 0.2
 NONCE_BYTES = 24
 DELIVER = "/protos.Deliver/Deliver"
+NEWEST = ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest())
+NEVER = ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=(1 << 64) - 1))
+"""Where a stream of blocks ends that does not end."""
 ORDERERS_DELIVER = "/orderer.AtomicBroadcast/Deliver"
 """Its responses are the peer's as far as they hold blocks."""
 
@@ -53,7 +56,7 @@ class ChannelAdmin:
         Raises:
             NetworkError: FL1060 if the peer does not answer.
         """
-        newest = await self._block(ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest()))
+        newest = await self._block(NEWEST)
         return config_of(await self._block(_at(last_config_index(newest))))
 
     async def submit(self, update: bytes, signatures: Sequence[Any], sequence: int) -> None:
@@ -92,11 +95,34 @@ class ChannelAdmin:
         except NetworkError:
             return False
 
-    async def _block(self, where: Any) -> Any:
-        seek = ab_pb2.SeekInfo(start=where, stop=where, behavior=ab_pb2.SeekInfo.SeekBehavior.FAIL_IF_NOT_READY)
+    async def configurations(self) -> AsyncIterator[Any]:
+        """Yield the channel's Config as it is now, and again whenever the peer has another.
+
+        Raises:
+            NetworkError: FL1060 once the peer does not answer any more.
+        """
+        seek = ab_pb2.SeekInfo(start=NEWEST, stop=NEVER, behavior=ab_pb2.SeekInfo.SeekBehavior.BLOCK_UNTIL_READY)
+        first = True
+        try:
+            async for raw in self.transport.stream("/protos.Deliver/DeliverFiltered", self._asking(seek)):
+                block = events_pb2.DeliverResponse.FromString(raw).filtered_block
+                kinds = {each.type for each in block.filtered_transactions}
+                if first or common_pb2.HeaderType.CONFIG in kinds:
+                    yield await self.config()
+                first = False
+        except errors.TransportError as error:
+            message, hint = f"the peer does not answer: {error.message}", "Bring the network up and try again."
+            raise NetworkError(codes.PEER_SILENT, message, where=self.user.organisation, hint=hint) from None
+
+    def _asking(self, seek: Any) -> bytes:
         header = _header(self.user, common_pb2.HeaderType.DELIVER_SEEK_INFO, self.transport.tls_certificate_hash)
         payload = common_pb2.Payload(header=header, data=seek.SerializeToString())
-        request = _signed_envelope(self.user, payload).SerializeToString()
+        request: bytes = _signed_envelope(self.user, payload).SerializeToString()
+        return request
+
+    async def _block(self, where: Any) -> Any:
+        seek = ab_pb2.SeekInfo(start=where, stop=where, behavior=ab_pb2.SeekInfo.SeekBehavior.FAIL_IF_NOT_READY)
+        request = self._asking(seek)
         try:
             async for raw in self.transport.stream(DELIVER if self.user.peers else ORDERERS_DELIVER, request):
                 response = events_pb2.DeliverResponse.FromString(raw)

@@ -36,12 +36,13 @@ class Door(web.BaseSite):
         self,
         runner: web.AppRunner,
         address: tuple[str, int],
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         recognise: Recognise,
         caps: Caps,
         reports: Reports,
     ) -> None:
-        super().__init__(runner, ssl_context=context)
+        super().__init__(runner, ssl_context=context())
+        self._context = context
         self._address = address
         self._recognise = recognise
         self._organisations = Organisations(caps)
@@ -122,7 +123,7 @@ class Door(web.BaseSite):
         deadlines = {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": GOODBYE_S}
         try:
             with contextlib.suppress(OSError):  # no TLS, no certificate of the consortium, too slow, gone
-                await connect(lambda: _Guest(self), taken, ssl=self._ssl_context, **deadlines)
+                await connect(lambda: _Guest(self), taken, ssl=self._context(), **deadlines)
         finally:
             self._strangers.leave(address, taken)
 

@@ -203,8 +203,8 @@ class _Sending(web.FileResponse):
             raise ConnectionResetError("the reader did not read") from None
 
 
-async def serve(service: BlobService, host: str, port: int, ssl_context: ssl.SSLContext) -> web.AppRunner:
-    """Start the service behind its door; `await runner.cleanup()` ends it.
+async def serve(service: BlobService, host: str, port: int, context: Callable[[], ssl.SSLContext]) -> web.AppRunner:
+    """Start the service behind its door, each connection in a context of its time; `await runner.cleanup()` ends it.
 
     Raises:
         NodeError: FL4008, the port cannot be had.
@@ -221,9 +221,9 @@ async def serve(service: BlobService, host: str, port: int, ssl_context: ssl.SSL
         max_line_size=1024,
     )
     await runner.setup()
-    caps = Caps.of(descriptors(), len(service.trust.authorities))
+    caps = Caps.of(descriptors(), len(service.trust.consortium.organisations))
     try:
-        await Door(runner, (host, port), ssl_context, service.trust.organisation, caps, reports).start()
+        await Door(runner, (host, port), context, service.trust.organisation, caps, reports).start()
     except OSError as error:
         await runner.cleanup()
         hint = "Free the port, or give the organisation another blob_port in the definition."

@@ -33,6 +33,7 @@ from fl_node.node.observe import configure_logs
 from network.addresses import join
 from network.connection import consortium_of, organisation_of, profile
 from network.folders import folder_of
+from network.following import believe, following
 
 log = structlog.get_logger("blobs")
 blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's blob service.")
@@ -86,7 +87,7 @@ async def place(
     """
     consortium = consortium_of(run)
     digest = hashlib.sha256(data).hexdigest()
-    async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
+    async with BlobClient(profile(run, org, user).blobs, await _contexts(run, org, user)) as client:
         return digest, await client.spread(digest, data, needed or consortium.threshold, client.urls)
 
 
@@ -100,7 +101,7 @@ async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes
         raise NodeError(
             codes.INPUT_UNUSABLE, "a blob is named by its SHA-256, 64 digits of lower-case hex", where=digest
         )
-    async with BlobClient(profile(run, org, user).blobs, tls.calling(run, org, user)) as client:
+    async with BlobClient(profile(run, org, user).blobs, await _contexts(run, org, user)) as client:
         for source in client.urls:
             data = await client.get(digest, [source])
             if data is not None and hashlib.sha256(data).hexdigest() == digest:
@@ -108,6 +109,11 @@ async def fetch(run: Path, org: str, digest: str, user: str = "client") -> bytes
         silent = [name for name in client.urls if not await client.healthy(name)]
     hint = f"The services of {', '.join(silent)} do not answer; one of them may have it." if silent else ""
     raise NodeError(codes.BLOB_MISSING, "no blob service that answers has this blob", where=digest, hint=hint)
+
+
+async def _contexts(run: Path, org: str, user: str) -> tls.Contexts:
+    """Return the contexts by which to call others, as the channel has them now; FL1060 if the own peer is silent."""
+    return tls.calling(run, org, user, await believe(profile(run, org, user), consortium_of(run)))
 
 
 async def _serve(run: Path, org: str, taken: Limits) -> None:
@@ -118,13 +124,14 @@ async def _serve(run: Path, org: str, taken: Limits) -> None:
         text = f"{org} is not inbound: nobody could reach its blob service"
         raise NodeError(codes.BLOB_SERVICE_SILENT, text, hint="Its node fetches and brings blobs by itself.")
     folder = folder_of(run, org)
-    service = BlobService(BlobStore(folder.blobs, taken, org), tls.Trust.of(consortium, folder.root))
-    context = tls.serving(run, consortium, org)
-    runner = await start_service(service, member.bound, member.blob_port, context)
-    stopped = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    log.info("ready", organisation=org, address=f"https://{join(member.host, member.blob_port)}")
-    await stopped.wait()
-    log.info("stopped")
-    await runner.cleanup()
+    async with following(profile(run, org), consortium, log) as believed:
+        service = BlobService(BlobStore(folder.blobs, taken, org), tls.Trust(consortium, believed))
+        context = tls.serving(run, org, believed)
+        runner = await start_service(service, member.bound, member.blob_port, context)
+        stopped = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+        log.info("ready", organisation=org, address=f"https://{join(member.host, member.blob_port)}")
+        await stopped.wait()
+        log.info("stopped")
+        await runner.cleanup()

@@ -22,7 +22,9 @@ from fl_node.node.readiness import check_clock, check_disk, check_identity
 from fl_node.plan.child import confinement
 from network.addresses import WILDCARDS, join
 from network.connection import Profile, profile
+from network.directory import Believed
 from network.errors import FedledgerError
+from network.following import believe
 from network.processes import answers
 from network.topology import Organisation
 
@@ -42,7 +44,7 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
     yield checked("disk", lambda: check_disk(config))
     yield await awaited("plan sandbox", check_sandbox(config))
     yield await awaited("clock", check_clock(config))
-    yield await awaited("blob services", check_blob_services(config))
+    yield await awaited("blob services", check_blob_services(config, own))
     answering = [await awaited("ledger", check_peer(replace(own, peers=(peer,)))) for peer in own.peers]
     for finding in answering:
         yield finding
@@ -92,7 +94,16 @@ async def check_sandbox(config: NodeConfig) -> str:
     return str(held)
 
 
-async def check_blob_services(config: NodeConfig) -> str:
+async def check_blob_services(config: NodeConfig, own: Profile) -> str:
+    """Check the blob services with what the channel says of everybody.
+
+    Raises:
+        NetworkError: FL1060, the own peer does not answer; NodeError: as `check_known_services`.
+    """
+    return await check_known_services(config, await believe(own, config.consortium))
+
+
+async def check_known_services(config: NodeConfig, believed: Believed) -> str:
     """Check that the own blob service runs or can, and that enough others answer for an update to be committed.
 
     Raises:
@@ -100,7 +111,7 @@ async def check_blob_services(config: NodeConfig) -> str:
     """
     consortium = config.consortium
     me = consortium.organisation(config.organisation)
-    contexts = tls.calling(config.run, config.organisation, config.user)
+    contexts = tls.calling(config.run, config.organisation, config.user, believed)
     urls = consortium.blob_services
     async with BlobClient(urls, contexts) as client:
         _require_own_service(me, await client.problem(me.name) if me.inbound else "")

@@ -18,6 +18,7 @@ from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
 from gateway import signatures
 from network.connection import Profile
+from network.directory import Believed, imported
 
 MAX_SKEW_S: Final = 30.0
 """Half of the narrowest time window that peers accept (60 s)."""
@@ -101,10 +102,13 @@ def check_data_exists(config: NodeConfig) -> None:
 async def check_clock(config: NodeConfig) -> str:
     """Compare this machine's clock with the other members' blob services (their HTTP Date header).
 
+    Whom to ask is known from the imported exports: a clock is told before the own peer need be up.
+
     Raises:
         NodeError: FL4004, it differs from the median by more than peers accept.
     """
-    contexts = tls.calling(config.run, config.organisation, config.user)
+    believed = Believed(imported(config.run, config.consortium))
+    contexts = tls.calling(config.run, config.organisation, config.user, believed)
     others = {name: url for name, url in config.consortium.blob_services.items() if name != config.organisation}
     asked = (_skew(f"{url}/health", contexts(name)) for name, url in others.items())
     skews = sorted(skew for skew in await asyncio.gather(*asked) if skew is not None)

@@ -28,7 +28,7 @@ from fl_node.plan.child import confinement
 from fl_node.plan.pool import Opener, Workshop, plan_opener
 from fl_node.round.witnesses import Witnesses
 from network.connection import profile
-from network.folders import folder_of
+from network.following import following
 
 log = structlog.get_logger("node")
 STOP_PATIENCE_S = 5.0
@@ -70,15 +70,15 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         store = BlobStore(config.blobs, config.limits, config.organisation)
         metrics, health = Metrics(), Health()
         egress = EgressLog(config.folder / "egress.jsonl", metrics.sent.inc)
+        believed = await stack.enter_async_context(following(own, consortium, log))
         if member.inbound and config.serves:
-            trust = tls.Trust.of(consortium, folder_of(config.run, config.organisation).root)
-            serving = tls.serving(config.run, consortium, config.organisation)
+            trust, serving = tls.Trust(consortium, believed), tls.serving(config.run, config.organisation, believed)
             runner = await serve_blobs(BlobService(store, trust, egress), member.bound, member.blob_port, serving)
             stack.push_async_callback(runner.cleanup)
         observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
         stack.push_async_callback(observer.cleanup)
         await stack.enter_async_context(watched(config, own, metrics, health, egress))
-        calling = tls.calling(config.run, config.organisation, config.user)
+        calling = tls.calling(config.run, config.organisation, config.user, believed)
         client = await stack.enter_async_context(BlobClient(own.blobs, calling, egress, beside=beside))
         ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))
         witnesses = Witnesses(own, consortium, egress)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from fl_node.blobs import tls
 from network.connection import consortium_of
+from tests.believing import channel_of
 
 IDLE, SLOW, PARALLEL = 500, 10, 20
 PAUSE_S = 0.5
@@ -33,7 +34,7 @@ class Attacker:
         self._opening = asyncio.Semaphore(PARALLEL)
         self._strange = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._strange.check_hostname, self._strange.verify_mode = False, ssl.CERT_NONE
-        self._contexts = tls.calling(run, ACCOMPLICE, "client")
+        self._contexts = tls.calling(run, ACCOMPLICE, "client", channel_of(run))
 
     async def attack(self, organisation: str, where: Where) -> None:
         member = self._contexts(organisation)

@@ -26,6 +26,7 @@ from network.connection import consortium_of, profile
 from network.folders import folder_of
 from network.revocation import revoke
 from network.topology import dump_consortium
+from tests.believing import channel_of
 from tests.faults import synthetic
 from tests.faults.stage import NAMES, Nodes, ended, start, until
 
@@ -255,7 +256,9 @@ async def test_a_revoked_certificate(run: Path, nodes: Nodes):
         assert "identity add" in said
         assert (await diagnosis(nodes))["participant"] == "FL4003"
         await others_end_final(federation, "revoked")
-    async with BlobClient(profile(run, VICTIM, "node").blobs, tls.calling(run, VICTIM, "node")) as client:
+    async with BlobClient(
+        profile(run, VICTIM, "node").blobs, tls.calling(run, VICTIM, "node", channel_of(run))
+    ) as client:
         assert [await client.healthy(name) for name in OTHERS] == [False] * len(OTHERS)
     nodes.stop(VICTIM)
     assert "FL4003" in await refusal(nodes)

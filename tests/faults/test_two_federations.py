@@ -12,6 +12,7 @@ from fl_node.blobs.client import BlobClient
 from fl_node.demo.federation import opened
 from fl_node.ledger.client import LedgerError, open_ledger
 from network.connection import consortium_of, profile
+from tests.believing import channel_of
 from tests.faults.conftest import network
 from tests.faults.stage import NAMES, Nodes, ended, found, start
 
@@ -63,7 +64,7 @@ async def test_rounds_of_the_same_name_go_on_in_both(federations: tuple[Nodes, .
 
 async def refused(one: Path, two: Path) -> None:
     """What an organisation holds for one federation opens nothing in the other."""
-    async with BlobClient(profile(two, SHARED).blobs, tls.calling(one, SHARED, "client")) as client:
+    async with BlobClient(profile(two, SHARED).blobs, tls.calling(one, SHARED, "client", channel_of(one))) as client:
         assert [await client.healthy(name) for name in NAMES] == [False] * len(NAMES)
     mixed = profile(two, SHARED, "node")
     mine = profile(one, SHARED, "node")

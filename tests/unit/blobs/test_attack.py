@@ -22,6 +22,7 @@ from fl_node.blobs.service import BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import About, BlobStore
 from network.topology import Consortium
+from tests.believing import channel_of
 
 DATA = os.urandom(3 << 20)
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -45,8 +46,11 @@ def caps(monkeypatch: pytest.MonkeyPatch) -> Caps:
 async def serving(run: Path, consortium: Consortium, store: BlobStore) -> AsyncIterator[tuple[str, int]]:
     owner = consortium.organisation(OWNER)
     assert owner.blob_port
-    context = tls.serving(run, consortium, OWNER)
-    runner = await serve_blobs(BlobService(store, tls.Trust.of(consortium, run)), owner.host, owner.blob_port, context)
+    believed = channel_of(run)
+    context = tls.serving(run, OWNER, believed)
+    runner = await serve_blobs(
+        BlobService(store, tls.Trust(consortium, believed)), owner.host, owner.blob_port, context
+    )
     try:
         yield owner.host, owner.blob_port
     finally:
@@ -83,7 +87,10 @@ async def exchange(run: Path, url: str, seconds: float) -> None:
     """Push a blob and read it back as an honest member, within a time."""
     data = os.urandom(1 << 20)
     digest = hashlib.sha256(data).hexdigest()
-    async with asyncio.timeout(seconds), BlobClient({OWNER: url}, tls.calling(run, HONEST, "client")) as client:
+    async with (
+        asyncio.timeout(seconds),
+        BlobClient({OWNER: url}, tls.calling(run, HONEST, "client", channel_of(run))) as client,
+    ):
         await client.push(OWNER, digest, data)
         assert await client.get(digest) == data
 
@@ -133,7 +140,7 @@ async def test_two_thousand_who_say_nothing_leave_room_for_a_member(
 @pytest.mark.usefixtures("caps")
 @pytest.mark.slow
 async def test_two_thousand_of_one_member_leave_room_for_another(run: Path, consortium: Consortium, store: BlobStore):
-    context = tls.calling(run, BAD, "client")(OWNER)
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
     context.check_hostname = False
     async with serving(run, consortium, store) as where:
         before = descriptors_of("socket:")
@@ -164,7 +171,7 @@ async def test_a_member_without_a_whole_request_is_cut_off(
 ):
     """Before the first byte, amid the headers, after an answer."""
     monkeypatch.setattr(service, "IDLE_S", 0.5)
-    context = tls.calling(run, BAD, "client")(OWNER)
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
     context.check_hostname = False
     async with serving(run, consortium, store) as where:
         streams = await dial(where, context)
@@ -179,7 +186,7 @@ async def test_headers_byte_by_byte_do_not_hold_a_connection(
     run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(service, "IDLE_S", 0.5)
-    context = tls.calling(run, BAD, "client")(OWNER)
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
     context.check_hostname = False
 
     async def trickle(writer: asyncio.StreamWriter) -> None:
@@ -203,7 +210,7 @@ async def test_a_reader_who_does_not_read_is_cut_off(
     monkeypatch.setattr(service, "SLOWEST", 1 << 30)
     big = os.urandom(24 << 20)
     digest = store.put(big, About(OWNER))
-    context = tls.calling(run, BAD, "client")(OWNER)
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
     context.check_hostname = False
     async with serving(run, consortium, store) as where:
         readers = []
@@ -224,7 +231,7 @@ async def test_writers_who_do_not_write_are_cut_off(
 ):
     monkeypatch.setattr(service, "UPLOAD_S", 0.5)
     monkeypatch.setattr(service, "IDLE_S", 1.0)
-    context = tls.calling(run, BAD, "client")(OWNER)
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
     context.check_hostname = False
     async with serving(run, consortium, store) as where:
         writers = []
@@ -305,7 +312,7 @@ async def test_a_service_that_is_attacked_ends_in_good_time(
 async def test_a_chunk_larger_than_one_may_be_is_refused_before_it_is_read(
     run: Path, consortium: Consortium, store: BlobStore
 ):
-    context = tls.calling(run, BAD, "client")(OWNER)
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
     context.check_hostname = False
     async with serving(run, consortium, store) as where:
         reader, writer = await dial(where, context)

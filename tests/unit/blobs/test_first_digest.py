@@ -14,6 +14,7 @@ from fl_node.blobs.store import BlobStore
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import Journal
 from network.topology import Consortium
+from tests.believing import channel_of
 from tests.unit.blobs.test_service import serving
 
 DEED = "t/1/1/hospital-a"
@@ -52,7 +53,9 @@ async def world(run: Path, consortium: Consortium, tmp_path: Path, journal: Jour
     stores = {name: BlobStore(tmp_path / name) for name in NAMES}
     async with contextlib.AsyncExitStack() as stack:
         urls = {n: await stack.enter_async_context(serving(run, consortium, s, n)) for n, s in stores.items()}
-        client = await stack.enter_async_context(BlobClient(urls, tls.calling(run, "hospital-a", "node")))
+        client = await stack.enter_async_context(
+            BlobClient(urls, tls.calling(run, "hospital-a", "node", channel_of(run)))
+        )
         yield World(client, stores, journal)
 
 
@@ -101,7 +104,7 @@ async def test_where_too_few_are_told_nothing_leaves(world: World):
 
 
 async def test_a_regulator_binds_nothing(world: World, run: Path, journal: Journal):
-    async with BlobClient(world.client.urls, tls.calling(run, "regulator", "client")) as client:
+    async with BlobClient(world.client.urls, tls.calling(run, "regulator", "client", channel_of(run))) as client:
         binding = Binding(DEED, digest(FIRST), journal.mark)
         with pytest.raises(NodeError) as caught:
             await client.spread(digest(FIRST), FIRST, 1, binding=binding)

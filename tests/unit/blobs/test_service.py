@@ -20,8 +20,10 @@ from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
+from network.directory import Believed
 from network.folders import public_parts
 from network.topology import Consortium
+from tests.believing import channel_of
 
 DATA = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -30,11 +32,17 @@ OWNER = "hospital-a"
 
 @contextlib.asynccontextmanager
 async def serving(
-    run: Path, consortium: Consortium, store: BlobStore, owner: str = OWNER, egress: EgressLog | None = None
+    run: Path,
+    consortium: Consortium,
+    store: BlobStore,
+    owner: str = OWNER,
+    egress: EgressLog | None = None,
+    believed: Believed | None = None,
 ) -> AsyncIterator[str]:
-    service = BlobService(store, tls.Trust.of(consortium, run), egress)
+    believed = believed or channel_of(run)
+    service = BlobService(store, tls.Trust(consortium, believed), egress)
     organisation = consortium.organisation(owner)
-    context = tls.serving(run, consortium, owner)
+    context = tls.serving(run, owner, believed)
     assert organisation.blob_port
     runner = await serve_blobs(service, organisation.host, organisation.blob_port, context)
     try:
@@ -44,7 +52,7 @@ async def serving(
 
 
 def client_context(run: Path, organisation: str, user: str = "client") -> tls.Contexts:
-    return tls.calling(run, organisation, user)
+    return tls.calling(run, organisation, user, channel_of(run))
 
 
 def put(
@@ -78,10 +86,10 @@ async def test_what_a_member_puts_any_member_and_the_regulator_read(
 async def test_a_service_is_reached_at_every_address_that_it_listens_on(
     run: Path, consortium: Consortium, store: BlobStore, listen: str, reached: list[str]
 ):
-    service_of = BlobService(store, tls.Trust.of(consortium, run))
+    service_of = BlobService(store, tls.Trust(consortium, channel_of(run)))
     port = consortium.organisation(OWNER).blob_port
     assert port
-    runner = await serve_blobs(service_of, listen, port, tls.serving(run, consortium, OWNER))
+    runner = await serve_blobs(service_of, listen, port, tls.serving(run, OWNER, channel_of(run)))
     try:
         for host in reached:
             context = client_context(run, "hospital-b")(OWNER)

@@ -22,6 +22,7 @@ from fl_node.node.config import NodeConfig
 from fl_node.node.start import run_node
 from network.connection import profile
 from network.topology import Consortium
+from tests.believing import channel_of
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ def config(run: Path, tmp_path: Path) -> NodeConfig:
 @pytest.fixture
 async def neighbour(run: Path, consortium: Consortium, tmp_path: Path) -> AsyncIterator[None]:
     """The blob service of hospital-b, whose clock is right."""
-    service = BlobService(BlobStore(tmp_path / "neighbour"), tls.Trust.of(consortium, run))
-    context = tls.serving(run, consortium, "hospital-b")
+    service = BlobService(BlobStore(tmp_path / "neighbour"), tls.Trust(consortium, channel_of(run)))
+    context = tls.serving(run, "hospital-b", channel_of(run))
     port = consortium.organisation("hospital-b").blob_port
     assert port
     runner = await serve_blobs(service, "127.0.0.1", port, context)
@@ -110,12 +111,12 @@ async def test_a_clock_ten_minutes_off(config: NodeConfig, neighbour: None, monk
 
 
 async def test_too_few_blob_services(config: NodeConfig, neighbour: None):
-    assert await doctor.check_blob_services(config) == "1 of 2 other members answer"
+    assert await doctor.check_known_services(config, channel_of(config.run)) == "1 of 2 other members answer"
 
 
 async def test_no_blob_service_at_all(config: NodeConfig):
     with pytest.raises(NodeError) as caught:
-        await doctor.check_blob_services(config)
+        await doctor.check_known_services(config, channel_of(config.run))
     assert code_of(caught) == "FL4008"
 
 
@@ -124,7 +125,7 @@ async def test_a_port_that_something_else_holds(config: NodeConfig, neighbour: N
     server = await asyncio.start_server(lambda _, writer: writer.close(), me.host, me.blob_port)
     async with server:
         with pytest.raises(NodeError, match="something else holds") as caught:
-            await doctor.check_blob_services(config)
+            await doctor.check_known_services(config, channel_of(config.run))
     assert code_of(caught) == "FL4008"
 
 
@@ -136,7 +137,7 @@ async def test_every_check_reports_though_the_ledger_is_down(config: NodeConfig,
         "disk": "",
         "plan sandbox": "",
         "clock": "",
-        "blob services": "",
+        "blob services": "FL1060",
         "ledger": "FL4005",
     }
     assert findings["ledger"].mend

@@ -28,6 +28,7 @@ from fl_node.plan.child import confinement
 from fl_node.plan.pool import Opener, Workshop, plan_opener
 from fl_node.round.witnesses import Witnesses
 from network.connection import profile
+from network.directory import Believed
 from network.following import following
 
 log = structlog.get_logger("node")
@@ -72,9 +73,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         egress = EgressLog(config.folder / "egress.jsonl", metrics.sent.inc)
         believed = await stack.enter_async_context(following(own, consortium, log))
         if member.inbound and config.serves:
-            trust, serving = tls.Trust(consortium, believed), tls.serving(config.run, config.organisation, believed)
-            runner = await serve_blobs(BlobService(store, trust, egress), member.bound, member.blob_port, serving)
-            stack.push_async_callback(runner.cleanup)
+            await stack.enter_async_context(_serving(config, store, believed, egress))
         observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
         stack.push_async_callback(observer.cleanup)
         await stack.enter_async_context(watched(config, own, metrics, health, egress))
@@ -91,19 +90,21 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
         stack.push_async_callback(workshop.close)
         organisation = (config.name, config.organisation, own.msp_id, config.consent, consortium)
-        yield Context(
-            *organisation,
-            ledger,
-            witnesses,
-            store,
-            client,
-            mirror,
-            workshop,
-            journal,
-            metrics,
-            health,
-            _restored(config),
-        )
+        when = _restored(config)
+        yield Context(*organisation, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health, when)
+
+
+@contextlib.asynccontextmanager
+async def _serving(config: NodeConfig, store: BlobStore, believed: Believed, egress: EgressLog) -> AsyncIterator[None]:
+    """Run the organisation's blob service, for whom the channel has in it at each moment."""
+    member = config.consortium.organisation(config.organisation)
+    service = BlobService(store, tls.Trust(config.consortium, believed), egress)
+    serving = tls.serving(config.run, config.organisation, believed)
+    runner = await serve_blobs(service, member.bound, member.blob_port or 0, serving)
+    try:
+        yield
+    finally:
+        await runner.cleanup()
 
 
 def _restored(config: NodeConfig) -> int:

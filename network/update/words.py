@@ -34,11 +34,14 @@ def sentences(change: Change, config: Any, name: Name) -> Iterator[str]:
             yield f"the fingerprint of its export is {export_of(change.export).fingerprint}"
             if entry.role == "member":
                 yield _endorsement(config, len(members(config)) + 1, change.endorsement)
+            yield f"the federation admits it by another vote: `proposal create admit organisation={entry.msp_id}`"
         case RemoveOrganisation():
             role = role_of(config, change.organisation)
             yield f"removes {name(change.organisation)}, a {role}: it reads and writes nothing more"
             if role == "member":
                 yield _endorsement(config, len(members(config)) - 1, change.endorsement)
+            vote = f"`proposal create remove organisation={change.organisation}`"
+            yield f"it counts in the federation's majorities until {vote} is decided, which is better done before"
         case AddOrderer() | RemoveOrderer():
             yield from _ordering(change, config)
         case _:

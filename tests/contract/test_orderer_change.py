@@ -8,16 +8,15 @@ import pytest
 
 from network import processes, runfolder
 from network.bringup import plan_of
-from network.channel_admin import signature_of
-from network.config_update import compute_update
-from network.devnet.ordering import ordering_organisation
+from network.connection import consortium_of
 from network.fabric.participation import OrdererAdmin
 from network.fabric.plan import render
-from network.folders import folder_of, public_parts
-from network.orderer_update import Consenter, orderer_addresses, with_orderer, without_orderer
+from network.folders import folder_of
+from network.orderer_update import orderer_addresses
 from network.plan import Plan
 from network.topology import Consortium
 from tests.contract.harness.channel import admin_of
+from tests.contract.harness.commands import done, own, refused
 from tests.contract.harness.ledger import Ledger, opened, running
 from tests.ports import free_ports
 
@@ -45,17 +44,21 @@ def widened(consortium: Consortium) -> Consortium:
     return Consortium.model_validate(value)
 
 
-async def change(ledger: Ledger, added: Consenter | None = None, removed: str = "") -> None:
-    """Change the channel's orderers, signed by the admins of three organisations that order."""
-    channel = ledger.consortium.channel
+async def change(ledger: Ledger, file: Path, *request: object) -> None:
+    """Change the channel's orderers by a file that three organisations that order sign, each in its own folder."""
+    done(own(ledger, "hospital-b"), "network", "update", "propose", *request, "--out", file)
+    shown = done(own(ledger, "hospital-d"), "network", "update", "show", file)
+    assert (shown["signed"], [each["count"] for each in shown["missing"]]) == (["hospital-b"], [2])
+    for name in ("hospital-c", "regulator"):
+        done(own(ledger, name), "network", "update", "sign", file)
+    assert refused(own(ledger, "regulator"), "network", "update", "submit", file)[0] == "FL1157"
+    assert done(own(ledger, "hospital-b"), "network", "update", "submit", file)["changed"]
+
+
+async def addresses(ledger: Ledger) -> list[str]:
+    """Where the channel says that its orderers are."""
     async with admin_of(ledger, "hospital-b") as admin:
-        config = await admin.config()
-        group = ordering_organisation(ledger.consortium.organisation(NEWCOMER), public_parts(ledger.run, NEWCOMER).msp)
-        changed = with_orderer(config, added, group) if added else without_orderer(config, removed)
-        update = compute_update(channel, config.channel_group, changed.channel_group).SerializeToString()
-        signers = [ledger.user(name, "admin") for name in ("hospital-b", "hospital-c", "regulator")]
-        await admin.submit(update, [signature_of(signer, update) for signer in signers], config.sequence)
-        assert orderer_addresses(await admin.config()) == orderer_addresses(changed)
+        return orderer_addresses(await admin.config())
 
 
 def start_newcomer(ledger: Ledger) -> OrdererAdmin:
@@ -75,18 +78,17 @@ def start_newcomer(ledger: Ledger) -> OrdererAdmin:
     return admin
 
 
-async def test_an_orderer_takes_the_place_of_another_while_clients_go_on(network: Ledger, key: str):
+async def test_an_orderer_takes_the_place_of_another_while_clients_go_on(network: Ledger, tmp_path: Path, key: str):
     async with network.contract("hospital-b") as contract:
         await contract.submit("Put", key + "before", "value")
     consortium = widened(network.consortium)
     runfolder.prepare(network.run, consortium, "fabric")
     ledger = opened(network.run)
     (orderer,) = ledger.consortium.organisation(NEWCOMER).orderers
-    known = public_parts(ledger.run, NEWCOMER)
-    certificates = (known.orderer_certificate(orderer.name), known.orderer_tls_certificate(orderer.name))
-    await change(
-        ledger, Consenter("HospitalDMSP", orderer.host, orderer.port, *(path.read_bytes() for path in certificates))
-    )
+    letter = tmp_path / "newcomer.export"
+    done(own(ledger, NEWCOMER), "org", "export", "--out", letter)
+    await change(ledger, tmp_path / "add.update", "add-orderer", letter, orderer.name)
+    assert orderer.address in await addresses(ledger)
     admin = await asyncio.to_thread(start_newcomer, ledger)
     async with asyncio.timeout(PATIENCE_S):
         while not await asyncio.to_thread(admin.is_consenter):  # noqa: ASYNC110  the orderer tells nobody
@@ -94,7 +96,9 @@ async def test_an_orderer_takes_the_place_of_another_while_clients_go_on(network
     async with ledger.contract("hospital-b") as contract, asyncio.timeout(PATIENCE_S):
         await contract.submit("Put", key + "five", "with five orderers")
     _, leaving = ledger.consortium.orderers[0]
-    await change(ledger, removed=leaving.address)
+    await change(ledger, tmp_path / "remove.update", "remove-orderer", leaving.name)
+    assert leaving.address not in await addresses(ledger)
+    assert leaving.name not in [each.name for _, each in consortium_of(own(ledger, "hospital-b")).orderers]
     await asyncio.to_thread(ledger.kill, leaving.name)
     # Four orderers, one of them down: no block without the newcomer's part.
     await asyncio.to_thread(ledger.kill, "orderer1.hospital-b")

@@ -24,6 +24,7 @@ from network.connection import consortium_of, profile
 from network.folders import folder_of, owner_of
 from network.following import believe, following
 from network.units.keys import foreign_keys
+from tests.contract.harness.audit import audit
 from tests.contract.harness.commands import done, own, refused
 from tests.contract.harness.ledger import Ledger
 from tests.ports import free_ports
@@ -294,6 +295,13 @@ async def test_a_new_tls_root_counts_beside_the_old_until_the_old_is_removed(
             done(b, "network", "update", "submit", letters / "gone.update")
             await until(old, REFUSED)
             assert await moved.problem(OWNER) == ""
+
+
+def test_the_audit_follows_a_channel_in_which_organisations_came_went_and_revoked(own_ledger: Ledger, tmp_path: Path):
+    blocks = str(tmp_path / "blocks")
+    assert audit(own_ledger, "fetch", "--out", blocks)[0] == 0
+    code, verdict = audit(own_ledger, "verify", "--blocks", blocks, "--no-replay")
+    assert (code, verdict["ok"], verdict["failures"]) == (5, True, [])
 
 
 def join(own_ledger: Ledger, newcomer: Path, letters: Path) -> None:

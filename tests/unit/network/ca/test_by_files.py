@@ -271,7 +271,7 @@ def test_an_organisation_of_a_companys_authorities_is_one_that_a_channel_takes(r
     config = msp_value("HospitalAMSP", hospital.public.msp).config
     published = map(x509.load_pem_x509_crl, msp_config_pb2.FabricMSPConfig.FromString(config).revocation_list)
     assert {each.issuer for each in published} == {
-        each.certificate.subject for each in (company.root, company.middle, company.issuing)
+        each.certificate.subject for each in (company.root, company.middle, company.issuing, tls.issuing)
     }
     node = (hospital.folder / "users/node/msp/signcerts/cert.pem").read_bytes()
     assert Msp(msp_config_pb2.FabricMSPConfig.FromString(config)).identity(node, b"").roles == {"client"}

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from network.ca.lists import authority_of, read_list, serials
 from network.ca.msp_folder import tls_pool
-from network.chains import UNREADABLE, Pool
+from network.chains import UNREADABLE, Pool, whole
 from network.config_update import msp_of
 from network.folders import PublicParts, public_parts
 from network.topology import Consortium, Organisation
@@ -81,7 +81,7 @@ def _revoked(lists: Iterable[bytes], pool: Pool) -> dict[x509.Certificate, froze
 def _certificates(found: Iterable[bytes]) -> Iterator[x509.Certificate]:
     for raw in found:
         try:
-            yield x509.load_pem_x509_certificate(raw)
+            yield whole(x509.load_pem_x509_certificate(raw))
         except UNREADABLE:
             continue  # nobody is known by what cannot be read
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from cryptography import x509
 
-from network.chains import UNREADABLE, subject_key_identifier
+from network.chains import UNREADABLE, subject_key_identifier, whole
 
 
 def read_list(pem: bytes) -> x509.CertificateRevocationList:
-    """Return a revocation list; ValueError if it is none."""
-    return x509.load_pem_x509_crl(pem)
+    """Return a revocation list; raises one of UNREADABLE if it is none."""
+    return whole(x509.load_pem_x509_crl(pem))
 
 
 def key_identifier(found: x509.CertificateRevocationList) -> bytes | None:

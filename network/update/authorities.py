@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from network.ca.keys import pem
 from network.ca.lists import authority_of, key_identifier, read_list, serials
-from network.chains import UNREADABLE, is_authority, issued, subject_key_identifier
+from network.chains import UNREADABLE, is_authority, issued, subject_key_identifier, whole
 from network.config_update import msp_of, with_msp
 from network.files import write_new
 from network.update.base import Base, in_force, unfit
@@ -172,7 +172,7 @@ def read_authority(text: str) -> x509.Certificate:
 def read_certificate(raw: bytes) -> x509.Certificate:
     """Return a certificate; FL1154 if it cannot be read."""
     try:
-        return x509.load_pem_x509_certificate(raw)
+        return whole(x509.load_pem_x509_certificate(raw))
     except UNREADABLE:
         raise unfit("a certificate cannot be read") from None
 

@@ -105,14 +105,22 @@ class ChannelAdmin:
         first = True
         try:
             async for raw in self.transport.stream("/protos.Deliver/DeliverFiltered", self._asking(seek)):
-                block = events_pb2.DeliverResponse.FromString(raw).filtered_block
-                kinds = {each.type for each in block.filtered_transactions}
+                response = events_pb2.DeliverResponse.FromString(raw)
+                if response.WhichOneof("Type") != "filtered_block":
+                    raise self._refused(response)
+                kinds = {each.type for each in response.filtered_block.filtered_transactions}
                 if first or common_pb2.HeaderType.CONFIG in kinds:
                     yield await self.config()
                 first = False
         except errors.TransportError as error:
             message, hint = f"the peer does not answer: {error.message}", "Bring the network up and try again."
             raise NetworkError(codes.PEER_SILENT, message, where=self.user.organisation, hint=hint) from None
+
+    def _refused(self, response: Any) -> NetworkError:
+        status = common_pb2.Status.Name(response.status)
+        hint = "The identity may be revoked, or its organisation not be in the channel yet or any more."
+        message = f"the peer gives no block: {status}"
+        return NetworkError(codes.PEER_SILENT, message, where=self.user.organisation, hint=hint)
 
     def _asking(self, seek: Any) -> bytes:
         header = _header(self.user, common_pb2.HeaderType.DELIVER_SEEK_INFO, self.transport.tls_certificate_hash)
@@ -128,12 +136,15 @@ class ChannelAdmin:
                 response = events_pb2.DeliverResponse.FromString(raw)
                 if response.WhichOneof("Type") == "block":
                     return response.block
+                raise self._refused(response)
         except errors.TransportError as error:
             hint = "Bring the network up and try again."
             raise NetworkError(
                 codes.PEER_SILENT, f"the peer does not answer: {error.message}", where=self.user.organisation, hint=hint
             ) from None
-        raise NetworkError(codes.PEER_SILENT, "the peer gives no block", where=self.user.organisation)
+        raise NetworkError(
+            codes.PEER_SILENT, "the peer gives no block", where=self.user.organisation, hint="Try again."
+        )
 
 
 def config_of(block: Any) -> Any:

@@ -154,7 +154,8 @@ def test_an_admin_approves_what_the_lock_names(tmp_path, lock, peer_asked):
     package_path(tmp_path).parent.mkdir()
     package_path(tmp_path).write_bytes(lock.package())
     Admin(CONSORTIUM, tmp_path, CONSORTIUM.members[0]).approve()
-    assert peer_asked[0][2:5] == ("approveformyorg", "--package-id", lock.package_id)
+    assert [asked[2] for asked in peer_asked] == ["queryapproved", "approveformyorg"]
+    assert peer_asked[1][3:5] == ("--package-id", lock.package_id)
 
 
 def test_an_admin_approves_nothing_but_what_the_lock_names(tmp_path, lock, program, peer_asked):

@@ -27,7 +27,11 @@ _CONFLICTS = frozenset({ValidationCode.MVCC_READ_CONFLICT, ValidationCode.PHANTO
 _CHAINCODE_REFUSAL = "chaincode response "
 # What a gateway whose peer has just started answers until gossip has found the other organisations' peers (fabric,
 # discovery/endorsement/endorsement.go and gateway/registry.go); with other reasons FAILED_PRECONDITION is final.
-_NO_ROUTE_YET = ("no peer combination can satisfy the endorsement policy", "due to unavailability of peers")
+_NO_ROUTE_YET = (
+    "no peer combination can satisfy the endorsement policy",
+    "due to unavailability of peers",
+    "required chaincodes are not installed on sufficient peers",  # just after an upgrade, until gossip has told of it
+)
 
 
 class Verdict(Enum):

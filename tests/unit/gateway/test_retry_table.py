@@ -148,6 +148,7 @@ def test_failed_precondition_at_endorse_stops():
     ("reason", "verdict"),
     [
         ("no peer combination can satisfy the endorsement policy", Verdict.PROPOSE_AGAIN),
+        ("required chaincodes are not installed on sufficient peers", Verdict.PROPOSE_AGAIN),
         ("No metadata was found for chaincode nosuch in channel fedchannel", Verdict.STOP),
     ],
 )

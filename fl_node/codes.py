@@ -65,6 +65,7 @@ ADDRESS_SILENT: Final = "FL4014"
 ADDRESS_OF_ANOTHER: Final = "FL4015"
 PROGRAM_DIFFERS: Final = "FL4016"
 CHANNEL_DIFFERS: Final = "FL4017"
+ANOTHERS_KEY: Final = "FL4018"
 BAD_KEY: Final = "FL4101"
 BAD_SEAL: Final = "FL4102"
 BAD_SHARE: Final = "FL4103"
@@ -250,7 +251,7 @@ CATALOGUE: Final = {
     IDENTITY_UNUSABLE: Entry("The organisation's identity is missing or does not fit.", ""),
     CERTIFICATE_REFUSED: Entry(
         "The organisation's certificate has expired or is revoked.",
-        "Issue a new one with `fedledger identity add`, then RotateKey.",
+        "Where it has ended, renew it with `fedledger identity rotate`; where it was revoked, `--new-key`, for a node `fedledger node rotate-key`.",
     ),
     CLOCK_DIFFERS: Entry(
         "This machine's clock differs too much from the network's.", "Set the clock (for example with chrony)."
@@ -286,6 +287,10 @@ CATALOGUE: Final = {
     CHANNEL_DIFFERS: Entry(
         "The channel's configuration says otherwise than the organisation's own definition.",
         "Take the definition that the members agreed on, or have them change the channel.",
+    ),
+    ANOTHERS_KEY: Entry(
+        "A participant is to speak with the identity of another participant.",
+        "Name the participant with --participant, or its own identity with --user.",
     ),
     BAD_KEY: Entry("A public key is weak, malformed or published twice.", ""),
     BAD_SEAL: Entry("What a dealer sealed does not open, or holds no shares.", ""),

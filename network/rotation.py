@@ -211,7 +211,11 @@ def _beside(identities: OrganisationIdentities, folder: Path, each: Needed) -> N
     return Needed(each.subject, key, certificate)
 
 
-def _place(identities: OrganisationIdentities, each: Needed) -> tuple[str, ...]:
-    """Return the folder of an identity from the organisation's secrets, its name last."""
-    parts = each.key.relative_to(identities.folder).parts
+def place_of(secrets: Path, key: Path) -> tuple[str, ...]:
+    """Return the folder of an identity from its organisation's secrets, its name last, given a key of it."""
+    parts = key.relative_to(secrets).parts
     return parts[:2] if parts[0] in {"peers", "orderers", "users"} else parts[:1]
+
+
+def _place(identities: OrganisationIdentities, each: Needed) -> tuple[str, ...]:
+    return place_of(identities.folder, each.key)

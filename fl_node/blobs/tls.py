@@ -102,7 +102,7 @@ def require_not_revoked(known: Known, certificate: x509.Certificate) -> None:
         message = f"the channel has no list of the TLS certificates that {known.name} has revoked, so none is accepted"
         raise NodeError(codes.CALLER_REFUSED, message, where=issuer.subject.rfc4514_string(), hint=hint)
     if certificate.serial_number in known.revoked[issuer]:
-        hint = "Issue a new one with `fedledger identity add`."
+        hint = "Renew it: `fedledger identity rotate --new-key`, for a node `fedledger node rotate-key`."
         where = f"{certificate.serial_number:x}"
         raise NodeError(codes.CALLER_REFUSED, f"{known.name} has revoked this certificate", where=where, hint=hint)
 

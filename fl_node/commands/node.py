@@ -4,6 +4,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -140,6 +141,24 @@ def doctor(
     with explained(as_json=as_json):
         findings = asyncio.run(collect())
     show_findings(findings, as_json=as_json)
+
+
+@node.command("rotate-key")
+def rotate_key(
+    org: Org,
+    participant: ParticipantId = "",
+    user: User = "node",
+    admin: Annotated[str, typer.Option(help="The identity that tells the ledger.")] = "admin",
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """Give the node a new key and bind its participant to it on the ledger; goes on where it stopped."""
+    from fl_node.node.rotating import rotate_key as rotated  # noqa: PLC0415  only where it is asked for
+
+    with explained(as_json=as_json):
+        done = asyncio.run(rotated(run, org, participant or org, user, admin))
+        left = f"Start the node of {done.participant} again now: until then the ledger refuses what it sends."
+        show(asdict(done) | {"left": left}, as_json=as_json, title=done.participant)
 
 
 @node.command()

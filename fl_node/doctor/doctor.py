@@ -18,7 +18,7 @@ from fl_node.doctor.findings import CautionError, Finding, awaited, checked, fai
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger, public_key_hash
 from fl_node.node.config import NodeConfig
-from fl_node.node.readiness import check_clock, check_disk, check_identity
+from fl_node.node.readiness import check_clock, check_disk, check_identity, renewal, rotate_key
 from fl_node.plan.child import confinement
 from network.addresses import WILDCARDS, join
 from network.connection import Profile, profile
@@ -39,8 +39,8 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
     except FedledgerError as error:
         yield failed("identity", error)
         return
-    yield checked("identity", lambda: check_identity(own))
-    yield checked("renewal", lambda: check_renewal(own))
+    yield checked("identity", lambda: check_identity(config, own))
+    yield checked("renewal", lambda: check_renewal(config, own))
     yield checked("disk", lambda: check_disk(config))
     yield await awaited("plan sandbox", check_sandbox(config))
     yield await awaited("clock", check_clock(config))
@@ -59,7 +59,7 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
         yield failed("ledger", error)
 
 
-def check_renewal(own: Profile) -> str:
+def check_renewal(config: NodeConfig, own: Profile) -> str:
     """Check that the certificate need not be renewed soon.
 
     Raises:
@@ -67,7 +67,7 @@ def check_renewal(own: Profile) -> str:
     """
     left = x509.load_pem_x509_certificate(own.cert_pem).not_valid_after_utc - datetime.now(UTC)
     if timedelta() < left < RENEWAL_TIME:
-        hint = "Issue a new one with `fedledger identity add`, then RotateKey."
+        hint = f"Renew it with `{renewal(config)}`, then start the node again."
         raise CautionError(codes.CERTIFICATE_ENDS_SOON, f"the certificate ends in {left.days} days", hint=hint)
     return f"due in {max(0, left.days)} days"
 
@@ -130,7 +130,8 @@ def _require_own_service(me: Organisation, problem: str) -> None:
         return
     where = join(me.bound, me.blob_port or 0)
     if problem.startswith(UNKNOWN_CERTIFICATE):
-        hint = "The certificate of the blob service must bear the host's name: renew it, or correct the definition."
+        renew = f"fedledger identity rotate {me.name} blobs"
+        hint = f"Its certificate must bear the host's name: correct the definition, `{renew}`, start the node again."
         raise NodeError(codes.BLOB_SERVICE_SILENT, f"the own blob service: {problem}", where=where, hint=hint)
     hint = "Free the port, or give the organisation another blob_port in the definition."
     raise NodeError(codes.BLOB_SERVICE_SILENT, f"something else holds {where}", hint=hint)
@@ -144,7 +145,7 @@ async def check_participant(config: NodeConfig, own: Profile, ledger: Ledger) ->
     """
     record = await ledger.participant(config.name)
     if record.key_hash != public_key_hash(own.cert_pem):
-        hint = "The organisation's admin binds the new key with RotateKey."
+        hint = f"Where the organisation's administrator is, run `{rotate_key(config)}`; then start the node again."
         raise NodeError(codes.NOT_ADMITTED, "the ledger knows another key for this participant", hint=hint)
     if record.status.lower() != "active":
         hint = "See `fedledger proposal list`; the organisations vote on it."

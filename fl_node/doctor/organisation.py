@@ -6,6 +6,7 @@ import shutil
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,10 @@ from network.ca.keys import load_key
 from network.channel_check import differences
 from network.connection import consortium_of, profile
 from network.errors import FedledgerError, NetworkError
-from network.folders import definition_path
+from network.folders import OrganisationFolder, definition_path, folder_of
 from network.package import read_lock
 from network.plan import Plan
+from network.rotation import place_of
 from network.topology import Consortium, Organisation
 from network.units.keys import require_own_keys
 from network.units.model import Unit, Wishes, units_of
@@ -51,7 +53,8 @@ async def examine_organisation(run: Path, organisation: str) -> AsyncIterator[Fi
     own = consortium.organisation(organisation)
     yield checked("keys", lambda: check_keys(run, organisation, units))
     for unit in units:
-        yield checked(f"certificates of {unit.name}", lambda unit=unit: check_certificates(unit))  # type: ignore[misc]
+        check = partial(check_certificates, folder_of(run, organisation), unit)
+        yield checked(f"certificates of {unit.name}", check)
     yield checked("disk", lambda: check_space(run))
     if own.role == "member":
         yield checked("program", lambda: check_program(run, units))
@@ -74,13 +77,13 @@ def check_keys(run: Path, organisation: str, units: tuple[Unit, ...]) -> str:
     return f"{sum(len(unit.keys) for unit in units)} keys, all of {organisation}"
 
 
-def check_certificates(unit: Unit) -> str:
+def check_certificates(folder: OrganisationFolder, unit: Unit) -> str:
     """Check that each key of a process has its certificate beside it, in force and not about to end.
 
     Raises:
         NodeError: FL4002, not the key's; FL4003, not in force; CautionError: FL4012, it ends within 30 days.
     """
-    ends = [_check_certificate(key, certificate_of(key)) for key in unit.keys]
+    ends = [_check_certificate(folder, key, certificate_of(key)) for key in unit.keys]
     return f"until {min(ends):%Y-%m-%d}"
 
 
@@ -91,7 +94,7 @@ def certificate_of(key: Path) -> Path:
     return key.with_suffix(".crt")
 
 
-def _check_certificate(key: Path, path: Path) -> datetime:
+def _check_certificate(folder: OrganisationFolder, key: Path, path: Path) -> datetime:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         belongs = load_key(key).public_key() == certificate.public_key()
@@ -102,7 +105,7 @@ def _check_certificate(key: Path, path: Path) -> datetime:
         text = f"{path.name} is not the certificate of {key.name}"
         raise NodeError(codes.IDENTITY_UNUSABLE, text, where=str(path), hint=_RESTORE)
     now, ends = datetime.now(UTC), certificate.not_valid_after_utc
-    renew = f"Have your authority issue a new one for the same key, and put it in place of {path}."
+    renew = mend(folder, key)
     if not certificate.not_valid_before_utc <= now <= ends:
         raise NodeError(codes.CERTIFICATE_REFUSED, f"valid until {ends:%Y-%m-%d}", where=str(path), hint=renew)
     if ends - now < RENEWAL_TIME:
@@ -111,7 +114,15 @@ def _check_certificate(key: Path, path: Path) -> datetime:
     return ends
 
 
-_RESTORE: Final = "Restore key and certificate that belong together."
+_RESTORE: Final = "Restore key and certificate that belong together, from a backup (docs/runbooks/key-lost.md)."
+
+
+def mend(folder: OrganisationFolder, key: Path) -> str:
+    """Return how the certificate of one of an organisation's keys is renewed."""
+    place = place_of(folder.secrets, key)
+    if place[0] == "orderers":
+        return "The channel names an orderer's certificate: follow docs/runbooks/certificate-ended.md."
+    return f"Renew it with `fedledger identity rotate {folder.name} {place[-1]}`."
 
 
 def check_space(run: Path) -> str:

@@ -253,7 +253,7 @@ def explained(error: GatewayError, function: str) -> LedgerError:
         return LedgerError(code, sentence.split(f"{code}: ", 1)[-1], where=function, hint=meaning(code))
     said = "; ".join(dict.fromkeys(texts))
     if "access denied" in said:
-        hint = "It is revoked, expired or unknown: issue a new one with `fedledger identity add`, then RotateKey."
+        hint = "It is revoked, expired or unknown: renew it with `fedledger identity rotate`, or `node rotate-key`."
         return LedgerError(
             codes.CERTIFICATE_REFUSED, f"the channel refuses this certificate: {said}", where=function, hint=hint
         )

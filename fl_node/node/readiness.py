@@ -31,13 +31,13 @@ async def require(config: NodeConfig, own: Profile) -> None:
     Raises:
         NodeError: as the checks below.
     """
-    check_identity(own)
+    check_identity(config, own)
     check_disk(config)
     check_data_exists(config)
     await check_clock(config)
 
 
-def check_identity(own: Profile) -> str:
+def check_identity(config: NodeConfig, own: Profile) -> str:
     """Check that certificate and key belong together and are in force.
 
     Raises:
@@ -51,16 +51,29 @@ def check_identity(own: Profile) -> str:
         raise NodeError(
             codes.IDENTITY_UNUSABLE,
             "certificate and private key do not belong together",
-            hint="Restore the right key file.",
+            hint=f"Restore the right key file, or bind a new key with `{rotate_key(config)}`.",
         ) from None
     now = datetime.now(UTC)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise NodeError(
             codes.CERTIFICATE_REFUSED,
             f"the certificate was valid until {certificate.not_valid_after_utc:%Y-%m-%d}",
-            hint="Issue a new one with `fedledger identity add`, then RotateKey.",
+            hint=f"Renew it with `{renewal(config)}`, then start the node again.",
         )
     return f"{own.msp_id}, valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def renewal(config: NodeConfig) -> str:
+    """Return the command that renews the node's certificates."""
+    return f"fedledger identity rotate {config.organisation} {config.user}"
+
+
+def rotate_key(config: NodeConfig) -> str:
+    """Return the command that gives the node another key and tells the ledger."""
+    words = ["fedledger node rotate-key --org", config.organisation]
+    words += ["--participant", config.name] if config.name != config.organisation else []
+    words += ["--user", config.user] if config.user != "node" else []
+    return " ".join(words)
 
 
 def check_disk(config: NodeConfig) -> str:

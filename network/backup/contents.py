@@ -12,7 +12,7 @@ from network.plan import peer_process
 from network.processes import answers
 from network.topology import Consortium
 
-ALWAYS: Final = (OWNER, "consortium", "secrets")
+ALWAYS: Final = (OWNER, "consortium", "secrets", "journal-keys")
 LEDGER: Final = "data"
 """Nothing else is ever in a backup. Blobs and the nodes' journals least of all: who restores both masks twice
 (docs/decisions/0010); the others have the blobs, and without its journal a node leaves the attempt that ran."""

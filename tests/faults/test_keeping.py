@@ -1,6 +1,7 @@
 """What an organisation does about its own folder while rounds go on: lost and restored, certificates renewed."""
 
 import asyncio
+import json
 import shutil
 import ssl
 from pathlib import Path
@@ -9,16 +10,20 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fl_node.demo.federation import Federation, opened
+from fl_node.doctor.doctor import examine
+from fl_node.doctor.findings import Finding
 from fl_node.ledger.records import Round
+from fl_node.node.config import NodeConfig
 from network.backup.making import back_up
 from network.backup.restoring import restore
 from network.backup.sealing import Holder, Recipient
 from network.bringup import Request, start_one, stop_one, up
-from network.connection import consortium_of, own_folder
+from network.connection import consortium_of, own_folder, profile
 from network.folders import folder_of
 from network.renewal import renew
 from network.units.keys import foreign_keys
 from tests.faults.stage import NAMES, Nodes, ended, start, until
+from tests.following import fedledger, follow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 LOST = "hospital-b"
@@ -92,3 +97,45 @@ async def test_keys_of_peer_and_chaincode_are_changed_while_rounds_go_on(run: Pa
     assert shown != before
     assert shown in (own.peer() / "tls" / "server.crt").read_text()
     assert list(foreign_keys(own.root, LOST)) == []
+
+
+async def test_a_nodes_key_is_changed_in_the_middle_of_a_round_and_its_journal_goes_on(run: Path, nodes: Nodes):
+    await nodes.ready()
+    before = profile(run, LOST, "node").cert_pem
+    async with opened(run) as federation:
+        await start(federation, "key-changed", MOST_ROUNDS)
+        seen = await until(federation.first, "key-changed", lambda view: LOST in view.shares)
+        words = ("node", "rotate-key", "--org", LOST, "--run", run, "--json")
+        done = json.loads(await asyncio.to_thread(fedledger, *words))
+        assert (await federation.first.participant(LOST)).key_hash == done["key_hash"]
+        nodes.stop(LOST)
+        nodes.start(LOST)
+        ran = await ended(federation.first, "key-changed", seen.view.round, seen.view.attempt)
+        again = await with_everybody(federation, "key-changed", seen.view.round + 1)
+        await federation.decide("stop_training", {"training": "key-changed"})
+    assert (ran.phase, again.phase) == ("Final", "Final")
+    assert profile(run, LOST, "node").cert_pem != before
+    await nodes.ready(LOST)
+
+
+async def test_the_doctor_names_the_command_for_a_key_that_the_ledger_does_not_know_and_it_mends(
+    run: Path, nodes: Nodes, tmp_path: Path
+):
+    """The folder is that of a backup from before the key was changed."""
+    own = folder_of(run, LOST).user("node")
+    shutil.copytree(own, tmp_path / "before")
+    await asyncio.to_thread(fedledger, "node", "rotate-key", "--org", LOST, "--run", run)
+    shutil.rmtree(own)
+    shutil.copytree(tmp_path / "before", own)
+    config = NodeConfig(run, LOST, None)
+
+    async def seen() -> Finding:
+        return next(finding for finding in [f async for f in examine(config)] if finding.check == "participant")
+
+    wrong = await seen()
+    assert wrong.code == "FL4006"
+    await asyncio.to_thread(follow, wrong.mend, run)
+    assert (await seen()).status == "ok"
+    nodes.stop(LOST)
+    nodes.start(LOST)
+    await nodes.ready(LOST)

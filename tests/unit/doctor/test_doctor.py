@@ -50,14 +50,16 @@ def code_of(caught: pytest.ExceptionInfo[NodeError]) -> str:
 
 
 def test_a_good_identity_and_disk_are_said_to_be_so(config: NodeConfig):
-    assert readiness.check_identity(profile(config.run, "hospital-a", "node")).startswith("HospitalAMSP, valid until ")
+    assert readiness.check_identity(config, profile(config.run, "hospital-a", "node")).startswith(
+        "HospitalAMSP, valid until "
+    )
     assert "GB free" in readiness.check_disk(config)
 
 
 def test_a_key_that_belongs_to_another_certificate(run: Path):
     mixed = replace(profile(run, "hospital-a", "node"), key_pem=profile(run, "hospital-b", "node").key_pem)
     with pytest.raises(NodeError) as caught:
-        readiness.check_identity(mixed)
+        readiness.check_identity(NodeConfig(run, "hospital-a", None), mixed)
     assert code_of(caught) == "FL4002"
 
 
@@ -69,18 +71,18 @@ def test_an_expired_certificate(run: Path, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(readiness, "datetime", Later)
     with pytest.raises(NodeError) as caught:
-        readiness.check_identity(profile(run, "hospital-a", "node"))
+        readiness.check_identity(NodeConfig(run, "hospital-a", None), profile(run, "hospital-a", "node"))
     assert code_of(caught) == "FL4003"
 
 
 def test_a_certificate_that_ends_soon_is_a_caution(config: NodeConfig, monkeypatch: pytest.MonkeyPatch):
     own = profile(config.run, "hospital-a", "node")
-    assert doctor.check_renewal(own).startswith("due in ")
+    assert doctor.check_renewal(config, own).startswith("due in ")
     monkeypatch.setattr(doctor, "RENEWAL_TIME", timedelta(days=10_000))
     with pytest.raises(CautionError) as caught:
-        doctor.check_renewal(own)
+        doctor.check_renewal(config, own)
     assert code_of(caught) == "FL4012"
-    assert checked("renewal", lambda: doctor.check_renewal(own)).status == "warning"
+    assert checked("renewal", lambda: doctor.check_renewal(config, own)).status == "warning"
 
 
 @pytest.mark.parametrize(("window_ms", "code"), [(0, "FL4011"), (59_999, "FL4011"), (60_000, "")])

@@ -16,12 +16,15 @@ from typer.testing import CliRunner
 
 from fl_node.cli import application
 from fl_node.doctor import organisation
+from fl_node.doctor.doctor import examine
+from fl_node.node.config import NodeConfig
 from network import runfolder
 from network.bringup import plan_of
 from network.folders import definition_path, folder_of
 from network.organisation import here
 from network.package import locked, write_lock
 from network.topology import load_consortium
+from tests.following import follow
 from tests.ports import free_ports
 from tests.unit.network.own_folder import own_folder
 
@@ -109,7 +112,8 @@ async def test_a_certificate_of_another_key_is_named_and_restoring_mends(own):
 def reissued(own: Path, certificate: Path, days: int) -> bytes:
     """The same certificate for the same key, ending so many days from now."""
     old = x509.load_pem_x509_certificate(certificate.read_bytes())
-    key = load_pem_private_key((folder_of(own, NAME).secrets / "tlsca/key.pem").read_bytes(), None)
+    authority = "tlsca" if certificate.suffix == ".crt" else "ca"
+    key = load_pem_private_key((folder_of(own, NAME).secrets / authority / "key.pem").read_bytes(), None)
     now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(now - dt.timedelta(days=400)).not_valid_after(now + dt.timedelta(days=days))
@@ -118,15 +122,35 @@ def reissued(own: Path, certificate: Path, days: int) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("days", "code", "status"), [(-1, "FL4003", "error"), (20, "FL4012", "warning")])
-async def test_a_certificate_that_ends_is_named_and_a_new_one_for_the_same_key_mends(own, days, code, status):
-    certificate = own / PEER / "tls" / "server.crt"
+ENDING = pytest.mark.parametrize(("days", "code", "status"), [(-1, "FL4003", "error"), (10, "FL4012", "warning")])
+
+
+@ENDING
+@pytest.mark.parametrize("identity", ["peers/peer0/tls/server.crt", "peers/peer0/msp/signcerts/cert.pem"])
+async def test_a_certificate_that_ends_is_named_and_following_the_hint_mends(own, days, code, status, identity):
+    certificate = own / "secrets" / identity
     certificate.write_bytes(reissued(own, certificate, days))
     finding = (await found(own))[f"certificates of peer-{NAME}"]
     assert (finding.code, finding.status) == (code, status)
-    assert str(certificate) in finding.mend
-    certificate.write_bytes(reissued(own, certificate, 365))
+    assert str(certificate) in finding.message
+    follow(finding.mend, own)
     assert codes(await found(own)) == {}
+
+
+@ENDING
+async def test_a_nodes_certificate_that_ends_is_named_and_following_the_hint_mends(own, days, code, status):
+    certificate = folder_of(own, NAME).user("node") / "msp" / "signcerts" / "cert.pem"
+    config = NodeConfig(own, NAME, None)
+
+    async def seen() -> dict[str, tuple[str, str, str]]:
+        examined = [f async for f in examine(config)]
+        return {f.check: (f.code, f.status, f.mend) for f in examined if f.check in {"identity", "renewal"}}
+
+    certificate.write_bytes(reissued(own, certificate, days))
+    (wrong,) = (each for each in (await seen()).values() if each[0])
+    assert wrong[:2] == (code, status)
+    follow(wrong[2], own)
+    assert {each[0] for each in (await seen()).values()} == {""}
 
 
 async def test_another_program_than_the_locked_one_is_named_and_putting_it_back_mends(own):

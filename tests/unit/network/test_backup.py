@@ -45,6 +45,7 @@ def begun(consortium: Consortium, tmp_path_factory: pytest.TempPathFactory) -> P
     for path, content in {
         "data/peer-hospital-a/blocks.db": LEDGER,
         "data/peer-hospital-a/empty": b"",
+        "journal-keys/hospital-a.key": b"key",
         "nodes/hospital-a/journal/t.1.1.log": b"journal",
         "blobs/ab/cd": b"blob",
         "logs/peer.log": b"log",

@@ -16,7 +16,7 @@ from fl_node.codes import CATALOGUE
 from fl_node.doctor.datafit import check_data
 from fl_node.doctor.findings import CautionError, Finding, awaited, checked, failed
 from fl_node.errors import NodeError
-from fl_node.ledger.client import Ledger, open_ledger, public_key_hash
+from fl_node.ledger.client import Ledger, LedgerError, open_ledger, public_key_hash
 from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_clock, check_disk, check_identity, renewal, rotate_key
 from fl_node.plan.child import confinement
@@ -141,9 +141,14 @@ async def check_participant(config: NodeConfig, own: Profile, ledger: Ledger) ->
     """Check the ledger's record of this node.
 
     Raises:
-        NodeError: FL4006, not active or under another key; LedgerError: the channel refuses the certificate.
+        NodeError: FL4006, not active or under another key; FL4003, the channel refuses the certificate.
     """
-    record = await ledger.participant(config.name)
+    try:
+        record = await ledger.participant(config.name)
+    except LedgerError as error:
+        if error.code == codes.CERTIFICATE_REFUSED:  # it has not ended, so it was revoked
+            error.hint = f"Where the organisation's administrator is, run `{rotate_key(config)}`; then start the node."
+        raise
     if record.key_hash != public_key_hash(own.cert_pem):
         hint = f"Where the organisation's administrator is, run `{rotate_key(config)}`; then start the node again."
         raise NodeError(codes.NOT_ADMITTED, "the ledger knows another key for this participant", hint=hint)

@@ -1,28 +1,30 @@
-"""What an organisation does about its own folder while rounds go on: certificates renewed, keys changed."""
+"""What an organisation does about its own folder while rounds go on: lost and restored, certificates renewed."""
 
 import asyncio
-import json
 import shutil
 import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fl_node.demo.federation import Federation, opened
-from fl_node.doctor.doctor import examine
-from fl_node.doctor.findings import Finding
 from fl_node.ledger.records import Round
-from fl_node.node.config import NodeConfig
-from network.connection import consortium_of, profile
+from network.backup.making import back_up
+from network.backup.restoring import restore
+from network.backup.sealing import Holder, Recipient
+from network.bringup import Request, start_one, stop_one, up
+from network.connection import consortium_of, own_folder
 from network.folders import folder_of
 from network.renewal import renew
 from network.units.keys import foreign_keys
 from tests.faults.stage import NAMES, Nodes, ended, start, until
-from tests.following import fedledger, follow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 LOST = "hospital-b"
+PROCESSES = (f"chaincode-{LOST}", f"peer-{LOST}")
 MOST_ROUNDS = 40
+KEY = Holder(X25519PrivateKey.generate())
 
 
 async def with_everybody(federation: Federation, training: str, number: int) -> Round:
@@ -34,6 +36,40 @@ async def with_everybody(federation: Federation, training: str, number: int) -> 
         if set(view.survivors) == set(NAMES):
             return view
     raise AssertionError("every round was without somebody")
+
+
+async def test_a_host_that_was_deleted_comes_back_from_its_backup_and_joins_the_next_round(
+    run: Path, nodes: Nodes, tmp_path: Path
+):
+    """Its ledger is as old as the backup, and its journal in no backup: its node leaves the attempt that ran."""
+    await nodes.ready()
+    training = "host-lost"
+    async with opened(run) as federation:
+        await asyncio.to_thread(stop_one, run, PROCESSES[1])
+        folder, consortium = own_folder(folder_of(run, LOST).root)
+        back_up(folder, consortium, tmp_path / "b.backup", Recipient(KEY.key.public_key()), ledger=True)
+        await asyncio.to_thread(start_one, run, PROCESSES[1])
+        await start(federation, training, MOST_ROUNDS)
+        await until(federation.first, training, lambda view: LOST in view.keys)
+        nodes.kill(LOST)
+        for process in PROCESSES:
+            await asyncio.to_thread(stop_one, run, process, kill=True)
+        shutil.rmtree(folder.root)
+        ran = await federation.first.round(training)
+        assert ran
+
+        await asyncio.to_thread(restore, tmp_path / "b.backup", folder.root, KEY)
+        await asyncio.to_thread(up, Request(run, folder.kind), lambda _: None)
+        nodes.start(LOST)
+        first = await ended(federation.first, training, ran.round, ran.attempt)
+        assert LOST not in set(first.survivors) - set(ran.updates)
+        await nodes.ready(LOST)
+        again = await with_everybody(federation, training, ran.round + 1)
+        await federation.decide("stop_training", {"training": training})
+    assert again.phase == "Final"
+    left = [line for line in nodes.logged(LOST, "dropped out") if str(line["attempt"]).startswith(training)]
+    assert {line["code"] for line in left} <= {"FL4203"}
+    assert nodes.logged(LOST, "restored from a backup: attempts opened before are left")
 
 
 async def test_keys_of_peer_and_chaincode_are_changed_while_rounds_go_on(run: Path, nodes: Nodes):
@@ -56,45 +92,3 @@ async def test_keys_of_peer_and_chaincode_are_changed_while_rounds_go_on(run: Pa
     assert shown != before
     assert shown in (own.peer() / "tls" / "server.crt").read_text()
     assert list(foreign_keys(own.root, LOST)) == []
-
-
-async def test_a_nodes_key_is_changed_in_the_middle_of_a_round_and_its_journal_goes_on(run: Path, nodes: Nodes):
-    await nodes.ready()
-    before = profile(run, LOST, "node").cert_pem
-    async with opened(run) as federation:
-        await start(federation, "key-changed", MOST_ROUNDS)
-        seen = await until(federation.first, "key-changed", lambda view: LOST in view.shares)
-        words = ("node", "rotate-key", "--org", LOST, "--run", run, "--json")
-        done = json.loads(await asyncio.to_thread(fedledger, *words))
-        assert (await federation.first.participant(LOST)).key_hash == done["key_hash"]
-        nodes.stop(LOST)
-        nodes.start(LOST)
-        ran = await ended(federation.first, "key-changed", seen.view.round, seen.view.attempt)
-        again = await with_everybody(federation, "key-changed", seen.view.round + 1)
-        await federation.decide("stop_training", {"training": "key-changed"})
-    assert (ran.phase, again.phase) == ("Final", "Final")
-    assert profile(run, LOST, "node").cert_pem != before
-    await nodes.ready(LOST)
-
-
-async def test_the_doctor_names_the_command_for_a_key_that_the_ledger_does_not_know_and_it_mends(
-    run: Path, nodes: Nodes, tmp_path: Path
-):
-    """The folder is that of a backup from before the key was changed."""
-    own = folder_of(run, LOST).user("node")
-    shutil.copytree(own, tmp_path / "before")
-    await asyncio.to_thread(fedledger, "node", "rotate-key", "--org", LOST, "--run", run)
-    shutil.rmtree(own)
-    shutil.copytree(tmp_path / "before", own)
-    config = NodeConfig(run, LOST, None)
-
-    async def seen() -> Finding:
-        return next(finding for finding in [f async for f in examine(config)] if finding.check == "participant")
-
-    wrong = await seen()
-    assert wrong.code == "FL4006"
-    await asyncio.to_thread(follow, wrong.mend, run)
-    assert (await seen()).status == "ok"
-    nodes.stop(LOST)
-    nodes.start(LOST)
-    await nodes.ready(LOST)

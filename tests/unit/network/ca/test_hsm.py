@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from fl_node.doctor.organisation import check_certificates
 from fl_node.errors import NodeError
+from fl_node.node.config import NodeConfig
 from fl_node.node.readiness import check_identity
 from gateway import signatures
 from network import runfolder
@@ -98,7 +99,7 @@ def test_a_node_signs_with_the_key_that_its_configuration_names(run):
     message = b"a proposal"
     signature = own.signer.sign(own.signer.digest(message))
     signatures.verify(x509.load_pem_x509_certificate(own.cert_pem).public_key(), signature, message)
-    assert "valid until" in check_identity(own)
+    assert "valid until" in check_identity(NodeConfig(run, "hospital-a", None), own)
     kept = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
     assert not any(PIN.encode() in content for content in kept)
 
@@ -108,12 +109,12 @@ def test_the_doctor_finds_certificate_and_key_in_order_and_names_a_token_that_fa
     consortium = load_consortium()
     plan = plan_at(consortium, "devnet", "hospital-a", places, "chaincode-0", "fedledger:id")
     node = {unit.name: unit for unit in units_of(consortium, plan, "hospital-a", places, Wishes())}["node-hospital-a"]
-    assert "until" in check_certificates(node)
+    assert "until" in check_certificates(folder_of(run, "hospital-a"), node)
     broken = json.loads(node.keys[0].read_bytes())
     broken["pkcs11"]["token"] = "nowhere"
     node.keys[0].write_text(json.dumps(broken))
     with pytest.raises(NodeError, match=r"FL4002: .*NoSuchToken"):
-        check_certificates(node)
+        check_certificates(folder_of(run, "hospital-a"), node)
 
 
 def test_an_administrator_whose_key_is_in_a_token_signs_its_organisations_export(reference, tmp_path):
@@ -131,7 +132,7 @@ def test_an_administrator_whose_key_is_in_a_token_signs_its_organisations_export
 def test_a_certificate_of_another_key_is_noticed(run):
     own, other = profile(run, "hospital-a", "node"), profile(run, "hospital-b", "node")
     with pytest.raises(NodeError, match="FL4002"):
-        check_identity(type(own)(**{**vars(own), "cert_pem": other.cert_pem}))
+        check_identity(NodeConfig(run, "hospital-a", None), type(own)(**{**vars(own), "cert_pem": other.cert_pem}))
 
 
 def test_an_identity_that_has_a_key_gets_none_in_a_token(run, reference):
@@ -182,4 +183,4 @@ def test_a_new_identity_gets_its_key_in_the_token(run, pin_file):
     add(load_consortium(), run, "hospital-a", "laptop", "client")
     own = profile(run, "hospital-a", "laptop")
     assert b"fedledger" in own.key_pem
-    assert "valid until" in check_identity(own)
+    assert "valid until" in check_identity(NodeConfig(run, "hospital-a", None), own)

@@ -48,6 +48,7 @@ TOO_FEW_ROWS: Final = "FL3108"
 BAD_DESCRIPTION: Final = "FL3109"
 ARRAY_UNUSABLE: Final = "FL3110"
 SERIES_BROKEN: Final = "FL3111"
+NO_READER: Final = "FL3112"
 INPUT_UNUSABLE: Final = "FL4001"
 IDENTITY_UNUSABLE: Final = "FL4002"
 CERTIFICATE_REFUSED: Final = "FL4003"
@@ -246,6 +247,9 @@ CATALOGUE: Final = {
     SERIES_BROKEN: Entry(
         "Two rows of a time series have the same time.",
         "Keep one row for each time of a series, or name the column that tells series apart in the plan's window.",
+    ),
+    NO_READER: Entry(
+        "The package that reads rows is not installed here.", "Install fedledger[node] where the rows are."
     ),
     INPUT_UNUSABLE: Entry("The command's input is not usable.", ""),
     IDENTITY_UNUSABLE: Entry("The organisation's identity is missing or does not fit.", ""),

@@ -12,7 +12,7 @@ from fl_node.data.beside import beside
 from fl_node.data.description import described
 from fl_node.data.examples import check_parts, held_out, row_hashes
 from fl_node.data.files import data_files, partitions
-from fl_node.data.read import Table, read_batches, read_rows
+from fl_node.data.read import Table, read_batches, read_rows, reader
 from fl_node.data.schema import Column, Schema
 
 
@@ -46,8 +46,7 @@ def look(path: Path, schema: Schema, holdout_percent: int = 0) -> Look:
     Raises:
         DataError: FL3101 … FL3110, as in training.
     """
-    from fl_node.data.batches import opened  # noqa: PLC0415 - pyarrow, as in `read`
-
+    opened = reader(path).opened
     description = described(path)
     files = data_files(path, description)
     first = next((file for file in files if file.stat().st_size), files[0])

@@ -4,9 +4,11 @@ Rows stream: a batch is read, checked and encoded at a time. Profile, checks and
 so that what one accepts the others do.
 """
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,10 +80,9 @@ def read_rows(path: Path, schema: Schema) -> Iterator[Table]:
         schema: What the rows must look like; other columns are not read.
 
     Raises:
-        DataError: FL3101 … FL3110 with file, row and reason.
+        DataError: FL3101 … FL3110 with file, row and reason; FL3112 without pyarrow.
     """
-    from fl_node.data.batches import file_batches  # noqa: PLC0415 - pyarrow takes 60 MB that a node need not hold
-
+    file_batches = reader(path).file_batches
     description = described(path)
     found = False
     for file in data_files(path, description):
@@ -91,3 +92,15 @@ def read_rows(path: Path, schema: Schema) -> Iterator[Table]:
             yield batch
     if not found:
         raise data_error(codes.TOO_FEW_ROWS, "there is no row", str(path))
+
+
+def reader(path: Path) -> ModuleType:
+    """Return the module `batches`, imported when rows are read: pyarrow takes 60 MB that a node need not hold.
+
+    Raises:
+        DataError: FL3112, pyarrow is not installed.
+    """
+    try:
+        return importlib.import_module("fl_node.data.batches")
+    except ModuleNotFoundError as error:
+        raise data_error(codes.NO_READER, f"reading rows needs the package {error.name}", str(path)) from None

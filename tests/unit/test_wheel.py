@@ -103,6 +103,21 @@ def test_a_refusal_of_the_contract_keeps_its_meaning(installed: Installed):
     assert all(Path(place).is_relative_to(installed.folder) for place in places)
 
 
+def test_rows_are_read_only_where_the_packages_of_a_node_are(installed: Installed):
+    script = (
+        "from pathlib import Path; from fl_node.data.read import reader; "
+        "from fl_node.data.errors import DataError\n"
+        "try: reader(Path('rows.csv'))\n"
+        "except DataError as error: print(error)"
+    )
+    python = str(installed.folder / "venv" / "bin" / "python")
+    done = subprocess.run(
+        [python, "-c", script], cwd=installed.folder, env=_environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("FL3112: reading rows needs the package pyarrow (rows.csv).")
+    assert "fedledger[node]" in done.stdout
+
+
 def test_what_needs_a_checkout_says_so(installed: Installed):
     error = installed.answer("network", "up")["error"]
     assert error["code"] == "FL1042"

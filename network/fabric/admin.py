@@ -1,9 +1,11 @@
 """What an organisation's admin asks its own peer and the orderers to do, with Fabric's own command."""
 
+import functools
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from network.processes import answers
 from network.topology import Consortium, Organisation
 
 COMMAND_TIMEOUT_S = 90
+POLL_S = 0.5
+# What `peer` says of a transaction that is in no block after 30 s, and of who is in no organisation that it knows.
+LOST, UNKNOWN_YET = "timed out waiting for txid", "creator org unknown"
 POLICY = "/Channel/Application/Endorsement"  # the chaincode's policy is the channel's: one place says who endorses
 
 
@@ -41,13 +46,15 @@ class Admin:
     def approve(self) -> None:
         """Approve the chaincode definition for the organisation, unless it has; FL1043 unless it is the locked one."""
         package_id = self._locked().package_id
-        if self._approved(package_id):
-            return
         arguments = ["--package-id", package_id, *self._definition(), *self._orderer()]
         chaincode = self.consortium.chaincode
         # Had another definition been approved, the sentence would go on "with different parameters".
         committed = f"redefine the current committed sequence ({chaincode.sequence}) for namespace {chaincode.name}\n"
-        self._peer("lifecycle", "chaincode", "approveformyorg", *arguments, done=("unchanged content", committed))
+        done = ("unchanged content", committed)
+        self._submit(
+            lambda: self._peer("lifecycle", "chaincode", "approveformyorg", *arguments, done=done),
+            lambda: self._approved(package_id),
+        )
 
     def _approved(self, package_id: str) -> bool:
         """Say whether the organisation has approved this program for the sequence.
@@ -73,15 +80,37 @@ class Admin:
             up = (peer for peer in member.peers if answers(peer.host, peer.port))
             peer = next(up, member.peer)
             peers += ["--peerAddresses", peer.address, "--tlsRootCertFiles", self._tls_root(member)]
-        self._peer("lifecycle", "chaincode", "commit", *self._definition(), *self._orderer(), *peers)
+        arguments = [*self._definition(), *self._orderer(), *peers]
+        self._submit(lambda: self._peer("lifecycle", "chaincode", "commit", *arguments), self.committed)
 
     def committed(self) -> bool:
-        """Say whether the channel has the chaincode at the definition's sequence or a later one."""
+        """Say whether the channel has the chaincode at the definition's sequence or a later one.
+
+        The peer of an organisation that came later knows nobody of it until it has the block that let it in.
+        """
         chaincode = self.consortium.chaincode
         arguments = ["-C", self.consortium.channel, "-n", chaincode.name]
-        answer = self._peer("lifecycle", "chaincode", "querycommitted", *arguments, done=("is not defined",))
+        ask = functools.partial(self._peer, "lifecycle", "chaincode", "querycommitted", *arguments)
+        deadline = time.monotonic() + COMMAND_TIMEOUT_S
+        while UNKNOWN_YET in (answer := ask(done=("is not defined", UNKNOWN_YET))) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        if UNKNOWN_YET in answer:
+            answer = ask(done=("is not defined",))
         _, found, rest = answer.partition("Sequence: ")
         return bool(found) and int(rest.partition(",")[0]) >= chaincode.sequence
+
+    def _submit(self, send: Callable[[], object], stands: Callable[[], bool]) -> None:
+        """Send a transaction unless it stands, and again where no block held it in time: orderers may lose one."""
+        for last in (False, False, True):
+            if stands():
+                return
+            try:
+                send()
+            except NetworkError as error:
+                if last or LOST not in error.message:
+                    raise
+            else:
+                return
 
     def _locked(self) -> Lock:
         """Return package.lock if it is of this definition and of the package that was installed."""

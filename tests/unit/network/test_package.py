@@ -3,6 +3,7 @@ import hashlib
 import io
 import json
 import tarfile
+from typing import Any
 
 import pytest
 
@@ -170,3 +171,75 @@ def test_an_admin_approves_nothing_but_what_the_lock_names(tmp_path, lock, progr
     with pytest.raises(NetworkError, match=f"FL1043: the package to install is not that of {lock.package_id}"):
         Admin(CONSORTIUM, tmp_path, CONSORTIUM.members[0]).approve()
     assert not peer_asked
+
+
+class Answering:
+    """Stands for `peer` with what it said on real networks; notes what it was asked."""
+
+    def __init__(self, **said: list[str]) -> None:
+        self.said, self.asked = said, []
+
+    def __call__(self, _: Admin, *arguments: str, done: tuple[str, ...] = (), **_options: object) -> str:
+        self.asked.append(arguments[2])
+        left = self.said.get(arguments[2], [])
+        text = left.pop(0) if left else ""
+        if text.startswith("Error") and not any(known in text for known in done):
+            raise NetworkError("FL1053", text)
+        return text
+
+
+def answering(monkeypatch, **said: list[str]) -> Answering:
+    peer = Answering(**said)
+
+    def ask(*arguments: Any, **options: Any) -> str:  # a function, so that it is bound like a method
+        return peer(*arguments, **options)
+
+    monkeypatch.setattr(Admin, "_peer", ask)
+    monkeypatch.setattr("network.fabric.admin.POLL_S", 0)
+    return peer
+
+
+LOST = "Error: timed out waiting for txid on all peers"
+
+
+def ready(tmp_path, lock) -> Admin:
+    write_lock(tmp_path, lock)
+    package_path(tmp_path).parent.mkdir()
+    package_path(tmp_path).write_bytes(lock.package())
+    return Admin(CONSORTIUM, tmp_path, CONSORTIUM.members[0])
+
+
+def test_an_approval_that_orderers_lost_is_sent_again(tmp_path, lock, monkeypatch):
+    peer = answering(monkeypatch, approveformyorg=[LOST])
+    ready(tmp_path, lock).approve()
+    assert peer.asked == ["queryapproved", "approveformyorg"] * 2
+
+
+def test_an_approval_that_came_late_is_not_sent_again(tmp_path, lock, monkeypatch):
+    peer = answering(monkeypatch, approveformyorg=[LOST], queryapproved=["", f"package-id: {lock.package_id}"])
+    ready(tmp_path, lock).approve()
+    assert peer.asked == ["queryapproved", "approveformyorg", "queryapproved"]
+
+
+def test_an_approval_that_is_lost_every_time_or_refused_ends(tmp_path, lock, monkeypatch):
+    admin = ready(tmp_path, lock)
+    peer = answering(monkeypatch, approveformyorg=[LOST] * 9)
+    with pytest.raises(NetworkError, match="timed out waiting"):
+        admin.approve()
+    assert peer.asked.count("approveformyorg") == 3
+    peer = answering(monkeypatch, approveformyorg=["Error: access denied"])
+    with pytest.raises(NetworkError, match="access denied"):
+        admin.approve()
+    assert peer.asked.count("approveformyorg") == 1
+
+
+def test_a_newcomers_peer_is_asked_until_it_has_the_block_that_let_it_in(tmp_path, monkeypatch):
+    stranger = "Error: access denied: channel [c] creator org unknown, creator is malformed"
+    admin = Admin(CONSORTIUM, tmp_path, CONSORTIUM.members[0])
+    peer = answering(monkeypatch, querycommitted=[stranger, stranger, "Version: 1.0, Sequence: 1, Endorsement"])
+    assert admin.committed()
+    assert peer.asked == ["querycommitted"] * 3
+    monkeypatch.setattr("network.fabric.admin.COMMAND_TIMEOUT_S", 0)
+    answering(monkeypatch, querycommitted=[stranger] * 9)
+    with pytest.raises(NetworkError, match="creator org unknown"):
+        admin.committed()

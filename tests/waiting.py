@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 120.0
+"""How long a test waits for what must come: far longer than it takes, for a busy machine may stand still."""
 TURNS: Final = 100
 
 

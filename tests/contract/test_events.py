@@ -19,8 +19,7 @@ from gateway import (
 from tests.contract.harness.blocks import block_of, transactions
 from tests.contract.harness.ledger import Ledger
 from tests.contract.harness.proxy import relay
-
-STREAM_S = 20
+from tests.waiting import PATIENCE_S
 
 
 def events_of(ledger: Ledger, gateway: Gateway, **options: Any) -> EventStream[ChaincodeEvent]:
@@ -41,7 +40,7 @@ async def emit(contract: Contract, key: str, numbers: range) -> list[int]:
 async def collect(stream: EventStream[ChaincodeEvent], name: str, count: int) -> list[ChaincodeEvent]:
     """The next events of one name; the cases share the chaincode."""
     found: list[ChaincodeEvent] = []
-    async with asyncio.timeout(STREAM_S):
+    async with asyncio.timeout(PATIENCE_S):
         async for event in stream:
             if event.name == name:
                 found.append(event)
@@ -138,7 +137,7 @@ async def test_block_events_begin_at_genesis_and_have_no_gap(ledger: Ledger, key
     async with ledger.gateway() as gateway:
         last = (await emit(ledger.contract_of(gateway), key, range(1)))[0]
         numbers = []
-        async with asyncio.timeout(STREAM_S):
+        async with asyncio.timeout(PATIENCE_S):
             async for block in gateway.network(ledger.consortium.channel).block_events(start_block=0):
                 numbers.append(block.header.number)
                 if numbers[-1] == last:
@@ -150,7 +149,7 @@ async def test_filtered_blocks_tell_id_type_and_code_and_no_content(ledger: Ledg
     async with ledger.gateway() as gateway:
         last = (await emit(ledger.contract_of(gateway), key, range(1)))[0]
         block = await block_of(gateway, ledger.consortium.channel, last)
-        async with asyncio.timeout(STREAM_S):
+        async with asyncio.timeout(PATIENCE_S):
             filtered = await anext(gateway.network(ledger.consortium.channel).filtered_block_events(start_block=last))
     seen = [(t.txid, t.type, t.tx_validation_code) for t in filtered.filtered_transactions]
     assert seen == [(t.transaction_id, t.kind, t.code) for t in transactions(block)]
@@ -167,7 +166,7 @@ async def test_a_stream_of_blocks_goes_on_after_a_cut(ledger: Ledger, key: str):
     async with ledger.gateway() as gateway, relay(ledger.endpoint()) as relayed:
         contract = ledger.contract_of(gateway)
         first = (await emit(contract, key, range(1)))[0]
-        async with ledger.gateway(endpoint=relayed.endpoint) as listener, asyncio.timeout(STREAM_S):
+        async with ledger.gateway(endpoint=relayed.endpoint) as listener, asyncio.timeout(PATIENCE_S):
             stream = listener.network(ledger.consortium.channel).block_events(start_block=first - 1)
             numbers = [(await anext(stream)).header.number]
             relayed.cut()

@@ -13,21 +13,21 @@ from gateway import Contract, Gateway, Identity, Signer, ValidationCode, connect
 from gateway.errors import EndorseError
 from tests.contract.harness.blocks import blocks_up_to, commit_hash, header_hash, transactions
 from tests.contract.harness.ledger import Ledger
+from tests.waiting import PATIENCE_S
 
 WORKERS = 4
 BEFORE_S = 0.7
 DOWN_S = 1.5
 AFTER_S = 1.0
 RECOVERY_S = {"bft": 15.0, "raft": 60.0}  # a Raft leader loses what it took: the clients send it again after 15 s
-CATCH_UP_S = 30.0
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(autouse=True)
 async def whole(own_ledger: Ledger) -> None:
     """Every member's gateway finds every member: with real Fabric that takes seconds after a restart."""
-    async with asyncio.timeout(CATCH_UP_S):
+    async with asyncio.timeout(PATIENCE_S):
         for member in own_ledger.members:
             async with own_ledger.contract(member) as contract:
                 while True:
@@ -93,7 +93,7 @@ async def assert_nothing_lost_or_doubled(ledger: Ledger, load: Load) -> None:
     valid = [t.transaction_id for block in ours for t in transactions(block) if t.code is ValidationCode.VALID]
     assert len(set(valid)) == len(valid)
     for organisation in [*ledger.members, "regulator"]:
-        async with asyncio.timeout(CATCH_UP_S):
+        async with asyncio.timeout(PATIENCE_S):
             theirs = await caught_up(ledger, organisation, last)
         assert [header_hash(block.header) for block in theirs] == [header_hash(block.header) for block in ours]
         assert [commit_hash(block) for block in theirs] == [commit_hash(block) for block in ours]
@@ -178,7 +178,7 @@ async def test_everything_killed_at_once_comes_back_with_what_was_committed(own_
             await asyncio.to_thread(own_ledger.kill, name)
         await asyncio.gather(*pending, return_exceptions=True)
     await asyncio.to_thread(own_ledger.up)
-    async with asyncio.timeout(CATCH_UP_S), own_ledger.contract() as contract:
+    async with asyncio.timeout(PATIENCE_S), own_ledger.contract() as contract:
         await contract.submit("Put", key + "after", "value")
     await assert_nothing_lost_or_doubled(own_ledger, load)
 

@@ -13,10 +13,10 @@ from network.revocation import revoke
 from network.roster import add
 from tests.contract.harness.blocks import block_of, blocks_up_to
 from tests.contract.harness.ledger import Ledger, refusals, running
+from tests.waiting import PATIENCE_S
 
 ORDERERS = ("hospital-a", "hospital-b", "hospital-c", "regulator")
 MSPS = {"HospitalAMSP", "HospitalBMSP", "HospitalCMSP", "RegulatorMSP"}
-PATIENCE_S = 120.0
 
 pytestmark = pytest.mark.timeout(400)
 

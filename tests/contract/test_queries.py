@@ -15,6 +15,7 @@ from gateway import GrpcTransport, Identity, Signer, ValidationCode
 from gateway.errors import EvaluateError
 from tests.contract.harness.blocks import block_of, header_hash
 from tests.contract.harness.ledger import Ledger
+from tests.waiting import PATIENCE_S
 
 READERS = ["hospital-a", "regulator"]
 Seek = ab_pb2.SeekPosition
@@ -109,7 +110,7 @@ async def seek(
     transport = GrpcTransport([ledger.endpoint()])
     numbers: list[int] = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for raw in transport.stream("/protos.Deliver/Deliver", envelope.SerializeToString()):
                 response = events_pb2.DeliverResponse.FromString(raw)
                 if response.WhichOneof("Type") == "status":

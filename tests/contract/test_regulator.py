@@ -18,6 +18,7 @@ from network.roster import certificate_of
 from tests.contract.harness.blocks import blocks_up_to, commit_hash, transactions
 from tests.contract.harness.ledger import Ledger, refusals
 from tests.contract.harness.wire import Endorsed
+from tests.waiting import PATIENCE_S
 
 REGULATOR = "regulator"
 
@@ -38,7 +39,7 @@ async def test_the_regulator_receives_every_block_from_genesis(ledger: Ledger, k
 async def test_the_regulator_receives_events(ledger: Ledger, key: str):
     async with ledger.contract() as contract, ledger.gateway(REGULATOR) as regulator:
         network = regulator.network(ledger.consortium.channel)
-        async with asyncio.timeout(20), network.chaincode_events(ledger.consortium.chaincode.name) as events:
+        async with asyncio.timeout(PATIENCE_S), network.chaincode_events(ledger.consortium.chaincode.name) as events:
             await contract.submit("PutWithEvent", key, "value", "Seen", key)
             while (event := await anext(events)).payload != key.encode():
                 pass
@@ -51,7 +52,7 @@ async def test_the_regulator_may_evaluate(ledger: Ledger, key: str, user: str):
         await contract.submit("Put", key, "value", endorsing_organizations=ledger.msp_ids)
         async with ledger.contract(REGULATOR, user) as regulator:
             assert json.loads(await regulator.evaluate("Creator"))["msp_id"] == "RegulatorMSP"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while await regulator.evaluate("Get", key) != b"value":  # noqa: ASYNC110  the peer tells nobody
                     await asyncio.sleep(0.05)
 

@@ -10,6 +10,7 @@ from gateway import Contract, Transaction, ValidationCode
 from gateway.errors import CommitError, EvaluateError
 from tests.contract.harness.ledger import Ledger, endorse
 from tests.contract.harness.wire import Endorsed
+from tests.waiting import PATIENCE_S
 
 
 async def committed(transaction: Transaction) -> ValidationCode:
@@ -24,7 +25,7 @@ async def test_a_committed_value_is_read_at_every_member(ledger: Ledger, contrac
     assert await contract.submit("Put", key, "wärme") == "wärme".encode()
     for member in ledger.members:
         async with ledger.contract(member) as other:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while await other.evaluate("Get", key) != "wärme".encode():  # noqa: ASYNC110  the peer tells nobody
                     await asyncio.sleep(0.05)
 
@@ -66,7 +67,7 @@ async def test_two_transactions_of_one_block_conflict_too(contract: Contract, ke
 async def test_a_conflict_without_retry_reaches_the_client_as_commit_error(contract: Contract, key: str):
     await contract.submit("Put", key, "1")
     outcomes: list[Any] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not any(isinstance(outcome, CommitError) for outcome in outcomes):
             calls = [contract.submit("Increment", key, retry=False) for _ in range(4)]
             outcomes += await asyncio.gather(*calls, return_exceptions=True)

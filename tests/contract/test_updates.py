@@ -28,11 +28,11 @@ from tests.contract.harness.audit import audit
 from tests.contract.harness.commands import done, own, refused
 from tests.contract.harness.ledger import Ledger
 from tests.ports import free_ports
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(600)
 OWNER, NEWCOMER = "hospital-a", "hospital-e"
 REFUSED = "it answers 403"
-PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from fl_node.ledger.records import OVER, Round
 from network.connection import consortium_of, profile
 from network.folders import folder_of
 from tests.faults import synthetic
+from tests.waiting import PATIENCE_S
 
 NAMES = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +67,7 @@ class Nodes:
 
     def stop(self, name: str) -> int:
         self.processes[name].send_signal(signal.SIGTERM)
-        return self.processes[name].wait(timeout=20)
+        return self.processes[name].wait(timeout=PATIENCE_S)
 
     def journal(self, name: str) -> Path:
         return folder_of(self.run, name).node(name) / "journal"
@@ -106,11 +107,13 @@ async def found(federation: Federation) -> None:
     await federation.vet()
 
 
-async def start(federation: Federation, training: str, rounds: int = 2, cohort: int = 4) -> None:
-    """Register a plan of the training's own and start the training."""
+async def start(
+    federation: Federation, training: str, rounds: int = 2, cohort: int = 4, holders: int | None = None
+) -> None:
+    """Register a plan of the training's own and start the training; at least so many hold its files from the start."""
     body = synthetic.registration(training)
-    await place(federation.run, NAMES[0], synthetic.plan_of(training), "admin")
-    await place(federation.run, NAMES[0], synthetic.initial_of(training), "admin")
+    await place(federation.run, NAMES[0], synthetic.plan_of(training), "admin", holders)
+    await place(federation.run, NAMES[0], synthetic.initial_of(training), "admin", holders)
     await federation.decide("register_plan", body)
     terms = {"training": training, "plan": body["plan"], "rounds": rounds, "cohort": cohort}
     await federation.decide("start_training", terms)

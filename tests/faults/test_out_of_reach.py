@@ -14,6 +14,7 @@ from fl_node.node.config import NodeConfig
 from network.connection import consortium_of
 from tests.faults.conftest import network
 from tests.faults.stage import NAMES, Nodes, ended, found, start
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 CLOSED = "hospital-d"
@@ -60,6 +61,6 @@ async def test_a_member_that_opens_no_port_takes_part_in_whole_rounds(three_and_
 async def fetched(nodes: Nodes, *digests: str) -> None:
     """Wait until the closed member has blobs that others made."""
     store = BlobStore(NodeConfig(nodes.run, CLOSED, None).blobs)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not all(store.size(digest) for digest in digests):  # noqa: ASYNC110  # a file sets no event
             await asyncio.sleep(0.2)

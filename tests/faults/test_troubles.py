@@ -29,11 +29,11 @@ from network.topology import dump_consortium
 from tests.believing import channel_of
 from tests.faults import synthetic
 from tests.faults.stage import NAMES, Nodes, ended, start, until
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 VICTIM = "hospital-c"
 OTHERS = tuple(name for name in NAMES if name != VICTIM)
-PATIENCE_S = 100.0
 
 
 @contextlib.asynccontextmanager
@@ -217,7 +217,7 @@ def elsewhere(run: Path, tmp_path: Path) -> Path:
 
 async def test_no_blob_service_within_reach(nodes: Nodes, elsewhere: Path):
     async with trouble(nodes, elsewhere) as federation:
-        await start(federation, "no-blobs", 1)
+        await start(federation, "no-blobs", 1, holders=len(NAMES))  # the victim has them, for it can fetch nothing
         assert "FL4008" in (await diagnosis(nodes, run=elsewhere)).values()
         await complaint(nodes, "FL4707", "no-blobs/1/1")
         await others_end_final(federation, "no-blobs")

@@ -21,10 +21,10 @@ from network.folders import held_blobs
 from network.plan import peer_process
 from tests.faults.conftest import network
 from tests.faults.stage import NAMES, Nodes, ended, found, start, until
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 OWNER = "hospital-a"
-PATIENCE_S = 120.0
 
 
 @pytest.fixture

@@ -26,10 +26,10 @@ from network.rolling import roll
 from network.upgrade import make_lock, upgrade
 from tests.faults.conftest import network as running_network
 from tests.faults.stage import NAMES, Nodes, ended, found, start, until
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PACE_S = 0.2
-PATIENCE_S = 120.0
 ROUNDS = 100
 MARKS = itertools.count(2)
 """Amounts of transfers that mark a place in the blocks."""

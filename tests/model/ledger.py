@@ -144,7 +144,7 @@ class Ledger:
         assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None

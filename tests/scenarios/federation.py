@@ -20,9 +20,9 @@ from gateway.errors import EndorseError, GatewayError
 from network.connection import Profile, consortium_of, profile
 from network.folders import folder_of
 from network.topology import Consortium
+from tests.waiting import PATIENCE_S
 
 CATALOGUE = json.loads((Path(__file__).resolve().parents[2] / "chaincode" / "errcode" / "catalogue.json").read_text())
-PATIENCE_S = 20.0
 
 
 def _segment(name: str, kind: str, word: int, maximum: int, slots: int) -> dict[str, Any]:

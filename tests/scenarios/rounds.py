@@ -14,6 +14,7 @@ from fl_node.secagg.layout import Layout
 from fl_node.secagg.session import Session
 from fl_node.secagg.simulation import Simulation
 from tests.scenarios.federation import LAYOUT, Federation, digest
+from tests.waiting import PATIENCE_S
 
 EXAMPLES = 100
 
@@ -50,7 +51,7 @@ class Attempt:
 
     async def advance(self, to: str) -> None:
         """Move the round on, waiting for its deadline where someone is missing."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 answer = await self.federation.submit("Advance", user="node", **self.ref)
                 if answer["moved"]:

@@ -12,8 +12,7 @@ from fabric_protos.msp import identities_pb2
 
 from gateway import Gateway, ValidationCode
 from tests.contract.harness.wire import Endorsed, verify
-
-STREAM_S = 20
+from tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ async def blocks_up_to(gateway: Gateway, channel: str, last: int, start: int = 0
     """The blocks start … last."""
     found: list[Any] = []
     async with (
-        asyncio.timeout(STREAM_S),
+        asyncio.timeout(PATIENCE_S),
         gateway.network(channel).block_events(start_block=start) as stream,
     ):
         async for block in stream:

@@ -18,9 +18,9 @@ from network.connection import Profile, consortium_of, network_kind, profile
 from network.plan import Plan
 from network.topology import DEFAULT_DEFINITION, Consortium
 from tests.ports import free_ports
+from tests.waiting import PATIENCE_S
 
 CONTRACT = "./cmd/conformance"
-CATCH_UP_S = 10
 FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen")
 
 
@@ -133,7 +133,7 @@ def opened(run: Path) -> Ledger:
 
 async def endorse(contract: Contract, function: str, *arguments: str, **options: Any) -> Transaction:
     """Endorse a transaction that reads; a peer that has not committed the last block yet answers otherwise at first."""
-    async with asyncio.timeout(CATCH_UP_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await contract.proposal(function, *arguments, **options).endorse()

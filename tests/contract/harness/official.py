@@ -12,7 +12,7 @@ from tests.contract.harness.ledger import Ledger
 
 FOLDER = Path(__file__).resolve().parent.parent / "node"
 INSTALL_S = 300
-END_S = 20
+END_S = 120
 
 
 def install() -> None:

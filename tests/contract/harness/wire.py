@@ -15,7 +15,7 @@ from fabric_protos.peer import chaincode_pb2, proposal_pb2, proposal_response_pb
 
 from gateway import Endpoint, Gateway, GrpcTransport, Proposal, Signer, Transaction
 
-CALL_S = 10
+CALL_S = 60
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 

@@ -24,6 +24,7 @@ from network.directory import Believed
 from network.folders import public_parts
 from network.topology import Consortium
 from tests.believing import channel_of
+from tests.waiting import PATIENCE_S
 
 DATA = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -260,7 +261,7 @@ async def test_a_service_that_trickles_does_not_keep_a_blob_from_us_that_others_
         monkeypatch.setattr(BlobService, "get", trickle)
         first = await stack.enter_async_context(serving(run, consortium, slow))
         client = await stack.enter_async_context(BlobClient({OWNER: first, "hospital-b": second}, context))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert await client.pull(DIGEST, own, "hospital-c", [OWNER, "hospital-b"], len(DATA)) == DATA
 
 

@@ -17,6 +17,7 @@ from network.joining import Newcomer, add_organisation
 from network.plan import Plan
 from tests.contract.harness.ledger import FABRIC_PROGRAMS, fabric_program
 from tests.ports import free_ports
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 CONTRACT = "./cmd/conformance"
@@ -88,7 +89,7 @@ def restart(run: Path) -> None:
 
 async def first_answer(contract):
     """Return once the newcomer's peer has caught up and its chaincode answers."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await contract.evaluate("ProcessMSP")

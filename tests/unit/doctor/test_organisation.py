@@ -187,7 +187,7 @@ def served(certificate: Path, key: Path, port: int) -> Iterator[None]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                connection.settimeout(5)
+                connection.settimeout(60)
                 try:
                     context.wrap_socket(connection, server_side=True).close()
                 except OSError:

@@ -170,7 +170,7 @@ def test_a_message_that_breaks_off_or_is_too_large_closes_the_conversation(raw: 
 def test_a_header_that_is_none_closes_the_conversation(header: bytes):
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ours.settimeout(5)
+        ours.settimeout(60)
         threading.Thread(target=ours.sendall, args=(struct.pack(">I", len(header)) + header,), daemon=True).start()
         with pytest.raises(Closed):
             receive(theirs)

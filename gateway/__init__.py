@@ -1,15 +1,15 @@
 """A client of the Hyperledger Fabric Gateway for asyncio."""
 
-from . import encoding, errors, signatures
+from . import digests, encoding, errors, signatures
 from ._checkpoint import Checkpointer, FileCheckpointer, InMemoryCheckpointer, Position
-from ._client import Deadlines
+from ._client import Deadlines, Metadata
 from ._codes import ValidationCode
 from ._commit import Commit, Status
 from ._contract import Contract
 from ._events import EventStream
 from ._failover import Failover
 from ._gateway import Gateway, connect
-from ._identity import Identity, Signer
+from ._identity import AsyncSigner, Identity, Signer
 from ._mock import MockRefusal, MockTransport
 from ._mock_messages import MockCall
 from ._network import Network
@@ -20,6 +20,7 @@ from ._stages import Proposal, Transaction
 from ._transport import Endpoint, GrpcTransport, Transport
 
 __all__ = [
+    "AsyncSigner",
     "ChaincodeEvent",
     "Checkpointer",
     "Commit",
@@ -34,6 +35,7 @@ __all__ = [
     "GrpcTransport",
     "Identity",
     "InMemoryCheckpointer",
+    "Metadata",
     "MockCall",
     "MockRefusal",
     "MockTransport",
@@ -47,6 +49,7 @@ __all__ = [
     "Transport",
     "ValidationCode",
     "connect",
+    "digests",
     "encoding",
     "errors",
     "signatures",
@@ -54,5 +57,5 @@ __all__ = [
 
 # Names print as users write them: gateway.Contract, not gateway._contract.Contract.
 for _name in __all__:
-    if _name not in {"encoding", "errors", "signatures"}:
+    if _name not in {"digests", "encoding", "errors", "signatures"}:
         globals()[_name].__module__ = __name__

@@ -51,7 +51,9 @@ class InMemoryCheckpointer:
 
 
 class FileCheckpointer:
-    """Remembers the position in a file of two JSON fields, those of the official clients.
+    """Remembers the position in a file of two JSON fields, which the official Go, Node and Java clients read and write.
+
+    As with them, block 0 without a transaction means that nothing was read yet.
 
     The file is replaced as a whole and synced before `record` returns: after a crash it holds the old position or the
     new one. One reader a file.
@@ -77,7 +79,9 @@ class FileCheckpointer:
 
 
 def _encode(position: Position) -> bytes:
-    return json.dumps({"blockNumber": position.block_number, "transactionId": position.transaction_id or ""}).encode()
+    # A field without a value is left out: the Java client takes neither null nor an empty transaction for none.
+    fields = {"blockNumber": position.block_number, "transactionId": position.transaction_id}
+    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
 
 def _load(path: Path) -> Position:
@@ -92,14 +96,18 @@ def _load(path: Path) -> Position:
 
 
 def _decode(fields: Any) -> Position:
-    if not isinstance(fields, dict) or set(fields) != _FIELDS or not isinstance(fields["transactionId"], str):
+    """Return what Go ({"blockNumber":0,"transactionId":""} at first), Node (a string, {} at first) or Java wrote."""
+    if not isinstance(fields, dict) or not set(fields) <= _FIELDS:
         raise ValueError("it must hold blockNumber and transactionId alone")
-    if fields["blockNumber"] is None:
-        return Position()
-    number = int(fields["blockNumber"])  # the Node client writes a string
+    block, transaction = fields.get("blockNumber"), fields.get("transactionId") or None
+    if not isinstance(transaction, str | None) or isinstance(block, bool) or not isinstance(block, int | str | None):
+        raise TypeError("its block number or transaction id is of another type")
+    if block is None and transaction is not None:
+        raise ValueError("it names a transaction and no block")
+    number = int(block or 0)
     if number < 0:
         raise ValueError("its block number is negative")
-    return Position(number, fields["transactionId"] or None)
+    return Position(number, transaction) if number or transaction else Position()
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -5,10 +5,10 @@ import datetime as dt
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ._identity import Identity, Signer
+from ._identity import AsyncSigner, Identity, Signer
 
 
-def require_usable(identity: Identity, signer: Signer | None, now: dt.datetime) -> None:
+def require_usable(identity: Identity, signer: Signer | AsyncSigner | None, now: dt.datetime) -> None:
     """Check that an identity can sign as itself.
 
     Args:

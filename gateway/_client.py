@@ -1,11 +1,12 @@
-"""What every stage needs: a transport, an identity, a signer, deadlines."""
+"""What every stage needs: a transport, an identity, a signer, deadlines, metadata."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from ._horizon import Horizon
-from ._identity import Identity, Signer
-from ._transport import Transport
-from .encoding import sha256
+from ._identity import AsyncSigner, Identity, Signer
+from ._transport import Pairs, Transport
+from .digests import Digest
 from .errors import GatewayError, TransportError
 
 _SERVICE = "/gateway.Gateway/"
@@ -23,36 +24,79 @@ class Deadlines:
 
 
 @dataclass(frozen=True, slots=True)
+class Metadata:
+    """What each kind of call carries in its gRPC headers, for a proxy on the way.
+
+    Pairs of a name in lower case and text; a name that ends in "-bin" takes bytes. Fabric itself reads none of it.
+    """
+
+    evaluate: Pairs = ()
+    endorse: Pairs = ()
+    submit: Pairs = ()
+    commit_status: Pairs = ()
+    chaincode_events: Pairs = ()
+    block_events: Pairs = ()
+    filtered_block_events: Pairs = ()
+    block_and_private_data_events: Pairs = ()
+
+    @classmethod
+    def of_all(cls, *pairs: tuple[str, str | bytes]) -> "Metadata":
+        """Return the same pairs for every kind of call."""
+        return cls(*[pairs] * 8)
+
+
+_KINDS = {
+    "/gateway.Gateway/Evaluate": "evaluate",
+    "/gateway.Gateway/Endorse": "endorse",
+    "/gateway.Gateway/Submit": "submit",
+    "/gateway.Gateway/CommitStatus": "commit_status",
+    "/gateway.Gateway/ChaincodeEvents": "chaincode_events",
+    "/protos.Deliver/Deliver": "block_events",
+    "/protos.Deliver/DeliverFiltered": "filtered_block_events",
+    "/protos.Deliver/DeliverWithPrivateData": "block_and_private_data_events",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """One identity's way to call a gateway."""
 
     transport: Transport
     identity: Identity
-    signer: Signer | None
+    signer: Signer | AsyncSigner | None
     deadlines: Deadlines
     creator: bytes
+    digest: Digest
+    """Message → what is to be signed of it."""
+    metadata: Metadata = field(default_factory=Metadata, repr=False, compare=False)
     horizon: Horizon = field(default_factory=Horizon, repr=False, compare=False)
 
-    def digest(self, message: bytes) -> bytes:
-        """Return what is to be signed for a message."""
-        return sha256(message) if self.signer is None else self.signer.digest(message)
-
-    def sign(self, digest: bytes) -> bytes:
+    async def sign(self, digest: bytes) -> bytes:
         """Return the signature of a digest; ValueError where signing happens elsewhere."""
         if self.signer is None:
             raise ValueError(
                 "this gateway has no signer: sign the digest elsewhere and rebuild the stage from its bytes and the "
                 "signature, for example gateway.new_signed_proposal(proposal.bytes, signature)"
             )
-        return self.signer.sign(digest)
+        signature = self.signer.sign(digest)
+        return signature if isinstance(signature, bytes) else await signature
 
     async def call(
         self, method: str, request: bytes, deadline: float, error_type: type[GatewayError], transaction_id: str
     ) -> bytes:
         """Call a method of the gateway service; what the transport raises becomes the stage's error."""
+        path = _SERVICE + method
         try:
-            return await self.transport.unary(_SERVICE + method, request, deadline)
+            return await self.transport.unary(path, request, deadline, self._pairs(path))
         except TransportError as error:
             raise error_type(
                 error.message, code=error.code, transaction_id=transaction_id, details=error.details
             ) from None
+
+    def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
+        """Send one request and yield responses, as the transport does."""
+        return self.transport.stream(path, request, self._pairs(path))
+
+    def _pairs(self, path: str) -> Pairs:
+        pairs: Pairs = getattr(self.metadata, _KINDS[path])
+        return pairs

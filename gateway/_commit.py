@@ -67,7 +67,7 @@ class Commit:
         Raises:
             CommitStatusError: nobody could tell; ask again.
         """
-        signed = self if self._signature else self.with_signature(self._client.sign(self.digest))
+        signed = self if self._signature else self.with_signature(await self._client.sign(self.digest))
         seconds = self._client.deadlines.commit_status if deadline is None else deadline
         address = self._client.transport.address
         raw = await self._client.call("CommitStatus", signed.bytes, seconds, CommitStatusError, self.transaction_id)

@@ -13,7 +13,7 @@ from ._commit import Commit, Status
 from ._messages import Invocation
 from ._retry import RetryPolicy
 from ._stages import Proposal, Transaction
-from ._submission import Ask, Flow, Propose, Send, Step, Submission, Wait
+from ._submission import Ask, Flow, Propose, Send, Sign, Step, Submission, Wait
 from ._watch import CommitWatch
 from .errors import CommitError, CommitStatusError, StatusCode
 
@@ -187,6 +187,8 @@ class _Submitting:
         match step:
             case Propose(organizations):
                 return await self.propose(organizations)
+            case Sign(transaction):
+                return await transaction.signed()
             case Send(transaction):
                 return await self.send(transaction)
             case Ask(commit, deadline):

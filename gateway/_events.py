@@ -11,8 +11,8 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from . import _retry
 from ._checkpoint import Checkpointer, Position
+from ._client import Client
 from ._retry import RetryPolicy
-from ._transport import Transport
 from .errors import StatusCode, StreamError, TransportError
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Source(Protocol[T]):
     async def start(self) -> Position:
         """Return the position that "from now on" means at this moment."""
 
-    def request(self, position: Position) -> tuple[str, bytes]:
+    async def request(self, position: Position) -> tuple[str, bytes]:
         """Return the method's path and the signed request for events from a position."""
 
     def seen(self, block: int, address: str) -> None:
@@ -53,7 +53,7 @@ class EventStream(Generic[T]):
     """
 
     _source: Source[T] = field(repr=False)
-    _transport: Transport = field(repr=False)
+    _client: Client = field(repr=False)
     _policy: RetryPolicy = field(repr=False)
     _position: Position
     _checkpointer: Checkpointer | None = field(default=None, repr=False)
@@ -117,9 +117,9 @@ class EventStream(Generic[T]):
 
     async def _receive(self) -> None:
         if self._responses is None:
-            path, request = self._source.request(self._position)
-            self._address = self._transport.address
-            self._responses = self._transport.stream(path, request)
+            path, request = await self._source.request(self._position)
+            self._address = self._client.transport.address
+            self._responses = self._client.stream(path, request)
             self._asked_at = time.monotonic()
         raw = await anext(self._responses, None)
         if raw is None:

@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from ._checkpoint import Position
 from ._checks import require_usable
-from ._client import Client, Deadlines
+from ._client import Client, Deadlines, Metadata
 from ._commit import Commit
 from ._events import EventStream
-from ._identity import Identity, Signer
+from ._identity import AsyncSigner, Identity, Signer
 from ._network import Network
 from ._requests import EventsRequest
 from ._retry import RetryPolicy
-from ._sources import BLOCKS, CHAINCODE_EVENTS, FILTERED_BLOCKS, ChaincodeEvent, Presigned
+from ._sources import BLOCKS, BLOCKS_AND_PRIVATE_DATA, CHAINCODE_EVENTS, FILTERED_BLOCKS, ChaincodeEvent
 from ._stages import Proposal, Transaction
 from ._transport import Endpoint, GrpcTransport, Transport
 from ._watch import CommitWatch
+from .digests import Digest, of_certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Gateway:
     identity: Identity
     _client: Client = field(repr=False)
     _policy: RetryPolicy = field(repr=False)
+    _owns_transport: bool = field(default=True, repr=False)
     _watches: dict[str, CommitWatch] = field(default_factory=dict, repr=False, compare=False)
 
     def network(self, channel: str) -> Network:
@@ -46,10 +47,14 @@ class Gateway:
         return self
 
     async def close(self) -> None:
-        """Give the connections back; calls and streams under way are cancelled."""
+        """Give the connections back; calls and streams under way are cancelled.
+
+        A transport that was given to `connect` stays as it is: other gateways may use it, and who made it closes it.
+        """
         for watch in self._watches.values():
             await watch.close()
-        await self._client.transport.close()
+        if self._owns_transport:
+            await self._client.transport.close()
 
     def new_proposal(self, raw: bytes) -> Proposal:
         """Return the proposal that Proposal.bytes described."""
@@ -75,21 +80,40 @@ class Gateway:
         """Return the commit with the signature of its digest."""
         return self.new_commit(raw).with_signature(signature)
 
+    def new_chaincode_events_request(self, raw: bytes) -> EventsRequest:
+        """Return the request for chaincode events that EventsRequest.bytes described."""
+        return self._request(CHAINCODE_EVENTS, raw)
+
+    def new_block_events_request(self, raw: bytes) -> EventsRequest:
+        """Return the request for blocks that EventsRequest.bytes described."""
+        return self._request(BLOCKS, raw)
+
+    def new_filtered_block_events_request(self, raw: bytes) -> EventsRequest:
+        """Return the request for filtered blocks that EventsRequest.bytes described."""
+        return self._request(FILTERED_BLOCKS, raw)
+
+    def new_block_and_private_data_events_request(self, raw: bytes) -> EventsRequest:
+        """Return the request for blocks with private data that EventsRequest.bytes described."""
+        return self._request(BLOCKS_AND_PRIVATE_DATA, raw)
+
     def new_signed_chaincode_events(self, raw: bytes, signature: bytes) -> EventStream[ChaincodeEvent]:
         """Return the events that EventsRequest.bytes asked for; where the stream breaks it raises."""
-        return self._presigned(CHAINCODE_EVENTS, raw, signature)
+        return self.new_chaincode_events_request(raw).with_signature(signature).events()
 
     def new_signed_block_events(self, raw: bytes, signature: bytes) -> EventStream[Any]:
         """Return the blocks that EventsRequest.bytes asked for; where the stream breaks it raises."""
-        return self._presigned(BLOCKS, raw, signature)
+        return self.new_block_events_request(raw).with_signature(signature).events()
 
     def new_signed_filtered_block_events(self, raw: bytes, signature: bytes) -> EventStream[Any]:
         """Return the filtered blocks that EventsRequest.bytes asked for; where the stream breaks it raises."""
-        return self._presigned(FILTERED_BLOCKS, raw, signature)
+        return self.new_filtered_block_events_request(raw).with_signature(signature).events()
 
-    def _presigned(self, path: str, raw: bytes, signature: bytes) -> EventStream[Any]:
-        sealed = EventsRequest.from_bytes(raw, path, self._client).sealed(signature)
-        return EventStream(Presigned(path, sealed), self._client.transport, self._policy, Position())
+    def new_signed_block_and_private_data_events(self, raw: bytes, signature: bytes) -> EventStream[Any]:
+        """Return the blocks with private data that EventsRequest.bytes asked for; a broken stream raises."""
+        return self.new_block_and_private_data_events_request(raw).with_signature(signature).events()
+
+    def _request(self, path: str, raw: bytes) -> EventsRequest:
+        return EventsRequest.from_bytes(raw, path, self._client, self._policy)
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -100,22 +124,27 @@ class Gateway:
         await self.close()
 
 
-def connect(
+def connect(  # noqa: PLR0913 a keyword for each thing that can be chosen
     endpoints: Sequence[Endpoint] | Transport,
     identity: Identity,
-    signer: Signer | None = None,
+    signer: Signer | AsyncSigner | None = None,
     *,
+    digest: Digest | None = None,
     deadlines: Deadlines | None = None,
+    metadata: Metadata | None = None,
     retry: RetryPolicy | None = None,
     check: bool = True,
 ) -> Gateway:
     """Return a gateway for one identity.
 
     Args:
-        endpoints: peers in the order of preference, or a transport of one's own.
+        endpoints: peers in the order of preference, or a transport, which several gateways may share.
         identity: who calls.
         signer: how that identity signs; None where every stage is signed elsewhere.
+        digest: what of a message is signed, one of `gateway.digests`; where None what the signer says, and without a
+            signer what Fabric checks signatures of this certificate over.
         deadlines: seconds per call, where the defaults do not fit.
+        metadata: headers for each kind of call.
         retry: what is retried and for how long, where the default does not fit.
         check: whether the identity is looked at first, unless the transport is one's own; without it the peers say what
             is wrong with it.
@@ -127,5 +156,8 @@ def connect(
     transport: Transport = GrpcTransport(endpoints) if isinstance(endpoints, Sequence) else endpoints
     if check and isinstance(transport, GrpcTransport):
         require_usable(identity, signer, dt.datetime.now(dt.UTC))
-    client = Client(transport, identity, signer, deadlines or Deadlines(), identity.creator)
-    return Gateway(identity, client, retry or RetryPolicy())
+    hashing = digest or (of_certificate(identity.certificate) if signer is None else signer.digest)
+    client = Client(
+        transport, identity, signer, deadlines or Deadlines(), identity.creator, hashing, metadata or Metadata()
+    )
+    return Gateway(identity, client, retry or RetryPolicy(), transport is not endpoints)

@@ -1,12 +1,13 @@
 """Who signs, and how."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from .encoding import serialized_identity, sha256
+from . import digests
+from .encoding import serialized_identity
 from .signatures import digest_signer
 
 _CURVES = ("secp256r1", "secp384r1")
@@ -25,16 +26,12 @@ class Identity:
         return serialized_identity(self.msp_id, self.certificate)
 
 
-def no_hash(message: bytes) -> bytes:
-    """Return the message itself, which is what Ed25519 signs."""
-    return message
-
-
 @dataclass(frozen=True, slots=True)
 class Signer:
     """Signs digests, and knows how to make them.
 
-    A key kept elsewhere needs only `Signer(sign=function)`; ECDSA signatures are DER with the low s.
+    A key kept elsewhere needs only `Signer(sign=function)`; ECDSA signatures are DER with the low s, which
+    `signatures.low_s` and `signatures.from_raw` make of what other programs return.
 
     Attributes:
         sign: digest → signature.
@@ -44,7 +41,7 @@ class Signer:
     """
 
     sign: Callable[[bytes], bytes]
-    digest: Callable[[bytes], bytes] = sha256
+    digest: Callable[[bytes], bytes] = digests.sha256
     public_key: bytes | None = None
 
     @classmethod
@@ -62,7 +59,16 @@ class Signer:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         if isinstance(key, ed25519.Ed25519PrivateKey):
-            return cls(sign=key.sign, digest=no_hash, public_key=public)
+            return cls(sign=key.sign, digest=digests.none, public_key=public)
         if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
             return cls(sign=digest_signer(key), public_key=public)
         raise ValueError("the private key is neither ECDSA P-256, ECDSA P-384 nor Ed25519")
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncSigner:
+    """Signs digests without holding up the program: `sign` is awaited. Everything else is as in Signer."""
+
+    sign: Callable[[bytes], Awaitable[bytes]]
+    digest: Callable[[bytes], bytes] = digests.sha256
+    public_key: bytes | None = None

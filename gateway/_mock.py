@@ -15,7 +15,8 @@ from fabric_protos.peer import chaincode_event_pb2, events_pb2
 from . import _mock_messages
 from ._codes import ValidationCode
 from ._mock_messages import MockCall
-from ._sources import CHAINCODE_EVENTS, FILTERED_BLOCKS
+from ._sources import BLOCKS_AND_PRIVATE_DATA, CHAINCODE_EVENTS, FILTERED_BLOCKS
+from ._transport import Pairs
 from .errors import ErrorDetail, StatusCode, TransportError
 
 _FILTER = common_pb2.BlockMetadataIndex.TRANSACTIONS_FILTER
@@ -88,8 +89,9 @@ class MockTransport:
             self._cuts += 1
             self._grown.notify_all()
 
-    async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
+    async def unary(self, path: str, request: bytes, deadline: float, metadata: Pairs = ()) -> bytes:
         """See Transport."""
+        del metadata  # Fabric reads none of it
         method = path.rpartition("/")[2]
         failure, after = self._failures[method].popleft() if self._failures[method] else (None, False)
         if failure is not None and not after:
@@ -103,8 +105,9 @@ class MockTransport:
             raise failure
         return response
 
-    async def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
+    async def stream(self, path: str, request: bytes, metadata: Pairs = ()) -> AsyncIterator[bytes]:
         """See Transport."""
+        del metadata
         failures = self._failures[path.rpartition("/")[2]]
         if failures:
             raise failures.popleft()[0]
@@ -201,6 +204,8 @@ class MockTransport:
             if path == FILTERED_BLOCKS:
                 filtered = _mock_messages.filter_block(ledger.name, block)
                 yield events_pb2.DeliverResponse(filtered_block=filtered).SerializeToString()
+            elif path == BLOCKS_AND_PRIVATE_DATA:
+                yield events_pb2.DeliverResponse(block_and_private_data={"block": block}).SerializeToString()
             else:
                 yield events_pb2.DeliverResponse(block=block).SerializeToString()
 

@@ -9,7 +9,7 @@ from ._contract import Contract
 from ._events import EventStream, Source, first_position
 from ._requests import EventsRequest
 from ._retry import RetryPolicy
-from ._sources import BLOCKS, FILTERED_BLOCKS, Blocks, ChaincodeEvent, ChaincodeEvents
+from ._sources import BLOCKS, BLOCKS_AND_PRIVATE_DATA, FILTERED_BLOCKS, Blocks, ChaincodeEvent, ChaincodeEvents
 from ._watch import CommitWatch
 
 
@@ -60,22 +60,47 @@ class Network:
         """
         return self._stream(Blocks(self._client, self.channel, FILTERED_BLOCKS), start_block, checkpoint)
 
+    def block_and_private_data_events(
+        self, *, start_block: int | None = None, checkpoint: Checkpointer | None = None
+    ) -> EventStream[Any]:
+        """Return blocks with what they wrote to private collections, as far as the peer holds it and may show it.
+
+        Each is a protos.BlockAndPrivateData; its map names transactions by their place in the block. Peers show a
+        collection to clients of its member organisations.
+
+        Raises:
+            ValueError: the start block is negative.
+        """
+        return self._stream(Blocks(self._client, self.channel, BLOCKS_AND_PRIVATE_DATA), start_block, checkpoint)
+
     def chaincode_events_request(
         self, chaincode: str, *, start_block: int | None = None, checkpoint: Checkpointer | None = None
     ) -> EventsRequest:
         """Return the request for chaincode events, to be signed elsewhere."""
         source = ChaincodeEvents(self._client, self.channel, chaincode)
-        return EventsRequest.chaincode(source, first_position(start_block, checkpoint))
+        return EventsRequest.chaincode(source, first_position(start_block, checkpoint), self._policy)
 
     def block_events_request(
-        self, *, start_block: int | None = None, checkpoint: Checkpointer | None = None, filtered: bool = False
+        self,
+        *,
+        start_block: int | None = None,
+        checkpoint: Checkpointer | None = None,
+        filtered: bool = False,
+        private_data: bool = False,
     ) -> EventsRequest:
-        """Return the request for blocks, whole or filtered, to be signed elsewhere."""
-        source = Blocks(self._client, self.channel, FILTERED_BLOCKS if filtered else BLOCKS)
-        return EventsRequest.blocks(source, first_position(start_block, checkpoint))
+        """Return the request for blocks, whole or filtered or with their private data, to be signed elsewhere.
+
+        Raises:
+            ValueError: filtered blocks with private data, or a negative start block.
+        """
+        if filtered and private_data:
+            raise ValueError("filtered blocks carry no private data: ask for one of both")
+        path = FILTERED_BLOCKS if filtered else BLOCKS_AND_PRIVATE_DATA if private_data else BLOCKS
+        source = Blocks(self._client, self.channel, path)
+        return EventsRequest.blocks(source, first_position(start_block, checkpoint), self._policy)
 
     def _stream(
         self, source: Source[Any], start_block: int | None, checkpoint: Checkpointer | None
     ) -> EventStream[Any]:
         position = first_position(start_block, checkpoint)
-        return EventStream(source, self._client.transport, self._policy, position, checkpoint)
+        return EventStream(source, self._client, self._policy, position, checkpoint)

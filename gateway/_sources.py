@@ -1,6 +1,7 @@
-"""The three kinds of events: of a chaincode, whole blocks, filtered blocks."""
+"""The kinds of events: of a chaincode, whole blocks, filtered blocks, blocks with their private data."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from .errors import GatewayError, StatusCode, TransportError
 CHAINCODE_EVENTS = "/gateway.Gateway/ChaincodeEvents"
 BLOCKS = "/protos.Deliver/Deliver"
 FILTERED_BLOCKS = "/protos.Deliver/DeliverFiltered"
+BLOCKS_AND_PRIVATE_DATA = "/protos.Deliver/DeliverWithPrivateData"
 
 # What a peer's Deliver answers instead of a block (common.Status), in the terms of every other call.
 _DELIVER_STATUS = {
@@ -67,10 +69,10 @@ class ChaincodeEvents:
         """See Source."""
         self.client.horizon.see(self.channel, block, address)
 
-    def request(self, position: Position) -> tuple[str, bytes]:
+    async def request(self, position: Position) -> tuple[str, bytes]:
         """See Source."""
         unsigned = self.unsigned(position)
-        return CHAINCODE_EVENTS, seal_events(unsigned, self.client.sign(self.client.digest(unsigned)))
+        return CHAINCODE_EVENTS, seal_events(unsigned, await self.client.sign(self.client.digest(unsigned)))
 
     def unsigned(self, position: Position) -> bytes:
         """Return what is to be signed."""
@@ -85,7 +87,7 @@ class ChaincodeEvents:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Blocks of one channel, whole (common.Block) or filtered (protos.FilteredBlock)."""
+    """Blocks of one channel: common.Block, protos.FilteredBlock or protos.BlockAndPrivateData, as the path says."""
 
     client: Client
     channel: str
@@ -100,10 +102,10 @@ class Blocks:
         """See Source."""
         self.client.horizon.see(self.channel, block, address)
 
-    def request(self, position: Position) -> tuple[str, bytes]:
+    async def request(self, position: Position) -> tuple[str, bytes]:
         """See Source."""
         unsigned = self.unsigned(position)
-        return self.path, seal_blocks(unsigned, self.client.sign(self.client.digest(unsigned)))
+        return self.path, seal_blocks(unsigned, await self.client.sign(self.client.digest(unsigned)))
 
     def unsigned(self, position: Position) -> bytes:
         """Return what is to be signed."""
@@ -118,10 +120,15 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class Presigned:
-    """A request signed elsewhere; nobody can sign another one, and so its stream raises where it breaks."""
+    """A request as it stands, signed elsewhere or here; its stream raises where it breaks.
+
+    Attributes:
+        path: the method that takes it.
+        sealed: returns the signed request.
+    """
 
     path: str
-    raw: bytes
+    sealed: Callable[[], Awaitable[bytes]]
     resumable: bool = False
 
     async def start(self) -> Position:
@@ -131,10 +138,10 @@ class Presigned:
     def seen(self, block: int, address: str) -> None:
         """See Source."""
 
-    def request(self, position: Position) -> tuple[str, bytes]:
+    async def request(self, position: Position) -> tuple[str, bytes]:
         """See Source."""
         del position  # it is in the request
-        return self.path, self.raw
+        return self.path, await self.sealed()
 
     def read(self, raw: bytes) -> list[tuple[Any, Position]]:
         """See Source."""
@@ -171,6 +178,9 @@ def read_blocks(raw: bytes) -> list[tuple[Any, Position]]:
         return [(response.block, Position(response.block.header.number + 1))]
     if kind == "filtered_block":
         return [(response.filtered_block, Position(response.filtered_block.number + 1))]
+    if kind == "block_and_private_data":
+        pair = response.block_and_private_data
+        return [(pair, Position(pair.block.header.number + 1))]
     name = common_pb2.Status.Name(response.status)
     code = _DELIVER_STATUS.get(response.status, StatusCode.UNAVAILABLE)
     raise TransportError(code, f"the peer answered {name} instead of blocks")
@@ -180,8 +190,8 @@ async def _next_block(client: Client, channel: str, path: str) -> Position:
     """Return the position behind the newest block."""
     transport = client.transport
     payload = _messages.deliver_payload(channel, client.creator, transport.tls_certificate_hash, None, newest_only=True)
-    request = seal_blocks(payload, client.sign(client.digest(payload)))
-    async for raw in transport.stream(path, request):
+    request = seal_blocks(payload, await client.sign(client.digest(payload)))
+    async for raw in client.stream(path, request):
         ((_, position),) = read_blocks(raw)
         return position
     raise TransportError(StatusCode.UNAVAILABLE, "the peer did not tell its newest block")
@@ -197,9 +207,9 @@ async def require_horizon(client: Client, channel: str, deadline: float, error_t
     block = client.horizon.lacking(channel, address)
     if block is None or client.signer is None:
         return
-    path, request = Blocks(client, channel, FILTERED_BLOCKS).request(Position(block))
+    path, request = await Blocks(client, channel, FILTERED_BLOCKS).request(Position(block))
     try:
-        stream: Any = client.transport.stream(path, request)
+        stream: Any = client.stream(path, request)
         async with asyncio.timeout(deadline), aclosing(stream) as responses:
             read_blocks(await anext(responses))
     except (TransportError, TimeoutError, StopAsyncIteration) as error:

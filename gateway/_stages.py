@@ -63,7 +63,7 @@ class Transaction:
         request = gateway_pb2.SubmitRequest(
             transaction_id=self.transaction_id,
             channel_id=self._channel,
-            prepared_transaction=self._envelope(self._signature or self._client.sign(self.digest)),
+            prepared_transaction=self._envelope(self._signature or await self._client.sign(self.digest)),
         )
         seconds = self._client.deadlines.submit if deadline is None else deadline
         await self._client.call("Submit", request.SerializeToString(), seconds, SubmitError, self.transaction_id)
@@ -74,9 +74,9 @@ class Transaction:
         request = _messages.commit_status_request(self._channel, self.transaction_id, self._client.creator)
         return Commit(self.transaction_id, self.result, request, self._client)
 
-    def signed(self) -> "Transaction":
+    async def signed(self) -> "Transaction":
         """Return the stage with its signature; a retry must send this one, since no two ECDSA signatures are equal."""
-        return self if self._signature else self.with_signature(self._client.sign(self.digest))
+        return self if self._signature else self.with_signature(await self._client.sign(self.digest))
 
     def with_signature(self, signature: Octets) -> "Transaction":
         """Return the stage with a signature of its digest."""
@@ -128,9 +128,9 @@ class Proposal:
         )
         return message.SerializeToString()  # type: ignore[no-any-return]
 
-    def evidence(self) -> tuple[Octets, Octets]:
+    async def evidence(self) -> tuple[Octets, Octets]:
         """Return what endorsers see, a peer.Proposal, and the caller's signature of it: proof of who asked for what."""
-        return self._proposal, self._signature or self._client.sign(self.digest)
+        return self._proposal, self._signature or await self._client.sign(self.digest)
 
     async def evaluate(self, *, deadline: float | None = None) -> Octets:
         """Run the function on one peer and return its result; the ledger stays as it is.
@@ -144,7 +144,7 @@ class Proposal:
         request = gateway_pb2.EvaluateRequest(
             transaction_id=self.transaction_id,
             channel_id=self._channel,
-            proposed_transaction=self._signed_proposal(self._signature or self._client.sign(self.digest)),
+            proposed_transaction=self._signed_proposal(self._signature or await self._client.sign(self.digest)),
             target_organizations=self._organizations,
         )
         seconds = self._client.deadlines.evaluate if deadline is None else deadline
@@ -166,7 +166,7 @@ class Proposal:
         request = gateway_pb2.EndorseRequest(
             transaction_id=self.transaction_id,
             channel_id=self._channel,
-            proposed_transaction=self._signed_proposal(self._signature or self._client.sign(self.digest)),
+            proposed_transaction=self._signed_proposal(self._signature or await self._client.sign(self.digest)),
             endorsing_organizations=self._organizations,
         )
         seconds = self._client.deadlines.endorse if deadline is None else deadline

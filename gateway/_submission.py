@@ -27,6 +27,13 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """Sign a transaction; whatever is sent of it later is these bytes."""
+
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Submit a signed transaction."""
 
@@ -48,7 +55,7 @@ class Wait:
     seconds: float
 
 
-Step = Propose | Send | Ask | Wait
+Step = Propose | Sign | Send | Ask | Wait
 Flow = Generator[Step, Any, Any]
 
 
@@ -86,7 +93,7 @@ class Submission:
 
     def sent(self) -> Flow:
         """Have a proposal endorsed and ordered; returns the commit."""
-        transaction = (yield from self.proposed()).signed()
+        transaction = yield Sign((yield from self.proposed()))
         status = yield from self._ordered(transaction, self.clock())
         if status is not None and _retry.after_commit(status.code) is Verdict.STOP:
             raise CommitError(status.transaction_id, status.code, status.block_number)
@@ -95,7 +102,7 @@ class Submission:
     def committed(self) -> Flow:
         """Submit until the transaction is committed; returns the commit and its status."""
         while True:
-            transaction = (yield from self.proposed()).signed()
+            transaction = yield Sign((yield from self.proposed()))
             status = yield from self._settled(transaction)
             verdict = _retry.after_commit(status.code, asked_before=True)
             if verdict is Verdict.DONE:

@@ -6,7 +6,8 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import grpc
 import grpc.aio
@@ -40,6 +41,8 @@ _CHANNEL_OPTIONS = [
 _DIAGNOSIS_SECONDS = 2.0  # a peer that hangs is not waited for twice
 _DETAILS = "grpc-status-details-bin"
 _READY = grpc.ChannelConnectivity.READY
+Pairs = tuple[tuple[str, str | bytes], ...]
+"""What a call carries in its headers."""
 _FAILED = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
 
 
@@ -100,10 +103,10 @@ class Transport(Protocol):
             ConnectError: none did within `deadline` seconds.
         """
 
-    async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
+    async def unary(self, path: str, request: bytes, deadline: float, metadata: Pairs = ()) -> bytes:
         """Call "/package.Service/Method" and return the response; `deadline` in seconds."""
 
-    def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
+    def stream(self, path: str, request: bytes, metadata: Pairs = ()) -> AsyncIterator[bytes]:
         """Send one request and yield responses until the other side ends or breaks the stream."""
 
     def pass_over(self, address: str, reason: str) -> None:
@@ -115,6 +118,8 @@ class Transport(Protocol):
 
 class GrpcTransport:
     """gRPC to the first of several peers that answers; one that is dead is left, and used again once it is back.
+
+    Several gateways may share it: `async with GrpcTransport(endpoints) as transport: …` closes it behind all of them.
 
     Args:
         endpoints: peers of one organisation, which believes each of them, in the order of preference.
@@ -148,11 +153,11 @@ class GrpcTransport:
         said = "; ".join(f"{link.endpoint.address}: {cause}" for link, cause in zip(self._links, causes, strict=True))
         raise ConnectError(f"no peer answered within {deadline:g} s: {said}", code=StatusCode.UNAVAILABLE)
 
-    async def unary(self, path: str, request: bytes, deadline: float) -> bytes:
+    async def unary(self, path: str, request: bytes, deadline: float, metadata: Pairs = ()) -> bytes:
         """See Transport; the call itself is never repeated, the next one goes elsewhere."""
         index = self._choice.current
         link = self._links[index]
-        call = link.method(path, streaming=False)(request, timeout=deadline)
+        call = link.method(path, streaming=False)(request, timeout=deadline, metadata=metadata)
         try:
             with link.carrying(call):
                 response: bytes = await call
@@ -162,11 +167,11 @@ class GrpcTransport:
         self._choice.answered(index)
         return response
 
-    async def stream(self, path: str, request: bytes) -> AsyncIterator[bytes]:
+    async def stream(self, path: str, request: bytes, metadata: Pairs = ()) -> AsyncIterator[bytes]:
         """See Transport."""
         index = self._choice.current
         link = self._links[index]
-        call = link.method(path, streaming=True)()
+        call = link.method(path, streaming=True)(metadata=metadata)
         try:
             with link.carrying(call, stream=True):
                 # A call that failed already cannot be written to; its status comes below.
@@ -195,6 +200,14 @@ class GrpcTransport:
         await self._choice.close()
         for link in self._links:
             await link.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     def _look_after(self, index: int, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.UNAVAILABLE and not self._links[index].is_ready:

@@ -73,7 +73,7 @@ class CommitWatch:
 
     async def _run(self) -> None:
         source = Blocks(self._client, self._channel, FILTERED_BLOCKS)
-        stream: EventStream[Any] = EventStream(source, self._client.transport, _NEVER_RESUME, Position())
+        stream: EventStream[Any] = EventStream(source, self._client, _NEVER_RESUME, Position())
         try:
             async with aclosing(stream):
                 await stream.open()

@@ -23,9 +23,9 @@ def parse(message_type: Any, raw: bytes) -> Any:
         raise ValueError(f"the bytes are no {message_type.DESCRIPTOR.full_name}") from error
 
 
-def sha256(data: bytes) -> bytes:
-    """Return the SHA-256 digest."""
-    return hashlib.sha256(data).digest()
+def sha256(message: bytes) -> bytes:
+    """Return the SHA-256 digest (32 bytes)."""
+    return hashlib.sha256(message).digest()
 
 
 def transaction_id(nonce: bytes, creator: bytes) -> str:

@@ -19,7 +19,7 @@ ORDERS: Final = {
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _SHA256 = ec.ECDSA(hashes.SHA256())
-_PREHASHED = ec.ECDSA(utils.Prehashed(hashes.SHA256()))
+_PREHASHED = {hash_.digest_size: ec.ECDSA(utils.Prehashed(hash_)) for hash_ in (hashes.SHA256(), hashes.SHA384())}
 _SEQUENCE, _INTEGER, _LONG_FORM = 0x30, 0x02, 0x80
 
 
@@ -45,6 +45,22 @@ def low_s(signature: bytes, curve: str) -> bytes:
     return signature if s <= ORDERS[curve] // 2 else utils.encode_dss_signature(r, ORDERS[curve] - s)
 
 
+def from_raw(signature: bytes, curve: str) -> bytes:
+    """Return r followed by s, both of the same length, as PKCS#11, JWS and WebCrypto write them, in DER with the low s.
+
+    Raises:
+        KeyError: the curve is none of ORDERS.
+        SignatureError: the bytes are not two numbers of the curve's size.
+    """
+    size = (ORDERS[curve].bit_length() + 7) // 8
+    if len(signature) != 2 * size:
+        raise SignatureError(f"r and s of {curve} have {2 * size} bytes together, not {len(signature)}")
+    r, s = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+    if not (0 < r < ORDERS[curve] and 0 < s < ORDERS[curve]):
+        raise SignatureError("r or s is zero, or not below the curve's order")
+    return low_s(utils.encode_dss_signature(r, s), curve)
+
+
 def has_low_s(signature: bytes, curve: str) -> bool:
     """Say whether an ECDSA signature has the lower s; SignatureError if it is none that Fabric can read."""
     return read(signature)[1] <= ORDERS[curve] // 2
@@ -58,8 +74,8 @@ def sign(key: PrivateKey, message: bytes) -> bytes:
 
 
 def digest_signer(key: ec.EllipticCurvePrivateKey) -> Callable[[bytes], bytes]:
-    """Return the function that signs a SHA-256 digest."""
-    return lambda digest: low_s(key.sign(digest, _PREHASHED), key.curve.name)
+    """Return the function that signs a digest of 32 or 48 bytes."""
+    return lambda digest: low_s(key.sign(digest, _PREHASHED[len(digest)]), key.curve.name)
 
 
 def verify(key: object, signature: bytes, message: bytes) -> None:

@@ -116,7 +116,7 @@ class Ledger:
     async def refused(self, function: str, **arguments: Any) -> tuple[LedgerError | None, dict[str, str]]:
         """Ask for endorsement only; return the refusal, None if there was none, and the signed payload as evidence."""
         proposal = self._contract.proposal(function, canonical_json(arguments))
-        payload, signature = proposal.evidence()
+        payload, signature = await proposal.evidence()
         encoded = (base64.b64encode(part).decode() for part in (payload, signature))
         evidence = dict(zip(("proposal", "signature"), encoded, strict=True))
         try:

@@ -81,7 +81,7 @@ class EndorserService(peer_pb2_grpc.EndorserServicer):  # type: ignore[misc]
 
 
 class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
-    """protos.Deliver; blocks with private data are not provided."""
+    """protos.Deliver."""
 
     def __init__(self, committer: Committer, window_s: float) -> None:
         self._committer = committer
@@ -107,11 +107,17 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
         async for response in self._filtered.serve(requests, respond, _status):
             yield response
 
-    async def DeliverWithPrivateData(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """Refuse."""
-        del requests
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "devnet does not provide private data")
-        yield
+    async def DeliverWithPrivateData(  # noqa: N802
+        self, requests: AsyncIterator[Any], context: Any
+    ) -> AsyncIterator[Any]:
+        """Stream blocks with their private data, of which devnet's peers hold none."""
+        del context
+
+        def respond(block: Any) -> Any:
+            return p.events.DeliverResponse(block_and_private_data=p.events.BlockAndPrivateData(block=block))
+
+        async for response in self._full.serve(requests, respond, _status):
+            yield response
 
 
 class Peer:

@@ -145,6 +145,19 @@ async def test_block_events_begin_at_genesis_and_have_no_gap(ledger: Ledger, key
     assert numbers == list(range(last + 1))
 
 
+async def test_blocks_with_private_data_are_the_same_blocks(ledger: Ledger, key: str):
+    async with ledger.gateway() as gateway, asyncio.timeout(STREAM_S):
+        network = gateway.network(ledger.consortium.channel)
+        last = (await emit(ledger.contract_of(gateway), key, range(2)))[-1]
+        async with network.block_events(start_block=last - 1) as blocks:
+            expected = [await anext(blocks) for _ in range(2)]
+        async with network.block_and_private_data_events(start_block=last - 1) as pairs:
+            assert [pair.block for pair in [await anext(pairs) for _ in range(2)]] == expected
+        request = network.block_events_request(start_block=last, private_data=True)
+        async with gateway.new_block_and_private_data_events_request(request.bytes).events() as pairs:
+            assert (await anext(pairs)).block == expected[-1]
+
+
 async def test_filtered_blocks_tell_id_type_and_code_and_no_content(ledger: Ledger, key: str):
     async with ledger.gateway() as gateway:
         last = (await emit(ledger.contract_of(gateway), key, range(1)))[0]

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway import Contract, ValidationCode
+from gateway import Contract, FileCheckpointer, ValidationCode
 from tests.contract.harness.blocks import blocks_up_to, transactions
 from tests.contract.harness.ledger import Ledger
 from tests.contract.harness.official import OfficialClient, install
@@ -96,6 +97,38 @@ async def test_the_official_client_receives_blocks_and_filtered_blocks(ledger: L
         {"number": block.header.number, "transactions": [[t.transaction_id, t.code] for t in transactions(block)]}
         for block in blocks
     ]
+
+
+async def test_both_clients_go_on_from_one_checkpoint_file(
+    ledger: Ledger, official: Run, contract: Contract, key: str, tmp_path: Path
+):
+    path = tmp_path / "checkpoint"
+    for number in range(4):
+        await contract.submit("PutWithEvent", key, "value", key, str(number))
+
+    async def ours(count: int) -> list[str]:
+        async with ledger.gateway() as gateway:
+            network = gateway.network(ledger.consortium.channel)
+            stream = network.chaincode_events(
+                ledger.consortium.chaincode.name, start_block=0, checkpoint=FileCheckpointer(path)
+            )
+            heard = []
+            async with stream:
+                while len(heard) < count:
+                    event = await anext(stream)
+                    heard += [event.payload.decode()] if event.name == key else []
+                await stream.done()
+        return heard
+
+    def theirs(count: int) -> list[str]:
+        return [event["payload"] for event in official("eventsOfFile", str(path), key, str(count))]
+
+    assert (await ours(1), theirs(1), await ours(1), theirs(1)) == (["0"], ["1"], ["2"], ["3"])
+
+
+def test_the_official_client_receives_blocks_with_private_data(official: Run, key: str):
+    last = official("status", "Put", key, "value")["block"]
+    assert official("blocksAndPrivateData", str(last - 1), "2") == [last - 1, last]
 
 
 def test_the_regulators_official_client_reads_and_cannot_write(ledger: Ledger, official: Run, key: str):

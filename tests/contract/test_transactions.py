@@ -15,7 +15,7 @@ from tests.contract.harness.wire import Endorsed, Proposed, flipped, high_s
 
 
 async def test_the_same_envelope_sent_twice_has_exactly_one_effect(contract: Contract, key: str):
-    transaction = (await endorse(contract, "Increment", key)).signed()
+    transaction = await (await endorse(contract, "Increment", key)).signed()
     commit = await transaction.submit()
     again = asyncio.create_task(transaction.submit())
     assert (await commit.status()).code is ValidationCode.VALID

@@ -182,7 +182,7 @@ class Attempt:
 
     async def report_lie(self, liar: str, lie: bytes) -> None:
         """Let an honest node bring a ProposeAggregate that the liar signed and endorsers refuse."""
-        proposal, signature = self.federation.contracts[liar, "node"].proposal("ProposeAggregate", lie).evidence()
+        proposal, signature = await self.federation.contracts[liar, "node"].proposal("ProposeAggregate", lie).evidence()
         evidence = {
             name: base64.b64encode(raw).decode() for name, raw in (("proposal", proposal), ("signature", signature))
         }

@@ -90,6 +90,20 @@ const commands = {
     }));
   },
 
+  blocksAndPrivateData: async (startBlock, count) => {
+    const pairs = await network.getBlockAndPrivateDataEvents({ startBlock: BigInt(startBlock) });
+    return take(pairs, Number(count), (pair) => Number(pair.getBlock().getHeader().getNumber()));
+  },
+
+  // Reads a checkpoint file, and hears the events behind it; each is recorded in it.
+  eventsOfFile: async (path, name, count) => {
+    const checkpoint = await checkpointers.file(path);
+    const events = await network.getChaincodeEvents(settings.chaincode, { checkpoint, startBlock: 0n });
+    const found = await take(events, Number(count), (event) => (event.eventName === name ? event : undefined));
+    await checkpoint.checkpointChaincodeEvent(found.at(-1));
+    return found.map(describe);
+  },
+
   filteredBlocks: async (startBlock, count) => {
     const blocks = await network.getFilteredBlockEvents({ startBlock: BigInt(startBlock) });
     return take(blocks, Number(count), (block) => ({

@@ -28,7 +28,7 @@ asyncio.run(main())
 """
 
 
-@given(number=st.integers(0, 2**64 - 1), transaction_id=st.none() | st.text(min_size=1))
+@given(number=st.integers(1, 2**64 - 1), transaction_id=st.none() | st.text(min_size=1))
 def test_a_position_survives_the_file(number, transaction_id):
     position = Position(number, transaction_id)
     assert position == _decode(json.loads(_encode(position)))
@@ -42,11 +42,34 @@ async def test_a_new_file_holds_nothing_and_the_next_reader_finds_the_position(t
     assert Position(7, "tx") == checkpointer.position == FileCheckpointer(path).position
 
 
-def test_the_files_of_the_official_clients_are_read(tmp_path):
-    for text in ('{"blockNumber":12,"transactionId":"tx"}', '{"blockNumber":"12","transactionId":"tx"}'):
+@pytest.mark.parametrize(
+    ("position", "go", "node", "java"),
+    [
+        (Position(), '{"blockNumber":0,"transactionId":""}', "{}", "{}"),
+        (Position(12), '{"blockNumber":12,"transactionId":""}', '{"blockNumber":"12"}', '{"blockNumber":12}'),
+        (
+            Position(12, "tx"),
+            '{"blockNumber":12,"transactionId":"tx"}',
+            '{"blockNumber":"12","transactionId":"tx"}',
+            '{"blockNumber":12,"transactionId":"tx"}',
+        ),
+        (
+            Position(0, "tx"),
+            '{"blockNumber":0,"transactionId":"tx"}',
+            '{"blockNumber":"0","transactionId":"tx"}',
+            '{"blockNumber":0,"transactionId":"tx"}',
+        ),
+    ],
+)
+def test_whatever_an_official_client_writes_is_read_and_what_is_written_is_what_the_java_client_writes(
+    tmp_path, position, go, node, java
+):
+    """Java's form is the one that all of them read: no null, no empty transaction, the number as a number."""
+    for text in (go, node, java):
         path = tmp_path / "checkpoint"
         path.write_text(text)
-        assert Position(12, "tx") == FileCheckpointer(path).position
+        assert position == FileCheckpointer(path).position
+    assert json.loads(java) == json.loads(_encode(position))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +79,10 @@ def test_the_files_of_the_official_clients_are_read(tmp_path):
         "{",
         "[]",
         "7",
-        '{"blockNumber":1}',
+        '{"transactionId":"tx"}',
+        '{"blockNumber":true,"transactionId":""}',
+        '{"blockNumber":1.5,"transactionId":""}',
+        '{"blockNumber":1,"transactionId":"","more":1}',
         '{"blockNumber":-1,"transactionId":""}',
         '{"blockNumber":"x","transactionId":""}',
         '{"blockNumber":1,"transactionId":5}',

@@ -101,7 +101,7 @@ async def test_a_peer_that_falls_silent_is_left_and_its_streams_go_on_at_the_nex
         line = Line(first)
         transport = GrpcTransport([endpoint(await line.open()), endpoint(second)], NEVER_BACK)
         with logged(caplog) as said:
-            async with connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
+            async with transport, connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
                 network = gateway.network("channel")
                 async with network.chaincode_events("basic") as events:
                     await network.contract("basic").submit("Put")
@@ -127,7 +127,7 @@ async def test_a_slow_call_is_no_reason_to_leave_a_peer_that_answers(peer, tls, 
     other = Peer()
     async with two(peer, other, tls) as ((_, first), (_, second)):
         transport = GrpcTransport([endpoint(first), endpoint(second)], Failover(probe=PATIENCE))
-        async with connect(transport, identity, Signer.from_pem(key)) as gateway:
+        async with transport, connect(transport, identity, Signer.from_pem(key)) as gateway:
             peer.fail("Evaluate", 5.0)
             with pytest.raises(EvaluateError) as caught:
                 await (
@@ -146,7 +146,7 @@ async def test_a_peer_that_is_back_is_used_again_and_streams_come_along(peer, tl
     async with two(peer, peer, tls) as ((server, first), (_, second)):
         transport = GrpcTransport([endpoint(first), endpoint(second)], HASTY)
         with logged(caplog) as said:
-            async with connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
+            async with transport, connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
                 network = gateway.network("channel")
                 async with network.chaincode_events("basic", start_block=0) as events:
                     await server.stop(None)
@@ -178,7 +178,7 @@ async def test_a_submit_whose_peer_dies_before_it_answers_is_asked_for_at_the_ot
     peer = Dying()
     async with two(peer, peer, tls) as ((server, first), (_, second)):
         transport = GrpcTransport([endpoint(first), endpoint(second)], NEVER_BACK)
-        async with connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
+        async with transport, connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
             submitted = asyncio.create_task(gateway.network("channel").contract("basic").submit("Put"))
             await asyncio.wait_for(dying.wait(), PATIENCE)
             await server.stop(None)
@@ -192,7 +192,7 @@ async def test_the_next_peer_is_not_asked_before_it_has_the_block_that_the_first
     leading, behind = Peer(), Peer()
     async with two(leading, behind, tls) as ((server, first), (_, second)):
         transport = GrpcTransport([endpoint(first), endpoint(second)], NEVER_BACK)
-        async with connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
+        async with transport, connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
             contract = gateway.network("channel").contract("basic")
             await contract.submit("Put")
             await server.stop(None)
@@ -210,7 +210,7 @@ async def test_a_peer_that_lacks_what_was_seen_is_passed_over(tls, endpoint, use
     leading, behind = Peer(), Peer()
     async with two(leading, behind, tls) as ((server, first), (_, second)):
         transport = GrpcTransport([endpoint(first), endpoint(second)], NEVER_BACK)
-        async with connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
+        async with transport, connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
             contract = gateway.network("channel").contract("basic")
             await contract.submit("Put")
             await server.stop(None)
@@ -229,7 +229,7 @@ async def test_of_three_peers_the_first_that_is_up_is_used(peer, tls, endpoint, 
     identity, key = user
     servers = [await serve(peer, tls.server_credentials()) for _ in range(3)]
     transport = GrpcTransport([endpoint(port) for _, port in servers], NEVER_BACK)
-    async with connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
+    async with transport, connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
         contract = gateway.network("channel").contract("basic")
         for server, _ in servers[:2]:
             assert await contract.evaluate("Get") == b"Get"

@@ -1,14 +1,17 @@
 """Signatures that peers accept, and keys that are refused."""
 
+import asyncio
+import hashlib
+
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, utils
 from hypothesis import given
 from hypothesis import strategies as st
 from wire_keys import certificate, key_pem
 from wire_peer import ORDERS, verify
 
-from gateway import Endpoint, Identity, Signer, connect
+from gateway import AsyncSigner, Endpoint, Identity, Signer, connect, signatures
 
 KEYS = {
     "P-256": ec.generate_private_key(ec.SECP256R1()),
@@ -43,6 +46,56 @@ async def test_every_kind_of_key_submits(server, tls, peer, name):
     async with connect([endpoint], IDENTITIES[name], Signer.from_pem(key_pem(KEYS[name]))) as gateway:
         assert await gateway.network("channel").contract("basic").submit("Put") == b"Put"
     assert IDENTITIES[name].certificate == peer.calls[0].creator.id_bytes
+
+
+@pytest.mark.parametrize("name", ["P-256", "P-384"])
+@given(message=st.binary(max_size=100))
+def test_r_followed_by_s_becomes_what_peers_take(name, message):
+    key = KEYS[name]
+    size = (key.key_size + 7) // 8
+    r, s = utils.decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
+    for either in (s, ORDERS[key.curve.name] - s):
+        raw = r.to_bytes(size) + either.to_bytes(size)
+        verify(IDENTITIES[name].creator, message, signatures.from_raw(raw, key.curve.name))
+
+
+@pytest.mark.parametrize("raw", [b"", bytes(63), bytes(65), bytes(64), b"\xff" * 64, bytes(31) + b"\1" + bytes(32)])
+def test_what_is_no_r_and_s_of_the_curve_is_refused(raw):
+    with pytest.raises(signatures.SignatureError):
+        signatures.from_raw(raw, "secp256r1")
+
+
+@pytest.mark.parametrize("name", ["P-256", "P-384"])
+def test_a_digest_of_384_bits_is_signed_too(name):
+    digest = hashlib.sha384(b"message").digest()
+    signature = Signer.from_pem(key_pem(KEYS[name])).sign(digest)
+    KEYS[name].public_key().verify(signature, digest, ec.ECDSA(utils.Prehashed(hashes.SHA384())))
+
+
+async def test_a_signer_that_is_awaited_holds_nobody_up(server, tls, user):
+    identity, pem = user
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def sign(digest):
+        asked.set()
+        await answer.wait()
+        return Signer.from_pem(pem).sign(digest)
+
+    endpoint = Endpoint(f"127.0.0.1:{server}", root_certificates=tls.root)
+    async with connect([endpoint], identity, AsyncSigner(sign)) as gateway:
+        submitting = asyncio.create_task(gateway.network("channel").contract("basic").submit("Put"))
+        await asked.wait()
+        assert not submitting.done()
+        answer.set()
+        assert b"Put" == await submitting
+        async with gateway.network("channel").block_events(start_block=1) as blocks:
+            assert 1 == (await anext(blocks)).header.number
+
+
+def test_an_awaited_signers_key_is_compared_with_the_certificate(user):
+    other = Signer.from_pem(key_pem(KEYS["P-256"])).public_key
+    with pytest.raises(ValueError, match="does not belong"):
+        connect([Endpoint("127.0.0.1:1")], user[0], AsyncSigner(lambda _: None, public_key=other))
 
 
 def test_an_encrypted_key_needs_its_password():

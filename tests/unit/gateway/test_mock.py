@@ -114,7 +114,7 @@ async def test_the_status_of_a_transaction_nobody_sent_times_out(contract):
 
 
 async def test_an_envelope_sent_twice_has_one_effect(contract, mock):
-    transaction = (await contract.proposal("Add", "1").endorse()).signed()
+    transaction = await (await contract.proposal("Add", "1").endorse()).signed()
     await transaction.submit()
     commit = await transaction.submit()
     status = await commit.status()

@@ -5,11 +5,13 @@ import hashlib
 from contextlib import suppress
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from fabric_protos.gateway import gateway_pb2
 from hypothesis import given
 from hypothesis import strategies as st
+from wire_keys import PEM, certificate
 
-from gateway import Endpoint, Identity, MockTransport, Signer, connect
+from gateway import Endpoint, Identity, MockTransport, Signer, connect, digests
 from gateway.errors import StreamError
 
 
@@ -44,13 +46,82 @@ async def test_a_query_is_signed_elsewhere(keyless, sign):
     assert await keyless.new_signed_proposal(unsigned.bytes, sign(unsigned.digest)).evaluate() == b"Get|k"
 
 
-@pytest.mark.parametrize("filtered", [False, True])
-async def test_requests_for_blocks_are_signed_elsewhere(keyless, sign, filtered):
-    request = keyless.network("channel").block_events_request(start_block=0, filtered=filtered)
-    rebuild = keyless.new_signed_filtered_block_events if filtered else keyless.new_signed_block_events
-    async with rebuild(request.bytes, sign(request.digest)) as blocks:
-        block = await asyncio.wait_for(anext(blocks), 5)
-    assert 0 == (block.number if filtered else block.header.number)
+BLOCKS = {
+    "block": ({}, lambda block: block.header.number),
+    "filtered_block": ({"filtered": True}, lambda block: block.number),
+    "block_and_private_data": ({"private_data": True}, lambda pair: pair.block.header.number),
+}
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+async def test_requests_for_blocks_are_signed_elsewhere(keyless, sign, kind):
+    options, number = BLOCKS[kind]
+    request = keyless.network("channel").block_events_request(start_block=0, **options)
+    async with getattr(keyless, f"new_signed_{kind}_events")(request.bytes, sign(request.digest)) as blocks:
+        assert 0 == number(await asyncio.wait_for(anext(blocks), 5))
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+async def test_a_request_for_blocks_that_came_as_bytes_is_signed_here(keyless, gateway, sign, kind):
+    options, number = BLOCKS[kind]
+    raw = keyless.network("channel").block_events_request(start_block=0, **options).bytes
+    request = getattr(gateway, f"new_{kind}_events_request")(raw)
+    async with request.events() as blocks:
+        assert 0 == number(await asyncio.wait_for(anext(blocks), 5))
+    signed = request.with_signature(sign(request.digest))
+    assert signed == getattr(keyless, f"new_{kind}_events_request")(signed.bytes)
+
+
+async def test_a_request_for_chaincode_events_that_came_as_bytes_is_signed_here(keyless, gateway):
+    raw = keyless.network("channel").chaincode_events_request("basic", start_block=0).bytes
+    await gateway.network("channel").contract("basic").submit("Put")
+    request = gateway.new_chaincode_events_request(raw)
+    assert raw == request.bytes
+    async with request.events() as events:
+        assert "Done" == (await asyncio.wait_for(anext(events), 5)).name
+
+
+async def test_a_request_without_a_signature_needs_a_signer(keyless):
+    request = keyless.network("channel").block_events_request(start_block=0)
+    with pytest.raises(ValueError, match="has no signer"):
+        await anext(keyless.new_block_events_request(request.bytes).events())
+
+
+def test_filtered_blocks_with_private_data_are_no_request(keyless):
+    with pytest.raises(ValueError, match="no private data"):
+        keyless.network("channel").block_events_request(filtered=True, private_data=True)
+
+
+async def test_an_ed25519_key_elsewhere_signs_whole_messages(server, tls, peer):
+    key, root_key = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
+    issued = certificate(key, "user", certificate(root_key, "root"), root_key).public_bytes(PEM)
+    endpoint = Endpoint(f"127.0.0.1:{server}", root_certificates=tls.root)
+    async with connect([endpoint], Identity("Org1MSP", issued)) as elsewhere:
+        unsigned = elsewhere.network("channel").contract("basic").proposal("Put", "k")
+        message = gateway_pb2.ProposedTransaction.FromString(unsigned.bytes).proposal.proposal_bytes
+        assert message == unsigned.digest
+        proposal = elsewhere.new_signed_proposal(unsigned.bytes, key.sign(unsigned.digest))
+        unsigned = await proposal.endorse()
+        sent = await elsewhere.new_signed_transaction(unsigned.bytes, key.sign(unsigned.digest)).submit()
+        assert (await elsewhere.new_signed_commit(sent.bytes, key.sign(sent.digest)).status()).successful
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (digests.none, lambda message: message),
+        (digests.sha256, lambda message: hashlib.sha256(message).digest()),
+        (digests.sha384, lambda message: hashlib.sha384(message).digest()),
+        (digests.sha3_256, lambda message: hashlib.sha3_256(message).digest()),
+        (digests.sha3_384, lambda message: hashlib.sha3_384(message).digest()),
+    ],
+)
+@pytest.mark.parametrize("signer", [None, Signer(sign=lambda _: b"s")])
+def test_what_is_signed_is_chosen_apart_from_who_signs(chosen, expected, signer):
+    gateway = connect(MockTransport(lambda _: b""), Identity("OrgMSP", b"certificate"), signer, digest=chosen)
+    proposal = gateway.network("channel").contract("basic").proposal("Put")
+    message = gateway_pb2.ProposedTransaction.FromString(proposal.bytes).proposal.proposal_bytes
+    assert expected(message) == proposal.digest
 
 
 async def test_requests_for_chaincode_events_are_signed_elsewhere(keyless, gateway, sign):

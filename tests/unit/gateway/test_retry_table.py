@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway import RetryPolicy, ValidationCode
 from gateway._retry import Verdict, after_commit, after_proposal, after_status, after_submit, is_transient
-from gateway._submission import Ask, Propose, Send, Submission, Wait
+from gateway._submission import Ask, Propose, Send, Sign, Submission, Wait
 from gateway.errors import (
     CommitError,
     CommitStatusError,
@@ -41,9 +41,6 @@ class FakeTransaction:
 
     def __init__(self, name="first"):
         self.name = name
-
-    def signed(self):
-        return self
 
     def commit(self):
         return FakeCommit(self)
@@ -81,6 +78,9 @@ def converse(flow, *answers, clock=None):
                 if clock is not None:
                     clock.now += step.seconds
                 step = flow.send(None)
+                continue
+            if isinstance(step, Sign):
+                step = flow.send(step.transaction)
                 continue
             expected, answer = waiting.pop(0)
             assert expected is type(step)

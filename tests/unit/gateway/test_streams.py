@@ -58,13 +58,19 @@ async def test_a_stream_that_fails_with_an_error_goes_on_too(network, peer, ten_
         assert ten_events == names(await take(stream, 10))
 
 
-@pytest.mark.parametrize("kind", ["block_events", "filtered_block_events"])
+NUMBERS = {
+    "block_events": lambda block: block.header.number,
+    "filtered_block_events": lambda block: block.number,
+    "block_and_private_data_events": lambda pair: pair.block.header.number,
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
 async def test_blocks_go_on_after_a_cut_without_gap_or_repetition(network, peer, ten_events, kind):
     peer.cut_after.extend([1, 0, 2])
     async with getattr(network, kind)(start_block=0) as stream:
         blocks = await take(stream, 5)
-    numbers = [block.header.number if kind == "block_events" else block.number for block in blocks]
-    assert [0, 1, 2, 3, 4] == numbers
+    assert [0, 1, 2, 3, 4] == [NUMBERS[kind](block) for block in blocks]
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND])
@@ -160,12 +166,28 @@ async def test_an_event_whose_handler_failed_is_seen_again(network, ten_events):
     await stream.aclose()
 
 
-async def test_blocks_are_checkpointed_as_the_next_block(network, ten_events):
+@pytest.mark.parametrize("kind", NUMBERS)
+async def test_blocks_are_checkpointed_as_the_next_block(network, ten_events, kind):
     checkpointer = InMemoryCheckpointer()
-    async with network.block_events(start_block=2, checkpoint=checkpointer) as stream:
+    async with getattr(network, kind)(start_block=2, checkpoint=checkpointer) as stream:
         await take(stream, 1)
         await stream.done()
     assert Position(3) == checkpointer.position
+    async with getattr(network, kind)(checkpoint=checkpointer) as stream:
+        assert 3 == NUMBERS[kind]((await take(stream, 1))[0])
+
+
+async def test_private_data_comes_with_its_block(network, ten_events):
+    async with network.block_and_private_data_events(start_block=1) as stream:
+        (pair,) = await take(stream, 1)
+    assert {0: "basic"} == {place: data.ns_pvt_rwset[0].namespace for place, data in pair.private_data_map.items()}
+
+
+async def test_a_stream_that_was_closed_is_given_back(network, peer, ten_events):
+    async with network.block_and_private_data_events(start_block=0) as stream:
+        await take(stream, 1)
+    await stream.aclose()
+    assert 1 == peer.requests.count("DeliverWithPrivateData")
 
 
 async def test_a_negative_start_block_is_refused(network):

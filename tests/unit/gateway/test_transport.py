@@ -1,6 +1,8 @@
 """Connections: which peer, which certificates, how long."""
 
 import asyncio
+import dataclasses
+import functools
 import socket
 
 import grpc
@@ -8,7 +10,7 @@ import pytest
 from fabric_protos.common import common_pb2
 from wire_peer import Failure, Peer, serve
 
-from gateway import Deadlines, Endpoint, GrpcTransport, Signer, connect
+from gateway import Deadlines, Endpoint, GrpcTransport, Identity, Metadata, Signer, connect
 from gateway.errors import ConnectError, EvaluateError, StatusCode
 
 
@@ -68,7 +70,7 @@ async def test_a_busy_gateway_is_no_reason_to_change_peers(peer, tls, endpoint, 
     other = Peer()
     servers = [await serve(each, tls.server_credentials()) for each in (peer, other)]
     transport = GrpcTransport([endpoint(port) for _, port in servers])
-    async with connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
+    async with transport, connect(transport, identity, Signer.from_pem(key), retry=quick) as gateway:
         peer.fail("Evaluate", Failure(grpc.StatusCode.UNAVAILABLE))
         await gateway.network("channel").contract("basic").evaluate("Get")
         assert f"127.0.0.1:{servers[0][1]}" == transport.address
@@ -160,3 +162,37 @@ def test_endpoints_that_contradict_themselves_are_refused(wrong, sentence):
 def test_no_endpoints_are_refused(user):
     with pytest.raises(ValueError, match="at least one endpoint"):
         connect([], user[0])
+
+
+async def test_gateways_of_several_identities_share_a_transport(server, endpoint, user, peer, quick):
+    identity, key = user
+    other = Identity("Org1MSP", identity.certificate + b"\n")
+    async with (
+        GrpcTransport([endpoint(server)]) as transport,
+        connect(transport, other, Signer.from_pem(key), retry=quick) as second,
+    ):
+        async with connect(transport, identity, Signer.from_pem(key), retry=quick) as first:
+            assert b"Put" == await first.network("channel").contract("basic").submit("Put")
+        assert b"Put" == await second.network("channel").contract("basic").submit("Put")
+    assert [identity.certificate, other.certificate] == [call.creator.id_bytes for call in peer.calls]
+    assert 1 == len(peer.callers)
+
+
+async def test_each_kind_of_call_carries_its_own_metadata(server, endpoint, user, peer):
+    identity, key = user
+    names = [field.name for field in dataclasses.fields(Metadata)]
+    metadata = Metadata(**{name: (("kind", name), ("kind-bin", b"\x00\xff")) for name in names})
+    async with connect([endpoint(server)], identity, Signer.from_pem(key), metadata=metadata) as gateway:
+        network = gateway.network("channel")
+        await network.contract("basic").evaluate("Get")
+        await network.contract("basic").submit("Put")
+        streams = [getattr(network, name) for name in names if name.endswith("block_events")]
+        streams += [network.block_and_private_data_events, functools.partial(network.chaincode_events, "basic")]
+        for stream in streams:
+            async with stream(start_block=0) as events:
+                await asyncio.wait_for(anext(events), 5)
+    methods = ["Evaluate", "Endorse", "Submit", "CommitStatus", "ChaincodeEvents"]
+    methods += ["Deliver", "DeliverFiltered", "DeliverWithPrivateData"]
+    assert names == [peer.metadata[method]["kind"] for method in methods]
+    assert {b"\x00\xff"} == {peer.metadata[method]["kind-bin"] for method in methods}
+    assert Metadata.of_all(("a", "b")).commit_status == (("a", "b"),)

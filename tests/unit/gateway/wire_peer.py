@@ -76,6 +76,8 @@ class Peer(gateway_pb2_grpc.GatewayServicer, events_pb2_grpc.DeliverServicer):
     cut_after: deque[int] = field(default_factory=deque)  # responses until each of the next streams is cut
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
+    metadata: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each method was last called with
+    callers: set[str] = field(default_factory=set)  # one for each connection
     delivers: list[common_pb2.Payload] = field(default_factory=list)
 
     def fail(self, method: str, *failures: Any) -> None:
@@ -155,6 +157,10 @@ class Peer(gateway_pb2_grpc.GatewayServicer, events_pb2_grpc.DeliverServicer):
         async for response in self._deliver("DeliverFiltered", request_iterator, context):
             yield response
 
+    async def DeliverWithPrivateData(self, request_iterator, context):  # noqa: N802
+        async for response in self._deliver("DeliverWithPrivateData", request_iterator, context):
+            yield response
+
     async def _deliver(self, method, request_iterator, context):
         failure = await self._enter(method, context)
         envelope = await anext(aiter(request_iterator))
@@ -184,6 +190,8 @@ class Peer(gateway_pb2_grpc.GatewayServicer, events_pb2_grpc.DeliverServicer):
 
     async def _enter(self, method, context):
         self.requests.append(method)
+        self.callers.add(context.peer())
+        self.metadata[method] = dict(context.invocation_metadata())
         self.entered.set()
         waiting = self.failures.get(method)
         failure = waiting.popleft() if waiting else None
@@ -300,6 +308,10 @@ def event(transaction_id, name="Done", payload=b"", chaincode="basic"):
 def delivered(method, candidate):
     if method == "Deliver":
         return events_pb2.DeliverResponse(block=candidate.block)
+    if method == "DeliverWithPrivateData":
+        pair = events_pb2.BlockAndPrivateData(block=candidate.block)
+        pair.private_data_map[0].ns_pvt_rwset.add(namespace="basic")
+        return events_pb2.DeliverResponse(block_and_private_data=pair)
     filtered = events_pb2.FilteredBlock(channel_id="channel", number=candidate.block.header.number)
     if candidate.transaction_id:
         filtered.filtered_transactions.add(txid=candidate.transaction_id, tx_validation_code=candidate.code)

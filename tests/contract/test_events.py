@@ -146,7 +146,7 @@ async def test_block_events_begin_at_genesis_and_have_no_gap(ledger: Ledger, key
 
 
 async def test_blocks_with_private_data_are_the_same_blocks(ledger: Ledger, key: str):
-    async with ledger.gateway() as gateway, asyncio.timeout(STREAM_S):
+    async with ledger.gateway() as gateway, asyncio.timeout(PATIENCE_S):
         network = gateway.network(ledger.consortium.channel)
         last = (await emit(ledger.contract_of(gateway), key, range(2)))[-1]
         async with network.block_events(start_block=last - 1) as blocks:

@@ -1,6 +1,6 @@
 """A client of the Hyperledger Fabric Gateway for asyncio."""
 
-from . import digests, encoding, errors, signatures
+from . import digests, encoding, errors, signatures, tokens
 from ._checkpoint import Checkpointer, FileCheckpointer, InMemoryCheckpointer, Position
 from ._client import Deadlines, Metadata
 from ._codes import ValidationCode
@@ -53,9 +53,10 @@ __all__ = [
     "encoding",
     "errors",
     "signatures",
+    "tokens",
 ]
 
 # Names print as users write them: gateway.Contract, not gateway._contract.Contract.
 for _name in __all__:
-    if _name not in {"digests", "encoding", "errors", "signatures"}:
+    if _name not in {"digests", "encoding", "errors", "signatures", "tokens"}:
         globals()[_name].__module__ = __name__

@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,17 @@ def serve(handler: Handler) -> None:
             send(connection, _answer(handler, request, held))
         except Closed:
             os.killpg(0, signal.SIGKILL)
+
+
+def answering(operations: Mapping[str, Handler]) -> Handler:
+    """Returns what answers each request with the operation that its header's `op` names, and the seconds it took."""
+
+    def handle(request: Message) -> Message:
+        started = time.perf_counter()
+        answer = operations[request.header["op"]](request)
+        return Message({**answer.header, "seconds": time.perf_counter() - started}, answer.blobs)
+
+    return handle
 
 
 def _leave_port(port: int) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +16,12 @@ from fl_node.data.kept import KeptExamples
 from fl_node.plan.arithmetic.averaging import KEPT, TRAINED
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.state import ModelState, read_state
+from fl_node.plan.arithmetic.worker import Step, Sums
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.jax.operations import check_program, read_program
 from fl_node.plan.state_codec import encode_state
 
-Sums = list[float]
 EVALUATION_ROWS: Final = 1024
 """Rows that are measured at once; nothing depends on it but memory."""
 SEEDED: Final = "seeds"
@@ -31,15 +30,6 @@ SEEDED: Final = "seeds"
 
 ARGUMENTS: Final = {"work": (5, 2), "evaluate": (2, 2)}
 """How many lists of arrays a program takes, and at most how many arrays of rows after them."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a local step gave: the model after it, the sums of what was measured on the way, training rows."""
-
-    model: bytes
-    sums: Sums
-    rows: int
 
 
 class LoadedPlan:

@@ -1,8 +1,6 @@
 """What a plan's programs may hold: an allow-list of StableHLO operations, read from the program itself."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +11,7 @@ from jaxlib.mlir.dialects import stablehlo
 from jaxlib.mlir.passmanager import PassManager
 
 from fl_node import codes
+from fl_node.plan.allowed import allowed_ops
 from fl_node.plan.errors import plan_error
 
 CUSTOM_CALL: Final = "stablehlo.custom_call"
@@ -20,19 +19,7 @@ HARMLESS_CALLS: Final = frozenset({"shape_assertion"})
 """The only custom calls that nodes run: a check of sizes, which JAX resolves before anything runs."""
 COMPATIBLE: Final = stablehlo.StablehloCompatibilityRequirement.WEEK_4
 """How old a reader of the programs may be: as JAX itself writes them; a plan runs on one version anyway."""
-_LIST: Final = Path(__file__).with_name("allowed_ops.txt")
-
-
-@cache
-def allowed_ops() -> Mapping[str, str]:
-    """The allow-list: operation → the section of `allowed_ops.txt` that it stands in."""
-    ops, section = {}, ""
-    for line in _LIST.read_text("utf-8").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif not line.startswith("#"):
-            ops.update(dict.fromkeys(line.split(), section))
-    return ops
+HERE: Final = Path(__file__).parent
 
 
 def read_program(name: str, raw: bytes) -> export.Exported:
@@ -82,7 +69,7 @@ def check_program(name: str, program: export.Exported) -> tuple[str, ...]:
     refused, drawn = list[str](), set[str]()
 
     def visit(operation: Any) -> Any:
-        section = allowed_ops().get(operation.name)
+        section = allowed_ops(HERE).get(operation.name)
         called = _target(operation) if operation.name == CUSTOM_CALL else ""
         if section is None or (operation.name == CUSTOM_CALL and called not in HARMLESS_CALLS):
             refused.append(f"{operation.name} {called}".strip())

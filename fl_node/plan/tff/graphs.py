@@ -1,7 +1,5 @@
 """What a plan's graphs may hold: an allow-list of ops, none of them random in `prepare` and `update`."""
 
-from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,22 +8,11 @@ from google.protobuf.message import DecodeError
 from tensorflow_federated.proto.v0 import computation_pb2
 
 from fl_node import codes
+from fl_node.plan.allowed import allowed_ops
 from fl_node.plan.errors import plan_error
 
 CLOCKS: Final = frozenset({"Timestamp"})
-_LIST: Final = Path(__file__).with_name("allowed_ops.txt")
-
-
-@cache
-def allowed_ops() -> Mapping[str, str]:
-    """The allow-list: op → the section of `allowed_ops.txt` that it stands in."""
-    ops, section = {}, ""
-    for line in _LIST.read_text("utf-8").splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif not line.startswith("#"):
-            ops.update(dict.fromkeys(line.split(), section))
-    return ops
+HERE: Final = Path(__file__).parent
 
 
 def check_computation(name: str, serialized: bytes) -> tuple[str, ...]:
@@ -43,7 +30,7 @@ def check_computation(name: str, serialized: bytes) -> tuple[str, ...]:
     """
     drawn = set()
     for node in _nodes(name, serialized):
-        section = allowed_ops().get(node.op)
+        section = allowed_ops(HERE).get(node.op)
         if name != "work" and (section == "random" or node.op in CLOCKS):
             raise plan_error(codes.RANDOM_OP, f"op {node.op} in {name}", node.name)
         if section is None:

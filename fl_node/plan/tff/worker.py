@@ -1,12 +1,10 @@
 """The child process of TensorFlow Federated: build, load, prepare, work and update. The only place that runs TFF."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fl_node.plan.frames import Message
-from fl_node.plan.serving import serve
+from fl_node.plan.serving import Handler, answering, serve
 
 
 class Server:
@@ -15,18 +13,17 @@ class Server:
     def __init__(self) -> None:
         self._plan: Any = None
 
-    def handle(self, request: Message) -> Message:
-        """Answers one request; the header's `op` names it."""
-        operations: dict[str, Callable[[Message], Message]] = {
-            "build": self._build,
-            "load": self._load,
-            "prepare": self._prepare,
-            "work": self._work,
-            "update": self._update,
-        }
-        started = time.perf_counter()
-        answer = operations[request.header["op"]](request)
-        return Message({**answer.header, "seconds": time.perf_counter() - started}, answer.blobs)
+    def handler(self) -> Handler:
+        """Returns what answers a node's requests."""
+        return answering(
+            {
+                "build": self._build,
+                "load": self._load,
+                "prepare": self._prepare,
+                "work": self._work,
+                "update": self._update,
+            }
+        )
 
     def _build(self, request: Message) -> Message:
         from fl_node.plan.tff.compile import build_plan  # noqa: PLC0415 - TFF takes seconds: only when asked for
@@ -55,4 +52,4 @@ class Server:
 
 
 if __name__ == "__main__":
-    serve(Server().handle)
+    serve(Server().handler())

@@ -1,0 +1,68 @@
+"""What the child of any framework answers whose plans are of this arithmetic: the framework brings two functions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.frames import Message
+from fl_node.plan.serving import Handler, answering
+
+Sums = list[float]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a local step gave: the model after it, the sums of what was measured on the way, training rows."""
+
+    model: bytes
+    sums: Sums
+    rows: int
+
+
+class LocalPlan(Protocol):
+    """A plan that a framework has loaded."""
+
+    @property
+    def manifest(self) -> AveragingManifest:
+        """Return its manifest."""
+
+    def work(self, state: bytes, data: Path) -> Step:
+        """Train on the training rows under a path."""
+
+    def evaluate(self, state: bytes, data: Path) -> tuple[Sums, int]:
+        """Measure a state on the hold-out rows under a path; the sums of each measure, and how many rows."""
+
+
+def handler(build: Callable[[Path, str], bytes], load: Callable[..., LocalPlan]) -> Handler:
+    """Returns what answers a node's requests and holds the loaded plan between them.
+
+    Args:
+        build: From a researcher's file and its function's name to a plan file.
+        load: From a manifest and the computations, in the manifest's order, to a plan that trains.
+    """
+    held: list[LocalPlan] = []
+
+    def built(request: Message) -> Message:
+        return Message({}, (build(Path(request.header["file"]), request.header["function"]),))
+
+    def loaded(request: Message) -> Message:
+        held[:] = [load(*request.blobs)]
+        return Message({})
+
+    def work(request: Message) -> Message:
+        (plan,), state, data = held, request.blobs[0], Path(request.header["data"])
+        step = plan.work(state, data)
+        found = {"rows": step.rows, "train": step.sums, "held": 0}
+        if plan.manifest.evaluation:
+            found["evaluation"], found["held"] = plan.evaluate(state, data)
+        return Message(found, (step.model,))
+
+    def evaluate(request: Message) -> Message:
+        sums, rows = held[0].evaluate(request.blobs[0], Path(request.header["data"]))
+        return Message({"evaluation": sums, "held": rows})
+
+    return answering(
+        {"build": built, "load": loaded, "prepare": lambda _: Message({}), "work": work, "evaluate": evaluate}
+    )

@@ -19,11 +19,11 @@ PIN = "7421-pin"
 
 @dataclass(frozen=True)
 class Tokens:
-    """Two tokens with one PIN, and one into which nobody ever logs in."""
+    """Tokens with one PIN, of which nobody ever logs into `closed`; `gateway` is of the client's own tests."""
 
     library: str
     pin_file: Path
-    labels: tuple[str, str, str] = ("fedledger", "other", "closed")
+    labels: tuple[str, ...] = ("fedledger", "other", "closed", "gateway")
 
 
 def present() -> bool:

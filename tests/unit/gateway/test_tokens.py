@@ -1,6 +1,7 @@
 """Signing with a key in a PKCS#11 token, on SoftHSM."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -23,8 +24,8 @@ def token():
     pkcs11 = package()
     from pkcs11.util.ec import encode_named_curve_parameters
 
-    label = "other"
-    session = pkcs11.lib(LIBRARY).get_token(token_label=label).open(user_pin=PIN, rw=True)
+    label = "gateway"
+    session = pkcs11.lib(str(Path(LIBRARY).resolve())).get_token(token_label=label).open(user_pin=PIN, rw=True)
     for name, curve in CURVES.items():
         parameters = session.create_domain_parameters(
             pkcs11.KeyType.EC, {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}, local=True

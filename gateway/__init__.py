@@ -13,6 +13,7 @@ from ._identity import AsyncSigner, Identity, Signer
 from ._mock import MockRefusal, MockTransport
 from ._mock_messages import MockCall
 from ._network import Network
+from ._profiles import ConnectionProfile, from_msp_folder
 from ._requests import EventsRequest
 from ._retry import RetryPolicy
 from ._sources import ChaincodeEvent
@@ -24,6 +25,7 @@ __all__ = [
     "ChaincodeEvent",
     "Checkpointer",
     "Commit",
+    "ConnectionProfile",
     "Contract",
     "Deadlines",
     "Endpoint",
@@ -52,6 +54,7 @@ __all__ = [
     "digests",
     "encoding",
     "errors",
+    "from_msp_folder",
     "signatures",
     "tokens",
 ]

@@ -3,7 +3,6 @@
 import datetime as dt
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ._identity import AsyncSigner, Identity, Signer
 
@@ -25,7 +24,7 @@ def require_usable(identity: Identity, signer: Signer | AsyncSigner | None, now:
     subject = certificate.subject.rfc4514_string()
     if _is_authority(certificate):
         raise ValueError(f"the certificate of {subject} is an authority's: put the user's own first, or alone")
-    if signer is not None and signer.public_key is not None and signer.public_key != _public_key(certificate):
+    if signer is not None and signer.public_key is not None and signer.public_key != identity.public_key:
         raise ValueError(f"the key does not belong to the certificate of {subject}")
     if now > certificate.not_valid_after_utc:
         raise ValueError(f"the certificate of {subject} ended on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
@@ -53,7 +52,3 @@ def _is_authority(certificate: x509.Certificate) -> bool:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
-
-
-def _public_key(certificate: x509.Certificate) -> bytes:
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from . import digests
 from .encoding import serialized_identity
@@ -24,6 +26,11 @@ class Identity:
     def creator(self) -> bytes:
         """The identity as it stands in every header (msp.SerializedIdentity)."""
         return serialized_identity(self.msp_id, self.certificate)
+
+    @property
+    def public_key(self) -> bytes:
+        """The certificate's key (SubjectPublicKeyInfo in DER); ValueError where it cannot be read."""
+        return _encoded(x509.load_pem_x509_certificate(self.certificate).public_key())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +62,7 @@ class Signer:
             key = serialization.load_pem_private_key(pem, password)
         except (TypeError, ValueError) as error:
             raise ValueError(f"the private key cannot be read: {error}") from error
-        public = key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        public = _encoded(key.public_key())
         if isinstance(key, ed25519.Ed25519PrivateKey):
             return cls(sign=key.sign, digest=digests.none, public_key=public)
         if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
@@ -72,3 +77,7 @@ class AsyncSigner:
     sign: Callable[[bytes], Awaitable[bytes]]
     digest: Callable[[bytes], bytes] = digests.sha256
     public_key: bytes | None = None
+
+
+def _encoded(public_key: PublicKeyTypes) -> bytes:
+    return public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

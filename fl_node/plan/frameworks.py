@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from fl_node import codes
 from fl_node.canonical import CanonicalError, decode_strict
-from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.environment import Environment
 from fl_node.plan.errors import plan_error
+from fl_node.plan.jax.manifest import JaxManifest
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.tff.manifest import TffManifest
 
@@ -55,7 +55,7 @@ JAX: Final = Framework(
     "jax",
     "jax",
     "JAX, with Keras 3",
-    AveragingManifest,
+    JaxManifest,
     "fl_node.plan.jax.worker",
     Environment(
         "jax",

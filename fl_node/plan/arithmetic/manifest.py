@@ -1,6 +1,6 @@
 """The manifest of a plan whose sums and steps are this project's own arithmetic: a framework trains, no more."""
 
-from typing import ClassVar, Literal, Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -14,15 +14,14 @@ WEIGHT_TYPES = ("float32", "float16")
 
 
 class AveragingManifest(Manifest):
-    """What such a plan is. Its update is the same to the last bit wherever it runs, so that its tolerance is zero.
+    """What such a plan is; each framework has its own kind.
+
+    Its update is the same to the last bit wherever it runs, so that its tolerance is zero.
 
     Attributes:
         averaging: The arithmetic's constants.
     """
 
-    entries: ClassVar[tuple[str, ...]] = ("work.stablehlo", "evaluate.stablehlo")
-
-    framework: Literal["jax"] = "jax"
     averaging: Averaging
     tolerance_e9: Literal[0] = 0
 

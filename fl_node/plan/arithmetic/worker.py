@@ -1,38 +1,11 @@
 """What the child of any framework answers whose plans are of this arithmetic: the framework brings two functions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.loaded import LocalPlan
 from fl_node.plan.frames import Message
 from fl_node.plan.serving import Handler, answering
-
-Sums = list[float]
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a local step gave: the model after it, the sums of what was measured on the way, training rows."""
-
-    model: bytes
-    sums: Sums
-    rows: int
-
-
-class LocalPlan(Protocol):
-    """A plan that a framework has loaded."""
-
-    @property
-    def manifest(self) -> AveragingManifest:
-        """Return its manifest."""
-
-    def work(self, state: bytes, data: Path) -> Step:
-        """Train on the training rows under a path."""
-
-    def evaluate(self, state: bytes, data: Path) -> tuple[Sums, int]:
-        """Measure a state on the hold-out rows under a path; the sums of each measure, and how many rows."""
 
 
 def handler(build: Callable[[Path, str], bytes], load: Callable[..., LocalPlan]) -> Handler:

@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import jax
@@ -12,18 +11,16 @@ from numpy.typing import NDArray
 
 from fl_node import codes
 from fl_node.data.examples import Examples
-from fl_node.data.kept import KeptExamples
 from fl_node.plan.arithmetic.averaging import KEPT, TRAINED
+from fl_node.plan.arithmetic.loaded import LocalPlan, Step, columns
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.state import ModelState, read_state
-from fl_node.plan.arithmetic.worker import Step, Sums
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import parse_manifest
+from fl_node.plan.jax.manifest import JaxManifest
 from fl_node.plan.jax.operations import check_program, read_program
 from fl_node.plan.state_codec import encode_state
 
-EVALUATION_ROWS: Final = 1024
-"""Rows that are measured at once; nothing depends on it but memory."""
 SEEDED: Final = "seeds"
 """How a manifest names, among its random operations, seeds that a model's layers draw from."""
 
@@ -32,7 +29,7 @@ ARGUMENTS: Final = {"work": (5, 2), "evaluate": (2, 2)}
 """How many lists of arrays a program takes, and at most how many arrays of rows after them."""
 
 
-class LoadedPlan:
+class LoadedPlan(LocalPlan):
     """A plan's programs, checked and ready.
 
     Args:
@@ -47,9 +44,9 @@ class LoadedPlan:
 
     def __init__(self, manifest: bytes, work: bytes, evaluate: bytes) -> None:
         parsed = parse_manifest(manifest)
-        if not isinstance(parsed, AveragingManifest):
+        if not isinstance(parsed, JaxManifest):
             raise plan_error(codes.BAD_MANIFEST, "no plan of this framework", "manifest.json")
-        self.manifest = parsed
+        super().__init__(parsed)
         programs = {"work": read_program("work", work), "evaluate": read_program("evaluate", evaluate)}
         drawn = {name: check_program(name, program) for name, program in programs.items()}
         (_, _, _, self._seeds, self._optimiser, *_), _ = signature(programs["work"], "work")
@@ -57,16 +54,6 @@ class LoadedPlan:
             raise plan_error(codes.BAD_MANIFEST, "the random operations of the client's work are others")
         check_signatures(self.manifest, programs)
         self._work, self._evaluate = jax.jit(programs["work"].call), jax.jit(programs["evaluate"].call)
-        self._rows = KeptExamples(self.manifest.schema_, self.manifest.batching.holdout_percent)
-
-    def work(self, state: bytes, data: Path) -> Step:
-        """Trains on the training rows under a path."""
-        return self.train(state, self._rows.load(data)[0])
-
-    def evaluate(self, state: bytes, data: Path) -> tuple[Sums, int]:
-        """Measures a state on the hold-out rows under a path; the sums of each measure, and how many rows."""
-        rows = self._rows.load(data)[1]
-        return self.measure(state, rows), rows.rows
 
     def train(self, state: bytes, rows: Examples) -> Step:
         """Trains on rows: whole batches, then the rest, as often as the plan says."""
@@ -82,25 +69,14 @@ class LoadedPlan:
         trained, kept = ([np.asarray(array) for array in arrays] for arrays in carry[:2])
         return Step(encode_state(ModelState(trained, kept).leaves()), list(map(math.fsum, sums)), rows.rows)
 
-    def measure(self, state: bytes, rows: Examples) -> Sums:
-        """Measures a state on rows; the sums of each measure."""
-        base = read_state(self.manifest, state)
-        sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
-        for start in range(0, rows.rows, EVALUATION_ROWS):
-            part = [column[start : start + EVALUATION_ROWS] for column in columns(rows)]
-            for held, value in zip(sums, self._evaluate(base.trained, base.kept, *part), strict=True):
-                held.append(float(value))
-        return list(map(math.fsum, sums))
+    def measure_part(self, base: ModelState, part: list[NDArray[Any]]) -> Any:
+        """Measures a state on some rows at once; the sums of each measure."""
+        return self._evaluate(base.trained, base.kept, *part)
 
     def _drawn(self, state: bytes) -> list[NDArray[np.uint32]]:
         """Seeds that differ from round to round, and follow from the state alone."""
         digests = [hashlib.sha256(state + bytes([at])).digest()[:8] for at in range(len(self._seeds))]
         return [np.frombuffer(digest, np.uint32) for digest in digests]
-
-
-def columns(rows: Examples) -> list[NDArray[Any]]:
-    """What a program takes of rows: features, and labels where there are any."""
-    return [rows.features] if rows.labels is None else [rows.features, rows.labels]
 
 
 def batched(rows: Examples, size: int) -> Iterator[list[NDArray[Any]]]:

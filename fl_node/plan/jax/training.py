@@ -4,22 +4,19 @@ def plan() -> Training:
 return Training("tumour", network(), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), …)
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from fl_node.data.schema import Schema
-from fl_node.plan.arithmetic.averaging import Server
-from fl_node.plan.manifest import Batching, Quantisation
+from fl_node.plan.arithmetic.training import Measure, Training
+
+__all__ = ["Functions", "Measure", "Optimiser", "Training", "accuracy", "adam", "sgd"]
 
 Tree = Any
 """Weights, their gradients or an optimiser's state: a tree of arrays."""
-
-Measure = Callable[[Any, Any], Any]
-"""From labels and outputs to one number for each row, [batch]."""
 
 
 @dataclass(frozen=True)
@@ -46,39 +43,6 @@ class Optimiser:
 
     start: Callable[[Tree], Tree]
     step: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
-
-
-@dataclass(frozen=True)
-class Training:
-    """Everything about a plan.
-
-    Attributes:
-        name: Short name, [a-z0-9-].
-        model: A built Keras model, or `Functions`; its weights are the ones to begin with, pretrained or not.
-        loss: A Keras loss, or a `Measure`. Its values may have any sign.
-        optimiser: What a participant trains with; `sgd` and `adam` make them.
-        schema: What a participant's rows look like. Without a label the features are the labels (autoencoders).
-        batching: Rows a batch, passes a round, share of rows held out.
-        quantisation: How updates are clipped and quantised.
-        metrics: Name → `Measure`, beside the loss; their means over rows are published.
-        server: What the server does with the mean update.
-        cohort_max: The largest cohort; the slots must hold its sums.
-        proximal: FedProx's μ, decimal text: how strongly a participant is held to the weights that it began with.
-        moments_clip: Norm that the change of weights that are not trained (BatchNorm's moments) is clipped to.
-    """
-
-    name: str
-    model: Any
-    loss: Any
-    optimiser: Optimiser
-    schema: Schema
-    batching: Batching
-    quantisation: Quantisation
-    metrics: Mapping[str, Measure] = field(default_factory=dict)
-    server: Server = field(default_factory=Server)
-    cohort_max: int = 8
-    proximal: str = "0"
-    moments_clip: str = "100"
 
 
 def sgd(rate: float, momentum: float = 0.0) -> Optimiser:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from fl_node.plan.arithmetic.worker import LocalPlan, handler
+from fl_node.plan.arithmetic.loaded import LocalPlan
+from fl_node.plan.arithmetic.worker import handler
 from fl_node.plan.serving import serve
 
 

@@ -12,6 +12,7 @@ from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
 from fl_node.plan.arithmetic.state import ModelState, first_state
 from fl_node.plan.arithmetic.work import Worked, vector_of
 from fl_node.plan.container import pack_plan
+from fl_node.plan.jax.manifest import JaxManifest
 from fl_node.plan.manifest import Batching, Quantisation, StateLeaf
 from fl_node.plan.state_codec import encode_state
 from tests.unit.plan.samples import SCHEMA
@@ -30,7 +31,7 @@ def manifest(kind: Any = "fedavg", *, holdout: int = 20, cap: int | None = 64, b
     state = first(averaging.server)
     layout = make_layout(averaging, SHAPES, KEPT_SHAPES, 8, evaluation=bool(holdout))
     files = {"initial.state": encode_state(state.leaves()), "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"}
-    return AveragingManifest.model_validate(
+    return JaxManifest.model_validate(
         {
             "name": "small",
             "framework_version": "0.0.0",

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import keras
 from jax import export
 
-from fl_node.plan.jax.compile import SEED, build_plan
+from fl_node.plan.arithmetic.compiling import SEED
+from fl_node.plan.jax.compile import build_plan
 from network.errors import FedledgerError
 from tests.unit.plan.jax import sources
 

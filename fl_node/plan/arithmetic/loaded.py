@@ -1,0 +1,71 @@
+"""A plan loaded into a framework's process: reading the rows, and what every framework does with them alike."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from fl_node.data.examples import Examples
+from fl_node.data.kept import KeptExamples
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.state import ModelState, read_state
+
+Sums = list[float]
+EVALUATION_ROWS: Final = 1024
+"""Rows that are measured at once; nothing depends on it but memory."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a local step gave: the model after it, the sums of what was measured on the way, training rows."""
+
+    model: bytes
+    sums: Sums
+    rows: int
+
+
+class LocalPlan(ABC):
+    """A plan that a framework has loaded.
+
+    Args:
+        manifest: The plan's.
+    """
+
+    def __init__(self, manifest: AveragingManifest) -> None:
+        self.manifest = manifest
+        self._rows = KeptExamples(manifest.schema_, manifest.batching.holdout_percent)
+
+    def work(self, state: bytes, data: Path) -> Step:
+        """Trains on the training rows under a path."""
+        return self.train(state, self._rows.load(data)[0])
+
+    def evaluate(self, state: bytes, data: Path) -> tuple[Sums, int]:
+        """Measures a state on the hold-out rows under a path; the sums of each measure, and how many rows."""
+        rows = self._rows.load(data)[1]
+        return self.measure(state, rows), rows.rows
+
+    def measure(self, state: bytes, rows: Examples) -> Sums:
+        """Measures a state on rows; the sums of each measure."""
+        base = read_state(self.manifest, state)
+        sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
+        for start in range(0, rows.rows, EVALUATION_ROWS):
+            part = [column[start : start + EVALUATION_ROWS] for column in columns(rows)]
+            for held, value in zip(sums, self.measure_part(base, part), strict=True):
+                held.append(float(value))
+        return list(map(math.fsum, sums))
+
+    @abstractmethod
+    def train(self, state: bytes, rows: Examples) -> Step:
+        """Trains on rows: whole batches, then the rest, as often as the plan says."""
+
+    @abstractmethod
+    def measure_part(self, base: ModelState, part: list[NDArray[Any]]) -> Any:
+        """Measures a state on some rows at once; the sums of each measure."""
+
+
+def columns(rows: Examples) -> list[NDArray[Any]]:
+    """What a program takes of rows: features, and labels where there are any."""
+    return [rows.features] if rows.labels is None else [rows.features, rows.labels]

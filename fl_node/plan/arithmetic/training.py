@@ -1,0 +1,47 @@
+"""What a researcher's file returns, whatever framework trains: a model, and what the plan says of data and limits."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fl_node.data.schema import Schema
+from fl_node.plan.arithmetic.averaging import Server
+from fl_node.plan.manifest import Batching, Quantisation
+
+Measure = Callable[[Any, Any], Any]
+"""From labels and outputs (JAX), or outputs and labels (PyTorch), each in its library's own order, to one number for
+each row, [batch]."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything about a plan.
+
+    Attributes:
+        name: Short name, [a-z0-9-].
+        model: What is trained, with the weights to begin with, pretrained or not: a built Keras model or `Functions`
+            for JAX, a `torch.nn.Module` for PyTorch.
+        loss: A loss of the library, or a `Measure`. Its values may have any sign.
+        optimiser: What a participant trains with; the functions of the framework's `training` module make them.
+        schema: What a participant's rows look like. Without a label the features are the labels (autoencoders).
+        batching: Rows a batch, passes a round, share of rows held out.
+        quantisation: How updates are clipped and quantised.
+        metrics: Name → `Measure`, beside the loss; their means over rows are published.
+        server: What the server does with the mean update.
+        cohort_max: The largest cohort; the slots must hold its sums.
+        proximal: FedProx's μ, decimal text: how strongly a participant is held to the weights that it began with.
+        moments_clip: Norm that the change of weights that are not trained (BatchNorm's moments) is clipped to.
+    """
+
+    name: str
+    model: Any
+    loss: Any
+    optimiser: Any
+    schema: Schema
+    batching: Batching
+    quantisation: Quantisation
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    server: Server = field(default_factory=Server)
+    cohort_max: int = 8
+    proximal: str = "0"
+    moments_clip: str = "100"

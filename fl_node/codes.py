@@ -37,6 +37,9 @@ PLAN_REACHED_OUT: Final = "FL3046"
 RUNTIME_MISSING: Final = "FL3047"
 RUNTIME_NOT_INSTALLED: Final = "FL3048"
 NOT_IEEE: Final = "FL3049"
+SUM_TOO_LARGE: Final = "FL3060"
+SUM_SINGULAR: Final = "FL3061"
+SUM_TOO_COARSE: Final = "FL3062"
 NO_DATA: Final = "FL3101"
 DATA_UNREADABLE: Final = "FL3102"
 WRONG_COLUMNS: Final = "FL3103"
@@ -215,6 +218,18 @@ CATALOGUE: Final = {
     NOT_IEEE: Entry(
         "This process does not compute as IEEE-754 says.",
         "A library that was loaded into the node changed how the processor rounds: start the node without it.",
+    ),
+    SUM_TOO_LARGE: Entry(
+        "A sum of a participant's rows does not fit its slot.",
+        "Give the plan a larger magnitude_bits, columns a range or a mean and a deviation, or numeric labels a larger label_scale.",
+    ),
+    SUM_SINGULAR: Entry(
+        "The sums determine no model.",
+        "Leave out columns that follow from others, or that are the same in every row; more rows are needed than coefficients.",
+    ),
+    SUM_TOO_COARSE: Entry(
+        "Rounding in the slots would show in the result.",
+        "Give the plan a smaller magnitude_bits or cohort_max; leave out columns that nearly follow from others.",
     ),
     NO_DATA: Entry("The data is not there.", "Give a CSV or Parquet file, or a folder of part files."),
     DATA_UNREADABLE: Entry(

@@ -1,7 +1,7 @@
 """Whether each model follows from its sum: made again, bit for bit, for plans whose step is exact arithmetic.
 
-No framework is needed: the arithmetic is `fl_node.plan.arithmetic`, the one that every node attests with. Of other
-plans the step was attested by a majority of organisations, and the audit says so.
+No framework is needed: the arithmetic is `fl_node.plan.arithmetic` and `fl_node.plan.kinds`, which every node attests
+with. Of other plans the step was attested by a majority of organisations, and the audit says so.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.update import next_state
 from fl_node.plan.container import Plan, read_plan
 from fl_node.plan.errors import PlanError
+from fl_node.plan.kinds.manifest import KindManifest
+from fl_node.plan.kinds.step import next_state as next_state_of_kind
 
 SHOWN = 16
 
@@ -56,19 +58,17 @@ def check_states(verdict: Verdict, state: State, training: dict[str, Any], blobs
     except PlanError as error:
         verdict.leave(Unchecked.STATE, attempt=training["training"], why=f"its plan cannot be read: {error.message}")
         return
-    if not isinstance(plan.manifest, AveragingManifest):
+    if not isinstance(plan.manifest, AveragingManifest | KindManifest):
         return
     blocks = {round_of(event): event["block"] for event in state.events() if event["name"] == "RoundFinal"}
     for one in finals:
         place = f"{training['training']}/{one['round']}/{one['attempt']}"
-        _check(verdict, plan, plan.manifest, one, blobs, (place, blocks.get(place, -1)))
+        _check(verdict, plan, one, blobs, (place, blocks.get(place, -1)))
 
 
-def _check(
-    verdict: Verdict, plan: Plan, manifest: AveragingManifest, one: dict[str, Any], blobs: Blobs, place: tuple[str, int]
-) -> None:
+def _check(verdict: Verdict, plan: Plan, one: dict[str, Any], blobs: Blobs, place: tuple[str, int]) -> None:
     proposal, (where, block) = one["proposal"], place
-    first = one["base_state"] == manifest.initial_state
+    first = one["base_state"] == plan.manifest.initial_state
     base = plan.initial_state if first else blobs.get(one["base_state"])
     aggregate = blobs.get(proposal["aggregate"])
     if base is None or aggregate is None:
@@ -77,7 +77,7 @@ def _check(
         return
     counts = [one["updates"].get(name, {}).get("examples", 0) for name in one["survivors"]]
     try:
-        following, metrics = next_state(manifest, base, aggregate, counts)
+        following, metrics = _next_state(plan, base, aggregate, counts)
     except PlanError as error:
         if error.code == plan_codes.NOT_IEEE:
             verdict.leave(Unchecked.STATE, block, attempt=where, why=error.message)
@@ -95,3 +95,10 @@ def _check(
         verdict.failed_rule(Rule.STATE, text, block)
     if not breaches:
         verdict.held_rule(Rule.STATE)
+
+
+def _next_state(plan: Plan, base: bytes, aggregate: bytes, counts: list[int]) -> tuple[bytes, dict[str, float]]:
+    if isinstance(plan.manifest, KindManifest):
+        return next_state_of_kind(plan.manifest, base, aggregate, counts)
+    assert isinstance(plan.manifest, AveragingManifest), "no other plan's step is exact"
+    return next_state(plan.manifest, base, aggregate, counts)

@@ -1,4 +1,4 @@
-"""A trained model out of the federation: its weights as NumPy, Keras or SavedModel, with the lineage that proves it."""
+"""A trained model out of the federation: NumPy, Keras, SavedModel or JSON, with the lineage that proves it."""
 
 import asyncio
 import hashlib
@@ -12,9 +12,14 @@ import numpy as np
 from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
+from fl_node.plan.container import read_plan
+from fl_node.plan.kinds.manifest import KindManifest
+from fl_node.plan.kinds.step import read_state
 from fl_node.plan.state_codec import decode_state
 
 FORMATS: Final = ("numpy", "keras", "savedmodel")
+OF_KINDS: Final = ("json",)
+"""The formats of plans that need no framework."""
 WEIGHTS: Final = "global_model_weights/"
 LINEAGE: Final = "lineage.json"
 
@@ -55,7 +60,9 @@ def weights_of(state: bytes) -> dict[str, Any]:
     weights = {path.removeprefix(WEIGHTS): one.array for path, one in leaves.items() if path.startswith(WEIGHTS)}
     if not weights:
         raise NodeError(
-            codes.EXPORT_REFUSED, "this state holds no model weights", hint="Only learning processes train a model."
+            codes.EXPORT_REFUSED,
+            "this state holds no model weights",
+            hint="Only learning processes train a model; of a plan that needs no framework take --format json.",
         )
     return weights
 
@@ -73,12 +80,9 @@ async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, so
     Raises:
         NodeError: FL4502, no such form, or the network does not fit; FL4701, the state is not the lineage's.
     """
-    if hashlib.sha256(state).hexdigest() != made_by["state"]:
-        raise NodeError(
-            codes.BLOB_DIFFERS, "the state is not the one that the lineage ends with", where=made_by["state"]
-        )
+    _check_digest(state, made_by)
     if form not in FORMATS:
-        raise NodeError(codes.EXPORT_REFUSED, f"{form} is none of {', '.join(FORMATS)}")
+        raise NodeError(codes.EXPORT_REFUSED, f"{form} is none of {', '.join((*FORMATS, *OF_KINDS))}")
     weights = weights_of(state)
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     arrays = out / "weights.npz"
@@ -93,6 +97,40 @@ async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, so
         made_by = {**made_by, "network": {"source": source, "sha256": _source_digest(source)}}
     (out / LINEAGE).write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
     return {"format": form, "file": str(written), "lineage": str(out / LINEAGE), "state": made_by["state"]}
+
+
+async def export_kind(plan: bytes, state: bytes, made_by: dict[str, Any], form: str, out: Path) -> dict[str, Any]:
+    """Write what a plan that needs no framework found, and its lineage, into a folder; return what was written.
+
+    Args:
+        plan: The plan file, whose digest is the lineage's.
+        state: The state blob, whose digest is the lineage's.
+        made_by: The lineage.
+        form: One of OF_KINDS.
+        out: The folder.
+
+    Raises:
+        NodeError: FL4502, the plan is another one; FL4701, the state is not the lineage's.
+        PlanError: FL3002, the plan is not the lineage's.
+    """
+    _check_digest(state, made_by)
+    manifest = read_plan(plan, made_by["plan"]).manifest
+    if not isinstance(manifest, KindManifest):
+        hint = f"Take --format {', '.join(FORMATS)}."
+        raise NodeError(codes.EXPORT_REFUSED, f"{form} is for plans that need no framework", hint=hint)
+    found = manifest.kind.export(manifest.schema_, read_state(manifest, state))
+    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    written = out / "model.json"
+    written.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    (out / LINEAGE).write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
+    return {"format": form, "file": str(written), "lineage": str(out / LINEAGE), "state": made_by["state"]}
+
+
+def _check_digest(state: bytes, made_by: dict[str, Any]) -> None:
+    if hashlib.sha256(state).hexdigest() != made_by["state"]:
+        raise NodeError(
+            codes.BLOB_DIFFERS, "the state is not the one that the lineage ends with", where=made_by["state"]
+        )
 
 
 async def _with_tensorflow(arrays: Path, target: Path, source: str) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from fl_node.commands.blobs import fetch
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
+from fl_node.commands.export import OF_KINDS, export_kind
 from fl_node.commands.export import export as export_model
 from fl_node.commands.export import lineage as lineage_of
 from fl_node.ledger.client import Ledger
@@ -21,7 +22,9 @@ def export(
     training: Name,
     out: Annotated[Path, typer.Option(help="The folder to write.")],
     org: Org,
-    form: Annotated[str, typer.Option("--format", help="numpy, keras or savedmodel.")] = "numpy",
+    form: Annotated[
+        str, typer.Option("--format", help="numpy, keras, savedmodel; json where no framework is needed.")
+    ] = "numpy",
     source: Annotated[str, typer.Option(help="FILE.py:function that builds the Keras network.")] = "",
     round_: RoundNumber = 0,
     run: Run = DEFAULT_RUN,
@@ -33,6 +36,8 @@ def export(
     async def work(ledger: Ledger) -> dict[str, Any]:
         made_by = await lineage_of(ledger, training, round_)
         state = await fetch(run, org, made_by["state"], user)
+        if form in OF_KINDS:
+            return await export_kind(await fetch(run, org, made_by["plan"], user), state, made_by, form, out)
         return await export_model(state, made_by, form, out, source)
 
     with explained(as_json=as_json):

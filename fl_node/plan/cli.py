@@ -12,6 +12,7 @@ from fl_node.plan.arithmetic.averaging import KEPT
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.frameworks import Framework
+from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.weights import ruleless_weights
 from network.console import Json, emit_json, explained, note, out
@@ -25,7 +26,7 @@ File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
 def build(
     source: Annotated[str, typer.Argument(help="FILE.py or FILE.py:function (default: plan).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
-    framework: Annotated[str, typer.Option(help="What runs it: tff or jax.")] = "tff",
+    framework: Annotated[str, typer.Option(help="What runs it: tff, jax or kinds.")] = "tff",
     log: Annotated[Path | None, typer.Option(help="Where the framework writes.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -223,7 +224,7 @@ def warnings(manifest: Manifest) -> list[str]:
         found.append(f"{averaged} numbers that are not trained, such as BatchNorm's moments, are averaged like weights")
     summed = sum(segment.slots for segment in manifest.layout.segments if segment.kind == "value")
     held = sum(math.prod(leaf.shape) for leaf in manifest.state)
-    if summed > held:
+    if summed > held and not isinstance(manifest, KindManifest):  # its slots mean what its kind says
         found.append(f"{summed} value slots, but a state of {held} numbers: updates could be spread over them")
     free = [segment.name for segment in ruleless_weights(manifest.layout)]
     if free:

@@ -13,6 +13,7 @@ from fl_node.canonical import CanonicalError, decode_strict
 from fl_node.plan.environment import Environment
 from fl_node.plan.errors import plan_error
 from fl_node.plan.jax.manifest import JaxManifest
+from fl_node.plan.kinds import manifest as kinds
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.tff.manifest import TffManifest
 
@@ -30,6 +31,7 @@ class Framework:
         manifest: What its plans' manifests hold.
         worker: The module that its processes run.
         environment: Its own environment; None where its packages are the node's own.
+        own_version: Its version where it is this project's own and no package.
     """
 
     word: str
@@ -38,12 +40,15 @@ class Framework:
     manifest: type[Manifest]
     worker: str
     environment: Environment | None = None
+    own_version: str = ""
 
     @property
     def version(self) -> str:
         """The version that runs, or would once its environment is installed; "none" where the node lacks it."""
         if self.environment:
             return self.environment.version
+        if self.own_version:
+            return self.own_version
         try:
             return version(self.name)
         except PackageNotFoundError:
@@ -64,7 +69,15 @@ JAX: Final = Framework(
         {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax", "KERAS_HOME": "/nonexistent", "TF_CPP_MIN_LOG_LEVEL": "3"},
     ),
 )
-FRAMEWORKS: Final[Mapping[str, Framework]] = {framework.name: framework for framework in (TFF, JAX)}
+KINDS: Final = Framework(
+    "kinds",
+    kinds.NAME,
+    "Regression, statistics, clusters and trees",
+    kinds.KindManifest,
+    "fl_node.plan.kinds.worker",
+    own_version=kinds.VERSION,
+)
+FRAMEWORKS: Final[Mapping[str, Framework]] = {framework.name: framework for framework in (TFF, JAX, KINDS)}
 """By the name in a manifest."""
 BY_WORD: Final[Mapping[str, Framework]] = {framework.word: framework for framework in FRAMEWORKS.values()}
 

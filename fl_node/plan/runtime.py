@@ -6,17 +6,19 @@ from typing import Final
 
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
 from fl_node.plan.container import load_plan
-from fl_node.plan.frameworks import JAX, TFF, require_version
+from fl_node.plan.frameworks import JAX, KINDS, TFF, require_version
 from fl_node.plan.interface import DataSource, Runtime, UpdateResult, WorkResult
+from fl_node.plan.kinds.runtime import KindRuntime
 from fl_node.plan.sandbox import Sandbox
 from fl_node.plan.tff.runtime import TffRuntime
 
 __all__ = ["DataSource", "PlanRuntime", "Runtime", "UpdateResult", "WorkResult", "deviation_e9", "open_plan"]
 
-PlanRuntime = TffRuntime | AveragingRuntime
-RUNTIMES: Final[dict[str, type[TffRuntime] | type[AveragingRuntime]]] = {
+PlanRuntime = TffRuntime | AveragingRuntime | KindRuntime
+RUNTIMES: Final[dict[str, type[TffRuntime] | type[AveragingRuntime] | type[KindRuntime]]] = {
     TFF.name: TffRuntime,
     JAX.name: AveragingRuntime,
+    KINDS.name: KindRuntime,
 }
 """What runs a framework's plans, by the framework's name in a manifest."""
 

@@ -41,6 +41,8 @@ FOLLOWS_FROM_THE_SUM: Final = frozenset(
         codes.AGGREGATE_COUNT,
         codes.AGGREGATE_WEIGHT,
         codes.RUNTIME_FAILED,
+        codes.SUM_SINGULAR,
+        codes.SUM_TOO_COARSE,
     }
 )
 """Errors of a plan's update that every node has on the same sum; any other may be this machine's own."""

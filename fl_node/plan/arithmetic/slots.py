@@ -51,13 +51,13 @@ def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int
     quantisation, segments = averaging.quantisation, []
     for part in parts(evaluation=evaluation):
         counted = ROWS if part == "train" else HELD
-        segments += [_slot(f"metric/{part}/{name}", "metric", 2 * OFFSET - 1, cohort) for name in averaging.measured]
-        segments.append(_slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
+        segments += [slot(f"metric/{part}/{name}", "metric", 2 * OFFSET - 1, cohort) for name in averaging.measured]
+        segments.append(slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
     most = 2 * half(quantisation.bits)
     for name, shapes in (("trainable", trained), ("non_trainable", kept)):
-        segments += [_slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
-    segments.append(_slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
-    segments += [_slot(CLIPPED, "metric", 1, cohort), _slot(ZEROED, "metric", 1, cohort), _slot(ONE, "one", 1, cohort)]
+        segments += [slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
+    segments.append(slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
+    segments += [slot(CLIPPED, "metric", 1, cohort), slot(ZEROED, "metric", 1, cohort), slot(ONE, "one", 1, cohort)]
     segments.sort(key=lambda segment: -segment.word)
     return TensorLayout(segments=tuple(segments), count=Count(segment=ROWS, numerator=1, denominator=1))
 
@@ -95,7 +95,12 @@ def from_slots(total: int, participants: int, rows: int) -> float:
     return (total - participants * OFFSET) / (rows << FRACTION_BITS) if rows else 0.0
 
 
-def _slot(name: str, kind: Any, most: int, cohort: int, shape: Sequence[int] = ()) -> TensorSegment:
+def slot(name: str, kind: Any, most: int, cohort: int, shape: Sequence[int] = ()) -> TensorSegment:
+    """Makes the segment of a tensor whose numbers reach from 0 to `most`, in the smallest word that holds their sums.
+
+    Raises:
+        PlanError: FL3008 where a cohort's sums do not fit.
+    """
     narrow = most * cohort < 1 << (32 - HEADROOM)
     if not narrow and most * cohort >= 1 << 63:
         raise plan_error(codes.SLOT_OVERFLOW, f"{cohort} participants of up to {most}", name)

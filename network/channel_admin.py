@@ -23,6 +23,8 @@ COMMIT_S = 30.0
 CALL_S = 15.0
 POLL_S = 0.2
 NONCE_BYTES = 24
+TOO_FEW_ALIVE = "configuration will result in quorum loss"
+"""How a Raft orderer refuses a change while it knows of too few others (orderer/consensus/etcdraft/chain.go)."""
 DELIVER = "/protos.Deliver/Deliver"
 NEWEST = ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest())
 NEVER = ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=(1 << 64) - 1))
@@ -40,11 +42,11 @@ class ChannelAdmin:
 
     @classmethod
     def of(cls, user: Profile) -> "ChannelAdmin":
-        """Return the admin of a profile, at its own peers or, where it only orders, at its own orderers.
+        """Return the admin of a profile, at its own peers or, where it only orders, at an orderer, its own first.
 
         The caller closes its transport.
         """
-        dialled = user.peers or [(address, root) for address, root in user.orderers if root == user.own_tls_root]
+        dialled = user.peers or sorted(user.orderers, key=lambda each: each[1] != user.own_tls_root)
         endpoints = [
             Endpoint(address, root, user.tls_client_cert_pem, user.tls_client_key_pem) for address, root in dialled
         ]
@@ -72,13 +74,7 @@ class ChannelAdmin:
         """
         request = gateway_pb2.SubmitRequest(channel_id=self.user.channel)
         request.prepared_transaction.CopyFrom(_envelope(self.user, update, signatures))
-        try:
-            await self.transport.unary("/gateway.Gateway/Submit", request.SerializeToString(), CALL_S)
-        except errors.TransportError as error:
-            details = "; ".join(detail.message for detail in error.details)
-            raise NetworkError(
-                codes.CHANGE_REFUSED, f"the orderers refuse the change: {error.message} {details}".strip()
-            ) from None
+        await self._send(request.SerializeToString())
         deadline = time.monotonic() + COMMIT_S
         while not await self._has_more_than(sequence):
             if time.monotonic() > deadline:
@@ -86,6 +82,20 @@ class ChannelAdmin:
                 raise NetworkError(
                     codes.CHANGE_NOT_ARRIVED, f"the change did not arrive within {COMMIT_S:.0f} s", hint=hint
                 )
+            await asyncio.sleep(POLL_S)
+
+    async def _send(self, request: bytes) -> None:
+        """Send a change; a Raft leader that was just elected does not know yet who is alive, and is asked again."""
+        deadline = time.monotonic() + COMMIT_S
+        while True:
+            try:
+                await self.transport.unary("/gateway.Gateway/Submit", request, CALL_S)
+            except errors.TransportError as error:
+                said = f"{error.message} {'; '.join(detail.message for detail in error.details)}".strip()
+                if TOO_FEW_ALIVE not in said or time.monotonic() > deadline:
+                    raise NetworkError(codes.CHANGE_REFUSED, f"the orderers refuse the change: {said}") from None
+            else:
+                return
             await asyncio.sleep(POLL_S)
 
     async def _has_more_than(self, sequence: int) -> bool:

@@ -1,4 +1,4 @@
-"""Adding and removing an orderer of a running channel, as changes of its configuration; no input or output.
+"""Changes of a running channel's orderers, as changes of its configuration; no input or output.
 
 One orderer is replaced by adding its successor and then removing it: one change at a time keeps a quorum that knows
 both.
@@ -77,6 +77,36 @@ def without_orderer(config: Any, address: str) -> Any:
     return changed
 
 
+def with_certificates(config: Any, address: str, certificate: bytes, tls_certificate: bytes) -> Any:
+    """Return a copy of a Config in which the orderer at host:port has other certificates; its number stays.
+
+    Raft knows an orderer by its TLS certificate alone.
+
+    Raises:
+        ValueError: there is no orderer at that address.
+    """
+    changed, ordering = _copy(config)
+    listed = _listed(ordering)
+    for each in listed:
+        if _address(each) == address:
+            each.client_tls_cert = each.server_tls_cert = tls_certificate
+            if _consensus(ordering).type != RAFT:
+                each.identity = certificate
+            _list(ordering, listed)
+            return changed
+    raise ValueError(f"there is no orderer at {address}")
+
+
+def organisation_at(config: Any, address: str) -> str:
+    """Return the MSP id of the organisation whose orderer answers at host:port; ValueError where none does."""
+    ordering = config.channel_group.groups["Orderer"]
+    for msp_id in sorted(ordering.groups):
+        value = ordering.groups[msp_id].values["Endpoints"].value
+        if address in configuration_pb2.OrdererAddresses.FromString(value).addresses:
+            return str(msp_id)
+    raise ValueError(f"there is no orderer at {address}")
+
+
 def orderer_addresses(config: Any) -> list[str]:
     """Return host:port of every orderer of a Config, in the order of their numbers as consenters."""
     return [_address(listed) for listed in _listed(config.channel_group.groups["Orderer"])]
@@ -123,10 +153,10 @@ def _list(ordering: Any, consenters: list[Any]) -> None:
         return
     mapping = configuration_pb2.Orderers(consenter_mapping=consenters)
     ordering.values["Orderers"].value = mapping.SerializeToString(deterministic=True)
-    ordering.policies["BlockValidation"].policy.CopyFrom(_quorum_of(consenters))
+    ordering.policies["BlockValidation"].policy.CopyFrom(quorum_of(consenters))
 
 
-def _quorum_of(consenters: list[Any]) -> Any:
+def quorum_of(consenters: list[Any]) -> Any:
     """Return the policy that a quorum of the consenters signs (common/policies/bft.go)."""
     total = len(consenters)
     needed = (total + (total - 1) // 3 + 2) // 2

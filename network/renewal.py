@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from network import codes, processes, runfolder
+from network.blocking import finish
 from network.bringup import start_one, stop_one
 from network.errors import NetworkError
 from network.folders import OrganisationFolder, folder_of
 from network.identities import OrganisationIdentities, identities_of
 from network.plan import Plan, chaincode_process, peer_process
-from network.rotation import Rotation, certificates_of, is_node, replace, stage
+from network.rotation import Rotation, certificates_of, is_node, is_staged, replace, stage, staged_certificate
 from network.topology import Consortium, Organisation
+from network.update.changes import RotateOrderer
+from network.update.steps import desk
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,16 @@ def renew(consortium: Consortium, run: Path, organisation: str, name: str, *, ne
 
     Raises:
         NetworkError: FL1010 or FL1011 if there is no such organisation or identity, FL1140 where this is not the way,
-            and what `network.rotation.rotate` raises: the old certificates serve on, the same command goes on.
+            FL1158 while the channel does not name an orderer's new certificates, FL1060 if nobody can say, and what
+            `network.rotation.rotate` raises: the old certificates serve on, the same command goes on.
     """
     identities = identities_of(consortium, run, organisation)
     with runfolder.locked(run):
         _require_way(identities, name, new_key=new_key)
-        done = replace(identities, name, stage(identities, name, new_key=new_key))
+        every = stage(identities, name, new_key=new_key)
+        if _is_orderer(identities, name):
+            _require_named(run, identities, name)
+        done = replace(identities, name, every)
         own = identities.organisation
         tell_peers(folder_of(run, organisation), consortium)
         shows = showing(own, name)
@@ -77,10 +84,28 @@ def _require_way(identities: OrganisationIdentities, name: str, *, new_key: bool
         hint = f"Use `fedledger node rotate-key --org {identities.organisation.name} --user {name}`."
         message = "the ledger has to know a node's new key before the node uses it"
         raise NetworkError(codes.ROTATION_REFUSED, message, where=name, hint=hint)
-    if name in {orderer.name for orderer in identities.organisation.orderers}:
-        hint = "Replace it: add an orderer by `fedledger network update propose`, then remove this one."
-        message = "the channel's configuration names an orderer's certificates"
+    if _is_orderer(identities, name) and not is_staged(identities, name):
+        hint = f"Begin with `fedledger network update propose rotate-orderer {name}{' --new-key' * new_key}`."
+        message = "the channel's configuration names an orderer's certificates, and has to name the new ones first"
         raise NetworkError(codes.ROTATION_REFUSED, message, where=name, hint=hint)
+
+
+def _is_orderer(identities: OrganisationIdentities, name: str) -> bool:
+    return name in {orderer.name for orderer in identities.organisation.orderers}
+
+
+def _require_named(run: Path, identities: OrganisationIdentities, name: str) -> None:
+    """Check that the channel names an orderer's new certificates: with others it would take no part."""
+    organisation = identities.organisation
+    address = next(orderer.address for orderer in organisation.orderers if orderer.name == name)
+    signing, tls = (staged_certificate(identities, name, each).decode() for each in certificates_of(identities, name))
+    change = RotateOrderer(address=address, certificate=signing, tls_certificate=tls)
+
+    async def asked() -> None:
+        async with desk(run, organisation.name) as own:
+            own.require_in_force(change, name)
+
+    finish(asked())
 
 
 def _runs(run: Path, process: str) -> bool:

@@ -90,6 +90,11 @@ def staged_certificate(identities: OrganisationIdentities, name: str, each: Need
     return (staged if staged.exists() else each.certificate).read_bytes()
 
 
+def is_staged(identities: OrganisationIdentities, name: str) -> bool:
+    """Say whether something new of an identity waits to take its place, whole or in part."""
+    return any(each.exists() for each in (_waiting(identities, name), _ready(identities, name)))
+
+
 def certificates_of(identities: OrganisationIdentities, name: str) -> tuple[Needed, ...]:
     """Return the certificates of an identity; FL1011 if there is none of that name."""
     found = [each for each in identities.needed() if _place(identities, each)[-1] == name]

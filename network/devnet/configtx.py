@@ -1,15 +1,17 @@
 """Config updates: who may change what, and what the channel's configuration then is.
 
 Source: common/configtx/{update,configmap,validator}.go. On top of Fabric's rules devnet refuses every change but these:
-of an organisation's MSP (its revocation lists or authorities), of where its peers answer, and of which organisations
-have peers, with the policies that name the members.
+of an organisation's MSP (its revocation lists or authorities), of where its peers answer, of its orderers'
+certificates, and of which organisations have peers, with the policies that name the members.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+from network.devnet import consenters
 from network.devnet import protos as p
 from network.devnet.channel import Channel
+from network.devnet.consenters import gives_certificates
 from network.devnet.envelopes import MalformedError, open_envelope, parse
 from network.devnet.policy import Policy, SignedData, valid_identities
 from network.devnet.validator import Verdict
@@ -17,6 +19,14 @@ from network.devnet.validator import Verdict
 ROOT = ("Channel",)
 APPLICATION = (*ROOT, "Application")
 ORDERER = (*ROOT, "Orderer")
+CONSENTERS = frozenset(
+    {
+        ("Value", (*ORDERER, consenters.ORDERERS)),
+        ("Value", (*ORDERER, consenters.CONSENSUS)),
+        ("Policy", (*ORDERER, consenters.BLOCKS)),
+    }
+)
+"""Where the configuration names the orderers' certificates."""
 
 
 class ConfigUpdateError(Exception):
@@ -158,14 +168,28 @@ def policy_of(element: Element, channel: Channel) -> tuple[str, Policy]:
 def _refuse_fixed(delta: Elements, present: Elements) -> None:
     members = _groups(present)
     new, gone = _groups(delta) - members, _dropped(delta, present)
+    certificates = _of_certificates(delta, present)
     for key, element in delta.items():
-        if not _changeable(element, key in present, new, joins_or_leaves=bool(new or gone)):
+        fits = key in certificates or _changeable(element, key in present, new, joins_or_leaves=bool(new or gone))
+        if not fits:
             raise ConfigUpdateError(
-                f"devnet does not change {element.label}: it takes changes of an organisation's MSP and of where its "
-                "peers answer, and the addition and removal of an organisation; use a Fabric network for others"
+                f"devnet does not change {element.label}: it takes changes of an organisation's MSP, of where its "
+                "peers answer, of its orderers' certificates, and the addition and removal of an organisation; use a "
+                "Fabric network for others"
             )
     if fixed := [label for label, path in gone if path not in members]:
         raise ConfigUpdateError(f"devnet does not remove elements: {', '.join(fixed)}")
+
+
+def _of_certificates(delta: Elements, present: Elements) -> frozenset[tuple[str, tuple[str, ...]]]:
+    """Return what is changed to give the orderers other certificates; nothing where more than that changes there."""
+    changed = frozenset(key for key in delta.keys() & CONSENTERS if key in present)
+    after = p.configtx.ConfigGroup()
+    after.CopyFrom(present["Group", ORDERER].message)
+    for kind, path in changed:
+        (after.values if kind == "Value" else after.policies)[path[-1]].CopyFrom(delta[kind, path].message)
+    fits = changed and gives_certificates(present["Group", ORDERER].message, after)
+    return changed if fits else frozenset()
 
 
 def _groups(found: Elements) -> set[tuple[str, ...]]:

@@ -90,6 +90,7 @@ class Orderer:
             raise NotAdmittedError(Status.NOT_FOUND, "channel does not exist")
         raw = envelope.SerializeToString()
         self._check(message, len(raw))
+        self._require_named()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if message.channel.type == p.common.CONFIG_UPDATE:
             self._configure(envelope)
@@ -121,6 +122,13 @@ class Orderer:
             policy.evaluate(signers)
         except PolicyError as error:
             raise NotAdmittedError(Status.FORBIDDEN, f"{error}: permission denied") from None
+
+    def _require_named(self) -> None:
+        """Order nothing while the channel names another key than this process signs with: no peer would take it."""
+        named = self.channel.consenters.get(CONSENTER)
+        if named and self.channel.members.signer(named).public_key != self._signer.public_key:
+            info = "the channel names other certificates of this orderer: start it again once they are in place"
+            raise NotAdmittedError(Status.SERVICE_UNAVAILABLE, info)
 
     def _configure(self, envelope: Any) -> None:
         try:

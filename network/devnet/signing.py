@@ -28,6 +28,11 @@ class SigningIdentity:
         certificate = (msp / "signcerts" / "cert.pem").read_bytes()
         return cls(msp_id, certificate, (msp / "keystore" / "key.pem").read_bytes())
 
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey:
+        """Return the key that its signatures are verified with."""
+        return self._key.public_key()
+
     def sign(self, data: bytes) -> bytes:
         """Return the signature over data."""
         return signatures.sign(self._key, data)

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from network.update.authorities import AddAuthority, RemoveAuthority, Revoke
+from network.update.consenter import RotateOrderer
 from network.update.membership import AddOrganisation, RemoveOrganisation
 from network.update.places import AddOrderer, MovePeers, RemoveOrderer
 
@@ -22,6 +23,7 @@ __all__ = [
     "RemoveOrderer",
     "RemoveOrganisation",
     "Revoke",
+    "RotateOrderer",
 ]
 
 Change = Annotated[
@@ -32,6 +34,7 @@ Change = Annotated[
     | RemoveAuthority
     | AddOrderer
     | RemoveOrderer
+    | RotateOrderer
     | MovePeers,
     Field(discriminator="kind"),
 ]

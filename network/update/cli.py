@@ -91,6 +91,22 @@ def remove_orderer(
     _propose(lambda desk: requested(desk, name), to, org, user, run, as_json)
 
 
+@propose.command("rotate-orderer")
+def rotate_orderer(
+    name: Annotated[str, typer.Argument(help="One of your own orderers, by its name in the definition.")],
+    new_key: Annotated[bool, typer.Option("--new-key", help="With new private keys.")] = False,
+    to: Out = None,
+    org: Org = "",
+    user: User = "admin",
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """New certificates for an own orderer; once the channel has them, `identity rotate` puts them in their place."""
+    from network.update.requests import rotate_orderer as requested
+
+    _propose(lambda desk: requested(desk, name, new_key=new_key), to, org, user, run, as_json)
+
+
 @propose.command()
 def revoke(to: Out = None, org: Org = "", user: User = "admin", run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
     """Bring your own revocation lists into the channel; `identity revoke` writes them and does this too."""
@@ -237,7 +253,7 @@ def adopt(file: File, org: Org = "", user: User = "admin", run: Run = DEFAULT_RU
 
     async def checked(found: UpdateFile) -> None:
         async with desk(run, who, user) as mine:
-            mine.require_in_force(found, str(file))
+            mine.require_in_force(found.change, str(file))
 
     with explained(as_json=as_json):
         who = acting(run, org)

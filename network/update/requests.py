@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from network import runfolder
 from network.folders import folder_of
+from network.identities import identities_of
 from network.importing import checked_alone, require_fingerprint
+from network.rotation import stage, staged_certificate
 from network.update.authorities import fingerprint as sha256
 from network.update.authorities import read_authority
+from network.update.base import unfit
 from network.update.changes import (
     AddAuthority,
     AddOrderer,
@@ -16,6 +20,7 @@ from network.update.changes import (
     RemoveOrderer,
     RemoveOrganisation,
     Revoke,
+    RotateOrderer,
 )
 from network.update.definition import endorsement_of
 from network.update.members import members
@@ -54,6 +59,24 @@ def remove_orderer(desk: Desk, name: str) -> RemoveOrderer:
     """Return the change that removes an orderer, by its name in the definition or its address."""
     known = {orderer.name: orderer.address for _, orderer in desk.consortium.orderers}
     return RemoveOrderer(address=known.get(name, name))
+
+
+def rotate_orderer(desk: Desk, name: str, *, new_key: bool) -> RotateOrderer:
+    """Have new certificates issued for an own orderer, beside those that serve, and return the change that names them.
+
+    Raises:
+        NetworkError: FL1154 if the own organisation has no such orderer, and what `network.rotation.stage` raises.
+    """
+    run, mine = desk.admin.user.run, desk.organisation
+    found = [orderer for orderer in mine.orderers if orderer.name == name]
+    if not found:
+        names = ", ".join(orderer.name for orderer in mine.orderers) or "none"
+        raise unfit(f"{mine.name} has no orderer {name}", f"Its orderers: {names}.")
+    identities = identities_of(desk.consortium, run, mine.name)
+    with runfolder.locked(run):
+        signing, tls = stage(identities, name, new_key=new_key)
+        texts = [staged_certificate(identities, name, each).decode() for each in (signing, tls)]
+    return RotateOrderer(address=found[0].address, certificate=texts[0], tls_certificate=texts[1])
 
 
 def move_peers(desk: Desk) -> MovePeers:

@@ -112,10 +112,10 @@ class Desk:
         await self.admin.submit(file.update, [each.message for each in file.signatures], self.config.sequence)
         return True
 
-    def require_in_force(self, file: UpdateFile, where: str = "") -> None:
-        """Check that the channel has a file's change; FL1158 if not."""
+    def require_in_force(self, change: Change, where: str = "") -> None:
+        """Check that the channel has a change; FL1158 if not."""
         try:
-            UpdateFile.of(self.consortium.channel, self.config, file.change)
+            UpdateFile.of(self.consortium.channel, self.config, change)
         except NetworkError as error:
             if error.code == codes.UPDATE_IN_FORCE:
                 return

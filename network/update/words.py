@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from network.devnet.configtx import elements
-from network.orderer_update import orderer_addresses
-from network.update.authorities import fingerprint, read_authority
+from network.orderer_update import orderer_addresses, organisation_at
+from network.update.authorities import fingerprint, read_authority, read_certificate
 from network.update.changes import (
     AddAuthority,
     AddOrderer,
@@ -16,6 +16,7 @@ from network.update.changes import (
     RemoveOrderer,
     RemoveOrganisation,
     Revoke,
+    RotateOrderer,
 )
 from network.update.members import endorsers_needed, members, role_of
 from network.update.newcomer import export_of, read_newcomer
@@ -44,6 +45,8 @@ def sentences(change: Change, config: Any, name: Name) -> Iterator[str]:
             yield f"it counts in the federation's majorities until {vote} is decided, which is better done before"
         case AddOrderer() | RemoveOrderer():
             yield from _ordering(change, config)
+        case RotateOrderer():
+            yield from _rotating(change, config, name)
         case _:
             yield _certificates(change, config, name)
 
@@ -58,6 +61,13 @@ def _ordering(change: AddOrderer | RemoveOrderer, config: Any) -> Iterator[str]:
         return
     yield f"removes the orderer at {change.address}"
     yield f"from then on {before - 1} orderers agree (now {before})"
+
+
+def _rotating(change: RotateOrderer, config: Any, name: Name) -> Iterator[str]:
+    who = name(organisation_at(config, change.address))
+    yield f"the orderer of {who} at {change.address} has new certificates, until {change.ends}"
+    for purpose, text in (("for blocks", change.certificate), ("for TLS", change.tls_certificate)):
+        yield f"the one {purpose} has the SHA-256 {fingerprint(read_certificate(text.encode()))}"
 
 
 def _certificates(change: Revoke | AddAuthority | RemoveAuthority | MovePeers, config: Any, name: Name) -> str:

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import shutil
+import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,11 +18,13 @@ from fl_node.blobs.client import BlobClient
 from fl_node.blobs.service import BlobService, serve
 from fl_node.blobs.store import BlobStore
 from gateway.errors import GatewayError
+from network import processes
 from network.bringup import down
 from network.ca.builtin import Authority
 from network.ca.interface import issue
 from network.ca.subject import Subject
 from network.connection import consortium_of, profile
+from network.fabric.participation import OrdererAdmin
 from network.folders import folder_of, owner_of
 from network.following import believe, following
 from network.units.keys import foreign_keys
@@ -33,6 +37,7 @@ from tests.waiting import PATIENCE_S
 pytestmark = pytest.mark.timeout(600)
 OWNER, NEWCOMER = "hospital-a", "hospital-e"
 REFUSED = "it answers 403"
+POLL_S = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +300,56 @@ async def test_a_new_tls_root_counts_beside_the_old_until_the_old_is_removed(
             done(b, "network", "update", "submit", letters / "gone.update")
             await until(old, REFUSED)
             assert await moved.problem(OWNER) == ""
+
+
+@pytest.mark.parametrize("keys", [[], ["--new-key"]], ids=["the same keys", "new keys"])
+async def test_an_orderer_gets_new_certificates_in_its_place_once_the_channel_names_them(
+    own_ledger: Ledger, tmp_path: Path, key: str, keys: list[str]
+):
+    orderers, member, name = own(own_ledger, "orderer"), own(own_ledger, OWNER), "orderer1"
+    before = shown_by(own_ledger, name)
+    code, said = refused(orderers, "identity", "rotate", "orderer", name, *keys)
+    assert (code, f"propose rotate-orderer {name} {' '.join(keys)}".strip() in said) == ("FL1140", True)
+    file = tmp_path / "rotate.update"
+    done(orderers, "network", "update", "propose", "rotate-orderer", name, *keys, "--out", file)
+    assert refused(own_ledger.run, "identity", "rotate", "orderer", name)[0] == "FL1158", "it would order nothing"
+    assert shown_by(own_ledger, name) == before
+    shown = done(member, "network", "update", "show", file)
+    assert (shown["signed"], shown["missing"]) == (["orderer"], [])
+    assert shown["says"][0].startswith("the orderer of orderer at ")
+    assert done(member, "network", "update", "submit", file)["changed"]
+    rotated = done(own_ledger.run, "identity", "rotate", "orderer", name)
+    assert (rotated["restarted"], rotated["rotation"]["new_key"]) == ([name], bool(keys))
+    assert shown_by(own_ledger, name) != before
+    await asyncio.to_thread(require_needed, own_ledger, name)
+    async with own_ledger.contract() as contract, asyncio.timeout(PATIENCE_S):
+        await contract.submit("Put", key, "ordered under the new certificates")
+    for stopped in stopped_orderers(own_ledger):
+        own_ledger.start(stopped)
+
+
+def shown_by(ledger: Ledger, name: str) -> str:
+    """The certificate that an orderer shows to those who dial it."""
+    orderer = next(orderer for _, orderer in ledger.consortium.orderers if orderer.name == name)
+    return ssl.get_server_certificate((orderer.host, orderer.port))
+
+
+def stopped_orderers(ledger: Ledger) -> list[str]:
+    """The orderers that do not run."""
+    return [name for name in ledger.orderers if processes.pid(ledger.run, name) is None]
+
+
+def require_needed(ledger: Ledger, name: str) -> None:
+    """Wait until an orderer takes part, and stop so many others that no block comes about without it."""
+    if ledger.kind == "devnet":
+        return
+    organisation, orderer = next(each for each in ledger.consortium.orderers if each[1].name == name)
+    admin = OrdererAdmin(ledger.consortium, folder_of(ledger.run, organisation.name).root, organisation, orderer)
+    deadline = time.monotonic() + PATIENCE_S
+    while not admin.is_consenter():
+        assert time.monotonic() < deadline, "it does not take part"
+        time.sleep(POLL_S)
+    ledger.kill(next(each for each in ledger.orderers if each != name))
 
 
 def test_the_audit_follows_a_channel_in_which_organisations_came_went_and_revoked(own_ledger: Ledger, tmp_path: Path):

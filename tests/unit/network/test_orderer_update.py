@@ -3,10 +3,11 @@ from fabric_protos.common import configtx_pb2, configuration_pb2, policies_pb2
 
 from network import runfolder
 from network.config_update import compute_update
+from network.devnet.consenters import gives_certificates
 from network.devnet.genesis import channel_group
 from network.devnet.ordering import ordering_organisation
 from network.folders import public_parts
-from network.orderer_update import Consenter, orderer_addresses, with_orderer, without_orderer
+from network.orderer_update import Consenter, orderer_addresses, with_certificates, with_orderer, without_orderer
 from network.topology import Consortium
 
 MEMBERS = ("bank-a", "bank-b", "bank-c")
@@ -106,3 +107,14 @@ def test_what_cannot_be_is_refused(config, run):
         without_orderer(config, "nowhere:1")
     with pytest.raises(ValueError, match="one orderer at least"):
         without_orderer(config, own)
+
+
+def test_devnet_takes_other_certificates_of_its_orderer_and_no_other_orderer(config, run):
+    ordering = config.channel_group.groups["Orderer"]
+    own, other = CONSORTIUM.orderers[0][1].address, consenter(run, 1)
+    changed = with_certificates(config, own, other.certificate, other.tls_certificate)
+    assert changed != config
+    assert gives_certificates(ordering, changed.channel_group.groups["Orderer"])
+    assert not gives_certificates(ordering, widened(config, run, 1).channel_group.groups["Orderer"])
+    changed.channel_group.groups["Orderer"].policies["BlockValidation"].policy.value = b""
+    assert not gives_certificates(ordering, changed.channel_group.groups["Orderer"])

@@ -16,6 +16,7 @@ from network.export import export
 from network.folders import folder_of, public_parts
 from network.identities import identities_of
 from network.orderer_update import orderer_addresses
+from network.rotation import stage, staged_certificate
 from network.topology import Consortium
 from network.update.authorities import FIELDS, fingerprint, follow_authority, read_authority
 from network.update.changes import (
@@ -28,6 +29,7 @@ from network.update.changes import (
     RemoveOrderer,
     RemoveOrganisation,
     Revoke,
+    RotateOrderer,
 )
 from network.update.definition import followed
 from network.update.file import UpdateFile
@@ -80,6 +82,41 @@ def test_an_orderer_is_added_by_its_organisations_export_and_replaces_another(ru
     assert refusal(lambda: RemoveOrderer(address=second).apply(left)) == "FL1154"
     unknown = add.model_copy(update={"name": "orderer9.bank-b"})
     assert refusal(lambda: unknown.apply(config)) == "FL1154"
+
+
+def rotated(run: Path, name: str, at: str = "bank-a") -> RotateOrderer:
+    """New certificates that one organisation issues for its orderer, for the place of another's."""
+    identities = identities_of(CONSORTIUM, run, name)
+    signing, tls = stage(identities, f"orderer1.{name}", new_key=True)
+    texts = [staged_certificate(identities, f"orderer1.{name}", each).decode() for each in (signing, tls)]
+    (place,) = CONSORTIUM.organisation(at).orderers
+    return RotateOrderer(address=place.address, certificate=texts[0], tls_certificate=texts[1])
+
+
+def test_an_orderer_gets_new_certificates_of_its_own_organisation_and_keeps_its_place(run: Path, config):
+    rotate = rotated(run, "bank-a")
+    changed = rotate.apply(config)
+    assert orderer_addresses(changed) == orderer_addresses(config)
+    assert refusal(lambda: rotate.apply(changed)) == "FL1153"
+    assert any(line.endswith("/Orderer/ConsensusType changes") for line in places(config, changed)) == raft(config)
+    (missing,) = {each.count for each in signers(config, UpdateFile.of(CHANNEL, config, rotate)).missing}
+    assert missing == 2
+    for place in ("bank-b", "bank-a"):  # bank-b has no orderer in this channel, and no certificate of bank-a's
+        assert refusal(lambda place=place: rotated(run, "bank-b", place).apply(config)) == "FL1154"
+    for wrong in (
+        {"certificate": peer_of(run, "bank-a")},
+        {"tls_certificate": rotate.certificate},
+        {"certificate": "?"},
+    ):
+        assert refusal(lambda wrong=wrong: rotate.model_copy(update=wrong).apply(config)) == "FL1154", wrong
+
+
+def raft(config) -> bool:
+    return "Orderers" not in config.channel_group.groups["Orderer"].values
+
+
+def peer_of(run: Path, name: str) -> str:
+    return (folder_of(run, name).peer() / "msp/signcerts/cert.pem").read_text()
 
 
 def test_an_orderers_organisation_keeps_the_msp_that_the_channel_has(run: Path, config):
@@ -179,6 +216,7 @@ def test_a_file_says_every_change_in_words(run: Path, config):
         "the peers of BankCMSP answer at elsewhere.test:7051": MovePeers(
             organisation="BankCMSP", addresses=["elsewhere.test:7051"]
         ),
+        "the orderer of BankAMSP at ": rotated(run, "bank-a"),
     }
     for words, change in changes.items():
         assert next(sentences(change, config, str)).startswith(words)

@@ -40,6 +40,7 @@ NOT_IEEE: Final = "FL3049"
 SUM_TOO_LARGE: Final = "FL3060"
 SUM_SINGULAR: Final = "FL3061"
 SUM_TOO_COARSE: Final = "FL3062"
+NOTHING_TO_LEARN: Final = "FL3080"
 NO_DATA: Final = "FL3101"
 DATA_UNREADABLE: Final = "FL3102"
 WRONG_COLUMNS: Final = "FL3103"
@@ -230,6 +231,10 @@ CATALOGUE: Final = {
     SUM_TOO_COARSE: Entry(
         "Rounding in the slots would show in the result.",
         "Give the plan a smaller magnitude_bits or cohort_max; leave out columns that nearly follow from others.",
+    ),
+    NOTHING_TO_LEARN: Entry(
+        "No first plan can be drafted from these rows.",
+        "Give rows with at least one column that differs from row to row, and a label that can be learned.",
     ),
     NO_DATA: Entry("The data is not there.", "Give a CSV or Parquet file, or a folder of part files."),
     DATA_UNREADABLE: Entry(

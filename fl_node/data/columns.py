@@ -132,7 +132,7 @@ def _dates(column: Column, raw: Raw) -> NDArray[np.float64]:
         return as_numpy(raw.values.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())) / MICROSECONDS_A_DAY
 
     def meaning(value: Any) -> float:
-        text = _text(value)
+        text = text_of(value)
         if text.lower() in raw.missing:
             return np.nan
         found = days(text, raw.dates) if isinstance(value, str) else None
@@ -157,14 +157,14 @@ def _bytes(column: Column, raw: Raw) -> NDArray[np.float64]:
 def _bytes_of(value: Any, missing: frozenset[str]) -> bytes | None:
     if isinstance(value, bytes):
         return value
-    text = "" if value is None or value != value else _text(value)  # noqa: PLR0124 - NaN
+    text = "" if value is None or value != value else text_of(value)  # noqa: PLR0124 - NaN
     return None if text.lower() in missing else text.encode()
 
 
 def series_keys(raw: Raw) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """Returns uint64[rows], the first eight bytes of the SHA-256 of each row's series, and where it is missing."""
     encoded = raw.values.dictionary_encode()
-    texts = ["" if value != value else _whole(_text(value)) for value in as_numpy(encoded.dictionary)]  # noqa: PLR0124
+    texts = ["" if value != value else _whole(text_of(value)) for value in as_numpy(encoded.dictionary)]  # noqa: PLR0124
     digests = [hashlib.sha256(text.encode()).digest()[:8] for text in (*texts, "")]
     keys = np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
     lacking = np.array([*(text.lower() in raw.missing for text in texts), True])
@@ -174,7 +174,7 @@ def series_keys(raw: Raw) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
 
 def _booleans(column: Column, raw: Raw) -> NDArray[np.float64]:
     def meaning(value: Any) -> float:
-        text = _text(value)
+        text = text_of(value)
         known = _BOOLEANS.get(_whole(text).lower())
         return known if known is not None else np.nan if text.lower() in raw.missing else _REFUSED
 
@@ -191,7 +191,7 @@ def _categories(column: Column, raw: Raw) -> NDArray[np.float64]:
         wholes.setdefault(_whole(value), []).append(position)
 
     def meaning(value: Any) -> float:
-        text = _text(value, index)
+        text = text_of(value, index)
         if text in index:  # before the words for a missing value: the consortium may list one of them
             return index[text]
         if text.lower() in raw.missing:
@@ -222,8 +222,8 @@ def _one_hot(index: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     return encoded
 
 
-def _text(value: Any, listed: Any = ()) -> str:
-    """Return a value as it would stand in a CSV file."""
+def text_of(value: Any, listed: Any = ()) -> str:
+    """Return a value as it would stand in a CSV file; of booleans as they are listed, if they are."""
     if isinstance(value, bool | np.bool_):
         word = "true" if value else "false"
         return next((text for text in (word, word.title()) if text in listed), "1" if value else "0")

@@ -46,6 +46,8 @@ class CsvFile:
         self._description = description
         self._separator = description.separator or ("\t" if plain_suffix(path) == ".tsv" else ",")
         self.header: list[str] = []
+        self.kinds: list[Any] = []
+        """A CSV file does not say what its columns are."""
         self._skip = 1
         """How many lines end before the first row."""
         self._empty = True

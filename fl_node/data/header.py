@@ -47,10 +47,10 @@ def _absent(absent: list[str], own: dict[str, str], header: Sequence[str], file:
     name = absent[0]
     called = f", called {own[name]!r} in data.yaml," if name in own else ""
     text = f"column {name!r}{called} is not there ({len(absent)} in all); {_shown(header)}"
-    return data_error(codes.WRONG_COLUMNS, text + _mend(header), file)
+    return data_error(codes.WRONG_COLUMNS, text + mend(header), file)
 
 
-def _mend(header: Sequence[str]) -> str:
+def mend(header: Sequence[str]) -> str:
     """Return what data.yaml would have to say, where a header is no header of columns."""
     if header and header[0].startswith("#"):
         return '; if that is a comment, say `comment: "#"` in data.yaml'

@@ -55,6 +55,8 @@ class ParquetFile:
         self._rows = rows
         with self._opened() as source:
             self.header: list[str] = list(source.schema_arrow.names)
+            self.kinds: list[Any] = list(source.schema_arrow.types)
+            """The Arrow type of each column."""
 
     def batches(self, places: Sequence[int], columns: Sequence[Column]) -> Iterator[list[Any]]:
         """Read columns by their places in the header: lists of arrays, none of them a dictionary's.

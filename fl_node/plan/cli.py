@@ -10,14 +10,17 @@ from rich.table import Table
 
 from fl_node.plan.arithmetic.averaging import KEPT
 from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.author.cli import new
 from fl_node.plan.container import Plan, load_plan
-from fl_node.plan.frameworks import Framework
+from fl_node.plan.frameworks import Framework, imported_by
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.weights import ruleless_weights
 from network.console import Json, emit_json, explained, note, out
 
 app = typer.Typer(no_args_is_help=True, help="Compile, inspect and check what is trained.")
+
+app.command()(new)
 
 File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
 
@@ -26,7 +29,7 @@ File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
 def build(
     source: Annotated[str, typer.Argument(help="FILE.py or FILE.py:function (default: plan).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
-    framework: Annotated[str, typer.Option(help="What runs it: tff, jax or kinds.")] = "tff",
+    framework: Annotated[str | None, typer.Option(help="tff, jax or kinds; by imports if not given.")] = None,
     log: Annotated[Path | None, typer.Option(help="Where the framework writes.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +37,7 @@ def build(
     from fl_node.plan.build import build as build_plan
     from fl_node.plan.build import write_plan
 
-    chosen = _framework(framework)
+    chosen = _framework(framework) if framework else imported_by(Path(source.partition(":")[0]))
     with explained(as_json=as_json):
         if not as_json:
             note(f"{chosen.title} starts; compiling takes up to half a minute …")

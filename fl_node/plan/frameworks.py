@@ -1,5 +1,6 @@
 """The frameworks that may run plans: what each one's manifest, process and environment are. Imports none of them."""
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -80,6 +81,22 @@ KINDS: Final = Framework(
 FRAMEWORKS: Final[Mapping[str, Framework]] = {framework.name: framework for framework in (TFF, JAX, KINDS)}
 """By the name in a manifest."""
 BY_WORD: Final[Mapping[str, Framework]] = {framework.word: framework for framework in FRAMEWORKS.values()}
+
+
+def imported_by(file: Path) -> Framework:
+    """Returns the framework whose plans a Python file makes, by what it imports of `fl_node.plan`.
+
+    It is TFF where nothing tells; files of one's own that it imports are not looked at.
+    """
+    try:
+        tree = ast.parse(file.read_text("utf-8"))
+    except (OSError, ValueError, SyntaxError):  # the compiler says what is wrong with it
+        return TFF
+    modules = [each.module or "" for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
+    modules += [name.name for each in ast.walk(tree) if isinstance(each, ast.Import) for name in each.names]
+    prefix = "fl_node.plan."
+    words = [module.removeprefix(prefix).split(".")[0] for module in modules if module.startswith(prefix)]
+    return next((BY_WORD[word] for word in words if word in BY_WORD), TFF)
 
 
 def require_version(manifest: Manifest) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from fl_node.plan.child import Child
+from fl_node.plan.frameworks import Framework
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import open_plan
 from fl_node.plan.tff.runtime import TffRuntime
@@ -80,6 +81,27 @@ def opened(reference: Reference) -> Iterator[Callable[[str], TffRuntime]]:
     yield open_named
     for runtime in last:
         runtime.close()
+
+
+def in_environment(framework: Framework, module: str, *arguments: object) -> str:
+    """Runs a module of the tests where a framework is installed; returns what it printed."""
+    settings = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    python = Path(sys.executable)
+    if framework.environment:
+        framework.environment.install()
+        settings, python = dict(framework.environment.settings), framework.environment.python
+    done = subprocess.run(
+        [str(python), "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 def add(layout: TensorLayout, vectors: list[bytes]) -> bytes:

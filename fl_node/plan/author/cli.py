@@ -1,0 +1,93 @@
+"""`fedledger plan new` and `fedledger plan try`: from one's own rows to a plan, without a network."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from fl_node.data.schema import Column, Schema
+from fl_node.plan.author.draft import TASKS, Asked, Draft, draft
+from network.console import Json, emit_json, explained, note, out
+
+
+def new(
+    data: Annotated[Path, typer.Option(help="Your rows: CSV, Parquet, or a folder; they are read, not sent.")],
+    label: Annotated[str | None, typer.Option(help="The column to learn; without it the rows themselves.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The Python file to write.")] = None,
+    framework: Annotated[str, typer.Option(help="What is to run it: jax or tff.")] = "jax",
+    task: Annotated[str | None, typer.Option(help="classify, number or count, where the label leaves it open.")] = None,
+    exposure: Annotated[str | None, typer.Option(help="The column of a count's exposure, as years insured.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of a row's time: rows are steps of series.")] = None,
+    series: Annotated[str | None, typer.Option(help="The column that names the series of a row.")] = None,
+    history: Annotated[int, typer.Option(min=1, help="How many steps a model reads.")] = 8,
+    horizon: Annotated[int, typer.Option(min=1, help="How many steps after them it foretells.")] = 1,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask about every range before it is written.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draft a plan from your own rows: a Python file with the schema filled in and a first model. Nothing leaves."""
+    from fl_node.data.survey import survey
+    from fl_node.plan.author.source import WRITERS, plan_name, write_source
+
+    if framework not in WRITERS:
+        raise typer.BadParameter(f"one of {', '.join(WRITERS)}")
+    if task not in {None, *TASKS}:
+        raise typer.BadParameter(f"one of {', '.join(TASKS)}")
+    file = output or Path(f"{plan_name(label or data.stem)}.py")
+    if file.exists() and not force:
+        raise typer.BadParameter(f"{file} is there; --force writes over it, -o names another")
+    with explained(as_json=as_json):
+        asked = Asked(label, task, exposure, time, series, history, horizon)
+        found = draft(survey(data), asked)
+        if ask:
+            found = replace(found, schema=_agreed(found.schema))
+        text = write_source(found, plan_name(file.stem), framework)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    if as_json:
+        schema = found.schema.model_dump(mode="json")
+        emit_json({"file": str(file), "rows": found.rows, "task": found.task, "schema": schema, "notes": found.notes})
+        return
+    _show(found, file)
+
+
+def _agreed(schema: Schema) -> Schema:
+    """Ask about every range; what is answered is checked as the schema checks it."""
+    columns = []
+    for column in schema.columns:
+        if column.minimum is None:
+            columns.append(column)
+            continue
+        low = typer.prompt(f"{column.name}: smallest allowed value", default=column.minimum)
+        high = typer.prompt(f"{column.name}: largest allowed value", default=column.maximum)
+        columns.append(_ranged(column, low, high))
+    return schema.model_copy(update={"columns": tuple(columns)})
+
+
+def _ranged(column: Column, low: str, high: str) -> Column:
+    try:
+        return Column.model_validate({**column.model_dump(), "minimum": low, "maximum": high})
+    except ValueError as error:
+        raise typer.BadParameter(f"{column.name}: {low} … {high} is no range") from error
+
+
+def _show(found: Draft, file: Path) -> None:
+    table = Table("column", "type", "allowed", "to look at")
+    for column in found.schema.columns:
+        table.add_row(column.name, column.type, allowed(column), found.notes.get(column.name, ""))
+    for name, reason in found.left_out.items():
+        table.add_row(name, "left out", "", reason)
+    out.print(table)
+    label = found.schema.label
+    learned = f"{found.task} of {label.name}" if label else "the rows themselves"
+    out.print(f"{found.rows} rows; learned is {learned}; written to {file}", highlight=False, markup=False)
+    note(f"Next: look at the ranges, then `fedledger plan try {file} --data … --split 4`.")
+
+
+def allowed(column: Column) -> str:
+    """Which values a column may have, for people."""
+    if column.values:
+        return ", ".join(column.values[:8]) + (" …" if len(column.values) > 8 else "")  # noqa: PLR2004
+    return f"{column.minimum} … {column.maximum}" if column.minimum is not None else ""

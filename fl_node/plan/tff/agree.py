@@ -54,7 +54,7 @@ def check_schema(schema: Schema, data_type: Any) -> None:
             raise plan_error(codes.SCHEMA_MISMATCH, f"client data is {sequence}, not a sequence of batches")
         parts = [(tuple(tensor.shape), dtype_name(tensor)) for tensor in _batch_types(sequence.element)]
         due = _due(schema)
-        if parts not in (due, due[:1]):
+        if parts not in ((due, due * 2) if len(due) == 1 else (due, due[:1])):  # without a label features may be labels
             raise plan_error(codes.SCHEMA_MISMATCH, f"batches are {sequence.element}, the schema's rows are {due}")
 
 

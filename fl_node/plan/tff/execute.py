@@ -115,7 +115,7 @@ def _dataset(examples: Examples, sequence_type: Any) -> Any:
     if not isinstance(element, tff.StructType):
         return tf.data.Dataset.from_tensor_slices(examples.features)
     names = tff.structure.name_list_with_nones(element)
-    columns = [examples.features, examples.labels]
+    columns = [examples.features, examples.features if examples.labels is None else examples.labels]
     if None in names:
         return tf.data.Dataset.from_tensor_slices(tuple(columns))
     return tf.data.Dataset.from_tensor_slices(OrderedDict(zip(names, columns, strict=True)))

@@ -1,6 +1,5 @@
 """One network for all fault tests, and four nodes."""
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fl_node.demo.federation import opened
 from network.bringup import Request, down, up
 from network.topology import DEFAULT_DEFINITION
-from tests.faults.stage import NAMES, Nodes, found
+from tests.faults.stage import Nodes, founded
 from tests.ports import free_ports
 
 TIMES = {
@@ -71,17 +69,5 @@ def network(
 @pytest.fixture(scope="package")
 def nodes(run: Path) -> Iterator[Nodes]:
     """Four nodes that have founded the federation and know the synthetic plan."""
-    started = Nodes(run)
-    try:
-        for name in NAMES:
-            started.start(name)
-
-        async def begin() -> None:
-            await started.ready()
-            async with opened(run) as federation:
-                await found(federation)
-
-        asyncio.run(begin())
+    with founded(run) as started:
         yield started
-    finally:
-        started.close()

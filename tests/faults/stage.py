@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import aiohttp
 
 from fl_node.commands.blobs import place
 from fl_node.commands.watching import Progress, changes
-from fl_node.demo.federation import Federation
+from fl_node.demo.federation import Federation, opened
 from fl_node.ledger.client import Ledger, public_key_hash
 from fl_node.ledger.records import OVER, Round
 from network.connection import consortium_of, profile
@@ -90,6 +90,25 @@ class Nodes:
         for process in self.processes.values():
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def founded(run: Path) -> Iterator[Nodes]:
+    """Run four nodes that have founded the federation of a network, each with a participant that is admitted."""
+    nodes = Nodes(run)
+
+    async def begin() -> None:
+        await nodes.ready()
+        async with opened(run) as federation:
+            await found(federation)
+
+    try:
+        for name in NAMES:
+            nodes.start(name)
+        asyncio.run(begin())
+        yield nodes
+    finally:
+        nodes.close()
 
 
 async def found(federation: Federation) -> None:

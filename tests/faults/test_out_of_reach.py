@@ -13,7 +13,7 @@ from fl_node.doctor import doctor
 from fl_node.node.config import NodeConfig
 from network.connection import consortium_of
 from tests.faults.conftest import network
-from tests.faults.stage import NAMES, Nodes, ended, found, start
+from tests.faults.stage import NAMES, Nodes, ended, founded, start
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -24,21 +24,8 @@ ROUNDS = 2
 @pytest.fixture
 def three_and_one(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """Four nodes, of which one has no blob service that others could call."""
-    with network(tmp_path, request, out_of_reach=CLOSED) as run:
-        nodes = Nodes(run)
-        try:
-            for name in NAMES:
-                nodes.start(name)
-
-            async def begin() -> None:
-                await nodes.ready()
-                async with opened(run) as federation:
-                    await found(federation)
-
-            asyncio.run(begin())
-            yield nodes
-        finally:
-            nodes.close()
+    with network(tmp_path, request, out_of_reach=CLOSED) as run, founded(run) as nodes:
+        yield nodes
 
 
 async def test_a_member_that_opens_no_port_takes_part_in_whole_rounds(three_and_one: Nodes):

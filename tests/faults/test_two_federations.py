@@ -14,7 +14,7 @@ from fl_node.ledger.client import LedgerError, open_ledger
 from network.connection import consortium_of, profile
 from tests.believing import channel_of
 from tests.faults.conftest import network
-from tests.faults.stage import NAMES, Nodes, ended, found, start
+from tests.faults.stage import NAMES, Nodes, ended, founded, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 CHANNELS = ("cardiology", "oncology")
@@ -25,23 +25,8 @@ SHARED = "hospital-a"
 def federations(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Nodes, ...]]:
     """Two networks of the same four organisations."""
     with contextlib.ExitStack() as stack:
-        both = tuple(Nodes(stack.enter_context(network(tmp_path / name, request, channel=name))) for name in CHANNELS)
-        try:
-            for nodes in both:
-                for name in NAMES:
-                    nodes.start(name)
-
-            async def begin(nodes: Nodes) -> None:
-                await nodes.ready()
-                async with opened(nodes.run) as federation:
-                    await found(federation)
-
-            for nodes in both:
-                asyncio.run(begin(nodes))
-            yield both
-        finally:
-            for nodes in both:
-                nodes.close()
+        runs = [stack.enter_context(network(tmp_path / name, request, channel=name)) for name in CHANNELS]
+        yield tuple(stack.enter_context(founded(run)) for run in runs)
 
 
 async def train(nodes: Nodes, channel: str) -> None:

@@ -20,7 +20,7 @@ from network.connection import profile
 from network.folders import held_blobs
 from network.plan import peer_process
 from tests.faults.conftest import network
-from tests.faults.stage import NAMES, Nodes, ended, found, start, until
+from tests.faults.stage import Nodes, ended, founded, start, until
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -30,21 +30,8 @@ OWNER = "hospital-a"
 @pytest.fixture
 def nodes(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """Four nodes; the organisation of the first has two peers."""
-    with network(tmp_path, request, two_peers=OWNER, transfer_ms=0) as run:
-        nodes = Nodes(run)
-        try:
-            for name in NAMES:
-                nodes.start(name)
-
-            async def begin() -> None:
-                await nodes.ready()
-                async with opened(run) as federation:
-                    await found(federation)
-
-            asyncio.run(begin())
-            yield nodes
-        finally:
-            nodes.close()
+    with network(tmp_path, request, two_peers=OWNER, transfer_ms=0) as run, founded(run) as nodes:
+        yield nodes
 
 
 class Client:

@@ -25,7 +25,7 @@ from network.plan import Plan
 from network.rolling import roll
 from network.upgrade import make_lock, upgrade
 from tests.faults.conftest import network as running_network
-from tests.faults.stage import NAMES, Nodes, ended, found, start, until
+from tests.faults.stage import NAMES, ended, founded, start, until
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -38,21 +38,8 @@ MARKS = itertools.count(2)
 @pytest.fixture(scope="module", name="network")
 def _network(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest):
     """A network of its own, with four nodes that have founded the federation."""
-    with running_network(tmp_path_factory.mktemp("upgrade"), request, transfer_ms=0) as run:
-        nodes = Nodes(run)
-        try:
-            for name in NAMES:
-                nodes.start(name)
-
-            async def begin() -> None:
-                await nodes.ready()
-                async with opened(run) as federation:
-                    await found(federation)
-
-            asyncio.run(begin())
-            yield run, nodes
-        finally:
-            nodes.close()
+    with running_network(tmp_path_factory.mktemp("upgrade"), request, transfer_ms=0) as run, founded(run) as nodes:
+        yield run, nodes
 
 
 @dataclass

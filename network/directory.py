@@ -1,6 +1,6 @@
 """Whose TLS certificates the channel knows: its configuration as the directory of authorities and revocations."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,39 @@ class Believed:
     """The newest directory that the own peer has shown; None before the first."""
 
     def __init__(self, directory: Directory | None = None) -> None:
-        self.directory = directory
+        self._directory = directory
+
+    @property
+    def directory(self) -> Directory | None:
+        """Return what is believed now: the same object as long as that is the same."""
+        return self._directory
 
     def learn(self, directory: Directory) -> None:
         """Take in a newer directory: from now on it alone holds."""
-        self.directory = directory
+        self._directory = directory
+
+
+class Followed(Believed):
+    """The newest configuration that the own peer has shown, under the names that the own definition gives now."""
+
+    def __init__(self, defined: Callable[[], Consortium]) -> None:
+        super().__init__()
+        self._defined = defined
+        self._config: Any = None
+        self._by: Consortium | None = None
+
+    @property
+    def directory(self) -> Directory | None:
+        """Return what is believed now."""
+        consortium = self._defined()
+        if self._config is not None and consortium is not self._by:
+            self.learn(directory_of(self._config, consortium))
+            self._by = consortium
+        return self._directory
+
+    def read(self, config: Any) -> None:
+        """Take in a newer Config: from now on it alone holds."""
+        self._config, self._by = config, None
 
 
 def directory_of(config: Any, consortium: Consortium) -> Directory:

@@ -7,7 +7,8 @@ from typing import Any
 
 from network.channel_admin import ChannelAdmin
 from network.connection import Profile
-from network.directory import Believed, directory_of
+from network.defined import Defined
+from network.directory import Believed, Followed, directory_of
 from network.errors import NetworkError
 from network.topology import Consortium
 
@@ -24,13 +25,13 @@ async def believe(user: Profile, consortium: Consortium) -> Believed:
 
 
 @asynccontextmanager
-async def following(user: Profile, consortium: Consortium, log: Any) -> AsyncIterator[Believed]:
-    """Keep what is believed as new as the own peer is.
+async def following(user: Profile, defined: Defined, log: Any) -> AsyncIterator[Believed]:
+    """Keep what is believed as new as the own peer is, and its names as the own definition.
 
     Nobody is known before the first answer; while the peer is silent the last that it showed stays in force.
     """
-    believed = Believed()
-    task = asyncio.create_task(_follow(user, consortium, believed, log))
+    believed = Followed(defined)
+    task = asyncio.create_task(_follow(user, believed, log))
     try:
         yield believed
     finally:
@@ -39,13 +40,13 @@ async def following(user: Profile, consortium: Consortium, log: Any) -> AsyncIte
             await task
 
 
-async def _follow(user: Profile, consortium: Consortium, believed: Believed, log: Any) -> None:
+async def _follow(user: Profile, believed: Followed, log: Any) -> None:
     admin, silent = ChannelAdmin.of(user), False
     try:
         while True:
             try:
                 async for config in admin.configurations():
-                    believed.learn(directory_of(config, consortium))
+                    believed.read(config)
                     silent = False
                     log.info("the channel's configuration is read", sequence=config.sequence)
             except NetworkError as error:

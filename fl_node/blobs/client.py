@@ -46,16 +46,28 @@ class BlobClient:
         """Prepare to call.
 
         Args:
-            urls: The blob services that can be reached, by organisation.
+            urls: The blob services that can be reached, by organisation; it may change meanwhile.
             contexts: In which TLS contexts.
             egress: What leaves is written here.
             beside: The organisation whose store the caller writes itself: it has every blob already and is not called.
         """
-        self.urls = {name: url for name, url in urls.items() if name != beside}
+        self._urls = urls
         self._beside = [beside] if beside else []
         self._contexts = contexts
         self._egress = egress
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Return the services that are called, by organisation, as they are now."""
+        return {name: url for name, url in self._urls.items() if name not in self._beside}
+
+    def _url(self, organisation: str) -> str:
+        """Return where an organisation's service is; ConnectionError where there is none (any more)."""
+        try:
+            return self._urls[organisation]
+        except KeyError:
+            raise ConnectionError(f"{organisation} has no blob service") from None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=TIMEOUT, connector=aiohttp.TCPConnector(limit_per_host=AT_ONCE))
@@ -84,7 +96,7 @@ class BlobClient:
         raise NodeError(
             codes.BLOB_SERVICE_SILENT,
             f"the blob service of {organisation} does not answer: {problem}",
-            where=self.urls[organisation],
+            where=self.urls.get(organisation, organisation),
         )
 
     async def spread(
@@ -163,7 +175,7 @@ class BlobClient:
 
     async def _head(self, organisation: str, digest: str, headers: dict[str, str]) -> tuple[int, str]:
         """Return how many bytes of a blob an organisation has, `WHOLE` for all, and the binding that it knows."""
-        url = f"{self.urls[organisation]}/blobs/{digest}"
+        url = f"{self._url(organisation)}/blobs/{digest}"
         async with self._call("HEAD", organisation, url, headers=headers) as response:
             whole = response.status == HTTP_OK
             return WHOLE if whole else int(response.headers.get("Upload-Offset", "0")), response.headers.get(FIRST, "")
@@ -214,7 +226,7 @@ class BlobClient:
     async def problem(self, organisation: str) -> str:
         """Return why an organisation's service does not answer us; empty where it does."""
         try:
-            async with self._call("GET", organisation, f"{self.urls[organisation]}/health") as response:
+            async with self._call("GET", organisation, f"{self._url(organisation)}/health") as response:
                 return "" if response.status == HTTP_OK else f"it answers {response.status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return reason(error)
@@ -226,19 +238,17 @@ class BlobClient:
         return self._session.request(method, url, ssl=self._contexts(organisation), proxy=proxy_for(url), **options)
 
     async def _get(self, source: str, digest: str, most: int) -> bytes | None:
-        if source not in self.urls:
-            return None
         try:
             async with (
                 asyncio.timeout(PULL_S + most / SLOWEST),
-                self._call("GET", source, f"{self.urls[source]}/blobs/{digest}") as response,
+                self._call("GET", source, f"{self._url(source)}/blobs/{digest}") as response,
             ):
                 return await bounded(response, most) if response.status == HTTP_OK else None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 
     async def _push_once(self, organisation: str, digest: str, data: bytes, arrived: int | None) -> None:
-        url = f"{self.urls[organisation]}/blobs/{digest}"
+        url = f"{self._url(organisation)}/blobs/{digest}"
         offset = (await self._head(organisation, digest, {}))[0] if arrived is None else arrived
         while 0 <= offset < len(data):
             chunk = data[offset : offset + CHUNK]

@@ -221,7 +221,7 @@ async def serve(service: BlobService, host: str, port: int, context: Callable[[]
         max_line_size=1024,
     )
     await runner.setup()
-    caps = Caps.of(descriptors(), len(service.trust.consortium.organisations))
+    caps = Caps.of(descriptors(), len(service.trust.defined().organisations))
     try:
         await Door(runner, (host, port), context, service.trust.organisation, caps, reports).start()
     except OSError as error:

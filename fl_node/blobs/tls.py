@@ -18,10 +18,11 @@ from fl_node import codes
 from fl_node.errors import NodeError
 from network.ca.msp_folder import tls_pool
 from network.chains import ChainError, Pool
+from network.defined import Defined
 from network.directory import Believed, Directory, Known
 from network.folders import folder_of, public_parts
 from network.plan import chaincode_process
-from network.topology import Consortium, Organisation
+from network.topology import Organisation
 
 MOST_SEEN: Final = 1024
 """Certificates remembered; more than a consortium has, so that one who shows many costs us time and no memory."""
@@ -34,8 +35,8 @@ Contexts = Callable[[str], ssl.SSLContext]
 class Trust:
     """Whose user a certificate belongs to, by the channel's newest configuration."""
 
-    def __init__(self, consortium: Consortium, believed: Believed) -> None:
-        self.consortium = consortium
+    def __init__(self, defined: Defined, believed: Believed) -> None:
+        self.defined = defined
         self.believed = believed
         self._seen: dict[bytes, str] = {}
         self._by: Directory | None = None
@@ -72,7 +73,7 @@ class Trust:
         return known.name
 
     def _is_server(self, organisation: str, common_name: str) -> bool:
-        for each in self.consortium.organisations:
+        for each in self.defined().organisations:
             if each.name == organisation:
                 return common_name in _servers(each)
         return SERVERS.fullmatch(common_name) is not None

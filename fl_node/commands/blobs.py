@@ -32,6 +32,7 @@ from fl_node.errors import NodeError
 from fl_node.node.observe import configure_logs
 from network.addresses import join
 from network.connection import consortium_of, organisation_of, profile
+from network.defined import Definition
 from network.folders import folder_of
 from network.following import believe, following
 
@@ -117,15 +118,16 @@ async def _contexts(run: Path, org: str, user: str) -> tls.Contexts:
 
 
 async def _serve(run: Path, org: str, taken: Limits) -> None:
-    consortium, member = consortium_of(run), organisation_of(run, org)
+    member = organisation_of(run, org)
     if member.blob_port is None:
         raise NodeError(codes.BLOB_SERVICE_SILENT, f"{org} is no member: it has no blob service")
     if not member.inbound:
         text = f"{org} is not inbound: nobody could reach its blob service"
         raise NodeError(codes.BLOB_SERVICE_SILENT, text, hint="Its node fetches and brings blobs by itself.")
     folder = folder_of(run, org)
-    async with following(profile(run, org), consortium, log) as believed:
-        service = BlobService(BlobStore(folder.blobs, taken, org), tls.Trust(consortium, believed))
+    definition = Definition(run, log)
+    async with following(profile(run, org), definition, log) as believed:
+        service = BlobService(BlobStore(folder.blobs, taken, org), tls.Trust(definition, believed))
         context = tls.serving(run, org, believed)
         runner = await start_service(service, member.bound, member.blob_port, context)
         stopped = asyncio.Event()

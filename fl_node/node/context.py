@@ -12,6 +12,7 @@ from fl_node.plan.pool import Workshop
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache
 from fl_node.round.witnesses import Witnesses
+from network.defined import Defined
 from network.topology import Consortium
 
 
@@ -25,6 +26,7 @@ class Context:
         msp: The organisation's MSP id.
         consent: What the organisation itself consents to.
         restored_ms: When the organisation's folder was restored from a backup, milliseconds since 1970; 0: never.
+        defined: The consortium as the own definition has it at each moment.
         governance_cache: What only votes change; `daemon` empties it when it hears of one.
     """
 
@@ -32,7 +34,7 @@ class Context:
     organisation: str
     msp: str
     consent: Consent
-    consortium: Consortium
+    defined: Defined
     ledger: Ledger
     witnesses: Witnesses
     store: BlobStore
@@ -44,3 +46,8 @@ class Context:
     health: Health
     restored_ms: int = 0
     governance_cache: GovernanceCache = field(default_factory=GovernanceCache)
+
+    @property
+    def consortium(self) -> Consortium:
+        """Return the consortium as it is defined now."""
+        return self.defined()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import structlog
 
@@ -18,6 +18,7 @@ from fl_node.blobs.store import BlobStore
 from fl_node.journal.egress import EgressLog
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError, open_ledger
+from fl_node.ledger.elsewhere import Elsewhere
 from fl_node.metrics import Health, Metrics
 from fl_node.node import observe, readiness
 from fl_node.node.config import NodeConfig
@@ -27,7 +28,8 @@ from fl_node.node.surroundings import watched
 from fl_node.plan.child import confinement
 from fl_node.plan.pool import Opener, Workshop, plan_opener
 from fl_node.round.witnesses import Witnesses
-from network.connection import profile
+from network.connection import Profile, profile
+from network.defined import BlobServices, Definition
 from network.directory import Believed
 from network.following import following
 
@@ -62,43 +64,80 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
     """
     own = profile(config.run, config.organisation, config.user)
     await readiness.require(config, own)
-    consortium = config.consortium
-    member = consortium.organisation(config.organisation)
-    beside = member.name if config.serves else ""
-    assert member.blob_port, "the definition gives every member a blob service"
+    defined = Definition(config.run, log)
     async with contextlib.AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(config.folder / "journal", config.key_file))
         store = BlobStore(config.blobs, config.limits, config.organisation)
         metrics, health = Metrics(), Health()
         egress = EgressLog(config.folder / "egress.jsonl", metrics.sent.inc)
-        believed = await stack.enter_async_context(following(own, consortium, log))
-        if member.inbound and config.serves:
-            await stack.enter_async_context(_serving(config, store, believed, egress))
-        observer = await observe.serve(metrics, health, config.observe_port or member.blob_port + 2)
-        stack.push_async_callback(observer.cleanup)
-        await stack.enter_async_context(watched(config, own, metrics, health, egress))
-        calling = tls.calling(config.run, config.organisation, config.user, believed)
-        client = await stack.enter_async_context(BlobClient(own.blobs, calling, egress, beside=beside))
+        others = await stack.enter_async_context(_others(config, own, defined, store, egress))
+        await stack.enter_async_context(_observed(config, own, defined, others.believed, metrics, health, egress))
         ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))
-        witnesses = Witnesses(own, consortium, egress)
-        stack.push_async_callback(witnesses.close)
         await _require_admission(ledger)
-        mirror = Mirror(store, client, config.organisation, metrics)
+        mirror = Mirror(store, others.client, config.organisation, metrics)
         stack.push_async_callback(mirror.close)
         health.sandbox = await _sandbox(config)
-        opener = opener or plan_opener(config.sandbox, config.data)
-        workshop = Workshop(config.folder / "plans", mirror, config.data, opener)
+        workshop = Workshop(
+            config.folder / "plans", mirror, config.data, opener or plan_opener(config.sandbox, config.data)
+        )
         stack.push_async_callback(workshop.close)
-        organisation = (config.name, config.organisation, own.msp_id, config.consent, consortium)
-        when = _restored(config)
-        yield Context(*organisation, ledger, witnesses, store, client, mirror, workshop, journal, metrics, health, when)
+        yield Context(
+            me=config.name, organisation=config.organisation, msp=own.msp_id, consent=config.consent,
+            defined=defined, ledger=ledger, witnesses=others.witnesses, store=store, blobs=others.client,
+            mirror=mirror, workshop=workshop, journal=journal, metrics=metrics, health=health,
+            restored_ms=_restored(config),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Others:
+    """How the node reaches the other organisations, and whom of them it believes."""
+
+    believed: Believed
+    client: BlobClient
+    witnesses: Witnesses
 
 
 @contextlib.asynccontextmanager
-async def _serving(config: NodeConfig, store: BlobStore, believed: Believed, egress: EgressLog) -> AsyncIterator[None]:
+async def _others(
+    config: NodeConfig, own: Profile, defined: Definition, store: BlobStore, egress: EgressLog
+) -> AsyncIterator[_Others]:
+    """Open the ways to and from other organisations, as channel and definition have them at each moment."""
+    async with contextlib.AsyncExitStack() as stack:
+        believed = await stack.enter_async_context(following(own, defined, log))
+        if defined().organisation(config.organisation).inbound and config.serves:
+            await stack.enter_async_context(_serving(config, defined, store, believed, egress))
+        calling = tls.calling(config.run, config.organisation, config.user, believed)
+        beside = config.organisation if config.serves else ""
+        client = await stack.enter_async_context(BlobClient(BlobServices(defined), calling, egress, beside=beside))
+        elsewhere = Elsewhere(own, believed, egress)
+        stack.push_async_callback(elsewhere.close)
+        yield _Others(believed, client, Witnesses(own.msp_id, defined, elsewhere))
+
+
+@contextlib.asynccontextmanager
+async def _observed(
+    config: NodeConfig, own: Profile, defined: Definition, believed: Believed, metrics: Metrics, health: Health,
+    egress: EgressLog,
+) -> AsyncIterator[None]:  # fmt: skip
+    """Tell figures and health while the node runs."""
+    blob_port = defined().organisation(config.organisation).blob_port
+    assert blob_port, "the definition gives every member a blob service"
+    observer = await observe.serve(metrics, health, config.observe_port or blob_port + 2)
+    try:
+        async with watched(config, own, defined, believed, metrics, health, egress):
+            yield
+    finally:
+        await observer.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    config: NodeConfig, defined: Definition, store: BlobStore, believed: Believed, egress: EgressLog
+) -> AsyncIterator[None]:
     """Run the organisation's blob service, for whom the channel has in it at each moment."""
-    member = config.consortium.organisation(config.organisation)
-    service = BlobService(store, tls.Trust(config.consortium, believed), egress)
+    member = defined().organisation(config.organisation)
+    service = BlobService(store, tls.Trust(defined, believed), egress)
     serving = tls.serving(config.run, config.organisation, believed)
     runner = await serve_blobs(service, member.bound, member.blob_port or 0, serving)
     try:

@@ -5,7 +5,6 @@ import shutil
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,14 +14,15 @@ from cryptography import x509
 
 from fl_node.errors import NodeError, reported
 from fl_node.journal.egress import EgressLog
-from fl_node.ledger.client import gateway_of
+from fl_node.ledger.elsewhere import Elsewhere
 from fl_node.metrics import Health, Metrics
 from fl_node.node.config import NodeConfig
-from gateway import Gateway
 from gateway.errors import GatewayError
 from network.connection import Profile
+from network.defined import Defined
+from network.directory import Believed
 from network.heights import height
-from network.topology import Peer
+from network.topology import Organisation, Peer
 
 log = structlog.get_logger("node")
 EVERY_S: Final = 300.0
@@ -32,7 +32,13 @@ ANSWER_S: Final = 10.0
 
 @asynccontextmanager
 async def watched(
-    config: NodeConfig, own: Profile, metrics: Metrics, health: Health, egress: EgressLog
+    config: NodeConfig,
+    own: Profile,
+    defined: Defined,
+    believed: Believed,
+    metrics: Metrics,
+    health: Health,
+    egress: EgressLog,
 ) -> AsyncIterator[None]:
     """Keep the figures true while the node runs."""
     metrics.healthy.set_function(lambda: float(health.healthy))
@@ -41,7 +47,7 @@ async def watched(
         metrics.disk_free.labels(name).set_function(partial(_bytes, folder, "free"))
     for name, pem in (("signing", own.cert_pem), ("tls", own.tls_client_cert_pem)):
         metrics.certificate_ends.labels(name).set(_end(pem))
-    watching = asyncio.create_task(_watch(config, own, metrics, egress))
+    watching = asyncio.create_task(_watch(own, defined, Elsewhere(own, believed), metrics, egress))
     try:
         yield
     finally:
@@ -50,37 +56,32 @@ async def watched(
             await watching
 
 
-async def _watch(config: NodeConfig, own: Profile, metrics: Metrics, egress: EgressLog) -> None:
-    every = [(o.name, peer) for o in config.consortium.peer_organisations for peer in o.peers]
-    gateways = {(name, peer.name): gateway_of(_at(own, name, peer)) for name, peer in every}
+async def _watch(own: Profile, defined: Defined, elsewhere: Elsewhere, metrics: Metrics, egress: EgressLog) -> None:
     try:
         while True:
-            await asyncio.gather(*(_measure(*at, gateway, own, metrics, egress) for at, gateway in gateways.items()))
+            every = [(o, peer) for o in defined().peer_organisations for peer in o.peers]
+            await asyncio.gather(*(_measure(*each, own, elsewhere, metrics, egress) for each in every))
             await _look_at_peers(own, metrics)
             await asyncio.sleep(EVERY_S)
     finally:
-        await asyncio.gather(*(gateway.close() for gateway in gateways.values()))
-
-
-def _at(own: Profile, organisation: str, peer: Peer) -> Profile:
-    """Return the node's profile as it connects to one peer of any organisation."""
-    return replace(own, peers=((peer.address, own.tls_roots[organisation]),))
+        await elsewhere.close()
 
 
 async def _measure(
-    organisation: str, peer: str, gateway: Gateway, own: Profile, metrics: Metrics, egress: EgressLog
+    organisation: Organisation, peer: Peer, own: Profile, elsewhere: Elsewhere, metrics: Metrics, egress: EgressLog
 ) -> None:
     """Ask a peer for its height; one that does not answer keeps the figure that it had."""
-    mine = organisation == own.organisation
+    mine = organisation.name == own.organisation
     try:
         if not mine:
-            egress.query(organisation, "GetChainInfo", own.channel.encode())
+            egress.query(organisation.name, "GetChainInfo", own.channel.encode())
         async with asyncio.timeout(ANSWER_S):
-            blocks = await height(gateway, own.channel)
-    except (GatewayError, NodeError, TimeoutError) as error:
-        log.info("a peer does not say its height", organisation=organisation, peer=peer, **reported(error))
+            ledger = await elsewhere.ledger(organisation, (peer,))
+            blocks = await height(ledger.gateway, own.channel)
+    except (GatewayError, NodeError, OSError, TimeoutError) as error:
+        log.info("a peer does not say its height", organisation=organisation.name, peer=peer.name, **reported(error))
     else:
-        metrics.peer_height.labels(organisation, "yes" if mine else "no", peer).set(blocks)
+        metrics.peer_height.labels(organisation.name, "yes" if mine else "no", peer.name).set(blocks)
 
 
 async def _look_at_peers(own: Profile, metrics: Metrics) -> None:

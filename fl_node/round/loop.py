@@ -35,8 +35,12 @@ LONGEST_PAUSE_MS: Final = 5000
 class LoopDependencies(Protocol):
     """What attending to a training needs of the node, beside what is due in its rounds."""
 
+    @property
+    def consortium(self) -> Consortium:
+        """Return the consortium as it is defined now."""
+        ...
+
     msp: str
-    consortium: Consortium
     ledger: Ledger
     mirror: Mirror
     metrics: Metrics

@@ -20,9 +20,13 @@ READING_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 4.0)
 class PlacingDependencies(Protocol):
     """What placing a blob needs of the node."""
 
+    @property
+    def consortium(self) -> Consortium:
+        """Return the consortium as it is defined now."""
+        ...
+
     me: str
     organisation: str
-    consortium: Consortium
     ledger: Ledger
     blobs: BlobClient
     journal: Journal

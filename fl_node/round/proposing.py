@@ -70,8 +70,12 @@ class NoStateError(Exception):
 class ProposingDependencies(UnmaskingDependencies, Protocol):
     """What proposing and attesting need of the node."""
 
+    @property
+    def consortium(self) -> Consortium:
+        """Return the consortium as it is defined now."""
+        ...
+
     organisation: str
-    consortium: Consortium
     blobs: BlobClient
     workshop: Workshop
     journal: Journal

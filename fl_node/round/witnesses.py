@@ -10,19 +10,17 @@ other organisation's peer is asked over a connection of its own, which that orga
 
 import asyncio
 import random
-from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from fl_node import codes
 from fl_node.errors import NodeError, reported
-from fl_node.journal.egress import EgressLog
-from fl_node.ledger.client import Ledger, gateway_of
+from fl_node.ledger.elsewhere import Elsewhere
 from fl_node.ledger.records import Round
 from fl_node.round import checks
-from network.connection import Profile
-from network.topology import Consortium, Organisation
+from network.defined import Defined
+from network.topology import Organisation
 
 log = structlog.get_logger("witnesses")
 ANSWER_S: Final = 5.0
@@ -33,15 +31,21 @@ PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4)
 
 
 class Witnesses:
-    """Connections to the other members' peers, opened when first needed and kept."""
+    """The other members' peers, each organisation asked on its own."""
 
-    def __init__(self, own: Profile, consortium: Consortium, egress: EgressLog | None = None) -> None:
-        self._own = own
-        self._egress = egress
-        self._others = [o for o in consortium.members if o.msp_id != own.msp_id]
-        self._ledgers: dict[str, Ledger] = {}
-        self.faulty = len(self._others) // 3
-        """How many of the consortium's n organisations may be dishonest: f = (n - 1) / 3, rounded down."""
+    def __init__(self, msp: str, defined: Defined, elsewhere: Elsewhere) -> None:
+        """Begin with the own organisation's MSP id, the definition, and the way to other organisations' peers."""
+        self._msp = msp
+        self._defined = defined
+        self._elsewhere = elsewhere
+
+    @property
+    def faulty(self) -> int:
+        """Return how many of the consortium's n organisations may be dishonest: f = (n - 1) / 3, rounded down."""
+        return len(self._others()) // 3
+
+    def _others(self) -> list[Organisation]:
+        return [o for o in self._defined().members if o.msp_id != self._msp]
 
     async def confirm(self, view: Round) -> None:
         """Return once f other organisations confirm what the own peer shows of an attempt.
@@ -58,15 +62,11 @@ class Witnesses:
             codes.LEDGER_UNREACHABLE, f"fewer than {self.faulty} other members' peers confirm our view", where=view.name
         )
 
-    async def close(self) -> None:
-        """Give the connections back."""
-        for ledger in self._ledgers.values():
-            await ledger.gateway.close()
-
     async def _asked(self, view: Round) -> bool:
         """Ask as many as must confirm, drawn by lot, and one more for each that does not or takes its time."""
         answers: dict[str, Round | None] = {}
-        unasked = random.sample(self._others, len(self._others))
+        others = self._others()
+        unasked = random.sample(others, len(others))
         pending: set[asyncio.Task[tuple[str, Round | None]]] = set()
         wanted = max(1, self.faulty)
         try:
@@ -89,15 +89,8 @@ class Witnesses:
         msp = organisation.msp_id
         try:
             async with asyncio.timeout(ANSWER_S):
-                ledger = self._ledger(organisation)
+                ledger = await self._elsewhere.ledger(organisation)
                 return msp, await ledger.round(view.training, view.round, view.attempt, organisations=(msp,))
         except Exception as error:  # noqa: BLE001  # whatever it says instead of an answer, others may confirm
             log.info("another member's peer does not answer", msp=msp, attempt=view.name, **reported(error))
             return msp, None
-
-    def _ledger(self, organisation: Organisation) -> Ledger:
-        if organisation.msp_id not in self._ledgers:
-            root = self._own.tls_roots[organisation.name]
-            there = replace(self._own, peers=tuple((peer.address, root) for peer in organisation.peers))
-            self._ledgers[organisation.msp_id] = Ledger(gateway_of(there), there, self._egress)
-        return self._ledgers[organisation.msp_id]

@@ -114,8 +114,8 @@ async def blob_service(ledger: Ledger, store: Path) -> AsyncIterator[str]:
     folder = own(ledger, OWNER)
     consortium = consortium_of(folder)
     member = consortium.organisation(OWNER)
-    async with following(profile(folder, OWNER), consortium, structlog.get_logger()) as believed:
-        service = BlobService(BlobStore(store), tls.Trust(consortium, believed))
+    async with following(profile(folder, OWNER), lambda: consortium, structlog.get_logger()) as believed:
+        service = BlobService(BlobStore(store), tls.Trust(lambda: consortium, believed))
         runner = await serve(service, member.host, member.blob_port or 0, tls.serving(folder, OWNER, believed))
         try:
             yield f"https://{member.host}:{member.blob_port}"

@@ -74,11 +74,6 @@ class Federation:
         """End what `start` started."""
         end(self.running.pop((organisation, what)))
 
-    def restart_node(self, organisation: str) -> None:
-        """End a member's node and start it again."""
-        self.stop(organisation, "node")
-        self.start(organisation, "fedledger node run --data rows.csv > node.log")
-
     def everywhere(self, commands: Mapping[str, str]) -> dict[str, str]:
         """Give each organisation its command, all at the same time."""
         with ThreadPoolExecutor() as pool:
@@ -224,8 +219,6 @@ def add_member(founded: Federation) -> None:
         founded.give(who, command)
         if "add.update" in command:
             founded.send(who, "add.update", *SECTIONS)
-    for name in MEMBERS:
-        founded.restart_node(name)
     for name in SECTIONS:
         founded.send(name, f"{name}.export", LATER)
     shutil.copy(founded["hospital-b"].run / "consortium" / "channel.block", host.disk)

@@ -49,7 +49,7 @@ async def serving(run: Path, consortium: Consortium, store: BlobStore) -> AsyncI
     believed = channel_of(run)
     context = tls.serving(run, OWNER, believed)
     runner = await serve_blobs(
-        BlobService(store, tls.Trust(consortium, believed)), owner.host, owner.blob_port, context
+        BlobService(store, tls.Trust(lambda: consortium, believed)), owner.host, owner.blob_port, context
     )
     try:
         yield owner.host, owner.blob_port

@@ -35,8 +35,11 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 class World:
     """Three blob services and the client of hospital-a's node."""
 
-    def __init__(self, client: BlobClient, stores: dict[str, BlobStore], journal: Journal) -> None:
+    def __init__(
+        self, client: BlobClient, urls: dict[str, str], stores: dict[str, BlobStore], journal: Journal
+    ) -> None:
         self.client = client
+        self.urls = urls
         self.stores = stores
         self.journal = journal
 
@@ -56,7 +59,7 @@ async def world(run: Path, consortium: Consortium, tmp_path: Path, journal: Jour
         client = await stack.enter_async_context(
             BlobClient(urls, tls.calling(run, "hospital-a", "node", channel_of(run)))
         )
-        yield World(client, stores, journal)
+        yield World(client, urls, stores, journal)
 
 
 async def test_the_same_blob_again_is_success(world: World):
@@ -95,7 +98,7 @@ async def test_a_service_that_makes_an_answer_up_stops_nobody(
 
 
 async def test_where_too_few_are_told_nothing_leaves(world: World):
-    world.client.urls["hospital-c"] = "https://127.0.0.1:9"
+    world.urls["hospital-c"] = "https://127.0.0.1:9"
     with pytest.raises(NodeError) as caught:
         await world.spread(FIRST)
     assert (caught.value.code, bool(caught.value.hint)) == ("FL4707", True)

@@ -41,7 +41,7 @@ async def serving(
     believed: Believed | None = None,
 ) -> AsyncIterator[str]:
     believed = believed or channel_of(run)
-    service = BlobService(store, tls.Trust(consortium, believed), egress)
+    service = BlobService(store, tls.Trust(lambda: consortium, believed), egress)
     organisation = consortium.organisation(owner)
     context = tls.serving(run, owner, believed)
     assert organisation.blob_port
@@ -87,7 +87,7 @@ async def test_what_a_member_puts_any_member_and_the_regulator_read(
 async def test_a_service_is_reached_at_every_address_that_it_listens_on(
     run: Path, consortium: Consortium, store: BlobStore, listen: str, reached: list[str]
 ):
-    service_of = BlobService(store, tls.Trust(consortium, channel_of(run)))
+    service_of = BlobService(store, tls.Trust(lambda: consortium, channel_of(run)))
     port = consortium.organisation(OWNER).blob_port
     assert port
     runner = await serve_blobs(service_of, listen, port, tls.serving(run, OWNER, channel_of(run)))

@@ -41,7 +41,7 @@ async def test_a_service_under_another_organisations_certificate_is_not_spoken_t
 ):
     """hospital-b's authority issues a certificate for the very host of hospital-a: it stays hospital-b's."""
     store = BlobStore(tmp_path / "store")
-    impostor = BlobService(store, tls.Trust(consortium, channel_of(run)))
+    impostor = BlobService(store, tls.Trust(lambda: consortium, channel_of(run)))
     organisation = consortium.organisation(OWNER)
     assert organisation.blob_port
     context = tls.serving(run, "hospital-b", channel_of(run))
@@ -83,7 +83,7 @@ def test_a_list_that_is_not_there_does_not_mean_that_nobody_is_revoked(copy: Pat
         der(folder_of(copy, name).user("client") / "tls" / "client.crt") for name in ("hospital-a", "hospital-b")
     )
     public_parts(copy, "hospital-a").tls_revocations.unlink()
-    trust = tls.Trust(consortium, channel_of(copy))
+    trust = tls.Trust(lambda: consortium, channel_of(copy))
     with pytest.raises(NodeError, match="FL4705: the channel has no list of the TLS certificates that hospital-a"):
         trust.organisation(mine)
     assert trust.organisation(theirs) == "hospital-b"
@@ -92,7 +92,7 @@ def test_a_list_that_is_not_there_does_not_mean_that_nobody_is_revoked(copy: Pat
 def test_a_list_that_another_organisation_signed_is_refused(copy: Path, consortium: Consortium):
     theirs, mine = (identities_of(consortium, copy, name) for name in ("hospital-b", "hospital-a"))
     believed = channel_of(copy)
-    trust = tls.Trust(consortium, believed)
+    trust = tls.Trust(lambda: consortium, believed)
     certificate = der(mine.folder / "users/client/tls/client.crt")
     assert trust.organisation(certificate) == "hospital-a"
     their_client = x509.load_der_x509_certificate(der(theirs.folder / "users/client/tls/client.crt"))
@@ -115,7 +115,7 @@ async def test_nobody_is_known_before_the_channel_was_read_and_who_is_in_it_is_f
     ):
         assert not await client.healthy(OWNER)
         with pytest.raises(NodeError, match="FL4705: the channel's configuration was not read yet"):
-            tls.Trust(consortium, believed).organisation(certificate)
+            tls.Trust(lambda: consortium, believed).organisation(certificate)
         believed.learn(channel_of(copy).directory)
         assert (await client.healthy(OWNER), await unread.healthy(OWNER)) == (True, False)
         left = {name: known for name, known in (channel_of(copy).directory or {}).items() if name != "hospital-b"}
@@ -142,7 +142,7 @@ async def test_a_service_whose_certificate_is_revoked_is_not_spoken_to(
 @pytest.mark.parametrize("server", ["peers/peer0/tls/server.crt", "chaincode/server.crt"])
 def test_a_servers_certificate_is_no_users(run: Path, consortium: Consortium, server: str):
     with pytest.raises(NodeError, match="not a user's") as caught:
-        tls.Trust(consortium, channel_of(run)).organisation(der(folder_of(run, "hospital-b").secrets / server))
+        tls.Trust(lambda: consortium, channel_of(run)).organisation(der(folder_of(run, "hospital-b").secrets / server))
     assert caught.value.code == "FL4705"
 
 
@@ -150,7 +150,7 @@ def test_what_is_remembered_of_certificates_is_bounded(
     copy: Path, consortium: Consortium, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(tls, "MOST_SEEN", 4)
-    trust = tls.Trust(consortium, channel_of(copy))
+    trust = tls.Trust(lambda: consortium, channel_of(copy))
     authority = Authority(folder_of(copy, "hospital-b").secrets / "tlsca")
     for number in range(10):
         paths = copy / f"{number}.key", copy / f"{number}.crt"
@@ -204,7 +204,7 @@ async def test_a_chain_with_two_intermediates_is_as_good_as_a_root_until_its_lis
 async def test_who_serves_under_a_chain_is_spoken_to_and_another_under_the_same_root_is_not(
     copy: Path, consortium: Consortium, tmp_path: Path, department: Company
 ):
-    service = BlobService(BlobStore(tmp_path / "store"), tls.Trust(consortium, channel_of(copy)))
+    service = BlobService(BlobStore(tmp_path / "store"), tls.Trust(lambda: consortium, channel_of(copy)))
     organisation = consortium.organisation(OWNER)
     assert organisation.blob_port
     context = tls.serving(copy, "hospital-b", channel_of(copy))
@@ -221,9 +221,9 @@ def test_a_certificate_of_an_authority_that_two_organisations_share_is_nobodys(
     copy: Path, consortium: Consortium, department: Company
 ):
     certificate = der(folder_of(copy, "hospital-b").user("client") / "tls/client.crt")
-    assert tls.Trust(consortium, channel_of(copy)).organisation(certificate) == "hospital-b"
+    assert tls.Trust(lambda: consortium, channel_of(copy)).organisation(certificate) == "hospital-b"
     shutil.rmtree(folder_of(copy, "hospital-c").secrets)
     enrol(identities_of(consortium, copy, "hospital-c"), Company.named("Clinics"), department)
     exported(copy, consortium)
     with pytest.raises(NodeError, match="FL4705: hospital-b and hospital-c share an authority"):
-        tls.Trust(consortium, channel_of(copy)).organisation(certificate)
+        tls.Trust(lambda: consortium, channel_of(copy)).organisation(certificate)

@@ -35,7 +35,7 @@ def config(run: Path, tmp_path: Path) -> NodeConfig:
 @pytest.fixture
 async def neighbour(run: Path, consortium: Consortium, tmp_path: Path) -> AsyncIterator[None]:
     """The blob service of hospital-b, whose clock is right."""
-    service = BlobService(BlobStore(tmp_path / "neighbour"), tls.Trust(consortium, channel_of(run)))
+    service = BlobService(BlobStore(tmp_path / "neighbour"), tls.Trust(lambda: consortium, channel_of(run)))
     context = tls.serving(run, "hospital-b", channel_of(run))
     port = consortium.organisation("hospital-b").blob_port
     assert port

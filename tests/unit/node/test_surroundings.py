@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from fl_node.journal.egress import EgressLog
+from fl_node.ledger import elsewhere
 from fl_node.metrics import Health, Metrics
 from fl_node.node import surroundings
 from fl_node.node.config import NodeConfig
-from network.connection import profile
+from network.connection import Profile, profile
+from tests.believing import channel_of
 from tests.waiting import until
 
 
@@ -27,6 +29,10 @@ def config(run: Path, tmp_path: Path) -> NodeConfig:
     return config
 
 
+def watched(config: NodeConfig, own: Profile, metrics: Metrics, health: Health, egress: EgressLog):
+    return surroundings.watched(config, own, lambda: config.consortium, channel_of(config.run), metrics, health, egress)
+
+
 async def test_heights_of_all_peers_are_told_and_one_that_is_silent_keeps_its_figure(
     config, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -39,6 +45,11 @@ async def test_heights_of_all_peers_are_told_and_one_that_is_silent_keeps_its_fi
         async def close(self) -> None:
             pass
 
+        def network(self, _: str) -> Any:
+            return self
+
+        contract = network
+
     async def height(gateway: Gateway, _: str) -> int:
         if isinstance(heights[gateway.name], Exception):
             raise heights[gateway.name]
@@ -46,7 +57,7 @@ async def test_heights_of_all_peers_are_told_and_one_that_is_silent_keeps_its_fi
 
     ports = {o.peer.port: o.name for o in config.consortium.peer_organisations}
     at = {f"{o.peer.host}:{o.peer.port}": ports[o.peer.port] for o in config.consortium.peer_organisations}
-    monkeypatch.setattr(surroundings, "gateway_of", lambda who: Gateway(at[who.peers[0][0]]))
+    monkeypatch.setattr(elsewhere, "gateway_of", lambda who: Gateway(at[who.peers[0][0]]))
     monkeypatch.setattr(surroundings, "height", height)
     monkeypatch.setattr(surroundings, "EVERY_S", 0.001)
     metrics, egress = Metrics(), tmp_path / "egress.jsonl"
@@ -56,7 +67,7 @@ async def test_heights_of_all_peers_are_told_and_one_that_is_silent_keeps_its_fi
         mine = "yes" if name == own.organisation else "no"
         return sample(metrics, "peer_height", organisation=name, own=mine, peer=f"peer0.{name}")
 
-    async with surroundings.watched(config, own, metrics, Health(), EgressLog(egress)):
+    async with watched(config, own, metrics, Health(), EgressLog(egress)):
         await until(lambda: height_of("hospital-b") == 9)
         assert height_of("hospital-a") == 7
         assert height_of("hospital-c") is None
@@ -70,7 +81,7 @@ async def test_heights_of_all_peers_are_told_and_one_that_is_silent_keeps_its_fi
 
 async def test_certificates_disk_and_health_are_told(config, tmp_path, monkeypatch: pytest.MonkeyPatch):
     metrics, health, own = Metrics(), Health(), profile(config.run, "hospital-a", "node")
-    async with surroundings.watched(config, own, metrics, health, EgressLog(tmp_path / "egress.jsonl")):
+    async with watched(config, own, metrics, health, EgressLog(tmp_path / "egress.jsonl")):
         ends = datetime.fromtimestamp(sample(metrics, "certificate_ends_seconds", certificate="signing") or 0, UTC)
         assert ends > datetime.now(UTC) + timedelta(days=1)
         assert sample(metrics, "certificate_ends_seconds", certificate="tls")

@@ -8,11 +8,14 @@ import pytest
 
 from fl_node.errors import NodeError, RefusalError
 from fl_node.ledger.client import Ledger, LedgerError
+from fl_node.ledger.elsewhere import Elsewhere
 from fl_node.ledger.records import Round
 from fl_node.round import witnesses
 from fl_node.round.witnesses import PAUSES_S, Witnesses
-from network.connection import profile
+from network.connection import consortium_of, profile
+from network.directory import Believed
 from network.topology import Consortium
+from tests.believing import channel_of
 from tests.unit.round.test_checks import LIE, ROUND
 
 Answer = Round | Exception | None
@@ -41,11 +44,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Answer]:
 
 
 @pytest.fixture
-def others(run: Path, consortium: Consortium) -> Witnesses:
+def others(run: Path, consortium: Consortium, monkeypatch: pytest.MonkeyPatch) -> Witnesses:
     """Hospital-a's witnesses in a consortium of which one organisation may be dishonest."""
-    made = Witnesses(profile(run, "hospital-a", "node"), consortium)
-    made.faulty = 1
-    return made
+    own = profile(run, "hospital-a", "node")
+    monkeypatch.setattr(Witnesses, "faulty", 1)
+    return Witnesses(own.msp_id, lambda: consortium, Elsewhere(own, channel_of(run)))
 
 
 def address(consortium: Consortium, name: str) -> str:
@@ -126,10 +129,14 @@ async def test_t3_two_peers_that_contradict_make_the_node_refuse(
 
 
 @pytest.mark.parametrize(("members", "faulty"), [(3, 0), (4, 1), (6, 1), (7, 2), (10, 3)])
-def test_t3_a_third_of_the_organisations_may_be_dishonest(run: Path, members: int, faulty: int):
+def test_t3_a_third_of_the_organisations_may_be_dishonest_as_the_definition_has_them_now(
+    run: Path, members: int, faulty: int
+):
     organisations = [{"name": f"h{n}", "role": "member"} for n in range(members)]
     organisations.append({"name": "orderer", "role": "orderer", "orderers": 1})
     consortium = Consortium.model_validate({"organisations": organisations})
-    own = profile(run, "hospital-a", "node")
-    known = Witnesses(type(own)(**{**vars(own), "msp_id": consortium.members[0].msp_id}), consortium)
+    now = [consortium_of(run)]
+    elsewhere = Elsewhere(profile(run, "hospital-a", "node"), Believed())
+    known = Witnesses(consortium.members[0].msp_id, lambda: now[0], elsewhere)
+    now[0] = consortium
     assert known.faulty == faulty

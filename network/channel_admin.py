@@ -16,8 +16,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway import Endpoint, GrpcTransport, errors
 from gateway.encoding import serialized_identity
 from network import codes
-from network.connection import Profile
+from network.connection import Profile, consortium_of
 from network.errors import NetworkError
+from network.plan import peer_process
 
 COMMIT_S = 30.0
 CALL_S = 15.0
@@ -123,8 +124,17 @@ class ChannelAdmin:
                     yield await self.config()
                 first = False
         except errors.TransportError as error:
-            message, hint = f"the peer does not answer: {error.message}", "Bring the network up and try again."
-            raise NetworkError(codes.PEER_SILENT, message, where=self.user.organisation, hint=hint) from None
+            raise self._silent(error.message) from None
+
+    def _silent(self, reason: str) -> NetworkError:
+        """Return that nobody of those that were asked answers: who, where, and how each is started."""
+        own = consortium_of(self.user.run).organisation(self.user.organisation)
+        peers = [(peer_process(own.name, number), peer.address) for number, peer in enumerate(own.peers)]
+        every = peers or [(orderer.name, orderer.address) for orderer in own.orderers]
+        message = f"no answer from {' and '.join(f'{name} at {address}' for name, address in every)}: {reason}"
+        commands = " or ".join(f"`fedledger network start {name}`" for name, _ in every)
+        hint = f"Start it where it runs, by {commands} or its unit, and try again; its log says why it ended."
+        return NetworkError(codes.PEER_SILENT, message, where=own.name, hint=hint)
 
     def _refused(self, response: Any) -> NetworkError:
         status = common_pb2.Status.Name(response.status)
@@ -148,10 +158,7 @@ class ChannelAdmin:
                     return response.block
                 raise self._refused(response)
         except errors.TransportError as error:
-            hint = "Bring the network up and try again."
-            raise NetworkError(
-                codes.PEER_SILENT, f"the peer does not answer: {error.message}", where=self.user.organisation, hint=hint
-            ) from None
+            raise self._silent(error.message) from None
         raise NetworkError(
             codes.PEER_SILENT, "the peer gives no block", where=self.user.organisation, hint="Try again."
         )

@@ -164,7 +164,7 @@ CATALOGUE: Final = {
     DOWNLOAD_FAILED: Entry("A download fails; the next call goes on where it stopped.", "Run the command again."),
     ARCHIVE_UNUSABLE: Entry("An archive cannot be unpacked, or holds no Fabric.", ""),
     PEER_SILENT: Entry(
-        "The peer does not answer; the revocation list is written, and the same command finishes the work.",
+        "No peer of the own organisation answers; what the command wrote before stays.",
         "Start the peer and run the command again.",
     ),
     CHANGE_REFUSED: Entry("The orderers refuse a change of the channel.", ""),

@@ -18,11 +18,18 @@ from fl_node.doctor.findings import CautionError, Finding, awaited, checked, fai
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError, open_ledger, public_key_hash
 from fl_node.node.config import NodeConfig
-from fl_node.node.readiness import check_clock, check_disk, check_identity, renewal, rotate_key
+from fl_node.node.readiness import (
+    check_clock,
+    check_data_exists,
+    check_disk,
+    check_identity,
+    renewal,
+    rotate_key,
+)
 from fl_node.plan.child import confinement
 from network.addresses import WILDCARDS, join
 from network.connection import Profile, profile
-from network.directory import Believed
+from network.directory import Believed, imported
 from network.errors import FedledgerError
 from network.following import believe
 from network.processes import answers
@@ -44,11 +51,19 @@ async def examine(config: NodeConfig) -> AsyncIterator[Finding]:
     yield checked("disk", lambda: check_disk(config))
     yield await awaited("plan sandbox", check_sandbox(config))
     yield await awaited("clock", check_clock(config))
-    yield await awaited("blob services", check_blob_services(config, own))
+    believed = Believed()
+    channel = await awaited("channel", check_channel(config, own, believed))
+    yield channel
+    if channel.status == "error":  # whom the exports name is whom the channel named once
+        believed.learn(imported(config.run, config.consortium))
+    yield await awaited("blob services", check_known_services(config, believed))
     answering = [await awaited("ledger", check_peer(replace(own, peers=(peer,)))) for peer in own.peers]
     for finding in answering:
         yield finding
     if not any(finding.status == "ok" for finding in answering):
+        yield checked("data", lambda: check_data_alone(config))
+        for name in ("participant", "plan", "phases"):
+            yield Finding(name, "warning", "not checked: only the ledger tells", codes.LEDGER_UNREACHABLE, channel.mend)
         return
     try:
         async with open_ledger(own) as ledger:
@@ -94,13 +109,20 @@ async def check_sandbox(config: NodeConfig) -> str:
     return str(held)
 
 
-async def check_blob_services(config: NodeConfig, own: Profile) -> str:
-    """Check the blob services with what the channel says of everybody.
+async def check_channel(config: NodeConfig, own: Profile, believed: Believed) -> str:
+    """Learn from the own peer what the channel says of everybody.
 
     Raises:
-        NetworkError: FL1060, the own peer does not answer; NodeError: as `check_known_services`.
+        NetworkError: FL1060, no own peer answers: which, and what to do.
     """
-    return await check_known_services(config, await believe(own, config.consortium))
+    believed.learn((await believe(own, config.consortium)).directory or {})
+    return f"it has {len(believed.directory or ())} organisations"
+
+
+def check_data_alone(config: NodeConfig) -> str:
+    """Check that the rows are there, where no plan is known that they have to fit; FL4001 if they are not."""
+    check_data_exists(config)
+    return "no data: this node holds blobs and attests" if config.data is None else f"{config.data.name} is there"
 
 
 async def check_known_services(config: NodeConfig, believed: Believed) -> str:

@@ -63,7 +63,7 @@ def test_a_doctor_with_findings_ends_with_four(run: Path):
     arguments = ["node", "doctor", "--org", "hospital-a", "--run", str(run), "--json"]
     result = RUNNER.invoke(application(arguments), arguments)
     codes = {finding["check"]: finding["code"] for finding in json.loads(result.output)}
-    assert (result.exit_code, codes["blob services"], codes["ledger"]) == (4, "FL1060", "FL4005")
+    assert (result.exit_code, codes["channel"], codes["ledger"]) == (4, "FL1060", "FL4005")
 
 
 def test_a_node_that_cannot_start_says_why(run: Path):

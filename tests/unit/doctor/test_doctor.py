@@ -139,9 +139,17 @@ async def test_every_check_reports_though_the_ledger_is_down(config: NodeConfig,
         "disk": "",
         "plan sandbox": "",
         "clock": "",
-        "blob services": "FL1060",
+        "channel": "FL1060",
+        "blob services": "",
         "ledger": "FL4005",
+        "data": "",
+        "participant": "FL4005",
+        "plan": "FL4005",
+        "phases": "FL4005",
     }
+    peer = config.consortium.organisation(config.organisation).peer
+    assert f"peer-hospital-a at {peer.address}" in findings["channel"].message
+    assert "`fedledger network start peer-hospital-a`" in findings["channel"].mend
     assert findings["ledger"].mend
 
 

@@ -18,9 +18,10 @@ import aiohttp
 from fl_node.commands.blobs import place
 from fl_node.commands.watching import Progress, changes
 from fl_node.demo.federation import Federation, opened
-from fl_node.ledger.client import Ledger, public_key_hash
+from fl_node.ledger.client import Ledger, LedgerError, public_key_hash
 from fl_node.ledger.records import OVER, Round
 from network.connection import consortium_of, profile
+from network.contract_codes import ALREADY_SETTLED
 from network.folders import folder_of
 from tests.faults import synthetic
 from tests.waiting import PATIENCE_S
@@ -171,6 +172,29 @@ async def ended(ledger: Ledger, training: str, number: int, attempt: int = 1) ->
             if view is not None and view.phase in OVER:
                 return view
     raise AssertionError("the watch ended")
+
+
+async def last_attempt(ledger: Ledger, training: str, number: int) -> Round:
+    """Wait for the end of a round, whichever of its attempts it is: on a slow machine one may end void."""
+    attempt = 1
+    while (view := await ended(ledger, training, number, attempt)).phase == "Void":
+        attempt += 1
+    return view
+
+
+async def stakes(ledger: Ledger) -> dict[str, int]:
+    """Return what every participant has staked."""
+    return {record["participant"]: record["stake"] for record in await ledger.everything("ListParticipants")}
+
+
+async def settled(ledger: Ledger, training: str, number: int) -> None:
+    """Settle rounds up to a number where no node has yet: slashes are taken then."""
+    for each in range(1, number + 1):
+        try:
+            await ledger.submit("Settle", training=training, round=each)
+        except LedgerError as error:
+            if error.code != ALREADY_SETTLED:
+                raise
 
 
 async def _healthy(session: aiohttp.ClientSession, port: int) -> bool:

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fl_node.demo.federation import Federation, opened
-from fl_node.ledger.client import LedgerError
-from network.contract_codes import ALREADY_SETTLED
+from fl_node.demo.federation import opened
 from tests.faults import synthetic
 from tests.faults.conftest import network
-from tests.faults.stage import NAMES, Nodes, ended, found, start
+from tests.faults.stage import NAMES, Nodes, ended, found, settled, stakes, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SLOW = ("hospital-d", "hospital-e")
@@ -41,31 +39,16 @@ def six(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
             nodes.close()
 
 
-async def stakes(federation: Federation) -> dict[str, int]:
-    records = await federation.first.everything("ListParticipants")
-    return {record["participant"]: record["stake"] for record in records}
-
-
-async def settled(federation: Federation, number: int) -> None:
-    """Settle a round where no node has yet: slashes are taken then."""
-    try:
-        await federation.first.submit("Settle", training="six", round=number)
-    except LedgerError as error:
-        if error.code != ALREADY_SETTLED:
-            raise
-
-
 async def test_six_organisations_with_one_suspended_go_on_training_and_nobody_is_slashed(six: Nodes):
     """Three of five agree: a majority. Those that did not attest themselves must take the state for attested too."""
     async with opened(six.run) as federation:
         await federation.decide("suspend", {"organisation": "HospitalFMSP"})
-        staked = await stakes(federation)
+        staked = await stakes(federation.first)
         await start(federation, "six", ROUNDS, cohort=5)
         views = [await ended(federation.first, "six", number) for number in range(1, ROUNDS + 1)]
-        for number in range(1, ROUNDS + 1):
-            await settled(federation, number)
+        await settled(federation.first, "six", ROUNDS)
         flags = [flag for flag in await federation.first.everything("ListFlags") if flag["training"] == "six"]
-        assert await stakes(federation) == staked, "nobody is slashed"
+        assert await stakes(federation.first) == staked, "nobody is slashed"
     assert [(view.phase, view.attempt) for view in views] == [("Final", 1)] * ROUNDS
     assert [(view.voters, view.majority) for view in views] == [(5, 3)] * ROUNDS
     assert [set(view.survivors) for view in views] == [set(ALL) - {SUSPENDED}] * ROUNDS

@@ -20,7 +20,7 @@ from network.connection import profile
 from network.folders import held_blobs
 from network.plan import peer_process
 from tests.faults.conftest import network
-from tests.faults.stage import Nodes, ended, founded, start, until
+from tests.faults.stage import Nodes, founded, last_attempt, start, until
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -88,14 +88,6 @@ async def test_each_of_two_peers_may_die_in_a_round_and_nothing_is_lost_or_done_
 def begun(view: Round, number: int) -> bool:
     """Whether keys are there already: from now on every member is needed."""
     return view.round == number and view.phase not in {"Open", "Keys"}
-
-
-async def last_attempt(ledger: Ledger, training: str, number: int) -> Any:
-    """Wait for the end of a round, whichever of its attempts it is."""
-    attempt = 1
-    while (view := await ended(ledger, training, number, attempt)).phase == "Void":
-        attempt += 1
-    return view
 
 
 async def audited_from_each_peer(run: Path) -> None:

@@ -15,7 +15,6 @@ import pytest
 from fl_node.demo import regulator
 from fl_node.demo.federation import Federation, opened
 from fl_node.ledger.client import Ledger
-from fl_node.ledger.records import Round
 from network import processes
 from network.checkout import chaincode_sources
 from network.connection import consortium_of
@@ -25,7 +24,7 @@ from network.plan import Plan
 from network.rolling import roll
 from network.upgrade import make_lock, upgrade
 from tests.faults.conftest import network as running_network
-from tests.faults.stage import NAMES, ended, founded, start, until
+from tests.faults.stage import NAMES, founded, last_attempt, start, until
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -106,14 +105,6 @@ def newer(folder: Path) -> Path:
     return sources
 
 
-async def final(ledger: Ledger, training: str, number: int) -> Round:
-    """Wait for a round's result; on a slow machine an attempt may end void, and another follows."""
-    attempt = 1
-    while (view := await ended(ledger, training, number, attempt)).phase != "Final":
-        attempt += 1
-    return view
-
-
 def running(run: Path) -> set[str]:
     """The chaincode processes that run."""
     plan = Plan.read(run)
@@ -127,11 +118,11 @@ async def test_a_chaincode_is_upgraded_member_by_member_while_clients_submit_and
     assert (lock.sequence, lock.source) != (1, read_lock(folder_of(run, NAMES[0]).root).source)
     async with opened(run) as federation, submitting(federation):
         await start(federation, "upgrade", ROUNDS)
-        await final(federation.first, "upgrade", 1)
+        await last_attempt(federation.first, "upgrade", 1)
         done = await asyncio.to_thread(upgrade, run, lock, print, sources)
         number = (await federation.first.round("upgrade")).round
         for each in (number, number + 1):
-            await final(federation.first, "upgrade", each)
+            await last_attempt(federation.first, "upgrade", each)
         await federation.decide("stop_training", {"training": "upgrade"})
     assert done.formed.committed
     assert set(done.started) == running(run) == {f"chaincode-{name}-2" for name in NAMES}
@@ -149,7 +140,7 @@ async def test_a_vote_for_version_2_of_the_rules_lets_the_open_round_end_by_vers
         await federation.decide("set_rules_version", {"version": 2})
         newest = await ledger.round("voted")
         assert newest
-        views = [await final(ledger, "voted", each) for each in range(before.round, newest.round + 2)]
+        views = [await last_attempt(ledger, "voted", each) for each in range(before.round, newest.round + 2)]
         await federation.decide("stop_training", {"training": "voted"})
     rules = [view.rules for view in views]
     assert (before.rules, rules[-1], sorted(rules)) == (1, 2, rules)
@@ -163,7 +154,7 @@ async def test_every_process_is_restarted_in_turn_while_clients_submit_and_round
         monkeypatch.setenv("FABRIC_BIN", str(newer))
     async with opened(run) as federation, submitting(federation):
         await start(federation, "rolling", ROUNDS)
-        await final(federation.first, "rolling", 1)
+        await last_attempt(federation.first, "rolling", 1)
         done = await asyncio.to_thread(roll, run, print)
         for name in NAMES:
             assert nodes.stop(name) == 0
@@ -172,7 +163,7 @@ async def test_every_process_is_restarted_in_turn_while_clients_submit_and_round
         last = await federation.first.round("rolling")
         assert last
         for number in range(2, last.round + 2):
-            await final(federation.first, "rolling", number)
+            await last_attempt(federation.first, "rolling", number)
         await federation.decide("stop_training", {"training": "rolling"})
     plan = Plan.read(run)
     assert {each.name for each in done} == {process.name for process in plan.processes}

@@ -1,0 +1,54 @@
+"""A node gets another key in the middle of a round: it goes on where it stood, and nobody is slashed."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from fl_node.demo import regulator
+from fl_node.demo.federation import opened
+from fl_node.ledger.client import public_key_hash
+from fl_node.node.rotating import rotate_key
+from network.connection import profile
+from tests.faults.conftest import TIMES
+from tests.faults.stage import NAMES, Nodes, ended, settled, stakes, start, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+ROTATING = "hospital-c"
+MOMENTS = {1: "keys", 2: "updates"}
+"""Round → what the node has given of its part when its key is taken from it."""
+PATIENT = dict.fromkeys(("keys_ms", "shares_ms", "updates_ms", "unmask_ms", "attest_ms"), 120_000)
+"""However slowly a node starts again, the phase waits for it."""
+
+
+async def test_a_node_whose_key_is_rotated_in_the_middle_of_a_round_ends_it_and_nobody_is_slashed(
+    run: Path, nodes: Nodes
+):
+    await nodes.ready()
+    async with opened(run) as federation:
+        ledger, staked = federation.first, await stakes(federation.first)
+        await federation.decide("set_parameters", {"parameters": PATIENT})
+        await start(federation, "rotated", len(MOMENTS) + 1)
+        keys = [public_key_hash(profile(run, ROTATING, "node").cert_pem)]
+        for number, given in MOMENTS.items():
+            await until(
+                ledger, "rotated", lambda view, n=number, g=given: view.round > n or ROTATING in getattr(view, g)
+            )
+            keys.append((await rotate_key(run, ROTATING, ROTATING, "node")).key_hash)
+            assert await asyncio.to_thread(nodes.stop, ROTATING) == 0
+            nodes.start(ROTATING)
+            view = await ended(ledger, "rotated", number)
+            assert (view.phase, set(view.survivors)) == ("Final", set(NAMES)), view.void_reason
+        assert (await ended(ledger, "rotated", len(MOMENTS) + 1)).phase == "Final"
+        assert (await ledger.participant(ROTATING)).key_hash == keys[-1]
+        assert len(set(keys)) == len(keys)
+        await settled(ledger, "rotated", len(MOMENTS) + 1)
+        assert await stakes(ledger) == staked, "nobody is slashed"
+        await federation.decide("set_parameters", {"parameters": {name: TIMES[name] for name in PATIENT}})
+        flags = [flag for flag in await ledger.everything("ListFlags") if flag["training"] == "rotated"]
+    assert flags == []
+
+
+async def test_the_audit_of_a_ledger_with_rotated_keys_holds(run: Path, nodes: Nodes):
+    verdict = await regulator.audit(run)
+    assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")

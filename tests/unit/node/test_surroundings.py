@@ -17,6 +17,21 @@ from tests.believing import channel_of
 from tests.waiting import until
 
 
+class Gateway:
+    """Leads to one peer, which is asked for its height."""
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def close(self) -> None:
+            pass
+
+        def network(self, _: str) -> Any:
+            return self
+
+        contract = network
+
+
 def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"fedledger_{name}", labels)
 
@@ -37,18 +52,6 @@ async def test_heights_of_all_peers_are_told_and_one_that_is_silent_keeps_its_fi
     config, tmp_path, monkeypatch: pytest.MonkeyPatch
 ):
     heights: dict[str, Any] = {"hospital-a": 7, "hospital-b": 9, "hospital-c": TimeoutError("down"), "regulator": 9}
-
-    class Gateway:
-        def __init__(self, name: str) -> None:
-            self.name = name
-
-        async def close(self) -> None:
-            pass
-
-        def network(self, _: str) -> Any:
-            return self
-
-        contract = network
 
     async def height(gateway: Gateway, _: str) -> int:
         if isinstance(heights[gateway.name], Exception):

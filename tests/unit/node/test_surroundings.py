@@ -20,16 +20,16 @@ from tests.waiting import until
 class Gateway:
     """Leads to one peer, which is asked for its height."""
 
-        def __init__(self, name: str) -> None:
-            self.name = name
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-        async def close(self) -> None:
-            pass
+    async def close(self) -> None:
+        pass
 
-        def network(self, _: str) -> Any:
-            return self
+    def network(self, _: str) -> Any:
+        return self
 
-        contract = network
+    contract = network
 
 
 def sample(metrics: Metrics, name: str, **labels: str) -> float | None:

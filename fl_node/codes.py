@@ -37,6 +37,7 @@ PLAN_REACHED_OUT: Final = "FL3046"
 RUNTIME_MISSING: Final = "FL3047"
 RUNTIME_NOT_INSTALLED: Final = "FL3048"
 NOT_IEEE: Final = "FL3049"
+NOT_PRIVATE: Final = "FL3050"
 SUM_TOO_LARGE: Final = "FL3060"
 SUM_SINGULAR: Final = "FL3061"
 SUM_TOO_COARSE: Final = "FL3062"
@@ -219,6 +220,10 @@ CATALOGUE: Final = {
     NOT_IEEE: Entry(
         "This process does not compute as IEEE-754 says.",
         "A library that was loaded into the node changed how the processor rounds: start the node without it.",
+    ),
+    NOT_PRIVATE: Entry(
+        "The plan cannot keep the privacy that it asks for.",
+        "The message names what stands in the way: an option to leave out, or a goal to lower (a larger ε, fewer rounds, more survivors).",
     ),
     SUM_TOO_LARGE: Entry(
         "A sum of a participant's rows does not fit its slot.",

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from fl_node.data.schema import Decimal, Model
+from fl_node.plan.arithmetic.private import Privacy, faults
 from fl_node.plan.manifest import Quantisation
 
 TRAINED: Final = "global_model_weights/trainable/"
@@ -54,6 +55,7 @@ class Averaging(Model):
         server: What the server does with the mean.
         measured: The names of what is measured of every row, the loss first: on training rows and on the hold-out.
         proximal: μ of FedProx (Li et al., MLSys 2020), which the local step holds already; for people to read.
+        privacy: The noise that each participant adds; None: none, the sum is exact.
     """
 
     quantisation: Quantisation
@@ -61,6 +63,24 @@ class Averaging(Model):
     server: Server = Server()
     measured: tuple[Annotated[str, Field(pattern=WORD)], ...] = Field(min_length=1, max_length=64, strict=False)
     proximal: Decimal = "0"
+    privacy: Privacy | None = None
+
+    @property
+    def mean_of_means(self) -> bool:
+        """Whether a measure is the mean of the participants' means, for then one participant changes it little."""
+        return self.privacy is not None and self.privacy.goal.unit == "participant"
+
+    @model_validator(mode="after")
+    def _private(self) -> Self:
+        if self.privacy is None:
+            return self
+        for fault in faults(self.privacy.goal, self.quantisation, self.measured):
+            raise ValueError(fault)
+        if self.moments_clip is not None:
+            raise ValueError("weights that are not trained would be averaged without a bound for single rows")
+        if not len(self.measured) == len(self.privacy.measured_max) == len(self.privacy.measured_scales):
+            raise ValueError("each measure has a largest value and noise")
+        return self
 
     @model_validator(mode="after")
     def _positive(self) -> Self:

@@ -6,15 +6,13 @@ from typing import Any, Final
 
 from fl_node import codes
 from fl_node.plan.arithmetic.averaging import Averaging
+from fl_node.plan.arithmetic.private import FRACTION_BITS
 from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import Count, TensorLayout, TensorSegment
 from fl_node.plan.weights import WeightRule
 from fl_node.secagg.layout import HEADROOM
 
 Shapes = Sequence[Sequence[int]]
-
-FRACTION_BITS: Final = 16
-"""Bits after the point of a measure."""
 
 OFFSET: Final = 1 << 47
 """Stands for zero: a participant's measure ranges over ±2³¹ in steps of 2⁻¹⁶; what is beyond saturates."""
@@ -53,7 +51,7 @@ def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int
         counted = ROWS if part == "train" else HELD
         segments += [slot(f"metric/{part}/{name}", "metric", 2 * OFFSET - 1, cohort) for name in averaging.measured]
         segments.append(slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
-    most = 2 * half(quantisation.bits)
+    most = 2 * centre(averaging)
     for name, shapes in (("trainable", trained), ("non_trainable", kept)):
         segments += [slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
     segments.append(slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
@@ -74,8 +72,13 @@ def metric_names(measured: Sequence[str], *, evaluation: bool) -> tuple[str, ...
 
 
 def half(bits: int) -> int:
-    """What stands for zero in a value slot of so many bits, and the largest magnitude beside it."""
+    """The largest magnitude that an update of so many bits has in a value slot, before any noise."""
     return int(2 ** (bits - 1) - 1)
+
+
+def centre(averaging: Averaging) -> int:
+    """What stands for zero in a value slot: there is room for an update's magnitude on either side, and for noise."""
+    return half(averaging.quantisation.bits) + (averaging.privacy.tail if averaging.privacy else 0)
 
 
 def to_slot(value: float, name: str) -> int:

@@ -52,7 +52,8 @@ def metrics_of(manifest: AveragingManifest, sums: Sums, participants: int) -> di
         found[f"{part}/num_examples"] = float(rows[part])
         for name in manifest.averaging.measured:
             total = int(sums[f"metric/{part}/{name}"])
-            found[f"{part}/{name}"] = slots.from_slots(total, participants, rows[part] * passes)
+            counted = participants if manifest.averaging.mean_of_means else rows[part] * passes
+            found[f"{part}/{name}"] = slots.from_slots(total, participants, counted)
     return found
 
 
@@ -78,8 +79,8 @@ def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participan
 def _mean(manifest: AveragingManifest, sums: Sums, name: str, participants: int, clip: float) -> Doubles:
     """The mean update of a tensor; zeros where nobody has a row. Its integers are below 2⁵³: exact as doubles."""
     quantisation = manifest.averaging.quantisation
-    half = slots.half(quantisation.bits)
-    unit = clip * (quantisation.weight_cap or 1) / half
-    centred: Doubles = (sums[name].astype(np.int64) - participants * half).astype(np.float64)
+    unit = clip * (quantisation.weight_cap or 1) / slots.half(quantisation.bits)
+    zero = participants * slots.centre(manifest.averaging)
+    centred: Doubles = (sums[name].astype(np.int64) - zero).astype(np.float64)
     divisor = float(sums[slots.WEIGHT])
     return (centred * unit) / divisor if divisor else centred * 0.0

@@ -1,6 +1,7 @@
 """From a participant's new weights and measures to its vector: delta, zero, clip, quantise, pack."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from fl_node import codes
 from fl_node.plan.arithmetic import slots
+from fl_node.plan.arithmetic.averaging import Averaging
 from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.private import Privacy, noised
 from fl_node.plan.arithmetic.state import Arrays
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Quantisation
+from fl_node.privacy.gaussian import Draw
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -40,17 +44,23 @@ class Worked:
     measured: Mapping[str, Sequence[float]]
 
 
-def vector_of(manifest: AveragingManifest, before: tuple[Arrays, Arrays], worked: Worked) -> bytes:
+def vector_of(
+    manifest: AveragingManifest, before: tuple[Arrays, Arrays], worked: Worked, draw: Draw = os.urandom
+) -> bytes:
     """Turns a local step into this participant's vector, unmasked.
 
     With H = 2^(bits-1) - 1, clipping norm C, weight w = min(rows, W) and cap W, an update x becomes
     round(x/C · w/W · H) + H. Zero is exact; the rounding error of the mean is at most n·C·W / (2·H·Σw).
     An update with a coordinate beyond `zero_above` becomes zeros and weighs nothing.
 
+    A private plan's values and measures get noise, so that each call gives another vector, and no count tells whether
+    this update was clipped.
+
     Args:
         manifest: The plan's.
         before: The trained and the other weights of the base state.
         worked: What the step gave.
+        draw: Where the noise of a private plan comes from.
 
     Raises:
         PlanError: FL3030 where a number is not finite or does not fit its slot.
@@ -61,21 +71,47 @@ def vector_of(manifest: AveragingManifest, before: tuple[Arrays, Arrays], worked
     weight = 0 if zeroed else min(worked.rows, quantisation.weight_cap or 1)
     values, clipped = quantised(trained, float(quantisation.clip), quantisation, weight)
     moments, _ = quantised(kept, float(averaging.moments_clip or 1), quantisation, weight)
+    room = slots.centre(averaging) - slots.half(quantisation.bits)
     numbers: dict[str, Any] = {
         slots.ROWS: worked.rows,
         slots.HELD: worked.held,
         slots.WEIGHT: weight,
-        slots.CLIPPED: int(clipped and not zeroed),
+        slots.CLIPPED: int(clipped and not zeroed and averaging.privacy is None),
         slots.ZEROED: int(zeroed),
         slots.ONE: 1,
-        **{f"value/trainable/{at}": value for at, value in enumerate(values)},
-        **{f"value/non_trainable/{at}": value for at, value in enumerate(moments)},
+        **{f"value/trainable/{at}": value + room for at, value in enumerate(values)},
+        **{f"value/non_trainable/{at}": value + room for at, value in enumerate(moments)},
     }
     for part in slots.parts(evaluation=manifest.evaluation):
-        for name, value in zip(averaging.measured, worked.measured[part], strict=True):
+        rows = worked.rows * manifest.batching.epochs if part == "train" else worked.held
+        for at, name in enumerate(averaging.measured):
+            value = _cut(averaging, at, worked.measured[part][at], rows)
             numbers[f"metric/{part}/{name}"] = slots.to_slot(value, f"{part}/{name}")
+    if averaging.privacy:
+        scales = _scales(manifest, averaging.privacy)
+        numbers |= {name: noised(scale, numbers[name], draw) for name, scale in scales.items()}
     segments = manifest.layout.segments
     return manifest.layout.pack([np.asarray(numbers[segment.name], dtype=segment.dtype) for segment in segments])
+
+
+def _scales(manifest: AveragingManifest, privacy: Privacy) -> dict[str, int]:
+    """σ of each segment that gets noise: values and measures, not counts."""
+    averaging = manifest.averaging
+    values = {one.name: privacy.scale for one in manifest.layout.segments if one.kind == "value"}
+    found = dict(zip(averaging.measured, privacy.measured_scales, strict=True))
+    parts = slots.parts(evaluation=manifest.evaluation)
+    return values | {f"metric/{part}/{name}": scale for part in parts for name, scale in found.items()}
+
+
+def _cut(averaging: Averaging, at: int, total: float, rows: int) -> float:
+    """What a participant says of a measure: a private plan's lies between zero and what was agreed."""
+    privacy = averaging.privacy
+    if privacy is None or not math.isfinite(total):
+        return total
+    most = float(privacy.measured_max[at])
+    if privacy.goal.unit == "record":
+        return min(max(total, 0.0), most * rows)
+    return min(max(total / rows, 0.0), most) if rows else 0.0
 
 
 def deltas(before: Arrays, after: Arrays) -> list[Doubles]:

@@ -66,6 +66,11 @@ class Averaging(Model):
     privacy: Privacy | None = None
 
     @property
+    def by_record(self) -> bool:
+        """Whether single rows are protected, and the local step is therefore one gradient."""
+        return self.privacy is not None and self.privacy.goal.unit == "record"
+
+    @property
     def mean_of_means(self) -> bool:
         """Whether a measure is the mean of the participants' means, for then one participant changes it little."""
         return self.privacy is not None and self.privacy.goal.unit == "participant"

@@ -11,6 +11,7 @@ from fl_node.data.synthetic import synthetic_examples
 from fl_node.plan.arithmetic.averaging import Averaging
 from fl_node.plan.arithmetic.loaded import LocalPlan
 from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.private import Privacy, calibrated
 from fl_node.plan.arithmetic.slots import ZEROED, make_layout, metric_names, weight_rule
 from fl_node.plan.arithmetic.state import Arrays, first_state, read_model, read_state
 from fl_node.plan.arithmetic.training import Training
@@ -41,6 +42,7 @@ class Compiled:
         random_ops: The operations of client work that draw.
         load: From a manifest's bytes and the programs, in the manifest's order, to a plan that trains.
         fields: What the framework's manifest adds.
+        clips_rows: Whether the programs clip each row's gradient where the training asks for privacy of records.
     """
 
     kind: type[AveragingManifest]
@@ -51,6 +53,7 @@ class Compiled:
     random_ops: Sequence[str]
     load: Callable[..., LocalPlan]
     fields: Mapping[str, Any] = field(default_factory=dict)
+    clips_rows: bool = False
 
 
 def described_training(file: Path, function: str) -> Training:
@@ -69,7 +72,7 @@ def packed(training: Training, compiled: Compiled) -> bytes:
     """Packs a compiled training as a plan file, tried on made-up rows.
 
     Raises:
-        PlanError: FL3008 where the sums do not fit their slots, FL3014, FL3022.
+        PlanError: FL3008 where the sums do not fit their slots, FL3014, FL3022, FL3050.
     """
     averaging = Averaging(
         quantisation=training.quantisation,
@@ -77,6 +80,7 @@ def packed(training: Training, compiled: Compiled) -> bytes:
         server=training.server,
         measured=("loss", *training.metrics),
         proximal=training.proximal,
+        privacy=_privacy(training, compiled),
     )
     state = first_state(compiled.trained, compiled.kept, training.server).leaves()
     require_finite(state)
@@ -106,6 +110,22 @@ def packed(training: Training, compiled: Compiled) -> bytes:
     )
     check_on_made_up_rows(manifest, files, compiled.load)
     return pack_plan(manifest, files)
+
+
+def _privacy(training: Training, compiled: Compiled) -> Privacy | None:
+    """The noise that a training asks for; FL3050 where it cannot be had."""
+    goal = training.privacy
+    if goal is None:
+        return None
+    faults = {
+        "weights that are not trained, such as BatchNorm's moments, mix rows: use a norm of single rows": compiled.kept,
+        "unit record takes one pass a round: batching.epochs = 1": goal.unit == "record" and training.batching.epochs > 1,
+        "unit record needs a framework that clips single rows: jax": goal.unit == "record" and not compiled.clips_rows,
+    }
+    for fault in (text for text, holds in faults.items() if holds):
+        raise plan_error(codes.NOT_PRIVATE, fault, "privacy")
+    numbers = sum(array.size for array in compiled.trained)
+    return calibrated(goal, training.quantisation, ("loss", *training.metrics), numbers)
 
 
 def check_on_made_up_rows(

@@ -63,6 +63,10 @@ class Goal(Model):
             raise ValueError("colluders are fewer than survivors: somebody's noise must be unknown to them")
         return self
 
+    def limit(self, measure: str) -> str:
+        """What a measure is cut to."""
+        return self.measured_max.get(measure, "4" if measure == "loss" else "1")
+
 
 class Privacy(Model):
     """What stands in the manifest: the noise, and what it was made for.
@@ -142,7 +146,7 @@ def calibrated(goal: Goal, quantisation: Quantisation, measured: tuple[str, ...]
     """
     for fault in faults(goal, quantisation, measured):
         raise plan_error(codes.NOT_PRIVATE, fault, "privacy")
-    limits = [goal.measured_max.get(name, "4" if name == "loss" else "1") for name in measured]
+    limits = [goal.limit(name) for name in measured]
     affordable = accounting.affordable(float(goal.epsilon), float(goal.delta), goal.rounds)
     contributors = goal.survivors - goal.colluders
     each = MEASURES_PART / (len(measured) * parts_touched(goal.unit))

@@ -6,6 +6,7 @@ from typing import Any
 
 from fl_node.data.schema import Schema
 from fl_node.plan.arithmetic.averaging import Server
+from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.manifest import Batching, Quantisation
 
 Measure = Callable[[Any, Any], Any]
@@ -31,6 +32,8 @@ class Training:
         cohort_max: The largest cohort; the slots must hold its sums.
         proximal: FedProx's μ, decimal text: how strongly a participant is held to the weights that it began with.
         moments_clip: Norm that the change of weights that are not trained (BatchNorm's moments) is clipped to.
+        privacy: Differential privacy. With unit `record` the local step is one gradient at the base model, clipped row
+            by row to `quantisation.clip`; `server` moves the model by the mean of them, and `optimiser` is not used.
     """
 
     name: str
@@ -45,3 +48,4 @@ class Training:
     cohort_max: int = 8
     proximal: str = "0"
     moments_clip: str = "100"
+    privacy: Goal | None = None

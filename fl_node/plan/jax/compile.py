@@ -36,9 +36,10 @@ def compile_training(training: Training) -> bytes:
     model = flat(training.model)
     programs = exported(training, model)
     drawn = _drawn(programs, model)
-    return packed(
-        training, Compiled(JaxManifest, jax.__version__, model.trained, model.moments, programs, drawn, LoadedPlan)
+    compiled = Compiled(
+        JaxManifest, jax.__version__, model.trained, model.moments, programs, drawn, LoadedPlan, clips_rows=True
     )
+    return packed(training, compiled)
 
 
 def _drawn(files: dict[str, bytes], model: Flat) -> list[str]:

@@ -59,7 +59,9 @@ class LoadedPlan(LocalPlan):
         """Trains on rows: whole batches, then the rest, as often as the plan says."""
         base = read_state(self.manifest, state)
         starting = [np.zeros(array.shape, array.dtype) for array in self._optimiser]
-        carry: Any = (base.trained, base.kept, self._drawn(state), starting)
+        by_record = self.manifest.averaging.by_record
+        begun = [np.zeros_like(array) for array in base.trained] if by_record else base.trained
+        carry: Any = (begun, base.kept, self._drawn(state), starting)
         sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
         for _ in range(self.manifest.batching.epochs):
             for batches in batched(rows, self.manifest.batching.batch):
@@ -67,6 +69,9 @@ class LoadedPlan(LocalPlan):
                 for held, values in zip(sums, measured, strict=True):
                     held.extend(np.asarray(values, np.float64).tolist())
         trained, kept = ([np.asarray(array) for array in arrays] for arrays in carry[:2])
+        if by_record:  # what was summed are gradients, downhill: their mean is the update
+            means = [array.astype(np.float64) / rows.rows for array in trained]
+            trained = [(old + mean).astype(old.dtype) for old, mean in zip(base.trained, means, strict=True)]
         return Step(encode_state(ModelState(trained, kept).leaves()), list(map(math.fsum, sums)), rows.rows)
 
     def measure_part(self, base: ModelState, part: list[NDArray[Any]]) -> Any:

@@ -4,6 +4,7 @@ Both take any number of rows: a pass takes whole batches first, then, called aga
 smaller batch. So no row is padded, none is masked, and BatchNorm sees real rows only.
 """
 
+import math
 from typing import Any, Final
 
 import jax
@@ -28,6 +29,7 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
             for an optimiser that does not begin with zeros.
     """
     starting = _start(training, model)
+    working = _gradients if by_record(training) else _work
     (count, rows) = export.symbolic_shape("count, rows")
     schema = training.schema
     features = jax.ShapeDtypeStruct((rows, schema.width), jnp.float32)
@@ -38,7 +40,7 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
         list(map(_like, part)) for part in (model.trained, model.moments, model.seeds, starting)
     )
     try:
-        work = _export(_work(training, model), trained, trained, moments, seeds, start, *many)
+        work = _export(working(training, model), trained, trained, moments, seeds, start, *many)
         evaluate = _export(_evaluate(training, model), trained, moments, features, *labels)
     except PlanError:
         raise
@@ -100,12 +102,62 @@ def _work(training: Training, model: Flat) -> Any:
     return work
 
 
+def by_record(training: Training) -> bool:
+    """Whether the local step is one gradient whose rows are clipped one by one."""
+    return training.privacy is not None and training.privacy.unit == "record"
+
+
+def _gradients(training: Training, model: Flat) -> Any:
+    """As `_work`, but nothing is trained: from the second argument each row's clipped gradient at the base is taken.
+
+    Rows see one another nowhere, so that each changes the sum by at most its own part (Abadi et al., CCS 2016, without
+    sampling).
+    """
+    measures, clip = _measures(training), float(training.quantisation.clip)
+    limits = limits_of(training)
+
+    def loss(base: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
+        features, labels = row[0][None], row[-1][None]
+        outputs, _, _, extra = model.apply(base, [], seeds, features, True)
+        values = [measure(labels, outputs)[0] for measure in measures]
+        return values[0] + extra, [jnp.clip(value, 0, most) for value, most in zip(values, limits, strict=True)]
+
+    def clipped(base: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
+        slope, values = jax.grad(loss, has_aux=True)(base, seeds, row)
+        slope = [jnp.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in slope]
+        length = jnp.sqrt(sum(jnp.sum(part * part) for part in slope))
+        return [part * (clip / jnp.maximum(length, clip)) for part in slope], [jnp.nan_to_num(v) for v in values]
+
+    def work(base: Arrays, summed: Arrays, moments: Arrays, seeds: Arrays, optimiser: Arrays, *batches: Any) -> Any:
+        def step(carry: Arrays, batch: tuple[Any, ...]) -> Any:
+            slopes, values = jax.vmap(clipped, in_axes=(None, None, 0))(base, seeds, batch)
+            return [held - slope.sum(axis=0) for held, slope in zip(carry, slopes, strict=True)], [
+                value.sum() for value in values
+            ]
+
+        summed, sums = jax.lax.scan(step, summed, batches)
+        return summed, moments, seeds, optimiser, sums
+
+    return work
+
+
+def limits_of(training: Training) -> list[float]:
+    """What each measure of a row is cut to; nothing is cut without privacy of records."""
+    names = ("loss", *training.metrics)
+    if training.privacy is None or training.privacy.unit != "record":
+        return [math.inf] * len(names)
+    return [float(training.privacy.limit(name)) for name in names]
+
+
 def _evaluate(training: Training, model: Flat) -> Any:
     """Measuring: trained, moments, features, labels → the sums of each measure."""
-    measures = _measures(training)
+    measures, limits = _measures(training), limits_of(training)
 
     def evaluate(trained: Arrays, moments: Arrays, *batch: Any) -> list[Any]:
         outputs, *_ = model.apply(trained, moments, [jnp.asarray(seed) for seed in model.seeds], batch[0], False)
-        return [measure(batch[-1], outputs).sum() for measure in measures]
+        values = [measure(batch[-1], outputs) for measure in measures]
+        if by_record(training):
+            values = [jnp.clip(jnp.nan_to_num(value), 0, most) for value, most in zip(values, limits, strict=True)]
+        return [value.sum() for value in values]
 
     return evaluate

@@ -151,7 +151,7 @@ def calibrated(goal: Goal, quantisation: Quantisation, measured: tuple[str, ...]
     contributors = goal.survivors - goal.colluders
     each = MEASURES_PART / (len(measured) * parts_touched(goal.unit))
     while True:
-        root = math.sqrt(contributors * affordable)
+        root = max(math.sqrt(contributors * affordable), 1e-9)
         scale = math.ceil(sensitivity(quantisation, goal.unit, numbers) / (root * math.sqrt(1 - MEASURES_PART)))
         scales = [math.ceil(measured_sensitivity(limit) / (root * math.sqrt(each))) for limit in limits]
         if max(scale, *scales) > SCALE_MAX:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fl_node.plan.arithmetic.averaging import Averaging, Server
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
-from fl_node.plan.arithmetic.state import ModelState, first_state
+from fl_node.plan.arithmetic.state import ModelState, first_state, read_state
 from fl_node.plan.arithmetic.work import Worked, vector_of
 from fl_node.plan.container import pack_plan
 from fl_node.plan.jax.manifest import JaxManifest
@@ -19,6 +19,8 @@ from tests.unit.plan.samples import SCHEMA
 
 MEASURED = ("loss", "gain")
 SHAPES, KEPT_SHAPES = ((3, 2), (2,)), ((2,),)
+NUMBERS = 8
+"""Of the trained weights."""
 
 
 def manifest(kind: Any = "fedavg", *, holdout: int = 20, cap: int | None = 64, bits: int = 18) -> AveragingManifest:
@@ -28,8 +30,18 @@ def manifest(kind: Any = "fedavg", *, holdout: int = 20, cap: int | None = 64, b
         server=Server(kind=kind, rate="0.5"),
         measured=MEASURED,
     )
+    return described(averaging, first(averaging.server), holdout)
+
+
+def private(averaging: Averaging) -> AveragingManifest:
+    """A plan with noise, of a model whose weights are all trained."""
     state = first(averaging.server)
-    layout = make_layout(averaging, SHAPES, KEPT_SHAPES, 8, evaluation=bool(holdout))
+    return described(averaging, ModelState(state.trained, [], state.first, state.second), 20)
+
+
+def described(averaging: Averaging, state: ModelState, holdout: int) -> AveragingManifest:
+    kept = [array.shape for array in state.kept]
+    layout = make_layout(averaging, SHAPES, kept, 8, evaluation=bool(holdout))
     files = {"initial.state": encode_state(state.leaves()), "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"}
     return JaxManifest.model_validate(
         {
@@ -55,6 +67,11 @@ def first(server: Server) -> ModelState:
     draw = np.random.default_rng(1)
     trained = [draw.normal(size=shape).astype(np.float32) for shape in SHAPES]
     return first_state(trained, [np.ones(shape, np.float32) for shape in KEPT_SHAPES], server)
+
+
+def read(plan: AveragingManifest, state: bytes) -> list[NDArray[Any]]:
+    """The trained weights of a state."""
+    return list(read_state(plan, state).trained)
 
 
 def packed(plan: AveragingManifest) -> bytes:

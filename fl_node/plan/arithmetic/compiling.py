@@ -117,10 +117,11 @@ def _privacy(training: Training, compiled: Compiled) -> Privacy | None:
     goal = training.privacy
     if goal is None:
         return None
+    by_record = goal.unit == "record"
     faults = {
         "weights that are not trained, such as BatchNorm's moments, mix rows: use a norm of single rows": compiled.kept,
-        "unit record takes one pass a round: batching.epochs = 1": goal.unit == "record" and training.batching.epochs > 1,
-        "unit record needs a framework that clips single rows: jax": goal.unit == "record" and not compiled.clips_rows,
+        "unit record takes one pass a round: batching.epochs = 1": by_record and training.batching.epochs > 1,
+        "unit record needs a framework that clips single rows: jax": by_record and not compiled.clips_rows,
     }
     for fault in (text for text, holds in faults.items() if holds):
         raise plan_error(codes.NOT_PRIVATE, fault, "privacy")

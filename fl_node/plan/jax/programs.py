@@ -116,21 +116,21 @@ def _gradients(training: Training, model: Flat) -> Any:
     measures, clip = _measures(training), float(training.quantisation.clip)
     limits = limits_of(training)
 
-    def loss(base: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
+    def loss(base: Arrays, moments: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
         features, labels = row[0][None], row[-1][None]
-        outputs, _, _, extra = model.apply(base, [], seeds, features, True)
+        outputs, _, _, extra = model.apply(base, moments, seeds, features, True)
         values = [measure(labels, outputs)[0] for measure in measures]
         return values[0] + extra, [jnp.clip(value, 0, most) for value, most in zip(values, limits, strict=True)]
 
-    def clipped(base: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
-        slope, values = jax.grad(loss, has_aux=True)(base, seeds, row)
+    def clipped(base: Arrays, moments: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
+        slope, values = jax.grad(loss, has_aux=True)(base, moments, seeds, row)
         slope = [jnp.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in slope]
         length = jnp.sqrt(sum(jnp.sum(part * part) for part in slope))
         return [part * (clip / jnp.maximum(length, clip)) for part in slope], [jnp.nan_to_num(v) for v in values]
 
     def work(base: Arrays, summed: Arrays, moments: Arrays, seeds: Arrays, optimiser: Arrays, *batches: Any) -> Any:
         def step(carry: Arrays, batch: tuple[Any, ...]) -> Any:
-            slopes, values = jax.vmap(clipped, in_axes=(None, None, 0))(base, seeds, batch)
+            slopes, values = jax.vmap(clipped, in_axes=(None, None, None, 0))(base, moments, seeds, batch)
             return [held - slope.sum(axis=0) for held, slope in zip(carry, slopes, strict=True)], [
                 value.sum() for value in values
             ]

@@ -8,6 +8,7 @@ import keras
 
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.arithmetic.averaging import Server
+from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.jax.training import Functions, Training, accuracy, adam, sgd
 from fl_node.plan.manifest import Batching, Quantisation
 
@@ -113,7 +114,26 @@ def counts():
     return Training("counts", model, loss, sgd(0.01), schema, BATCHING, QUANTISATION)
 
 
-GOOD = (average, normalised, pair, pictures, several, unlabelled, recurrent, counts)
+def private(batching=None, *layers):
+    """Each row's gradient clipped, and noise for a large ε: the sum of a few vectors still says something."""
+    terms = {
+        "batching": batching or Batching(batch=4, epochs=1, holdout_percent=20),
+        "quantisation": Quantisation(bits=24, clip="0.5", weight_cap=64),
+        "privacy": Goal(epsilon="3", rounds=10),
+    }
+    model = network(*layers, keras.layers.Dense(5, "relu"), keras.layers.Dense(2))
+    return Training("private", model, CROSS, sgd(0.1), **COMMON | terms)
+
+
+def private_passes():
+    return private(BATCHING)
+
+
+def private_moments():
+    return private(None, keras.layers.BatchNormalization())
+
+
+GOOD = (average, normalised, pair, pictures, several, unlabelled, recurrent, counts, private)
 
 
 def another_width():
@@ -177,4 +197,6 @@ BAD = (
     diverges,
     no_training,
     broken,
+    private_passes,
+    private_moments,
 )

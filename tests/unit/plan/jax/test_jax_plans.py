@@ -15,7 +15,7 @@ from PIL import Image
 from fl_node.canonical import canonical_json
 from fl_node.data.errors import DataError
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
-from fl_node.plan.arithmetic.state import read_model
+from fl_node.plan.arithmetic.state import read_model, read_state
 from fl_node.plan.arithmetic.update import next_state
 from fl_node.plan.cli import warnings
 from fl_node.plan.container import Plan, load_plan, pack_plan
@@ -132,6 +132,44 @@ def test_counts_with_their_exposure_are_trained_on_rows_with_dates_and_pictures(
     assert np.isfinite(worked.metrics["train/loss"])
 
 
+def test_a_private_step_is_the_mean_of_clipped_gradients_and_one_row_changes_it_by_no_more_than_its_part(
+    reference: Reference, tmp_path: Path
+):
+    """Rows as large as they please: the whole update, and what another row changes of it, stay within the bounds."""
+    draw = np.random.default_rng(5)
+    table = draw.normal(size=(30, 3)) * 1000
+    for number, swapped in enumerate([False, True]):
+        rows = np.vstack([table[:-1], [[-9e6, 4e6, 1e-9]]]) if swapped else table
+        text = [",".join([*map(repr, map(float, row)), "no" if row[0] < 0 else "yes"]) for row in rows]
+        (tmp_path / f"{number}.csv").write_text("\n".join(["a,b,c,kind", *text]) + "\n")
+    with open_plan(reference.plan("private"), data=tmp_path) as runtime:
+        assert isinstance(runtime, AveragingRuntime)
+        state, clip = runtime.initialize(), float(runtime.manifest.averaging.quantisation.clip)
+        base = read_state(runtime.manifest, state).trained
+        steps, trained_on = [], []
+        for number in range(2):
+            answer = runtime.call("work", state, data=str(tmp_path / f"{number}.csv"))
+            after = read_model(answer.blobs[0])[0]
+            steps.append(np.concatenate([(new - old).ravel() for new, old in zip(after, base, strict=True)]))
+            trained_on.append(answer.header["rows"])
+    assert all(0 < np.linalg.norm(step) <= clip * 1.001 for step in steps)
+    moved = steps[0] * trained_on[0] - steps[1] * trained_on[1]
+    assert np.linalg.norm(moved) <= 2 * clip * 1.001 + 1e-3
+    assert abs(trained_on[0] - trained_on[1]) <= 1
+
+
+def test_a_private_plan_gives_other_noise_each_time_and_is_audited_like_others(reference: Reference, rows: Path):
+    with open_plan(reference.plan("private"), data=rows) as runtime:
+        assert isinstance(runtime, AveragingRuntime)
+        state = runtime.initialize()
+        works = [runtime.work(state, data) for data in files(rows)]
+        assert runtime.work(state, files(rows)[0]).vector != works[0].vector
+        plain = add(runtime.manifest.layout, [work.vector for work in works])
+        masked = masked_sum(runtime, state, [work.vector for work in works], [0, 1, 2, 3])
+        counts = [work.examples for work in works]
+        assert runtime.update(state, masked, counts).state == next_state(runtime.manifest, state, plain, counts)[0]
+
+
 def test_evaluation_measures_the_base_model_on_the_holdout(runtime: AveragingRuntime, rows: Path):
     data, state = files(rows)[1], runtime.initialize()
     found, worked = runtime.evaluate(state, data), runtime.work(state, data).metrics
@@ -187,6 +225,8 @@ sys.stdout.buffer.write(loaded.train(plan.initial_state, rows).model)
         "diverges": "FL3014",
         "no_training": "FL3012",
         "broken": "FL3012: ValueError: the researcher's own fault",
+        "private_passes": "FL3050: unit record takes one pass",
+        "private_moments": "FL3050: weights that are not trained",
     }.items(),
 )
 def test_a_source_that_is_no_plan_is_refused_with_a_code(name: str, refused: str, reference: Reference):

@@ -85,7 +85,7 @@ def join(folder: Path, report: Report) -> Outcome:
 
     Raises:
         NetworkError: FL1108 without the channel's first block, FL1023 if a port is taken, and what processes, peers and
-            orderers raise. Processes started by a failed call are stopped again.
+            orderers raise. Processes started by a failed call are stopped again, but for orderers: others need them.
     """
     began = time.monotonic()
     report = timed(report, began)
@@ -252,14 +252,21 @@ def _start_all(
     plan.write(run)
     fresh = [p for p in plan.processes if processes.pid(run, p.name) is None]
     offsets = {p.name: processes.log_size(run, p.name) for p in fresh}
+    ready = set[str]()
     try:
         report(f"starting {len(fresh)} processes")
         for process in fresh:
             processes.start(run, process)
         for process in fresh:
             processes.wait_ready(run, process, READY_S, offsets[process.name])
+            ready.add(process.name)
         formed = form(run, consortium, plan.kind, report)
     except BaseException:
-        processes.stop_all(run, [p.name for p in fresh])
+        processes.stop_all(run, [p.name for p in fresh if p.name not in ready & _serving_others(run, consortium)])
         raise
     return tuple(p.name for p in fresh), formed
+
+
+def _serving_others(run: Path, consortium: Consortium) -> set[str]:
+    """Return an organisation's own orderers: the others' quorum stands on them, whatever else fails here."""
+    return {orderer.name for organisation, orderer in consortium.orderers if organisation.name == owner_of(run)}

@@ -74,6 +74,7 @@ BACKUP_DAMAGED: Final = "FL1133"
 BACKUP_OF_ANOTHER: Final = "FL1134"
 FOLDER_NOT_EMPTY: Final = "FL1135"
 BACKUP_SECRET_UNUSABLE: Final = "FL1136"
+BACKUP_DIFFERS: Final = "FL1137"
 ROTATION_REFUSED: Final = "FL1140"
 UPDATE_UNREADABLE: Final = "FL1150"
 UPDATE_STALE: Final = "FL1151"
@@ -258,6 +259,10 @@ CATALOGUE: Final = {
     BACKUP_SECRET_UNUSABLE: Entry(
         "What is to lock or open a backup cannot be used: a passphrase too short, or no X25519 key in PEM.",
         "Give --passphrase-file, or --to and --key with keys of `openssl genpkey -algorithm X25519`.",
+    ),
+    BACKUP_DIFFERS: Entry(
+        "A backup is not the file whose SHA-256 was given, or is sealed to a public key and none was given; nothing was restored.",
+        "Give --sha256 as `org backup` printed it and you kept it apart from the file.",
     ),
     ROTATION_REFUSED: Entry(
         "A certificate cannot be renewed in this way: a revoked key, a key in a token, a node's new key that the ledger must know first.",

@@ -52,16 +52,23 @@ def restore(
     key: Annotated[Path | None, typer.Option(help="The X25519 private key (PEM) that opens it.", exists=True)] = None,
     passphrase_file: PassphraseFile = None,
     org: Annotated[str, typer.Option(help="Refuse it unless it is this organisation's.")] = "",
+    sha256: Annotated[str, typer.Option("--sha256", help="What `org backup` printed; with --key it is needed.")] = "",
     run: Folder = DEFAULT_RUN,
     as_json: Json = False,
 ) -> None:
     """Restore your organisation's folder from a backup, where there is none or an empty one."""
+    from network import codes
     from network.backup.restoring import restore as bring_back
     from network.backup.sealing import Holder, Passphrase
+    from network.errors import NetworkError
 
     with explained(as_json=as_json):
+        if key and not sha256:
+            message = "whoever has the public key can write such a backup: its SHA-256 shows whether this is yours"
+            hint = codes.CATALOGUE[codes.BACKUP_DIFFERS].hint
+            raise NetworkError(codes.BACKUP_DIFFERS, message, where=str(file), hint=hint)
         unlock = Holder.read(key) if key else Passphrase(_passphrase(passphrase_file, confirm=False))
-        done = bring_back(file, run, unlock, organisation=org)
+        done = bring_back(file, run, unlock, organisation=org, sha256=sha256)
     then = "`fedledger org join` starts its processes; its node joins the next round"
     text = f"{done.organisation} is in {done.folder} as it was at {done.made}; {then}"
     _say(asdict(done) | {"folder": str(done.folder)}, text, as_json)

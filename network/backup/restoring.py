@@ -1,6 +1,7 @@
 """Restores an organisation's folder from its backup: everything, checked to the end, or nothing."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -38,7 +40,7 @@ class Restored:
     files: int
 
 
-def restore(file: Path, root: Path, unlock: Unlock, *, organisation: str = "") -> Restored:
+def restore(file: Path, root: Path, unlock: Unlock, *, organisation: str = "", sha256: str = "") -> Restored:
     """Restore an organisation's folder and mark it as restored, for its nodes to see.
 
     Args:
@@ -46,13 +48,16 @@ def restore(file: Path, root: Path, unlock: Unlock, *, organisation: str = "") -
         root: The folder; it does not exist, is empty, or was being restored when that was interrupted.
         unlock: What opens the backup.
         organisation: Whose backup it must be; empty for anybody's.
+        sha256: The file's SHA-256, hex; empty compares none.
 
     Raises:
         NetworkError: FL1131 to FL1133 if the file does not hold, FL1134 if it is another organisation's, FL1135 if the
-            folder holds something, FL1012 if it cannot be written. The folder is as it was then.
+            folder holds something, FL1137 if its SHA-256 is another, FL1012 if it cannot be written. The folder
+            is as it was then.
     """
     _require_empty(root)
     with file.open("rb") as stream:
+        _require_digest(stream, sha256, file)
         reader = OpenedReader(stream, str(file), unlock)
         about = reader.about
         _require_organisation(about, organisation, file)
@@ -72,6 +77,15 @@ def _require_empty(root: Path) -> None:
     if found:
         hint = "Name a folder that is empty or does not exist, with --run; or move this one away."
         raise NetworkError(codes.FOLDER_NOT_EMPTY, "this folder holds something", where=str(root), hint=hint)
+
+
+def _require_digest(stream: BufferedReader, sha256: str, file: Path) -> None:
+    found = hashlib.file_digest(stream, "sha256").hexdigest() if sha256 else ""
+    if found != sha256.strip().lower():
+        message = f"its SHA-256 is {found}, not the one that was given"
+        hint = "Do not use this file: take another copy of it, or an earlier backup with the SHA-256 of that."
+        raise NetworkError(codes.BACKUP_DIFFERS, message, where=str(file), hint=hint)
+    stream.seek(0)
 
 
 def _require_organisation(about: dict[str, Any], organisation: str, file: Path) -> None:

@@ -281,6 +281,23 @@ def test_the_commands_say_what_they_did_and_take_the_passphrase_from_a_file(fold
     assert json.loads(again.stdout)["error"]["code"] == "FL1135"
 
 
+def test_a_backup_to_a_public_key_is_restored_by_its_digest_alone(
+    made: Backup, folder: OrganisationFolder, consortium: Consortium, tmp_path: Path
+):
+    """Whoever has the public key can write another backup that the private key opens."""
+    (tmp_path / "key").write_bytes(HOLDER.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    forged = back_up(folder, consortium, tmp_path / "forged", Recipient(HOLDER.key.public_key()), ledger=False)
+    assert code(lambda: restore(forged.file, tmp_path / "new", HOLDER, sha256=made.sha256)) == "FL1137"
+    app = typer.Typer()
+    app.add_typer(org, name="org")
+    words = ["org", "restore", str(made.file), "--run", str(tmp_path / "new"), "--key", str(tmp_path / "key"), "--json"]
+    refused = CliRunner().invoke(app, words)
+    assert json.loads(refused.stdout)["error"]["code"] == "FL1137"
+    assert not (tmp_path / "new").exists()
+    done = CliRunner().invoke(app, [*words, "--sha256", made.sha256.upper()])
+    assert json.loads(done.stdout)["organisation"] == "hospital-a"
+
+
 def test_no_secret_shows_in_what_holds_one(tmp_path: Path):
     raw = X25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "key").write_bytes(raw)

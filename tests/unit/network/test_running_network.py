@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from network import processes
-from network.bringup import Request, down, start_one, stop_one, up
+from network import processes, runfolder
+from network.bringup import Request, down, join, start_one, stop_one, up
 from network.errors import NetworkError
 from network.folders import folder_of, public_parts
 from network.plan import Plan
 from network.revocation import revoke
 from network.roster import add
-from network.topology import DEFAULT_DEFINITION
+from network.topology import DEFAULT_DEFINITION, load_consortium
 from tests.ports import free_ports
 from tests.unit.network.conftest import FABRIC, contract_of, quiet
 
@@ -155,6 +155,26 @@ def test_a_failed_up_leaves_no_process(tmp_path):
     with pytest.raises(NetworkError, match=r"FL102[45]: peer-hospital-b"):
         up(request, quiet)
     assert set(states(run).values()) == {"stopped"}
+
+
+def test_a_failed_join_leaves_the_organisations_orderer_to_the_others(tmp_path):
+    definition = yaml.safe_load(DEFAULT_DEFINITION.read_text()) | {"base_port": free_ports()}
+    definition["chaincode"] = {"package": "./cmd/conformance"}
+    definition["organisations"] = [o for o in definition["organisations"] if o["role"] != "orderer"]
+    definition["organisations"][0]["orderers"] = 1
+    (tmp_path / "consortium.yaml").write_text(yaml.safe_dump(definition))
+    consortium, run = load_consortium(tmp_path / "consortium.yaml"), tmp_path / "run"
+    runfolder.prepare(run, consortium)
+    runfolder.give_genesis(run, consortium, "devnet")
+    own = folder_of(run, consortium.organisations[0].name)
+    (own.peer() / "tls" / "server.crt").write_text("not a certificate")
+    try:
+        with pytest.raises(NetworkError, match=rf"FL102[45]: peer-{own.name}"):
+            join(own.root, quiet)
+        (orderer,) = consortium.organisations[0].orderers
+        assert [name for name, state in states(own.root).items() if state == "up"] == [orderer.name]
+    finally:
+        down(own.root)
 
 
 @pytest.mark.parametrize("running", ["devnet"], indirect=True)

@@ -53,7 +53,7 @@ def plan():
         optimiser=sgd(0.5),
         server=Server(kind="fedavgm", rate="{rate}", momentum="0.9"),
         schema=schema,
-        batching=Batching(batch=64, epochs=1, holdout_percent=5),
+        batching=Batching(batch=64, epochs=1, holdout_percent=15),
         quantisation=Quantisation(bits=24, clip="1", weight_cap={cap}),
         privacy={goal},
     )

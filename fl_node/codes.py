@@ -106,6 +106,8 @@ SHARE_TOO_LARGE: Final = "FL4304"
 MEMBERS_DISAGREE: Final = "FL4305"
 SURVIVORS_CHANGED: Final = "FL4306"
 RULES_TOO_NEW: Final = "FL4307"
+BUDGET_SPENT: Final = "FL4308"
+TOO_LITTLE_NOISE: Final = "FL4309"
 NOT_COMMITTED: Final = "FL4401"
 RESULT_DOES_NOT_FOLLOW: Final = "FL4402"
 EXPORT_REFUSED: Final = "FL4502"
@@ -363,6 +365,14 @@ CATALOGUE: Final = {
     RULES_TOO_NEW: Entry(
         "The round was opened under a version of the rules that is newer than this node.",
         "Install a newer fedledger and start the node again; until then it takes no part.",
+    ),
+    BUDGET_SPENT: Entry(
+        "The round would give away more than the organisation's privacy budget.",
+        "Start the node with a larger --epsilon-budget if the organisation agrees, or vote for a plan with more noise or fewer rounds.",
+    ),
+    TOO_LITTLE_NOISE: Entry(
+        "Fewer survivors added noise than the plan's privacy needs.",
+        "The next attempt may have more; a plan built for fewer survivors has each of them add more noise.",
     ),
     NOT_COMMITTED: Entry("The node's transaction was not committed in time.", ""),
     RESULT_DOES_NOT_FOLLOW: Entry("The proposed aggregate or state does not follow from the survivors' updates.", ""),

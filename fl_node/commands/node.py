@@ -49,6 +49,10 @@ ParticipantId = Annotated[
 Plans = Annotated[
     list[str] | None, typer.Option("--plan", help="Digest of a plan you consent to; none means all voted.")
 ]
+EpsilonBudget = Annotated[
+    float | None,
+    typer.Option("--epsilon-budget", min=0, help="ε that all rounds may give away; plans without noise are refused."),
+]
 PlanMemoryMb = Annotated[
     int, typer.Option("--plan-memory-mb", min=512, help="Memory that a plan may take; the framework takes 400 of it.")
 ]
@@ -81,6 +85,7 @@ def run(
     participant: ParticipantId = "",
     user: User = "node",
     plan: Plans = None,
+    epsilon_budget: EpsilonBudget = None,
     retention_days: Annotated[float, typer.Option(min=0, help="How long masked blobs stay for the audit.")] = 90,
     accept_lifted: Annotated[
         bool, typer.Option("--accept-lifted", help="Consent where a vote lifts differencing.")
@@ -99,7 +104,8 @@ def run(
     run: Run = DEFAULT_RUN,
 ) -> None:
     """Run the node: blob service, duties in every round, metrics; until SIGTERM. Logs are JSON lines."""
-    consent = Consent(frozenset(plan or ()), int(retention_days * DAY_MS), accept_lifted=accept_lifted)
+    retained_ms = int(retention_days * DAY_MS)
+    consent = Consent(frozenset(plan or ()), retained_ms, accept_lifted=accept_lifted, epsilon=epsilon_budget)
     sandbox = Sandbox(plan_memory_mb << 20, plan_cpu_s, plan_call_s, plan_threads)
     taken = limits(blob_mb, quota_gb, reserve_mb, unnamed_days)
     config = NodeConfig(

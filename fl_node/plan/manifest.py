@@ -10,6 +10,7 @@ from fl_node.canonical import canonical_json
 from fl_node.data.schema import Decimal, Model, Schema
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.weights import WeightRule, can_follow, named_weights, weighed
+from fl_node.privacy.accounting import Promise
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -125,6 +126,11 @@ class Manifest(Model):
     def weighed(self, aggregate: bytes, counts: Sequence[int]) -> bytes:
         """The sum with the declared rows' weights in the place of the masked ones; see `weights.weighed`."""
         return weighed(self.layout, self.weights, aggregate, counts)
+
+    @property
+    def promise(self) -> Promise | None:
+        """What each round of the plan gives away of a unit that it protects; None: it promises nothing."""
+        return None
 
     @property
     def tolerance(self) -> float:

@@ -17,6 +17,7 @@ from fl_node.plan.errors import PlanError
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import DataSource, Runtime, UpdateResult, WorkResult, open_plan
 from fl_node.plan.sandbox import STOPPED, Sandbox
+from fl_node.privacy.accounting import Promise
 from network.files import write_atomically
 
 log = structlog.get_logger("node")
@@ -39,6 +40,10 @@ class Described(Protocol):
     @property
     def initial_state(self) -> str:
         """Return the initial state's digest."""
+
+    @property
+    def promise(self) -> Promise | None:
+        """Return what each round gives away, None where nothing is promised."""
 
 
 class PlanRunner(Runtime, Protocol):

@@ -33,6 +33,21 @@ class Loss:
         return Loss(self.squared * times, self.slack * times)
 
 
+@dataclass(frozen=True)
+class Promise:
+    """What a plan promises.
+
+    Attributes:
+        loss: What each round gives away.
+        delta: The δ that it was made for.
+        survivors: The fewest survivors for which it holds.
+    """
+
+    loss: Loss
+    delta: float
+    survivors: int
+
+
 def loss(sensitivity: float, scale: int, contributors: int, numbers: int) -> Loss:
     """What some numbers of one round give away.
 

@@ -11,6 +11,7 @@ from typing import Final
 from fl_node import codes
 from fl_node.errors import RefusalError
 from fl_node.ledger.records import Phase, Round
+from fl_node.privacy.accounting import Promise
 
 PPM: Final = 1_000_000
 SHARE_LIMIT_MOST_PPM: Final = 900_000
@@ -31,6 +32,7 @@ class Trusted:
         survivor_difference_min: By how many survivors two sets on one base state must differ.
         share_limit_ppm: The largest part of the examples one survivor may declare, in millionths.
         count_bucket: What declared examples are rounded up to a multiple of.
+        promise: What the plan promises of differential privacy.
     """
 
     plan: str
@@ -40,6 +42,7 @@ class Trusted:
     survivor_difference_min: int = 3
     share_limit_ppm: int = 700_000
     count_bucket: int = 1
+    promise: Promise | None = None
 
 
 def check_opening(view: Round, trusted: Trusted) -> None:

@@ -64,6 +64,7 @@ async def gather(node: KnowledgeDependencies, view: Round) -> Trusted:
         survivor_difference_min=parameters.survivor_difference_min,
         share_limit_ppm=parameters.share_limit_ppm,
         count_bucket=parameters.count_bucket,
+        promise=runner.manifest.promise,
     )
 
 

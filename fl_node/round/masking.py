@@ -14,7 +14,7 @@ from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import AttemptJournal
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Round, Shares
-from fl_node.round import checks, known
+from fl_node.round import budget, checks, known
 from fl_node.round.checks import Trusted
 from fl_node.round.duty import to_answer
 from fl_node.round.known import KnowledgeDependencies
@@ -92,6 +92,7 @@ class Attempt:
         """
         trusted = await known.gather(node, view)
         checks.check_opening(view, trusted)
+        budget.check_budget(node.journal, node.consent, view, trusted.promise)
         session = await session_of(node.ledger, view)
         if session.layout.digest.hex() != trusted.layout_digest:
             raise RefusalError(codes.WRONG_LAYOUT, "the ledger's layout is not the plan file's", where=view.name)
@@ -127,6 +128,9 @@ class Attempt:
         """Mask the vector, or take the masked blob of before a crash, place it with enough members and commit it."""
         await self._shares_fixed(view)
         self.uncommitted |= self.records.get(MASKED) is None
+        if self.trusted.promise:
+            spent = budget.spend(self.node.journal, view, self.trusted.promise)
+            log.info("privacy spent", attempt=view.name, epsilon=round(spent, 4), delta=self.trusted.promise.delta)
         blob, digest = await self._masked(view, vector)
         bucket = self.trusted.count_bucket
         update = {"digest": digest, "length": len(blob), "examples": -(-examples // bucket) * bucket}
@@ -159,6 +163,7 @@ class Attempt:
         """
         await self._shares_fixed(view)
         checks.check_reveal(view, self.trusted)
+        budget.check_survivors(view, self.trusted.promise)
         checks.check_unchanged(view, known.frozen_as(self.node.journal, view))
         await self.node.witnesses.confirm(view)
         masked = self.records.get(MASKED)

@@ -5,9 +5,11 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from fl_node.plan.arithmetic.averaging import KEPT, MOMENTS, TRAINED, Averaging
+from fl_node.plan.arithmetic.private import round_loss
 from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
 from fl_node.plan.errors import PlanError
 from fl_node.plan.manifest import Manifest
+from fl_node.privacy.accounting import Promise
 
 Specs = list[tuple[str, str, tuple[int, ...]]]
 WEIGHT_TYPES = ("float32", "float16")
@@ -45,6 +47,16 @@ class AveragingManifest(Manifest):
         if self.evaluation != bool(self.batching.holdout_percent):
             raise ValueError("what is held out is evaluated")
         return self
+
+    @property
+    def promise(self) -> Promise | None:
+        """What a round gives away where the plan has noise."""
+        privacy = self.averaging.privacy
+        if privacy is None:
+            return None
+        numbers = sum(segment.slots for segment in self.layout.segments if segment.kind == "value")
+        loss = round_loss(privacy, self.averaging.quantisation, numbers)
+        return Promise(loss, float(privacy.goal.delta), privacy.goal.survivors)
 
     def _shapes(self, name: str) -> list[tuple[int, ...]]:
         return [leaf.shape for leaf in self.state if leaf.path.startswith(name)]

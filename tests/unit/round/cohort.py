@@ -194,7 +194,9 @@ class Member:
     # The workshop.
 
     async def runner(self, _: str) -> Any:
-        return SimpleNamespace(manifest=SimpleNamespace(layout_digest=SESSION.layout.digest.hex(), initial_state=STATE))
+        return SimpleNamespace(
+            manifest=SimpleNamespace(layout_digest=SESSION.layout.digest.hex(), initial_state=STATE, promise=None)
+        )
 
     def start(self, _: Round) -> Any:
         if not self.world.vectors[self.name] or self.world.vectors[self.name][-1] is not self.plain:

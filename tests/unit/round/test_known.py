@@ -52,7 +52,7 @@ class Ledger:
 
 def node(ledger: Ledger, *facts: str, plans: frozenset[str] = frozenset()) -> KnowledgeDependencies:
     async def runner(_: str) -> Any:
-        return SimpleNamespace(manifest=SimpleNamespace(layout_digest=DIGEST, initial_state=DIGEST))
+        return SimpleNamespace(manifest=SimpleNamespace(layout_digest=DIGEST, initial_state=DIGEST, promise=None))
 
     made = SimpleNamespace(
         consent=Consent(plans=plans),

@@ -1,6 +1,7 @@
 """A node's own part in an attempt: what it says once, says again after a restart, and refuses."""
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +16,7 @@ from fl_node.ledger.records import Round, Training
 from fl_node.metrics import Metrics
 from fl_node.round import known
 from fl_node.round.attempts import RECORDED, Attempts
+from fl_node.round.budget import so_far
 from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.effects import PublishKeys
 from fl_node.round.masking import KEYS, MASKED, REVEAL, SHARES, Attempt
@@ -22,6 +24,7 @@ from fl_node.secagg import messages as m
 from fl_node.secagg.layout import Layout
 from tests.unit.round.chain import DEEDS, FIELDS, NAMES, VICTIM, Killed
 from tests.unit.round.cohort import Member, World, running
+from tests.unit.round.test_budget import PROMISE
 from tests.unit.round.test_checks import DIGEST, KNOWN, ROUND
 from tests.unit.round.test_crashes import chain_is_whole, judged, steps
 
@@ -121,12 +124,35 @@ async def test_regression_examples_are_declared_in_the_buckets_that_the_consorti
         _masked=nothing,
         uncommitted=False,
         records=SimpleNamespace(get=lambda _: None),
-        trusted=SimpleNamespace(count_bucket=bucket),
+        trusted=replace(KNOWN, count_bucket=bucket),
         placing=SimpleNamespace(commit=commit),
         participant=SimpleNamespace(receive=lambda _: []),
     )
     await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", examples)
     assert told["examples"] == declared
+
+
+async def test_a_private_update_counts_before_it_is_masked(tmp_path: Path):
+    """Where the disk refuses to note it, nothing is masked; noted once, it counts also if the process dies then."""
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    async def masked(*_: object) -> None:
+        raise Killed
+
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        attempt = SimpleNamespace(
+            _shares_fixed=nothing,
+            _masked=masked,
+            uncommitted=False,
+            records=SimpleNamespace(get=lambda _: None),
+            trusted=replace(KNOWN, promise=PROMISE),
+            node=SimpleNamespace(journal=journal),
+        )
+        with pytest.raises(Killed):
+            await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", 1)
+        assert so_far(journal) == PROMISE.loss
 
 
 @pytest.mark.parametrize(
@@ -179,7 +205,7 @@ async def test_t14_only_a_refusal_by_the_rules_shows_that_an_update_is_not_on_th
         _masked=nothing,
         uncommitted=False,
         records=SimpleNamespace(get=lambda _: None),
-        trusted=SimpleNamespace(count_bucket=1),
+        trusted=KNOWN,
         placing=SimpleNamespace(commit=commit),
     )
     with pytest.raises(LedgerError):

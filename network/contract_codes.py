@@ -95,6 +95,11 @@ UNKNOWN_FAULT: Final = "FL0701"
 NOT_PROVEN: Final = "FL0702"
 ALREADY_REPORTED: Final = "FL0703"
 NOT_ANSWERABLE: Final = "FL0704"
+UNKNOWN_RELEASE: Final = "FL0801"
+RELEASE_EXISTS: Final = "FL0802"
+NOT_RELEASABLE: Final = "FL0803"
+BAD_RELEASE_SIGNATURE: Final = "FL0804"
+RELEASE_WITHDRAWN: Final = "FL0805"
 VERIFYING: Final = "FL0901"
 INTERNAL: Final = "FL0902"
 BAD_RECORD: Final = "FL0903"
@@ -239,6 +244,17 @@ CATALOGUE: Final = {
     NOT_PROVEN: Entry("The evidence does not prove the fault.", ""),
     ALREADY_REPORTED: Entry("The fault is on the ledger.", ""),
     NOT_ANSWERABLE: Entry("No complaint is to be answered: there is none, or more than may be faulty complain.", ""),
+    UNKNOWN_RELEASE: Entry("No model was released under this id.", "See `fedledger passport list`."),
+    RELEASE_EXISTS: Entry("A model was released under this id; each is used once.", ""),
+    NOT_RELEASABLE: Entry(
+        "The round did not end Final, or is not in the training's lineage.",
+        "Release a round that `fedledger model lineage` lists.",
+    ),
+    BAD_RELEASE_SIGNATURE: Entry(
+        "The signature over a release's statement does not hold: it must be ECDSA on P-256 with the lower s, by the key of the certificate that sends the transaction.",
+        "",
+    ),
+    RELEASE_WITHDRAWN: Entry("The release has been withdrawn, or is to be signed as withdrawn and is not.", ""),
     VERIFYING: Entry(
         "A verification of this aggregate, or a check of this blob, is under way; the same call succeeds later.",
         "Try again.",

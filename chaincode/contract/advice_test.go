@@ -22,6 +22,8 @@ var untried = map[errcode.Code]string{
 	errcode.UnknownProposal:     "it names a command that shows something",
 	errcode.AlreadyVoted:        "it names a command that shows something",
 	errcode.UnknownTraining:     "it names a command that shows something",
+	errcode.UnknownRelease:      "it names a command that shows something",
+	errcode.NotReleasable:       "it names a command that shows something",
 	errcode.InsufficientBalance: "it names a command that shows something",
 }
 

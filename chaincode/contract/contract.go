@@ -36,7 +36,7 @@ func (c Contract) rules(s ledger.State, argument []byte) (map[string]entry, erro
 		}
 	}
 	if version <= round.Newest {
-		return c.table(), nil
+		return c.table(version), nil
 	}
 	return c.later[version-round.Newest-1](c), nil
 }
@@ -71,8 +71,9 @@ func (c Contract) Execute(s ledger.State, env ledger.Env, function string, argum
 
 // Functions lists the names of all transactions and queries.
 func (c Contract) Functions() (transactions, queries []string) {
-	for _, name := range sorted(c.table()) {
-		if c.table()[name].query {
+	table := c.table(round.Newest)
+	for _, name := range sorted(table) {
+		if table[name].query {
 			queries = append(queries, name)
 		} else {
 			transactions = append(transactions, name)
@@ -82,7 +83,7 @@ func (c Contract) Functions() (transactions, queries []string) {
 }
 
 // Kinds lists the names of all kinds of proposals.
-func Kinds() []string { return sorted(Contract{}.kinds()) }
+func Kinds() []string { return sorted(Contract{}.kinds(round.Newest)) }
 
 // readOnly is the state as a query sees it.
 type readOnly struct{ ledger.State }

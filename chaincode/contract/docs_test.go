@@ -108,6 +108,8 @@ var meanings = []struct{ kind, who, holds string }{
 	{"balance", "Transfer, Stake, Unstake, Apply, OpenRound, Settle, votes", "an account: an MSP id or treasury"},
 	{"moved", "Transfer, Stake, Unstake", "when an organisation last moved tokens"},
 	{"stake", "Apply, Stake, Unstake, Settle", "what is staked for a participant"},
+	{"release", "votes", "a released model with the statement that members sign, and the one that withdraws it"},
+	{"release-signature", "SignRelease", "an organisation's signature under one of them"},
 }
 
 // everything is a history in which every kind of key is written once.

@@ -85,6 +85,9 @@ func history() *contracttest.Federation {
 
 // voted carries every kind of proposal that a life has not seen before.
 func voted(f *contracttest.Federation) {
+	must(f.Agree("set_rules_version", object{"version": 2}))
+	must(f.Agree("release_model", contracttest.Releasing("tumour-1", 2)))
+	f.Must(signer(0).Caller, "SignRelease", signer(0).Signing(f, "tumour-1", "release"), nil)
 	for _, vote := range []struct {
 		kind string
 		body object
@@ -95,7 +98,7 @@ func voted(f *contracttest.Federation) {
 		{"suspend", object{"organisation": contracttest.MSP(4)}},
 		{"reinstate", object{"organisation": contracttest.MSP(4)}},
 		{"set_parameters", object{"parameters": object{"cohort_min": 4}}},
-		{"set_rules_version", object{"version": 1}},
+		{"withdraw_model", object{"release": "tumour-1", "reason": "a site's labels were wrong"}},
 		{"stop_training", object{"training": "tumour"}},
 		{"retire_plan", object{"plan": contracttest.Digest("plan")}},
 		{"admit", object{"organisation": "NewcomerMSP"}},

@@ -55,7 +55,7 @@ func page(t *testing.T, f *contracttest.Federation, state ledger.State, function
 // lists are all functions that list, with what they need besides a page.
 func lists() map[string]object {
 	return map[string]object{
-		"ListOrganisations": {}, "ListParticipants": {}, "ListProposals": {}, "ListPlans": {}, "ListTrainings": {}, "ListFlags": {},
+		"ListOrganisations": {}, "ListParticipants": {}, "ListProposals": {}, "ListPlans": {}, "ListTrainings": {}, "ListFlags": {}, "ListReleases": {},
 		"ListRounds": {"training": "tumour"}, "ListRewards": {"training": "tumour", "round": 1},
 	}
 }
@@ -74,6 +74,10 @@ func long(t *testing.T) *contracttest.Federation {
 	}
 	for range 12 {
 		f.Open("tumour", options{}).Ended()
+	}
+	agree(t, f, "set_rules_version", object{"version": 2})
+	for i := range 12 {
+		agree(t, f, "release_model", contracttest.Releasing(fmt.Sprint("tumour-", i), 4))
 	}
 	return f
 }

@@ -18,6 +18,8 @@ func lived() *contracttest.Federation {
 	f.Open("tumour", options{Dropouts: []int{3}}).Finish()
 	f.Must(contracttest.Node(0), "Settle", object{"training": "tumour", "round": 1}, nil)
 	f.Open("tumour", options{}).To(round.PhaseAttest)
+	must(f.Agree("set_rules_version", object{"version": 2}))
+	must(f.Agree("release_model", contracttest.Releasing("tumour-1", 1)))
 	return f
 }
 
@@ -31,7 +33,7 @@ func TestEveryQueryAnswersAndWritesNothing(t *testing.T) {
 		"GetRound":   {"training": "tumour", "round": 1, "attempt": 0},
 		"GetReveals": {"training": "tumour", "round": 0, "attempt": 0},
 		"GetDraw":    {"training": "tumour", "epoch": 1}, "ListRewards": {"training": "tumour", "round": 1},
-		"BalanceOf": {"account": "treasury"},
+		"BalanceOf": {"account": "treasury"}, "GetRelease": {"release": "tumour-1"},
 	}
 	for _, entry := range f.Log {
 		if entry.Function == "Propose" {

@@ -3,6 +3,7 @@ package contract
 import (
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/release"
 	"fedledger/chaincode/rewards"
 	"fedledger/chaincode/round"
 	"fedledger/chaincode/selection"
@@ -132,4 +133,8 @@ func listRewards(s ledger.State, req rewardsRequest) (Listing[rewardView], error
 
 func listFlags(s ledger.State, page Page) (Listing[round.Flag], error) {
 	return paged(s, page, record[round.Flag], "flag")
+}
+
+func listReleases(s ledger.State, page Page) (Listing[release.Summary], error) {
+	return paged(s, page, release.Summarise, "release")
 }

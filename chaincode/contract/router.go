@@ -6,16 +6,29 @@ import (
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
+	"fedledger/chaincode/release"
 	"fedledger/chaincode/rewards"
 	"fedledger/chaincode/round"
 )
 
-// table names every function of the rules; what it does not name is refused. Versions 1 to round.Newest have the same functions:
-// what these do differently is in round/versions.go. A version with other functions gets a table of its own.
-func (c Contract) table() map[string]entry {
+// table names every function of a version of the rules; what it does not name is refused. Versions differ in what round/versions.go
+// says.
+func (c Contract) table(version uint64) map[string]entry {
 	table := c.transactions()
 	maps.Copy(table, queries())
+	if round.HasReleases(version) {
+		maps.Copy(table, releases())
+	}
 	return table
+}
+
+// releases are the functions of package release.
+func releases() map[string]entry {
+	return map[string]entry{
+		"SignRelease":  transaction(release.Sign),
+		"GetRelease":   query(release.Get),
+		"ListReleases": query(listReleases),
+	}
 }
 
 func (c Contract) transactions() map[string]entry {
@@ -48,9 +61,9 @@ func (c Contract) transactions() map[string]entry {
 	}
 }
 
-// kinds names every kind of proposal.
-func (c Contract) kinds() governance.Kinds {
-	return governance.Kinds{
+// kinds names every kind of proposal that a version of the rules knows.
+func (c Contract) kinds(version uint64) governance.Kinds {
+	kinds := governance.Kinds{
 		"admit":              governance.KindOf(membership.Admit),
 		"suspend":            membership.Moving("suspend"),
 		"reinstate":          membership.Moving("reinstate"),
@@ -65,14 +78,27 @@ func (c Contract) kinds() governance.Kinds {
 		"lift_differencing":  governance.KindOf(round.LiftDifferencing),
 		"treasury":           governance.KindOf(rewards.Spend),
 	}
+	if round.HasReleases(version) {
+		kinds["release_model"] = governance.KindOf(release.Model)
+		kinds["withdraw_model"] = governance.KindOf(release.Withdraw)
+	}
+	return kinds
 }
 
 func (c Contract) propose(s ledger.State, env ledger.Env, req governance.ProposeRequest) (governance.ProposalResponse, ledger.Event, error) {
-	return governance.Propose(s, env, c.kinds(), req)
+	version, err := governance.RulesVersion(s)
+	if err != nil {
+		return governance.ProposalResponse{}, ledger.Event{}, err
+	}
+	return governance.Propose(s, env, c.kinds(version), req)
 }
 
 func (c Contract) vote(s ledger.State, env ledger.Env, req governance.VoteRequest) (governance.ProposalResponse, ledger.Event, error) {
-	return governance.Vote(s, env, c.kinds(), req)
+	version, err := governance.RulesVersion(s)
+	if err != nil {
+		return governance.ProposalResponse{}, ledger.Event{}, err
+	}
+	return governance.Vote(s, env, c.kinds(version), req)
 }
 
 func (c Contract) found(s ledger.State, env ledger.Env, req governance.FoundRequest) (governance.Federation, ledger.Event, error) {

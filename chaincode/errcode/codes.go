@@ -101,6 +101,12 @@ const (
 	AlreadyReported Code = "FL0703"
 	NotAnswerable   Code = "FL0704"
 
+	UnknownRelease      Code = "FL0801"
+	ReleaseExists       Code = "FL0802"
+	NotReleasable       Code = "FL0803"
+	BadReleaseSignature Code = "FL0804"
+	ReleaseWithdrawn    Code = "FL0805"
+
 	Verifying Code = "FL0901"
 	Internal  Code = "FL0902"
 	BadRecord Code = "FL0903"

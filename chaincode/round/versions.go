@@ -13,6 +13,14 @@ type differences struct {
 	// and has g's pay. In version 2 the six others go on, and g's part returns to the treasury: nobody is paid more than before,
 	// and no complaint brings the liars a fourth place. With cohort_min 7, h must come, and works for its reputation.
 	replaces bool
+	// releases: a vote may release a model, and members sign what leaves the channel with it (package release). Version 1 does not
+	// know these functions and kinds.
+	releases bool
 }
 
-func differ(version uint64) differences { return differences{replaces: version == 1} }
+func differ(version uint64) differences {
+	return differences{replaces: version == 1, releases: version > 1}
+}
+
+// HasReleases says whether a version of the rules knows releases.
+func HasReleases(version uint64) bool { return differ(version).releases }

@@ -1,0 +1,264 @@
+package release
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+
+	"fedledger/chaincode/codec"
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/round"
+)
+
+// The types of what is signed (in-toto Statement v1). A change of what a predicate holds needs a new number.
+const (
+	statementType  = "https://in-toto.io/Statement/v1"
+	passportType   = "urn:fedledger:model-passport:1"
+	withdrawalType = "urn:fedledger:model-withdrawal:1"
+)
+
+// stateName is the subject that is the state itself, from which nodes compute the exported files again.
+const stateName = "state"
+
+// statement is an in-toto Statement v1.
+type statement struct {
+	Type          string    `json:"_type"`
+	Subject       []subject `json:"subject"`
+	PredicateType string    `json:"predicateType"`
+	Predicate     any       `json:"predicate"`
+}
+
+type subject struct {
+	Name   string            `json:"name"`
+	Digest map[string]string `json:"digest"`
+}
+
+type predicate struct {
+	Release       string            `json:"release"`
+	ReleasedMS    int64             `json:"released_ms"`
+	Channel       string            `json:"channel"`
+	Chaincode     string            `json:"chaincode"`
+	Genesis       string            `json:"genesis"`
+	Final         final             `json:"final"`
+	Rules         uint64            `json:"rules"`
+	Plan          plan              `json:"plan"`
+	Lineage       lineage           `json:"lineage"`
+	Cohort        []string          `json:"cohort"`
+	Survivors     []string          `json:"survivors"`
+	Examples      uint64            `json:"examples"`
+	Metrics       map[string]string `json:"metrics"`
+	Privacy       privacy           `json:"privacy"`
+	Organisations []string          `json:"organisations"`
+	AttestedBy    []string          `json:"attested_by"`
+	DeviationE9   uint64            `json:"deviation_e9"`
+	Flags         []flag            `json:"flags"`
+	NotProven     []string          `json:"not_proven"`
+}
+
+type final struct {
+	round.Ref
+	Block       uint64 `json:"block"`
+	Hash        string `json:"hash"`
+	Transaction string `json:"transaction"`
+}
+
+type plan struct {
+	SHA256       string `json:"sha256"`
+	Name         string `json:"name"`
+	Framework    string `json:"framework"`
+	LayoutDigest string `json:"layout_digest"`
+	Schema       string `json:"schema"`
+}
+
+type privacy struct {
+	Mode string `json:"mode"`
+}
+
+type flag struct {
+	Round       uint64 `json:"round"`
+	Kind        string `json:"kind"`
+	Participant string `json:"participant"`
+}
+
+type lineage struct {
+	InitialState string `json:"initial_state"`
+	// Root is the Merkle root (RFC 6962) over the steps, each as canonical JSON without its digest.
+	Root  string `json:"root"`
+	Steps []step `json:"steps"`
+}
+
+type step struct {
+	Round     uint64 `json:"round"`
+	Attempt   uint64 `json:"attempt"`
+	BaseState string `json:"base_state"`
+	State     string `json:"state"`
+	Cohort    int    `json:"cohort"`
+	Survivors int    `json:"survivors"`
+	Examples  uint64 `json:"examples"`
+}
+
+// notProven is said in every passport.
+var notProven = []string{
+	"that any participant's data is good, or what it says it is",
+	"that a participant trained honestly on it",
+	"that nobody kept a copy of an earlier state",
+}
+
+// compose writes down what the ledger holds of the released round, and returns its state.
+func compose(s ledger.State, env ledger.Env, body ModelBody) (json.RawMessage, string, error) {
+	view, err := finalRound(s, body)
+	if err != nil {
+		return nil, "", err
+	}
+	made, err := round.LoadPlan(s, view.Plan)
+	if err != nil {
+		return nil, "", err
+	}
+	led, err := lineageOf(s, view, made.InitialState)
+	if err != nil {
+		return nil, "", err
+	}
+	organisations, err := governance.Voters(s)
+	if err != nil {
+		return nil, "", err
+	}
+	flags, err := flagsOf(s, view.Training, led.Steps)
+	if err != nil {
+		return nil, "", err
+	}
+	evidence := body.Evidence
+	raw, err := canonical(statement{statementType, subjects(body.Files, view.State), passportType, predicate{
+		Release: body.Release, ReleasedMS: env.TimeMS, Channel: env.Channel, Chaincode: env.Chaincode, Genesis: evidence.Genesis,
+		Final: final{view.Ref, evidence.FinalBlock, evidence.FinalHash, evidence.FinalTx}, Rules: view.Rules,
+		Plan: plan{view.Plan, made.Name, evidence.Framework, view.LayoutDigest, made.Schema}, Lineage: led,
+		Cohort: view.Cohort, Survivors: view.Survivors, Examples: view.Proposal.Examples, Metrics: view.Proposal.Metrics,
+		Privacy: privacy{view.Mode}, Organisations: organisations, AttestedBy: agreed(view), DeviationE9: view.DeviationE9,
+		Flags: flags, NotProven: notProven,
+	}})
+	return raw, view.State, err
+}
+
+// finalRound returns the round that is released, which must be Final and in the lineage of the training's present state.
+func finalRound(s ledger.State, body ModelBody) (round.View, error) {
+	training, err := round.GetTraining(s, body.Training)
+	if err != nil {
+		return round.View{}, err
+	}
+	view, err := round.GetRound(s, round.Ref{Training: body.Training, Round: body.Round})
+	if err != nil {
+		return view, err
+	}
+	if view.Phase != round.Final || view.Depth > training.Head.Depth {
+		return view, errcode.New(errcode.NotReleasable, "round %d of %s is in phase %s, or not in the lineage", body.Round, body.Training, view.Phase)
+	}
+	known, err := round.StepAt(s, body.Training, view.Depth)
+	if err == nil && known.Ref != view.Ref {
+		err = errcode.New(errcode.NotReleasable, "a vote rolled round %d of %s back", body.Round, body.Training)
+	}
+	return view, err
+}
+
+func lineageOf(s ledger.State, view round.View, initial string) (lineage, error) {
+	led := lineage{InitialState: initial, Steps: []step{}}
+	if view.Depth > maxSteps {
+		return led, errcode.New(errcode.LimitExceeded, "the lineage has %d steps, at most %d", view.Depth, maxSteps)
+	}
+	leaves := [][]byte{}
+	for depth := uint64(1); depth <= view.Depth; depth++ {
+		at, err := round.StepAt(s, view.Training, depth)
+		if err != nil {
+			return led, err
+		}
+		opened, _, err := ledger.Load[round.Round](s, ledger.Key("round", at.Training, ledger.Number(at.Round), ledger.Number(at.Attempt)))
+		if err != nil {
+			return led, err
+		}
+		next := step{at.Round, at.Attempt, at.BaseState, at.State, len(opened.Cohort), len(at.Survivors), at.Examples}
+		leaf, err := canonical(next)
+		if err != nil {
+			return led, err
+		}
+		led.Steps, leaves = append(led.Steps, next), append(leaves, leaf)
+	}
+	root := treeHash(leaves)
+	led.Root = ledger.Hex(root[:])
+	return led, nil
+}
+
+// treeHash is the Merkle tree hash of RFC 6962, section 2.1, of at least one leaf.
+func treeHash(leaves [][]byte) [32]byte {
+	if len(leaves) == 1 {
+		return sha256.Sum256(append([]byte{0}, leaves[0]...))
+	}
+	half := 1
+	for half*2 < len(leaves) {
+		half *= 2
+	}
+	left, right := treeHash(leaves[:half]), treeHash(leaves[half:])
+	return sha256.Sum256(append(append([]byte{1}, left[:]...), right[:]...))
+}
+
+// flagsOf lists the flags of the attempts that led to the model.
+func flagsOf(s ledger.State, training string, steps []step) ([]flag, error) {
+	flags := []flag{}
+	for _, step := range steps {
+		items, err := ledger.List[round.Flag](s, "flag", training, ledger.Number(step.Round))
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			if item.Record.Attempt == step.Attempt {
+				flags = append(flags, flag{step.Round, item.Record.Kind, item.Record.Participant})
+			}
+		}
+	}
+	return flags, nil
+}
+
+func subjects(files []File, state string) []subject {
+	subjects := []subject{}
+	for _, file := range files {
+		subjects = append(subjects, subject{file.Name, map[string]string{"sha256": file.SHA256}})
+	}
+	return append(subjects, subject{stateName, map[string]string{"sha256": state}})
+}
+
+// agreed lists the organisations that agreed to the result.
+func agreed(view round.View) []string {
+	names := []string{}
+	for _, msp := range sortedKeys(view.Attestations) {
+		if view.Attestations[msp].Agree {
+			names = append(names, msp)
+		}
+	}
+	return names
+}
+
+// taken is the predicate of a withdrawal.
+type taken struct {
+	Release     string `json:"release"`
+	Channel     string `json:"channel"`
+	Genesis     string `json:"genesis"`
+	Reason      string `json:"reason"`
+	WithdrawnMS int64  `json:"withdrawn_ms"`
+}
+
+// withdrawal composes the statement that takes a release back. Its one subject is the passport's payload.
+func withdrawal(env ledger.Env, release Release, reason string) (json.RawMessage, error) {
+	payload, err := codec.Canonical(release.Statement)
+	if err != nil {
+		return nil, err
+	}
+	var signed struct {
+		Predicate struct {
+			Genesis string `json:"genesis"`
+		} `json:"predicate"`
+	}
+	if err := json.Unmarshal(payload, &signed); err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(payload)
+	about := []subject{{"passport", map[string]string{"sha256": ledger.Hex(digest[:])}}}
+	return canonical(statement{statementType, about, withdrawalType, taken{release.Release, env.Channel, signed.Predicate.Genesis, reason, env.TimeMS}})
+}

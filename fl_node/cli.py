@@ -23,6 +23,11 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
     "proposal": ("fl_node.commands.proposal", "proposal", "Propose and vote."),
     "train": ("fl_node.commands.train", "train", "Start, stop and watch trainings."),
     "model": ("fl_node.commands.model", "model", "Export a trained model with its lineage."),
+    "passport": (
+        "fl_node.commands.passport",
+        "passport",
+        "Release a model with a proof that others can check.",
+    ),
     "wallet": ("fl_node.commands.wallet", "wallet", "Balances, stakes, rewards and reputation."),
     "demo": ("fl_node.commands.demo", "demo", "Watch a whole federation at work on this machine."),
     "explain": ("fl_node.commands.explain", "explain", "Say what an error code means and what to do."),

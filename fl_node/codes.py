@@ -111,6 +111,9 @@ TOO_LITTLE_NOISE: Final = "FL4309"
 NOT_COMMITTED: Final = "FL4401"
 RESULT_DOES_NOT_FOLLOW: Final = "FL4402"
 EXPORT_REFUSED: Final = "FL4502"
+RELEASE_DIFFERS: Final = "FL4511"
+NOT_IN_LINEAGE: Final = "FL4512"
+NOT_WITHDRAWN: Final = "FL4513"
 DEMO_FAILED: Final = "FL4601"
 DEMO_UNDER_WAY: Final = "FL4602"
 BLOB_DIFFERS: Final = "FL4701"
@@ -377,6 +380,11 @@ CATALOGUE: Final = {
     NOT_COMMITTED: Entry("The node's transaction was not committed in time.", ""),
     RESULT_DOES_NOT_FOLLOW: Entry("The proposed aggregate or state does not follow from the survivors' updates.", ""),
     EXPORT_REFUSED: Entry("A model cannot be exported in this form.", ""),
+    RELEASE_DIFFERS: Entry(
+        "A release says something of blocks, plan, round or files that this peer and the state do not give.", ""
+    ),
+    NOT_IN_LINEAGE: Entry("The round is not in the lineage of the training's present model.", ""),
+    NOT_WITHDRAWN: Entry("The release is not withdrawn.", ""),
     DEMO_FAILED: Entry("The demonstration did not go as it should.", ""),
     DEMO_UNDER_WAY: Entry(
         "Another demonstration is under way in the folder.", "Wait for it, or choose another folder with --run."

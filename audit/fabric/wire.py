@@ -55,6 +55,11 @@ def header_hash(header: common_pb2.BlockHeader) -> bytes:
     return sha256(header_bytes(header)).digest()
 
 
+def hash_of(raw: bytes) -> str:
+    """Return the hash of a block's bytes in hex; raises WireError where they are none."""
+    return header_hash(decode(common_pb2.Block, raw, "block").header).hex()
+
+
 def data_hash(data: common_pb2.BlockData) -> bytes:
     """Return the hash over a block's envelopes that its header must carry."""
     return sha256(b"".join(data.data)).digest()

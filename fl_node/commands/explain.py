@@ -10,7 +10,13 @@ from fl_node.errors import NodeError
 from network.console import Json, emit_json, explained
 from network.errors import Entry
 
-CATALOGUES: Final = ("network.contract_codes", "network.codes", "fl_node.codes", "audit.codes")
+CATALOGUES: Final = (
+    "network.contract_codes",
+    "network.codes",
+    "fl_node.codes",
+    "audit.codes",
+    "fedledger_passport.codes",
+)
 
 
 def explain(code: Annotated[str, typer.Argument(help="An error code, such as FL4203.")], as_json: Json = False) -> None:

@@ -15,12 +15,11 @@ from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.step import read_state
-from fl_node.plan.state_codec import decode_state
+from fl_node.plan.model_weights import weights_of
 
 FORMATS: Final = ("numpy", "keras", "savedmodel")
 OF_KINDS: Final = ("json",)
 """The formats of plans that need no framework."""
-WEIGHTS: Final = "global_model_weights/"
 LINEAGE: Final = "lineage.json"
 
 
@@ -48,23 +47,6 @@ async def lineage(ledger: Ledger, training: str, round_: int) -> dict[str, Any]:
         step["attested_by"] = sorted(msp for msp, word in made.attestations.items() if word.agree) if made else []
         step["aggregate"] = made.proposal.aggregate if made and made.proposal else ""
     return {**answer, "channel": ledger.profile.channel, "state": steps[-1]["state"], "steps": steps}
-
-
-def weights_of(state: bytes) -> dict[str, Any]:
-    """Return name → array of the model's weights in a state.
-
-    Raises:
-        NodeError: FL4502, the state holds no model: it is another kind of process's.
-    """
-    leaves = {leaf.path: leaf for leaf in decode_state(state)}
-    weights = {path.removeprefix(WEIGHTS): one.array for path, one in leaves.items() if path.startswith(WEIGHTS)}
-    if not weights:
-        raise NodeError(
-            codes.EXPORT_REFUSED,
-            "this state holds no model weights",
-            hint="Only learning processes train a model; of a plan that needs no framework take --format json.",
-        )
-    return weights
 
 
 async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, source: str) -> dict[str, Any]:

@@ -9,18 +9,18 @@ from types import ModuleType
 import pytest
 
 import audit.codes
+import fedledger_passport.codes
 import fl_node.codes
 import network.codes
 from network import contract_codes
-from network.errors import Entry
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(str(PROJECT / "scripts" / "codes.py"))
+ROOMS = ("network", "fl_node", "audit", "fedledger_passport")
 GENERATED = set(SCRIPT["generated"]())
-SOURCES = [
-    path for room in ("network", "fl_node", "audit") for path in (PROJECT / room).rglob("*.py") if path not in GENERATED
-]
-OWN = pytest.mark.parametrize("owner", [network.codes, fl_node.codes, audit.codes], ids=lambda module: module.__name__)
+SOURCES = [path for room in ROOMS for path in (PROJECT / room).rglob("*.py") if path not in GENERATED]
+OWNERS = [network.codes, fl_node.codes, audit.codes, fedledger_passport.codes]
+OWN = pytest.mark.parametrize("owner", OWNERS, ids=lambda module: module.__name__)
 
 
 def test_constants_and_tables_follow_from_the_catalogues():
@@ -42,10 +42,10 @@ def test_every_code_of_a_catalogue_is_used(owner: ModuleType):
     assert names == used - {"CATALOGUE"}
 
 
-@pytest.mark.parametrize("owner", [network.codes, fl_node.codes, audit.codes, contract_codes], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("owner", [*OWNERS, contract_codes], ids=lambda module: module.__name__)
 def test_a_code_has_one_name_and_a_sentence(owner: ModuleType):
     values = [value for value in vars(owner).values() if isinstance(value, str) and value.startswith("FL")]
-    catalogue: dict[str, Entry] = owner.CATALOGUE
+    catalogue: dict[str, tuple[str, str]] = owner.CATALOGUE
     assert sorted(values) == sorted(catalogue)
     for code, entry in catalogue.items():
         for sentence in filter(None, entry):
@@ -53,7 +53,7 @@ def test_a_code_has_one_name_and_a_sentence(owner: ModuleType):
 
 
 def test_no_two_owners_share_a_code():
-    codes = [code for owner in (network.codes, fl_node.codes, audit.codes, contract_codes) for code in owner.CATALOGUE]
+    codes = [code for owner in (*OWNERS, contract_codes) for code in owner.CATALOGUE]
     assert len(codes) == len(set(codes))
 
 

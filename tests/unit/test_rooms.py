@@ -23,7 +23,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the packages with nothing changed."""
     folder = tmp_path_factory.mktemp("rooms")
     shutil.copy(ROOT / ".importlinter", folder)
-    for package in ("network", "gateway", "fl_node", "audit"):
+    for package in ("network", "gateway", "fl_node", "audit", "fedledger_passport"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     assert "1 kept, 0 broken" in lint(folder)
     return folder

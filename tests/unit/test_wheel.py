@@ -22,6 +22,7 @@ DATA = (
     "fl_node/examples/tumour.py",
     "audit/report/pages/report.html",
     "audit/report/pages/static/style.css",
+    "fedledger_passport/schema.json",
 )
 """Files that are read at run time and are no modules that something imports."""
 
@@ -66,7 +67,7 @@ def test_the_wheel_holds_every_file_that_is_read(installed: Installed):
     with zipfile.ZipFile(installed.wheel) as wheel:
         names = set(wheel.namelist())
     tracked = subprocess.run(
-        ["git", "ls-files", "network", "gateway", "fl_node", "audit"],
+        ["git", "ls-files", "network", "gateway", "fl_node", "audit", "fedledger_passport"],
         cwd=PROJECT,
         capture_output=True,
         text=True,

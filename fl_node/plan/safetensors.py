@@ -1,0 +1,49 @@
+"""Weights as a safetensors file (github.com/huggingface/safetensors): the same arrays give the same bytes anywhere.
+
+    u64 header length, little-endian ‖ header, JSON padded with spaces to a multiple of 8 ‖ arrays without gaps
+
+Wider types come first, then names in order, as the format's own writer lays them.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fl_node import codes
+from fl_node.errors import NodeError
+
+ALIGNMENT: Final = 8
+TYPES: Final = {
+    "float16": "F16", "float32": "F32", "float64": "F64", "bool": "BOOL",
+    **{f"{sign}int{bits}": f"{letter}{bits}" for sign, letter in (("", "I"), ("u", "U")) for bits in (8, 16, 32, 64)},
+}  # fmt: skip
+"""numpy's name of a type → the format's."""
+
+
+def to_safetensors(weights: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return the file's bytes.
+
+    Raises:
+        NodeError: FL4502, an array's type has no name in the format.
+    """
+    header: dict[str, Any] = {}
+    parts: list[bytes] = []
+    at = 0
+    for name in sorted(weights, key=lambda name: (-weights[name].dtype.itemsize, name)):
+        array = np.asarray(weights[name])
+        if array.dtype.name not in TYPES:
+            raise NodeError(codes.EXPORT_REFUSED, f"safetensors knows no {array.dtype.name}", where=name)
+        raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        header[name] = {
+            "dtype": TYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + len(raw)],
+        }
+        parts, at = [*parts, raw], at + len(raw)
+    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    encoded += b" " * (-len(encoded) % ALIGNMENT)
+    return struct.pack("<Q", len(encoded)) + encoded + b"".join(parts)

@@ -1,0 +1,108 @@
+"""What a release says that the rules cannot see: blocks, the framework and the files, each found again here."""
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from hashlib import sha256
+from typing import Any
+
+from audit.fabric.wire import hash_of
+from fedledger_passport.contents import STATE, check_contents, check_type, subjects
+from fl_node import codes
+from fl_node.canonical import canonical_json
+from fl_node.errors import NodeError
+from fl_node.ledger.client import Ledger
+from fl_node.plan.container import read_plan
+from fl_node.plan.model_weights import weights_of
+from fl_node.plan.safetensors import to_safetensors
+
+ReadBlob = Callable[[str], Awaitable[bytes]]
+"""Digest → the blob's bytes, which have that digest."""
+STEP = ("round", "attempt", "base_state", "state", "examples")
+"""What a step of a passport's lineage has in common with the ledger's own."""
+
+
+def model_files(state: bytes) -> dict[str, bytes]:
+    """Return name → bytes of the files that a release names; they follow from the state alone."""
+    return {"model.safetensors": to_safetensors(weights_of(state))}
+
+
+async def blocks_of(ledger: Ledger, training: str, round_: int, attempt: int) -> dict[str, Any]:
+    """Return the first block's hash and where a round became Final, from the ledger's own peer.
+
+    Raises:
+        GatewayError: the peer does not answer.
+    """
+    wanted = {"training": training, "round": round_, "attempt": attempt}
+    events = ledger.network.chaincode_events(ledger.profile.chaincode, start_block=0)
+    async with aclosing(events) as stream:
+        async for event in stream:
+            said = json.loads(event.payload) if event.name == "RoundFinal" else {}
+            if wanted.items() <= said.items():
+                break
+    return {
+        "genesis": await block_hash(ledger, 0),
+        "final_block": event.block_number,
+        "final_hash": await block_hash(ledger, event.block_number),
+        "final_transaction": event.transaction_id,
+    }
+
+
+async def block_hash(ledger: Ledger, number: int) -> str:
+    """Return the hash of a block, hex, from the own peer."""
+    contract = ledger.network.contract("qscc")
+    own = (ledger.profile.msp_id,)
+    raw = await contract.evaluate("GetBlockByNumber", ledger.profile.channel, str(number), endorsing_organizations=own)
+    return hash_of(raw)
+
+
+async def framework_of(plan: str, read: ReadBlob) -> str:
+    """Return the framework of a plan."""
+    return read_plan(await read(plan), plan).manifest.framework
+
+
+async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadBlob) -> None:
+    """Check everything that a release says of a model, on the ledger's own peer and from its blobs.
+
+    Raises:
+        NodeError: FL5201, something is not so.
+        PassportError: the statement contradicts itself.
+    """
+    check_type(statement, statement["predicateType"])
+    check_contents(statement)
+    predicate, named = statement["predicate"], subjects(statement)
+    await _check_round(ledger, predicate, named[STATE])
+    final = predicate["final"]
+    found = await blocks_of(ledger, final["training"], final["round"], final["attempt"])
+    said = {"genesis": predicate["genesis"], "final_block": final["block"], "final_hash": final["hash"]}
+    said |= {"final_transaction": final["transaction"], "framework": predicate["plan"]["framework"]}
+    _same(said, found | {"framework": await framework_of(predicate["plan"]["sha256"], read)})
+    files = {name: sha256(raw).hexdigest() for name, raw in model_files(await read(named.pop(STATE))).items()}
+    _same(named, files)
+
+
+async def _check_round(ledger: Ledger, predicate: dict[str, Any], state: str) -> None:
+    """Check the round and its lineage as the own peer has them."""
+    final = predicate["final"]
+    training, number = final["training"], final["round"]
+    made = await ledger.query("GetRound", training=training, round=number, attempt=final["attempt"])
+    keys = ("phase", "state", "plan", "cohort", "survivors", "rules", "deviation_e9")
+    said = {"phase": "Final", "state": state, "plan": predicate["plan"]["sha256"]}
+    _same(said | {key: predicate[key] for key in keys[3:]}, {key: made[key] for key in keys})
+    _same({"metrics": predicate["metrics"]}, {"metrics": made["proposal"]["metrics"]})
+    lineage = predicate["lineage"]
+    steps = (await ledger.lineage(training))["steps"][: len(lineage["steps"])]
+    theirs = [{key: step[key] for key in STEP} | {"survivors": len(step["survivors"])} for step in steps]
+    ours = [{key: step[key] for key in (*STEP, "survivors")} for step in lineage["steps"]]
+    _same({"lineage": ours}, {"lineage": theirs})
+
+
+def _same(said: dict[str, Any], found: dict[str, Any]) -> None:
+    for key in sorted({*said, *found}):
+        if said.get(key) != found.get(key):
+            text = f"{key} is {_brief(said.get(key))} in the release, and {_brief(found.get(key))} here"
+            raise NodeError(codes.RELEASE_DIFFERS, text, hint="Do not sign; ask who proposed it.")
+
+
+def _brief(value: Any) -> str:
+    return canonical_json(value).decode()[:120] if value is not None else "nothing"

@@ -1,0 +1,96 @@
+"""A release from its proposal to the passport: what to propose, each organisation's signature, the envelope."""
+
+import base64
+from hashlib import sha256
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from fedledger_passport.contents import PASSPORT, WITHDRAWAL, check_type
+from fedledger_passport.envelope import Envelope, Signature, encoded
+from fl_node import codes
+from fl_node.canonical import canonical_json
+from fl_node.errors import NodeError
+from fl_node.ledger.client import Ledger
+from fl_node.release.evidence import ReadBlob, blocks_of, check_statement, framework_of, model_files
+
+RELEASE: Final = "release"
+WITHDRAWN: Final = "withdrawal"
+_KEYS: Final = {RELEASE: ("statement", "signatures"), WITHDRAWN: ("withdrawal", "withdrawal_signatures")}
+
+
+async def release_body(ledger: Ledger, release: str, training: str, round_: int, read: ReadBlob) -> dict[str, Any]:
+    """Return the body of `release_model` for a round, 0 for the last of the lineage.
+
+    Raises:
+        NodeError: FL5202, the round is not in the lineage.
+    """
+    steps = (await ledger.lineage(training))["steps"]
+    step = next((one for one in reversed(steps) if round_ in {0, one["round"]}), None)
+    if step is None:
+        raise NodeError(
+            codes.NOT_IN_LINEAGE, f"{training} has no result of round {round_ or 1}", hint="See `model lineage`."
+        )
+    made = await ledger.query("GetRound", training=training, round=step["round"], attempt=step["attempt"])
+    evidence = await blocks_of(ledger, training, step["round"], step["attempt"])
+    evidence["framework"] = await framework_of(made["plan"], read)
+    files = model_files(await read(step["state"]))
+    listed = [{"name": name, "sha256": sha256(files[name]).hexdigest()} for name in sorted(files)]
+    return {
+        "release": release, "training": training, "round": step["round"], "files": listed, "evidence": evidence,
+    }  # fmt: skip
+
+
+async def sign_release(ledger: Ledger, release: str, about: str, read: ReadBlob) -> dict[str, Any]:
+    """Check a release, or its withdrawal, on the own peer, and put this user's signature on the ledger.
+
+    Raises:
+        NodeError: FL5201, a release says what is not so.
+        LedgerError: the contract's refusal.
+    """
+    view = await ledger.query("GetRelease", release=release)
+    statement = view[_KEYS[about][0]]
+    if about == RELEASE:
+        await check_statement(ledger, statement, read)
+    else:
+        _check_withdrawal(view)
+    profile = ledger.profile
+    signature = profile.signer.sign(sha256(encoded(canonical_json(statement))).digest())
+    certificate = x509.load_pem_x509_certificate(profile.cert_pem).public_bytes(Encoding.DER)
+    return dict(
+        await ledger.submit(
+            "SignRelease",
+            release=release,
+            about=about,
+            certificate=base64.b64encode(certificate).decode(),
+            signature=base64.b64encode(signature).decode(),
+        )
+    )
+
+
+def _check_withdrawal(view: dict[str, Any]) -> None:
+    if view["withdrawal"] is None:
+        raise NodeError(codes.NOT_WITHDRAWN, f"{view['release']} is not withdrawn", hint="Vote for it first.")
+    check_type(view["withdrawal"], WITHDRAWAL)
+    named = view["withdrawal"]["subject"][0]["digest"]["sha256"]
+    if named != sha256(canonical_json(view["statement"])).hexdigest():
+        raise NodeError(codes.RELEASE_DIFFERS, "the withdrawal is of another passport")
+
+
+def envelope_of(view: dict[str, Any], about: str) -> Envelope:
+    """Return a release, or its withdrawal, with all signatures that the ledger holds.
+
+    Raises:
+        NodeError: FL5203, it is not withdrawn.
+    """
+    statement, signatures = (view[key] for key in _KEYS[about])
+    if statement is None:
+        raise NodeError(codes.NOT_WITHDRAWN, f"{view['release']} is not withdrawn")
+    check_type(statement, PASSPORT if about == RELEASE else WITHDRAWAL)
+    return Envelope(canonical_json(statement), tuple(_signature(signatures[msp]) for msp in sorted(signatures)))
+
+
+def _signature(record: dict[str, str]) -> Signature:
+    certificate = x509.load_der_x509_certificate(base64.b64decode(record["certificate"]))
+    return Signature(base64.b64decode(record["signature"]), certificate)

@@ -1,0 +1,134 @@
+"""A model leaves the channel: a vote, each organisation's check on its own peer, signatures, a passport."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from audit.evidence.fetch import fetch
+from audit.verify.run import Options, verify_folder
+from fedledger_passport import PassportError, Trust, verify
+from fl_node.errors import NodeError
+from fl_node.ledger.client import Ledger, open_ledger
+from fl_node.plan.state_codec import Leaf, encode_state
+from fl_node.release.evidence import model_files
+from fl_node.release.releasing import RELEASE, WITHDRAWN, envelope_of, release_body, sign_release
+from fl_node.release.trusted import write_trust
+from tests.faults.synthetic import plan_of
+from tests.scenarios.federation import LAYOUT, Federation, digest
+from tests.scenarios.rounds import Attempt
+
+WEIGHTS = Leaf("global_model_weights/trainable/0", np.arange(6, dtype=np.float32).reshape(2, 3))
+STATE = encode_state([WEIGHTS])
+PLAN = plan_of("released")
+BLOBS = {hashlib.sha256(blob).hexdigest(): blob for blob in (STATE, PLAN)}
+
+
+@dataclass
+class Trained(Attempt):
+    """An attempt whose result is a state with weights."""
+
+    made: ClassVar[str] = hashlib.sha256(STATE).hexdigest()
+
+    def state(self) -> str:
+        return self.made
+
+
+async def read(name: str) -> bytes:
+    return BLOBS[name]
+
+
+@asynccontextmanager
+async def own(federation: Federation, member: str) -> AsyncIterator[Ledger]:
+    """A member's connection that asks its own peer alone, as the command's."""
+    who = federation.profile(member, "admin")
+    async with open_ledger(who, answering=(who.msp_id,)) as ledger:
+        yield ledger
+
+
+async def test_a_model_leaves_with_a_passport_that_checks_without_the_ledger(federation: Federation, tmp_path: Path):
+    await trained(federation)
+    first = federation.members[0]
+    async with own(federation, first) as ledger:
+        body = await release_body(ledger, "tumour-1", "tumour", 0, read)
+    await federation.agree("release_model", **body)
+    await refuses_what_is_not_so(federation, body)
+    for member in federation.members[:3]:
+        async with own(federation, member) as ledger:
+            await sign_release(ledger, "tumour-1", RELEASE, read)
+    async with own(federation, first) as ledger:
+        view = await ledger.query("GetRelease", release="tumour-1")
+        await write_trust(ledger, tmp_path / "trust")
+    passport, trust = envelope_of(view, RELEASE).write(), Trust.load(tmp_path / "trust")
+    found = verify(passport, trust, model=model(tmp_path / "model"))
+    assert found.signed_by == tuple(sorted(federation.msp(member) for member in federation.members[:3]))
+    assert found.statement["predicate"]["plan"]["framework"] == "tensorflow-federated"
+    withdrawal = await withdrawn(federation)
+    with pytest.raises(PassportError, match=r"FL6013.*labels"):
+        verify(passport, trust, withdrawals=[withdrawal])
+    await audit_agrees(federation, tmp_path, found.statement["predicate"])
+
+
+async def trained(federation: Federation) -> None:
+    """One Final round under version 2 of the rules."""
+    await federation.found()
+    for member in federation.members:
+        await federation.admit(member)
+    await federation.agree("set_rules_version", version=2)
+    plan = hashlib.sha256(PLAN).hexdigest()
+    await federation.agree(
+        "register_plan", plan=plan, name="synthetic", layout=LAYOUT, initial_state=digest("0"), schema=digest("schema")
+    )
+    await federation.agree("start_training", training="tumour", plan=plan, rounds=1, cohort=4)
+    attempt = await Trained.open(federation, "tumour")
+    await attempt.keys_and_shares()
+    await attempt.updates()
+    await attempt.unmask()
+    await attempt.finish()
+
+
+async def refuses_what_is_not_so(federation: Federation, body: dict[str, Any]) -> None:
+    """The vote does not see blocks and files; each node does."""
+    lies = {
+        "block": {"evidence": body["evidence"] | {"final_block": body["evidence"]["final_block"] + 1}},
+        "file": {"files": [{"name": "model.safetensors", "sha256": digest("another")}]},
+    }
+    for name, lie in lies.items():
+        await federation.agree("release_model", **body | lie | {"release": name})
+        async with own(federation, federation.members[0]) as ledger:
+            with pytest.raises(NodeError, match="FL4511") as refusal:
+                await sign_release(ledger, name, RELEASE, read)
+        assert {"block": "final_block", "file": "model.safetensors"}[name] in refusal.value.message
+
+
+def model(folder: Path) -> Path:
+    folder.mkdir()
+    for name, raw in model_files(STATE).items():
+        (folder / name).write_bytes(raw)
+    return folder
+
+
+async def withdrawn(federation: Federation) -> bytes:
+    """Withdraw, and return the withdrawal as anybody puts it together."""
+    async with own(federation, federation.members[0]) as ledger:
+        with pytest.raises(NodeError, match="FL4513"):
+            await sign_release(ledger, "tumour-1", WITHDRAWN, read)
+    await federation.agree("withdraw_model", release="tumour-1", reason="a site's labels were wrong")
+    for member in federation.members[1:]:
+        async with own(federation, member) as ledger:
+            await sign_release(ledger, "tumour-1", WITHDRAWN, read)
+            view = await ledger.query("GetRelease", release="tumour-1")
+    return envelope_of(view, WITHDRAWN).write()
+
+
+async def audit_agrees(federation: Federation, folder: Path, predicate: dict[str, Any]) -> None:
+    """The auditor replays releases and signatures by the rules, from the same first block."""
+    regulator = federation.profile(federation.consortium.regulators[0].name, "client")
+    await fetch(regulator, folder / "blocks")
+    verdict = verify_folder(folder / "blocks", folder / "audit.sqlite", Options(genesis=predicate["genesis"]))
+    assert verdict.ok, verdict.as_json()

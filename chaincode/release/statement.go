@@ -14,7 +14,7 @@ import (
 // The types of what is signed (in-toto Statement v1). A change of what a predicate holds needs a new number.
 const (
 	statementType  = "https://in-toto.io/Statement/v1"
-	passportType   = "urn:fedledger:model-passport:1"
+	modelType      = "urn:fedledger:model-passport:1"
 	withdrawalType = "urn:fedledger:model-withdrawal:1"
 )
 
@@ -128,7 +128,7 @@ func compose(s ledger.State, env ledger.Env, body ModelBody) (json.RawMessage, s
 		return nil, "", err
 	}
 	evidence := body.Evidence
-	raw, err := canonical(statement{statementType, subjects(body.Files, view.State), passportType, predicate{
+	raw, err := canonical(statement{statementType, subjects(body.Files, view.State), modelType, predicate{
 		Release: body.Release, ReleasedMS: env.TimeMS, Channel: env.Channel, Chaincode: env.Chaincode, Genesis: evidence.Genesis,
 		Final: final{view.Ref, evidence.FinalBlock, evidence.FinalHash, evidence.FinalTx}, Rules: view.Rules,
 		Plan: plan{view.Plan, made.Name, evidence.Framework, view.LayoutDigest, made.Schema}, Lineage: led,

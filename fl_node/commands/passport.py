@@ -17,6 +17,7 @@ from fl_node.commands.blobs import fetch
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, emit_json, explained, note, out, show
 from fl_node.commands.proposal import propose as submit_proposal
 from fl_node.ledger.client import Ledger, open_ledger
+from fl_node.plan.container import read_plan
 from fl_node.release import releasing
 from fl_node.release.evidence import ReadBlob, model_files
 from fl_node.release.trusted import write_trust
@@ -92,7 +93,9 @@ def create(
         envelope = releasing.envelope_of(await ledger.query("GetRelease", release=release), about)
         files = {"withdrawal.json" if withdrawal else "passport.json": envelope.write()}
         if not withdrawal:
-            files |= model_files(await read(subjects(envelope.statement)[STATE]))
+            digest = envelope.statement["predicate"]["plan"]["sha256"]
+            plan = read_plan(await read(digest), digest)
+            files |= model_files(plan, await read(subjects(envelope.statement)[STATE]))
         folder.mkdir(parents=True, exist_ok=True)
         for name, raw in files.items():
             (folder / name).write_bytes(raw)

@@ -12,7 +12,9 @@ from fl_node import codes
 from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
-from fl_node.plan.container import read_plan
+from fl_node.plan.container import Plan, read_plan
+from fl_node.plan.kinds.manifest import KindManifest
+from fl_node.plan.kinds.step import read_state
 from fl_node.plan.model_weights import weights_of
 from fl_node.plan.safetensors import to_safetensors
 
@@ -22,8 +24,15 @@ STEP = ("round", "attempt", "base_state", "state", "examples")
 """What a step of a passport's lineage has in common with the ledger's own."""
 
 
-def model_files(state: bytes) -> dict[str, bytes]:
-    """Return name → bytes of the files that a release names; they follow from the state alone."""
+def model_files(plan: Plan, state: bytes) -> dict[str, bytes]:
+    """Return name → bytes of the files that a release names; they follow from plan and state alone.
+
+    Raises:
+        NodeError: FL4502, the state holds no model.
+    """
+    if isinstance(plan.manifest, KindManifest):
+        found = plan.manifest.kind.export(plan.manifest.schema_, read_state(plan.manifest, state))
+        return {"model.json": json.dumps(found, indent=2).encode() + b"\n"}
     return {"model.safetensors": to_safetensors(weights_of(state))}
 
 
@@ -56,11 +65,6 @@ async def block_hash(ledger: Ledger, number: int) -> str:
     return hash_of(raw)
 
 
-async def framework_of(plan: str, read: ReadBlob) -> str:
-    """Return the framework of a plan."""
-    return read_plan(await read(plan), plan).manifest.framework
-
-
 async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadBlob) -> None:
     """Check everything that a release says of a model, on the ledger's own peer and from its blobs.
 
@@ -76,8 +80,9 @@ async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadB
     found = await blocks_of(ledger, final["training"], final["round"], final["attempt"])
     said = {"genesis": predicate["genesis"], "final_block": final["block"], "final_hash": final["hash"]}
     said |= {"final_transaction": final["transaction"], "framework": predicate["plan"]["framework"]}
-    _same(said, found | {"framework": await framework_of(predicate["plan"]["sha256"], read)})
-    files = {name: sha256(raw).hexdigest() for name, raw in model_files(await read(named.pop(STATE))).items()}
+    plan = read_plan(await read(predicate["plan"]["sha256"]), predicate["plan"]["sha256"])
+    _same(said, found | {"framework": plan.manifest.framework})
+    files = {name: sha256(raw).hexdigest() for name, raw in model_files(plan, await read(named.pop(STATE))).items()}
     _same(named, files)
 
 

@@ -13,7 +13,8 @@ from fl_node import codes
 from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
-from fl_node.release.evidence import ReadBlob, blocks_of, check_statement, framework_of, model_files
+from fl_node.plan.container import read_plan
+from fl_node.release.evidence import ReadBlob, blocks_of, check_statement, model_files
 
 RELEASE: Final = "release"
 WITHDRAWN: Final = "withdrawal"
@@ -34,8 +35,9 @@ async def release_body(ledger: Ledger, release: str, training: str, round_: int,
         )
     made = await ledger.query("GetRound", training=training, round=step["round"], attempt=step["attempt"])
     evidence = await blocks_of(ledger, training, step["round"], step["attempt"])
-    evidence["framework"] = await framework_of(made["plan"], read)
-    files = model_files(await read(step["state"]))
+    plan = read_plan(await read(made["plan"]), made["plan"])
+    evidence["framework"] = plan.manifest.framework
+    files = model_files(plan, await read(step["state"]))
     listed = [{"name": name, "sha256": sha256(files[name]).hexdigest()} for name in sorted(files)]
     return {
         "release": release, "training": training, "round": step["round"], "files": listed, "evidence": evidence,

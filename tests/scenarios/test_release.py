@@ -15,6 +15,7 @@ from audit.verify.run import Options, verify_folder
 from fedledger_passport import PassportError, Trust, verify
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger
+from fl_node.plan.container import read_plan
 from fl_node.plan.state_codec import Leaf, encode_state
 from fl_node.release.evidence import model_files
 from fl_node.release.releasing import RELEASE, WITHDRAWN, envelope_of, release_body, sign_release
@@ -108,7 +109,7 @@ async def refuses_what_is_not_so(federation: Federation, body: dict[str, Any]) -
 
 def model(folder: Path) -> Path:
     folder.mkdir()
-    for name, raw in model_files(STATE).items():
+    for name, raw in model_files(read_plan(PLAN), STATE).items():
         (folder / name).write_bytes(raw)
     return folder
 

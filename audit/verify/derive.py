@@ -79,7 +79,7 @@ def _check(verdict: Verdict, plan: Plan, one: dict[str, Any], blobs: Blobs, plac
     try:
         following, metrics = _next_state(plan, base, aggregate, counts)
     except PlanError as error:
-        if error.code == plan_codes.NOT_IEEE:
+        if error.code in {plan_codes.NOT_IEEE, plan_codes.OTHER_FRAMEWORK}:
             verdict.leave(Unchecked.STATE, block, attempt=where, why=error.message)
         else:
             verdict.failed_rule(Rule.STATE, f"{where}: no state follows from its sum: {error}", block)

@@ -41,11 +41,11 @@ def open_plan(
         sandbox: What the plan's processes may take.
 
     Raises:
-        PlanError: FL3001 … FL3003 for the file, FL3004 where another version of TensorFlow Federated is
-            installed than its plan needs.
+        PlanError: FL3001 … FL3003 for the file, FL3004 where TensorFlow Federated, or this project's
+            arithmetic for kinds, is here in another version than the plan needs.
     """
     plan = load_plan(path, digest)
-    if plan.manifest.framework == TFF.name:  # its update runs in the child too, so that nothing works without it
+    if plan.manifest.framework in {TFF.name, KINDS.name}:  # without that version not even an update can be computed
         require_version(plan.manifest)
     return RUNTIMES[plan.manifest.framework](plan, data=data, log=log, sandbox=sandbox)
 

@@ -7,7 +7,7 @@ from fl_node.plan.state_codec import decode_state
 
 
 def standardising_constants(schema: Schema, state: bytes) -> dict[str, dict[str, str]]:
-    """Reads a statistics state as the constants of a training plan's schema; see `tff.statistics`.
+    """Reads a statistics state as the constants of a training plan's schema; see both modules `statistics`.
 
     Returns:
         Column → {"mean", "deviation"} as decimal text of 6 digits, for numeric columns that vary.
@@ -16,7 +16,8 @@ def standardising_constants(schema: Schema, state: bytes) -> dict[str, dict[str,
         PlanError: FL3020 where the state is none of a statistics plan with this schema.
     """
     named = {leaf.path: leaf.array for leaf in decode_state(state)}
-    if set(named) != {"count", "mean", "deviation"} or named["mean"].shape != (schema.width,):
+    width = sum(column.width for column in schema.columns)  # of a row, where the schema has windows
+    if not {"count", "mean", "deviation"} <= set(named) or named["mean"].shape != (width,):
         raise plan_error(codes.BAD_STATE, "not the state of a statistics plan with this schema")
     found, at = {}, 0
     for column in schema.columns:

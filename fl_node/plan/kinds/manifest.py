@@ -9,7 +9,10 @@ from fl_node.data.schema import Schema
 from fl_node.plan.errors import PlanError
 from fl_node.plan.kinds.glm import Glm
 from fl_node.plan.kinds.kind import Kind
+from fl_node.plan.kinds.kmeans import KMeans
+from fl_node.plan.kinds.statistics import Statistics
 from fl_node.plan.kinds.sums import LOSS, Quantity, make_layout, measured
+from fl_node.plan.kinds.trees import Trees
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.manifest import Manifest, StateLeaf
 
@@ -17,7 +20,7 @@ NAME: Final = "fedledger"
 VERSION: Final = "1"
 """The version of this arithmetic: what follows from a sum under it never changes."""
 
-AnyKind = Annotated[Glm, Field()]
+AnyKind = Annotated[Glm | Statistics | KMeans | Trees, Field(discriminator="kind")]
 
 
 class KindManifest(Manifest):

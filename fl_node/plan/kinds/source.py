@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from fl_node.data.schema import Schema
 from fl_node.plan.kinds.glm import Glm
 from fl_node.plan.kinds.kind import Kind
+from fl_node.plan.kinds.kmeans import KMeans
+from fl_node.plan.kinds.statistics import Statistics
+from fl_node.plan.kinds.trees import Trees
 
-__all__ = ["Glm", "KindPlan"]
+__all__ = ["Glm", "KMeans", "KindPlan", "Statistics", "Trees"]
 
 
 @dataclass(frozen=True)

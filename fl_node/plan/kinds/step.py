@@ -10,7 +10,7 @@ from fl_node.plan.arithmetic.machine import require_ieee
 from fl_node.plan.arithmetic.slots import HELD, ONE, ROWS
 from fl_node.plan.errors import plan_error
 from fl_node.plan.kinds.kind import State
-from fl_node.plan.kinds.manifest import KindManifest
+from fl_node.plan.kinds.manifest import VERSION, KindManifest
 from fl_node.plan.kinds.rows import Rows
 from fl_node.plan.kinds.sums import LOSS, Quantity, Totals, to_slots
 from fl_node.plan.state_codec import Leaf, decode_state, encode_state, require_finite
@@ -71,10 +71,13 @@ def next_state(
             divided by is summed itself.
 
     Raises:
-        PlanError: FL3020 for the state, FL3031 … FL3033 for the sum, FL3022 where the next state is not finite,
-            FL3049 where this process does not compute exactly, FL3061 and FL3062 where no state follows.
+        PlanError: FL3004 for a plan of another version, FL3020 for the state, FL3031 … FL3033 for the sum, FL3022
+            where the next state is not finite, FL3049 where this process does not compute exactly, FL3061 and FL3062
+            where no state follows.
     """
     require_ieee()
+    if manifest.framework_version != VERSION:
+        raise plan_error(codes.OTHER_FRAMEWORK, f"the plan needs version {manifest.framework_version}, not {VERSION}")
     base, totals = read_state(manifest, state), totals_of(manifest, aggregate, len(counts))
     with np.errstate(all="ignore"):  # as above
         following = manifest.kind.follow(manifest.schema_, base, totals)

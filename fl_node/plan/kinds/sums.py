@@ -91,10 +91,10 @@ def to_slots(quantity: Quantity, values: Any, cohort: int) -> Integers:
         return array.astype(np.int64)
     if not np.isfinite(array).all():
         raise plan_error(codes.WORK_OUT_OF_SLOT, "a sum that is NaN or infinite", quantity.name)
-    bits = half_bits(cohort)
-    scaled = np.rint(np.ldexp(array.astype(np.float64), bits - quantity.magnitude))
-    if scaled.size and float(np.abs(scaled).max()) >= float(1 << bits):
-        largest = float(np.abs(array).max())
+    bits, limit = half_bits(cohort), math.ldexp(1.0, quantity.magnitude)
+    largest = float(np.abs(array).max()) if array.size else 0.0
+    scaled = np.rint(np.ldexp(np.clip(array, -limit, limit), bits - quantity.magnitude))
+    if largest >= limit or np.abs(scaled).max() >= 2.0**bits:
         raise plan_error(codes.SUM_TOO_LARGE, f"{largest:.6g} where ±2^{quantity.magnitude} fits", quantity.name)
     return np.asarray(scaled.astype(np.int64) + ((1 << bits) - 1))
 
@@ -129,6 +129,10 @@ class Totals:
         zero = 0 if quantity.magnitude is None else self.participants * ((1 << half_bits(self.cohort)) - 1)
         return np.asarray(total - zero, np.int64)
 
+    def unit(self, quantity: Quantity) -> float:
+        """The unit of `whole`."""
+        return 1.0 if quantity.magnitude is None else unit(quantity, self.cohort)
+
     def real(self, quantity: Quantity) -> Doubles:
         """The sum of real numbers, rounded once."""
-        return np.asarray(self.whole(quantity).astype(np.float64) * unit(quantity, self.cohort))
+        return np.asarray(self.whole(quantity).astype(np.float64) * self.unit(quantity))

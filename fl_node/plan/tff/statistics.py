@@ -100,7 +100,7 @@ def _fixed(total: Any) -> Any:
 
 def _ranges(schema: Schema) -> tuple[Any, Any]:
     if schema.window:
-        raise ValueError("statistics are of rows: leave the window out, it has the same columns")
+        raise ValueError("statistics of time series: take Statistics of fl_node.plan.kinds.source, under this schema")
     lows, widths = [], []
     for column in schema.columns:
         low, high = _range(column)

@@ -11,10 +11,7 @@ from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.errors import PlanError
 from fl_node.plan.kinds.rows import Rows
 from fl_node.plan.kinds.source import Glm
-from fl_node.plan.kinds.step import next_state, vector_of
-from fl_node.secagg.layout import Layout
-from fl_node.secagg.simulation import session_of, simulate
-from tests.unit.plan.conftest import add
+from fl_node.plan.kinds.step import vector_of
 from tests.unit.plan.kinds.plans import NUMBERS, compiled, dealt, manifest_of, patients, play, pooled, schema
 
 FAMILIES = ("linear", "logistic", "poisson")
@@ -94,25 +91,6 @@ def test_without_an_intercept_a_model_has_none():
     matrix, labels, offset = whole("linear", rows)
     for ours, theirs in zip(estimates(found), pooled("linear", matrix[:, 1:], labels, offset), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_masked_sums_give_the_same_state_to_the_bit_as_plain_ones_with_and_without_dropouts(family: str):
-    plan = compiled(Glm(family=family), schema(family))
-    manifest, shares = manifest_of(plan), dealt(patients(family, 150), 5)
-    nobody = shares[0].take(slice(0, 0))
-    layout = Layout.from_fields(manifest.layout.model_dump(mode="json"))
-    state = plan.initial_state
-    for absent in ((), ("hospital-001",)):
-        vectors = {f"hospital-{at:03d}": vector_of(manifest, state, rows, nobody) for at, rows in enumerate(shares)}
-        survivors = [name for name in vectors if name not in absent]
-        counts = [len(rows) for name, rows in zip(vectors, shares, strict=True) if name in survivors]
-        masked = simulate(session_of(layout, len(shares)), vectors, {"updates": absent})
-        plain = add(manifest.layout, [vectors[name] for name in survivors])
-        following = next_state(manifest, state, bytes(masked.vector), counts)
-        assert bytes(masked.vector) == plain
-        assert following == next_state(manifest, state, plain, counts)
-        state = following[0]
 
 
 def test_columns_that_follow_from_one_another_are_refused_with_the_columns_name():

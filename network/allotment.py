@@ -1,5 +1,6 @@
 """Completes a raw definition: MSP ids, nodes and ports that it leaves out."""
 
+from collections.abc import Iterable
 from typing import Any
 
 DEFAULT_BASE_PORT = 17000
@@ -48,17 +49,26 @@ def _fill_peers(raw: Any, organisation: str, host: dict[str, Any], first: int, p
     filled = []
     for number, entry in enumerate(entries):
         start = ports.block() if number else first
-        default = {
-            "name": f"peer{number}.{organisation}",
-            **host,
-            "port": start + 1,
-            "chaincode_port": start + 2,
-            "operations_port": start + 3,
-            "internal_port": start + 5,
-            "upgrade_port": start + 7,  # 6 is the metrics' of the node, counted from its blob service's
-        }
+        default = peer_entry(organisation, number, start + 1) | host
         filled.append({**default, **entry} if isinstance(entry, dict) else entry)
     return filled
+
+
+def peer_entry(organisation: str, number: int, port: int) -> dict[str, Any]:
+    """Return what a definition says of an organisation's peer whose block of ports has this as its second."""
+    return {
+        "name": f"peer{number}.{organisation}",
+        "port": port,
+        "chaincode_port": port + 1,
+        "operations_port": port + 2,
+        "internal_port": port + 4,
+        "upgrade_port": port + 6,  # 5 further is the metrics' of the node, counted from its blob service's
+    }
+
+
+def free_block(base: int, taken: Iterable[int]) -> int:
+    """Return the first port of a block above all that are taken, counted in blocks from a base."""
+    return base + ((max(taken) - base) // PORTS_PER_NODE + 1) * PORTS_PER_NODE
 
 
 def _fill_orderers(raw: Any, organisation: str, host: dict[str, Any], ports: _Ports) -> Any:

@@ -11,6 +11,7 @@ from rich.table import Table
 from network.ceremony_cli import genesis, import_, verify_genesis
 from network.checkout import DEFAULT_RUN
 from network.console import EXIT_NOT_UP, Json, emit_json, explained, note, out
+from network.peering_cli import network_add_peer
 from network.units.cli import render
 from network.update.cli import update
 from network.upgrade_cli import lock, network_upgrade, restart
@@ -27,6 +28,7 @@ network.add_typer(update, name="update")
 network.command("lock")(lock)
 network.command("upgrade")(network_upgrade)
 network.command("restart")(restart)
+network.command("add-peer")(network_add_peer)
 
 Run = Annotated[Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="The run folder.", resolve_path=True)]
 Name = Annotated[str, typer.Argument(help="A process, such as orderer1, peer-hospital-a or chaincode-hospital-a.")]

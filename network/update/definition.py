@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from network import codes
 from network.addresses import split
+from network.allotment import free_block, peer_entry
 from network.errors import NetworkError
-from network.topology import Consortium, Organisation
+from network.topology import Consortium, Organisation, Peer
 from network.update.changes import AddOrderer, AddOrganisation, Change, MovePeers, RemoveOrderer, RemoveOrganisation
 from network.update.newcomer import read_newcomer
 
@@ -38,6 +39,28 @@ def with_organisation(consortium: Consortium, organisation: Organisation) -> Con
     return _of(consortium, (*consortium.organisations, organisation))
 
 
+def with_peer(consortium: Consortium, organisation: str, host: str = "", listen: str = "", port: int = 0) -> Consortium:
+    """Return the definition in which an organisation has one peer more; FL1002 if that is no consortium.
+
+    Args:
+        consortium: The definition.
+        organisation: Whose peer.
+        host: What others dial; the organisation's host by default.
+        listen: What it binds, where that is another.
+        port: Its port; its other ports follow. By default in the first block above all ports of the definition.
+    """
+
+    def widened(each: Organisation) -> Organisation:
+        if each.name != organisation:
+            return each
+        begins = port or free_block(consortium.base_port, (taken for _, _, taken in consortium.ports())) + 1
+        bound = listen or (None if host else each.listen)
+        new = _peer(each.name, len(each.peers), host=host or each.host, port=begins, listen=bound)
+        return each.model_copy(update={"peers": (*each.peers, new)})
+
+    return _of(consortium, map(widened, consortium.organisations))
+
+
 def endorsement_of(consortium: Consortium, members: int) -> int:
     """Return how many of so many members endorse, by the definition."""
     return members // 2 + 1 if consortium.endorsement == "majority" else int(consortium.endorsement)
@@ -62,11 +85,23 @@ def _without_orderer(organisation: Organisation, address: str) -> Organisation:
 
 
 def _moved(organisation: Organisation, change: MovePeers) -> Organisation:
-    if organisation.msp_id != change.organisation or len(organisation.peers) != len(change.addresses):
+    """Return an organisation with its peers where they are now; those that it has more than before come last."""
+    had = organisation.peers
+    if organisation.msp_id != change.organisation or len(had) > len(change.addresses):
         return organisation
     places = [dict(zip(("host", "port"), split(address), strict=True)) for address in change.addresses]
-    moved = (peer.model_copy(update=place) for peer, place in zip(organisation.peers, places, strict=True))
+    moved = [peer.model_copy(update=place) for peer, place in zip(had, places, strict=False)]
+    for number, place in enumerate(places[len(had) :], len(had)):
+        moved.append(_peer(organisation.name, number, **place))
     return organisation.model_copy(update={"peers": tuple(moved)})
+
+
+def _peer(organisation: str, number: int, *, host: Any, port: Any, **more: Any) -> Peer:
+    try:
+        return Peer.model_validate({**peer_entry(organisation, number, port), "host": host, **more})
+    except ValidationError as error:
+        message = f"this is no place for a peer: {error.errors(include_url=False)[0]['msg']}"
+        raise NetworkError(codes.DEFINITION_INVALID, message, hint="Nothing was changed.") from None
 
 
 def _of(consortium: Consortium, organisations: Iterable[Organisation]) -> Consortium:

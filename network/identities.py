@@ -75,7 +75,7 @@ class OrganisationIdentities:
         """
         public = ("msp/cacerts/ca.pem", "msp/tlscacerts/ca.pem", "ca/cert.pem", "tlsca/cert.pem")
         known = any((self.folder / part).exists() for part in public)
-        own = any((self.folder / part / "key.pem").exists() for part in ("ca", "tlsca"))
+        own = any((self.folder / part / key).exists() for part in ("ca", "tlsca") for key in ("key.pem", "key.at"))
         return known and self.choices.builtin and not own
 
     def create(self) -> None:
@@ -93,7 +93,7 @@ class OrganisationIdentities:
             if choice.kind == "builtin":
                 Authority.create(self.folder / part, name, f"{part}.{name}")
         self._obtain(self.needed())
-        if self.choices.tls.kind != "builtin" or (self.folder / "tlsca" / "key.pem").exists():
+        if self.choices.tls.kind != "builtin" or Authority(self.folder / "tlsca").has_key:
             self.tls.begin_list(self.public.tls_revocations)
         if self.choices.signing.kind != "builtin":  # a built-in authority's first list is that of its first revocation
             self.signing.begin_list(self.public.revocations)

@@ -29,6 +29,8 @@ CLOCK_TOLERANCE = dt.timedelta(minutes=5)
 class Authority:
     """The authority whose certificate lies in a folder as cert.pem, and whose key may lie beside it as key.pem.
 
+    A key that was moved lies where `key.at` says (network/ca/moving.py).
+
     Where there is a certificate without a key, the key is kept elsewhere, or the authority is another's: it issues and
     revokes nothing here, and no other key is ever made for it.
     """
@@ -38,8 +40,9 @@ class Authority:
     @classmethod
     def create(cls, folder: Path, organisation: str, common_name: str) -> "Authority":
         """Create the authority unless it exists; its key is never replaced."""
+        made = cls(folder)
         if (folder / "cert.pem").exists() and not (folder / "key.pem").exists():
-            return cls(folder)
+            return made
         key = create_key(folder / "key.pem", synced=True)
         name = x509.Name(
             [
@@ -55,7 +58,7 @@ class Authority:
                 .add_extension(usage, critical=True)
             )
             write_new(folder / "cert.pem", pem(_signed(builder, key)))
-        return cls(folder)
+        return made
 
     @property
     def certificate_pem(self) -> bytes:
@@ -68,9 +71,22 @@ class Authority:
         return x509.load_pem_x509_certificate(self.certificate_pem)
 
     @property
+    def moved(self) -> Path:
+        """Return the file that says where the key is, once it was moved to a folder of its own."""
+        return self.folder / "key.at"
+
+    @property
+    def key_path(self) -> Path:
+        """Return where the key is: beside the certificate, or where it was moved to, perhaps out of reach now."""
+        beside = self.folder / "key.pem"
+        if beside.exists() or not self.moved.exists():
+            return beside
+        return Path(self.moved.read_text().strip())
+
+    @property
     def has_key(self) -> bool:
         """Return whether the authority can issue and revoke here."""
-        return (self.folder / "key.pem").exists()
+        return self.key_path.exists()
 
     def key(self) -> ec.EllipticCurvePrivateKey:
         """Return the authority's key; FL1016 if it is not here, or is another certificate's."""
@@ -78,15 +94,15 @@ class Authority:
             raise NetworkError(
                 codes.AUTHORITY_ELSEWHERE,
                 "the authority's key is not here, so nothing was issued or revoked",
-                where=str(self.folder / "key.pem"),
-                hint="Do this where the organisation keeps the key.",
+                where=str(self.key_path),
+                hint="Do this where the organisation keeps the key, or bring that folder back in reach.",
             )
-        key = load_key(self.folder / "key.pem")
+        key = load_key(self.key_path)
         if key.public_key() != self.certificate.public_key():
             raise NetworkError(
                 codes.AUTHORITY_ELSEWHERE,
                 "this key is not that of the authority's certificate, so nothing was issued or revoked",
-                where=str(self.folder / "key.pem"),
+                where=str(self.key_path),
                 hint="Restore the key that belongs to cert.pem beside it.",
             )
         return key

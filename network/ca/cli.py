@@ -67,6 +67,25 @@ def import_(
 
 
 @ca.command()
+def move(
+    org: Annotated[str, typer.Argument(help="An organisation, such as hospital-a.")],
+    to: Annotated[Path, typer.Argument(help="The folder, such as that of a medium.", resolve_path=True)],
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """Move the built-in authorities' keys to a folder of their own; while it is in reach, all works as before."""
+    from network.ca.moving import move as moved
+    from network.folders import folder_of
+
+    with explained(as_json=as_json):
+        keys = moved(folder_of(run, org), to)
+    if as_json:
+        emit_json({"organisation": org, "keys": [str(key) for key in keys]})
+    else:
+        out.print(f"the keys of the authorities of {org} are in {to}", markup=False, highlight=False, soft_wrap=True)
+
+
+@ca.command()
 def token(
     org: Annotated[str, typer.Argument(help="An organisation, such as hospital-a.")],
     name: Annotated[str, typer.Argument(help="An identity that has no key yet, such as node.")],

@@ -3,11 +3,14 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from fl_node import codes
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.child import Child
 from fl_node.plan.container import Plan, read_plan
-from fl_node.plan.errors import PlanError
+from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.frames import Message
 from fl_node.plan.frameworks import TFF, Framework
 from network.files import replace_file
@@ -30,36 +33,45 @@ class Built:
 
 
 def build(
-    source: str, *, framework: Framework = TFF, log: Path | None = None, timeout: float = TIMEOUT_SECONDS
+    source: str,
+    *,
+    framework: Framework = TFF,
+    goal: Goal | None = None,
+    log: Path | None = None,
+    timeout: float = TIMEOUT_SECONDS,
 ) -> Built:
     """Builds a plan.
 
     Args:
         source: `FILE.py` or `FILE.py:function`; the function's default name is `plan`.
         framework: Whose compiler builds it.
+        goal: Differential privacy to build for.
         log: Where the framework writes; nowhere if None.
         timeout: Seconds that it may take.
 
     Raises:
-        PlanError: The compiler's refusals, FL3005 … FL3015; FL3047 where the framework is not installed.
+        PlanError: The compiler's refusals, FL3005 … FL3015, FL3050; FL3047 where the framework is not installed.
     """
     started = time.perf_counter()
+    if goal and not issubclass(framework.manifest, AveragingManifest):
+        raise plan_error(codes.NOT_PRIVATE, f"plans of {framework.title} get no noise", "framework")
+    file, _, function = source.partition(":")
+    header: dict[str, Any] = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION}
+    header |= {"privacy": goal.model_dump(mode="json")} if goal else {}
     try:
-        answer = _compile(framework, source, "upb", log, timeout)
+        answer = _compile(framework, header, "upb", log, timeout)
     except PlanError as error:
         if TOO_DEEP not in error.message:
             raise
-        answer = _compile(framework, source, "python", log, timeout)
+        answer = _compile(framework, header, "python", log, timeout)
     raw = answer.blobs[0]
     return Built(raw, read_plan(raw), answer.header["seconds"], time.perf_counter() - started)
 
 
-def _compile(framework: Framework, source: str, protobuf: str, log: Path | None, timeout: float) -> Message:
-    file, _, function = source.partition(":")
-    header = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION, "protobuf": protobuf}
+def _compile(framework: Framework, header: dict[str, Any], protobuf: str, log: Path | None, timeout: float) -> Message:
     child = Child(None, protobuf=protobuf, log=log, module=framework.worker, own=framework.environment)
     try:
-        return child.call(Message({"op": "build", **header}), timeout)
+        return child.call(Message({"op": "build", "protobuf": protobuf, **header}), timeout)
     finally:
         child.kill()
 

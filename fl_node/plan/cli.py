@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
+from fl_node import codes
 from fl_node.plan.arithmetic.averaging import KEPT
 from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.author.cli import new
 from fl_node.plan.container import Plan, load_plan
+from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import Framework, imported_by
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.weights import ruleless_weights
+from fl_node.privacy import accounting
 from network.console import Json, emit_json, explained, note, out
 
 app = typer.Typer(no_args_is_help=True, help="Compile, inspect and check what is trained.")
@@ -30,6 +35,14 @@ def build(
     source: Annotated[str, typer.Argument(help="FILE.py or FILE.py:function (default: plan).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
     framework: Annotated[str | None, typer.Option(help="tff, jax or kinds; by imports if not given.")] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(min=0, help="ε of differential privacy for all rounds together; noise follows.")
+    ] = None,
+    delta: Annotated[float, typer.Option(min=0, max=1, help="δ that goes with ε.")] = 1e-5,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds ε is for.")] = 40,
+    unit: Annotated[str, typer.Option(help="What is protected: record (a row) or participant.")] = "record",
+    survivors: Annotated[int, typer.Option(min=2, help="The fewest survivors; with fewer nothing is revealed.")] = 3,
+    colluders: Annotated[int, typer.Option(min=0, help="How many of them may share their noise.")] = 1,
     log: Annotated[Path | None, typer.Option(help="Where the framework writes.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +54,8 @@ def build(
     with explained(as_json=as_json):
         if not as_json:
             note(f"{chosen.title} starts; compiling takes up to half a minute …")
-        built = build_plan(source, framework=chosen, log=log)
+        goal = asked_goal(epsilon, delta, rounds, unit, survivors, colluders)
+        built = build_plan(source, framework=chosen, goal=goal, log=log)
         write_plan(built, output)
     if as_json:
         times = {"compile_seconds": round(built.compile_seconds, 3), "seconds": round(built.seconds, 3)}
@@ -213,6 +227,7 @@ def summary(plan: Plan) -> dict[str, Any]:
         "vector_bytes": manifest.layout.size,
         "slots": dict(_slots(plan)),
         "metrics": list(manifest.metrics),
+        "privacy": promised(manifest),
         "warnings": warnings(manifest),
     }
 
@@ -235,6 +250,37 @@ def warnings(manifest: Manifest) -> list[str]:
     return found
 
 
+def asked_goal(
+    epsilon: float | None, delta: float, rounds: int, unit: str, survivors: int, colluders: int
+) -> Goal | None:
+    """The goal that options name; None without an ε.
+
+    Raises:
+        PlanError: FL3050, it is out of range.
+    """
+    if epsilon is None:
+        return None
+    terms = {"epsilon": f"{epsilon!r}", "delta": f"{delta:.12f}".rstrip("0"), "rounds": rounds, "unit": unit}
+    try:
+        return Goal.model_validate({**terms, "survivors": survivors, "colluders": colluders})
+    except ValidationError as error:
+        raise plan_error(
+            codes.NOT_PRIVATE, error.errors()[0]["msg"].removeprefix("Value error, "), "privacy"
+        ) from error
+
+
+def promised(manifest: Manifest) -> str:
+    """What a plan promises of differential privacy, for people; empty where nothing."""
+    if not isinstance(manifest, AveragingManifest) or manifest.averaging.privacy is None or manifest.promise is None:
+        return ""
+    goal, promise = manifest.averaging.privacy.goal, manifest.promise
+    found = accounting.epsilon(promise.loss * goal.rounds, promise.delta)
+    return (
+        f"ε = {found:.3g}, δ = {goal.delta} for every {goal.unit} over {goal.rounds} rounds of at least "
+        f"{goal.survivors} survivors, {goal.colluders} of whom collude"
+    )
+
+
 def _slots(plan: Plan) -> Counter[str]:
     counts: Counter[str] = Counter()
     for segment in plan.manifest.layout.segments:
@@ -254,6 +300,7 @@ def _show(plan: Plan) -> None:
         "data": f"{len(manifest.schema_.columns)} columns, {label}",
         "vector": width,
         "cohort": f"up to {manifest.cohort_max}",
+        "privacy": promised(manifest) or "none: the sum is exact",
         "metrics": ", ".join(manifest.metrics),
     }.items():
         table.add_row(name, value)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from fl_node.data.synthetic import synthetic_examples
 from fl_node.plan.arithmetic.averaging import Averaging
 from fl_node.plan.arithmetic.loaded import LocalPlan
 from fl_node.plan.arithmetic.manifest import AveragingManifest
-from fl_node.plan.arithmetic.private import Privacy, calibrated
+from fl_node.plan.arithmetic.private import Goal, Privacy, calibrated
 from fl_node.plan.arithmetic.slots import ZEROED, make_layout, metric_names, weight_rule
 from fl_node.plan.arithmetic.state import Arrays, first_state, read_model, read_state
 from fl_node.plan.arithmetic.training import Training
@@ -56,8 +56,8 @@ class Compiled:
     clips_rows: bool = False
 
 
-def described_training(file: Path, function: str) -> Training:
-    """Calls a researcher's function.
+def described_training(file: Path, function: str, goal: Goal | None = None) -> Training:
+    """Calls a researcher's function; a goal of privacy takes the place of its own.
 
     Raises:
         PlanError: FL3012.
@@ -65,7 +65,7 @@ def described_training(file: Path, function: str) -> Training:
     found, _ = described(file, function)
     if not isinstance(found, Training):
         raise plan_error(codes.SOURCE_UNUSABLE, f"the function returns {type(found).__name__}, no Training", str(file))
-    return found
+    return replace(found, privacy=goal) if goal else found
 
 
 def packed(training: Training, compiled: Compiled) -> bytes:

@@ -4,21 +4,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fl_node.plan.arithmetic.loaded import LocalPlan
+from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.frames import Message
 from fl_node.plan.serving import Handler, answering
 
 
-def handler(build: Callable[[Path, str], bytes], load: Callable[..., LocalPlan]) -> Handler:
+def handler(build: Callable[..., bytes], load: Callable[..., LocalPlan]) -> Handler:
     """Returns what answers a node's requests and holds the loaded plan between them.
 
     Args:
-        build: From a researcher's file and its function's name to a plan file.
+        build: From a researcher's file, its function's name and a goal of privacy, if there is one, to a plan file.
         load: From a manifest and the computations, in the manifest's order, to a plan that trains.
     """
     held: list[LocalPlan] = []
 
     def built(request: Message) -> Message:
-        return Message({}, (build(Path(request.header["file"]), request.header["function"]),))
+        asked = request.header.get("privacy")
+        goal = [Goal.model_validate(asked)] if asked else []
+        return Message({}, (build(Path(request.header["file"]), request.header["function"], *goal),))
 
     def loaded(request: Message) -> Message:
         held[:] = [load(*request.blobs)]

@@ -6,6 +6,7 @@ import jax
 import keras
 
 from fl_node.plan.arithmetic.compiling import SEED, Compiled, described_training, packed
+from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.arithmetic.training import Training
 from fl_node.plan.jax.loaded import SEEDED, LoadedPlan
 from fl_node.plan.jax.manifest import JaxManifest
@@ -14,21 +15,22 @@ from fl_node.plan.jax.operations import check_program, read_program
 from fl_node.plan.jax.programs import exported
 
 
-def build_plan(file: Path, function: str) -> bytes:
+def build_plan(file: Path, function: str, goal: Goal | None = None) -> bytes:
     """Builds the plan that a function in a file describes.
 
     Args:
         file: A Python file.
         function: Name of a function without parameters that returns a `Training`.
+        goal: Differential privacy to build for, in the place of the training's own.
 
     Returns:
         The bytes of the plan file.
 
     Raises:
-        PlanError: FL3005, FL3008, FL3009, FL3012 … FL3014, FL3022, with the reason and the mend.
+        PlanError: FL3005, FL3008, FL3009, FL3012 … FL3014, FL3022, FL3050, with the reason and the mend.
     """
     keras.utils.set_random_seed(SEED)
-    return compile_training(described_training(file, function))
+    return compile_training(described_training(file, function, goal))
 
 
 def compile_training(training: Training) -> bytes:

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 from fl_node.plan.arithmetic.loaded import LocalPlan
+from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.arithmetic.worker import handler
 from fl_node.plan.serving import serve
 
 
-def build(file: Path, function: str) -> bytes:
+def build(file: Path, function: str, *goal: Goal) -> bytes:
     """Compiles a researcher's file; see `compile.build_plan`."""
     from fl_node.plan.jax.compile import build_plan  # noqa: PLC0415 - JAX takes seconds: only when asked for
 
-    return build_plan(file, function)
+    return build_plan(file, function, *goal)
 
 
 def load(*parts: bytes) -> LocalPlan:

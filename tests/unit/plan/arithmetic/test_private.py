@@ -16,6 +16,8 @@ from fl_node.plan.arithmetic.private import TAIL, Goal, Privacy, calibrated, rou
 from fl_node.plan.arithmetic.state import ModelState
 from fl_node.plan.arithmetic.update import next_state
 from fl_node.plan.arithmetic.work import Worked, vector_of
+from fl_node.plan.build import build
+from fl_node.plan.cli import asked_goal, promised
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.manifest import Quantisation
@@ -189,3 +191,26 @@ def test_noise_is_part_of_the_manifest(plan: AveragingManifest):
     assert isinstance(again, AveragingManifest)
     assert isinstance(again.averaging.privacy, Privacy)
     assert again.canonical() == plan.canonical()
+
+
+def test_people_read_what_is_promised(plan: AveragingManifest):
+    said = promised(plan)
+    assert said.startswith(("ε = 3, δ = 0.00001 for every ", "ε = 2.99, δ"))
+    assert f"every {plan.averaging.privacy.goal.unit} over 20 rounds" in said  # type: ignore[union-attr]
+    assert promised(models.manifest()) == ""
+
+
+def test_a_goal_comes_from_options_and_a_wrong_one_is_refused_with_a_code():
+    assert asked_goal(None, 1e-5, 40, "record", 3, 1) is None
+    goal = asked_goal(2.5, 1e-7, 40, "participant", 20, 2)
+    assert goal == Goal(epsilon="2.5", delta="0.0000001", rounds=40, unit="participant", survivors=20, colluders=2)
+    for wrong in ((0.0, 1e-5, 40, "record", 3, 1), (1.0, 1e-5, 40, "row", 3, 1), (1.0, 1e-5, 40, "record", 3, 3)):
+        with pytest.raises(PlanError) as refusal:
+            asked_goal(*wrong)
+        assert refusal.value.code == "FL3050"
+
+
+def test_a_framework_whose_plans_get_no_noise_refuses_a_goal_before_it_starts():
+    with pytest.raises(PlanError, match="TensorFlow Federated get no noise") as refusal:
+        build("no.py", goal=GOAL)
+    assert refusal.value.code == "FL3050"

@@ -42,6 +42,8 @@ SUM_TOO_LARGE: Final = "FL3060"
 SUM_SINGULAR: Final = "FL3061"
 SUM_TOO_COARSE: Final = "FL3062"
 NOTHING_TO_LEARN: Final = "FL3080"
+ALWAYS_ZEROED: Final = "FL3081"
+TRIAL_IMPOSSIBLE: Final = "FL3082"
 NO_DATA: Final = "FL3101"
 DATA_UNREADABLE: Final = "FL3102"
 WRONG_COLUMNS: Final = "FL3103"
@@ -245,6 +247,14 @@ CATALOGUE: Final = {
     NOTHING_TO_LEARN: Entry(
         "No first plan can be drafted from these rows.",
         "Give rows with at least one column that differs from row to row, and a label that can be learned.",
+    ),
+    ALWAYS_ZEROED: Entry(
+        "In a trial an update was zeroed in every round.",
+        "Lower the learning rate or the passes of a round, or raise zero_above; every column is scaled.",
+    ),
+    TRIAL_IMPOSSIBLE: Entry(
+        "The plan cannot be tried so.",
+        "Give rows of at least two participants: one file with --split, or --data once for each of them.",
     ),
     NO_DATA: Entry("The data is not there.", "Give a CSV or Parquet file, or a folder of part files."),
     DATA_UNREADABLE: Entry(

@@ -43,7 +43,7 @@ def file_batches(
     words, step = schema.missing.known, max(1, min(BATCH_ROWS, BATCH_VALUES // schema.width))
     own = (description.decimal, description.dates, folder)
     at = 1
-    for arrays in _arrays(file, fixed, schema, description, step):
+    for arrays in arrays_of(file, fixed, schema, description, step):
         rows = len(arrays[schema.names[0]])
         for start in range(0, rows, step):
             raws = {
@@ -65,10 +65,14 @@ def opened(file: Path, description: Description, rows: int = BATCH_ROWS) -> CsvF
     return ParquetFile(file, rows)
 
 
-def _arrays(
+def arrays_of(
     file: Path, fixed: Mapping[str, str], schema: Schema, description: Description, rows: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a file's columns of the schema, those of its folders' names with them."""
+    """Yields a file's columns of the schema as they stand in it, those of its folders' names with them.
+
+    Raises:
+        DataError: FL3102, FL3103.
+    """
     if file.stat().st_size == 0:  # Spark writes such a file where a part has no rows
         return
     source = opened(file, description, rows)

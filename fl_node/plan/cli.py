@@ -1,7 +1,5 @@
 """The command `fedledger plan`: build, inspect and check plan files, and write the examples' data."""
 
-import math
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,22 +8,20 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from fl_node import codes
-from fl_node.plan.arithmetic.averaging import KEPT
-from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.private import Goal
-from fl_node.plan.author.cli import new
+from fl_node.plan.author.cli import new, try_
 from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import Framework, imported_by
-from fl_node.plan.kinds.manifest import KindManifest
-from fl_node.plan.manifest import Manifest
-from fl_node.plan.weights import ruleless_weights
-from fl_node.privacy import accounting
+from fl_node.plan.summary import promised, slots_by_kind, summary, warnings
 from network.console import Json, emit_json, explained, note, out
 
 app = typer.Typer(no_args_is_help=True, help="Compile, inspect and check what is trained.")
 
 app.command()(new)
+app.command("try")(try_)
+
+__all__ = ["app", "summary", "warnings"]
 
 File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
 
@@ -214,42 +210,6 @@ def _framework(word: str) -> Framework:
     return BY_WORD[word]
 
 
-def summary(plan: Plan) -> dict[str, Any]:
-    """What a machine wants to know of a plan, the body of `register_plan` included."""
-    manifest = plan.manifest
-    return {
-        "name": manifest.name,
-        "digest": plan.digest,
-        "layout_digest": manifest.layout_digest,
-        "initial_state": manifest.initial_state,
-        "schema": manifest.schema_digest,
-        "cohort_max": manifest.cohort_max,
-        "vector_bytes": manifest.layout.size,
-        "slots": dict(_slots(plan)),
-        "metrics": list(manifest.metrics),
-        "privacy": promised(manifest),
-        "warnings": warnings(manifest),
-    }
-
-
-def warnings(manifest: Manifest) -> list[str]:
-    """What voters should know: by which means a plan could make single updates legible in the sum."""
-    found = []
-    if manifest.random_ops:
-        found.append(f"the client's work draws at random ({', '.join(manifest.random_ops)}): read its source")
-    averaged = sum(math.prod(leaf.shape) for leaf in manifest.state if leaf.path.startswith(KEPT))
-    if averaged and isinstance(manifest, AveragingManifest):
-        found.append(f"{averaged} numbers that are not trained, such as BatchNorm's moments, are averaged like weights")
-    summed = sum(segment.slots for segment in manifest.layout.segments if segment.kind == "value")
-    held = sum(math.prod(leaf.shape) for leaf in manifest.state)
-    if summed > held and not isinstance(manifest, KindManifest):  # its slots mean what its kind says
-        found.append(f"{summed} value slots, but a state of {held} numbers: updates could be spread over them")
-    free = [segment.name for segment in ruleless_weights(manifest.layout)]
-    if free:
-        found.append(f"declared rows do not bound the weights {', '.join(free)}: one survivor could enlarge the step")
-    return found
-
-
 def asked_goal(
     epsilon: float | None, delta: float, rounds: int, unit: str, survivors: int, colluders: int
 ) -> Goal | None:
@@ -269,36 +229,17 @@ def asked_goal(
         ) from error
 
 
-def promised(manifest: Manifest) -> str:
-    """What a plan promises of differential privacy, for people; empty where nothing."""
-    if not isinstance(manifest, AveragingManifest) or manifest.averaging.privacy is None or manifest.promise is None:
-        return ""
-    goal, promise = manifest.averaging.privacy.goal, manifest.promise
-    found = accounting.epsilon(promise.loss * goal.rounds, promise.delta)
-    return (
-        f"ε = {found:.3g}, δ = {goal.delta} for every {goal.unit} over {goal.rounds} rounds of at least "
-        f"{goal.survivors} survivors, {goal.colluders} of whom collude"
-    )
-
-
-def _slots(plan: Plan) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for segment in plan.manifest.layout.segments:
-        counts[segment.kind] += segment.slots
-    return counts
-
-
 def _show(plan: Plan) -> None:
     manifest = plan.manifest
     table = Table(show_header=False, box=None)
-    width = f"{manifest.layout.size} bytes: " + ", ".join(f"{count} {kind}" for kind, count in _slots(plan).items())
+    slots = ", ".join(f"{count} {kind}" for kind, count in slots_by_kind(plan).items())
     label = ", ".join(column.name for column in manifest.schema_.label_columns) or "no label"
     for name, value in {
         "plan": manifest.name,
         "digest": plan.digest,
         "framework": f"{manifest.framework} {manifest.framework_version}",
         "data": f"{len(manifest.schema_.columns)} columns, {label}",
-        "vector": width,
+        "vector": f"{manifest.layout.size} bytes: {slots}",
         "cohort": f"up to {manifest.cohort_max}",
         "privacy": promised(manifest) or "none: the sum is exact",
         "metrics": ", ".join(manifest.metrics),

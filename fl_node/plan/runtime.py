@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
-from fl_node.plan.container import load_plan
+from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.frameworks import JAX, KINDS, TFF, require_version
 from fl_node.plan.interface import DataSource, Runtime, UpdateResult, WorkResult
 from fl_node.plan.kinds.runtime import KindRuntime
@@ -44,7 +44,17 @@ def open_plan(
         PlanError: FL3001 … FL3003 for the file, FL3004 where TensorFlow Federated, or this project's
             arithmetic for kinds, is here in another version than the plan needs.
     """
-    plan = load_plan(path, digest)
+    return open_read(load_plan(path, digest), data=data, log=log, sandbox=sandbox)
+
+
+def open_read(
+    plan: Plan,
+    *,
+    data: Path | None = None,
+    log: Path | None = None,
+    sandbox: Sandbox = Sandbox(),  # noqa: B008 - frozen
+) -> PlanRuntime:
+    """Opens a plan that was read; see `open_plan`."""
     if plan.manifest.framework in {TFF.name, KINDS.name}:  # without that version not even an update can be computed
         require_version(plan.manifest)
     return RUNTIMES[plan.manifest.framework](plan, data=data, log=log, sandbox=sandbox)

@@ -1,15 +1,20 @@
 """`fedledger plan new` and `fedledger plan try`: from one's own rows to a plan, without a network."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from fl_node.data.schema import Column, Schema
+from fl_node.plan.author.curves import sparks
 from fl_node.plan.author.draft import TASKS, Asked, Draft, draft
+from fl_node.plan.author.trial import Round, Trial
 from network.console import Json, emit_json, explained, note, out
+
+TABLED = 20
+"""At most so many rounds stand in a table; of more, some."""
 
 
 def new(
@@ -51,6 +56,68 @@ def new(
         emit_json({"file": str(file), "rows": found.rows, "task": found.task, "schema": schema, "notes": found.notes})
         return
     _show(found, file)
+
+
+def try_(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="FILE.py, FILE.py:function or FILE.flplan.")],
+    data: Annotated[list[Path], typer.Option(help="Your rows; given several times, each is a participant's.")],
+    split: Annotated[int, typer.Option(min=2, max=1000, help="Into how many shares one file is dealt.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, max=10_000, help="How many rounds.")] = 10,
+    framework: Annotated[str | None, typer.Option(help="As in `plan build`.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves into a file (.png, .svg).")] = None,
+    log: Annotated[Path | None, typer.Option(help="Where the framework writes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a plan on shares of your own rows, without a network: learning curves, clipping, zeroing."""
+    from fl_node.plan.author.api import built_or_read, tried
+    from fl_node.plan.author.curves import draw
+
+    with explained(as_json=as_json):
+        if not as_json and not source.endswith(".flplan"):
+            note("compiling …")
+        plan, said = built_or_read(source, framework=framework, log=log)
+        trial = tried(plan, data, split=split, rounds=rounds, log=log, seen=None if as_json else _say)
+        if plot:
+            draw(trial, plot)
+    if as_json:
+        emit_json({**as_fields(trial), "warnings": said})
+        return
+    for warning in said:
+        out.print(f"[yellow]warning[/yellow] {warning}", highlight=False)
+    show_trial(trial)
+
+
+def _say(done: Round) -> None:
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in done.metrics.items() if name.endswith("/loss"))
+    note(f"round {done.number}: {shown}")
+
+
+def as_fields(trial: Trial) -> dict[str, Any]:
+    """A trial for machines, without its state."""
+    return {"rows": trial.rows, "rounds": [asdict(each) for each in trial.rounds], "final": dict(trial.final)}
+
+
+def show_trial(trial: Trial) -> None:
+    """Print the curves as a table, and what was clipped and zeroed."""
+    names = trial.names
+    table = Table("round", *(name.replace("/", "\n") for name in names), "clipped", "zeroed")
+    shares = len(trial.rows)
+    apart = 1 + (len(trial.rounds) - 1) // TABLED
+    for each in trial.rounds[::apart]:
+        cut = [f"{len(where)} of {shares}" if where else "" for where in (each.clipped, each.zeroed)]
+        table.add_row(str(each.number), *(f"{each.metrics[name]:.4g}" for name in names), *cut)
+    if trial.final:
+        last = [trial.final.get(name.removeprefix("evaluation/")) for name in names]
+        pairs = zip(names, last, strict=True)
+        shown = [f"{v:.4g}" if v is not None and n.startswith("evaluation/") else "" for n, v in pairs]
+        table.add_row("after", *shown, "", "")
+    table.add_row("", *(sparks(trial.curve(name)) for name in names), "", "")
+    out.print(table)
+    rows = ", ".join(map(str, trial.rows))
+    out.print(f"training rows of each share: {rows}; evaluation/… measures the state before a round", highlight=False)
+    still = [each.number for each in trial.rounds if not each.moved]
+    if still:
+        out.print(f"[yellow]warning[/yellow] the state did not move in rounds {still}", highlight=False)
 
 
 def _agreed(schema: Schema) -> Schema:

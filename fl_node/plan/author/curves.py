@@ -1,0 +1,52 @@
+"""Learning curves: as a line of blocks for a terminal, as a picture where matplotlib is installed."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from fl_node import codes
+from fl_node.plan.author.trial import Trial
+from fl_node.plan.errors import plan_error
+
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+WIDEST: Final = 24
+
+
+def sparks(values: Sequence[float]) -> str:
+    """Returns a line of blocks, one for each value, at most `WIDEST` of them evenly chosen."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    chosen = [finite[round(at * (len(finite) - 1) / (WIDEST - 1))] for at in range(WIDEST)]
+    shown = chosen if len(finite) > WIDEST else finite
+    low, high = min(shown), max(shown)
+    steps = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((value - low) * steps)] for value in shown)
+
+
+def draw(trial: Trial, path: Path) -> None:
+    """Draws every curve into a file; the suffix says of what kind.
+
+    Raises:
+        PlanError: FL3082 without matplotlib, or for a kind of file that it does not write.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - only who draws needs it
+    except ModuleNotFoundError as error:
+        hint = "Install fedledger[audit], or leave --plot out: the table has the same numbers."
+        raise plan_error(codes.TRIAL_IMPOSSIBLE, "matplotlib is not installed", str(path), hint) from error
+    measures = list(dict.fromkeys(name.split("/", 1)[1] for name in trial.names))
+    figure = Figure(figsize=(4.5 * len(measures), 3.2), layout="constrained")
+    for axes, measure in zip(figure.subplots(1, len(measures), squeeze=False)[0], measures, strict=True):
+        for name in (name for name in trial.names if name.split("/", 1)[1] == measure):
+            curve = trial.curve(name)
+            first = 0 if name.startswith("evaluation/") else 1
+            axes.plot(range(first, first + len(curve)), curve, label=name.split("/", 1)[0])
+        axes.set(title=measure, xlabel="rounds trained")
+        axes.legend()
+    try:
+        figure.savefig(path)
+    except ValueError as error:
+        hint = "Name a .png, .svg or .pdf file."
+        raise plan_error(codes.TRIAL_IMPOSSIBLE, str(error)[:200], str(path), hint) from error

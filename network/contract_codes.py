@@ -68,6 +68,7 @@ VOID_BY_VOTE: Final = "FL0429"
 VOID_DOMINANCE: Final = "FL0430"
 VOID_BAD_SEALS: Final = "FL0431"
 VOID_NO_STATE: Final = "FL0432"
+VOID_TOO_FEW_GROUPS: Final = "FL0433"
 WRONG_SHARE_KIND: Final = "FL0440"
 WRONG_DEALERS: Final = "FL0441"
 BAD_SHARE_PROOF: Final = "FL0442"
@@ -206,6 +207,10 @@ CATALOGUE: Final = {
     ),
     VOID_NO_STATE: Entry(
         "Void: a majority of organisations finds that no next state follows from the sum, so that an update was garbage.",
+        "",
+    ),
+    VOID_TOO_FEW_GROUPS: Entry(
+        "Void before any reveal: too few groups have the survivors that may be summed, for the number of faulty participants that was voted.",
         "",
     ),
     WRONG_SHARE_KIND: Entry(

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "fedledger/chaincode"
 # Pure rules: the same input gives the same output on every endorser.
-PURE = ("governance", "membership", "selection", "round", "rewards", "codec", "secagg", "errcode")
+PURE = ("governance", "mode", "membership", "selection", "round", "rewards", "codec", "secagg", "errcode")
 IMPURE = (
     "math/rand",
     "math/rand/v2",

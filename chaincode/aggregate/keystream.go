@@ -6,10 +6,11 @@ import (
 	"encoding/binary"
 )
 
-// mask is a keystream that lies in the sum of the updates: Added says with which sign.
+// mask is a keystream that lies in the sum of a group's updates: added says with which sign.
 type mask struct {
 	key   [32]byte
 	added bool
+	group int
 }
 
 var zeros [chunkBytes]byte

@@ -45,19 +45,22 @@ func (in Inputs) selfKey(known secrets, survivor int) [32]byte {
 	return secagg.SelfKey(in.Session, p.ID, known.seeds[survivor], p.MaskKey)
 }
 
-// pairMasks are the keystreams between dropouts and survivors, left in Σ y. Those between two survivors cancel.
+// pairMasks are the keystreams between dropouts and survivors of a group, left in Σ y. Those between two survivors cancel.
 func (in Inputs) pairMasks(known secrets) ([]mask, error) {
 	survivors, dropouts := in.survivors(), in.dropouts()
 	masks := make([]mask, 0, len(survivors)*len(dropouts))
 	for _, dropout := range dropouts {
 		private := secagg.Private(known.keys[dropout])
 		for _, survivor := range survivors {
+			if in.Cohort[survivor].Group != in.Cohort[dropout].Group {
+				continue
+			}
 			key, err := in.pairKey(dropout, survivor, private)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrInputs, err)
 			}
 			// y of a survivor adds the masks it shares with those after it and subtracts those with those before it.
-			masks = append(masks, mask{key, dropout > survivor})
+			masks = append(masks, mask{key, dropout > survivor, in.Cohort[dropout].Group})
 		}
 	}
 	return masks, nil

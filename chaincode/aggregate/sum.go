@@ -21,24 +21,26 @@ const maxWorkers = 4
 // committed.
 type update struct {
 	participant Participant
+	group       int // its place among the groups with survivors
 	selfMask    cipher.Stream
 	reader      io.ReadCloser
 	hash        hash.Hash
 	form        *form
 }
 
-// worker holds the buffers of one goroutine: its part of the sum, and a chunk of an update and of a keystream.
+// worker holds the buffers of one goroutine: its part of each group's sum, and a chunk of an update and of a keystream.
 type worker struct {
-	sum          words
+	sums         []words
 	data, stream []byte
 	err          error
 }
 
-// summer streams Σ y − masks through chunks.
+// summer streams Σ y − masks of every group through chunks.
 type summer struct {
 	layout  Layout
 	updates []*update
-	masks   []mask
+	masks   []mask // group is the place among the groups with survivors, as an update's
+	sizes   []int  // survivors of each of them
 	workers []*worker
 }
 
@@ -48,6 +50,14 @@ func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
 		return nil, err
 	}
 	s := &summer{layout: in.Layout, masks: masks}
+	places := map[int]int{}
+	for place, group := range in.groups() {
+		places[in.Cohort[group[0]].Group] = place
+		s.sizes = append(s.sizes, len(group))
+	}
+	for i := range masks {
+		masks[i].group = places[masks[i].group]
+	}
 	for _, i := range in.survivors() {
 		participant := in.Cohort[i]
 		reader, err := blobs.Open(participant.Update)
@@ -56,11 +66,15 @@ func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
 			return nil, fmt.Errorf("%w: update of %s", ErrBlob, participant.ID)
 		}
 		selfMask := keystream(in.selfKey(known, i), 0)
-		s.updates = append(s.updates, &update{participant, selfMask, reader, sha256.New(), newForm(in.Layout)})
+		s.updates = append(s.updates, &update{participant, places[participant.Group], selfMask, reader, sha256.New(), newForm(in.Layout)})
 	}
 	size := min(chunkBytes, in.Layout.Bytes())
 	for range min(runtime.GOMAXPROCS(0), maxWorkers, len(s.updates)) {
-		s.workers = append(s.workers, &worker{sum: newWords(size), data: make([]byte, size), stream: make([]byte, size)})
+		worker := &worker{data: make([]byte, size), stream: make([]byte, size)}
+		for range s.sizes {
+			worker.sums = append(worker.sums, newWords(size))
+		}
+		s.workers = append(s.workers, worker)
 	}
 	return s, nil
 }
@@ -71,9 +85,9 @@ func (s *summer) close() {
 	}
 }
 
-// run hands every chunk of the unmasked sum to take, in order. It fails with ErrBlob where an update is not what was
+// run hands every chunk of the groups' unmasked sums to take, in order. It fails with ErrBlob where an update is not what was
 // committed: only after run returned nil may anything be concluded from the chunks.
-func (s *summer) run(take func(chunk words, start int)) error {
+func (s *summer) run(take func(chunks []words, start int)) error {
 	total, boundary := s.layout.Bytes(), s.layout.wordBytes(64)
 	for start := 0; start < total; start += chunkBytes {
 		end := min(start+chunkBytes, total)
@@ -86,24 +100,30 @@ func (s *summer) run(take func(chunk words, start int)) error {
 			}()
 		}
 		group.Wait()
-		chunk := s.workers[0].sum.of(start, end, boundary)
-		for _, worker := range s.workers[1:] {
-			chunk.merge(worker.sum.of(start, end, boundary))
+		chunks := make([]words, len(s.sizes))
+		for group := range chunks {
+			chunks[group] = s.workers[0].sums[group].of(start, end, boundary)
+			for _, worker := range s.workers[1:] {
+				chunks[group].merge(worker.sums[group].of(start, end, boundary))
+			}
 		}
 		for _, worker := range s.workers {
 			if worker.err != nil {
 				return worker.err
 			}
 		}
-		take(chunk, start)
+		take(chunks, start)
 	}
 	return s.finish()
 }
 
 // chunk sums one chunk of the updates and masks that fall to worker number i.
 func (w *worker) chunk(s *summer, i, start, end, boundary int) {
-	sum, data, stream := w.sum.of(start, end, boundary), w.data[:end-start], w.stream[:end-start]
-	sum.clear()
+	sums, data, stream := make([]words, len(w.sums)), w.data[:end-start], w.stream[:end-start]
+	for group := range sums {
+		sums[group] = w.sums[group].of(start, end, boundary)
+		sums[group].clear()
+	}
 	for u := i; u < len(s.updates); u += len(s.workers) {
 		update := s.updates[u]
 		if _, err := io.ReadFull(update.reader, data); err != nil {
@@ -113,11 +133,11 @@ func (w *worker) chunk(s *summer, i, start, end, boundary int) {
 		_, _ = update.hash.Write(data)
 		update.form.check(data, start)
 		update.selfMask.XORKeyStream(stream, zeros[:len(stream)])
-		sum.unmask(data, stream)
+		sums[update.group].unmask(data, stream)
 	}
 	for m := i; m < len(s.masks); m += len(s.workers) {
 		Keystream(stream, s.masks[m].key, start)
-		if s.masks[m].added {
+		if sum := sums[s.masks[m].group]; s.masks[m].added {
 			sum.subtract(stream)
 		} else {
 			sum.add(stream)

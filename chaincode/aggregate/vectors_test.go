@@ -5,13 +5,16 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/aggregate/aggregatetest"
 	"fedledger/chaincode/codec"
+	"fedledger/chaincode/mode/robustgroups"
 	"fedledger/chaincode/secagg"
 )
 
@@ -127,6 +130,10 @@ type sumCase struct {
 	Threshold                  int
 	Rows                       uint64
 	Blobs                      []raw
+	Groups                     [][]string
+	Sums                       []raw
+	Rule                       string
+	Faulty                     int
 	Cohort                     []struct {
 		ID             string
 		MaskKey        raw `json:"mask_key"`
@@ -147,6 +154,12 @@ func (c sumCase) inputs(t *testing.T) (aggregate.Inputs, aggregatetest.Memory) {
 	in := aggregate.Inputs{
 		Session: c.Session.digest(), Threshold: c.Threshold, Layout: layout, Aggregate: c.Digest.digest(),
 	}
+	if len(c.Groups) > 0 {
+		in.Rule = robustgroups.Rule{Median: c.Rule == "median", Trim: c.Faulty}
+	}
+	for _, sum := range c.Sums {
+		in.Sums = append(in.Sums, sum.digest())
+	}
 	ids := []string{}
 	for _, member := range c.Cohort {
 		ids = append(ids, member.ID)
@@ -154,6 +167,7 @@ func (c sumCase) inputs(t *testing.T) (aggregate.Inputs, aggregatetest.Memory) {
 	for _, member := range c.Cohort {
 		p := aggregate.Participant{
 			ID: member.ID, MaskKey: member.MaskKey.digest(), SeedCommitment: member.SeedCommitment.digest(),
+			Group:  max(0, slices.IndexFunc(c.Groups, func(group []string) bool { return slices.Contains(group, member.ID) })),
 			Shared: member.Shared, Survivor: member.Survivor, Update: member.Update.digest(),
 		}
 		for _, share := range member.Shares {
@@ -176,7 +190,7 @@ func TestSumsFollowTheirVectors(t *testing.T) {
 	errorsOf := map[string]error{
 		"blob-unavailable": aggregate.ErrBlob, "too-few-shares": aggregate.ErrTooFew, "bad-share": secagg.ErrShare,
 	}
-	for _, c := range read[sumCase](t, "sum") {
+	for _, c := range append(read[sumCase](t, "sum"), read[sumCase](t, "groups")...) {
 		in, blobs := c.inputs(t)
 		var sum bytes.Buffer
 		result, err := aggregate.Verify(in, blobs)
@@ -195,6 +209,45 @@ func TestSumsFollowTheirVectors(t *testing.T) {
 			if wanted, known := errorsOf[c.Expect]; !known || !errors.Is(err, wanted) {
 				t.Errorf("%s: expected %s, got %v", c.Name, c.Expect, err)
 			}
+		}
+	}
+}
+
+func TestRobustRulesFollowTheirVectors(t *testing.T) {
+	numbers := func(texts []string) (words []uint64) {
+		for _, text := range texts {
+			word, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words = append(words, word)
+		}
+		return words
+	}
+	for _, c := range read[struct {
+		Name, Rule string
+		Word, Max  uint64
+		Sizes      []int
+		Faulty     int
+		Sums       [][]string
+		Slots      []string
+	}](t, "robust") {
+		rule, sums, narrow := robustgroups.Rule{Median: c.Rule == "median", Trim: c.Faulty}, [][]uint64{}, [][]uint32{}
+		for _, texts := range c.Sums {
+			sums = append(sums, numbers(texts))
+			low := []uint32{}
+			for _, word := range numbers(texts) {
+				low = append(low, uint32(word))
+			}
+			narrow = append(narrow, low)
+		}
+		segment := aggregate.Segment{Kind: "value", Word: c.Word, Ring: c.Word, Max: c.Max}
+		rule.Wide(segment, sums, c.Sizes)
+		if !slices.Equal(sums[0], numbers(c.Slots)) {
+			t.Errorf("%s: expected %v, got %d", c.Name, c.Slots, sums[0])
+		}
+		if rule.Narrow(segment, narrow, c.Sizes); c.Word == 32 && fmt.Sprint(narrow[0]) != fmt.Sprint(numbers(c.Slots)) {
+			t.Errorf("%s: expected %v, got %d", c.Name, c.Slots, narrow[0])
 		}
 	}
 }

@@ -1,9 +1,9 @@
 package aggregate
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Verify recomputes the aggregate from the committed updates and the revealed shares and compares the proposed digest.
@@ -19,6 +19,10 @@ func Verify(in Inputs, blobs Blobs) (Result, error) {
 func compare(result Result, in Inputs) error {
 	if result.Aggregate != in.Aggregate {
 		reason := fmt.Sprintf("proposed %x, the updates give %x", in.Aggregate, result.Aggregate)
+		return &Fault{Kind: FaultAggregator, Reason: reason}
+	}
+	if !slices.Equal(result.Sums, in.Sums) {
+		reason := fmt.Sprintf("proposed the groups' sums %x, the updates give %x", in.Sums, result.Sums)
 		return &Fault{Kind: FaultAggregator, Reason: reason}
 	}
 	return nil
@@ -39,29 +43,15 @@ func Sum(in Inputs, blobs Blobs, out io.Writer) (Result, error) {
 	}
 	defer summer.close()
 
-	survivors := in.survivors()
-	ranges, hash := newRanges(in.Layout, len(survivors)), sha256.New()
-	buffer, failed := make([]byte, min(chunkBytes, in.Layout.Bytes())), error(nil)
-	err = summer.run(func(chunk words, start int) {
-		ranges.take(chunk, start)
-		bytes := buffer[:8*len(chunk.wide)+4*len(chunk.narrow)]
-		chunk.bytes(bytes)
-		_, _ = hash.Write(bytes)
-		if _, err := out.Write(bytes); err != nil {
-			failed = err
-		}
-	})
-	switch {
-	case err != nil:
+	taking := newTaking(in, summer.sizes, out)
+	if err := summer.run(taking.take); err != nil {
 		return Result{}, err
-	case failed != nil:
-		return Result{}, failed
-	case ranges.garbage != nil:
-		return Result{}, ranges.garbage
 	}
-	result := Result{Aggregate: Digest(hash.Sum(nil))}
-	result.Rows, result.HasRows = ranges.rows()
-	for _, i := range survivors {
+	result, err := taking.result()
+	if err != nil {
+		return Result{}, err
+	}
+	for _, i := range in.survivors() {
 		result.Seeds = append(result.Seeds, known.seeds[i])
 	}
 	return result, nil

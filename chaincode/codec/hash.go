@@ -14,6 +14,7 @@ const (
 	LabelBeaconRolledBack = "fedledger/v1/beacon-rolled-back"
 	LabelDraw             = "fedledger/v1/draw"
 	LabelSession          = "fedledger/v1/session"
+	LabelGroups           = "fedledger/v1/groups"
 	LabelLayout           = "fedledger/v1/layout"
 	LabelSeedCommitment   = "fedledger/v1/seed-commitment"
 	LabelShareLeaf        = "fedledger/v1/share-leaf"

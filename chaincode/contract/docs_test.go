@@ -231,7 +231,7 @@ var purposes = map[string]string{
 
 func TestTheContractPageShowsEveryParameter(t *testing.T) {
 	bounds := governance.Defaults().Bounds()
-	equal(t, reflect.TypeFor[governance.Parameters]().NumField(), len(bounds)+1) // all but the mode
+	equal(t, reflect.TypeFor[governance.Parameters]().NumField(), len(bounds)+2) // all but the mode and its settings
 	out := "| Parameter | Default | Range | What for |\n|---|---|---|---|\n"
 	for _, bound := range bounds {
 		if purposes[bound.Name] == "" {
@@ -239,7 +239,10 @@ func TestTheContractPageShowsEveryParameter(t *testing.T) {
 		}
 		out += fmt.Sprintf("| %s | %d | %d to %d | %s |\n", bound.Name, bound.Value, bound.Low, bound.High, purposes[bound.Name])
 	}
-	generated(t, "contract.md", "parameters", out+"| mode | "+governance.ModeSecureSum+" | – | how updates are summed; the one way so far |\n")
+	generated(t, "contract.md", "parameters", out+"| mode | "+governance.ModeSecureSum+" | secure_sum, robust_groups | how updates become one; the second from version 2 of the rules on |\n"+
+		"| robust_groups.size | 4 | 3 to 33 | participants of a group; 3 leaves no room for a dropout |\n"+
+		"| robust_groups.faulty | 1 | 1 to 16 | f, participants that may send anything; more than 2·f groups must be opened |\n"+
+		"| robust_groups.rule | trimmed_mean | trimmed_mean, median | what is made of the groups' means in each slot |\n")
 }
 
 func TestTheContractPageNamesEveryFunctionAndKind(t *testing.T) {

@@ -68,7 +68,7 @@ func (c Contract) kinds(version uint64) governance.Kinds {
 		"suspend":            membership.Moving("suspend"),
 		"reinstate":          membership.Moving("reinstate"),
 		"remove":             membership.Moving("remove"),
-		"set_parameters":     governance.KindOf(governance.SetParameters),
+		"set_parameters":     governance.SetParameters(round.Modes(version)...),
 		"set_rules_version":  governance.SetRulesVersion(c.latest()),
 		"register_plan":      governance.KindOf(round.RegisterPlan).Large(),
 		"retire_plan":        governance.KindOf(round.RetirePlan),

@@ -70,6 +70,7 @@ const (
 	VoidDominance       Code = "FL0430"
 	VoidBadSeals        Code = "FL0431"
 	VoidNoState         Code = "FL0432"
+	VoidTooFewGroups    Code = "FL0433"
 	WrongShareKind      Code = "FL0440"
 	WrongDealers        Code = "FL0441"
 	BadShareProof       Code = "FL0442"

@@ -43,10 +43,15 @@ type Parameters struct {
 	SlashFaultPPM               uint64 `json:"slash_fault_ppm"`
 	ReputationDecayPPM          uint64 `json:"reputation_decay_ppm"`
 	Mode                        string `json:"mode"`
+	// RobustGroups are the settings of the mode of that name. Invariant: nil in every other mode.
+	RobustGroups *RobustGroups `json:"robust_groups,omitempty"`
 }
 
-// ModeSecureSum is the one implemented way to aggregate.
-const ModeSecureSum = "secure_sum"
+// Modes of aggregation. Version 1 of the rules has the first alone.
+const (
+	ModeSecureSum    = "secure_sum"
+	ModeRobustGroups = "robust_groups"
+)
 
 // Defaults are the parameters that a definition does not name. Durations suit a demonstration, which names no time window;
 // a consortium names that of its peers, and then no phase is shorter than three of them.
@@ -120,28 +125,28 @@ func part(amount, ppm uint64) uint64 {
 	return amount/1_000_000*ppm + amount%1_000_000*ppm/1_000_000
 }
 
-// Check refuses a parameter outside its range.
-func (p Parameters) Check() error {
+// Check refuses a parameter outside its range, and a mode that is not among those that a version of the rules has.
+func (p Parameters) Check(modes ...string) error {
 	for _, b := range p.Bounds() {
 		if b.Value < b.Low || b.Value > b.High {
 			return errcode.New(errcode.BadParameter, "%s is %d, must be %d to %d", b.Name, b.Value, b.Low, b.High)
 		}
 	}
-	if p.Mode != ModeSecureSum {
-		return errcode.New(errcode.BadParameter, "mode %q, this version of the rules has only %q", p.Mode, ModeSecureSum)
-	}
-	return nil
+	return p.checkMode(modes)
 }
 
 // With returns the parameters with those that changes names replaced.
-func (p Parameters) With(changes json.RawMessage) (Parameters, error) {
+func (p Parameters) With(changes json.RawMessage, modes ...string) (Parameters, error) {
 	if len(changes) == 0 {
-		return p, p.Check()
+		return p, p.Check(modes...)
 	}
 	if err := codec.DecodeStrict(changes, &p); err != nil {
 		return p, errcode.New(errcode.BadParameter, "parameters: %v", err)
 	}
-	return p, p.Check()
+	if err := p.checkSettings(changes, modes); err != nil {
+		return p, err
+	}
+	return p.settled(), p.Check(modes...)
 }
 
 var parametersKey = ledger.Key("parameters")
@@ -159,21 +164,28 @@ type parametersBody struct {
 	Parameters json.RawMessage `json:"parameters"`
 }
 
-// Check implements Body.
-func (b parametersBody) Check(parameters Parameters) error {
-	_, err := parameters.With(b.Parameters)
-	return err
-}
-
-// SetParameters executes set_parameters{parameters}: a part of them, or all.
-func SetParameters(s ledger.State, _ ledger.Env, change parametersBody) error {
-	current, err := CurrentParameters(s)
-	if err != nil {
-		return err
+// SetParameters returns what executes set_parameters{parameters}, a part of them or all, where the version in force has these
+// modes.
+func SetParameters(modes ...string) Kind {
+	next := func(raw json.RawMessage, current Parameters) (Parameters, error) {
+		var change parametersBody
+		if err := codec.DecodeStrict(raw, &change); err != nil {
+			return current, errcode.New(errcode.BadArgument, "body: %v", err)
+		}
+		return current.With(change.Parameters, modes...)
 	}
-	next, err := current.With(change.Parameters)
-	if err != nil {
-		return err
+	return Kind{
+		largest: smallBody,
+		check: func(raw json.RawMessage, parameters Parameters) error {
+			_, err := next(raw, parameters)
+			return err
+		},
+		execute: func(s ledger.State, _ ledger.Env, raw json.RawMessage, parameters Parameters) error {
+			changed, err := next(raw, parameters)
+			if err != nil {
+				return err
+			}
+			return ledger.Store(s, parametersKey, changed)
+		},
 	}
-	return ledger.Store(s, parametersKey, next)
 }

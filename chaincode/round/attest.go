@@ -29,6 +29,7 @@ type AggregateRequest struct {
 	State     string            `json:"state"`
 	Metrics   map[string]string `json:"metrics"`
 	Examples  uint64            `json:"examples"`
+	Sums      []string          `json:"sums,omitempty"`
 }
 
 // ProposalResponse names a proposal of an aggregate.
@@ -55,7 +56,10 @@ func ProposeAggregate(s ledger.State, env ledger.Env, verifier Verifier, req Agg
 	if err := checkResult(req); err != nil {
 		return ProposalResponse{}, none, err
 	}
-	in, err := inputs(s, round, status, req.Aggregate)
+	if err := checkSums(round, status, req.Sums); err != nil {
+		return ProposalResponse{}, none, err
+	}
+	in, err := inputs(s, round, status, req.Aggregate, req.Sums)
 	if err != nil {
 		return ProposalResponse{}, none, err
 	}
@@ -66,7 +70,7 @@ func ProposeAggregate(s ledger.State, env ledger.Env, verifier Verifier, req Agg
 		return ProposalResponse{}, none, err
 	}
 	status.Number, status.Open, status.DeadlineMS = status.Number+1, true, env.TimeMS+round.Parameters.AttestMS
-	proposed := Proposed{status.Number, id, req.Aggregate, req.State, req.Metrics, req.Examples}
+	proposed := Proposed{status.Number, id, req.Aggregate, req.State, req.Metrics, req.Examples, req.Sums}
 	if err := ledger.Store(s, req.key("proposed", ledger.Number(status.Number)), proposed); err != nil {
 		return ProposalResponse{}, none, err
 	}
@@ -87,6 +91,23 @@ func checkResult(req AggregateRequest) error {
 	for _, name := range sortedNames(req.Metrics) {
 		if !metricName.MatchString(name) || !decimal.MatchString(req.Metrics[name]) {
 			return errcode.New(errcode.BadMetrics, "metric %.40q: a name of letters, digits and _./:- and a decimal value", name)
+		}
+	}
+	return nil
+}
+
+// checkSums refuses other than one digest for each opened group, and any where the cohort has one sum.
+func checkSums(round Round, status Status, sums []string) error {
+	open := 0
+	if len(round.Groups) > 0 {
+		open = round.opening(status.Survivors).open
+	}
+	if len(sums) != open || sums != nil && open == 0 {
+		return errcode.New(errcode.BadArgument, "sums has %d digests, must be one for each of %d opened groups", len(sums), open)
+	}
+	for _, sum := range sums {
+		if err := ledger.CheckDigest("sums", sum); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 // drawn is a cohort, and how it differs from the one that would have been drawn had nobody complained without proof.
 type drawn struct {
 	cohort, keptOut []Member
+	order           []string // the whole epoch's draw
 	inPlace         []string // Invariant: members of cohort; none where nobody is kept out
 }
 
@@ -45,7 +46,7 @@ func draw(s ledger.State, training Training, parameters governance.Parameters, r
 	if err != nil {
 		return drawn{}, err
 	}
-	found := drawn{keptOut: []Member{}, inPlace: []string{}}
+	found := drawn{order: record.Order, keptOut: []Member{}, inPlace: []string{}}
 	if found.cohort, err = members(s, cohort); err != nil || len(whole) == 0 {
 		return found, err
 	}

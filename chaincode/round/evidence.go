@@ -2,6 +2,7 @@ package round
 
 import (
 	"errors"
+	"slices"
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/ledger"
@@ -35,10 +36,10 @@ func loadEvidence(s ledger.Reader, round Round) (found evidence, err error) {
 }
 
 func (e evidence) participant(round Round, status Status, id string) aggregate.Participant {
-	participant := aggregate.Participant{ID: id}
+	participant := aggregate.Participant{ID: id, Group: round.groupOf(id)}
 	shares, shared := e.shares[id]
-	if !shared {
-		return participant
+	if !shared || len(status.Survivors) > 0 && !slices.Contains(status.dealers(round), id) {
+		return participant // of a group that stays closed nothing is rebuilt
 	}
 	participant.Shared = true
 	participant.MaskKey, participant.SeedCommitment = bytes32(e.keys[id].MaskKey), bytes32(shares.SeedCommitment)

@@ -84,7 +84,7 @@ func (a *advance) dropouts(expired bool) ([]string, error) {
 	case PhaseUpdates:
 		missed = without(a.round.Names(), was.U2)
 	default:
-		missed = without(a.round.Names(), was.Survivors)
+		missed = without(without(a.round.Names(), was.Survivors), was.LeftOut)
 	}
 	if was.Phase == PhaseAttest || expired && a.facts.late() {
 		missed = append(missed, missing...)

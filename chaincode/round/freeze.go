@@ -19,6 +19,8 @@ type Frozen struct {
 	// Exposure is against the sets that the epoch had frozen before. Invariant: at most one entry for a participant, sorted by
 	// participant.
 	Exposure []Exposure `json:"exposure"`
+	// Groups are the survivors of each group, empty where it stays closed. Invariant: absent where the cohort has one sum.
+	Groups [][]string `json:"groups,omitempty"`
 }
 
 // Exposure says of a participant that is in one of two sets and not in the other, by how many participants the two differ:
@@ -36,10 +38,7 @@ func (f facts) dominated() (bool, error) {
 	if err != nil || !over {
 		return false, err
 	}
-	own := map[string]int{}
-	for _, id := range found.names {
-		own[f.round.member(id).MSPID]++
-	}
+	own := f.round.organisations(found.names)
 	for _, msp := range sortedNames(own) {
 		if own[msp] >= f.round.Threshold || own[msp] > 1 && len(found.names)-own[msp] < int(f.round.Parameters.SurvivorMin) {
 			return true, nil
@@ -86,13 +85,13 @@ func (f facts) differencing() (bool, error) {
 	}), err
 }
 
-// readDifferences compares the survivors with every set frozen on the same base state: by how many participants, those
+// readDifferences compares what is summed with every set frozen on the same base state: by how many participants, those
 // excused aside.
-func readDifferences(s ledger.Reader, round Round, survivors []string) ([]int, error) {
+func readDifferences(s ledger.Reader, round Round, committed []string) ([]int, error) {
 	sets, excused, err := frozenOn(s, round.BaseState)
-	differences := []int{}
+	differences, opened := []int{}, round.opening(committed)
 	for _, set := range sets {
-		differences = append(differences, len(without(symmetric(survivors, set.Survivors), excused)))
+		differences = append(differences, round.apart(opened, set, excused))
 	}
 	return differences, err
 }
@@ -134,18 +133,21 @@ func symmetric(a, b []string) []string {
 	return append(without(a, b), without(b, a)...)
 }
 
-// readExposures compares the survivors with every set frozen in the epoch (T27).
-func readExposures(s ledger.Reader, round Round, survivors []string) ([]Exposure, error) {
+// readExposures compares what is summed with every set frozen in the epoch (T27), group by group where both are split.
+func readExposures(s ledger.Reader, round Round, committed []string) ([]Exposure, error) {
 	sets, err := ledger.List[Frozen](s, "frozen", round.Training, ledger.Number(round.Epoch))
 	if err != nil {
 		return nil, err
 	}
-	smallest := map[string]int{}
+	smallest, opened := map[string]int{}, round.opening(committed)
 	for _, item := range sets {
-		difference := symmetric(survivors, item.Record.Survivors)
-		for _, id := range difference {
-			if least, seen := smallest[id]; !seen || len(difference) < least {
-				smallest[id] = len(difference)
+		before, after := item.Record.sums(), opened.sums()
+		if len(before) != len(after) {
+			before, after = [][]string{item.Record.Survivors}, [][]string{opened.survivors}
+		}
+		for i := range before {
+			if len(before[i]) > 0 && len(after[i]) > 0 {
+				expose(smallest, symmetric(after[i], before[i]))
 			}
 		}
 	}
@@ -154,6 +156,15 @@ func readExposures(s ledger.Reader, round Round, survivors []string) ([]Exposure
 		exposures = append(exposures, Exposure{id, smallest[id]})
 	}
 	return exposures, nil
+}
+
+// expose keeps the smallest difference of each participant.
+func expose(smallest map[string]int, difference []string) {
+	for _, id := range difference {
+		if least, seen := smallest[id]; !seen || len(difference) < least {
+			smallest[id] = len(difference)
+		}
+	}
 }
 
 func (f facts) exposing() (bool, error) {
@@ -166,7 +177,7 @@ func (f facts) exposing() (bool, error) {
 	}), err
 }
 
-// freeze fixes the survivors for good: every committed update, no more and no fewer (T14).
+// freeze fixes the survivors for good: every committed update of a group that is opened, no more and no fewer (T14).
 func (a *advance) freeze() error {
 	found, err := a.facts.arrivals()
 	if err != nil {
@@ -176,8 +187,10 @@ func (a *advance) freeze() error {
 	if err != nil {
 		return err
 	}
-	a.status.Survivors, a.status.DeadlineMS = found.names, a.env.TimeMS+a.round.Parameters.UnmaskMS
-	frozen := Frozen{a.round.Ref, a.round.Epoch, a.round.BaseState, a.status.Survivors, exposures}
+	opened := a.round.opening(found.names)
+	a.status.Survivors, a.status.LeftOut = opened.survivors, opened.leftOut
+	a.status.DeadlineMS = a.env.TimeMS + a.round.Parameters.UnmaskMS
+	frozen := Frozen{a.round.Ref, a.round.Epoch, a.round.BaseState, a.status.Survivors, exposures, opened.sets}
 	epoch := []string{a.round.Training, ledger.Number(a.round.Epoch), ledger.Number(a.round.Round), ledger.Number(a.round.Attempt)}
 	if err := ledger.Store(a.state, ledger.Key("frozen", epoch...), frozen); err != nil {
 		return err

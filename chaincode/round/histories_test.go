@@ -19,6 +19,7 @@ type setting struct {
 	cohort       int
 	parameters   string
 	unequal      bool // some declare far more examples than others
+	robust       bool // by version 2, in groups of three
 	attempts     int
 	seeds, shift uint64
 }
@@ -29,6 +30,7 @@ var settings = []setting{
 	{name: "seven", owners: []int{0, 1, 2, 3, 4, 5, 6}, cohort: 7, parameters: `{"epoch_rounds":2}`, attempts: 8, seeds: 3, shift: 20},
 	{name: "unequal", owners: []int{0, 1, 2, 3, 4}, cohort: 5, parameters: `{"share_limit_ppm":300000}`, unequal: true, attempts: 8, seeds: 2, shift: 30},
 	{name: "two of one", owners: []int{0, 1, 2, 3, 0}, cohort: 5, parameters: `{"participants_per_organisation":2}`, attempts: 8, seeds: 3, shift: 40},
+	{name: "groups", owners: []int{0, 1, 2, 3, 4, 5, 6, 7, 8}, cohort: 9, parameters: `{}`, robust: true, attempts: 6, seeds: 2, shift: 50},
 }
 
 // walk lives through one random history: members speak or not, complain, answer, deal wrongly, lie, attest either way, and let
@@ -60,6 +62,10 @@ func histories(visit func(f *contracttest.Federation, ref round.Ref)) []*contrac
 func (w *walk) found() {
 	w.f = contracttest.New(slices.Max(w.owners)+1, w.parameters)
 	w.f.Found()
+	if w.robust {
+		w.vote("set_rules_version", object{"version": 2})
+		w.vote("set_parameters", object{"parameters": object{"mode": "robust_groups", "robust_groups": object{"size": 3, "faulty": 1, "rule": "median"}}})
+	}
 	for i, member := range w.owners {
 		w.f.ApplyFor(member, i)
 		w.vote("admit", object{"participant": contracttest.ID(i)})

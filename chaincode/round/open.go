@@ -127,6 +127,9 @@ func fix(s ledger.State, env ledger.Env, training Training, plan Plan) (Round, e
 	if err := checkCost(plan, len(cohort), parameters); err != nil {
 		return Round{}, err
 	}
+	if err := checkMode(plan, parameters); err != nil {
+		return Round{}, err
+	}
 	if err := rewards.Reserve(s, training.Training, training.Round, parameters.RoundBudget); err != nil {
 		return Round{}, err
 	}
@@ -145,14 +148,23 @@ func fix(s ledger.State, env ledger.Env, training Training, plan Plan) (Round, e
 		OpenedMS: env.TimeMS, Beacon: training.Beacon, Budget: budget, Lifted: lifted, Rules: rules, Parameters: parameters,
 	}
 	round.Aggregators = selection.Shuffle(ledger.Bytes(training.Beacon), training.Training, training.Round, training.Attempt, round.Names())
-	round.Session = session(env.Channel, round)
-	return round, nil
+	return round.bound(s, env, found.order)
+}
+
+// bound adds the groups, and the session that binds keys and masks to all of it.
+func (r Round) bound(s ledger.State, env ledger.Env, order []string) (Round, error) {
+	if err := r.partition(s, order); err != nil {
+		return Round{}, err
+	}
+	r.Session = session(env.Channel, r)
+	return r, nil
 }
 
 func session(channel string, round Round) string {
 	digest := secagg.Session(secagg.Context{
 		Channel: channel, Training: round.Training, Round: round.Round, Attempt: round.Attempt,
 		Plan: bytes32(round.Plan), BaseState: bytes32(round.BaseState), LayoutDigest: bytes32(round.LayoutDigest),
+		Groups: round.groupsDigest(),
 	})
 	return ledger.Hex(digest[:])
 }

@@ -55,6 +55,9 @@ type Proposed struct {
 	Metrics map[string]string `json:"metrics"`
 	// Examples is the count inside the sum. Invariant: 0 where the plan's layout counts none.
 	Examples uint64 `json:"examples"`
+	// Sums are the digests of the opened groups' sums, in the order of the groups. Invariant: each endorser of the proposal
+	// recomputed them; absent where the cohort has one sum.
+	Sums []string `json:"sums,omitempty"`
 }
 
 // Attestation is an organisation's verdict on the proposed state, once for each proposal.

@@ -55,10 +55,10 @@ func checkReveals(s ledger.State, round Round, status Status, receiver string, s
 	if len(shares) == 0 {
 		return errcode.New(errcode.WrongDealers, "no shares")
 	}
-	seen, keys := []string{}, []string{}
+	seen, keys, dealers := []string{}, []string{}, status.dealers(round)
 	for _, share := range shares {
-		if !slices.Contains(status.U2, share.Dealer) || slices.Contains(seen, share.Dealer) {
-			return errcode.New(errcode.WrongDealers, "dealer %.40q: each of %v at most once", share.Dealer, status.U2)
+		if !slices.Contains(dealers, share.Dealer) || slices.Contains(seen, share.Dealer) {
+			return errcode.New(errcode.WrongDealers, "dealer %.40q: each of %v at most once", share.Dealer, dealers)
 		}
 		seen, keys = append(seen, share.Dealer), append(keys, round.key("shares", share.Dealer))
 	}

@@ -75,6 +75,9 @@ type Round struct {
 	// to no member that would be in it anyway. InPlace are the members that would not be. Invariant: Cohort and KeptOut share nobody.
 	KeptOut []Member `json:"kept_out"`
 	InPlace []string `json:"in_place"`
+	// Groups are the groups that masks are shared within, each in cohort order. Invariant: a partition of the cohort; absent where
+	// the cohort has one sum.
+	Groups [][]string `json:"groups,omitempty"`
 	// Aggregators is the order in which members may propose. Invariant: a permutation of the cohort's ids.
 	Aggregators []string `json:"aggregators"`
 	OpenedMS    int64    `json:"opened_ms"`
@@ -115,6 +118,9 @@ type Status struct {
 	U1        []string `json:"u1"`
 	U2        []string `json:"u2"`
 	Survivors []string `json:"survivors"`
+	// LeftOut are those whose updates are there and are not summed, since their group stays closed. Invariant: absent where there
+	// are none, else none of Survivors, in cohort order.
+	LeftOut []string `json:"left_out,omitempty"`
 	// Beacon is what this attempt leaves to the next: the round's own until Attest, from then on what a Final leaves, and
 	// after Void what a void attempt leaves.
 	Beacon string `json:"beacon"`

@@ -39,7 +39,7 @@ func crowded(t *testing.T, members, attempts int) (ledger.State, Ref) {
 		put(ref.key("reveal", id), reveal)
 	}
 	for attempt := range attempts {
-		frozen := Frozen{Ref{ref.Training, 1, uint64(attempt + 1)}, 1, digest, names, exposures}
+		frozen := Frozen{Ref{ref.Training, 1, uint64(attempt + 1)}, 1, digest, names, exposures, nil}
 		put(ledger.Key("base", append([]string{digest}, frozen.parts()...)...), frozen)
 	}
 	put(ref.key("round"), round)

@@ -134,6 +134,9 @@ func checkStart(s ledger.State, req startBody) (Plan, governance.Parameters, err
 	if err == nil {
 		err = checkCost(plan, int(req.Cohort), parameters)
 	}
+	if err == nil {
+		err = checkMode(plan, parameters)
+	}
 	return plan, parameters, err
 }
 

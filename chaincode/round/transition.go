@@ -46,6 +46,7 @@ func Transitions() []Transition {
 		{PhaseUpdates, command, "too many complain of one dealer, or one too long without its answer", Void, errcode.VoidBadSeals, facts.badSeals, nil},
 		{PhaseUpdates, command, "deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, facts.tooFew, nil},
 		{PhaseUpdates, command, "survivors of too few organisations, or too few without one", Void, errcode.VoidDominance, facts.dominated, nil},
+		{PhaseUpdates, command, "too few groups with enough survivors for the faulty ones", Void, errcode.VoidTooFewGroups, facts.tooFewGroups, nil},
 		{PhaseUpdates, command, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, facts.overShareLimit, nil},
 		{PhaseUpdates, command, "too small a difference on one base state", Void, errcode.VoidDifferencing, facts.differencing, nil},
 		{PhaseUpdates, command, "strict, too small a difference in the epoch", Void, errcode.VoidExposure, facts.exposing, nil},

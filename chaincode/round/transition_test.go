@@ -28,7 +28,7 @@ var ordered = map[round.Phase][][]line{
 	round.PhaseShares: {{{round.PhaseShares, round.Void, errcode.VoidTooFewShares}, {round.PhaseShares, round.PhaseUpdates, ""}}},
 	round.PhaseUpdates: {{ // each reason hides those after it; the freeze comes where there is none
 		{round.PhaseUpdates, round.Void, errcode.VoidBadSeals}, {round.PhaseUpdates, round.Void, errcode.VoidTooFewSurvivors},
-		{round.PhaseUpdates, round.Void, errcode.VoidDominance}, {round.PhaseUpdates, round.Void, errcode.VoidShareLimit},
+		{round.PhaseUpdates, round.Void, errcode.VoidDominance}, {round.PhaseUpdates, round.Void, errcode.VoidTooFewGroups}, {round.PhaseUpdates, round.Void, errcode.VoidShareLimit},
 		{round.PhaseUpdates, round.Void, errcode.VoidDifferencing}, {round.PhaseUpdates, round.Void, errcode.VoidExposure},
 		{round.PhaseUpdates, round.PhaseUnmask, ""},
 	}},

@@ -7,14 +7,14 @@ import (
 	"fedledger/chaincode/secagg"
 )
 
-// secrets is what the revealed shares rebuild to, of every dealer in U2.
+// secrets is what the revealed shares rebuild to, of every dealer whose group is opened.
 type secrets struct {
 	seeds   [][]byte // those of the survivors, in cohort order; complete where nothing is lacking and nobody bad
 	bad     []string // dealers whose secret does not fit its commitment, in cohort order
 	lacking bool     // some secret has too few shares so far
 }
 
-// rebuild rebuilds the secret of every dealer in U2. All shares stand under their dealer's root, so what does not fit is the
+// rebuild rebuilds the secret of every dealer whose group is opened. All shares stand under their dealer's root, so what does not fit is the
 // dealer's fault.
 func rebuild(s ledger.Reader, round Round, status Status) (secrets, error) {
 	evidence, err := loadEvidence(s, round)
@@ -23,7 +23,7 @@ func rebuild(s ledger.Reader, round Round, status Status) (secrets, error) {
 	}
 	var rebuilder secagg.Rebuilder
 	found := secrets{}
-	for _, id := range status.U2 {
+	for _, id := range status.dealers(round) {
 		dealer := evidence.participant(round, status, id)
 		var seed [32]byte
 		if dealer.Survivor {

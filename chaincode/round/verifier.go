@@ -7,6 +7,7 @@ import (
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
+	"fedledger/chaincode/mode"
 	"fedledger/chaincode/secagg"
 )
 
@@ -133,8 +134,11 @@ func checkCost(plan Plan, cohort int, parameters governance.Parameters) error {
 	threshold, worst := secagg.Threshold(cohort), int64(0)
 	for survivors := max(threshold, int(parameters.SurvivorMin)); survivors <= cohort; survivors++ {
 		in := aggregate.Inputs{Threshold: threshold, Layout: layout, Cohort: make([]aggregate.Participant, cohort)}
+		in.Rule = mode.Of(parameters).Rule()
+		groups := max(1, mode.Of(parameters).Groups(cohort))
 		for place := range in.Cohort {
 			in.Cohort[place].Shared, in.Cohort[place].Survivor = true, place < survivors
+			in.Cohort[place].Group = place % groups
 		}
 		worst = max(worst, in.Cost().Milliseconds())
 	}
@@ -143,6 +147,15 @@ func checkCost(plan Plan, cohort int, parameters governance.Parameters) error {
 			"vote it up, or train a smaller plan or cohort", cohort, layout.Bytes(), worst, parameters.VerificationMS)
 	}
 	return nil
+}
+
+// checkMode refuses a plan that the voted mode cannot aggregate.
+func checkMode(plan Plan, parameters governance.Parameters) error {
+	layout, err := parseLayout(plan.Layout)
+	if err == nil && mode.Of(parameters).CheckPlan(layout) != nil {
+		err = errcode.New(errcode.BadLayout, "%v; or vote another mode", mode.Of(parameters).CheckPlan(layout))
+	}
+	return err
 }
 
 func roundLayout(s ledger.State, round Round) (aggregate.Layout, error) {
@@ -154,7 +167,7 @@ func roundLayout(s ledger.State, round Round) (aggregate.Layout, error) {
 }
 
 // inputs gathers all that the aggregate of a frozen round depends on.
-func inputs(s ledger.State, round Round, status Status, proposed string) (aggregate.Inputs, error) {
+func inputs(s ledger.State, round Round, status Status, proposed string, sums []string) (aggregate.Inputs, error) {
 	layout, err := roundLayout(s, round)
 	if err != nil {
 		return aggregate.Inputs{}, err
@@ -163,9 +176,12 @@ func inputs(s ledger.State, round Round, status Status, proposed string) (aggreg
 	if err != nil {
 		return aggregate.Inputs{}, err
 	}
-	in := aggregate.Inputs{Session: bytes32(round.Session), Threshold: round.Threshold, Layout: layout}
+	in := aggregate.Inputs{Session: bytes32(round.Session), Threshold: round.Threshold, Layout: layout, Rule: round.mode().Rule()}
 	if proposed != "" {
 		in.Aggregate = bytes32(proposed)
+	}
+	for _, sum := range sums {
+		in.Sums = append(in.Sums, bytes32(sum))
 	}
 	for _, id := range round.Names() {
 		in.Cohort = append(in.Cohort, evidence.participant(round, status, id))

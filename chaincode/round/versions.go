@@ -1,5 +1,7 @@
 package round
 
+import "fedledger/chaincode/governance"
+
 // Newest is the newest version of the rules that this build holds. It holds all since 1: a round is played to its end, and
 // replayed for ever, by the version under which it was opened.
 const Newest = 2
@@ -16,11 +18,19 @@ type differences struct {
 	// releases: a vote may release a model, and members sign what leaves the channel with it (package release). Version 1 does not
 	// know these functions and kinds.
 	releases bool
+	// modes are the ways to aggregate that may be voted.
+	modes []string
 }
 
 func differ(version uint64) differences {
-	return differences{replaces: version == 1, releases: version > 1}
+	if version == 1 {
+		return differences{replaces: true}
+	}
+	return differences{releases: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups}}
 }
 
 // HasReleases says whether a version of the rules knows releases.
 func HasReleases(version uint64) bool { return differ(version).releases }
+
+// Modes are the ways to aggregate that may be voted under a version of the rules; none where it has secure_sum alone.
+func Modes(version uint64) []string { return differ(version).modes }

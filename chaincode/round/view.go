@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 )
 
@@ -24,8 +25,9 @@ type View struct {
 	Threshold    int                    `json:"threshold"`
 	Cohort       []string               `json:"cohort"`
 	Members      []Member               `json:"members"`
-	KeptOut      []Member               `json:"kept_out"` // by complaints that nobody proved
-	InPlace      []string               `json:"in_place"` // members in their place
+	KeptOut      []Member               `json:"kept_out"`         // by complaints that nobody proved
+	InPlace      []string               `json:"in_place"`         // members in their place
+	Groups       [][]string             `json:"groups,omitempty"` // that masks are shared within
 	Aggregators  []string               `json:"aggregators"`
 	Turns        []ProposerTurn         `json:"turns"`
 	Keys         map[string]Keys        `json:"keys"`
@@ -35,6 +37,7 @@ type View struct {
 	U1           []string               `json:"u1"`
 	U2           []string               `json:"u2"`
 	Survivors    []string               `json:"survivors"`
+	LeftOut      []string               `json:"left_out,omitempty"` // their group stays closed
 	Exposure     []Exposure             `json:"exposure"`
 	Frozen       []FrozenView           `json:"frozen"`
 	Revealed     []string               `json:"revealed"`
@@ -50,6 +53,8 @@ type View struct {
 	Lifted       bool                   `json:"lifted"`
 	Rules        uint64                 `json:"rules"`
 	Mode         string                 `json:"mode"`
+	// RobustGroups are the settings of that mode; absent in others.
+	RobustGroups *governance.RobustGroups `json:"robust_groups,omitempty"`
 
 	active []string // the organisations that Voters counts
 }
@@ -61,8 +66,9 @@ type Complaints map[string]bool
 // difference itself.
 type FrozenView struct {
 	Ref
-	Survivors []string `json:"survivors"`
-	Blamed    []string `json:"blamed"`
+	Survivors []string   `json:"survivors"`
+	Blamed    []string   `json:"blamed"`
+	Groups    [][]string `json:"groups,omitempty"`
 }
 
 // Resolve turns round 0 into the latest and attempt 0 into the round's latest.
@@ -117,19 +123,28 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 
 func fixed(round Round) View {
 	return View{
-		Ref: round.Ref, OpenedMS: round.OpenedMS, Epoch: round.Epoch, Parent: round.Parent, Depth: round.Depth,
+		RobustGroups: settings(round),
+		Ref:          round.Ref, OpenedMS: round.OpenedMS, Epoch: round.Epoch, Parent: round.Parent, Depth: round.Depth,
 		Plan: round.Plan, BaseState: round.BaseState, LayoutDigest: round.LayoutDigest, Session: round.Session,
 		Threshold: round.Threshold, Cohort: round.Names(), Members: round.Cohort, KeptOut: round.KeptOut, InPlace: round.InPlace,
-		Aggregators: round.Aggregators, Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
+		Groups: round.Groups, Aggregators: round.Aggregators, Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
 		Turns: []ProposerTurn{}, Exposure: []Exposure{}, Frozen: []FrozenView{}, Attestations: map[string]Attestation{}, NoState: map[string]NoState{},
 	}
+}
+
+func settings(round Round) *governance.RobustGroups {
+	if round.Parameters.Mode != governance.ModeRobustGroups {
+		return nil
+	}
+	found := round.Parameters.GroupSettings()
+	return &found
 }
 
 // froze adds what the phases so far have fixed.
 func (v *View) froze(round Round, status Status) {
 	v.Phase, v.DeadlineMS, v.State = status.Phase, status.DeadlineMS, status.State
 	v.DeviationE9, v.VoidReason = status.DeviationE9, status.VoidReason
-	v.U1, v.U2, v.Survivors = status.U1, status.U2, status.Survivors
+	v.U1, v.U2, v.Survivors, v.LeftOut = status.U1, status.U2, status.Survivors, status.LeftOut
 	if status.Phase == Final || status.Phase == Void {
 		v.Beacon = status.Beacon
 	}
@@ -161,11 +176,15 @@ func (v *View) readSets(s ledger.State, round Round, status Status) error {
 			v.Exposure = set.Exposure
 			continue
 		}
-		if !slices.ContainsFunc(v.Frozen, func(seen FrozenView) bool { return slices.Equal(seen.Survivors, set.Survivors) }) {
-			v.Frozen = append(v.Frozen, FrozenView{set.Ref, set.Survivors, without(excused, nil)})
+		if !slices.ContainsFunc(v.Frozen, func(seen FrozenView) bool { return sameSums(seen, set) }) {
+			v.Frozen = append(v.Frozen, FrozenView{set.Ref, set.Survivors, without(excused, nil), set.Groups})
 		}
 	}
 	return err
+}
+
+func sameSums(seen FrozenView, set Frozen) bool {
+	return slices.EqualFunc(sumsOf(seen.Survivors, seen.Groups), set.sums(), slices.Equal[[]string])
 }
 
 func (v *View) readTurns(s ledger.State, round Round, status Status) (err error) {

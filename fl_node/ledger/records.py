@@ -49,6 +49,7 @@ class Proposal(View):
     state: Digest
     metrics: dict[str, str] = Field(default_factory=dict)
     examples: int = 0
+    sums: tuple[Digest, ...] = ()
 
 
 class Attestation(View):
@@ -79,6 +80,7 @@ class Frozen(View):
 
     survivors: tuple[str, ...]
     blamed: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
 class NoState(View):
@@ -124,6 +126,10 @@ class Round(View):
         void_reason: The code. Invariant: empty unless Void.
         lifted: A vote lifted the rule that survivor sets on one base state differ enough, for this attempt.
         rules: The version of the rules that it was opened under.
+        groups: The groups that masks are shared within. Invariant: a partition of the cohort, or empty: one sum of all.
+        left_out: Those of u2 whose updates are there and are not summed, since their group stays closed.
+        mode: How updates become one (fl_node/secagg/modes).
+        robust_groups: The settings of that mode; empty in others.
         frozen: The survivor sets frozen on this base state by other attempts, also by other trainings'.
     """
 
@@ -164,6 +170,10 @@ class Round(View):
     beacon: str = ""
     lifted: bool = False
     rules: int = 1
+    groups: tuple[tuple[str, ...], ...] = ()
+    left_out: tuple[str, ...] = ()
+    mode: str = "secure_sum"
+    robust_groups: dict[str, Any] = Field(default_factory=dict)
     frozen: tuple[Frozen, ...] = ()
     exposure: tuple[Exposure, ...] = ()
 

@@ -133,6 +133,11 @@ class Manifest(Model):
         return None
 
     @property
+    def zeroing(self) -> bool:
+        """Whether large updates are replaced by zeros, as far as the manifest tells."""
+        return False
+
+    @property
     def tolerance(self) -> float:
         """The allowed relative deviation between recomputed states."""
         return self.tolerance_e9 / 1e9

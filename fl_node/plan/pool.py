@@ -45,6 +45,10 @@ class Described(Protocol):
     def promise(self) -> Promise | None:
         """Return what each round gives away, None where nothing is promised."""
 
+    @property
+    def zeroing(self) -> bool:
+        """Tell whether large updates are replaced by zeros."""
+
 
 class PlanRunner(Runtime, Protocol):
     """A runtime that knows its plan."""

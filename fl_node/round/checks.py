@@ -33,6 +33,7 @@ class Trusted:
         share_limit_ppm: The largest part of the examples one survivor may declare, in millionths.
         count_bucket: What declared examples are rounded up to a multiple of.
         promise: What the plan promises of differential privacy.
+        zeroing: The plan replaces large updates by zeros, which are no mean of a group.
     """
 
     plan: str
@@ -43,6 +44,7 @@ class Trusted:
     share_limit_ppm: int = 700_000
     count_bucket: int = 1
     promise: Promise | None = None
+    zeroing: bool = False
 
 
 def check_opening(view: Round, trusted: Trusted) -> None:
@@ -61,6 +63,8 @@ def check_opening(view: Round, trusted: Trusted) -> None:
         )
     if view.layout_digest != trusted.layout_digest:
         raise _refusal(codes.WRONG_LAYOUT, "the round's layout is not the plan's", view)
+    if view.groups and trusted.zeroing:
+        raise _refusal(codes.WRONG_LAYOUT, "the plan zeroes large updates: groups need one without zero_above", view)
     _check_vetted(view, view.cohort, trusted)
 
 
@@ -117,10 +121,11 @@ def _same(view: Round, other: Round) -> bool | None:
 def _settled(view: Round, phase: Phase) -> tuple[object, ...]:
     """Return what can no longer change in an attempt that has reached a phase."""
     settled: list[object] = [view.plan, view.base_state, view.session, view.threshold, view.cohort, view.members]
+    settled += [view.mode, view.robust_groups, view.groups]
     for since, values in (
         ("Shares", (view.u1, view.keys)),
         ("Updates", (view.u2, view.shares)),
-        ("Unmask", (view.survivors, view.updates)),
+        ("Unmask", (view.survivors, view.left_out, view.updates)),
     ):
         if ORDER.index(phase) >= ORDER.index(since):
             settled.extend(values)

@@ -65,6 +65,7 @@ async def gather(node: KnowledgeDependencies, view: Round) -> Trusted:
         share_limit_ppm=parameters.share_limit_ppm,
         count_bucket=parameters.count_bucket,
         promise=runner.manifest.promise,
+        zeroing=runner.manifest.zeroing,
     )
 
 
@@ -97,10 +98,17 @@ def attested(journal: Journal, training: str, state: str) -> None:
 
 
 def earlier_sets(journal: Journal, view: Round) -> tuple[frozenset[str], ...]:
-    """Return the survivor sets frozen on the round's base state in other attempts: the ledger's and the own."""
+    """Return the sets with one sum frozen on the round's base state in other attempts: the ledger's and the own."""
     sets = journal.facts(_frozen(view))
-    remembered = {frozenset(members) for name, members in sets if name != view.name}
-    return tuple(remembered | {frozenset(frozen.survivors) for frozen in view.frozen})
+    remembered = {frozenset(members) for name, members, *groups in sets if not groups and name != view.name}
+    return tuple(remembered | {frozenset(frozen.survivors) for frozen in view.frozen if not frozen.groups})
+
+
+def earlier_groups(journal: Journal, view: Round) -> tuple[tuple[frozenset[str], ...], ...]:
+    """Return the same of attempts that had groups: the survivors of each group, none of one that stayed closed."""
+    remembered = [groups[0] for name, _, *groups in journal.facts(_frozen(view)) if groups and name != view.name]
+    found = [frozen.groups for frozen in view.frozen if frozen.groups]
+    return tuple({tuple(map(frozenset, groups)) for groups in (*remembered, *found)})
 
 
 def excused(frozen: Iterable[Frozen]) -> frozenset[str]:
@@ -113,12 +121,13 @@ def excused(frozen: Iterable[Frozen]) -> frozenset[str]:
 
 def freeze(journal: Journal, view: Round) -> None:
     """Remember, synced, the survivors that the node is about to reveal shares for."""
-    journal.remember(_frozen(view), [view.name, list(view.survivors)])
+    groups = [[name for name in view.survivors if name in group] for group in view.groups]
+    journal.remember(_frozen(view), [view.name, list(view.survivors), *([groups] if groups else [])])
 
 
 def frozen_as(journal: Journal, view: Round) -> list[str] | None:
     """Return the survivors that the node remembers for this very attempt."""
-    return next((list(members) for name, members in journal.facts(_frozen(view)) if name == view.name), None)
+    return next((list(members) for name, members, *_ in journal.facts(_frozen(view)) if name == view.name), None)
 
 
 async def _base_states(node: KnowledgeDependencies, view: Round, initial: str) -> frozenset[str]:

@@ -174,6 +174,7 @@ class Attempt:
             updates={name: bytes.fromhex(update.digest) for name, update in view.updates.items()},
             survivors=view.survivors,
             frozen=() if lifted else known.earlier_sets(self.node.journal, view),
+            frozen_groups=() if lifted else known.earlier_groups(self.node.journal, view),
             blamed=known.excused(view.frozen),
             minimum_difference=self.trusted.survivor_difference_min,
         )

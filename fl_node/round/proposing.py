@@ -108,6 +108,8 @@ class Proposing:
             "metrics": {name: decimal(value) for name, value in result.metrics.items()},
             "examples": aggregate.rows or 0,
         }
+        if aggregate.sums:
+            argument["sums"] = [digest.hex() for digest in aggregate.sums]
         try:
             await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
         except LedgerError as error:

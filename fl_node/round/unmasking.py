@@ -8,6 +8,7 @@ from fl_node.blobs.store import BlobStore
 from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import Round
 from fl_node.secagg.layout import Layout
+from fl_node.secagg.modes.choice import mode_of
 from fl_node.secagg.session import Session
 from fl_node.secagg.unmask import Aggregate, OpenBlob, Revealed, shares_by_dealer, unmask
 
@@ -65,4 +66,6 @@ async def session_of(ledger: Ledger, view: Round) -> Session:
         layout=Layout.from_fields((await ledger.plan(view.plan)).layout),
         cohort=view.cohort,
         threshold=view.threshold,
+        groups=view.groups,
+        mode=mode_of(view.mode, view.robust_groups),
     )

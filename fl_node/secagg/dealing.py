@@ -90,14 +90,15 @@ def _opened(
 def own_masks(
     session: Session, own: str, secrets: Secrets, keys: Mapping[str, PublicKeys], shared: tuple[str, ...]
 ) -> Iterator[Mask]:
-    """Yields the masks of an update: the participant's own, and one with each other member of U2.
+    """Yields the masks of an update: the participant's own, and one with each other member of U2 in its group.
 
     The earlier of two in the cohort adds the mask between them, the later takes it away, so that it cancels in the sum.
     """
     yield Mask(self_key(session.digest, own, secrets.seed, secrets.mask.public), add=True)
     this = (own, secrets.mask.public)
+    partners = session.partners(own)
     for name in shared:
-        if name == own:
+        if name == own or name not in partners:
             continue
         other = (name, keys[name].mask)
         later = session.place(name) > session.place(own)

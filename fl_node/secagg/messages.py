@@ -135,10 +135,11 @@ class SurvivorsFixed:
 
     Attributes:
         updates: Every committed update of the attempt, id to digest.
-        survivors: U3 as the ledger froze it.
+        survivors: U3 as the ledger froze it: those whose updates are summed.
         frozen: Survivor sets frozen before on the same base state, by any attempt or round.
         blamed: Participants blamed with proof on that base state.
         minimum_difference: The smallest allowed difference between two such sets (s_min).
+        frozen_groups: Of earlier attempts that had groups, the survivors of each; none of a group that stayed closed.
     """
 
     updates: Mapping[str, bytes]
@@ -146,6 +147,7 @@ class SurvivorsFixed:
     frozen: tuple[frozenset[str], ...] = ()
     blamed: frozenset[str] = frozenset()
     minimum_difference: int = 3
+    frozen_groups: tuple[tuple[frozenset[str], ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ class Participant:
             )
         survivors.check_round(session, self._own, message.organisations, self._policy)
         session.layout.check_cohort(len(session.cohort))
+        session.mode.check_plan(session.layout)
         self._session, self._organisations = session, message.organisations
         self._secrets = self._load_secrets()
         return [m.PublishKeys(self._secrets.public)]
@@ -226,8 +227,11 @@ class Participant:
         survivors.check_own_update(self._own, message, self._read("masked"), self._read("committed"))
         survivors.check_survivors(session, self._own, message, self._organisations, self._policy)
         self._decide(Revealed(tuple(self._commitments), session.members(message.survivors)))
-        shares = tuple(self._reveal(session, dealer, message.survivors) for dealer in self._dealt)
-        return [m.RevealShares(shares, tuple(name for name in self._commitments if name not in self._dealt))]
+        sums = survivors.opened(session, message.updates, self._organisations)
+        summed = {name for number in sums for name in session.split[number]}  # of other groups nothing is ever revealed
+        shares = tuple(self._reveal(session, dealer, message.survivors) for dealer in self._dealt if dealer in summed)
+        missing = tuple(name for name in self._commitments if name in summed and name not in self._dealt)
+        return [m.RevealShares(shares, missing)]
 
     def _decide(self, decision: Revealed) -> None:
         """Fixes for good which kind of share is revealed of whom: both kinds of one participant open its update."""

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fl_node.canonical import LABEL_SESSION, tagged_hash
+from fl_node.canonical import LABEL_GROUPS, LABEL_SESSION, prefixed, tagged_hash
 from fl_node.secagg.layout import Layout
+from fl_node.secagg.modes.interface import Mode
+from fl_node.secagg.modes.secure_sum import SecureSum
 
 GROUP = 0
-"""The only group there is in the mode secure_sum."""
+"""Numbers the session of an attempt: the groups of a cohort, where there are some, have one in common."""
 
 SMALLEST = 3
 """With fewer survivors one of them would know another's update."""
@@ -27,6 +29,9 @@ class Session:
         base_state: SHA-256 of the state that is trained from.
         cohort: Ids of the drawn participants, in cohort order.
         threshold: Shares that rebuild a secret.
+        groups: The groups that masks are shared within. Invariant: a partition of the cohort, or empty where the cohort
+            has one sum.
+        mode: How the groups' sums become the aggregate.
     """
 
     channel: str
@@ -38,6 +43,8 @@ class Session:
     layout: Layout
     cohort: tuple[str, ...]
     threshold: int
+    groups: tuple[tuple[str, ...], ...] = ()
+    mode: Mode = field(default_factory=SecureSum)
     _index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -47,7 +54,22 @@ class Session:
     def digest(self) -> bytes:
         """The session digest S, 32 bytes."""
         context = (self.channel, self.training, self.round, self.attempt, GROUP)
-        return tagged_hash(LABEL_SESSION, *context, self.plan, self.base_state, self.layout.digest)
+        bound = (self.plan, self.base_state, self.layout.digest)
+        return tagged_hash(LABEL_SESSION, *context, *bound, *self._groups_digest)
+
+    @property
+    def _groups_digest(self) -> tuple[bytes, ...]:
+        lists = [b"".join(prefixed(name.encode()) for name in group) for group in self.groups]
+        return (tagged_hash(LABEL_GROUPS, *lists),) if lists else ()
+
+    @property
+    def split(self) -> tuple[tuple[str, ...], ...]:
+        """The groups, or the whole cohort as the only one."""
+        return self.groups or (self.cohort,)
+
+    def partners(self, participant: str) -> tuple[str, ...]:
+        """Returns the members of a participant's group, itself among them: they share its masks."""
+        return next(group for group in self.split if participant in group)
 
     def place(self, participant: str) -> int:
         """Returns the cohort index, from 0."""

@@ -18,6 +18,7 @@ from fl_node.secagg.records import AttemptRecords, MemoryRecords
 from fl_node.secagg.session import Session, threshold
 from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import check_share
+from fl_node.secagg.survivors import opened
 from fl_node.secagg.unmask import Aggregate, Revealed, shares_by_dealer, unmask
 
 
@@ -102,7 +103,7 @@ class Simulation:
 
     def reveal(self, absent: Collection[str] = (), **changes: object) -> None:
         """Runs phase Unmask up to the reveals; `changes` replace fields of `SurvivorsFixed`."""
-        fields: dict[str, object] = {"updates": dict(self.updates), "survivors": self.session.members(self.updates)}
+        fields: dict[str, object] = {"updates": dict(self.updates), "survivors": self.survivors}
         for name in self._present(self.commitments, absent):
             for message in self.participants[name].receive(m.SurvivorsFixed(**(fields | changes))):  # type: ignore[arg-type]
                 assert isinstance(message, m.RevealShares)
@@ -116,13 +117,19 @@ class Simulation:
             self.reveals.append((share.dealer, receiver, share.value))
 
     @property
+    def survivors(self) -> tuple[str, ...]:
+        """Those whose updates are summed: all that committed one, or those of opened groups."""
+        groups = opened(self.session, self.updates, {})
+        return self.session.members({name for group in groups.values() for name in group})
+
+    @property
     def revealed(self) -> Revealed:
         """What the ledger holds at Unmask."""
         return Revealed(
             self.session,
             {name: self.keys[name].mask for name in self.commitments},
             {name: commitment.seed_commitment for name, commitment in self.commitments.items()},
-            dict(self.updates),
+            {name: self.updates[name] for name in self.survivors},
             shares_by_dealer(self.reveals),
         )
 

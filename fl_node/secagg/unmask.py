@@ -31,7 +31,7 @@ class Revealed:
     Attributes:
         mask_keys: Public mask keys of U2.
         seed_commitments: Of U2.
-        updates: Digests of the survivors' masked updates (U3).
+        updates: Digests of the survivors' masked updates (U3); of no group that stays closed.
         shares: Per dealer of U2, receiver to share: of the seed where the dealer survived, else of the mask key.
     """
 
@@ -48,23 +48,37 @@ class Revealed:
 
     @property
     def dropouts(self) -> tuple[str, ...]:
-        """U2 without U3, in cohort order."""
-        return tuple(name for name in self.session.members(self.mask_keys) if name not in self.updates)
+        """The dealers without an update, in cohort order."""
+        return tuple(name for name in self.dealers if name not in self.updates)
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The survivors of each group that has some, in the order of the groups."""
+        sets = [tuple(name for name in self.survivors if name in group) for group in self.session.split]
+        return tuple(one for one in sets if one)
+
+    @property
+    def dealers(self) -> tuple[str, ...]:
+        """U2 without the members of groups that stay closed, in cohort order."""
+        opened = {name for group in self.session.split for name in group if not self.updates.keys().isdisjoint(group)}
+        return tuple(name for name in self.session.members(self.mask_keys) if name in opened)
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The unmasked sum.
+    """The unmasked aggregate.
 
     Attributes:
-        vector: Σ x of the survivors, in the layout's bytes.
+        vector: Σ x of the survivors, or what the mode makes of the groups' sums, in the layout's bytes.
         digest: Its SHA-256.
+        sums: SHA-256 of each group's sum, in the order of the groups; empty where the cohort has one.
         rows: Total of example rows by the layout's count map, rounded down; None where it names none.
     """
 
     vector: bytearray = field(repr=False)
     digest: bytes
     rows: int | None
+    sums: tuple[bytes, ...] = ()
 
 
 def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
@@ -76,27 +90,35 @@ def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
             are (FL4125).
     """
     layout, survivors = revealed.session.layout, revealed.survivors
-    if len(survivors) < max(revealed.session.threshold, SMALLEST):
+    if len(survivors) < (SMALLEST if revealed.session.groups else max(revealed.session.threshold, SMALLEST)):
         raise SecaggError(codes.TOO_FEW_SURVIVORS, f"{len(survivors)} survivors")
     secrets = rebuild_secrets(revealed)
-    total = _sum_updates(revealed, open_blob)
-    apply_masks(total, layout, _remaining_masks(revealed, secrets))
+    sums = _sum_updates(revealed, open_blob)
+    for group, total in zip(revealed.groups, sums, strict=True):
+        apply_masks(total, layout, _remaining_masks(revealed, group, secrets))
+    for group, total in zip(revealed.groups, sums, strict=True):
+        _check_ranges(layout, total, len(group))
+    digests = tuple(hashlib.sha256(total).digest() for total in sums) if revealed.session.groups else ()
+    vector = revealed.session.mode.combine(layout, sums, [len(group) for group in revealed.groups])
+    return Aggregate(vector, hashlib.sha256(vector).digest(), _rows(layout, vector), digests)
+
+
+def _check_ranges(layout: Layout, total: bytearray, survivors: int) -> None:
     for segment in layout.segments:
-        words, (least, most) = segment.view(total), segment.bounds(len(survivors))
+        words, (least, most) = segment.view(total), segment.bounds(survivors)
         if not segment.modular and (int(words.max()) > most or int(words.min()) < least):
             raise Fault("garbage", "", f"the sum of {segment.name!r} leaves its range")
-    return Aggregate(total, hashlib.sha256(total).digest(), _rows(layout, total))
 
 
-def verify(revealed: Revealed, open_blob: OpenBlob, proposed: bytes) -> Aggregate:
-    """Recomputes the aggregate and compares the digest that the aggregator proposed.
+def verify(revealed: Revealed, open_blob: OpenBlob, proposed: bytes, sums: tuple[bytes, ...] = ()) -> Aggregate:
+    """Recomputes the aggregate and compares the digests that the aggregator proposed: its own, and the groups' sums'.
 
     Raises:
         Fault: As `unmask`, and the aggregator's where the digest is another.
         SecaggError: As `unmask`.
     """
     aggregate = unmask(revealed, open_blob)
-    if aggregate.digest != proposed:
+    if aggregate.digest != proposed or aggregate.sums != sums:
         raise Fault("aggregator", "", "the proposed digest is not that of the sum")
     return aggregate
 
@@ -108,7 +130,7 @@ def rebuild_secrets(revealed: Revealed) -> dict[str, bytes]:
         Fault: A dealer's shares rebuild nothing that fits its commitment or public key.
         SecaggError: A secret has fewer shares than the threshold yet (FL4107).
     """
-    return {name: _secret(revealed, name) for name in revealed.session.members(revealed.mask_keys)}
+    return {name: _secret(revealed, name) for name in revealed.dealers}
 
 
 def _secret(revealed: Revealed, dealer: str) -> bytes:
@@ -132,25 +154,29 @@ def _secret(revealed: Revealed, dealer: str) -> bytes:
     return secret
 
 
-def _remaining_masks(revealed: Revealed, secrets: Mapping[str, bytes]) -> Iterator[Mask]:
-    """Yields what is left in Σ y, with the sign that removes it: own masks, and those with dropouts."""
+def _remaining_masks(revealed: Revealed, group: Sequence[str], secrets: Mapping[str, bytes]) -> Iterator[Mask]:
+    """Yields what is left in a group's Σ y, with the sign that removes it: own masks, and those with dropouts."""
     session, keys = revealed.session, revealed.mask_keys
-    for survivor in revealed.survivors:
+    partners = session.partners(group[0])
+    for survivor in group:
         yield Mask(self_key(session.digest, survivor, secrets[survivor], keys[survivor]), add=False)
     for dropout in revealed.dropouts:
+        if dropout not in partners:
+            continue
         own = KeyPair.of(secrets[dropout])
-        for survivor in revealed.survivors:
+        for survivor in group:
             added = session.place(dropout) > session.place(survivor)
             low, high = (survivor, dropout) if added else (dropout, survivor)
             ends = (low, keys[low]), (high, keys[high])
             yield Mask(pair_key(session.digest, own, keys[survivor], *ends), add=not added)
 
 
-def _sum_updates(revealed: Revealed, open_blob: OpenBlob) -> bytearray:
-    layout = revealed.session.layout
-    total, broken = bytearray(layout.length), []
+def _sum_updates(revealed: Revealed, open_blob: OpenBlob) -> list[bytearray]:
+    layout, broken = revealed.session.layout, []
+    sums = [bytearray(layout.length) for _ in revealed.groups]
     for survivor in revealed.survivors:
         digest = revealed.updates[survivor]
+        total = next(one for one, group in zip(sums, revealed.groups, strict=True) if survivor in group)
         try:
             with open_blob(digest) as blob:
                 well_formed = _add_update(total, layout, blob, digest)
@@ -160,7 +186,7 @@ def _sum_updates(revealed: Revealed, open_blob: OpenBlob) -> bytearray:
             broken.append(survivor)
     if broken:
         raise Fault("update", broken[0], "an update has padding or words outside its ring")
-    return total
+    return sums
 
 
 def _add_update(total: bytearray, layout: Layout, blob: BinaryIO, digest: bytes) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import arithmetic_cases
 import encoding_cases
+import group_cases
 import secagg_cases
 import vector_cases
 
@@ -33,6 +34,8 @@ VECTORS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "packing": vector_cases.packing_cases,
     "keystream": vector_cases.keystream_cases,
     "sum": vector_cases.sum_cases,
+    "robust": group_cases.robust_cases,
+    "groups": group_cases.group_cases,
     "server_step": arithmetic_cases.step_cases,
     "quantise": arithmetic_cases.quantise_cases,
     "measure": arithmetic_cases.measure_cases,

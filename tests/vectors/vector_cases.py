@@ -168,14 +168,14 @@ def _played(name: str, participants: int, absent: dict[str, list[str]]) -> Case:
     simulation.reveal()
     aggregate = simulation.unmask()
     case = {"name": name, "expect": "success", "rows": aggregate.rows, "aggregate": bytes(aggregate.vector).hex()}
-    return case | {"digest": aggregate.digest.hex()} | _inputs(simulation.revealed, simulation.blobs)
+    return case | {"digest": aggregate.digest.hex()} | inputs_of(simulation.revealed, simulation.blobs)
 
 
-def _inputs(revealed: Revealed, blobs: dict[bytes, bytes]) -> Fields:
+def inputs_of(revealed: Revealed, blobs: dict[bytes, bytes]) -> Fields:
     cohort = []
     for name in revealed.session.cohort:
         shares = [[to, share.hex()] for to, share in revealed.shares.get(name, {}).items()]
-        member = {"id": name, "shared": name in revealed.mask_keys, "survivor": name in revealed.updates}
+        member = {"id": name, "shared": name in revealed.dealers, "survivor": name in revealed.updates}
         public = {
             "mask_key": revealed.mask_keys.get(name, b""),
             "seed_commitment": revealed.seed_commitments.get(name, b""),

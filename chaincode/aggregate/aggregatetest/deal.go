@@ -120,7 +120,7 @@ func (r *Round) reveal() {
 
 func (r *Round) open(dealer, receiver int) {
 	p, m := &r.Inputs.Cohort[dealer], r.Members[dealer]
-	if !p.Shared {
+	if !p.Shared || !r.opens(dealer) {
 		return
 	}
 	kind, index := secagg.KindMask, 2*receiver

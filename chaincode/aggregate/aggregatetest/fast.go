@@ -1,7 +1,6 @@
 package aggregatetest
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
 	"runtime"
@@ -16,17 +15,16 @@ import (
 func (r *Round) uploadFast() {
 	length := r.Inputs.Layout.Bytes()
 	updates := make([][]byte, len(r.Members))
-	r.Aggregate = make([]byte, length)
+	sums, words := newSums(), words(r.Inputs.Layout)
 	for place, p := range r.Inputs.Cohort {
 		if !p.Survivor {
 			continue
 		}
 		updates[place] = make([]byte, length)
-		for _, w := range words(r.Inputs.Layout) {
-			value := r.random.Uint64N(w.segment.Max + 1)
-			w.put(updates[place], value)
-			w.put(r.Aggregate, w.get(r.Aggregate)+value)
+		for _, w := range words {
+			w.put(updates[place], r.random.Uint64N(w.segment.Max+1))
 		}
+		sums.add(r.group(place), updates[place], words)
 	}
 	r.maskFast(updates)
 	for place, update := range updates {
@@ -34,7 +32,7 @@ func (r *Round) uploadFast() {
 			r.SetUpdate(place, update)
 		}
 	}
-	r.Inputs.Aggregate = sha256.Sum256(r.Aggregate)
+	r.combine(sums, words)
 }
 
 // maskFast works on stripes of the vectors, so that goroutines share nothing.

@@ -23,6 +23,11 @@ type Options struct {
 	// Silent the places of those who published keys but no shares.
 	Cohort           int
 	Dropouts, Silent []int
+	// Groups is the group of each place, Rule what combines the groups' sums, Closed the groups that are not opened; none of them
+	// where the cohort has one sum.
+	Groups []int
+	Rule   aggregate.Rule
+	Closed []int
 	// IDs name the participants in cohort order; the default is hospital-000 and so on.
 	IDs []string
 	// Layout is the layout's JSON; Values gives the plain words of a participant's slots in the order of bytes. The
@@ -38,9 +43,9 @@ type Options struct {
 
 // Round is a played round.
 type Round struct {
-	// Inputs are ready for aggregate.Verify, with the true digest.
+	// Inputs are ready for aggregate.Verify, with the true digest; where groups stay closed, Opened() is.
 	Inputs aggregate.Inputs
-	// Blobs holds the masked updates; Updates their bytes by place, Aggregate the plain sum.
+	// Blobs holds the masked updates; Updates their bytes by place, Aggregate the plain sum, or what the rule makes of the groups'.
 	Blobs     Memory
 	Updates   map[int][]byte
 	Aggregate []byte
@@ -105,6 +110,7 @@ func Play(options Options) *Round {
 	}
 	r.Inputs = aggregate.Inputs{
 		Session: secagg.Session(options.Context), Threshold: secagg.Threshold(options.Cohort), Layout: layout,
+		Rule: options.Rule,
 	}
 	r.join()
 	for place := range r.Members {
@@ -134,10 +140,34 @@ func (r *Round) join() {
 		shared := !slices.Contains(r.options.Silent, place)
 		r.Members = append(r.Members, m)
 		r.Inputs.Cohort = append(r.Inputs.Cohort, aggregate.Participant{
-			ID: m.ID, MaskKey: m.MaskKey, SeedCommitment: m.SeedCommitment,
+			ID: m.ID, Group: r.group(place), MaskKey: m.MaskKey, SeedCommitment: m.SeedCommitment,
 			Shared: shared, Survivor: shared && !slices.Contains(r.options.Dropouts, place),
 		})
 	}
+}
+
+func (r *Round) group(place int) int {
+	if r.options.Groups == nil {
+		return 0
+	}
+	return r.options.Groups[place]
+}
+
+// opens says whether something of a place's group is revealed.
+func (r *Round) opens(place int) bool {
+	return r.options.Groups == nil || !slices.Contains(r.options.Closed, r.group(place))
+}
+
+// Opened are the inputs without what belongs to groups that stay closed.
+func (r *Round) Opened() aggregate.Inputs {
+	in := r.Inputs
+	in.Cohort = slices.Clone(in.Cohort)
+	for place, p := range in.Cohort {
+		if !r.opens(place) {
+			in.Cohort[place] = aggregate.Participant{ID: p.ID, Group: p.Group}
+		}
+	}
+	return in
 }
 
 // IDs are the ids of the cohort, in order; all of it has keys.

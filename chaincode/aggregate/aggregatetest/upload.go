@@ -3,7 +3,6 @@ package aggregatetest
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/sha256"
 	"encoding/binary"
 	"math"
 
@@ -61,21 +60,22 @@ func Pack(layout aggregate.Layout, values func(place int, segment aggregate.Segm
 // upload masks and stores the update of every survivor and sums their plain values.
 func (r *Round) upload() {
 	words := words(r.Inputs.Layout)
-	r.Aggregate = make([]byte, r.Inputs.Layout.Bytes())
+	sums := newSums()
 	for place, p := range r.Inputs.Cohort {
 		if !p.Survivor {
 			continue
 		}
-		update := make([]byte, len(r.Aggregate))
+		update := make([]byte, r.Inputs.Layout.Bytes())
 		for _, w := range words {
-			value := r.value(place, w)
-			w.put(update, value)
-			w.put(r.Aggregate, w.get(r.Aggregate)+value)
+			w.put(update, r.value(place, w))
+		}
+		if r.opens(place) {
+			sums.add(r.group(place), update, words)
 		}
 		r.mask(place, update, words)
 		r.SetUpdate(place, update)
 	}
-	r.Inputs.Aggregate = sha256.Sum256(r.Aggregate)
+	r.combine(sums, words)
 }
 
 // SetUpdate commits other bytes as a survivor's update.
@@ -102,7 +102,7 @@ func (r *Round) mask(place int, update []byte, words []word) {
 	private := secagg.Private(m.MaskSecret)
 	apply(update, words, secagg.SelfKey(r.Inputs.Session, m.ID, m.Seed, m.MaskKey), true)
 	for other, peer := range r.Members {
-		if other == place || !r.Inputs.Cohort[other].Shared {
+		if other == place || !r.Inputs.Cohort[other].Shared || r.group(other) != r.group(place) {
 			continue
 		}
 		low, high := r.Members[min(place, other)], r.Members[max(place, other)]

@@ -69,12 +69,20 @@ func (p *Played) Reveal(place int) Map {
 // Proposal is the argument of ProposeAggregate.
 func (p *Played) Proposal() Map {
 	examples := 0
-	for _, member := range p.Inputs.Cohort {
+	for _, member := range p.Opened().Cohort {
 		if member.Survivor {
 			examples += 100
 		}
 	}
-	return p.With(Map{
+	proposal := p.With(Map{
 		"aggregate": ledger.Hex(p.Inputs.Aggregate[:]), "state": p.State(), "metrics": Map{"loss": "0.5"}, "examples": examples,
 	})
+	sums := []string{}
+	for _, sum := range p.Inputs.Sums {
+		sums = append(sums, ledger.Hex(sum[:]))
+	}
+	if p.Inputs.Rule != nil {
+		proposal["sums"] = sums
+	}
+	return proposal
 }

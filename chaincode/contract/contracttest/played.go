@@ -49,11 +49,13 @@ func (f *Federation) Open(training string, options Options) *Played {
 	if values == nil {
 		values = plain
 	}
+	groups, closed := grouped(view, options)
 	p.Round = aggregatetest.Play(aggregatetest.Options{
+		Groups: groups, Closed: closed, Rule: p.f.rule(p.Ref),
 		Cohort: len(view.Cohort), IDs: view.Cohort, Dropouts: options.Dropouts, Silent: options.Silent, Layout: f.Layout, Values: values,
 		Context: secagg.Context{
 			Channel: Channel, Training: training, Round: p.Ref.Round, Attempt: p.Ref.Attempt,
-			Plan: digest32(view.Plan), BaseState: digest32(view.BaseState),
+			Plan: digest32(view.Plan), BaseState: digest32(view.BaseState), Groups: groupsDigest(view.Groups),
 		},
 		Seed: binary.BigEndian.Uint64(ledger.Bytes(view.Session)),
 	})

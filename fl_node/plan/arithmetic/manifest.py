@@ -58,6 +58,11 @@ class AveragingManifest(Manifest):
         loss = round_loss(privacy, self.averaging.quantisation, numbers)
         return Promise(loss, float(privacy.goal.delta), privacy.goal.survivors)
 
+    @property
+    def zeroing(self) -> bool:
+        """Whether large updates are replaced by zeros."""
+        return self.averaging.quantisation.zero_above is not None
+
     def _shapes(self, name: str) -> list[tuple[int, ...]]:
         return [leaf.shape for leaf in self.state if leaf.path.startswith(name)]
 

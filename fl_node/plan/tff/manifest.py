@@ -23,3 +23,8 @@ class TffManifest(Manifest):
     protobuf: Literal["upb", "python"] = "upb"
     quantisation: Quantisation | None = None
     tolerance_e9: int = Field(default=MAX_TOLERANCE_E9, ge=0, le=MAX_TOLERANCE_E9)
+
+    @property
+    def zeroing(self) -> bool:
+        """Whether large updates are replaced by zeros; TFF's own zeroing has weights of its own, which say it too."""
+        return self.quantisation is not None and self.quantisation.zero_above is not None

@@ -195,7 +195,9 @@ class Member:
 
     async def runner(self, _: str) -> Any:
         return SimpleNamespace(
-            manifest=SimpleNamespace(layout_digest=SESSION.layout.digest.hex(), initial_state=STATE, promise=None)
+            manifest=SimpleNamespace(
+                layout_digest=SESSION.layout.digest.hex(), initial_state=STATE, promise=None, zeroing=False
+            )
         )
 
     def start(self, _: Round) -> Any:

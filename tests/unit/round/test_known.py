@@ -52,7 +52,8 @@ class Ledger:
 
 def node(ledger: Ledger, *facts: str, plans: frozenset[str] = frozenset()) -> KnowledgeDependencies:
     async def runner(_: str) -> Any:
-        return SimpleNamespace(manifest=SimpleNamespace(layout_digest=DIGEST, initial_state=DIGEST, promise=None))
+        about = {"layout_digest": DIGEST, "initial_state": DIGEST, "promise": None, "zeroing": False}
+        return SimpleNamespace(manifest=SimpleNamespace(**about))
 
     made = SimpleNamespace(
         consent=Consent(plans=plans),

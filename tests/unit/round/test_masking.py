@@ -177,6 +177,7 @@ async def test_t14_an_update_that_may_be_on_the_ledger_is_not_taken_to_be_missin
 
     monkeypatch.setattr("fl_node.round.known.frozen_as", lambda *_: None)
     monkeypatch.setattr("fl_node.round.known.earlier_sets", lambda *_: ())
+    monkeypatch.setattr("fl_node.round.known.earlier_groups", lambda *_: ())
     attempt = SimpleNamespace(
         _shares_fixed=nothing,
         node=SimpleNamespace(witnesses=SimpleNamespace(confirm=nothing), journal=None),

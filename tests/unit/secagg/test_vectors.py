@@ -17,6 +17,8 @@ from fl_node.secagg.keys import KeyPair, check_public_key, pair_key, seed_commit
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import keystream
 from fl_node.secagg.merkle import Tree, verify_path
+from fl_node.secagg.modes.choice import mode_of
+from fl_node.secagg.modes.secure_sum import SecureSum
 from fl_node.secagg.seal import bundle_bytes, part, seal, unseal
 from fl_node.secagg.session import Session, threshold
 from fl_node.secagg.shamir import rebuild
@@ -231,7 +233,9 @@ def revealed_of(case: Case) -> tuple[Revealed, dict[bytes, bytes]]:
     members = case["cohort"]
     cohort = tuple(member["id"] for member in members)
     layout = Layout.parse(case["layout"].encode())
-    session = session_of(layout, len(cohort), cohort=cohort, threshold=case["threshold"])
+    groups = tuple(map(tuple, case.get("groups", ())))
+    mode = mode_of("robust_groups", case) if groups else SecureSum()
+    session = session_of(layout, len(cohort), cohort=cohort, threshold=case["threshold"], groups=groups, mode=mode)
     shared = [member for member in members if member["shared"]]
     revealed = Revealed(
         session,
@@ -252,18 +256,30 @@ def open_from(blobs: dict[bytes, bytes]):
     return open_blob
 
 
-@pytest.mark.parametrize("case", cases("sum", "success"))
+@pytest.mark.parametrize("case", cases("sum", "success") + cases("groups", "success"))
 def test_sums_follow_their_vectors(case: Case):
     revealed, blobs = revealed_of(case)
     assert case["session"] == revealed.session.digest.hex()
     aggregate = unmask(revealed, open_from(blobs))
     expected = (case["aggregate"], case["digest"], case["rows"])
     assert expected == (aggregate.vector.hex(), aggregate.digest.hex(), aggregate.rows)
-    assert aggregate == verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]))
+    sums = tuple(unhex(*case.get("sums", ())))
+    assert aggregate == verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]), sums)
 
 
-@pytest.mark.parametrize("case", cases("sum", "a failure"))
+@pytest.mark.parametrize("case", cases("sum", "a failure") + cases("groups", "a failure"))
 def test_refused_sums_follow_their_vectors(case: Case):
     revealed, blobs = revealed_of(case)
     with refuses(case):
-        verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]))
+        verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]), tuple(unhex(*case.get("sums", ()))))
+
+
+@pytest.mark.parametrize("case", cases("robust"))
+def test_robust_rules_follow_their_vectors(case: Case):
+    one = {"name": "a", "kind": "value", "word": case["word"], "ring": case["word"], "max": case["max"]}
+    layout = Layout.from_fields({"version": 1, "count": None, "segments": [one | {"slots": len(case["slots"])}]})
+    mode, sums = mode_of("robust_groups", case), [bytearray(layout.length) for _ in case["sums"]]
+    for total, slots in zip(sums, case["sums"], strict=True):
+        layout.segments[0].view(total)[:] = np.array([int(slot) for slot in slots], np.uint64)
+    result = layout.segments[0].view(mode.combine(layout, sums, case["sizes"]))
+    assert case["slots"] == [str(slot) for slot in result.tolist()]

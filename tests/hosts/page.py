@@ -25,7 +25,16 @@ def blocks(section: str) -> list[list[str]]:
 
 def of_others(section: str) -> list[list[tuple[str, str]]]:
     """Return what other organisations do meanwhile, as (organisation, command), block by block."""
-    found = re.findall(r"^```members\n(.*?)^```", sections()[section], re.MULTILINE | re.DOTALL)
+    return _of_several(sections()[section])
+
+
+def runbook(name: str) -> list[list[tuple[str, str]]]:
+    """Return what several organisations do by a page of docs/runbooks, as (organisation, command), block by block."""
+    return _of_several((PAGE.parent / "runbooks" / f"{name}.md").read_text())
+
+
+def _of_several(text: str) -> list[list[tuple[str, str]]]:
+    found = re.findall(r"^```members\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [
         [(who, command) for who, _, command in (line.partition(": ") for line in block.splitlines())] for block in found
     ]

@@ -116,6 +116,9 @@ EXPORT_REFUSED: Final = "FL4502"
 RELEASE_DIFFERS: Final = "FL4511"
 NOT_IN_LINEAGE: Final = "FL4512"
 NOT_WITHDRAWN: Final = "FL4513"
+NOT_ON_BLOCKS: Final = "FL4514"
+EVM_UNREACHABLE: Final = "FL4521"
+EVM_REFUSED: Final = "FL4522"
 DEMO_FAILED: Final = "FL4601"
 DEMO_UNDER_WAY: Final = "FL4602"
 BLOB_DIFFERS: Final = "FL4701"
@@ -395,6 +398,12 @@ CATALOGUE: Final = {
     ),
     NOT_IN_LINEAGE: Entry("The round is not in the lineage of the training's present model.", ""),
     NOT_WITHDRAWN: Entry("The release is not withdrawn.", ""),
+    NOT_ON_BLOCKS: Entry("A channel's blocks do not hold what a passport says.", ""),
+    EVM_UNREACHABLE: Entry(
+        "The node of the EVM chain does not answer, or no block holds the transaction.",
+        "See that --rpc is right and the chain goes on.",
+    ),
+    EVM_REFUSED: Entry("The EVM chain, or the registry on it, refuses.", ""),
     DEMO_FAILED: Entry("The demonstration did not go as it should.", ""),
     DEMO_UNDER_WAY: Entry(
         "Another demonstration is under way in the folder.", "Wait for it, or choose another folder with --run."

@@ -1,35 +1,30 @@
 """`fedledger passport`: release a model with a proof that leaves the channel, and check one."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from fedledger_passport import codes as passport_codes
+from audit.report.terminal import show as show_verdict
+from audit.verify.verdict import Verdict
 from fedledger_passport.contents import STATE, subjects
 from fedledger_passport.envelope import Envelope
-from fedledger_passport.errors import PassportError
 from fedledger_passport.trust import Trust
 from fedledger_passport.verifying import Verified, verify
-from fl_node.commands.blobs import fetch
+from fl_node.commands import anchoring
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, emit_json, explained, note, out, show
 from fl_node.commands.proposal import propose as submit_proposal
-from fl_node.ledger.client import Ledger, open_ledger
+from fl_node.commands.releases import EXIT_REFUSED, ask_own, refusing
+from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
 from fl_node.release import releasing
+from fl_node.release.blocks import check_blocks
 from fl_node.release.evidence import ReadBlob, model_files
 from fl_node.release.trusted import write_trust
-from network.connection import profile
-from network.console import err
 
 passport = typer.Typer(no_args_is_help=True, help="Release a model with a proof that leaves the channel; check one.")
 Release = Annotated[str, typer.Argument(help="The release's id.")]
 Withdrawal = Annotated[bool, typer.Option("--withdrawal", help="Its withdrawal instead.")]
-EXIT_REFUSED = 4
-"""Exit code of a passport that does not hold, as that of an audit that found a breach."""
-T = TypeVar("T")
 
 
 @passport.command()
@@ -49,7 +44,7 @@ def propose(
         return await submit_proposal(ledger, "release_model", body, f"release {training}")
 
     with explained(as_json=as_json):
-        show(_ask(run, org, user, work), as_json=as_json, title=f"Proposed: release {release}")
+        show(ask_own(run, org, user, work), as_json=as_json, title=f"Proposed: release {release}")
 
 
 @passport.command()
@@ -64,7 +59,7 @@ def sign(
     """Check a release on your own peer and from the state's blob; then sign it for your organisation."""
     about = releasing.WITHDRAWN if withdrawal else releasing.RELEASE
     with explained(as_json=as_json):
-        found = _ask(run, org, user, lambda ledger, read: releasing.sign_release(ledger, release, about, read))
+        found = ask_own(run, org, user, lambda ledger, read: releasing.sign_release(ledger, release, about, read))
         show(found, as_json=as_json, title="Signed")
 
 
@@ -72,7 +67,7 @@ def sign(
 def list_(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
     """List all releases."""
     with explained(as_json=as_json):
-        found = _ask(run, org, user, lambda ledger, _: ledger.everything("ListReleases"))
+        found = ask_own(run, org, user, lambda ledger, _: ledger.everything("ListReleases"))
         show(found, as_json=as_json, title="Releases")
 
 
@@ -102,7 +97,7 @@ def create(
         return {"digest": envelope.digest, "signatures": len(envelope.signatures), "files": sorted(files)}
 
     with explained(as_json=as_json):
-        show(_ask(run, org, user, work), as_json=as_json, title=str(folder))
+        show(ask_own(run, org, user, work), as_json=as_json, title=str(folder))
 
 
 @passport.command()
@@ -115,17 +110,14 @@ def trust(
 ) -> None:
     """Write the members with their authorities and revocation lists, for those who check passports."""
     with explained(as_json=as_json):
-        show(_ask(run, org, user, lambda ledger, _: write_trust(ledger, folder)), as_json=as_json, title=str(folder))
+        show(ask_own(run, org, user, lambda ledger, _: write_trust(ledger, folder)), as_json=as_json, title=str(folder))
 
 
 @passport.command("show")
 def show_(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
     """Print what a passport says, unchecked."""
-    with explained():
-        try:
-            emit_json(Envelope.read(file.read_bytes()).statement)
-        except PassportError as error:
-            _refuse(error, as_json=False)
+    with explained(), refusing(as_json=False):
+        emit_json(Envelope.read(file.read_bytes()).statement)
 
 
 @passport.command("verify")
@@ -134,46 +126,30 @@ def verify_(
     trusted: Annotated[Path, typer.Option("--trust", help="The folder of organisations that one trusts.")],
     model: Annotated[Path | None, typer.Option("--model", help="The folder with the model's files.")] = None,
     withdrawals: Annotated[list[Path] | None, typer.Option("--withdrawal", help="A withdrawal one knows of.")] = None,
+    blocks: Annotated[Path | None, typer.Option("--blocks", help="The channel's blocks: audit them as well.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a passport without a ledger: signatures, majority, lineage and, with --model, the files."""
-    with explained(as_json=as_json):
-        try:
-            raw = [path.read_bytes() for path in withdrawals or ()]
-            found = verify(file.read_bytes(), Trust.load(trusted), model=model, withdrawals=raw)
-        except PassportError as error:
-            _refuse(error, as_json=as_json)
-        _tell(found, as_json=as_json)
+    """Check a passport: signatures, majority, lineage; with --model the files, with --blocks the whole audit."""
+    with explained(as_json=as_json), refusing(as_json=as_json):
+        raw = [path.read_bytes() for path in withdrawals or ()]
+        found = verify(file.read_bytes(), Trust.load(trusted), model=model, withdrawals=raw)
+        verdict = check_blocks(found, blocks) if blocks else None
+        _tell(found, verdict, as_json=as_json)
+    if verdict is not None and not verdict.ok:
+        raise typer.Exit(EXIT_REFUSED)
 
 
-def _tell(found: Verified, *, as_json: bool) -> None:
+def _tell(found: Verified, verdict: Verdict | None, *, as_json: bool) -> None:
     if as_json:
-        emit_json(found.as_json())
+        emit_json(found.as_json() | ({"verdict": verdict.as_json()} if verdict else {}))
         return
-    out.print(f"it holds: signed by {', '.join(found.signed_by)}, {len(found.signed_by)} of {found.organisations}")
+    if verdict is not None:
+        show_verdict(verdict)
+    word = "it holds" if verdict is None or verdict.ok else "its signatures hold, the audit does not"
+    out.print(f"{word}: signed by {', '.join(found.signed_by)}, {len(found.signed_by)} of {found.organisations}")
     if found.unlisted:
         note(f"it says nothing of {', '.join(found.unlisted)}")
 
 
-def _refuse(error: PassportError, *, as_json: bool) -> None:
-    hint = passport_codes.CATALOGUE[error.code].hint
-    if as_json:
-        said = {"code": error.code, "message": error.message, "where": error.where, "hint": hint}
-        emit_json({"error": said})
-    else:
-        err.print(f"refused: {error}. {hint}".rstrip(), style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(EXIT_REFUSED)
-
-
-def _ask(run: Path, org: str, user: str, work: Callable[[Ledger, ReadBlob], Awaitable[T]]) -> T:
-    """Do the work as a user of an organisation, on its own peer alone."""
-
-    async def read(digest: str) -> bytes:
-        return await fetch(run, org, digest, user)
-
-    async def connected() -> T:
-        who = profile(run, org, user)
-        async with open_ledger(who, answering=(who.msp_id,)) as ledger:
-            return await work(ledger, read)
-
-    return asyncio.run(connected())
+for _command in (anchoring.registry, anchoring.endorse, anchoring.anchor, anchoring.status):
+    passport.command()(_command)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from audit.evidence.fetch import fetch
-from audit.verify.run import Options, verify_folder
-from fedledger_passport import PassportError, Trust, verify
+from fedledger_passport import PassportError, Trust, Verified, verify
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger
 from fl_node.plan.container import read_plan
 from fl_node.plan.state_codec import Leaf, encode_state
+from fl_node.release.blocks import check_blocks
 from fl_node.release.evidence import model_files
 from fl_node.release.releasing import RELEASE, WITHDRAWN, envelope_of, release_body, sign_release
 from fl_node.release.trusted import write_trust
@@ -69,10 +69,12 @@ async def test_a_model_leaves_with_a_passport_that_checks_without_the_ledger(fed
     found = verify(passport, trust, model=model(tmp_path / "model"))
     assert found.signed_by == tuple(sorted(federation.msp(member) for member in federation.members[:3]))
     assert found.statement["predicate"]["plan"]["framework"] == "tensorflow-federated"
+    assert await audited(federation, found, tmp_path)
     withdrawal = await withdrawn(federation)
     with pytest.raises(PassportError, match=r"FL6013.*labels"):
         verify(passport, trust, withdrawals=[withdrawal])
-    await audit_agrees(federation, tmp_path, found.statement["predicate"])
+    with pytest.raises(PassportError, match=r"FL6013.*labels"):
+        await audited(federation, found, tmp_path)
 
 
 async def trained(federation: Federation) -> None:
@@ -127,9 +129,11 @@ async def withdrawn(federation: Federation) -> bytes:
     return envelope_of(view, WITHDRAWN).write()
 
 
-async def audit_agrees(federation: Federation, folder: Path, predicate: dict[str, Any]) -> None:
-    """The auditor replays releases and signatures by the rules, from the same first block."""
+async def audited(federation: Federation, passport: Verified, folder: Path) -> bool:
+    """Tell whether the whole audit of the channel's blocks holds, the release in them being this one."""
     regulator = federation.profile(federation.consortium.regulators[0].name, "client")
     await fetch(regulator, folder / "blocks")
-    verdict = verify_folder(folder / "blocks", folder / "audit.sqlite", Options(genesis=predicate["genesis"]))
-    assert verdict.ok, verdict.as_json()
+    other = replace(passport, statement=passport.statement | {"subject": passport.statement["subject"][:1]})
+    with pytest.raises(NodeError, match="FL4514"):
+        check_blocks(other, folder / "blocks", folder / "audit.sqlite")
+    return check_blocks(passport, folder / "blocks", folder / "audit.sqlite").ok

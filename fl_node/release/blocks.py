@@ -1,0 +1,64 @@
+"""A passport held against a channel's blocks: the whole audit, and that these blocks hold this release."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from audit.evidence.fetch import read_raw
+from audit.fabric.state import State
+from audit.fabric.wire import hash_of
+from audit.verify.run import Options, audited
+from audit.verify.verdict import Verdict
+from fedledger_passport import Verified
+from fedledger_passport import codes as passport_codes
+from fedledger_passport.errors import PassportError
+from fl_node import codes
+from fl_node.canonical import canonical_json
+from fl_node.errors import NodeError
+
+
+def check_blocks(
+    passport: Verified,
+    folder: Path,
+    state: Path | None = None,
+    progress: Callable[[int, int], None] = lambda _a, _b: None,
+) -> Verdict:
+    """Audit a folder of blocks from the passport's first block on; return the verdict.
+
+    Args:
+        passport: One whose signatures hold.
+        folder: The blocks.
+        state: Where the audit keeps its state; None for the usual place.
+        progress: Told how many blocks are read, and of how many.
+
+    Raises:
+        NodeError: FL4514, the blocks do not hold what the passport says.
+        PassportError: FL6013, they hold its withdrawal.
+        FetchError: there are no blocks, or a file holds none.
+    """
+    predicate = passport.statement["predicate"]
+    options = Options(chaincode=predicate["chaincode"], genesis=predicate["genesis"])
+
+    def then(verdict: Verdict, book: State, _replayer: object) -> Verdict:
+        if verdict.ok:
+            _check_release(passport, book, folder)
+        return verdict
+
+    return audited(folder, state, options, progress, then)
+
+
+def _check_release(passport: Verified, book: State, folder: Path) -> None:
+    predicate = passport.statement["predicate"]
+    final = predicate["final"]
+    cell = book.get((predicate["chaincode"], "", f"\0release\0{predicate['release']}\0".encode()))
+    record: dict[str, Any] = json.loads(cell[0]) if cell else {}
+    if not record or canonical_json(record["statement"]) != canonical_json(passport.statement):
+        raise NodeError(codes.NOT_ON_BLOCKS, "these blocks hold no such release", hint="Fetch newer blocks.")
+    wanted = {key: final[key] for key in ("training", "round", "attempt")}
+    events = (one for one in book.events() if one["name"] == "RoundFinal" and one["txid"] == final["transaction"])
+    found = next((one for one in events if wanted.items() <= json.loads(one["payload"]).items()), None)
+    if found is None or found["block"] != final["block"] or hash_of(read_raw(folder, final["block"])) != final["hash"]:
+        raise NodeError(codes.NOT_ON_BLOCKS, "the round became Final elsewhere", where=f"block {final['block']}")
+    if record["withdrawal"] is not None:
+        raise PassportError(passport_codes.WITHDRAWN, record["withdrawal"]["predicate"]["reason"] or "by vote")

@@ -46,6 +46,8 @@ def warnings(manifest: Manifest) -> list[str]:
     averaged = sum(math.prod(leaf.shape) for leaf in manifest.state if leaf.path.startswith(KEPT))
     if averaged and isinstance(manifest, AveragingManifest):
         found.append(f"{averaged} numbers that are not trained, such as BatchNorm's moments, are averaged like weights")
+    if isinstance(manifest, KindManifest):
+        found.append(f"each round tells, of all rows together, {manifest.kind.tells}")
     found += _of_training(manifest)
     summed = sum(segment.slots for segment in manifest.layout.segments if segment.kind == "value")
     held = sum(math.prod(leaf.shape) for leaf in manifest.state)

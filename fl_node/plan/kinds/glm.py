@@ -41,6 +41,7 @@ class Glm(Kind):
     """
 
     extras: ClassVar[tuple[str, ...]] = ("newton/step",)
+    tells: ClassVar[str] = "the means and covariances of all columns"
 
     kind: Literal["glm"] = "glm"
     family: Literal["linear", "logistic", "poisson"]

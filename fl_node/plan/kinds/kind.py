@@ -27,6 +27,8 @@ class Kind(Model):
 
     extras: ClassVar[tuple[str, ...]] = ()
     """Names of the metrics beside the losses; `report` gives them."""
+    tells: ClassVar[str]
+    """What a cohort's sums tell of its rows, for voters."""
     of_steps: ClassVar[bool] = False
     """Whether it reads the rows of time series rather than windows of them."""
 

@@ -32,6 +32,7 @@ class KMeans(Kind):
     """
 
     extras: ClassVar[tuple[str, ...]] = ("clusters/empty", "clusters/moved")
+    tells: ClassVar[str] = "the mean of each cluster's rows, which may be one row"
 
     kind: Literal["kmeans"] = "kmeans"
     clusters: int = Field(ge=1, le=10_000)

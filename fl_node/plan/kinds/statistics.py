@@ -32,6 +32,9 @@ class Statistics(Kind):
         steps: Into how many parts.
     """
 
+    tells: ClassVar[str] = (
+        "how many rows lie in each cell, which may be one row, and quantiles as close as rounds go on"
+    )
     of_steps: ClassVar[bool] = True
 
     kind: Literal["statistics"] = "statistics"

@@ -47,6 +47,7 @@ class Trees(Kind):
     """
 
     extras: ClassVar[tuple[str, ...]] = ("trees/grown", "trees/leaves")
+    tells: ClassVar[str] = "the labels' sum in each node and bin of a column, which may hold one row"
 
     kind: Literal["trees"] = "trees"
     loss_of: Name

@@ -23,6 +23,7 @@ from fl_node.plan.kinds.source import Glm, KindPlan, KMeans, Statistics, Trees
 from fl_node.plan.kinds.step import next_state, vector_of
 from fl_node.plan.kinds.sums import Quantity, Totals, make_layout, to_slots, unit
 from fl_node.plan.runtime import DataSource, open_plan
+from fl_node.plan.summary import warnings
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.simulation import session_of, simulate
 from tests.unit.plan.conftest import add
@@ -217,3 +218,9 @@ def test_constants_that_a_kind_refuses_are_told_when_the_plan_is_built():
     plain = Schema(columns=(Column(name="x"),), label=Label(name="y", type="float"))
     with pytest.raises(PlanError, match="FL3012"):
         compile_kind(KindPlan("UPPER", plain, Glm(family="linear")))
+
+
+@every_kind
+def test_voters_are_told_what_each_rounds_sums_tell(name: str):
+    manifest = manifest_of(compiled(KINDS_OF[name], SCHEMA))
+    assert warnings(manifest) == [f"each round tells, of all rows together, {KINDS_OF[name].tells}"]

@@ -141,7 +141,7 @@ CATALOGUE: Final = {
     ),
     OP_NOT_ALLOWED: Entry(
         "The plan holds an op that nodes do not run.",
-        "Replace the op; allowed_ops.txt in fl_node/plan/tff or fl_node/plan/jax lists what nodes run.",
+        "Replace the op; allowed_ops.txt in fl_node/plan/tff, fl_node/plan/jax or fl_node/plan/torch lists what nodes run.",
     ),
     RANDOM_OP: Entry(
         "Prepare or update holds a random or clock op.", "Draw in the client's work or at initialisation only."

@@ -25,7 +25,7 @@ DEMO_RUN = DEFAULT_RUN / "demo"
 def demo(
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many rounds to train.")] = 5,
     plan: Annotated[str, typer.Option(help="tumour, digits, or a .flplan file (then give --data-dir too).")] = "tumour",
-    framework: Annotated[str, typer.Option(help="What runs the example: tff, or jax (tumour).")] = "tff",
+    framework: Annotated[str, typer.Option(help="What runs the example: tff, or jax or torch (tumour).")] = "tff",
     data_dir: Annotated[
         Path | None, typer.Option(help="A folder with hospital-a.csv … instead of the example's data.")
     ] = None,

@@ -9,7 +9,7 @@ from fl_node.errors import NodeError
 from fl_node.plan.frameworks import BY_WORD
 
 EXAMPLES: Final = ("tumour", "digits")
-WRITTEN: Final = (("tff", "tumour"), ("tff", "digits"), ("jax", "tumour"))
+WRITTEN: Final = (("tff", "tumour"), ("tff", "digits"), ("jax", "tumour"), ("torch", "tumour"))
 """The examples by framework."""
 PHASES: Final = ("keys", "shares", "updates", "unmask")
 LEAST: Final = 4

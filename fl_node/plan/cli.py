@@ -30,7 +30,7 @@ File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
 def build(
     source: Annotated[str, typer.Argument(help="FILE.py or FILE.py:function (default: plan).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan file to write.")],
-    framework: Annotated[str | None, typer.Option(help="tff, jax or kinds; by imports if not given.")] = None,
+    framework: Annotated[str | None, typer.Option(help="tff, jax, torch or kinds; by imports if not given.")] = None,
     epsilon: Annotated[
         float | None, typer.Option(min=0, help="ε of differential privacy for all rounds together; noise follows.")
     ] = None,
@@ -161,7 +161,7 @@ app.add_typer(runtime, name="runtime")
 
 @runtime.command()
 def install(
-    framework: Annotated[str, typer.Argument(help="jax.")],
+    framework: Annotated[str, typer.Argument(help="jax or torch.")],
     as_json: Json = False,
 ) -> None:
     """Make a framework's environment from its locked list of packages; nothing where it is here already."""
@@ -170,7 +170,7 @@ def install(
         raise typer.BadParameter(f"{chosen.title} is installed with the node")
     with explained(as_json=as_json):
         if not (as_json or chosen.environment.installed):
-            note(f"{chosen.title} {chosen.version} is installed; this fetches some 200 MB …")
+            note(f"{chosen.title} {chosen.version} is installed; this fetches {chosen.environment.fetched} …")
         folder = chosen.environment.install()
     if as_json:
         emit_json({"framework": chosen.name, "version": chosen.version, "folder": str(folder)})

@@ -36,12 +36,14 @@ class Environment:
         distribution: The package whose version a plan names.
         lock: The locked list of packages.
         settings: Environment variables of every process in it.
+        fetched: How much its installation fetches, for people.
     """
 
     word: str
     distribution: str
     lock: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    fetched: str = "some packages"
 
     @property
     def folder(self) -> Path:

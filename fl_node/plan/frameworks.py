@@ -17,6 +17,7 @@ from fl_node.plan.jax.manifest import JaxManifest
 from fl_node.plan.kinds import manifest as kinds
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.tff.manifest import TffManifest
+from fl_node.plan.torch.manifest import TorchManifest
 
 HERE: Final = Path(__file__).parent
 
@@ -68,6 +69,7 @@ JAX: Final = Framework(
         "jax",
         HERE / "jax" / "requirements.lock",
         {"JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax", "KERAS_HOME": "/nonexistent", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        "some 200 MB",
     ),
 )
 KINDS: Final = Framework(
@@ -78,7 +80,15 @@ KINDS: Final = Framework(
     "fl_node.plan.kinds.worker",
     own_version=kinds.VERSION,
 )
-FRAMEWORKS: Final[Mapping[str, Framework]] = {framework.name: framework for framework in (TFF, JAX, KINDS)}
+TORCH: Final = Framework(
+    "torch",
+    "torch",
+    "PyTorch",
+    TorchManifest,
+    "fl_node.plan.torch.worker",
+    Environment("torch", "torch", HERE / "torch" / "requirements.lock", {"CUDA_VISIBLE_DEVICES": "-1"}, "some 2.5 GB"),
+)
+FRAMEWORKS: Final[Mapping[str, Framework]] = {framework.name: framework for framework in (TFF, JAX, TORCH, KINDS)}
 """By the name in a manifest."""
 BY_WORD: Final[Mapping[str, Framework]] = {framework.word: framework for framework in FRAMEWORKS.values()}
 

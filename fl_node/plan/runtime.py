@@ -6,7 +6,7 @@ from typing import Final
 
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
 from fl_node.plan.container import Plan, load_plan
-from fl_node.plan.frameworks import JAX, KINDS, TFF, require_version
+from fl_node.plan.frameworks import JAX, KINDS, TFF, TORCH, require_version
 from fl_node.plan.interface import DataSource, Runtime, UpdateResult, WorkResult
 from fl_node.plan.kinds.runtime import KindRuntime
 from fl_node.plan.sandbox import Sandbox
@@ -18,6 +18,7 @@ PlanRuntime = TffRuntime | AveragingRuntime | KindRuntime
 RUNTIMES: Final[dict[str, type[TffRuntime] | type[AveragingRuntime] | type[KindRuntime]]] = {
     TFF.name: TffRuntime,
     JAX.name: AveragingRuntime,
+    TORCH.name: AveragingRuntime,
     KINDS.name: KindRuntime,
 }
 """What runs a framework's plans, by the framework's name in a manifest."""

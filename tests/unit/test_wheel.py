@@ -18,6 +18,8 @@ DATA = (
     "network/codes.json",
     "fl_node/plan/tff/allowed_ops.txt",
     "fl_node/plan/jax/requirements.lock",
+    "fl_node/plan/torch/requirements.lock",
+    "fl_node/plan/torch/allowed_ops.txt",
     "fl_node/examples/tumour_ranges.json",
     "fl_node/examples/tumour.py",
     "audit/report/pages/report.html",

@@ -10,7 +10,7 @@ from fl_node.canonical import canonical_json
 from fl_node.plan.container import load_plan
 from fl_node.plan.environment import Environment
 from fl_node.plan.errors import PlanError
-from fl_node.plan.frameworks import FRAMEWORKS, JAX, TFF, parse_manifest, require_version
+from fl_node.plan.frameworks import FRAMEWORKS, JAX, TFF, TORCH, Framework, parse_manifest, require_version
 from fl_node.plan.runtime import RUNTIMES
 from fl_node.plan.tff.manifest import TffManifest
 from tests.unit.plan.samples import manifest
@@ -27,10 +27,10 @@ def test_a_plan_file_of_before_the_registry_is_read_with_the_digest_and_the_mani
     assert list(plan.computations) == ["prepare", "work", "update"]
 
 
-@pytest.mark.parametrize("named", ["torch", "", 7, None])
+@pytest.mark.parametrize("named", ["caffe", "", 7, None])
 def test_a_manifest_of_a_framework_that_is_none_of_the_registry_is_refused(named: object):
     fields = json.loads(manifest().canonical()) | {"framework": named}
-    with pytest.raises(PlanError, match="FL3003: framework is none of tensorflow-federated, jax"):
+    with pytest.raises(PlanError, match="FL3003: framework is none of tensorflow-federated, jax, torch"):
         parse_manifest(canonical_json(fields))
 
 
@@ -44,7 +44,7 @@ def test_every_framework_has_what_runs_its_plans_and_says_its_version():
     assert RUNTIMES.keys() == FRAMEWORKS.keys()
     assert all(framework.manifest.model_fields["framework"].default == name for name, framework in FRAMEWORKS.items())
     assert TFF.version == version("tensorflow-federated")
-    assert JAX.version.count(".") == 2
+    assert JAX.version.count(".") == TORCH.version.count(".") == 2
 
 
 def test_a_plan_for_another_version_is_refused():
@@ -52,9 +52,10 @@ def test_a_plan_for_another_version_is_refused():
         require_version(manifest(framework_version="0.86.0"))
 
 
-def test_the_locked_list_names_versions_and_hashes_and_no_address():
-    assert JAX.environment
-    lines = JAX.environment.lock.read_text().splitlines()
+@pytest.mark.parametrize("framework", [JAX, TORCH])
+def test_the_locked_list_names_versions_and_hashes_and_no_address(framework: Framework):
+    assert framework.environment
+    lines = framework.environment.lock.read_text().splitlines()
     assert all("==" in line or line.startswith("    --hash=sha256:") for line in lines)
     assert not any("://" in line or "index" in line for line in lines)
 

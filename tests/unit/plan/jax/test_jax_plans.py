@@ -1,6 +1,5 @@
 """Plans on JAX, from the compiler to the next state; JAX's environment is installed for them where it is not here."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -12,19 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fl_node.canonical import canonical_json
 from fl_node.data.errors import DataError
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
 from fl_node.plan.arithmetic.state import read_model, read_state
 from fl_node.plan.arithmetic.update import next_state
 from fl_node.plan.cli import warnings
-from fl_node.plan.container import Plan, load_plan, pack_plan
+from fl_node.plan.container import load_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import JAX
 from fl_node.plan.runtime import DataSource, open_plan
-from fl_node.secagg.layout import Layout
-from fl_node.secagg.simulation import session_of, simulate
 from tests.unit.plan.conftest import ROOT, add
+from tests.unit.plan.playing import changed, files, masked_sum, play, write_rows
 
 pytestmark = pytest.mark.jax
 PATIENCE_S = 600
@@ -59,16 +56,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 @pytest.fixture(scope="session")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of four participants: their own rows, with labels of both kinds, for every plan whose rounds are played."""
-    folder, draw = tmp_path_factory.mktemp("jax-rows"), np.random.default_rng(3)
-    for participant in range(4):
-        lines = [
-            f"{','.join(f'{value:.4f}' for value in row)},{'yes' if row[0] > 0 else 'no'},{row.sum():.4f}"
-            for row in draw.normal(size=(23 + participant, 3))
-        ]
-        text = "\n".join(["a,b,c,kind,size", *lines])
-        (folder / f"rows-{participant}.csv").write_text(f"{text}\n")
-    return folder
+    return write_rows(tmp_path_factory.mktemp("jax-rows"))
 
 
 @pytest.fixture(scope="session", params=NAMES)
@@ -79,36 +67,10 @@ def runtime(request: pytest.FixtureRequest, reference: Reference, rows: Path) ->
         yield found
 
 
-def files(rows: Path) -> list[DataSource]:
-    return [DataSource(path) for path in sorted(rows.iterdir())]
-
-
-def masked_sum(runtime: AveragingRuntime, state: bytes, vectors: list[bytes], survivors: list[int]) -> bytes:
-    """The survivors' sum by real secure aggregation; the others drop out after sharing their keys."""
-    layout = Layout.parse(canonical_json(runtime.manifest.layout.model_dump(mode="json")))
-    digests = {"plan": bytes.fromhex(runtime.digest), "base_state": hashlib.sha256(state).digest()}
-    session = session_of(layout, len(vectors), **digests)
-    gone = [name for place, name in enumerate(session.cohort) if place not in survivors]
-    return bytes(simulate(session, dict(zip(session.cohort, vectors, strict=True)), {"updates": gone}).vector)
-
-
 def test_rounds_with_masks_and_dropouts_give_bit_for_bit_what_rounds_without_give(
     runtime: AveragingRuntime, rows: Path
 ):
-    state, losses = runtime.initialize(), []
-    runtime.prepare(state)
-    for survivors in ([0, 1, 2, 3], [0, 2, 3], [1, 2, 3]):
-        works = [runtime.work(state, data) for data in files(rows)]
-        plain = add(runtime.manifest.layout, [works[at].vector for at in survivors])
-        masked = masked_sum(runtime, state, [work.vector for work in works], survivors)
-        counts = [works[at].examples for at in survivors]
-        result = runtime.update(state, masked, counts)
-        assert (result.state, result.metrics) == next_state(runtime.manifest, state, plain, counts)
-        assert result.metrics.keys() == set(runtime.manifest.metrics)
-        assert runtime.compare_states(result.state, runtime.update(state, plain, counts).state) == 0
-        assert result.state != state
-        losses.append(result.metrics["train/loss"])
-        state = result.state
+    losses = play(runtime, files(rows))
     assert losses[-1] < losses[0]
 
 
@@ -240,16 +202,6 @@ def test_one_source_gives_one_plan_that_says_nothing_of_where_it_was_built(refer
     assert b"sources.py" not in raw
 
 
-def changed(plan: Plan, folder: Path, *, work: bytes | None = None, **changes: object) -> Path:
-    """Writes a well-formed plan with another program or another manifest."""
-    programs = {f"{name}.stablehlo": raw for name, raw in plan.computations.items()}
-    held = programs | {"initial.state": plan.initial_state} | ({"work.stablehlo": work} if work else {})
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
-    path = folder / "changed.flplan"
-    path.write_bytes(pack_plan(plan.manifest.model_copy(update={"files": digests, **changes}), held))
-    return path
-
-
 def refused(path: Path, rows: Path, match: str) -> None:
     with open_plan(path, data=rows) as runtime, pytest.raises(PlanError, match=match):
         runtime.prepare(runtime.initialize())
@@ -259,11 +211,13 @@ def test_plans_that_were_tampered_with_are_refused_with_codes(reference: Referen
     plan = load_plan(reference.plan("average"))
     library = (reference.folder / "library.stablehlo").read_bytes()
     whole, other = plan.computations["work"], load_plan(reference.plan("pictures")).computations["work"]
-    refused(changed(plan, tmp_path, work=library), rows, "FL3005: operation stablehlo.custom_call .* in work")
-    refused(changed(plan, tmp_path, work=whole[: len(whole) // 2]), rows, "FL3013: work cannot be read")
-    refused(changed(plan, tmp_path, work=other), rows, "FL3010")
-    refused(changed(plan, tmp_path, random_ops=("seeds",)), rows, "FL3003: the random operations")
-    with open_plan(changed(plan, tmp_path, framework_version="0.9.0"), data=rows) as runtime:
+    refused(
+        changed(plan, tmp_path, {"work.stablehlo": library}), rows, "FL3005: operation stablehlo.custom_call .* in work"
+    )
+    refused(changed(plan, tmp_path, {"work.stablehlo": whole[: len(whole) // 2]}), rows, "FL3013: work cannot be read")
+    refused(changed(plan, tmp_path, {"work.stablehlo": other}), rows, "FL3010")
+    refused(changed(plan, tmp_path, {}, random_ops=("seeds",)), rows, "FL3003: the random operations")
+    with open_plan(changed(plan, tmp_path, {}, framework_version="0.9.0"), data=rows) as runtime:
         runtime.prepare(runtime.initialize())
         with pytest.raises(PlanError, match=r"FL3004: the plan needs jax 0\.9\.0"):
             runtime.work(runtime.initialize(), DataSource(rows / "rows-0.csv"))

@@ -1,0 +1,26 @@
+"""The child process of PyTorch. The only place that runs PyTorch."""
+
+from pathlib import Path
+
+from fl_node.plan.arithmetic.loaded import LocalPlan
+from fl_node.plan.arithmetic.private import Goal
+from fl_node.plan.arithmetic.worker import handler
+from fl_node.plan.serving import serve
+
+
+def build(file: Path, function: str, *goal: Goal) -> bytes:
+    """Compiles a researcher's file; see `compile.build_plan`."""
+    from fl_node.plan.torch.compile import build_plan  # noqa: PLC0415 - PyTorch takes seconds: only when asked for
+
+    return build_plan(file, function, *goal)
+
+
+def load(*parts: bytes) -> LocalPlan:
+    """Loads a plan; see `loaded.LoadedPlan`."""
+    from fl_node.plan.torch.loaded import LoadedPlan  # noqa: PLC0415 - as above
+
+    return LoadedPlan(*parts)
+
+
+if __name__ == "__main__":
+    serve(handler(build, load))

@@ -1,6 +1,6 @@
 // Command aggregatebench measures what an endorser does for an aggregate, for benchmarks/aggregate.py.
 //
-//	aggregatebench prepare DIR COHORT SLOTS DROPOUTS   plays a round; writes its blobs and inputs
+//	aggregatebench prepare DIR COHORT SLOTS DROPOUTS GROUPS   plays a round, in groups unless 0; writes its blobs and inputs
 //	aggregatebench verify DIR REPEAT                   verifies it from files and prints its figures as JSON
 //	aggregatebench hash DIR REPEAT                     hashes the same files with SHA-256 in one goroutine
 //
@@ -26,14 +26,16 @@ import (
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/aggregate/aggregatetest"
+	"fedledger/chaincode/mode/robustgroups"
 )
 
 // patience is the time after which nothing is repeated any more.
 const patience = 5 * time.Second
 
-const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS | verify DIR REPEAT | hash DIR REPEAT"
+const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS GROUPS | verify DIR REPEAT | hash DIR REPEAT"
 
 func main() {
+	gob.Register(robustgroups.Rule{})
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -42,7 +44,7 @@ func main() {
 
 func run(arguments []string) error {
 	switch {
-	case len(arguments) == 5 && arguments[0] == "prepare":
+	case len(arguments) == 6 && arguments[0] == "prepare":
 		return prepare(arguments[1], arguments[2:])
 	case len(arguments) == 3 && arguments[0] == "verify":
 		return measure(arguments[1], arguments[2], verify)
@@ -54,7 +56,7 @@ func run(arguments []string) error {
 }
 
 func prepare(folder string, sizes []string) error {
-	var numbers [3]int
+	var numbers [4]int
 	for i, size := range sizes {
 		number, err := strconv.Atoi(size)
 		if err != nil {
@@ -66,6 +68,9 @@ func prepare(folder string, sizes []string) error {
 		`{"version":1,"count":null,"segments":[{"name":"a","kind":"value","word":32,"ring":32,"max":32767,"slots":%d}]}`, numbers[1])}
 	for i := range numbers[2] {
 		options.Dropouts = append(options.Dropouts, i*numbers[0]/numbers[2])
+	}
+	for place := 0; numbers[3] > 0 && place < numbers[0]; place++ {
+		options.Groups, options.Rule = append(options.Groups, place%numbers[3]), robustgroups.Rule{Trim: (numbers[3] - 1) / 2}
 	}
 	round := aggregatetest.Play(options)
 	for digest, blob := range round.Blobs {

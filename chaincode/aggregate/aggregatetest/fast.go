@@ -79,7 +79,7 @@ func (r *Round) pairKeys(updates [][]byte) []pair {
 		private := secagg.Private(m.MaskSecret)
 		for high := low; high < len(r.Members); high++ {
 			n := r.Members[high]
-			both := r.Inputs.Cohort[low].Shared && r.Inputs.Cohort[high].Shared
+			both := r.Inputs.Cohort[low].Shared && r.Inputs.Cohort[high].Shared && r.group(low) == r.group(high)
 			switch {
 			case !both || (updates[low] == nil && updates[high] == nil):
 			case low == high:

@@ -2,6 +2,7 @@ package robustgroups
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -82,32 +83,46 @@ func (r Rule) kept(groups int) (trim, kept int) {
 	return trim, groups - 2*trim
 }
 
-// narrow computes in 64 bits: every product fits, since a mean is less than 2^16 · Max, and a slot's bound with the survivors
-// leaves 32 bits.
+// narrow computes in 64 bits: a slot's bound with the survivors leaves 32 bits, so that no number here reaches 2^48.
 func narrow[W uint32 | uint64](rule Rule, sums [][]W, sizes []int, total uint64) {
 	trim, kept := rule.kept(len(sums))
-	means := make([]uint64, len(sums))
+	means, bySize, byKept := make([]uint64, len(sums)), make([]quotient, len(sums)), by(uint64(kept))
+	for group, size := range sizes {
+		bySize[group] = by(uint64(size))
+	}
 	for slot := range sums[0] {
 		for group, sum := range sums {
-			size := uint64(sizes[group])
-			insert(means[:group], means, (uint64(sum[slot])<<fraction+size/2)/size)
+			insert(means[:group], means, bySize[group].of(uint64(sum[slot])<<fraction+uint64(sizes[group])/2))
 		}
 		robust := uint64(0)
 		for _, mean := range means[trim : trim+kept] {
 			robust += mean
 		}
-		sums[0][slot] = W((robust/uint64(kept)*total + 1<<(fraction-1)) >> fraction)
+		sums[0][slot] = W((byKept.of(robust)*total + 1<<(fraction-1)) >> fraction)
 	}
 }
 
-// insert puts a mean into its place among those that are sorted; all is the array that they are the beginning of.
-func insert(sorted, all []uint64, mean uint64) {
-	at := len(sorted)
-	for at > 0 && sorted[at-1] > mean {
-		all[at] = sorted[at-1]
-		at--
+// quotient divides by a small number with a multiplication, which is several times as fast: the upper half of x·⌈2^64/d⌉ is ⌊x/d⌋
+// exactly while x·d < 2^64 (Granlund and Montgomery 1994).
+type quotient struct{ divisor, inverse uint64 }
+
+func by(divisor uint64) quotient { return quotient{divisor, math.MaxUint64/divisor + 1} }
+
+func (q quotient) of(x uint64) uint64 {
+	if q.divisor == 1 { // its inverse has 65 bits
+		return x
 	}
-	all[at] = mean
+	high, _ := bits.Mul64(x, q.inverse)
+	return high
+}
+
+// insert puts a mean into its place after those that are sorted; all is the array that they are the beginning of. It goes through
+// all of them, without a branch that a processor would have to guess.
+func insert(sorted, all []uint64, mean uint64) {
+	for i, other := range sorted {
+		sorted[i], mean = min(other, mean), max(other, mean)
+	}
+	all[len(sorted)] = mean
 }
 
 // double is an integer of 128 bits.

@@ -2,9 +2,9 @@
 
     python benchmarks/robust.py [--seeds K] [--json]
 
-Prints accuracy on test rows in per cent, the mean over seeds (0, 1 …); for backdoors also how many test rows the trigger
-turns into the attacker's label. Sums and rules are the node's own integer code (fl_node/secagg/modes). The last rows
-show where the rule fails: as many faulty participants as half of the groups.
+Prints accuracy on test rows in per cent, the mean over seeds (0, 1 …); for backdoors also how many test rows the
+trigger turns into the attacker's label. Sums and rules are the integer code of nodes (fl_node/secagg/modes). The last
+rows show where the rule fails: as many faulty participants as half of the groups.
 """
 
 import argparse

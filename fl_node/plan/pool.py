@@ -22,7 +22,7 @@ from network.files import write_atomically
 
 log = structlog.get_logger("node")
 PLAN_PATIENCE_S: Final = 60.0
-UNTRAINABLE: Final = STOPPED | {codes.RUNTIME_MISSING, codes.OTHER_FRAMEWORK}
+UNTRAINABLE: Final = STOPPED | {codes.RUNTIME_MISSING, codes.OTHER_FRAMEWORK, codes.SUM_TOO_LARGE}
 """The codes of a plan that this node cannot train until it starts anew; it attests to it all the same, if it can."""
 
 

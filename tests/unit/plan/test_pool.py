@@ -125,7 +125,7 @@ async def test_rows_that_do_not_fit_are_found_before_the_first_round(tmp_path: P
 
 @pytest.mark.parametrize(
     ("code", "unfit"),
-    [(code, code) for code in ("FL3043", "FL3046", "FL3047", "FL3004")] + [("FL3041", ""), ("FL3042", "")],
+    [(code, code) for code in ("FL3043", "FL3046", "FL3047", "FL3004", "FL3060")] + [("FL3041", ""), ("FL3042", "")],
 )
 async def test_a_plan_that_was_stopped_is_not_trained_again(tmp_path: Path, code: str, unfit: str):
     runner = Runner(plan_error(code, "stopped"))

@@ -26,6 +26,9 @@ def demo(
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many rounds to train.")] = 5,
     plan: Annotated[str, typer.Option(help="tumour, digits, or a .flplan file (then give --data-dir too).")] = "tumour",
     framework: Annotated[str, typer.Option(help="What runs the example: tff, or jax or torch (tumour).")] = "tff",
+    epsilon: Annotated[
+        float | None, typer.Option(min=0, help="Differential privacy for every row, with --framework jax.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="A folder with hospital-a.csv … instead of the example's data.")
     ] = None,
@@ -66,6 +69,7 @@ def demo(
                 run=run,
                 base_port=base_port,
                 audit=audit,
+                epsilon=epsilon,
             )
             # End the story, stop everything.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

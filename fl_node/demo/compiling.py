@@ -20,16 +20,16 @@ SOURCES: Final = (
 )
 
 
-def compiled_path(example: str) -> Path:
+def compiled_path(example: str, building: tuple[str, ...]) -> Path:
     """Return where an example's plan lies or will lie; the name holds a digest of all that it is made from."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(" ".join(building).encode())
     patterns = (*SOURCES, f"fl_node/examples/{example}*")
     for path in sorted(path for pattern in patterns for path in HERE.glob(pattern) if path.is_file()):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return PLANS / f"{example}-{digest.hexdigest()[:16]}.flplan"
 
 
-async def compiled(example: str, framework: Framework, path: Path) -> None:
+async def compiled(example: str, framework: Framework, path: Path, building: tuple[str, ...]) -> None:
     """Compile a plan in a process of its own, unless it is there; its framework is installed first.
 
     Raises:
@@ -43,7 +43,7 @@ async def compiled(example: str, framework: Framework, path: Path) -> None:
     await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
     source = HERE / "fl_node" / "examples" / f"{example}.py"
     build = (sys.executable, "-m", "fl_node", "plan", "build", str(source), "-o", str(path), "--json")
-    command = (*build, "--framework", framework.word)
+    command = (*build, *building)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

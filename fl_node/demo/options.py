@@ -54,12 +54,16 @@ class Options:
     fabric: bool = False
     base_port: int = 17000
     audit: bool = True
+    epsilon: float | None = None
 
     def __post_init__(self) -> None:
         if self.framework not in BY_WORD or (self.framework, self.example) not in WRITTEN:
             known = ", ".join(f"{example} with {word}" for word, example in WRITTEN)
             text = f"there is no example {self.example} with {self.framework}"
             raise NodeError(codes.INPUT_UNUSABLE, text, hint=f"There are {known}.")
+        if self.epsilon is not None and (self.framework, self.example) != ("jax", "tumour"):
+            hint = "Add --framework jax; the example is tumour."
+            raise NodeError(codes.INPUT_UNUSABLE, "the example with privacy runs on jax", hint=hint)
         unknown = [drop.node for drop in self.drops if drop.node not in self.names]
         if unknown:
             raise NodeError(
@@ -69,7 +73,15 @@ class Options:
     @property
     def source(self) -> str:
         """Return the name of the example's source, without its ending."""
+        if self.epsilon is not None:
+            return f"{self.example}_private"
         return self.example if self.framework == "tff" else f"{self.example}_{self.framework}"
+
+    @property
+    def building(self) -> tuple[str, ...]:
+        """Return the options with which the example is built."""
+        asked = () if self.epsilon is None else ("--epsilon", f"{self.epsilon!r}", "--rounds", f"{self.rounds}")
+        return ("--framework", self.framework, *asked)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ from fl_node.demo.rounds import TRAINING, Drops, phases_table, run_rounds
 from fl_node.demo.stage import Stage
 from fl_node.errors import NodeError
 from fl_node.examples.shares import write_shares
+from fl_node.plan.container import load_plan
 from fl_node.plan.frameworks import BY_WORD
+from fl_node.plan.summary import promised
 from network import contract_codes
 
 MB = 1 << 20
@@ -35,7 +37,7 @@ class Story:
         self.options = options
         self.report = report
         self.stage = Stage(options, report)
-        self.plan = options.plan or compiled_path(options.source)
+        self.plan = options.plan or compiled_path(options.source, options.building)
         self.data: Mapping[str, Path] = {}
 
     async def tell(self) -> None:
@@ -50,7 +52,7 @@ class Story:
             with report.chapter("The network", "network") as found:
                 await stack.enter_async_context(self.stage.network())
                 compiling = stack.enter_context(
-                    cancelled_at_end(compiled(options.source, BY_WORD[options.framework], self.plan))
+                    cancelled_at_end(compiled(options.source, BY_WORD[options.framework], self.plan, options.building))
                 )
                 found.update({"kind": "fabric" if options.fabric else "devnet", "organisations": [*options.names]})
                 kind = "real Hyperledger Fabric" if options.fabric else "devnet, an embedded Fabric-compatible network"
@@ -95,6 +97,9 @@ class Story:
         with report.chapter("The plan: what is trained is what was voted on", "plan") as found:
             found["plan"] = digest = await federation.register(self.plan)
             report.say(f"{self.plan.name} is {digest}; every node fetches it and starts its framework")
+            found["privacy"] = await asyncio.to_thread(lambda: promised(load_plan(self.plan).manifest))
+            if found["privacy"]:
+                report.say(f"differential privacy: {found['privacy']}")
             await self.stage.warm(digest)
         return digest
 

@@ -96,6 +96,14 @@ def test_an_example_that_is_not_written_for_a_framework_is_refused(tmp_path: Pat
             Options(run=tmp_path, **asked)
 
 
+def test_privacy_is_built_into_the_example_for_the_rounds_that_it_trains(tmp_path: Path):
+    private = Options(run=tmp_path, framework="jax", epsilon=3.0, rounds=4)
+    assert private.source == "tumour_private"
+    assert private.building == ("--framework", "jax", "--epsilon", "3.0", "--rounds", "4")
+    with pytest.raises(NodeError, match="FL4001: the example with privacy runs on jax"):
+        Options(run=tmp_path, epsilon=3.0)
+
+
 @pytest.mark.parametrize(("rounds", "fraud", "drop"), [(1, 1, 1), (2, 1, 2), (3, 2, 3), (5, 2, 3), (50, 2, 3)])
 def test_the_fraud_comes_before_the_dropout_where_there_are_rounds_enough(
     tmp_path: Path, rounds: int, fraud: int, drop: int

@@ -14,4 +14,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--network", choices=("devnet", "fabric"), default="devnet", help="the network to run the cases on")
     group.addoption("--ordering", choices=("bft", "raft"), default="bft", help="how the orderers of that network agree")
     group.addoption("--upgrade-to", type=Path, help="the programs of a newer Fabric, to upgrade the network to")
+    group.addoption("--older", type=Path, help="a checkout of an earlier commit, whose nodes take part beside today's")
     group.addoption("--network-run", type=Path, help="use the network that is up in this run folder, and leave it up")

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -38,18 +39,20 @@ class Nodes:
 
     run: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    checkouts: Mapping[str, Path] = field(default_factory=dict)
 
     def data(self, name: str) -> Path:
         return self.run / f"{name}.csv"
 
     def start(self, name: str, run: Path | None = None, rows: Sequence[object] = (), **environment: str) -> None:
+        """Start a node, from the checkout that `checkouts` names for it; the environment tells what it does wrong."""
         rows = rows or [NAMES.index(name) + 1] * synthetic.ROWS
         self.data(name).write_text("\n".join(["number", *map(str, rows)]) + "\n")
         command = [sys.executable, "-m", "tests.faults.synthetic", str(run or self.run), name, str(self.data(name))]
         with (self.run / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}
-            )
+            where = self.checkouts.get(name, ROOT)
+            environment = {**os.environ, "PYTHONPATH": str(where), **environment}
+            self.processes[name] = subprocess.Popen(command, cwd=where, stdout=log, stderr=log, env=environment)
 
     async def ready(self, *names: str) -> None:
         consortium = consortium_of(self.run)
@@ -94,9 +97,12 @@ class Nodes:
 
 
 @contextlib.contextmanager
-def founded(run: Path) -> Iterator[Nodes]:
-    """Run four nodes that have founded the federation of a network, each with a participant that is admitted."""
-    nodes = Nodes(run)
+def founded(run: Path, checkouts: Mapping[str, Path] = MappingProxyType({})) -> Iterator[Nodes]:
+    """Run four nodes that have founded the federation of a network, each with a participant that is admitted.
+
+    Those whom `checkouts` names run from there.
+    """
+    nodes = Nodes(run, checkouts=checkouts)
 
     async def begin() -> None:
         await nodes.ready()

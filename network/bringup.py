@@ -20,7 +20,7 @@ from network.folders import (
     require_channel_block,
 )
 from network.forming import Formed, form
-from network.organisation import here, prepare
+from network.organisation import here, on_this_host, prepare
 from network.package import Lock, coming_lock, held_lock, keep_lock, locked, read_lock, write_lock
 from network.plan import Kind, Plan, Process
 from network.topology import DEFAULT_DEFINITION, Consortium, parse_consortium
@@ -102,7 +102,7 @@ def _planned(run: Path, consortium: Consortium, kind: Kind, report: Report) -> t
     report("building the chaincode")
     program = upgraded_program(run, consortium) or build_chaincode(consortium.chaincode.package)
     plan = plan_of(kind, consortium, run, program)
-    _require_free_ports(run, plan)
+    _require_free_ports(run, consortium, plan)
     return plan, locked(consortium, program)
 
 
@@ -198,8 +198,8 @@ def _require_down(run: Path, kind: Kind) -> None:
         raise NetworkError(codes.NETWORK_IS_UP, "this network is up already", where=str(run), hint=hint)
 
 
-def _require_free_ports(run: Path, plan: Plan) -> None:
-    for process in plan.processes:
+def _require_free_ports(run: Path, consortium: Consortium, plan: Plan) -> None:
+    for process in on_this_host(consortium, plan.processes):
         if processes.pid(run, process.name) is None:
             processes.require_free_ports(process)
 
@@ -250,7 +250,7 @@ def _start_all(
     keep(run, consortium, plan.kind, lock)
     render(consortium, run, plan.kind)
     plan.write(run)
-    fresh = [p for p in plan.processes if processes.pid(run, p.name) is None]
+    fresh = [p for p in on_this_host(consortium, plan.processes) if processes.pid(run, p.name) is None]
     offsets = {p.name: processes.log_size(run, p.name) for p in fresh}
     ready = set[str]()
     try:

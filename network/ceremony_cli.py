@@ -12,7 +12,7 @@ import typer
 from network.backup.cli import backup, restore
 from network.checkout import DEFAULT_RUN
 from network.console import Json, emit_json, explained, note, out
-from network.peering_cli import org_add_peer
+from network.peering_cli import org_add_peer, org_start
 from network.upgrade_cli import org_upgrade
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ org.command("backup")(backup)
 org.command("restore")(restore)
 org.command("upgrade")(org_upgrade)
 org.command("add-peer")(org_add_peer)
+org.command("start")(org_start)
 
 Folder = Annotated[
     Path, typer.Option("--run", envvar="FEDLEDGER_RUN", help="Your organisation's folder.", resolve_path=True)

@@ -1,6 +1,7 @@
 """Begins one organisation's folder: whose it is, the definition, its own keys. No other organisation's are touched."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -11,7 +12,7 @@ from network.errors import NetworkError
 from network.files import make_folder, write_atomically
 from network.folders import OWNER, OrganisationFolder, definition_path, folder_of, owner_of
 from network.identities import identities_of, organisation_in
-from network.plan import Kind
+from network.plan import Kind, Process
 from network.topology import Consortium, Organisation, dump_consortium
 
 
@@ -48,6 +49,20 @@ def here(run: Path, consortium: Consortium) -> tuple[tuple[Organisation, Organis
     """Return the organisations whose own folders are here, with these: one in its folder, all in a test network's."""
     owner = owner_of(run)
     return tuple((o, folder_of(run, o.name)) for o in consortium.organisations if owner in {None, o.name})
+
+
+def on_this_host(consortium: Consortium, processes: Iterable[Process]) -> tuple[Process, ...]:
+    """Return those of some processes that are started where their organisation's first peer is.
+
+    Peers on other hosts of an organisation, and the chaincode processes beside them, are started there.
+    """
+    first = {o.name: o.peer.host for o in consortium.peer_organisations}
+
+    def elsewhere(process: Process) -> bool:
+        beside = process.service in {"peer", "chaincode"}
+        return beside and process.number > 0 and process.host != first[process.organisation]
+
+    return tuple(process for process in processes if not elsewhere(process))
 
 
 def _require_own(folder: Path, name: str) -> None:

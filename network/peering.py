@@ -15,14 +15,14 @@ from network import codes, processes, runfolder
 from network.blocking import finish
 from network.bringup import READY_S, Report, keep, plan_of, render, timed, upgraded_program
 from network.build import build_chaincode
-from network.connection import Profile, consortium_of, profile
+from network.connection import Profile, consortium_of, own_folder, profile
 from network.errors import NetworkError
 from network.files import write_atomically
 from network.folders import definition_path, folder_of
 from network.forming import form
 from network.heights import height
 from network.identities import organisation_in
-from network.organisation import begin, here
+from network.organisation import begin, here, on_this_host
 from network.package import locked
 from network.plan import Kind, Plan, Process
 from network.topology import Consortium, dump_consortium
@@ -55,6 +55,7 @@ class Added:
         file: The change of the channel, for the others to adopt.
         submitted: Whether the channel has it: who is no member gives the file to one.
         seconds: How long it took.
+        awaited: Its processes that have to be started on another host first; all else is left until they answer.
     """
 
     peer: str
@@ -62,6 +63,7 @@ class Added:
     file: UpdateFile | None
     submitted: bool
     seconds: float
+    awaited: tuple[str, ...] = ()
 
 
 def add_peer(run: Path, organisation: str, place: Place, report: Report) -> Added:
@@ -82,14 +84,45 @@ def add_peer(run: Path, organisation: str, place: Place, report: Report) -> Adde
             consortium = with_peer(consortium, organisation, place.host, place.listen, place.port)
         report("creating keys")
         plan = _prepare(run, consortium, organisation, kind, known)
-        started = _start(run, plan, _new(plan, organisation, known), report)
+        new = _new(plan, organisation, known)
+        started = _start(run, on_this_host(consortium, new), report)
+        peer = consortium.organisation(organisation).peers[-1]
+        awaited = tuple(p.name for p in new if p.service == "peer" and not processes.answers(p.reached, p.port))
+        if awaited:
+            return Added(
+                peer.address, started, None, submitted=False, seconds=time.monotonic() - began, awaited=awaited
+            )
         form(run, consortium, kind, report)
         report("waiting until it has every block")
         finish(_catch_up(run, organisation, known))
         report("telling the channel")
         file, submitted = finish(_tell(run, organisation))
-    peer = consortium.organisation(organisation).peers[-1]
     return Added(peer.address, started, file, submitted, time.monotonic() - began)
+
+
+def start_on(run: Path, host: str, report: Report) -> tuple[str, ...]:
+    """Start the processes of one organisation's folder that are on a host of several; return those that were started.
+
+    What it needs there is in `org backup --host HOST`.
+
+    Raises:
+        NetworkError: FL1033 if this is no organisation's folder, FL1022 if it has no process there, FL1043 if the
+            program is another than was agreed on, FL1023 if a port is taken, and what processes raise.
+    """
+    report = timed(report, time.monotonic())
+    with runfolder.locked(run):
+        folder, consortium = own_folder(run)
+        program = upgraded_program(run, consortium) or build_chaincode(consortium.chaincode.package)
+        plan = plan_of(folder.kind, consortium, run, program)
+        own = [process for process in plan.processes if process.host == host]
+        if not own:
+            hosts = ", ".join(sorted({process.host for process in plan.processes}))
+            message = f"{folder.name} has no process on {host}"
+            raise NetworkError(codes.UNKNOWN_PROCESS, message, hint=f"Its hosts are {hosts}.")
+        keep(run, consortium, folder.kind, locked(consortium, program))
+        render(consortium, run, folder.kind)
+        plan.write(run)
+        return _start(run, own, report)
 
 
 async def _known(run: Path, organisation: str) -> int:
@@ -102,7 +135,7 @@ def _prepare(run: Path, wider: Consortium, organisation: str, kind: Kind, known:
     """Make the new peer's keys, and have every folder here know of it."""
     program = upgraded_program(run, wider) or build_chaincode(wider.chaincode.package)
     plan = plan_of(kind, wider, run, program)
-    for process in _new(plan, organisation, known):
+    for process in on_this_host(wider, _new(plan, organisation, known)):
         if processes.pid(run, process.name) is None:
             processes.require_free_ports(process)
     begin(folder_of(run, organisation).root, wider, organisation, kind)
@@ -121,9 +154,9 @@ def _new(plan: Plan, organisation: str, known: int) -> tuple[Process, ...]:
     return tuple(each for each in own if each.number >= known)
 
 
-def _start(run: Path, plan: Plan, new: Sequence[Process], report: Report) -> tuple[str, ...]:
-    waiting = [process for process in new if processes.pid(run, process.name) is None]
-    report(f"starting {len(waiting)} of {len(plan.processes)} processes")
+def _start(run: Path, own: Sequence[Process], report: Report) -> tuple[str, ...]:
+    waiting = [process for process in own if processes.pid(run, process.name) is None]
+    report(f"starting {len(waiting)} processes")
     for process in waiting:
         offset = processes.log_size(run, process.name)
         processes.start(run, process)

@@ -31,6 +31,23 @@ def org_add_peer(
         _add(run, name, (host, listen, port), to, as_json)
 
 
+def org_start(
+    host: Annotated[str, typer.Option(help="This host, as your definition names it.")],
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
+    """Start what your organisation has on this host of several; the folder is from `org backup --host`."""
+    from network.peering import start_on
+
+    with explained(as_json=as_json):
+        started = start_on(run, host, (lambda _: None) if as_json else note)
+    if as_json:
+        emit_json({"host": host, "started": started})
+    else:
+        text = ", ".join(started) or "nothing: all of it runs"
+        out.print(f"started {text}", markup=False, highlight=False, soft_wrap=True)
+
+
 def network_add_peer(
     org: Annotated[str, typer.Argument(help="The organisation that gets a peer more.")],
     port: Port = 0,
@@ -48,6 +65,9 @@ def _add(run: Path, organisation: str, place: tuple[str, str, int], to: Path, as
     from network.peering import Place, add_peer
 
     done = add_peer(run, organisation, Place(*place), (lambda _: None) if as_json else note)
+    if done.awaited:
+        _say_awaited(done.peer, done.awaited, as_json)
+        return
     file = str(to) if done.file else ""
     if done.file:
         write_atomically(to, done.file.dump())
@@ -59,3 +79,16 @@ def _add(run: Path, organisation: str, place: tuple[str, str, int], to: Path, as
         emit_json(value)
     else:
         out.print(f"{done.peer} has every block; {'; '.join(left)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say_awaited(peer: str, awaited: tuple[str, ...], as_json: bool) -> None:
+    host = peer.rpartition(":")[0]
+    left = [
+        f"`fedledger org backup FILE --host {host}`, and bring FILE to {host}",
+        f"there, `fedledger org restore FILE` and `fedledger org start --host {host}`",
+        "then this command again",
+    ]
+    if as_json:
+        emit_json({"peer": peer, "awaited": awaited, "left": left})
+    else:
+        out.print(f"{peer} has its keys; {'; '.join(left)}", markup=False, highlight=False, soft_wrap=True)

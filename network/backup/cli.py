@@ -28,6 +28,7 @@ def backup(
     without_ledger: Annotated[
         bool, typer.Option("--without-ledger", help="Leave ledgers out: nothing need be stopped for it.")
     ] = False,
+    host: Annotated[str, typer.Option(help="Only what this host of yours needs, for a peer there; no ledger.")] = "",
     run: Folder = DEFAULT_RUN,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +42,7 @@ def backup(
         folder, consortium = own_folder(run)
         lock = Recipient.read(to) if to else Passphrase(_passphrase(passphrase_file, confirm=True))
         with locked(run):
-            made = back_up(folder, consortium, file, lock, ledger=not without_ledger)
+            made = back_up(folder, consortium, file, lock, ledger=not (without_ledger or host), host=host)
     held = "keys, configuration and ledgers" if made.ledger else "keys and configuration, no ledger"
     text = f"{made.file}: {held} of {made.organisation}, {made.size} bytes\nSHA-256 {made.sha256}"
     _say(asdict(made) | {"file": str(made.file)}, text, as_json)

@@ -1,18 +1,23 @@
 """What of an organisation's folder a backup holds, and when that is consistent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from network import codes
 from network.errors import NetworkError
+from network.export import is_public
 from network.folders import OWNER, OrganisationFolder
 from network.plan import peer_process
 from network.processes import answers
 from network.topology import Consortium
 
-ALWAYS: Final = (OWNER, "consortium", "secrets", "journal-keys")
+SECRETS: Final = "secrets"
+JOURNAL_KEYS: Final = "journal-keys"
+ALWAYS: Final = (OWNER, "consortium", SECRETS, JOURNAL_KEYS)
+PUBLIC_HERE: Final = ("ca/cert.pem", "authorities.json")
+"""What in `secrets` everybody may know besides what is exported."""
 LEDGER: Final = "data"
 """Nothing else is ever in a backup. Blobs and the nodes' journals least of all: who restores both masks twice
 (docs/decisions/0010); the others have the blobs, and without its journal a node leaves the attempt that ran."""
@@ -28,14 +33,42 @@ class Seen:
     inode: int
 
 
-def contents(folder: OrganisationFolder, *, ledger: bool) -> tuple[Seen, ...]:
-    """Return the files of a backup, by their paths from the folder, in order.
+def contents(
+    folder: OrganisationFolder, *, ledger: bool, kept: Callable[[str], bool] = lambda _: True
+) -> tuple[Seen, ...]:
+    """Return the files of a backup, by their paths from the folder, in order; only those that are to be kept.
 
     Raises:
         NetworkError: FL1012 if one is neither a file nor a folder.
     """
     parts = (*ALWAYS, *([LEDGER] if ledger else []))
-    return tuple(seen for part in parts for seen in _files(folder.root, folder.root / part))
+    return tuple(seen for part in parts for seen in _files(folder.root, folder.root / part) if kept(seen.path))
+
+
+def share_of(folder: OrganisationFolder, consortium: Consortium, host: str) -> Callable[[str], bool]:
+    """Return what tells whether a host of several needs a file: public parts, and the keys of its own processes.
+
+    Raises:
+        NetworkError: FL1022 if the organisation has no process there.
+    """
+    mine = consortium.organisation(folder.name)
+    peers = [number for number, peer in enumerate(mine.peers) if peer.host == host]
+    own = [place for number in peers for place in (folder.peer(number), folder.chaincode(number))]
+    own += [folder.orderer(orderer.name) for orderer in mine.orderers if orderer.host == host]
+    if not own:
+        hosts = ", ".join(sorted({*(peer.host for peer in mine.peers), *(orderer.host for orderer in mine.orderers)}))
+        message = f"{folder.name} has no process on {host}"
+        raise NetworkError(codes.UNKNOWN_PROCESS, message, hint=f"Its hosts are {hosts}.")
+
+    def kept(path: str) -> bool:
+        found = PurePosixPath(path)
+        if found.parts[0] != SECRETS:
+            return found.parts[0] != JOURNAL_KEYS
+        below = found.relative_to(SECRETS).as_posix()
+        public = is_public(below) or below in PUBLIC_HERE
+        return public or any((folder.root / found).is_relative_to(each) for each in own)
+
+    return kept
 
 
 def _files(root: Path, path: Path) -> Iterator[Seen]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from network import codes
-from network.backup.contents import Seen, contents, require_stopped
+from network.backup.contents import Seen, contents, require_stopped, share_of
 from network.backup.sealing import Lock, SealedWriter
 from network.errors import NetworkError
 from network.files import put_in_place
@@ -34,7 +34,9 @@ class Backup:
     sha256: str
 
 
-def back_up(folder: OrganisationFolder, consortium: Consortium, to: Path, lock: Lock, *, ledger: bool) -> Backup:
+def back_up(
+    folder: OrganisationFolder, consortium: Consortium, to: Path, lock: Lock, *, ledger: bool, host: str = ""
+) -> Backup:
     """Write an organisation's backup, readable by its owner alone.
 
     Args:
@@ -43,6 +45,7 @@ def back_up(folder: OrganisationFolder, consortium: Consortium, to: Path, lock: 
         to: The file to write; it must not exist, nor lie in the folder.
         lock: Who may open it.
         ledger: Whether the ledgers of its peers and orderers go in; these must be stopped then.
+        host: Only what a host of several needs, by its name in the definition: no other process's keys.
 
     Raises:
         NetworkError: FL1130 if a ledger is in use or changed meanwhile, FL1012 if the file cannot be written; no file
@@ -51,7 +54,8 @@ def back_up(folder: OrganisationFolder, consortium: Consortium, to: Path, lock: 
     _require_new(to, folder)
     if ledger:
         require_stopped(folder, consortium)
-    files = contents(folder, ledger=ledger)
+    kept = share_of(folder, consortium, host) if host else lambda _: True
+    files = contents(folder, ledger=ledger, kept=kept)
     about = {
         "organisation": folder.name,
         "network": folder.kind,
@@ -64,7 +68,7 @@ def back_up(folder: OrganisationFolder, consortium: Consortium, to: Path, lock: 
             for each in files:
                 _add(archive, folder.root, each)
         sealed.finish()
-        if contents(folder, ledger=ledger) != files:
+        if contents(folder, ledger=ledger, kept=kept) != files:
             raise _changed(folder.root)
     with to.open("rb") as made:
         digest = hashlib.file_digest(made, "sha256").hexdigest()

@@ -55,6 +55,8 @@ def write_connections(folder: OrganisationFolder, consortium: Consortium) -> Non
     gets the present key too, or a peer with a new key would go on dialling with the old one.
     """
     for number, peer in enumerate(consortium.organisation(folder.name).peers):
+        if not (folder.peer(number) / "tls" / "server.key").exists():
+            continue  # it is on another host of the organisation, which holds its keys
         address = join(peer.host, chaincode_port(peer, consortium.chaincode.sequence))
         made = _connection(folder.peer(number) / "tls", address)
         write_atomically(connection_path(folder, number), json.dumps(made), mode=0o600)

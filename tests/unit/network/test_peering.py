@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from gateway import Contract
 from gateway.errors import GatewayError
 from network import peering
-from network.bringup import start_one, stop_one
+from network.bringup import down, start_one, stop_one
 from network.connection import consortium_of
 from network.errors import NetworkError
 from network.folders import definition_path, folder_of
@@ -24,6 +25,7 @@ from tests.waiting import PATIENCE_S
 
 MEMBER, REGULATOR = "hospital-b", "regulator"
 POLL_S = 0.2
+ELSEWHERE = "127.0.0.2"
 ENDORSERS = ["HospitalBMSP", "HospitalAMSP", "HospitalCMSP"]
 
 
@@ -38,12 +40,12 @@ def widened(running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-async def put(contract: Contract, key: str) -> None:
+async def put(contract: Contract, key: str, endorsers: Sequence[str] = ENDORSERS) -> None:
     """Submit a transaction that the member itself endorses: the channel tells gateways of a peer in its own time."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                await contract.submit("Put", key, "here", endorsing_organizations=ENDORSERS)
+                await contract.submit("Put", key, "here", endorsing_organizations=endorsers)
             except GatewayError:
                 await asyncio.sleep(POLL_S)
             else:
@@ -102,8 +104,34 @@ def test_what_was_interrupted_goes_on_and_adds_no_other_peer(widened: Path, monk
     file = widened.parent / "regulators.update"
     file.write_bytes(added.file.dump())
     fedledger("network", "update", "submit", file, "--org", "hospital-a", "--run", widened)
-    third = add_peer(widened, REGULATOR, Place(), quiet)
-    assert third.started == (peer_process(REGULATOR, 2),)
+
+
+async def test_a_peer_on_another_host_of_the_organisation_has_its_own_keys_there_alone(widened: Path, tmp_path: Path):
+    """Another address of this machine stands for another host: it has a folder of its own and its peer's keys."""
+    name, place, there = "hospital-c", Place(ELSEWHERE), tmp_path / "there"
+    own = folder_of(widened, name)
+    awaited = await asyncio.to_thread(add_peer, widened, name, place, quiet)
+    assert (awaited.started, awaited.awaited, awaited.submitted) == ((), (peer_process(name, 1),), False)
+    (tmp_path / "passphrase").write_text("six random words would do here\n")
+    sealed = ("--passphrase-file", tmp_path / "passphrase")
+    fedledger("org", "backup", tmp_path / "share", "--host", ELSEWHERE, *sealed, "--run", own.root)
+    fedledger("org", "restore", tmp_path / "share", *sealed, "--run", there)
+    assert keys(there) == {path for path in keys(own.root) if {"peer1", "chaincode1"} & set(path.parts)}
+    try:
+        said = json.loads(fedledger("org", "start", "--host", ELSEWHERE, "--run", there, "--json"))
+        assert said["started"] == [peer_process(name, 1), chaincode_process(name, 1)]
+        added = await asyncio.to_thread(add_peer, widened, name, place, quiet)
+        assert (added.awaited, added.submitted) == ((), True)
+        await asyncio.to_thread(stop_one, widened, peer_process(name), kill=True)
+        async with contract_of(widened, name) as contract:
+            await put(contract, "from-another-host", ("HospitalCMSP", "HospitalAMSP", "HospitalBMSP"))
+    finally:
+        down(there)
+        start_one(widened, peer_process(name))
+
+
+def keys(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.suffix == ".key" or path.name == "key.pem"}
 
 
 @pytest.fixture

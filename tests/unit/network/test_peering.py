@@ -10,11 +10,13 @@ import pytest
 from gateway import Contract
 from gateway.errors import GatewayError
 from network import peering
+from network.backup.contents import share_of
 from network.bringup import down, start_one, stop_one
 from network.connection import consortium_of
 from network.errors import NetworkError
 from network.folders import definition_path, folder_of
-from network.peering import Place, add_peer
+from network.organisation import begin
+from network.peering import Place, add_peer, start_on
 from network.plan import chaincode_process, peer_process
 from network.topology import DEFAULT_DEFINITION, Consortium, load_consortium
 from network.update.changes import MovePeers
@@ -132,6 +134,16 @@ async def test_a_peer_on_another_host_of_the_organisation_has_its_own_keys_there
 
 def keys(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*") if path.suffix == ".key" or path.name == "key.pem"}
+
+
+def test_a_host_that_is_not_the_organisations_is_refused_with_those_that_are(tmp_path: Path):
+    own = begin(tmp_path / "own", load_consortium(DEFAULT_DEFINITION), MEMBER, "devnet")
+    for refused in (
+        lambda: share_of(own, load_consortium(DEFAULT_DEFINITION), ELSEWHERE),
+        lambda: start_on(own.root, ELSEWHERE, quiet),
+    ):
+        with pytest.raises(NetworkError, match=r"FL1022: hospital-b has no process on 127\.0\.0\.2.*127\.0\.0\.1"):
+            refused()
 
 
 @pytest.fixture

@@ -18,19 +18,22 @@ from fl_node.ledger.records import Round
 from network.bringup import start_one, stop_one
 from network.connection import profile
 from network.folders import held_blobs
-from network.plan import peer_process
+from network.peering import Place, add_peer
+from network.plan import chaincode_process, peer_process
 from tests.faults.conftest import network
 from tests.faults.stage import Nodes, founded, last_attempt, start, until
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-OWNER = "hospital-a"
+OWNER, WIDENED = "hospital-a", "hospital-b"
+ROUNDS = 1000
 
 
-@pytest.fixture
-def nodes(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """Four nodes; the organisation of the first has two peers."""
-    with network(tmp_path, request, two_peers=OWNER, transfer_ms=0) as run, founded(run) as nodes:
+    folder = tmp_path_factory.mktemp("peers")
+    with network(folder, request, two_peers=OWNER, transfer_ms=0) as run, founded(run) as nodes:
         yield nodes
 
 
@@ -82,7 +85,61 @@ async def test_each_of_two_peers_may_die_in_a_round_and_nothing_is_lost_or_done_
             await moving
     assert client.announced == list(range(1, len(client.announced) + 1))
     assert [line["left"] for line in nodes.logged(OWNER, "peer left")], "the node says which peer it left"
-    await audited_from_each_peer(run)
+
+
+@pytest.mark.lengthy
+@pytest.mark.usefixtures("_at_length")
+async def test_while_the_first_peers_chaincode_is_down_the_second_peer_endorses_for_the_organisation(nodes: Nodes):
+    run, own = nodes.run, profile(nodes.run, OWNER, "admin")
+    beside = chaincode_process(OWNER)
+    await asyncio.to_thread(stop_one, run, beside, kill=True)
+    try:
+        async with opened(run) as federation, open_ledger(own, answering=(own.msp_id,)) as ledger:
+            assert await ledger.query("BalanceOf", account=own.msp_id), "no other organisation's peer was asked"
+            endorsers = (own.msp_id, "HospitalBMSP", "HospitalCMSP")
+            await ledger.submit("Transfer", organisations=endorsers, to="HospitalBMSP", amount=1)
+            await start(federation, "endorsed", ROUNDS)
+            final = await until(ledger, "endorsed", lambda view: view.phase == "Final" and OWNER in view.survivors)
+            await federation.decide("stop_training", {"training": "endorsed"})
+        assert final.view.proposal
+    finally:
+        await asyncio.to_thread(start_one, run, beside)
+
+
+@pytest.mark.lengthy
+@pytest.mark.usefixtures("_at_length")
+async def test_a_peer_that_is_added_while_rounds_run_stands_in_for_the_first_and_nobody_elses_node_is_started_again(
+    nodes: Nodes,
+):
+    run, first = nodes.run, peer_process(WIDENED)
+    async with opened(run) as federation:
+        ledger = federation.first
+        await start(federation, "added", ROUNDS)
+        await until(ledger, "added", lambda view: view.phase == "Final")
+        added = await asyncio.to_thread(add_peer, run, WIDENED, Place(), lambda _: None)
+        assert added.started == (peer_process(WIDENED, 1), chaincode_process(WIDENED, 1))
+        await asyncio.to_thread(nodes.stop, WIDENED)
+        nodes.start(WIDENED)
+        await nodes.ready(WIDENED)
+        await asyncio.to_thread(stop_one, run, first, kill=True)
+        try:
+            present = await ledger.round("added")
+            assert present
+            await until(
+                ledger,
+                "added",
+                lambda view: view.phase == "Final" and view.round > present.round and WIDENED in view.survivors,
+            )
+            async with open_ledger(profile(run, WIDENED, "admin")) as widened:
+                endorsers = ("HospitalBMSP", "HospitalCMSP", "HospitalDMSP")
+                await widened.submit("Transfer", organisations=endorsers, to="HospitalCMSP", amount=1)
+        finally:
+            await asyncio.to_thread(start_one, run, first)
+        await federation.decide("stop_training", {"training": "added"})
+
+
+async def test_each_peer_tells_the_same_chain_and_an_audit_of_it_finds_nothing(nodes: Nodes):
+    await audited_from_each_peer(nodes.run)
 
 
 def begun(view: Round, number: int) -> bool:

@@ -8,9 +8,15 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class DataSource:
-    """Where a participant's rows are: a CSV or Parquet file, or a folder of them. The child process reads it."""
+    """What a participant trains on.
+
+    Attributes:
+        path: Its rows: a CSV or Parquet file, or a folder of them. The child process reads it.
+        own: What its last round of this training gave it to keep (`WorkResult.own`); empty before the first.
+    """
 
     path: Path
+    own: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -22,12 +28,14 @@ class WorkResult:
         examples: Training rows that it stands for; 0 where the layout names no count.
         metrics: The metrics of these rows alone, for the node's own operator: never to be published.
         seconds: Time in the child process.
+        own: What this participant keeps for itself until its next round: never to leave the node. Mostly nothing.
     """
 
     vector: bytes
     examples: int
     metrics: dict[str, float]
     seconds: float
+    own: bytes = b""
 
 
 @dataclass(frozen=True)

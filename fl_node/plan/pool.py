@@ -15,6 +15,7 @@ from fl_node.data.errors import DataError
 from fl_node.ledger.records import Round
 from fl_node.plan.errors import PlanError
 from fl_node.plan.layout import TensorLayout
+from fl_node.plan.own import OwnStates
 from fl_node.plan.runtime import DataSource, Runtime, UpdateResult, WorkResult, open_plan
 from fl_node.plan.sandbox import STOPPED, Sandbox
 from fl_node.privacy.accounting import Promise
@@ -94,6 +95,7 @@ class Workshop:
         self._warm: set[str] = set()
         self._unfit: dict[str, str] = {}  # plan → the code of what is known against training it here
         self.on_trained: Callable[[str], None] = lambda _: None
+        self._own = OwnStates(folder / "own")
         self._turn = asyncio.Lock()
         self._work: dict[str, Work] = {}
 
@@ -126,7 +128,7 @@ class Workshop:
         known = self._work.get(view.training)
         if known is None or known.attempt != view.name:
             self._drop(view.training)
-            task = asyncio.create_task(self._train(view.plan, view.base_state))
+            task = asyncio.create_task(self._train(view))
             task.add_done_callback(lambda _: self.on_trained(view.training))
             known = self._work[view.training] = Work(view.name, task)
         return known.task
@@ -177,13 +179,17 @@ class Workshop:
         for runner in self._runners.values():
             await asyncio.to_thread(runner.close)
 
-    async def _train(self, plan: str, base: str) -> WorkResult:
+    async def _train(self, view: Round) -> WorkResult:
         assert self._data, "a node without data has no part in a cohort"
-        runner = await self.runner(plan)
-        state = await self.state(plan, base)
+        runner = await self.runner(view.plan)
+        state = await self.state(view.plan, view.base_state)
         async with self._turn:
-            with self._judging(plan):
-                return await asyncio.to_thread(runner.work, state, DataSource(self._data))
+            with self._judging(view.plan):
+                own = await asyncio.to_thread(self._own.before, view.training, view.round)
+                result = await asyncio.to_thread(runner.work, state, DataSource(self._data, own))
+                if result.own:
+                    await asyncio.to_thread(self._own.keep, view.training, view.round, result.own)
+                return result
 
     @contextmanager
     def _judging(self, plan: str) -> Iterator[None]:

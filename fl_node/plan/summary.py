@@ -45,7 +45,9 @@ def warnings(manifest: Manifest) -> list[str]:
         found.append(f"the client's work draws at random ({', '.join(manifest.random_ops)}): read its source")
     averaged = sum(math.prod(leaf.shape) for leaf in manifest.state if leaf.path.startswith(KEPT))
     if averaged and isinstance(manifest, AveragingManifest):
-        found.append(f"{averaged} numbers that are not trained, such as BatchNorm's moments, are averaged like weights")
+        local = manifest.averaging.local
+        fate = "stay with each participant: the shared model lacks them" if local else "are averaged like weights"
+        found.append(f"{averaged} numbers that are not trained, such as BatchNorm's moments, {fate}")
     if isinstance(manifest, KindManifest):
         found.append(f"each round tells, of all rows together, {manifest.kind.tells}")
     found += _of_training(manifest)

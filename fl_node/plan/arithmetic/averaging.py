@@ -52,6 +52,8 @@ class Averaging(Model):
         quantisation: Of the trained weights' update; `bits` and `weight_cap` hold for the moments too.
         moments_clip: Largest L2 norm of the change of weights that are not trained, such as BatchNorm's moments; they
             are averaged. None: there are none.
+        local: Whether weights that are not trained stay with each participant, for its own rows (as FedBN does, Li et
+            al., ICLR 2021): the state then holds what they begin with, for ever.
         server: What the server does with the mean.
         measured: The names of what is measured of every row, the loss first: on training rows and on the hold-out.
         proximal: μ of FedProx (Li et al., MLSys 2020), which the local step holds already; for people to read.
@@ -60,6 +62,7 @@ class Averaging(Model):
 
     quantisation: Quantisation
     moments_clip: Decimal | None = None
+    local: bool = False
     server: Server = Server()
     measured: tuple[Annotated[str, Field(pattern=WORD)], ...] = Field(min_length=1, max_length=64, strict=False)
     proximal: Decimal = "0"
@@ -92,6 +95,8 @@ class Averaging(Model):
         clips = [self.quantisation.clip, *([self.moments_clip] if self.moments_clip else [])]
         if not all(float(clip) > 0 for clip in clips):
             raise ValueError("a clipping norm is above zero")
+        if self.local and self.moments_clip:
+            raise ValueError("weights that stay with each participant are not clipped")
         if len(set(self.measured)) != len(self.measured):
             raise ValueError("a measure's name stands twice")
         return self

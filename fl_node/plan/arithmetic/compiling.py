@@ -76,7 +76,8 @@ def packed(training: Training, compiled: Compiled) -> bytes:
     """
     averaging = Averaging(
         quantisation=training.quantisation,
-        moments_clip=training.moments_clip if compiled.kept else None,
+        moments_clip=training.moments_clip if compiled.kept and not training.local_moments else None,
+        local=bool(compiled.kept) and training.local_moments,
         server=training.server,
         measured=("loss", *training.metrics),
         proximal=training.proximal,

@@ -34,8 +34,8 @@ class AveragingManifest(Manifest):
         trained, kept = (self._shapes(name) for name in (TRAINED, KEPT))
         if found != expected_state(found, len(trained), len(kept), self.averaging):
             raise ValueError("the state's leaves are not those of a model and of its server")
-        if bool(kept) != bool(self.averaging.moments_clip):
-            raise ValueError("moments_clip is for weights that are not trained, and needed there")
+        if bool(kept) != (bool(self.averaging.moments_clip) or self.averaging.local):
+            raise ValueError("moments_clip or local is for weights that are not trained, and needed there")
         try:
             layout = make_layout(self.averaging, trained, kept, self.cohort_max, evaluation=self.evaluation)
         except PlanError as error:
@@ -49,17 +49,13 @@ class AveragingManifest(Manifest):
         return self
 
     @property
-    def numbers(self) -> int:
-        """How many value slots there are."""
-        return sum(segment.slots for segment in self.layout.segments if segment.kind == "value")
-
-    @property
     def promise(self) -> Promise | None:
         """What a round gives away where the plan has noise."""
         privacy = self.averaging.privacy
         if privacy is None:
             return None
-        loss = round_loss(privacy, self.averaging.quantisation, self.numbers)
+        numbers = sum(segment.slots for segment in self.layout.segments if segment.kind == "value")
+        loss = round_loss(privacy, self.averaging.quantisation, numbers)
         return Promise(loss, float(privacy.goal.delta), privacy.goal.survivors)
 
     @property

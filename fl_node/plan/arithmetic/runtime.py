@@ -5,16 +5,18 @@ nor what follows from a sum.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fl_node import codes
 from fl_node.plan.arithmetic.manifest import AveragingManifest
-from fl_node.plan.arithmetic.state import read_model, read_state
+from fl_node.plan.arithmetic.state import ModelState, read_model, read_state
 from fl_node.plan.arithmetic.update import metrics_of, next_state
 from fl_node.plan.arithmetic.work import Worked, vector_of
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frames import Message
 from fl_node.plan.hosting import Hosted, blob, seconds
 from fl_node.plan.interface import DataSource, UpdateResult, WorkResult
+from fl_node.plan.state_codec import encode_state
 
 
 class AveragingRuntime(Hosted):
@@ -50,12 +52,15 @@ class AveragingRuntime(Hosted):
                 fit its slots, and the FL31xx of the data.
         """
         base = read_state(self.manifest, state)
-        answer = self.call("work", state, data=str(data.path))
-        vector = vector_of(self.manifest, (base.trained, base.kept), self._worked(answer))
+        begun = self._with_own(state, data)
+        answer = self.call("work", begun, data=str(data.path))
+        worked = self._worked(answer)
+        vector = vector_of(self.manifest, (base.trained, base.kept), worked)
         tensors = self.manifest.layout.unpack(vector, 1)
         sums = {segment.name: tensor for segment, tensor in zip(self.manifest.layout.segments, tensors, strict=True)}
         metrics = metrics_of(self.manifest, sums, 1)
-        return WorkResult(vector, self.manifest.layout.rows(vector), metrics, seconds(answer))
+        own = encode_state(ModelState([], worked.kept).leaves()) if self.manifest.averaging.local else b""
+        return WorkResult(vector, self.manifest.layout.rows(vector), metrics, seconds(answer), own)
 
     def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
         """Computes the next state from the survivors' sum, in this process; see `update.next_state`."""
@@ -70,8 +75,7 @@ class AveragingRuntime(Hosted):
         """
         if not self.manifest.evaluation:
             return {}
-        read_state(self.manifest, state)
-        answer = self.call("evaluate", state, data=str(data.path))
+        answer = self.call("evaluate", self._with_own(state, data), data=str(data.path))
         held, sums = _count(answer, "held"), self._sums(answer, "evaluation")
         means = {name: total / held for name, total in zip(self.manifest.averaging.measured, sums, strict=True)}
         return {**means, "num_examples": float(held)}
@@ -87,6 +91,20 @@ class AveragingRuntime(Hosted):
         if first != second:
             raise plan_error(codes.STATES_DIFFER, "the states differ, where not one bit may")
         return 0.0
+
+    def _with_own(self, state: bytes, data: DataSource) -> bytes:
+        """A state with what this participant kept in the place of the weights that are not shared.
+
+        Raises:
+            PlanError: FL3020, FL3022 for the state, or for what was kept.
+        """
+        base = read_state(self.manifest, state)
+        if not (self.manifest.averaging.local and data.own):
+            return state
+        _, kept = read_model(data.own)
+        own = encode_state(replace(base, kept=kept).leaves())
+        read_state(self.manifest, own)
+        return own
 
     def _worked(self, answer: Message) -> Worked:
         """Reads what the child did; a plan that has taken its process over may answer anything."""

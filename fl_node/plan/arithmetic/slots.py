@@ -39,7 +39,7 @@ def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int
     Args:
         averaging: The arithmetic's constants.
         trained: The shapes of the trained weights.
-        kept: Those of the other weights, which are averaged.
+        kept: Those of the other weights, which are averaged unless they stay with each participant.
         cohort: The largest cohort; every sum of so many fits its slot.
         evaluation: Whether there is a hold-out.
 
@@ -52,7 +52,8 @@ def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int
         segments += [slot(f"metric/{part}/{name}", "metric", 2 * OFFSET - 1, cohort) for name in averaging.measured]
         segments.append(slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
     most = 2 * centre(averaging)
-    for name, shapes in (("trainable", trained), ("non_trainable", kept)):
+    averaged = () if averaging.local else kept
+    for name, shapes in (("trainable", trained), ("non_trainable", averaged)):
         segments += [slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
     segments.append(slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
     segments += [slot(CLIPPED, "metric", 1, cohort), slot(ZEROED, "metric", 1, cohort), slot(ONE, "one", 1, cohort)]

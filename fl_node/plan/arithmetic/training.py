@@ -32,6 +32,7 @@ class Training:
         cohort_max: The largest cohort; the slots must hold its sums.
         proximal: FedProx's μ, decimal text: how strongly a participant is held to the weights that it began with.
         moments_clip: Norm that the change of weights that are not trained (BatchNorm's moments) is clipped to.
+        local_moments: Whether those stay with each participant instead, for its own rows (FedBN).
         privacy: Differential privacy. With unit `record` the local step is one gradient at the base model, clipped row
             by row to `quantisation.clip`; `server` moves the model by the mean of them, and `optimiser` is not used.
     """
@@ -48,4 +49,5 @@ class Training:
     cohort_max: int = 8
     proximal: str = "0"
     moments_clip: str = "100"
+    local_moments: bool = False
     privacy: Goal | None = None

@@ -66,8 +66,8 @@ def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participan
         moved, after = step(averaging.server, delta, kept)
         trained.append((weights.astype(np.float64) + moved).astype(weights.dtype))
         moments.append(after)
-    others = []
-    for at, weights in enumerate(base.kept):
+    others: list[NDArray[Any]] = list(base.kept) if averaging.local else []
+    for at, weights in enumerate([] if averaging.local else base.kept):
         clip = float(averaging.moments_clip or 1)
         delta = _mean(manifest, sums, f"value/non_trainable/{at}", participants, clip)
         others.append((weights.astype(np.float64) + delta).astype(weights.dtype))

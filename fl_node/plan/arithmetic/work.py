@@ -67,6 +67,7 @@ def vector_of(
     """
     averaging, quantisation = manifest.averaging, manifest.averaging.quantisation
     trained, kept = deltas(before[0], worked.trained), deltas(before[1], worked.kept)
+    kept = [] if averaging.local else kept
     zeroed = _largest(trained) > float(quantisation.zero_above or math.inf)
     weight = 0 if zeroed else min(worked.rows, quantisation.weight_cap or 1)
     values, clipped = quantised(trained, float(quantisation.clip), quantisation, weight)

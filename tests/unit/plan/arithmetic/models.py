@@ -23,10 +23,13 @@ NUMBERS = 8
 """Of the trained weights."""
 
 
-def manifest(kind: Any = "fedavg", *, holdout: int = 20, cap: int | None = 64, bits: int = 18) -> AveragingManifest:
+def manifest(
+    kind: Any = "fedavg", *, holdout: int = 20, cap: int | None = 64, bits: int = 18, local: bool = False
+) -> AveragingManifest:
     averaging = Averaging(
         quantisation=Quantisation(bits=bits, clip="4", zero_above="20", weight_cap=cap),
-        moments_clip="10",
+        moments_clip=None if local else "10",
+        local=local,
         server=Server(kind=kind, rate="0.5"),
         measured=MEASURED,
     )
@@ -69,13 +72,6 @@ def first(server: Server) -> ModelState:
     return first_state(trained, [np.ones(shape, np.float32) for shape in KEPT_SHAPES], server)
 
 
-def first_of(plan: AveragingManifest) -> ModelState:
-    """The first state of a plan, with or without weights that are not trained."""
-    state = first(plan.averaging.server)
-    kept = state.kept if plan.averaging.moments_clip else []
-    return ModelState(state.trained, kept, state.first, state.second)
-
-
 def read(plan: AveragingManifest, state: bytes) -> list[NDArray[Any]]:
     """The trained weights of a state."""
     return list(read_state(plan, state).trained)
@@ -83,7 +79,7 @@ def read(plan: AveragingManifest, state: bytes) -> list[NDArray[Any]]:
 
 def packed(plan: AveragingManifest) -> bytes:
     """The plan's file."""
-    state = encode_state(first_of(plan).leaves())
+    state = encode_state(first(plan.averaging.server).leaves())
     return pack_plan(plan, {"initial.state": state, "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"})
 
 

@@ -48,7 +48,8 @@ def plan(request: pytest.FixtureRequest) -> AveragingManifest:
 
 
 def base(plan: AveragingManifest) -> ModelState:
-    return models.first_of(plan)
+    state = models.first(plan.averaging.server)
+    return ModelState(state.trained, [], state.first, state.second)
 
 
 def worked(plan: AveragingManifest, seed: int, size: float = 0.1, loss: float = 1.0) -> Worked:

@@ -38,6 +38,12 @@ def normalised():
     return Training("normalised", model, CROSS, adam(0.01), server=server, proximal="0.5", **COMMON)
 
 
+def local():
+    """BatchNorm whose moments stay with each participant."""
+    model = network(keras.layers.Dense(4, "relu"), keras.layers.BatchNormalization(), keras.layers.Dense(2))
+    return Training("local", model, CROSS, sgd(0.1), local_moments=True, **COMMON)
+
+
 def pair():
     """A regression in plain JAX, unweighted, whose loss falls below zero; without a hold-out."""
 
@@ -133,7 +139,7 @@ def private_moments():
     return private(None, keras.layers.BatchNormalization())
 
 
-GOOD = (average, normalised, pair, pictures, several, unlabelled, recurrent, counts, private)
+GOOD = (average, normalised, local, pair, pictures, several, unlabelled, recurrent, counts, private)
 
 
 def another_width():

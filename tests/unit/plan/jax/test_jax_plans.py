@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,26 @@ def test_voters_are_warned_of_moments_and_of_seeds(reference: Reference):
     assert "draws at random (seeds)" in found
     found = warnings(load_plan(reference.plan("average")).manifest)
     assert [warning.partition(":")[0] for warning in found] == ["unscaled columns"]
+
+
+def test_moments_that_stay_with_a_participant_are_its_own_and_in_no_sum(reference: Reference, rows: Path):
+    with open_plan(reference.plan("local"), data=rows) as runtime:
+        assert isinstance(runtime, AveragingRuntime)
+        assert not [one.name for one in runtime.manifest.layout.segments if "non_trainable" in one.name]
+        state, (one, other, *_) = runtime.initialize(), files(rows)
+        first, theirs = runtime.work(state, one), runtime.work(state, other)
+        base, kept, others = read_state(runtime.manifest, state), read_model(first.own)[1], read_model(theirs.own)[1]
+        assert not any(np.array_equal(a, b) for a, b in zip(kept, base.kept, strict=True))
+        assert not any(np.array_equal(a, b) for a, b in zip(kept, others, strict=True))
+        again = runtime.work(state, replace(one, own=first.own))
+        assert again.own != first.own
+        assert runtime.evaluate(state, replace(one, own=first.own)) != runtime.evaluate(state, one)
+        total = add(runtime.manifest.layout, [first.vector, theirs.vector])
+        following = read_state(runtime.manifest, runtime.update(state, total, [first.examples, theirs.examples]).state)
+        assert all(np.array_equal(a, b) for a, b in zip(following.kept, base.kept, strict=True))
+        with pytest.raises(PlanError, match="FL3020"):
+            runtime.work(state, replace(one, own=b"none"))
+    assert "stay with each participant" in " ".join(warnings(runtime.manifest))
 
 
 def test_without_the_runtime_an_organisation_still_attests_but_does_not_train(

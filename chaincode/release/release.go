@@ -18,6 +18,7 @@ const (
 	maxFiles  = 64
 	maxName   = 100
 	maxReason = 500
+	maxNoise  = 40
 	// maxSteps bounds what one vote reads and one statement holds.
 	maxSteps = 2_000
 )
@@ -51,6 +52,25 @@ type Evidence struct {
 	FinalHash  string `json:"final_hash"`
 	FinalTx    string `json:"final_transaction"`
 	Framework  string `json:"framework"`
+	Noise      Noise  `json:"noise"`
+}
+
+// Noise is what the plan promises by differential privacy; Unit is empty where it promises nothing. Numbers are decimal texts.
+type Noise struct {
+	Unit    string `json:"unit"`
+	Epsilon string `json:"epsilon"`
+	Delta   string `json:"delta"`
+	Clip    string `json:"clip"`
+	Rounds  uint64 `json:"rounds"`
+}
+
+func (n Noise) check() error {
+	for _, text := range []string{n.Unit, n.Epsilon, n.Delta, n.Clip} {
+		if err := ledger.CheckText("noise", text, maxNoise); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ModelBody is the body of release_model.
@@ -79,6 +99,9 @@ func (b ModelBody) Check(governance.Parameters) error {
 		return err
 	}
 	if err := ledger.Digests("genesis", b.Evidence.Genesis, "final_hash", b.Evidence.FinalHash, "final_transaction", b.Evidence.FinalTx); err != nil {
+		return err
+	}
+	if err := b.Evidence.Noise.check(); err != nil {
 		return err
 	}
 	return ledger.CheckID("framework", b.Evidence.Framework)

@@ -73,6 +73,7 @@ type plan struct {
 
 type privacy struct {
 	Mode string `json:"mode"`
+	Noise
 }
 
 type flag struct {
@@ -133,7 +134,7 @@ func compose(s ledger.State, env ledger.Env, body ModelBody) (json.RawMessage, s
 		Final: final{view.Ref, evidence.FinalBlock, evidence.FinalHash, evidence.FinalTx}, Rules: view.Rules,
 		Plan: plan{view.Plan, made.Name, evidence.Framework, view.LayoutDigest, made.Schema}, Lineage: led,
 		Cohort: view.Cohort, Survivors: view.Survivors, Examples: view.Proposal.Examples, Metrics: view.Proposal.Metrics,
-		Privacy: privacy{view.Mode}, Organisations: organisations, AttestedBy: agreed(view), DeviationE9: view.DeviationE9,
+		Privacy: privacy{view.Mode, evidence.Noise}, Organisations: organisations, AttestedBy: agreed(view), DeviationE9: view.DeviationE9,
 		Flags: flags, NotProven: notProven,
 	}})
 	return raw, view.State, err

@@ -12,9 +12,11 @@ from fl_node import codes
 from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
+from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.container import Plan, read_plan
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.step import read_state
+from fl_node.plan.manifest import Manifest
 from fl_node.plan.model_weights import weights_of
 from fl_node.plan.safetensors import to_safetensors
 
@@ -65,6 +67,15 @@ async def block_hash(ledger: Ledger, number: int) -> str:
     return hash_of(raw)
 
 
+def noise_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what a plan promises by differential privacy; unit is empty where it promises nothing."""
+    privacy = manifest.averaging.privacy if isinstance(manifest, AveragingManifest) else None
+    if privacy is None or not isinstance(manifest, AveragingManifest):
+        return {"unit": "", "epsilon": "", "delta": "", "clip": "", "rounds": 0}
+    goal, clip = privacy.goal, manifest.averaging.quantisation.clip
+    return {"unit": goal.unit, "epsilon": goal.epsilon, "delta": goal.delta, "clip": clip, "rounds": goal.rounds}
+
+
 async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadBlob) -> None:
     """Check everything that a release says of a model, on the ledger's own peer and from its blobs.
 
@@ -81,7 +92,8 @@ async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadB
     said = {"genesis": predicate["genesis"], "final_block": final["block"], "final_hash": final["hash"]}
     said |= {"final_transaction": final["transaction"], "framework": predicate["plan"]["framework"]}
     plan = read_plan(await read(predicate["plan"]["sha256"]), predicate["plan"]["sha256"])
-    _same(said, found | {"framework": plan.manifest.framework})
+    said["noise"] = {key: value for key, value in predicate["privacy"].items() if key != "mode"}
+    _same(said, found | {"framework": plan.manifest.framework, "noise": noise_of(plan.manifest)})
     files = {name: sha256(raw).hexdigest() for name, raw in model_files(plan, await read(named.pop(STATE))).items()}
     _same(named, files)
 

@@ -16,8 +16,9 @@ from fl_node.plan.container import read_plan
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.step import read_state
 from fl_node.plan.model_weights import weights_of
+from fl_node.plan.safetensors import to_safetensors
 
-FORMATS: Final = ("numpy", "keras", "savedmodel")
+FORMATS: Final = ("numpy", "safetensors", "keras", "savedmodel")
 OF_KINDS: Final = ("json",)
 """The formats of plans that need no framework."""
 LINEAGE: Final = "lineage.json"
@@ -70,7 +71,10 @@ async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, so
     arrays = out / "weights.npz"
     await asyncio.to_thread(np.savez, arrays, **weights)
     written = arrays
-    if form != "numpy":
+    if form == "safetensors":
+        written = out / "model.safetensors"
+        written.write_bytes(to_safetensors(weights))
+    elif form != "numpy":
         if not source:
             hint = "Give --source FILE.py:function, the network of the plan's source."
             raise NodeError(codes.EXPORT_REFUSED, "a plan holds computations, not a Keras network", hint=hint)

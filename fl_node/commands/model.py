@@ -23,7 +23,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The folder to write.")],
     org: Org,
     form: Annotated[
-        str, typer.Option("--format", help="numpy, keras, savedmodel; json where no framework is needed.")
+        str, typer.Option("--format", help="numpy, safetensors, keras, savedmodel; json where no framework is needed.")
     ] = "numpy",
     source: Annotated[str, typer.Option(help="FILE.py:function that builds the Keras network.")] = "",
     round_: RoundNumber = 0,

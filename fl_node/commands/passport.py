@@ -7,7 +7,6 @@ import typer
 
 from audit.report.terminal import show as show_verdict
 from audit.verify.verdict import Verdict
-from fedledger_passport.contents import STATE, subjects
 from fedledger_passport.envelope import Envelope
 from fedledger_passport.trust import Trust
 from fedledger_passport.verifying import Verified, verify
@@ -16,10 +15,10 @@ from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, emit_json
 from fl_node.commands.proposal import propose as submit_proposal
 from fl_node.commands.releases import EXIT_REFUSED, ask_own, refusing
 from fl_node.ledger.client import Ledger
-from fl_node.plan.container import read_plan
 from fl_node.release import releasing
 from fl_node.release.blocks import check_blocks
-from fl_node.release.evidence import ReadBlob, model_files
+from fl_node.release.evidence import ReadBlob
+from fl_node.release.folder import folder_of
 from fl_node.release.trusted import write_trust
 
 passport = typer.Typer(no_args_is_help=True, help="Release a model with a proof that leaves the channel; check one.")
@@ -81,16 +80,15 @@ def create(
     user: User = "client",
     as_json: Json = False,
 ) -> None:
-    """Write the passport with all signatures on the ledger, and the model's files beside it."""
+    """Write the passport with all signatures on the ledger; beside it the model, its card, ML-BOM and signature."""
     about = releasing.WITHDRAWN if withdrawal else releasing.RELEASE
 
     async def work(ledger: Ledger, read: ReadBlob) -> dict[str, Any]:
         envelope = releasing.envelope_of(await ledger.query("GetRelease", release=release), about)
-        files = {"withdrawal.json" if withdrawal else "passport.json": envelope.write()}
-        if not withdrawal:
-            digest = envelope.statement["predicate"]["plan"]["sha256"]
-            plan = read_plan(await read(digest), digest)
-            files |= model_files(plan, await read(subjects(envelope.statement)[STATE]))
+        if withdrawal:
+            files = {"withdrawal.json": envelope.write()}
+        else:
+            files = await folder_of(ledger, envelope, folder.resolve().name, read)
         folder.mkdir(parents=True, exist_ok=True)
         for name, raw in files.items():
             (folder / name).write_bytes(raw)

@@ -14,10 +14,9 @@ from audit.evidence.fetch import fetch
 from fedledger_passport import PassportError, Trust, Verified, verify
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger
-from fl_node.plan.container import read_plan
 from fl_node.plan.state_codec import Leaf, encode_state
 from fl_node.release.blocks import check_blocks
-from fl_node.release.evidence import model_files
+from fl_node.release.folder import folder_of
 from fl_node.release.releasing import RELEASE, WITHDRAWN, envelope_of, release_body, sign_release
 from fl_node.release.trusted import write_trust
 from tests.faults.synthetic import plan_of
@@ -65,8 +64,9 @@ async def test_a_model_leaves_with_a_passport_that_checks_without_the_ledger(fed
     async with own(federation, first) as ledger:
         view = await ledger.query("GetRelease", release="tumour-1")
         await write_trust(ledger, tmp_path / "trust")
-    passport, trust = envelope_of(view, RELEASE).write(), Trust.load(tmp_path / "trust")
-    found = verify(passport, trust, model=model(tmp_path / "model"))
+        files = await folder_of(ledger, envelope_of(view, RELEASE), "model", read)
+    passport, trust = files["passport.json"], Trust.load(tmp_path / "trust")
+    found = verify(passport, trust, model=written(tmp_path / "model", files))
     assert found.signed_by == tuple(sorted(federation.msp(member) for member in federation.members[:3]))
     assert found.statement["predicate"]["plan"]["framework"] == "tensorflow-federated"
     assert await audited(federation, found, tmp_path)
@@ -109,9 +109,9 @@ async def refuses_what_is_not_so(federation: Federation, body: dict[str, Any]) -
         assert {"block": "final_block", "file": "model.safetensors"}[name] in refusal.value.message
 
 
-def model(folder: Path) -> Path:
+def written(folder: Path, files: dict[str, bytes]) -> Path:
     folder.mkdir()
-    for name, raw in model_files(read_plan(PLAN), STATE).items():
+    for name, raw in files.items():
         (folder / name).write_bytes(raw)
     return folder
 

@@ -23,6 +23,9 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 MODEL = {"model.safetensors": b"weights", "onnx/model.onnx": b"graph"}
 
 
+PRIVACY = {"mode": "secure_sum", "unit": "record", "epsilon": "3", "delta": "0.00001", "clip": "1", "rounds": 10}
+
+
 def digest(text: str) -> str:
     """Return a made-up digest."""
     return sha256(text.encode()).hexdigest()
@@ -191,7 +194,7 @@ def passport() -> dict[str, Any]:
                  "schema": digest("schema")},
         "lineage": rooted({"initial_state": digest("state 0"), "steps": steps}),
         "cohort": names, "survivors": names[:3], "examples": 300, "metrics": {"eval/accuracy": "0.93"},
-        "privacy": {"mode": "secure_sum", "unit": "record", "epsilon": "3", "delta": "0.00001", "clip": "1", "rounds": 10}, "organisations": [f"Hospital{letter}MSP" for letter in "ABCD"],
+        "privacy": PRIVACY, "organisations": [f"Hospital{letter}MSP" for letter in "ABCD"],
         "attested_by": ["HospitalAMSP", "HospitalBMSP", "HospitalCMSP"], "deviation_e9": 0,
         "flags": [{"round": 2, "kind": "dropout", "participant": "hospital-d"}], "not_proven": ["that data is good"],
     }  # fmt: skip

@@ -4,7 +4,9 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 
@@ -224,4 +226,26 @@ func TestVersion1KnowsNoReleases(t *testing.T) {
 // altered is a copy of an argument with another value of one key.
 func altered(argument object, key string, value any) object {
 	return changed(maps.Clone(argument), key, value)
+}
+
+// TestTheReleaseThatNodesReadIsTheContracts writes a signed and withdrawn release to where tests of the nodes and of the small package
+// read it.
+func TestTheReleaseThatNodesReadIsTheContracts(t *testing.T) {
+	const path = "../../tests/vectors/release.json"
+	f := released()
+	for i := range 3 {
+		f.Must(signer(i).Caller, "SignRelease", signer(i).Signing(f, "tumour-1", "release"), nil)
+	}
+	must(f.Agree("withdraw_model", object{"release": "tumour-1", "reason": "a site's labels were wrong"}))
+	f.Must(signer(0).Caller, "SignRelease", signer(0).Signing(f, "tumour-1", "withdrawal"), nil)
+	view, err := codec.Canonical(got(f))
+	must(err)
+	want := fmt.Sprintf("{\n \"origin\": \"go test ./contract -rewrite; checked by tests/unit/passport/test_twin.py\",\n \"view\": %s\n}\n", view)
+	if *rewrite {
+		must(os.WriteFile(path, []byte(want), 0o644))
+	}
+	have, err := os.ReadFile(path)
+	if err != nil || string(have) != want {
+		t.Fatalf("%s is not what the code says; run this test with -rewrite (%v)", path, err)
+	}
 }

@@ -134,7 +134,7 @@ def card(digest: str, statement: dict[str, Any], plan: Plan) -> str:
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
     lines += ["", "## Files", "", "| File | SHA-256 |", "|---|---|"]
     lines += [f"| {name} | `{found}` |" for name, found in subjects(statement).items()]
-    lines += ["", "## Measured by the participants, on their own hold-outs", "", "| Measure | Value |", "|---|---|"]
+    lines += ["", "## Measured by the participants", "", "| Measure | Value |", "|---|---|"]
     lines += [f"| {_plain(name)} | {value} |" for name, value in sorted(said["metrics"].items())]
     lines += ["", "## What it reads", "", "| Column | Type |", "|---|---|"]
     lines += [f"| {_plain(column.name)} | {column.type} |" for column in plan.manifest.schema_.columns]

@@ -62,6 +62,21 @@ LAYOUT = TensorLayout.model_validate(
 
 
 RULE = WeightRule(segment="weight", numerator=EPOCHS, denominator=1, cap=100)
+ALIKE = WeightRule(segment="weight", numerator=1, denominator=1, cap=1)
+
+
+def layout_of(name: str) -> TensorLayout:
+    """Return a plan's layout: participants of one whose name begins with "alike" weigh the same."""
+    if not name.startswith("alike"):
+        return LAYOUT
+    fields = LAYOUT.model_dump(mode="json")
+    fields["segments"][-1]["max"] = 1
+    return TensorLayout.model_validate(fields)
+
+
+def rule_of(name: str) -> WeightRule:
+    """Return what a participant of a plan weighs."""
+    return ALIKE if name.startswith("alike") else RULE
 
 
 def initial_of(name: str) -> bytes:
@@ -76,9 +91,9 @@ def plan_of(name: str) -> bytes:
         name=name,
         framework_version="none",
         cohort_max=64,
-        layout=LAYOUT,
-        layout_digest=LAYOUT.digest(),
-        weights=(RULE,),
+        layout=layout_of(name),
+        layout_digest=layout_of(name).digest(),
+        weights=(rule_of(name),),
         schema=COLUMNS,
         schema_digest=SCHEMA,
         batching=Batching(batch=1, epochs=1, holdout_percent=0),
@@ -95,7 +110,7 @@ def registration(name: str) -> dict[str, Any]:
     return {
         "plan": hashlib.sha256(plan_of(name)).hexdigest(),
         "name": name,
-        "layout": LAYOUT.model_dump(mode="json"),
+        "layout": layout_of(name).model_dump(mode="json"),
         "initial_state": hashlib.sha256(initial_of(name)).hexdigest(),
         "schema": SCHEMA,
     }
@@ -119,7 +134,7 @@ class SyntheticRunner:
         rows, _ = load_examples(data.path, COLUMNS, 0)
         time.sleep(float(os.environ.get("TRAINING_S", "0")))
         values = np.full(SLOTS, int(rows.features[0, 0]) + state[0], dtype=np.int32)
-        return WorkResult(self.packed(ROWS * EPOCHS, values, RULE.weight(ROWS)), ROWS, {}, 0.0)
+        return WorkResult(self.packed(ROWS * EPOCHS, values, self.manifest.weights[0].weight(ROWS)), ROWS, {}, 0.0)
 
     def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:
         tensors = [np.array([count], dtype=np.int64), values, np.array([weight], dtype=np.int32)]
@@ -166,6 +181,13 @@ class Garbler(SyntheticRunner):
         return super().packed(count, np.full_like(values, GARBAGE[kind]), weight)
 
 
+class Shouter(SyntheticRunner):
+    """Sends the largest number that each slot holds."""
+
+    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:
+        return super().packed(count, np.full_like(values, 65_535), weight)
+
+
 class Overreacher(SyntheticRunner):
     """Runs plans whose name begins with "overreaching" in a real child process once they have left their first state.
 
@@ -183,7 +205,7 @@ class Overreacher(SyntheticRunner):
         return super().work(state, data)
 
 
-OPENERS = {"LIAR": Liar, "GARBAGE": Garbler, "OVERREACHES": Overreacher}
+OPENERS = {"LIAR": Liar, "GARBAGE": Garbler, "SHOUTS": Shouter, "OVERREACHES": Overreacher}
 
 
 def main(run: str, org: str, data: str) -> None:

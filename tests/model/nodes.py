@@ -79,13 +79,13 @@ class Rules(Ledger):
 class Shelf:
     """Every organisation's blob service at once: what one has put, all have."""
 
-    def __init__(self, store: BlobStore) -> None:
-        self.urls, self._store = dict.fromkeys(NAMES, ""), store
+    def __init__(self, store: BlobStore, names: Sequence[str] = NAMES) -> None:
+        self.urls, self._store = dict.fromkeys(names, ""), store
 
     async def spread(self, digest: str, data: bytes, needed: int, *_: object) -> list[str]:
-        assert needed <= len(NAMES)
+        assert needed <= len(self.urls)
         assert self._store.put(data, About("shelf")) == digest
-        return list(NAMES)
+        return list(self.urls)
 
     async def pull(self, digest: str, *_: object) -> bytes:
         if self._store.size(digest) is None:
@@ -122,15 +122,15 @@ class Member:
     """One node without its process: what it holds open, and its attendance of the training."""
 
     def __init__(self, world: "World", place: int, rules: type[Rules], runner: type[Runner]) -> None:
-        name, folder = NAMES[place], world.folder / NAMES[place]
-        store, metrics, shelf = world.store, Metrics(), cast("Any", Shelf(world.store))
+        name, folder = world.names[place], world.folder / world.names[place]
+        store, metrics, shelf = world.store, Metrics(), cast("Any", Shelf(world.store, world.names))
         data = folder.with_suffix(".csv")
         data.write_text("\n".join(["number", *[str(place + 1)] * synthetic.ROWS]) + "\n")
         self.journal = Journal(folder / "journal", folder.with_suffix(".key"))
         self.mirror = Mirror(store, shelf, name, metrics)
         self.runners: list[Runner] = []
         self.workshop = Workshop(world.plans, self.mirror, data, self._opener(runner))
-        organisations = {one: SimpleNamespace(name=one, msp_id=msp(at)) for at, one in enumerate(NAMES)}
+        organisations = {one: SimpleNamespace(name=one, msp_id=msp(at)) for at, one in enumerate(world.names)}
         node = SimpleNamespace(
             organisation=name, consent=Consent(), ledger=rules(world, place), blobs=shelf, mirror=self.mirror,
             consortium=SimpleNamespace(
@@ -178,19 +178,25 @@ class World(Consortium):
         first: Who may propose first: the adversary, if there is one.
     """
 
-    plan: ClassVar[dict[str, Any]] = synthetic.registration("ends")
+    title: ClassVar[str] = "ends"
+    plan: ClassVar[dict[str, Any]] = synthetic.registration(title)
+    names: ClassVar[tuple[str, ...]] = NAMES
 
     def __init__(self, binary: Path, folder: Path, rules: type[Rules] = Rules, runner: type[Runner] = Runner) -> None:
         self.folder, self.committed = folder, 0
         self.store = BlobStore(folder / "blobs")
-        self.store.put(synthetic.plan_of("ends"), About("shelf"))
+        self.store.put(synthetic.plan_of(self.title), About("shelf"))
         self.plans = folder / "plans"
         self.plans.mkdir()
-        super().__init__(binary, folder / "blobs", MEMBERS)
+        super().__init__(binary, folder / "blobs", len(self.names))
+        self.prepare()
         self._must(0, "OpenRound", {"training": TRAINING})
         self.first = self.view().aggregators[0]
         kinds = {self.first: (rules, runner)}
-        self.nodes = [Member(self, at, *kinds.get(name, (Rules, Runner))) for at, name in enumerate(NAMES)]
+        self.nodes = [Member(self, at, *kinds.get(name, (Rules, Runner))) for at, name in enumerate(self.names)]
+
+    def prepare(self) -> None:
+        """Vote what shall hold before the first round is opened."""
 
     def view(self, attempt: int = 0) -> Round:
         """Return an attempt of the first round, by default the newest."""
@@ -225,9 +231,9 @@ class World(Consortium):
 
 
 @contextlib.asynccontextmanager
-async def world(binary: Path, folder: Path, *kinds: Any) -> AsyncIterator[World]:
+async def world(binary: Path, folder: Path, *kinds: Any, of: type[World] = World) -> AsyncIterator[World]:
     """Run a world on its own clock; a blob that nobody has is waited for shortly."""
-    made = World(binary, folder, *kinds)
+    made = of(binary, folder, *kinds)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "time", SimpleNamespace(time_ns=lambda: made.now * 1_000_000))
         patch.setattr(proposing, "PATIENCE_S", 0.02)

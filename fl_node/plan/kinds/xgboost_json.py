@@ -51,10 +51,12 @@ def _plain(name: str) -> str:
 
 
 def _base_score(name: Name, margin: float, scale: float) -> str:
-    """The margin to begin with, as the mean that XGBoost takes it from."""
+    """The margin to begin with, as the mean that XGBoost takes it from; it reads no more digits than a float has."""
     if name == "binary":
-        return repr(float(1.0 / (1.0 + np.exp(-margin))))
-    return repr(float(np.exp(margin)) if name == "poisson" else margin * scale)
+        mean = 1.0 / (1.0 + np.exp(-margin))
+    else:
+        mean = np.exp(margin) if name == "poisson" else margin * scale
+    return f"{mean:.8E}"
 
 
 def _objective(name: Name, quantile: float) -> dict[str, Any]:

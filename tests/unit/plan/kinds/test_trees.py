@@ -183,3 +183,30 @@ def test_rows_that_are_no_numbers_are_refused():
 def test_what_trees_cannot_grow_from_is_refused_when_the_plan_is_built(kind: Trees, rows_of: Schema, reason: str):
     with pytest.raises(PlanError, match=f"FL3012.*{reason}"):
         compiled(kind, rows_of)
+
+
+def walked(model: dict[str, Any], row: Any) -> float:
+    """The margin that XGBoost's format gives a row, read by its documented rules."""
+    learner = model["learner"]
+    mean = float(learner["learner_model_param"]["base_score"])
+    link = {"binary:logistic": lambda one: np.log(one / (1 - one)), "count:poisson": np.log}
+    total = float(link.get(learner["objective"]["name"], float)(mean))
+    for tree in learner["gradient_booster"]["model"]["trees"]:
+        at = 0
+        while tree["left_children"][at] != -1:
+            smaller = np.float32(row[tree["split_indices"][at]]) < np.float32(tree["split_conditions"][at])
+            at = tree["left_children" if smaller else "right_children"][at]
+        total += tree["split_conditions"][at]
+    return total
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_exported_nodes_and_base_score_give_the_margins_of_the_state(name: str):
+    kind, rows_of, family = LOSSES[name]
+    rows = patients(family, 60)
+    played = play(compiled(kind, rows_of), dealt(rows, 3), kind.rounds)
+    model = played.found
+    ours = predicted(played, rows) * float(kind.label_scale)
+    np.testing.assert_allclose([walked(model, row) for row in rows.features], ours, rtol=1e-5, atol=1e-5)
+    digits = model["learner"]["learner_model_param"]["base_score"].partition("E")[0]
+    assert len(digits.lstrip("-").replace(".", "")) <= 9, "older releases of XGBoost read no longer number"

@@ -21,7 +21,7 @@ from network.errors import NetworkError
 from network.files import write_atomically
 from network.folders import OrganisationFolder, coming_lock_path, definition_path
 from network.forming import Formed, form
-from network.organisation import here
+from network.organisation import here, on_this_host
 from network.package import Lock, dump_lock, locked, write_lock
 from network.plan import Kind, Plan
 from network.topology import Consortium, dump_consortium
@@ -117,7 +117,7 @@ def _start_beside(run: Path, consortium: Consortium, report: Report) -> tuple[st
     known = {process.name for process in present.processes}
     coming = coming_processes(consortium, [folder for _, folder in here(run, consortium)])
     Plan(present.kind, (*present.processes, *(p for p in coming if p.name not in known))).write(run)
-    fresh = [process for process in coming if processes.pid(run, process.name) is None]
+    fresh = [p for p in on_this_host(consortium, coming) if processes.pid(run, p.name) is None]
     report(f"starting {len(fresh)} processes of the new program")
     for process in fresh:
         offset = processes.log_size(run, process.name)

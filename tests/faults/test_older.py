@@ -1,7 +1,7 @@
-"""Nodes of an earlier commit beside nodes of this one, on one ledger: `--older FOLDER` names its checkout.
+"""Nodes of an earlier commit beside nodes of this one, on one ledger: `--older=FOLDER` names its checkout.
 
     git worktree add ../earlier v1.0
-    pytest tests/faults/test_older.py --older ../earlier
+    pytest tests/faults/test_older.py --older=../earlier
 
 They upgrade one organisation after the other, so that for days some are older than others. What an earlier node sent
 and answered over HTTPS is kept, and held against today's in every run: tests/unit/blobs/test_earlier.py.
@@ -29,7 +29,7 @@ def mixed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
     """Four nodes, two of them of the earlier commit."""
     checkout = request.config.getoption("--older")
     if checkout is None:
-        pytest.skip("nodes of an earlier commit take part with --older FOLDER")
+        pytest.skip("nodes of an earlier commit take part with --older=FOLDER")
     with network(tmp_path, request) as run, founded(run, dict.fromkeys(OLDER, checkout.resolve())) as nodes:
         yield nodes
 

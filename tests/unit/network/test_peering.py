@@ -11,7 +11,7 @@ from gateway import Contract
 from gateway.errors import GatewayError
 from network import peering
 from network.backup.contents import share_of
-from network.bringup import down, start_one, stop_one
+from network.bringup import Request, down, start_one, stop_one, up
 from network.connection import consortium_of
 from network.errors import NetworkError
 from network.folders import definition_path, folder_of
@@ -127,9 +127,10 @@ async def test_a_peer_on_another_host_of_the_organisation_has_its_own_keys_there
         await asyncio.to_thread(stop_one, widened, peer_process(name), kill=True)
         async with contract_of(widened, name) as contract:
             await put(contract, "from-another-host", ("HospitalCMSP", "HospitalAMSP", "HospitalBMSP"))
+        again = await asyncio.to_thread(up, Request(widened, own.kind), quiet)
+        assert again.started == (peer_process(name),), "what is on the other host is not started here"
     finally:
         down(there)
-        start_one(widened, peer_process(name))
 
 
 def keys(folder: Path) -> set[Path]:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +14,15 @@ from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
+from fl_node.plan.frameworks import JAX, TFF, imported_by
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.step import read_state
 from fl_node.plan.model_weights import weights_of
 from fl_node.plan.safetensors import to_safetensors
 
 FORMATS: Final = ("numpy", "safetensors", "keras", "savedmodel")
+HERE: Final = Path(__file__).resolve().parents[2]
+"""The folder that holds the package `fl_node`."""
 OF_KINDS: Final = ("json",)
 """The formats of plans that need no framework."""
 LINEAGE: Final = "lineage.json"
@@ -79,7 +83,7 @@ async def export(state: bytes, made_by: dict[str, Any], form: str, out: Path, so
             hint = "Give --source FILE.py:function, the network of the plan's source."
             raise NodeError(codes.EXPORT_REFUSED, "a plan holds computations, not a Keras network", hint=hint)
         written = out / ("model.keras" if form == "keras" else "saved_model")
-        await _with_tensorflow(arrays, written, source)
+        await _with_keras(arrays, written, source)
         made_by = {**made_by, "network": {"source": source, "sha256": _source_digest(source)}}
     (out / LINEAGE).write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
     return {"format": form, "file": str(written), "lineage": str(out / LINEAGE), "state": made_by["state"]}
@@ -119,11 +123,28 @@ def _check_digest(state: bytes, made_by: dict[str, Any]) -> None:
         )
 
 
-async def _with_tensorflow(arrays: Path, target: Path, source: str) -> None:
-    """Let a child process build the network and save it: TensorFlow costs a node half a gigabyte."""
-    command = (sys.executable, "-m", "fl_node.plan.tff.export", str(arrays), str(target), source)
+async def _with_keras(arrays: Path, target: Path, source: str) -> None:
+    """Let a child process of the source's framework build the network and save it: a node imports none.
+
+    Raises:
+        NodeError: FL4502.
+        PlanError: FL3047, the framework is not installed.
+    """
+    framework = imported_by(Path(source.partition(":")[0]))
+    own, variables = framework.environment, dict(os.environ)
+    if framework not in (TFF, JAX):
+        hint = "Take --format numpy: the weights in the model's own order."
+        raise NodeError(codes.EXPORT_REFUSED, f"{framework.title} has no Keras network", where=source, hint=hint)
+    if own:
+        own.require()
+        variables |= {**own.settings, "PYTHONPATH": str(HERE)}
+    command = (str(own.python if own else sys.executable), "-m", f"fl_node.plan.{framework.word}.export")
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *command,
+        *(str(arrays), str(target), source),
+        env=variables,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     _, problems = await process.communicate()
     if process.returncode:

@@ -60,6 +60,11 @@ def per_row(measure: Any) -> Measure:
     return rows
 
 
+def is_seed(variable: Any) -> bool:
+    """Whether a variable is what a Keras layer draws from."""
+    return (tuple(variable.shape), str(variable.dtype)) == SEED
+
+
 def _functions(pair: Functions) -> Flat:
     trained, tree = jax.tree.flatten(pair.weights)
 
@@ -74,18 +79,16 @@ def _keras(model: Any) -> Flat:
     if not hasattr(model, "stateless_call"):
         raise plan_error(codes.SOURCE_UNUSABLE, f"{type(model).__name__} is neither a Keras 3 model nor Functions")
     others = [np.asarray(variable.value) for variable in model.non_trainable_variables]
-    drawn = [(array.shape, str(array.dtype)) == SEED for array in others]
+    drawn = [is_seed(array) for array in others]
 
     def apply(trained: Arrays, moments: Arrays, seeds: Arrays, features: Any, training: bool) -> Any:
         given, left = iter(moments), iter(seeds)
-        rest = [next(left) if is_seed else next(given) for is_seed in drawn]
+        rest = [next(left) if one else next(given) for one in drawn]
         outputs, rest, losses = model.stateless_call(trained, rest, features, training=training, return_losses=True)
         moments, seeds = (
-            [array for array, is_seed in zip(rest, drawn, strict=True) if is_seed is kind] for kind in (False, True)
+            [array for array, one in zip(rest, drawn, strict=True) if one is kind] for kind in (False, True)
         )
         return outputs, moments, seeds, sum(losses, 0.0)
 
-    moments, seeds = (
-        [a for a, is_seed in zip(others, drawn, strict=True) if is_seed is kind] for kind in (False, True)
-    )
+    moments, seeds = ([a for a, one in zip(others, drawn, strict=True) if one is kind] for kind in (False, True))
     return Flat([np.asarray(variable.value) for variable in model.trainable_variables], moments, seeds, apply)

@@ -75,8 +75,9 @@ def check_reveal(view: Round, trusted: Trusted) -> None:
         RefusalError: FL4303 members that nobody vetted, FL4304 one survivor declares too large a part of
             the examples: the sum would almost be its update (T28).
     """
-    _check_vetted(view, view.survivors, trusted)
-    examples = {name: view.updates[name].examples for name in view.survivors if name in view.updates}
+    _check_vetted(view, (*view.survivors, *view.left_out), trusted)
+    committed = (*view.survivors, *view.left_out)  # as the ledger counts: groups may close after it has
+    examples = {name: view.updates[name].examples for name in committed if name in view.updates}
     total, limit = sum(examples.values()), min(trusted.share_limit_ppm, SHARE_LIMIT_MOST_PPM)
     for name, declared in examples.items():
         if declared * PPM > limit * total:

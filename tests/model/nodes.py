@@ -125,7 +125,7 @@ class Member:
         name, folder = world.names[place], world.folder / world.names[place]
         store, metrics, shelf = world.store, Metrics(), cast("Any", Shelf(world.store, world.names))
         data = folder.with_suffix(".csv")
-        data.write_text("\n".join(["number", *[str(place + 1)] * synthetic.ROWS]) + "\n")
+        data.write_text("\n".join(["number", *[str(place % 9 + 1)] * synthetic.ROWS]) + "\n")
         self.journal = Journal(folder / "journal", folder.with_suffix(".key"))
         self.mirror = Mirror(store, shelf, name, metrics)
         self.runners: list[Runner] = []

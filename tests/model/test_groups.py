@@ -31,6 +31,12 @@ class Grouped(World):
         assert self.vote("set_parameters", {"parameters": parameters}, everybody) == ""
 
 
+class Larger(Grouped):
+    """Twelve of them, in four groups: one may stay closed."""
+
+    names: ClassVar[tuple[str, ...]] = tuple(map(participant, range(12)))
+
+
 def played(binary: Path, folder: Path, misdeeds: Misdeeds) -> tuple[Round, dict[str, dict[str, str]]]:
     """Play the first attempt; return it, and which kind of share of whom each node revealed."""
 
@@ -78,3 +84,37 @@ def test_t16_a_proposer_of_another_digest_of_a_group_is_passed_over(binary: Path
     assert view.proposal is not None
     assert view.proposal.proposer != view.aggregators[0]
     assert 1 <= mean(view) <= 9
+
+
+def test_t19_of_a_group_that_lost_a_member_nothing_is_revealed_and_nobody_pays_for_it(binary: Path, tmp_path: Path):
+    async def play() -> tuple[World, Round, set[str], dict[str, int]]:
+        async with world(binary, tmp_path, of=Larger) as made:
+            await lost(made, made.view().groups[0][0])
+            view, _ = await made.ended(1)
+            reveals = await made.nodes[0].node.ledger.reveals(view)
+            await made.nodes[0].node.ledger.submit("Settle", training=view.training, round=1)
+            staked = {name: made.ledger.get("stake", name)["amount"] for name in made.names}
+            return made, view, {of for said in reveals.values() for of in said}, staked
+
+    _, view, shown, staked = asyncio.run(play())
+    first, *others = view.groups
+    assert view.left_out == first[1:]
+    assert shown == {name for group in others for name in group} == set(view.survivors)
+    assert set(view.revealed) >= set(view.survivors)
+    assert view.proposal is not None
+    assert len(view.proposal.sums) == 3
+    assert mean(view) >= 1
+    assert {staked[name] for name in (*view.survivors, *view.left_out)} == {2_000_000}
+    assert staked[first[0]] < 2_000_000
+
+
+async def lost(made: World, name: str) -> None:
+    """Let a node be gone once shares are dealt."""
+    node = made.nodes[made.names.index(name)]
+    look = node.look
+
+    async def until_updates() -> None:
+        if made.view().phase in {"Keys", "Shares"}:
+            await look()
+
+    node.look = until_updates  # type: ignore[method-assign]

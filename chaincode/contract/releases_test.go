@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -248,4 +249,44 @@ func TestTheReleaseThatNodesReadIsTheContracts(t *testing.T) {
 	if err != nil || string(have) != want {
 		t.Fatalf("%s is not what the code says; run this test with -rewrite (%v)", path, err)
 	}
+}
+
+// TestAReplayFindsWhatWasTamperedWithInARelease changes one transaction of a history, as endorsers who collude could, and replays it
+// as the audit does: the rules refuse it, or give other writes than were committed.
+func TestAReplayFindsWhatWasTamperedWithInARelease(t *testing.T) {
+	f := left()
+	another := signer(1).Over([]byte("{}"), false)
+	for name, change := range map[string]struct{ function, holds, old, new string }{
+		"the model's digest":       {"Propose", "release_model", contracttest.Digest("safetensors"), contracttest.Digest("another")},
+		"the block of its Final":   {"Propose", "release_model", `"final_block":40`, `"final_block":41`},
+		"what the plan promises":   {"Propose", "release_model", `"epsilon":"3"`, `"epsilon":"1"`},
+		"why it was withdrawn":     {"Propose", "withdraw_model", "wrong", "right"},
+		"a signature":              {"SignRelease", `"about":"release"`, signatureOf(f, "release"), another},
+		"a withdrawal's signature": {"SignRelease", `"about":"withdrawal"`, signatureOf(f, "withdrawal"), another},
+		"what was signed":          {"SignRelease", `"about":"release"`, `"about":"release"`, `"about":"withdrawal"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, found, tampered := ledger.NewMemory(), false, false
+			for _, entry := range f.Log {
+				argument := string(entry.Argument)
+				if entry.Function == change.function && strings.Contains(argument, change.holds) && strings.Contains(argument, change.old) {
+					argument, tampered = strings.Replace(argument, change.old, change.new, 1), true
+				}
+				tx := state.Begin()
+				_, _, err := f.Contract.Execute(tx, entry.Env, entry.Function, []byte(argument))
+				if found = err != nil || !reflect.DeepEqual(tx.Writes(), entry.Writes); found {
+					break
+				}
+				state.Commit(tx)
+			}
+			equal(t, true, tampered)
+			equal(t, true, found)
+		})
+	}
+}
+
+// signatureOf is the first member's signature on the ledger.
+func signatureOf(f *contracttest.Federation, about string) string {
+	view := got(f)
+	return map[string]map[string]release.Signature{"release": view.Signatures, "withdrawal": view.WithdrawalSignatures}[about][contracttest.MSP(0)].Signature
 }

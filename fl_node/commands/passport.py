@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from audit.options import DEFAULT_BLOCKS
 from audit.report.terminal import show as show_verdict
 from audit.verify.verdict import Verdict
 from fedledger_passport.envelope import Envelope
@@ -16,7 +17,7 @@ from fl_node.commands.proposal import propose as submit_proposal
 from fl_node.commands.releases import EXIT_REFUSED, ask_own, refusing
 from fl_node.ledger.client import Ledger
 from fl_node.release import releasing
-from fl_node.release.blocks import check_blocks
+from fl_node.release.blocks import assembled, check_blocks
 from fl_node.release.evidence import ReadBlob
 from fl_node.release.folder import folder_of
 from fl_node.release.trusted import write_trust
@@ -96,6 +97,24 @@ def create(
 
     with explained(as_json=as_json):
         show(ask_own(run, org, user, work), as_json=as_json, title=str(folder))
+
+
+@passport.command()
+def assemble(
+    release: Release,
+    file: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    blocks: Annotated[Path, typer.Option("--blocks", help="The channel's blocks.")] = DEFAULT_BLOCKS,
+    chaincode: Annotated[str, typer.Option(help="The federation's chaincode.")] = "fedledger",
+    withdrawal: Withdrawal = False,
+    as_json: Json = False,
+) -> None:
+    """Audit blocks, and write the passport that they hold: no peer is asked."""
+    with explained(as_json=as_json):
+        view = assembled(blocks, chaincode, release)
+        envelope = releasing.envelope_of(view, releasing.WITHDRAWN if withdrawal else releasing.RELEASE)
+        file.write_bytes(envelope.write())
+        found = {"digest": envelope.digest, "signatures": len(envelope.signatures), "file": str(file)}
+        show(found, as_json=as_json, title=release)
 
 
 @passport.command()

@@ -48,13 +48,49 @@ def check_blocks(
     return audited(folder, state, options, progress, then)
 
 
+def assembled(folder: Path, chaincode: str, release: str, state: Path | None = None) -> dict[str, Any]:
+    """Audit a folder of blocks and return a release with its signatures, as `GetRelease` would: no peer is asked.
+
+    Args:
+        folder: The blocks.
+        chaincode: The federation's.
+        release: The release's id.
+        state: Where the audit keeps its state; None for the usual place.
+
+    Raises:
+        NodeError: FL4514, the audit does not hold, or the blocks hold no such release.
+        FetchError: there are no blocks, or a file holds none.
+    """
+
+    def then(verdict: Verdict, book: State, _replayer: object) -> dict[str, Any]:
+        if not verdict.ok:
+            raise NodeError(codes.NOT_ON_BLOCKS, "the audit of these blocks does not hold", hint="See `audit verify`.")
+        return release_in(book, chaincode, release)
+
+    return audited(folder, state, Options(chaincode=chaincode), lambda _a, _b: None, then)
+
+
+def release_in(book: State, chaincode: str, release: str) -> dict[str, Any]:
+    """Return a release of an audited channel as `GetRelease` would; raises NodeError, FL4514 where there is none."""
+    cell = book.get((chaincode, "", f"\0release\0{release}\0".encode()))
+    if cell is None:
+        raise NodeError(codes.NOT_ON_BLOCKS, "these blocks hold no such release", hint="Fetch newer blocks.")
+    view: dict[str, Any] = json.loads(cell[0]) | {"signatures": {}, "withdrawal_signatures": {}}
+    places = {"release": view["signatures"], "withdrawal": view["withdrawal_signatures"]}
+    beginning = f"\0release-signature\0{release}\0"
+    for key, value in book.entries(chaincode):
+        if key.startswith(beginning):
+            about, msp_id = key.removeprefix(beginning).rstrip("\0").split("\0")
+            places[about][msp_id] = json.loads(value)
+    return view
+
+
 def _check_release(passport: Verified, book: State, folder: Path) -> None:
     predicate = passport.statement["predicate"]
     final = predicate["final"]
-    cell = book.get((predicate["chaincode"], "", f"\0release\0{predicate['release']}\0".encode()))
-    record: dict[str, Any] = json.loads(cell[0]) if cell else {}
-    if not record or canonical_json(record["statement"]) != canonical_json(passport.statement):
-        raise NodeError(codes.NOT_ON_BLOCKS, "these blocks hold no such release", hint="Fetch newer blocks.")
+    record = release_in(book, predicate["chaincode"], predicate["release"])
+    if canonical_json(record["statement"]) != canonical_json(passport.statement):
+        raise NodeError(codes.NOT_ON_BLOCKS, "these blocks hold no such release: another one has its id")
     wanted = {key: final[key] for key in ("training", "round", "attempt")}
     events = (one for one in book.events() if one["name"] == "RoundFinal" and one["txid"] == final["transaction"])
     found = next((one for one in events if wanted.items() <= json.loads(one["payload"]).items()), None)

@@ -15,7 +15,7 @@ from fedledger_passport import PassportError, Trust, Verified, verify
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger
 from fl_node.plan.state_codec import Leaf, encode_state
-from fl_node.release.blocks import check_blocks
+from fl_node.release.blocks import assembled, check_blocks
 from fl_node.release.folder import folder_of
 from fl_node.release.releasing import RELEASE, WITHDRAWN, envelope_of, release_body, sign_release
 from fl_node.release.trusted import write_trust
@@ -136,4 +136,6 @@ async def audited(federation: Federation, passport: Verified, folder: Path) -> b
     other = replace(passport, statement=passport.statement | {"subject": passport.statement["subject"][:1]})
     with pytest.raises(NodeError, match="FL4514"):
         check_blocks(other, folder / "blocks", folder / "audit.sqlite")
+    found = assembled(folder / "blocks", "fedledger", "tumour-1", folder / "audit.sqlite")
+    assert envelope_of(found, RELEASE).digest == passport.digest
     return check_blocks(passport, folder / "blocks", folder / "audit.sqlite").ok

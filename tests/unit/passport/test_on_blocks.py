@@ -15,9 +15,11 @@ from audit.fabric.wire import header_hash
 from fedledger_passport import PassportError, Verified
 from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
-from fl_node.release.blocks import _check_release
+from fl_node.release.blocks import _check_release, release_in
+from fl_node.release.releasing import RELEASE, WITHDRAWN, envelope_of
 from tests.unit.passport.consortium import digest, passport
 
+VECTOR = Path(__file__).resolve().parents[2] / "vectors" / "release.json"
 KEY = ("fedledger", "", b"\0release\0tumour-1\0")
 
 
@@ -62,6 +64,23 @@ def test_a_statement_that_the_blocks_do_not_hold_is_refused(verified: Verified, 
     other = replace(verified, statement=verified.statement | {"subject": verified.statement["subject"][:1]})
     with pytest.raises(NodeError, match=r"FL4514.*no such release"):
         _check_release(other, book, blocks)
+
+
+def test_a_passport_is_put_together_from_blocks_alone(book: State):
+    view = json.loads(VECTOR.read_bytes())["view"]
+    hold(book, {key: view[key] for key in view if "signatures" not in key})
+    book.begin_block()
+    for about, signatures in (("release", view["signatures"]), ("withdrawal", view["withdrawal_signatures"])):
+        for msp_id, record in signatures.items():
+            key = f"\0release-signature\0tumour-1\0{about}\0{msp_id}\0".encode()
+            book.write(("fedledger", "", key), canonical_json(record), (72, 0))
+    book.write(("fedledger", "", b"\0release-signature\0tumour-11\0release\0XMSP\0"), b"{}", (72, 0))
+    book.finish_block(72, [])
+    assert release_in(book, "fedledger", "tumour-1") == view
+    for about in (RELEASE, WITHDRAWN):
+        assert envelope_of(release_in(book, "fedledger", "tumour-1"), about) == envelope_of(view, about)
+    with pytest.raises(NodeError, match="FL4514"):
+        release_in(book, "fedledger", "tumour-2")
 
 
 @pytest.mark.parametrize("change", [{"block": 69}, {"hash": digest("x")}, {"transaction": digest("x")}, {"round": 2}])

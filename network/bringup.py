@@ -9,8 +9,9 @@ from typing import Any
 from network import codes, processes, runfolder
 from network.build import build_chaincode, built
 from network.connection import consortium_of
-from network.devnet_plan import chaincode_processes, devnet_plan
+from network.devnet_plan import chaincode_processes, devnet_plan, external_address
 from network.errors import NetworkError
+from network.files import write_atomically
 from network.folders import (
     OrganisationFolder,
     definition_path,
@@ -100,10 +101,19 @@ def join(folder: Path, report: Report) -> Outcome:
 def _planned(run: Path, consortium: Consortium, kind: Kind, report: Report) -> tuple[Plan, Lock]:
     """Build the chaincode and return the processes, each with its ports free, and what names its program."""
     report("building the chaincode")
-    program = upgraded_program(run, consortium) or build_chaincode(consortium.chaincode.package)
+    program = upgraded_program(run, consortium) or _program(run, consortium)
     plan = plan_of(kind, consortium, run, program)
     _require_free_ports(run, consortium, plan)
     return plan, locked(consortium, program)
+
+
+def _program(run: Path, consortium: Consortium) -> Path:
+    """Return the chaincode's program, built if need be; of one that runs elsewhere a file that says where."""
+    address = external_address(consortium)
+    if not address:
+        return build_chaincode(consortium.chaincode.package)
+    write_atomically(run / "chaincode-elsewhere", address + "\n")
+    return run / "chaincode-elsewhere"
 
 
 def upgraded_program(run: Path, consortium: Consortium) -> Path | None:

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from network import codes
-from network.checkout import BUILD, chaincode_sources
+from network.checkout import BUILD, chaincode_sources, shim_sources
 from network.errors import NetworkError
 from network.files import put_in_place
 
@@ -30,7 +30,8 @@ def build_chaincode(package: str, sources: Path | None = None, into: Path = BUIL
     """Return the program of a Go package below the chaincode folder, built if its sources changed.
 
     Args:
-        package: The Go package, relative to the sources.
+        package: The Go package, relative to the sources; or, with its whole path, one of any other module, or a program
+            that is there already.
         sources: The folder of go.mod; that of this checkout by default.
         into: Where programs are kept; those of other platforms below a folder each.
         platform: Whose program: the same bytes come from every platform that builds it.
@@ -38,10 +39,14 @@ def build_chaincode(package: str, sources: Path | None = None, into: Path = BUIL
     Raises:
         NetworkError: FL1040 without Go, FL1042 without sources, FL1041 if the package is missing or does not compile.
     """
+    if Path(package).is_absolute():
+        if Path(package).is_file():
+            return Path(package)
+        sources = _module_of(Path(package))
     sources = sources or chaincode_sources()
     folder = (sources / package).resolve()
     if not folder.is_relative_to(sources.resolve()) or not any(folder.glob("*.go")):
-        hint = "Name a folder below chaincode/, such as . or ./cmd/conformance."
+        hint = "Name a folder of Go files: below chaincode/, such as ./cmd/conformance, or by its whole path."
         raise NetworkError(
             codes.CHAINCODE_NOT_COMPILED, f"there is no Go package {package}", where=str(sources), hint=hint
         )
@@ -85,6 +90,7 @@ def _compile(folder: Path, sources: Path, program: Path, platform: str) -> None:
     system, _, architecture = platform.partition("/")
     environment = {**os.environ, **REPRODUCIBLE, "GOOS": system, "GOARCH": architecture}
     with tempfile.TemporaryDirectory(dir=program.parent) as temporary:
+        environment |= _workspace(sources, Path(temporary))
         output = Path(temporary) / program.name
         command = [find_go(), "build", "-trimpath", "-buildvcs=false", "-o", str(output), str(folder)]
         try:
@@ -106,6 +112,22 @@ def _compile(folder: Path, sources: Path, program: Path, platform: str) -> None:
                 codes.CHAINCODE_NOT_COMPILED, f"not compiled within {BUILD_TIMEOUT_S} s", where=str(folder)
             ) from None
         put_in_place(output, program)  # whole or not at all, whoever else builds the same
+
+
+def _module_of(folder: Path) -> Path:
+    """Return the folder of go.mod that a package belongs to; the package's own if there is none."""
+    return next((parent for parent in (folder, *folder.parents) if (parent / "go.mod").exists()), folder)
+
+
+def _workspace(sources: Path, folder: Path) -> dict[str, str]:
+    """Return the environment in which a module finds the shim, if it imports it without saying where from."""
+    shim = shim_sources()
+    module = (sources / "go.mod").read_text() if (sources / "go.mod").exists() else ""
+    wanted = any(b'"fedledger/chaincode/shim' in path.read_bytes() for path in sources.rglob("*.go"))
+    if not wanted or "module fedledger/chaincode" in module or "fedledger/chaincode =>" in module:
+        return {}
+    (folder / "go.work").write_text(f'go 1.25.0\n\nuse (\n\t"{sources.resolve()}"\n\t"{shim.resolve()}"\n)\n')
+    return {"GOWORK": str(folder / "go.work")}
 
 
 def _irrelevant(path: Path) -> bool:

@@ -29,6 +29,11 @@ BUILD: Final = (
 DEFAULT_RUN: Final = (CHECKOUT or Path.cwd()) / ".fedledger"
 
 
+def shim_sources() -> Path:
+    """Return the folder of the Go module that holds the shim: the checkout's chaincode, else what the wheel brings."""
+    return CHECKOUT / "chaincode" if CHECKOUT else Path(__file__).with_name("shim")
+
+
 def chaincode_sources() -> Path:
     """Return the folder of the Go sources.
 

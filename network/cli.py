@@ -11,6 +11,7 @@ from rich.table import Table
 from network.ceremony_cli import genesis, import_, verify_genesis
 from network.checkout import DEFAULT_RUN
 from network.console import EXIT_NOT_UP, Json, emit_json, explained, note, out
+from network.interrupt import interruptible
 from network.peering_cli import network_add_peer
 from network.units.cli import render
 from network.update.cli import update
@@ -48,7 +49,7 @@ def up(
     from network.bringup import Request
     from network.bringup import up as bring_up
 
-    with explained(as_json=as_json):
+    with explained(as_json=as_json), interruptible():
         kind = "fabric" if fabric or _kind(run) == "fabric" else "devnet"
         request = Request(run, kind, definition, base_port, chaincode)  # type: ignore[arg-type]
         outcome = bring_up(request, (lambda _: None) if as_json else note)

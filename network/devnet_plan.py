@@ -70,6 +70,8 @@ def chaincode_processes(
     package_id: str,
 ) -> tuple[Process, ...]:
     """Return the chaincode process of each member's peers, an external service that only its own peer may dial."""
+    if external_address(consortium):
+        return ()
     owned = [(consortium.organisation(folder.name), folder) for folder in folders]
     return tuple(
         Process(
@@ -94,12 +96,20 @@ def chaincode_processes(
     )
 
 
+def external_address(consortium: Consortium) -> str:
+    """Return host:port of a chaincode that somebody else runs for all peers; "" where each has its own."""
+    scheme, separator, address = consortium.chaincode.package.partition("://")
+    return address if separator and scheme == "grpc" else ""
+
+
 def _environment(member: Organisation, number: int, folder: OrganisationFolder) -> dict[str, str]:
     tls = folder.chaincode(number)
     return {
         "CHAINCODE_TLS_KEY": str(tls / "server.key"),
         "CHAINCODE_TLS_CERT": str(tls / "server.crt"),
         "CHAINCODE_TLS_CLIENT_CA": str(tls / "ca.crt"),
+        "CHAINCODE_TLS_DISABLED": "false",  # this and the next as Fabric's samples name them
+        "CHAINCODE_CLIENT_CA_CERT": str(tls / "ca.crt"),
         "FEDLEDGER_MSP_ID": member.msp_id,
         "FEDLEDGER_BLOBS": str(folder.blobs),
         "FEDLEDGER_DEFINITION": str(folder.terms),

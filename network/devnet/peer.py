@@ -26,7 +26,8 @@ from network.devnet.gateway_events import GatewayEvents
 from network.devnet.programs import Dial, Programs
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
-from network.devnet.transport import CallError, dial
+from network.devnet.transport import CallError, dial, dial_plainly
+from network.devnet_plan import external_address
 from network.folders import OrganisationFolder, folder_of
 from network.plan import peer_process
 
@@ -132,7 +133,7 @@ class Peer:
         self.committer = Committer(store, consortium.channel, time_window_s=window, log=log)
         if not store.height:
             self.committer.join(genesis.first_block(folder.root))
-        self._programs = Programs(folder.root, _dialling(organisation, number, folder, log))
+        self._programs = Programs(folder.root, _dialling(consortium, organisation, number, folder, log))
         endorser = Endorser(self.committer, signer, self._programs)
         local = LocalEndorser(organisation.msp_id, address, endorser)
         orderer = self.committer.channel.orderers[0]
@@ -157,13 +158,19 @@ class Peer:
         return [asyncio.create_task(run) for run in runs]
 
 
-def _dialling(organisation: Organisation, number: int, folder: OrganisationFolder, log: Any) -> Dial | None:
+def _dialling(
+    consortium: Consortium, organisation: Organisation, number: int, folder: OrganisationFolder, log: Any
+) -> Dial | None:
     """Return how a peer dials its chaincode process of a definition; None if it is no member's."""
     if organisation.role != "member":
         return None
     peer, tls = organisation.peers[number], folder.peer(number) / "tls"
 
+    elsewhere = external_address(consortium)
+
     def link(sequence: int) -> ChaincodeLink:
+        if elsewhere:
+            return ChaincodeLink(dial_plainly(elsewhere), elsewhere, log=log)
         address = join(peer.near, chaincode_port(peer, sequence))
         roots = (folder.chaincode(number) / "ca.crt").read_bytes()
         key, certificate = (tls / "server.key").read_bytes(), (tls / "server.crt").read_bytes()

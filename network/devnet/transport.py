@@ -82,6 +82,11 @@ def dial(address: str, roots: bytes, *, key: bytes | None = None, certificate: b
     return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
 
 
+def dial_plainly(address: str) -> grpc.aio.Channel:
+    """Return a channel without TLS."""
+    return grpc.aio.insecure_channel(address, options=OPTIONS)
+
+
 def new_server() -> grpc.aio.Server:
     """Return a server with devnet's options."""
     return grpc.aio.server(options=OPTIONS)

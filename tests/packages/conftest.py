@@ -1,0 +1,3 @@
+"""The application's tests run in an environment of their own, never in this one."""
+
+collect_ignore = ["assets"]

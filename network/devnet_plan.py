@@ -84,6 +84,7 @@ def chaincode_processes(
             organisation=member.name,
             number=number,
             environment=_environment(member, number, folder)
+            | (_as_in_samples(folder.chaincode(number)) if Path(consortium.chaincode.package).is_absolute() else {})
             | {
                 "CHAINCODE_ID": package_id,
                 "CHAINCODE_SERVER_ADDRESS": join(peer.bound, chaincode_port(peer, consortium.chaincode.sequence)),
@@ -94,6 +95,11 @@ def chaincode_processes(
         if member.role == "member"
         for number, peer in enumerate(member.peers)
     )
+
+
+def _as_in_samples(tls: Path) -> dict[str, str]:
+    """Return what a contract from elsewhere may ask for under the names of Fabric's samples."""
+    return {"CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_CLIENT_CA_CERT": str(tls / "ca.crt")}
 
 
 def external_address(consortium: Consortium) -> str:
@@ -108,8 +114,6 @@ def _environment(member: Organisation, number: int, folder: OrganisationFolder) 
         "CHAINCODE_TLS_KEY": str(tls / "server.key"),
         "CHAINCODE_TLS_CERT": str(tls / "server.crt"),
         "CHAINCODE_TLS_CLIENT_CA": str(tls / "ca.crt"),
-        "CHAINCODE_TLS_DISABLED": "false",  # this and the next as Fabric's samples name them
-        "CHAINCODE_CLIENT_CA_CERT": str(tls / "ca.crt"),
         "FEDLEDGER_MSP_ID": member.msp_id,
         "FEDLEDGER_BLOBS": str(folder.blobs),
         "FEDLEDGER_DEFINITION": str(folder.terms),

@@ -98,3 +98,9 @@ def msp_id_of(name: str) -> str:
 def chaincode_port(peer: Any, sequence: int) -> int:
     """Return the port of a peer's chaincode process of a definition: two run side by side during an upgrade."""
     return int(peer.chaincode_port if sequence % 2 else peer.upgrade_port)
+
+
+def external_address(package: str) -> str:
+    """Return host:port of a chaincode that somebody else runs for all peers; "" where each has a process of its own."""
+    scheme, separator, address = package.partition("://")
+    return address if separator and scheme == "grpc" else ""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from network import codes, processes, runfolder
+from network.allotment import external_address
 from network.build import build_chaincode, built
 from network.connection import consortium_of
-from network.devnet_plan import chaincode_processes, devnet_plan, external_address
+from network.devnet_plan import chaincode_processes, devnet_plan
 from network.errors import NetworkError
 from network.files import write_atomically
 from network.folders import (
@@ -109,7 +110,7 @@ def _planned(run: Path, consortium: Consortium, kind: Kind, report: Report) -> t
 
 def _program(run: Path, consortium: Consortium) -> Path:
     """Return the chaincode's program, built if need be; of one that runs elsewhere a file that says where."""
-    address = external_address(consortium)
+    address = external_address(consortium.chaincode.package)
     if not address:
         return build_chaincode(consortium.chaincode.package)
     write_atomically(run / "chaincode-elsewhere", address + "\n")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from network.addresses import join
-from network.allotment import chaincode_port
+from network.allotment import chaincode_port, external_address
 from network.folders import OrganisationFolder
 from network.plan import Plan, Process, chaincode_process, peer_process
 from network.topology import Consortium, Organisation, Peer
@@ -70,7 +70,7 @@ def chaincode_processes(
     package_id: str,
 ) -> tuple[Process, ...]:
     """Return the chaincode process of each member's peers, an external service that only its own peer may dial."""
-    if external_address(consortium):
+    if external_address(consortium.chaincode.package):
         return ()
     owned = [(consortium.organisation(folder.name), folder) for folder in folders]
     return tuple(
@@ -100,12 +100,6 @@ def chaincode_processes(
 def _as_in_samples(tls: Path) -> dict[str, str]:
     """Return what a contract from elsewhere may ask for under the names of Fabric's samples."""
     return {"CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_CLIENT_CA_CERT": str(tls / "ca.crt")}
-
-
-def external_address(consortium: Consortium) -> str:
-    """Return host:port of a chaincode that somebody else runs for all peers; "" where each has its own."""
-    scheme, separator, address = consortium.chaincode.package.partition("://")
-    return address if separator and scheme == "grpc" else ""
 
 
 def _environment(member: Organisation, number: int, folder: OrganisationFolder) -> dict[str, str]:

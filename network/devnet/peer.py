@@ -12,7 +12,7 @@ from fabric_protos.gateway import gateway_pb2_grpc
 from fabric_protos.peer import events_pb2_grpc, peer_pb2_grpc
 
 from network.addresses import join
-from network.allotment import chaincode_port
+from network.allotment import chaincode_port, external_address
 from network.devnet import genesis
 from network.devnet import protos as p
 from network.devnet.chaincode_link import ChaincodeLink
@@ -27,7 +27,6 @@ from network.devnet.programs import Dial, Programs
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.devnet.transport import CallError, dial, dial_plainly
-from network.devnet_plan import external_address
 from network.folders import OrganisationFolder, folder_of
 from network.plan import peer_process
 
@@ -166,7 +165,7 @@ def _dialling(
         return None
     peer, tls = organisation.peers[number], folder.peer(number) / "tls"
 
-    elsewhere = external_address(consortium)
+    elsewhere = external_address(consortium.chaincode.package)
 
     def link(sequence: int) -> ChaincodeLink:
         if elsewhere:

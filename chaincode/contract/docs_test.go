@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -81,6 +82,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"training", "OpenRound, votes", "a training: its head, its present round and epoch"},
 	{"snapshot", "votes, OpenRound", "the candidates of an epoch, fixed before its seed was known"},
 	{"draw", "OpenRound", "an epoch's draw with all its inputs"},
+	{"partition", "OpenRound", "to which group of its epoch each participant belongs, in robust_groups"},
 	{"lift", "votes, OpenRound", "the next attempt is excused from the rule on differences"},
 	{"round", "OpenRound", "what an attempt fixes for good"},
 	{"phase", "OpenRound, Advance, ProposeAggregate, ReportFault, votes", "where the attempt stands and what its phases froze"},
@@ -124,7 +126,13 @@ func everything() []contracttest.Entry {
 	bad.To(round.PhaseUnmask)
 	bad.Say("RevealShares", bad.Reveal, 0, 1, 2, 3, 4)
 	bad.Advance(round.Void)
-	return append(history().Log, f.Log...)
+	groups := contracttest.New(9, `{}`)
+	groups.Ready(1, 9)
+	if err := errors.Join(groups.Agree("set_rules_version", object{"version": 2}), groups.Agree("set_parameters", robust(3, 1))); err != nil {
+		panic(err)
+	}
+	groups.Open("tumour", options{})
+	return slices.Concat(history().Log, f.Log, groups.Log)
 }
 
 func TestTheLayoutPageShowsEveryKeyWithAnExample(t *testing.T) {

@@ -2,7 +2,6 @@ package round
 
 import (
 	"errors"
-	"slices"
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/ledger"
@@ -38,7 +37,7 @@ func loadEvidence(s ledger.Reader, round Round) (found evidence, err error) {
 func (e evidence) participant(round Round, status Status, id string) aggregate.Participant {
 	participant := aggregate.Participant{ID: id, Group: round.groupOf(id)}
 	shares, shared := e.shares[id]
-	if !shared || len(status.Survivors) > 0 && !slices.Contains(status.dealers(round), id) {
+	if !shared || status.closed(round, id) {
 		return participant // of a group that stays closed nothing is rebuilt
 	}
 	participant.Shared = true

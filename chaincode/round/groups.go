@@ -165,16 +165,14 @@ func (f facts) tooFewGroups() (bool, error) {
 
 // dealers are those of U2 of whom something is revealed: all but the members of groups that stay closed.
 func (s Status) dealers(round Round) []string {
-	if len(round.Groups) == 0 {
-		return s.U2
-	}
-	open := []string{}
-	for _, id := range s.U2 {
-		if slices.ContainsFunc(s.Survivors, func(survivor string) bool { return round.groupOf(survivor) == round.groupOf(id) }) {
-			open = append(open, id)
-		}
-	}
-	return open
+	return slices.DeleteFunc(slices.Clone(s.U2), func(id string) bool { return s.closed(round, id) })
+}
+
+// closed says that a member's group has no survivors: then nothing of it is ever revealed.
+func (s Status) closed(round Round, id string) bool {
+	return len(round.Groups) > 0 && !slices.ContainsFunc(round.Groups[round.groupOf(id)], func(member string) bool {
+		return slices.Contains(s.Survivors, member)
+	})
 }
 
 // apart is by how many participants what is summed differs from a frozen set, at the least that is more than none, those excused

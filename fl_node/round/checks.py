@@ -63,9 +63,16 @@ def check_opening(view: Round, trusted: Trusted) -> None:
         )
     if view.layout_digest != trusted.layout_digest:
         raise _refusal(codes.WRONG_LAYOUT, "the round's layout is not the plan's", view)
+    _check_groups(view, trusted)
+    _check_vetted(view, view.cohort, trusted)
+
+
+def _check_groups(view: Round, trusted: Trusted) -> None:
+    """Check that the plan is one for sums of groups, in what its layout does not tell; the ledger cannot know it."""
     if view.groups and trusted.zeroing:
         raise _refusal(codes.WRONG_LAYOUT, "the plan zeroes large updates: groups need one without zero_above", view)
-    _check_vetted(view, view.cohort, trusted)
+    if view.groups and trusted.promise is not None:  # it counts on the noise of all survivors, a group has a part of it
+        raise _refusal(codes.WRONG_LAYOUT, "the plan promises privacy of one sum of all: groups would break it", view)
 
 
 def check_reveal(view: Round, trusted: Trusted) -> None:

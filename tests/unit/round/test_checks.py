@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from fl_node.errors import RefusalError
 from fl_node.ledger.records import Round
 from fl_node.round import checks
+
+if TYPE_CHECKING:
+    from fl_node.privacy.accounting import Promise
 
 DIGEST, OTHER = "ab" * 32, "cd" * 32
 NAMES = ("a", "b", "c", "d")
@@ -54,6 +58,13 @@ def test_an_honest_round_is_not_refused():
 @pytest.mark.parametrize(("field", "code"), [("plan", "FL4301"), ("base_state", "FL4301"), ("layout_digest", "FL4302")])
 def test_t1_another_model_is_refused_before_a_key_is_drawn(field: str, code: str):
     assert code == refused(lambda: checks.check_opening(ROUND.model_copy(update={field: OTHER}), KNOWN))
+
+
+def test_a_plan_that_zeroes_or_promises_privacy_is_refused_in_groups_and_only_there():
+    split = ROUND.model_copy(update={"groups": (NAMES[:2], NAMES[2:])})
+    for trusted in (replace(KNOWN, zeroing=True), replace(KNOWN, promise=cast("Promise", object()))):
+        assert refused(lambda trusted=trusted: checks.check_opening(split, trusted)) == "FL4302"
+        checks.check_opening(ROUND, trusted)
 
 
 def test_t10_a_member_whom_nobody_vetted_is_refused():

@@ -13,14 +13,16 @@ def parse(raw: bytes) -> Any:
     """Return what JSON says.
 
     Raises:
-        ValueError: it is too long, no JSON, names a key twice, or holds a number that is no integer.
+        ValueError: it is too long, no JSON in UTF-8, names a key twice, or holds a number that is no integer.
     """
     if len(raw) > MAX_BYTES:
         raise ValueError(f"{len(raw)} bytes, at most {MAX_BYTES}")
     try:
-        return json.loads(raw, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)
+        found = json.loads(raw.decode(), object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)
+        canonical(found)  # half of a surrogate pair is no text
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    return found
 
 
 def canonical(value: Any) -> bytes:

@@ -87,18 +87,32 @@ def _signed(
         raise PassportError(codes.OTHER_CONSORTIUM, text)
     if predicate[clock] > (now + SKEW).timestamp() * 1000:
         raise PassportError(codes.FROM_THE_FUTURE, f"{clock} is {predicate[clock]}")
+    return statement, _signers(envelope, trust, predicate[clock], now)
+
+
+def _signers(envelope: Envelope, trust: Trust, released_ms: int, now: datetime) -> tuple[str, ...]:
+    """Return who signed, a majority.
+
+    A wrong signature refuses the whole envelope. One whose certificate nobody vouches for any more does not count: its
+    organisation has left, or replaced a key, and the others stand by what they signed.
+    """
     signed_by: list[str] = []
+    uncounted: list[PassportError] = []
     for at, one in enumerate(envelope.signatures, 1):
         where = f"signature {at}"
-        organisation = trust.signer(one.certificate, predicate[clock], now, where)
         one.check(envelope.payload, where)
+        try:
+            organisation = trust.signer(one.certificate, released_ms, now, where)
+        except PassportError as error:
+            uncounted.append(error)
+            continue
         if organisation in signed_by:
             raise PassportError(codes.SIGNED_TWICE, f"{organisation} signed before", where=where)
         signed_by.append(organisation)
     if len(signed_by) < trust.majority:
         text = f"{len(signed_by)} of {len(trust.organisations)} organisations signed, {trust.majority} must"
-        raise PassportError(codes.NO_MAJORITY, text)
-    return statement, tuple(sorted(signed_by))
+        raise uncounted[0] if uncounted else PassportError(codes.NO_MAJORITY, text)
+    return tuple(sorted(signed_by))
 
 
 def _check_withdrawal(raw: bytes, digest: str, trust: Trust, now: datetime) -> None:

@@ -95,7 +95,7 @@ def create(
             (folder / name).write_bytes(raw)
         return {"digest": envelope.digest, "signatures": len(envelope.signatures), "files": sorted(files)}
 
-    with explained(as_json=as_json):
+    with explained(as_json=as_json), refusing(as_json=as_json):
         show(ask_own(run, org, user, work), as_json=as_json, title=str(folder))
 
 
@@ -109,7 +109,7 @@ def assemble(
     as_json: Json = False,
 ) -> None:
     """Audit blocks, and write the passport that they hold: no peer is asked."""
-    with explained(as_json=as_json):
+    with explained(as_json=as_json), refusing(as_json=as_json):
         view = assembled(blocks, chaincode, release)
         envelope = releasing.envelope_of(view, releasing.WITHDRAWN if withdrawal else releasing.RELEASE)
         file.write_bytes(envelope.write())

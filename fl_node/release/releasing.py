@@ -7,8 +7,10 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from fedledger_passport import codes as passport_codes
 from fedledger_passport.contents import PASSPORT, WITHDRAWAL, check_type
 from fedledger_passport.envelope import Envelope, Signature, encoded
+from fedledger_passport.errors import PassportError
 from fl_node import codes
 from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
@@ -90,6 +92,10 @@ def envelope_of(view: dict[str, Any], about: str) -> Envelope:
     if statement is None:
         raise NodeError(codes.NOT_WITHDRAWN, f"{view['release']} is not withdrawn")
     check_type(statement, PASSPORT if about == RELEASE else WITHDRAWAL)
+    organisations = len(view["statement"]["predicate"]["organisations"])
+    if len(signatures) <= organisations // 2:
+        text = f"{len(signatures)} of {organisations} organisations have signed so far"
+        raise PassportError(passport_codes.NO_MAJORITY, text)
     return Envelope(canonical_json(statement), tuple(_signature(signatures[msp]) for msp in sorted(signatures)))
 
 

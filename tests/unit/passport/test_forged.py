@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -95,6 +96,8 @@ CORPUS: dict[str, tuple[str, Forge]] = {
     "no JSON": ("FL6001", lambda _: b"passport"),
     "cut short": ("FL6001", lambda c: c.signed()[:-20]),
     "a key twice": ("FL6001", lambda c: twice(c.signed())),
+    "another encoding": ("FL6001", lambda c: c.signed().decode().encode("utf-16")),
+    "half a character": ("FL6001", lambda c: c.signed().replace(b"application/", b"\\ud800plication/")),
     "nested too deep": ("FL6001", lambda _: b"[" * 100_000),
     "another field in the envelope": ("FL6001", moved(lambda e: e.update(note=""))),
     "a signature without its certificate": ("FL6001", moved(lambda e: e["signatures"][0].pop("cert"))),
@@ -167,6 +170,30 @@ def test_a_forged_passport_is_refused_with_its_reason(consortium: Consortium, tm
     with pytest.raises(PassportError) as refusal:
         verify(raw, trust, model=write_model(tmp_path / "model"), now=NOW)
     assert refusal.value.code == code, str(refusal.value)
+
+
+def test_a_signature_that_nobody_vouches_for_any_more_does_not_count_and_the_others_do(
+    consortium: Consortium, tmp_path: Path
+):
+    trust = Trust.load(consortium.write(tmp_path / "trust"))
+    people = [member.admin for member in consortium.members]
+    for other in (people[3], Consortium().members[0].admin):  # revoked; of an organisation that has left
+        assert len(verify(consortium.signed(signers=[*people[:3], other]), trust, now=NOW).signed_by) == 3
+
+
+def test_whatever_the_bytes_are_the_answer_is_a_passport_or_a_refusal(consortium: Consortium, tmp_path: Path):
+    trust, raw, chance = Trust.load(consortium.write(tmp_path / "trust")), consortium.signed(), random.Random(3)
+    refused = 0
+    for _ in range(400):
+        changed = bytearray(raw)
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(changed))
+            changed[at : at + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
+        try:
+            verify(bytes(changed), trust, now=NOW)
+        except PassportError:
+            refused += 1
+    assert refused > 300
 
 
 def test_the_right_passport_holds_and_says_who_signed(consortium: Consortium, tmp_path: Path):

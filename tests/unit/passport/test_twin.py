@@ -36,6 +36,12 @@ def test_signatures_that_the_contract_took_hold_here(view: dict[str, Any]):
         envelope.signatures[0].check(envelope.payload + b" ", "0")
 
 
+def test_a_release_that_no_majority_signed_is_not_put_together(view: dict[str, Any]):
+    view["signatures"] = dict(list(view["signatures"].items())[:2])
+    with pytest.raises(PassportError, match=r"FL6009.*2 of 4"):
+        envelope_of(view, RELEASE)
+
+
 def test_the_contracts_withdrawal_names_the_passport_by_its_digest(view: dict[str, Any]):
     envelope = envelope_of(view, WITHDRAWN)
     check_type(envelope.statement, WITHDRAWAL)

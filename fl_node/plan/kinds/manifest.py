@@ -1,5 +1,6 @@
 """The manifest of a plan that needs no framework: a kind with its constants, and all that follows from them."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -17,6 +18,8 @@ from fl_node.plan.layout import TensorLayout
 from fl_node.plan.manifest import Manifest, StateLeaf
 
 NAME: Final = "fedledger"
+MOST_SLOTS: Final = 1 << 22
+"""The most slots of a plan, 32 MiB; no kind's state is much larger than its sums."""
 VERSION: Final = "1"
 """The version of this arithmetic: what follows from a sum under it never changes."""
 
@@ -62,10 +65,11 @@ def all_quantities(kind: Kind, schema: Schema, *, evaluation: bool) -> tuple[Qua
 def expected(kind: Kind, schema: Schema, cohort: int, *, evaluation: bool) -> dict[str, Any]:
     """The layout, the metrics' names and the state's tensors; raises ValueError where the schema does not fit."""
     kind.check(schema)
+    quantities = all_quantities(kind, schema, evaluation=evaluation)
+    if sum(math.prod(one.shape) for one in quantities) > MOST_SLOTS:  # before anything is as large: a plan may ask so
+        raise ValueError(f"more than {MOST_SLOTS} slots: take fewer columns, or smaller constants of the kind")
     try:
-        layout: TensorLayout = make_layout(
-            all_quantities(kind, schema, evaluation=evaluation), cohort, evaluation=evaluation
-        )
+        layout: TensorLayout = make_layout(quantities, cohort, evaluation=evaluation)
     except PlanError as error:
         raise ValueError(error.message) from error
     state = kind.start(schema)

@@ -24,7 +24,6 @@ Doubles = NDArray[np.float64]
 
 EDGE_BITS: Final = 12
 """An edge is found within its column's range to 2⁻¹² of it, or closer."""
-MOST_CELLS: Final = 1 << 22
 LONGEST_POISSON: Final = 0.7
 """XGBoost's `max_delta_step` for counts."""
 
@@ -74,8 +73,6 @@ class Trees(Kind):
             if column.ranged and (column.low is None or column.high is None or column.low == column.high):
                 raise ValueError(f"column {column.name}: trees need a range, minimum below maximum")
         self._check_constants()
-        if 2 * self._nodes * schema.width * self.bins > MOST_CELLS:
-            raise ValueError(f"more than {MOST_CELLS} cells of histograms: take fewer bins or a smaller depth")
 
     def _check_constants(self) -> None:
         if not (0 < float(self.quantile) < 1 and float(self.label_scale) > 0 and 0 < float(self.rate) <= 1):

@@ -17,6 +17,7 @@ from fl_node.plan.container import Plan, pack_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import KINDS, parse_manifest
 from fl_node.plan.kinds.compile import compile_kind
+from fl_node.plan.kinds.kind import Kind
 from fl_node.plan.kinds.manifest import VERSION
 from fl_node.plan.kinds.runtime import KindRuntime
 from fl_node.plan.kinds.source import Glm, KindPlan, KMeans, Statistics, Trees
@@ -115,6 +116,28 @@ def test_a_manifest_whose_slots_or_state_are_not_what_the_kind_gives_is_refused(
     changed = {**fields, "layout": wider.model_dump(mode="json"), "layout_digest": wider.digest()}
     with pytest.raises(PlanError, match=r"FL3003.*layout"):
         parse_manifest(canonical_json(changed))
+
+
+PICTURES = Column(name="scan", type="array", shape=(4096, 4096), minimum="0", maximum="1")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        KMeans(clusters=10_000),
+        Statistics(bins=1024, steps=1024),
+        Trees(loss_of="squared", depth=10, bins=256, trees=1000),
+    ],
+)
+def test_a_plan_that_asks_for_more_memory_than_any_may_is_refused_before_it_takes_it(kind: Kind):
+    """The state of the first would take a million gigabytes wherever its manifest is read."""
+    wide = Schema(columns=(PICTURES,), label=Label(name="y", type="float"))
+    with pytest.raises(PlanError, match=r"FL3012.*slots"):
+        compiled(kind, wide)
+    fields = json.loads(manifest_of(compiled(KINDS_OF["kmeans"], SCHEMA)).canonical())
+    hostile = {**fields, "kind": kind.model_dump(mode="json"), "schema": wide.model_dump(mode="json")}
+    with pytest.raises(PlanError, match=r"FL3003.*slots"):
+        parse_manifest(canonical_json({**hostile, "schema_digest": wide.digest()}))
 
 
 def test_a_manifest_of_no_known_kind_is_refused():

@@ -171,13 +171,6 @@ def test_rows_that_are_no_numbers_are_refused():
         (Trees(loss_of="binary"), SIZED, "category"),
         (Trees(loss_of="squared", rate="2"), SIZED, "rate"),
         (Trees(loss_of="squared"), Schema(columns=(Column(name="x"),), label=SIZED.label), "range"),
-        (
-            Trees(loss_of="squared", depth=10, bins=256, trees=1),
-            Schema(
-                columns=tuple(Column(name=f"c{at}", minimum="0", maximum="1") for at in range(40)), label=SIZED.label
-            ),
-            "cells",
-        ),
     ],
 )
 def test_what_trees_cannot_grow_from_is_refused_when_the_plan_is_built(kind: Trees, rows_of: Schema, reason: str):

@@ -58,7 +58,7 @@ def sign(
 ) -> None:
     """Check a release on your own peer and from the state's blob; then sign it for your organisation."""
     about = releasing.WITHDRAWN if withdrawal else releasing.RELEASE
-    with explained(as_json=as_json):
+    with explained(as_json=as_json), refusing(as_json=as_json):
         found = ask_own(run, org, user, lambda ledger, read: releasing.sign_release(ledger, release, about, read))
         show(found, as_json=as_json, title="Signed")
 

@@ -80,7 +80,7 @@ async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadB
     """Check everything that a release says of a model, on the ledger's own peer and from its blobs.
 
     Raises:
-        NodeError: FL5201, something is not so.
+        NodeError: FL4511, something is not so.
         PassportError: the statement contradicts itself.
     """
     check_type(statement, statement["predicateType"])

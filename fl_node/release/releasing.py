@@ -27,7 +27,7 @@ async def release_body(ledger: Ledger, release: str, training: str, round_: int,
     """Return the body of `release_model` for a round, 0 for the last of the lineage.
 
     Raises:
-        NodeError: FL5202, the round is not in the lineage.
+        NodeError: FL4512, the round is not in the lineage.
     """
     steps = (await ledger.lineage(training))["steps"]
     step = next((one for one in reversed(steps) if round_ in {0, one["round"]}), None)
@@ -50,7 +50,7 @@ async def sign_release(ledger: Ledger, release: str, about: str, read: ReadBlob)
     """Check a release, or its withdrawal, on the own peer, and put this user's signature on the ledger.
 
     Raises:
-        NodeError: FL5201, a release says what is not so.
+        NodeError: FL4511, a release says what is not so.
         LedgerError: the contract's refusal.
     """
     view = await ledger.query("GetRelease", release=release)
@@ -86,7 +86,7 @@ def envelope_of(view: dict[str, Any], about: str) -> Envelope:
     """Return a release, or its withdrawal, with all signatures that the ledger holds.
 
     Raises:
-        NodeError: FL5203, it is not withdrawn.
+        NodeError: FL4513, it is not withdrawn.
     """
     statement, signatures = (view[key] for key in _KEYS[about])
     if statement is None:

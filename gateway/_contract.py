@@ -1,6 +1,7 @@
 """A chaincode's functions, as they are called from a program."""
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -149,27 +150,26 @@ class _Submitting:
         message = _messages.propose(invocation, self.client.creator)
         return Proposal.from_message(message, self.client, invocation.channel)
 
-    async def propose(self, organizations: tuple[str, ...] | None) -> Any:
-        return await self.proposal(organizations).endorse()
+    async def propose(self, organizations: tuple[str, ...] | None, deadline: float) -> Any:
+        return await self.proposal(organizations).endorse(deadline=min(deadline, self.client.deadlines.endorse))
 
     async def once(self) -> bytes:
-        transaction = await self.propose(None)
-        status = await self.status(await self.send(transaction), None)
+        transaction = await self.propose(None, math.inf)
+        status = await self.status(await self.send(transaction, math.inf), math.inf)
         if not status.successful:
             raise CommitError(status.transaction_id, status.code, status.block_number)
         result: bytes = transaction.result
         return result
 
-    async def send(self, transaction: Transaction) -> Commit:
+    async def send(self, transaction: Transaction, deadline: float) -> Commit:
         if transaction.transaction_id != self.sent:  # one that is sent again may be in a block already
             self.sent = transaction.transaction_id
             self.expected = self.watch.expect(self.sent)
-        return await transaction.submit()
+        return await transaction.submit(deadline=min(deadline, self.client.deadlines.submit))
 
-    async def status(self, commit: Commit, deadline: float | None) -> Status:
+    async def status(self, commit: Commit, deadline: float) -> Status:
         expected, self.expected = self.expected, None
-        longest = self.client.deadlines.commit_status
-        deadline = longest if deadline is None else min(deadline, longest)
+        deadline = min(deadline, self.client.deadlines.commit_status)
         if expected is None:
             return await commit.status(deadline=deadline)
         try:
@@ -185,12 +185,12 @@ class _Submitting:
 
     async def do(self, step: Step) -> Any:
         match step:
-            case Propose(organizations):
-                return await self.propose(organizations)
+            case Propose(organizations, deadline):
+                return await self.propose(organizations, deadline)
             case Sign(transaction):
                 return await transaction.signed()
-            case Send(transaction):
-                return await self.send(transaction)
+            case Send(transaction, deadline):
+                return await self.send(transaction, deadline)
             case Ask(commit, deadline):
                 return await self.status(commit, deadline)
             case Wait(seconds):
@@ -200,8 +200,8 @@ class _Submitting:
 class _Evaluation(_Submitting):
     """Does the steps of a query."""
 
-    async def propose(self, organizations: tuple[str, ...] | None) -> Any:
-        return await self.proposal(organizations).evaluate()
+    async def propose(self, organizations: tuple[str, ...] | None, deadline: float) -> Any:
+        return await self.proposal(organizations).evaluate(deadline=min(deadline, self.client.deadlines.evaluate))
 
 
 async def _drive(flow: Flow, actor: _Submitting) -> Any:

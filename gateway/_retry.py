@@ -32,6 +32,20 @@ _NO_ROUTE_YET = (
     "due to unavailability of peers",
     "required chaincodes are not installed on sufficient peers",  # just after an upgrade, until gossip has told of it
 )
+# What a peer says that will say it again (fabric, core/endorser, core/handlers/auth/filter, core/chaincode): the
+# caller's identity, key or clock; a chaincode that answered what nobody can read; a message that is too large.
+_FOR_GOOD = (
+    "access denied",
+    "error validating proposal",
+    "request unauthorized due to incorrect timestamp",
+    "client identity expired",
+    "transaction returned with failure",
+    "message larger than max",
+)
+# A chaincode process that ended in the middle: killed from outside, or by this very call.
+_BROKE_OFF = ("chaincode stream terminated",)
+# What an orderer refuses whenever it is sent (fabric, orderer/common/broadcast); other statuses may be gone tomorrow.
+_REFUSED_BY_ORDERER = ("FORBIDDEN", "BAD_REQUEST", "REQUEST_ENTITY_TOO_LARGE", "message larger than max")
 
 
 class Verdict(Enum):
@@ -60,6 +74,8 @@ class RetryPolicy:
         give_up_after: seconds during which a transaction of unknown fate is asked for and resent. Longer than the
             orderers may drop it silently (SmartBFT's AutoRemove: 3 minutes).
         ask_deadline: seconds that CommitStatus gets after an uncertain submit, before the envelope is resent.
+        total: seconds that one submit or evaluate may take, every call and pause included; deadlines are cut to what is
+            left of it.
         resend_after: seconds that a transaction which the orderers took may be in no block before its envelope is sent
             again: a Raft leader may lose what it took. No longer than the commit-status deadline.
         first_delay: seconds before the first retry; doubles with each, up to longest_delay, less up to half as jitter.
@@ -72,6 +88,7 @@ class RetryPolicy:
 
     attempts: int = 10
     give_up_after: float = 200.0
+    total: float = 300.0
     ask_deadline: float = 5.0
     resend_after: float = 15.0
     first_delay: float = 0.1
@@ -95,12 +112,23 @@ class RetryPolicy:
         return self.retryable(chaincode_code) if callable(self.retryable) else chaincode_code in self.retryable
 
 
-def after_proposal(error: EndorseError | EvaluateError, policy: RetryPolicy, msp_id: str) -> Verdict:
-    """Return what to do after a proposal failed; `msp_id` is the caller's own organisation."""
+def after_proposal(
+    error: EndorseError | EvaluateError, policy: RetryPolicy, msp_id: str, *, broke_off_before: bool = False
+) -> Verdict:
+    """Return what to do after a proposal failed.
+
+    Args:
+        error: how it failed.
+        policy: the caller's.
+        msp_id: the caller's own organisation.
+        broke_off_before: whether the same call has ended a chaincode process already: the second time it is its fault.
+    """
     again = Verdict.PROPOSE_ELSEWHERE if _only_own(error, policy, msp_id) else Verdict.PROPOSE_AGAIN
     if error.chaincode_code is not None:
         return again if policy.is_retryable(error.chaincode_code) else Verdict.STOP
-    if any(detail.message.startswith(_CHAINCODE_REFUSAL) for detail in error.details):
+    if any(detail.message.startswith(_CHAINCODE_REFUSAL) for detail in error.details) or _say_all(error, _FOR_GOOD):
+        return Verdict.STOP
+    if broke_off_before and broke_off(error):
         return Verdict.STOP
     if error.code is StatusCode.ABORTED:
         return again
@@ -109,7 +137,7 @@ def after_proposal(error: EndorseError | EvaluateError, policy: RetryPolicy, msp
 
 def after_submit(error: SubmitError) -> Verdict:
     """Return what to do after the orderers did not acknowledge a transaction."""
-    if error.code in _REFUSED or is_forbidden(error):
+    if error.code in _REFUSED or _say_all(error, _REFUSED_BY_ORDERER):
         return Verdict.STOP
     return Verdict.ASK_THEN_RESEND
 
@@ -131,14 +159,20 @@ def after_commit(code: ValidationCode, *, asked_before: bool = False) -> Verdict
     return Verdict.PROPOSE_AGAIN if code in _CONFLICTS else Verdict.STOP
 
 
-def is_forbidden(error: GatewayError) -> bool:
-    """Return whether every orderer that answered refused the sender: one alone may lie."""
-    return bool(error.details) and all("FORBIDDEN" in detail.message for detail in error.details)
-
-
 def is_transient(code: StatusCode) -> bool:
     """Return whether a broken stream is worth opening again."""
     return code not in _REFUSED or code is StatusCode.ABORTED
+
+
+def broke_off(error: GatewayError) -> bool:
+    """Return whether the chaincode's process ended in the middle of the call."""
+    return _say_all(error, _BROKE_OFF)
+
+
+def _say_all(error: GatewayError, reasons: tuple[str, ...]) -> bool:
+    """Return whether everybody who answered gives one of these reasons: one peer or orderer alone may lie."""
+    said = [detail.message for detail in error.details] or [error.message]
+    return all(any(reason in text for reason in reasons) for text in said)
 
 
 def _is_unrouted(error: GatewayError) -> bool:

@@ -1,6 +1,7 @@
 """The kinds of events: of a chaincode, whole blocks, filtered blocks, blocks with their private data."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -197,8 +198,11 @@ async def _next_block(client: Client, channel: str, path: str) -> Position:
     raise TransportError(StatusCode.UNAVAILABLE, "the peer did not tell its newest block")
 
 
-async def require_horizon(client: Client, channel: str, deadline: float, error_type: type[GatewayError]) -> None:
+async def require_horizon(client: Client, channel: str, deadline: float, error_type: type[GatewayError]) -> float:
     """Wait until the peer in use holds the newest block that another has shown; a peer that does not is passed over.
+
+    Returns:
+        What is left of the deadline, in seconds.
 
     Raises:
         GatewayError: of the given type, the peer does not show the block in time.
@@ -206,7 +210,8 @@ async def require_horizon(client: Client, channel: str, deadline: float, error_t
     address = client.transport.address
     block = client.horizon.lacking(channel, address)
     if block is None or client.signer is None:
-        return
+        return deadline
+    begun = time.monotonic()
     path, request = await Blocks(client, channel, FILTERED_BLOCKS).request(Position(block))
     try:
         stream: Any = client.stream(path, request)
@@ -217,3 +222,4 @@ async def require_horizon(client: Client, channel: str, deadline: float, error_t
         client.transport.pass_over(address, reason)
         raise error_type(reason, code=StatusCode.UNAVAILABLE) from None
     client.horizon.see(channel, block, address)
+    return max(0.0, deadline - (time.monotonic() - begun))

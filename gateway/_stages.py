@@ -148,7 +148,7 @@ class Proposal:
             target_organizations=self._organizations,
         )
         seconds = self._client.deadlines.evaluate if deadline is None else deadline
-        await require_horizon(self._client, self._channel, seconds, EvaluateError)
+        seconds = await require_horizon(self._client, self._channel, seconds, EvaluateError)
         raw = await self._client.call(
             "Evaluate", request.SerializeToString(), seconds, EvaluateError, self.transaction_id
         )
@@ -170,7 +170,7 @@ class Proposal:
             endorsing_organizations=self._organizations,
         )
         seconds = self._client.deadlines.endorse if deadline is None else deadline
-        await require_horizon(self._client, self._channel, seconds, EndorseError)
+        seconds = await require_horizon(self._client, self._channel, seconds, EndorseError)
         raw = await self._client.call(
             "Endorse", request.SerializeToString(), seconds, EndorseError, self.transaction_id
         )

@@ -6,7 +6,7 @@ clock but the one it is given, so that every rule can be tested by talking to it
 
 import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import _retry
@@ -24,6 +24,7 @@ class Propose:
     """Make a new proposal and have it endorsed or evaluated; organisations None: the caller's choice."""
 
     organizations: tuple[str, ...] | None
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,15 @@ class Send:
     """Submit a signed transaction."""
 
     transaction: Transaction
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask what became of a transaction; deadline None: the caller's, which none is longer than."""
+    """Ask what became of a transaction."""
 
     commit: Commit
-    deadline: float | None
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Wait:
     seconds: float
 
 
+# A step's deadline is in seconds, and the longest that it may take: the caller's own, where that is shorter, counts.
 Step = Propose | Sign | Send | Ask | Wait
 Flow = Generator[Step, Any, Any]
 
@@ -76,20 +79,33 @@ class Submission:
     may_choose: bool = True
     proposals: int = 0
     organizations: tuple[str, ...] | None = None
+    begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock()
+
+    def left(self) -> float:
+        """Return the seconds left of what the policy gives to the whole."""
+        return max(0.0, self.begun + self.policy.total - self.clock())
 
     def proposed(self) -> Flow:
-        """Propose until somebody answers; returns the answer."""
+        """Propose until somebody answers; returns the answer. What failed last is raised from what failed first."""
+        first: EndorseError | EvaluateError | None = None
+        broken = False
         while True:
             self.proposals += 1
             try:
-                return (yield Propose(self.organizations))
+                return (yield Propose(self.organizations, self.left()))
             except (EndorseError, EvaluateError) as error:
-                verdict = _retry.after_proposal(error, self.policy, self.msp_id)
-                if verdict is Verdict.STOP or self.proposals >= self.policy.attempts:
-                    raise
+                verdict = _retry.after_proposal(error, self.policy, self.msp_id, broke_off_before=broken)
+                broken = broken or _retry.broke_off(error)
+                pause = self.policy.delay(self.proposals)
+                if verdict is Verdict.STOP or not self._may_propose_after(pause):
+                    raise error from first
+                first = first or error
                 if verdict is Verdict.PROPOSE_ELSEWHERE and self.may_choose:
                     self.organizations = self.policy.fallback_organizations
-            yield Wait(self.policy.delay(self.proposals))
+            yield Wait(pause)
 
     def sent(self) -> Flow:
         """Have a proposal endorsed and ordered; returns the commit."""
@@ -112,9 +128,10 @@ class Submission:
                     "transaction %s: its endorsements do not satisfy the policy, or endorsers run different chaincode",
                     status.transaction_id,
                 )
-            if verdict is Verdict.STOP or self.proposals >= self.policy.attempts:
+            pause = self.policy.delay(self.proposals)
+            if verdict is Verdict.STOP or not self._may_propose_after(pause):
                 raise CommitError(status.transaction_id, status.code, status.block_number)
-            yield Wait(self.policy.delay(self.proposals))
+            yield Wait(pause)
 
     def _settled(self, transaction: Transaction) -> Flow:
         """Send an envelope and ask until its fate is known; returns the status."""
@@ -122,9 +139,9 @@ class Submission:
         while True:
             status = yield from self._ordered(transaction, started)
             try:
-                status = status or (yield Ask(transaction.commit(), self.policy.resend_after))
+                status = status or (yield Ask(transaction.commit(), self._within(self.policy.resend_after)))
                 if _retry.after_commit(status.code) is Verdict.ASK_AGAIN:
-                    status = yield Ask(transaction.commit(), None)
+                    status = yield Ask(transaction.commit(), self.left())
             except CommitStatusError as error:
                 if _retry.after_status(error) is Verdict.STOP or self._too_late(started):
                     raise
@@ -137,7 +154,7 @@ class Submission:
         failures = 0
         while True:
             try:
-                yield Send(transaction)
+                yield Send(transaction, self.left())
             except SubmitError as error:
                 failures += 1
                 if _retry.after_submit(error) is Verdict.STOP:
@@ -154,7 +171,7 @@ class Submission:
     def _known(self, transaction: Transaction, cause: SubmitError) -> Flow:
         """Ask, with a short deadline, whether the transaction committed after all; returns None where nobody knows."""
         try:
-            status: Status = yield Ask(transaction.commit(), self.policy.ask_deadline)
+            status: Status = yield Ask(transaction.commit(), self._within(self.policy.ask_deadline))
         except CommitStatusError as error:
             if _retry.after_status(error) is Verdict.STOP:
                 raise cause from error
@@ -162,4 +179,10 @@ class Submission:
         return status
 
     def _too_late(self, started: float) -> bool:
-        return self.clock() - started >= self.policy.give_up_after
+        return self.clock() - started >= self.policy.give_up_after or not self.left()
+
+    def _may_propose_after(self, pause: float) -> bool:
+        return self.proposals < self.policy.attempts and self.left() > pause
+
+    def _within(self, seconds: float) -> float:
+        return min(seconds, self.left())

@@ -21,9 +21,13 @@ from ._failover import Choice, Failover
 from .errors import ConnectError, ErrorDetail, StatusCode, TransportError
 
 _MAX_MESSAGE_BYTES = 100 * 1024 * 1024  # what a Fabric peer accepts and sends
+_MAX_METADATA_BYTES = 16 * 1024 * 1024
 _CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    # An error comes in headers, its text up to twice and each byte in up to three: one of 1 MB has to fit.
+    ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     # This is also how long one connection attempt may take, handshake included.

@@ -13,9 +13,12 @@ from network.devnet import protos as p
 
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
 MAX_MESSAGE = 100 << 20
+MAX_METADATA = 16 << 20  # an error travels in headers; a chaincode may write long ones
 OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA),
     ("grpc.initial_reconnect_backoff_ms", 30),  # the default of a second dominates start-up
     ("grpc.min_reconnect_backoff_ms", 30),
     ("grpc.max_reconnect_backoff_ms", 300),

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,6 +102,24 @@ func status(args []string) *peer.Response {
 
 // panics never returns: message.
 func panics(_ stub, args []string) ([]byte, error) { panic(args[0]) }
+
+// longError fails with that many bytes behind a code: code, number.
+func longError(_ stub, args []string) ([]byte, error) {
+	number, err := strconv.Atoi(args[1])
+	if err != nil {
+		return nil, err
+	}
+	return nil, errors.New(args[0] + ": " + strings.Repeat("e", number))
+}
+
+// badText fails with bytes that are no text.
+func badText(stub, []string) ([]byte, error) { return nil, errors.New("bytes \xff\xfe") }
+
+// exit ends the process in the middle of a transaction.
+func exit(stub, []string) ([]byte, error) {
+	os.Exit(3)
+	return nil, nil
+}
 
 // large returns that many bytes: number.
 func large(_ stub, args []string) ([]byte, error) {

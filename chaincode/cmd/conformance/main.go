@@ -52,6 +52,9 @@ var functions = map[string]function{
 	"Release":            {1, release},
 	"Fail":               {2, fail},
 	"Panic":              {1, panics},
+	"LongError":          {2, longError},
+	"BadText":            {0, badText},
+	"Exit":               {0, exit},
 	"Large":              {1, large},
 	"BadKeys":            {0, badKeys},
 	"LeftOut":            {0, leftOut},
@@ -64,8 +67,11 @@ func (contract) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.S
 
 func (contract) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	name, args := stub.GetFunctionAndParameters()
-	if name == "Status" {
+	switch name {
+	case "Status":
 		return status(args)
+	case "Nothing": // no response at all
+		return nil
 	}
 	chosen, known := functions[name]
 	if !known {

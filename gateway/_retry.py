@@ -43,6 +43,7 @@ _FOR_GOOD = (
     "message larger than max",
 )
 # A chaincode process that ended in the middle: killed from outside, or by this very call.
+_MAY_BE_KILLED = 2
 _BROKE_OFF = ("chaincode stream terminated",)
 # What an orderer refuses whenever it is sent (fabric, orderer/common/broadcast); other statuses may be gone tomorrow.
 _REFUSED_BY_ORDERER = ("FORBIDDEN", "BAD_REQUEST", "REQUEST_ENTITY_TOO_LARGE", "message larger than max")
@@ -113,7 +114,7 @@ class RetryPolicy:
 
 
 def after_proposal(
-    error: EndorseError | EvaluateError, policy: RetryPolicy, msp_id: str, *, broke_off_before: bool = False
+    error: EndorseError | EvaluateError, policy: RetryPolicy, msp_id: str, *, broke_off_before: int = 0
 ) -> Verdict:
     """Return what to do after a proposal failed.
 
@@ -121,14 +122,15 @@ def after_proposal(
         error: how it failed.
         policy: the caller's.
         msp_id: the caller's own organisation.
-        broke_off_before: whether the same call has ended a chaincode process already: the second time it is its fault.
+        broke_off_before: how often a chaincode process has ended under the same call. Two may be killed one
+            after the other; the third time it is the call that ends them.
     """
     again = Verdict.PROPOSE_ELSEWHERE if _only_own(error, policy, msp_id) else Verdict.PROPOSE_AGAIN
     if error.chaincode_code is not None:
         return again if policy.is_retryable(error.chaincode_code) else Verdict.STOP
     if any(detail.message.startswith(_CHAINCODE_REFUSAL) for detail in error.details) or _say_all(error, _FOR_GOOD):
         return Verdict.STOP
-    if broke_off_before and broke_off(error):
+    if broke_off_before >= _MAY_BE_KILLED and broke_off(error):
         return Verdict.STOP
     if error.code is StatusCode.ABORTED:
         return again

@@ -91,14 +91,14 @@ class Submission:
     def proposed(self) -> Flow:
         """Propose until somebody answers; returns the answer. What failed last is raised from what failed first."""
         first: EndorseError | EvaluateError | None = None
-        broken = False
+        broken = 0
         while True:
             self.proposals += 1
             try:
                 return (yield Propose(self.organizations, self.left()))
             except (EndorseError, EvaluateError) as error:
                 verdict = _retry.after_proposal(error, self.policy, self.msp_id, broke_off_before=broken)
-                broken = broken or _retry.broke_off(error)
+                broken += _retry.broke_off(error)
                 pause = self.policy.delay(self.proposals)
                 if verdict is Verdict.STOP or not self._may_propose_after(pause):
                     raise error from first

@@ -167,11 +167,12 @@ def _private_data(others: int) -> dict[str, Any]:
     """Return how the peers of an organisation share which package it approved: that is private data of its own.
 
     A peer that was not there when the organisation approved asks the others as it commits the block. Where there are no
-    others nothing is to be had, and so it asks nobody.
+    others nothing is to be had, and so it asks nobody. What it endorses for a collection of several organisations it
+    brings to their peers, and waits for their word: without a time for that it would not wait and refuse to endorse.
     """
-    shared = {"pullRetryThreshold": "30s", "pushAckTimeout": "3s", "reconcileSleepInterval": "5s"} if others else {}
+    shared = {"pullRetryThreshold": "30s", "reconcileSleepInterval": "5s"} if others else {}
     counted = {"implicitCollectionDisseminationPolicy": {"maxPeerCount": max(1, others)}}
-    return {"reconciliationEnabled": bool(others), **shared, **counted}
+    return {"reconciliationEnabled": bool(others), "pushAckTimeout": "3s", **shared, **counted}
 
 
 def _chaincode(folder: OrganisationFolder) -> dict[str, Any]:

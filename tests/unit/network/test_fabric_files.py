@@ -215,3 +215,9 @@ def test_programs_are_found_on_the_path(tmp_path, monkeypatch):
     monkeypatch.delenv("FABRIC_BIN", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert find_binaries("bft").version == (3, 1, 5)
+
+
+def test_a_peer_waits_for_the_peers_to_which_it_brings_private_data():
+    """Without a time for that, or with none, Fabric refuses to endorse what must reach another organisation's peer."""
+    shared = peer_configuration(CONSORTIUM, OWN, CONSORTIUM.members[0])["peer"]["gossip"]["pvtData"]
+    assert shared["pushAckTimeout"] == "3s"

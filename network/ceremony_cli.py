@@ -87,6 +87,8 @@ def join(run: Folder = DEFAULT_RUN, as_json: Json = False) -> None:
     with explained(as_json=as_json):
         own_folder(run)
         outcome = bring_up(run, (lambda _: None) if as_json else note)
+        if outcome.formed.lost:
+            raise outcome.formed.lost
     formed = outcome.formed
     value = {
         "started": outcome.started,

@@ -46,6 +46,7 @@ ARCHIVE_UNUSABLE: Final = "FL1059"
 PEER_SILENT: Final = "FL1060"
 CHANGE_REFUSED: Final = "FL1061"
 CHANGE_NOT_ARRIVED: Final = "FL1062"
+APPROVAL_LOST: Final = "FL1065"
 LEDGER_NOT_WRITABLE: Final = "FL1070"
 FOREIGN_KEY: Final = "FL1080"
 OWN_KEY_MISSING: Final = "FL1081"
@@ -170,6 +171,10 @@ CATALOGUE: Final = {
     ),
     CHANGE_REFUSED: Entry("The orderers refuse a change of the channel.", ""),
     CHANGE_NOT_ARRIVED: Entry("A change of the channel does not arrive in time.", ""),
+    APPROVAL_LOST: Entry(
+        "A member's approval of the chaincode went with the ledger of its only peer. Its processes run, and its peer gives blocks but endorses nothing.",
+        "Let the members define the chaincode anew: one runs `fedledger network lock --version VERSION`, each then `fedledger org upgrade package.lock`.",
+    ),
     LEDGER_NOT_WRITABLE: Entry(
         "The embedded network's ledger cannot be written: the disk is full or read-only.", "Free some space."
     ),

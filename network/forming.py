@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from network.blocking import finish
+from network.errors import NetworkError
 from network.plan import Kind
 from network.topology import Consortium
 
@@ -18,12 +19,14 @@ class Formed:
         approved: while it is not, the members who approve it so far.
         needed: how many must.
         orderers: while nothing can be approved, since fewer than a quorum of the orderers answer: how many do.
+        lost: what to tell whose approval went with its ledger: its peers serve and endorse nothing.
     """
 
     committed: bool | None
     approved: tuple[str, ...] = ()
     needed: int = 0
     orderers: int | None = None
+    lost: NetworkError | None = None
 
 
 def form(run: Path, consortium: Consortium, kind: Kind, report: Callable[[str], None]) -> Formed:

@@ -22,6 +22,8 @@ COMMAND_TIMEOUT_S = 90
 POLL_S = 0.5
 # What `peer` says of a transaction that is in no block after 30 s, and of who is in no organisation that it knows.
 LOST, UNKNOWN_YET = "timed out waiting for txid", "creator org unknown"
+# Of a transaction that it simulated on blocks that were not the newest, and of private data that it lacks.
+OUTDATED, WITHOUT = "transaction invalidated", "private data matching public hash version is not available"
 POLICY = "/Channel/Application/Endorsement"  # the chaincode's policy is the channel's: one place says who endorses
 
 
@@ -44,7 +46,11 @@ class Admin:
         self._peer("lifecycle", "chaincode", "install", package, done=("already successfully installed",))
 
     def approve(self) -> None:
-        """Approve the chaincode definition for the organisation, unless it has; FL1043 unless it is the locked one."""
+        """Approve the chaincode definition for the organisation, unless it has.
+
+        Raises:
+            NetworkError: FL1043 unless it is the locked one, FL1065 if the approval was lost with the peer's ledger.
+        """
         package_id = self._locked().package_id
         arguments = ["--package-id", package_id, *self._definition(), *self._orderer()]
         chaincode = self.consortium.chaincode
@@ -59,11 +65,20 @@ class Admin:
     def _approved(self, package_id: str) -> bool:
         """Say whether the organisation has approved this program for the sequence.
 
-        Fabric 2.5 takes the same approval again and then finds a transaction that writes nothing invalid.
+        Fabric 2.5 takes the same approval again and then finds a transaction that writes nothing invalid. What was
+        approved is private data of the organisation's peers: a new ledger has it from another of them or from nobody.
         """
         chaincode = self.consortium.chaincode
         question = ["-C", self.consortium.channel, "-n", chaincode.name, "--sequence", str(chaincode.sequence)]
-        answer = self._peer("lifecycle", "chaincode", "queryapproved", *question, done=("could not fetch approved",))
+        done = ("could not fetch approved", WITHOUT)
+        ask = functools.partial(self._peer, "lifecycle", "chaincode", "queryapproved", *question, done=done)
+        deadline = time.monotonic() + COMMAND_TIMEOUT_S * (len(self.organisation.peers) > 1)
+        while WITHOUT in (answer := ask()) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        if WITHOUT in answer:
+            message = f"with its peer's ledger {self.organisation.name} lost its approval of the chaincode"
+            hint = codes.CATALOGUE[codes.APPROVAL_LOST].hint
+            raise NetworkError(codes.APPROVAL_LOST, message, where=self.organisation.name, hint=hint)
         return f"package-id: {package_id}" in answer
 
     def approvals(self) -> tuple[str, ...]:
@@ -100,14 +115,17 @@ class Admin:
         return bool(found) and int(rest.partition(",")[0]) >= chaincode.sequence
 
     def _submit(self, send: Callable[[], object], stands: Callable[[], bool]) -> None:
-        """Send a transaction unless it stands, and again where no block held it in time: orderers may lose one."""
+        """Send a transaction unless it stands, and again where no block held it in time: orderers may lose one.
+
+        A peer that has not caught up yet may approve what stands, which is invalid then: it is looked at again.
+        """
         for last in (False, False, True):
             if stands():
                 return
             try:
                 send()
             except NetworkError as error:
-                if last or LOST not in error.message:
+                if last or not any(text in error.message for text in (LOST, OUTDATED)):
                     raise
             else:
                 return

@@ -45,7 +45,12 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
     if members:
         report("installing and approving the chaincode")
         _together(admin.install for admin in members)
-        formed = _define([admin for admin in members if not admin.number], consortium)
+        try:
+            formed = _define([admin for admin in members if not admin.number], consortium)
+        except NetworkError as error:
+            if error.code != codes.APPROVAL_LOST:
+                raise
+            formed = Formed(members[0].committed(), lost=error)
     if formed.committed:
         report("waiting for the gateways")
         wait_for_routes(run, consortium)

@@ -1,19 +1,21 @@
 """An orderer of another organisation is added to a running channel, and one that was there is removed."""
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from network import processes, runfolder
-from network.bringup import plan_of
-from network.connection import consortium_of
+from network.bringup import down, plan_of, stop_one
+from network.connection import consortium_of, profile
 from network.fabric.participation import OrdererAdmin
 from network.fabric.plan import render
 from network.folders import folder_of
 from network.orderer_update import orderer_addresses
-from network.plan import Plan
+from network.plan import Plan, peer_process
 from network.topology import Consortium
 from tests.contract.harness.channel import admin_of
 from tests.contract.harness.commands import done, own, refused
@@ -76,6 +78,53 @@ def start_newcomer(ledger: Ledger) -> OrdererAdmin:
     admin = OrdererAdmin(consortium, folder_of(run, NEWCOMER).root, organisation, orderer)
     admin.join()
     return admin
+
+
+@contextlib.contextmanager
+def moved_out(network: Ledger, name: str) -> Iterator[Path]:
+    """An organisation's own folder, from which its processes can run meanwhile as on a host of its own."""
+    moved = [process.name for process in Plan.read(network.run).processes if process.name.endswith(name)]
+    for process in moved:
+        stop_one(network.run, process)
+    folder = own(network, name)
+    try:
+        yield folder
+    finally:
+        down(folder)
+        for process in moved:
+            network.start(process)
+
+
+def running_in(folder: Path) -> list[str]:
+    return [process.name for process in Plan.read(folder).processes if processes.pid(folder, process.name)]
+
+
+def test_an_organisation_whose_join_fails_goes_on_ordering_for_the_others(network: Ledger):
+    (orderer,) = network.consortium.organisation("hospital-c").orderers
+    with moved_out(network, "hospital-c") as folder:
+        certificate = folder_of(folder, "hospital-c").user("admin") / "msp" / "signcerts" / "cert.pem"
+        good = certificate.read_bytes()
+        certificate.write_bytes(profile(network.run, "hospital-a", "admin").cert_pem)
+        try:
+            assert refused(folder, "org", "join")[0] == "FL1053"
+        finally:
+            certificate.write_bytes(good)
+        assert running_in(folder) == [orderer.name]
+
+
+async def test_a_member_whose_ledger_is_lost_is_told_what_by_join(network: Ledger, tmp_path: Path, key: str):
+    """Its peer serves as before and endorses nothing."""
+    with moved_out(network, "hospital-c") as folder:
+        ledger = folder_of(folder, "hospital-c").data(peer_process("hospital-c", 0))
+        ledger.rename(tmp_path / "ledger")
+        code, said = await asyncio.to_thread(refused, folder, "org", "join")
+        assert (code, "`fedledger org upgrade package.lock`" in said) == ("FL1065", True)
+        assert len(running_in(folder)) == len(["orderer", "peer", "chaincode"])
+        async with network.contract("hospital-c") as contract, asyncio.timeout(PATIENCE_S):
+            await contract.submit("Put", key, "endorsed by the others")
+        down(folder)
+        shutil.rmtree(ledger)
+        (tmp_path / "ledger").rename(ledger)
 
 
 async def test_an_orderer_takes_the_place_of_another_while_clients_go_on(network: Ledger, tmp_path: Path, key: str):

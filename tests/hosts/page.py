@@ -7,6 +7,7 @@ from typing import Final
 from tests.hosts.hosts import ROOT
 
 PAGE: Final = ROOT / "docs" / "deploy.md"
+RUNBOOKS: Final = PAGE.parent / "runbooks"
 MEMBERS: Final = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
 
 
@@ -30,7 +31,13 @@ def of_others(section: str) -> list[list[tuple[str, str]]]:
 
 def runbook(name: str) -> list[list[tuple[str, str]]]:
     """Return what several organisations do by a page of docs/runbooks, as (organisation, command), block by block."""
-    return _of_several((PAGE.parent / "runbooks" / f"{name}.md").read_text())
+    return _of_several((RUNBOOKS / f"{name}.md").read_text())
+
+
+def successor() -> str:
+    """Return what an orderer's successor writes into its entry of the definition, by its page."""
+    (line,) = re.findall(r"^`(orderers: \[\{.*?\}\])`", (RUNBOOKS / "orderer-gone.md").read_text(), re.MULTILINE)
+    return str(line)
 
 
 def _of_several(text: str) -> list[list[tuple[str, str]]]:

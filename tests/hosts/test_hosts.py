@@ -7,18 +7,32 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from network.connection import consortium_of
+from network.topology import dump_consortium, load_consortium
+from network.update.changes import RemoveOrderer
+from network.update.definition import followed
 from tests.contract.harness.ledger import FABRIC_PROGRAMS, fabric_program
 from tests.hosts import page
-from tests.hosts.federation import LATER, LATER_SECTION, SECTIONS, Federation, add_member, again, federation, until
+from tests.hosts.federation import (
+    LATER,
+    LATER_SECTION,
+    SECTIONS,
+    Federation,
+    add_member,
+    again,
+    definition,
+    federation,
+    until,
+)
 from tests.hosts.hosts import Host, problem
 from tests.hosts.keys import foreign
 from tests.hosts.page import MEMBERS
-from tests.hosts.upkeep import lose_and_restore, serials, upgrade
+from tests.hosts.upkeep import lose_and_restore, rotate_orderer, serials, upgrade
 
 MOST_COMMANDS = {"A founding member": 12, "A regulator": 6}
 LATENCY_S = 0.05
@@ -67,6 +81,17 @@ def test_the_page_needs_as_many_commands_as_it_says_and_no_more_than_a_person_ha
         assert sum(map(len, blocks)) == said
         assert said <= MOST_COMMANDS.get(section, said)
     assert set(page.counted()) == {*SECTIONS.values(), LATER_SECTION}
+
+
+@pytest.mark.timeout(30)
+def test_a_successors_orderer_as_the_runbook_writes_it_fits_the_definition_that_is_left(tmp_path: Path):
+    path = tmp_path / "consortium.yaml"
+    path.write_text(definition("bft"))
+    (gone,) = load_consortium(path).organisation("hospital-b").orderers
+    left = dump_consortium(followed(load_consortium(path), RemoveOrderer(address=gone.address)))
+    before, entry, after = left.partition("- name: hospital-d\n")
+    path.write_text(before + entry + after.replace("orderers: []", page.successor(), 1))
+    assert [each.name for each in load_consortium(path).organisation("hospital-d").orderers] == ["orderer1.hospital-d"]
 
 
 def test_each_organisation_gave_the_pages_commands_and_no_others(founded: Federation):
@@ -164,6 +189,14 @@ def test_rounds_go_on_while_a_certificate_is_revoked_and_its_holder_is_locked_ou
     host.do(ask)
     host.do("fedledger identity revoke hospital-c visitor")
     until(lambda: refused(host, ask), lambda: "a revoked certificate is still taken")
+    at_length.wait_for_rounds(1)
+
+
+def test_rounds_go_on_while_an_orderer_gets_new_certificates_in_its_place(at_length: Federation):
+    before = serials(at_length, "orderer")
+    rotate_orderer(at_length)
+    after = serials(at_length, "orderer")
+    assert [name for name in after if after[name] != before[name]] == ["orderer1"]
     at_length.wait_for_rounds(1)
 
 

@@ -1,12 +1,14 @@
 """What organisations do to their own hosts while the federation trains: backups, certificates, a new chaincode."""
 
 import json
+import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 from network.checkout import chaincode_sources
-from tests.hosts.federation import LATER, Federation, until
-from tests.hosts.page import MEMBERS
+from tests.hosts.federation import LATER, SECTIONS, Federation, again, until
+from tests.hosts.page import MEMBERS, runbook
 
 NEWER = 'package main\n\nimport "log/slog"\n\nfunc init() { slog.Debug("the newer program") }\n'
 DONE = "the new program answers"
@@ -62,3 +64,30 @@ def newer(folder: Path) -> Path:
     shutil.copytree(chaincode_sources(), sources, ignore=shutil.ignore_patterns("*_test.go", "testdata"))
     (sources / "newer.go").write_text(NEWER)
     return sources
+
+
+def rotate_orderer(founded: Federation) -> None:
+    """Give an orderer new certificates, by the page of certificates that have ended."""
+    (steps,) = runbook("certificate-ended")
+    together(founded, steps)
+
+
+def together(founded: Federation, steps: list[tuple[str, str]]) -> None:
+    """Give several organisations' commands in turn; files go to everybody, and what was submitted all others adopt."""
+    everybody = [name for name in (*SECTIONS, LATER) if (founded[name].run / "org.yaml").exists()]
+    for who, command in steps:
+        files = re.findall(r"\S+\.(?:update|export)", command)
+        if " sign " in command and who not in missing(founded, who, files[0]):
+            continue  # fewer organisations order here than on the page: no more signatures are asked for
+        founded[who].do(command)
+        for file in files:
+            founded.send(who, file, *everybody)
+        if " submit " in command:
+            for other in set(everybody) - {who}:
+                again(partial(founded[other].do, f"fedledger network update adopt {files[0]}"))
+
+
+def missing(founded: Federation, who: str, file: str) -> list[str]:
+    """Return whose signatures a change still asks for."""
+    shown = json.loads(founded[who].do(f"fedledger network update show {file} --json"))
+    return [name for each in shown["missing"] for name in each["of"]]

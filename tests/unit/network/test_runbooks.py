@@ -246,7 +246,7 @@ def orderers(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_orderer_gone(stage: Stage, orderers: Path):
-    """Afterwards a transaction is ordered again; that another takes its place for good is in tests/hosts."""
+    """Afterwards a transaction is ordered again; that another takes its place is in tests/contract."""
     stop_one(orderers, "orderer1", kill=True)
     stage.follow("orderer-gone", 0)
     stage.give(OWNER, "node", "rotate-key")

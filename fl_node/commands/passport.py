@@ -170,3 +170,5 @@ def _tell(found: Verified, verdict: Verdict | None, *, as_json: bool) -> None:
 
 for _command in (anchoring.registry, anchoring.endorse, anchoring.anchor, anchoring.status):
     passport.command()(_command)
+passport.command()(anchoring.endorse_keys)
+passport.command()(anchoring.rekey)

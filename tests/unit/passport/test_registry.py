@@ -270,6 +270,16 @@ def test_the_commands_put_a_passport_on_a_chain(rpc: Rpc, sender: str, tmp_path:
     done = answer(tmp_path, "anchor", "passport.json", "0.json", "1.json", "2.json", *pays)
     assert done["status"] == "anchored"
     assert answer(tmp_path, "status", "passport.json", *chain)["status"] == "anchored"
+    new = sorted(messages.key_of(one.certificate) for one in people[1:])
+    digest = rotate_digest(known.place, new)
+    for at, one in enumerate(people):
+        made = endorsement(Signer(sign=digest_signer(one.key)), one.certificate.public_bytes(Encoding.PEM), digest)
+        (tmp_path / f"{at}.json").write_text(json.dumps(made))
+    certificates = [word for at in (1, 2, 3) for word in ("--cert", f"{at}.pem")]
+    keys = [*chain, "--from", sender, *certificates]
+    assert answer(tmp_path, "rekey", "0.json", "1.json", *keys, code=1)["error"]["code"] == codes.EVM_REFUSED
+    assert answer(tmp_path, "rekey", "0.json", "1.json", "2.json", *keys)["epoch"] == 1
+    assert known.keys == new
 
 
 def answer(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:

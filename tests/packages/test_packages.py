@@ -5,9 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_ports
 
 PROJECT = Path(__file__).resolve().parents[2]
 UV = shutil.which("uv") or str(PROJECT / ".build" / "uv" / "bin" / "uv")  # where scripts/setup puts it
@@ -24,6 +27,23 @@ async def main():
 
 asyncio.run(main())
 print(sorted({"network", "fl_node", "audit", "yaml", "pkcs11", "pydantic"} & set(sys.modules)))
+"""
+
+
+CREATE = """
+import asyncio
+from pathlib import Path
+from gateway import ConnectionProfile, connect, from_msp_folder
+
+async def main():
+    profile = ConnectionProfile.load("kept/org1.json")
+    identity, signer = from_msp_folder(next(Path("kept/orgs/org1").rglob("users/client/msp")), profile.msp_id)
+    async with connect(profile.endpoints, identity, signer) as gateway:
+        contract = gateway.network("mychannel").contract("basic")
+        await contract.submit("CreateAsset", "a", "Tom", "1")
+        print(await contract.evaluate("GetAllAssets"))
+
+asyncio.run(main())
 """
 
 
@@ -85,19 +105,39 @@ def test_an_application_that_knows_nothing_of_fedledger_is_tested_with_the_plugi
     assert "4 passed" in both.run("pytest", "-q", "-p", "no:cacheprovider", "assets")
 
 
-def test_the_command_keeps_a_network_until_it_is_told_to_stop_and_leaves_nothing(both: Environment):
-    with both.command("devnet", "up", "assets/chaincode", "--folder", "kept") as running:
+@pytest.fixture
+def elsewhere(both: Environment) -> Iterator[str]:
+    """A contract that runs already, for all peers, without TLS: grpc://host:port."""
+    build = (
+        "from network.build import build_chaincode as b; print(b(__import__('os').path.abspath('assets/chaincode')))"
+    )
+    program = both.run("python", "-c", build).strip()
+    address = f"127.0.0.1:{free_ports()}"
+    environment = {"CHAINCODE_ID": "assets:1", "CHAINCODE_SERVER_ADDRESS": address}
+    with subprocess.Popen([program], env=environment, stdout=subprocess.DEVNULL) as running:
+        yield f"grpc://{address}"
+        running.terminate()
+
+
+def test_the_command_keeps_a_network_for_a_contract_elsewhere_until_it_is_told_to_stop(
+    both: Environment, elsewhere: str
+):
+    with both.command("devnet", "up", elsewhere, "--folder", "kept") as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "up: mychannel/basic, org1, org2, org3\n", running.stdout.read()
         started = [int(path.read_text().split()[0]) for path in (both.folder / "kept" / "pids").glob("[!.]*")]
-        assert len(started) == 7
+        assert len(started) == 4
+        assert both.run("python", "-c", CREATE) == 'b\'[{"id":"a","owner":"Tom","value":"1"}]\'\n'
         running.send_signal(signal.SIGTERM)
         running.stdout.read()
     assert running.returncode == 0
-    assert [number for number in started if Path(f"/proc/{number}/cmdline").exists() and _alive(number)] == []
+    assert [number for number in started if _alive(number)] == []
 
 
 def _alive(number: int) -> bool:
+    """Say whether a process runs; one that nobody has asked for its end is none."""
+    if not Path(f"/proc/{number}/stat").exists():
+        return False
     return b"Z" not in Path(f"/proc/{number}/stat").read_bytes().rpartition(b")")[2].split()[:1]
 
 

@@ -106,3 +106,14 @@ def test_a_go_that_does_not_work_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.setattr("network.build.shutil.which", lambda _: str(broken))
     monkeypatch.setattr("network.build.FALLBACKS", (str(working),))
     assert find_go() == str(working)
+
+
+def test_a_program_that_is_there_already_is_taken_as_it_is(tmp_path):
+    (tmp_path / "contract.sh").write_text("#!/bin/sh\n")
+    assert build_chaincode(str(tmp_path / "contract.sh")) == tmp_path / "contract.sh"
+
+
+def test_a_module_elsewhere_is_built_by_its_whole_path_and_its_digest_is_in_the_name(sources, tmp_path):
+    program = build_chaincode(str(sources), into=tmp_path / "build")
+    assert program.name == f"chaincode-{source_digest(sources)}"
+    assert output(program) == output(build_chaincode(".", sources, tmp_path / "build"))

@@ -167,7 +167,7 @@ CATALOGUE: Final = {
     ),
     NOT_A_ROUND: Entry(
         "The process cannot be split into a round's parts.",
-        "A round must be broadcast, client work, sums, update: see TFF's MapReduceForm. A model for JAX must take any number of rows, and call nothing outside its program.",
+        "A round must be broadcast, client work, sums, update: see TFF's MapReduceForm. A model for JAX or PyTorch must take any number of rows, and call nothing outside its program.",
     ),
     SELF_CHECK_FAILED: Entry(
         "The self-check on made-up rows failed.",

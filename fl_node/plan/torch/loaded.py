@@ -72,7 +72,7 @@ class LoadedPlan(LocalPlan):
                 slopes = torch.autograd.grad(loss, trained, allow_unused=True)
                 optimiser.take([_pulled(*one, proximal) for one in zip(slopes, trained, anchors, strict=True)])
                 for held, value in zip(sums, measured, strict=True):
-                    held.append(float(value))
+                    held.append(float(value.detach()))
         arrays = ([one.detach().numpy() for one in part] for part in (trained, kept))
         return Step(encode_state(ModelState(*arrays).leaves()), list(map(math.fsum, sums)), rows.rows)
 

@@ -148,7 +148,7 @@ CATALOGUE: Final = {
     ),
     PLAIN_OUTPUT: Entry(
         "A client's output would travel outside secure sums.",
-        "Use secure aggregators throughout, e.g. metrics_aggregator=tff.learning.metrics.secure_sum_then_finalize.",
+        "Sum everything securely: model_aggregator=quantised_mean(Quantisation(…)) and metrics_aggregator=secure_metrics, both of fl_node.plan.tff.aggregation; or take fed_avg of fl_node.plan.tff.algorithms, which does.",
     ),
     SLOT_OVERFLOW: Entry(
         "A sum could overflow its slot.", "Use fewer bits, a wider integer type or a smaller cohort_max."

@@ -1,6 +1,6 @@
 """The examples' data, dealt to participants: unequal sizes, unequal label balance, the same on every machine.
 
-Needs scikit-learn (and pyarrow for Parquet), not TFF.
+Needs scikit-learn (and pyarrow for Parquet), not TFF. What `packaged` names is fetched when it is asked for.
 """
 
 import csv
@@ -12,7 +12,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-EXAMPLES: Final = ("tumour", "digits")
+from fl_node.examples.packaged import PACKAGED, packaged_rows
+
+EXAMPLES: Final = ("tumour", "digits", *PACKAGED)
 SPLITS: Final = 5
 """How many fixed splits there are; a split is a seed."""
 
@@ -45,13 +47,23 @@ class Rows:
 
 
 def load_example(example: str) -> Rows:
-    """Loads all rows of `tumour` (569 rows of 30, two diagnoses) or `digits` (1797 rows of 64, ten digits)."""
+    """Loads all rows of an example.
+
+    They are `tumour` (569 rows of 30, two diagnoses), `digits` (1797 rows of 64, ten digits), `claims` (20,186 rows of
+    16, counts) or `credit` (10,000 rows of 3, two outcomes).
+
+    Raises:
+        PlanError: FL3047, FL3048 where a package that ships the data cannot be had.
+    """
+    if example in PACKAGED:
+        names, numbers, labels = packaged_rows(example)
+        return Rows((*names, PACKAGED[example].label), np.array(numbers), tuple(labels))
     from sklearn import datasets  # noqa: PLC0415 - a second that nobody else should pay
 
     data: Any = {"tumour": datasets.load_breast_cancer, "digits": datasets.load_digits}[example]()
     label = {"tumour": "diagnosis", "digits": "digit"}[example]
-    labels = tuple(str(data.target_names[target]) for target in data.target)
-    return Rows((*map(str, data.feature_names), label), data.data.astype(np.float64), labels)
+    texts = tuple(str(data.target_names[target]) for target in data.target)
+    return Rows((*map(str, data.feature_names), label), data.data.astype(np.float64), texts)
 
 
 def deal(example: str, participants: int, split: int = 0) -> tuple[list[Rows], Rows]:

@@ -136,7 +136,7 @@ def constants(
 
 @app.command()
 def shares(
-    example: Annotated[str, typer.Argument(help="tumour or digits.")],
+    example: Annotated[str, typer.Argument(help="tumour, digits, claims or credit.")],
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
     names: Annotated[list[str], typer.Argument(help="The participants.")],
     split: Annotated[int, typer.Option(min=0, max=4, help="Which of the fixed splits.")] = 0,
@@ -147,7 +147,8 @@ def shares(
 
     if example not in EXAMPLES:
         raise typer.BadParameter(f"one of {', '.join(EXAMPLES)}")
-    paths = write_shares(example, folder, names, split=split)
+    with explained(as_json=as_json):
+        paths = write_shares(example, folder, names, split=split)
     if as_json:
         emit_json({name: str(path) for name, path in paths.items()})
         return

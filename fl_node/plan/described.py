@@ -40,7 +40,8 @@ def described(file: Path, function: str) -> tuple[Any, Any]:
         said = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
         raise plan_error(codes.SOURCE_UNUSABLE, said, _place(error, file, function)) from error
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        lines = str(error).strip().splitlines() or [""]  # of TensorFlow's long stories the last line says what is wrong
+        said = f"{type(error).__name__}: {lines[-1].strip()[:300]}"
         raise plan_error(codes.SOURCE_UNUSABLE, said, _place(error, file, function)) from error
 
 

@@ -13,11 +13,14 @@ import tensorflow_federated as tff
 
 from fl_node.plan.manifest import Quantisation
 
-METRIC_BITS: Final = 40
-"""Width of a metric's slot. Counts go in as they are; floats as fixed point."""
+METRIC_BITS: Final = 41
+"""Width of a metric's slot. Counts go in as they are; floats as fixed point with an offset."""
 
 FRACTION_BITS: Final = 16
-"""Bits after the point of a float metric, so that it ranges over 0 … 2²⁴ in steps of 2⁻¹⁶."""
+"""Bits after the point of a float metric, so that it ranges over -2²⁴ … 2²⁴ in steps of 2⁻¹⁶."""
+
+METRIC_OFFSET: Final = 1 << (METRIC_BITS - 1)
+"""What stands in the slot of a float metric of 0."""
 
 REFUSED: Final = -1
 """Stands for NaN and infinity: no slot allows it, so that the runtime refuses the update before masking."""
@@ -166,9 +169,9 @@ def _types(struct_type: Any) -> Any:
 
 
 def secure_metrics(metric_finalizers: Any, part: str = "train") -> Any:
-    """Aggregates a model's metrics in secure sums: counts exactly, non-negative floats in fixed point.
+    """Aggregates a model's metrics in secure sums: counts exactly, floats of any sign in fixed point.
 
-    A count or float that is negative or NaN makes the runtime refuse the update; floats saturate at 2²⁴.
+    A count that is negative, or a float that is NaN, makes the runtime refuse the update; floats saturate at ±2²⁴.
 
     Args:
         metric_finalizers: Metric name → function from the summed parts to the metric, as a model reports them.
@@ -182,31 +185,46 @@ def secure_metrics(metric_finalizers: Any, part: str = "train") -> Any:
     @tff.federated_computation
     def aggregate(unfinalized: Any) -> Any:
         parts_type = unfinalized.type_signature.member
-        encode = tff.tensorflow.computation(
-            lambda parts: OrderedDict(metric=OrderedDict([(part, tf.nest.map_structure(_fixed_point, parts))])),
-            parts_type,
-        )
+        encode = tff.tensorflow.computation(_metrics_encoder(part), parts_type)
         finalize = tff.tensorflow.computation(
             _finalizer(metric_finalizers, parts_type, part), encode.type_signature.result
         )
         encoded = tff.federated_map(encode, unfinalized)
-        return tff.federated_map(finalize, tff.federated_secure_sum_bitwidth(encoded, METRIC_BITS))
+        bits = OrderedDict(
+            metric=tff.types.structure_from_tensor_type_tree(
+                lambda _: METRIC_BITS, encode.type_signature.result["metric"]
+            ),
+            one=OrderedDict([(part, 1)]),
+        )
+        return tff.federated_map(finalize, tff.federated_secure_sum_bitwidth(encoded, bits))
 
     return aggregate
+
+
+def _metrics_encoder(part: str) -> Callable[[Any], Any]:
+    def encode(parts: Any) -> Any:
+        return OrderedDict(
+            metric=OrderedDict([(part, tf.nest.map_structure(_fixed_point, parts))]),
+            one=OrderedDict([(part, tf.constant(1, tf.int32))]),
+        )
+
+    return encode
 
 
 def _fixed_point(part: Any) -> Any:
     if part.dtype.is_integer:
         return tf.cast(part, tf.int64)
-    top = float(2**METRIC_BITS - 1)
+    top = float(METRIC_OFFSET - 1)
     scaled = tf.round(tf.cast(part, tf.float64) * 2.0**FRACTION_BITS)
-    return tf.cast(tf.where(scaled >= 0, tf.minimum(scaled, top), float(REFUSED)), tf.int64)
+    offset = tf.clip_by_value(scaled, -top, top) + float(METRIC_OFFSET)
+    return tf.cast(tf.where(tf.math.is_nan(scaled), tf.constant(float(REFUSED), tf.float64), offset), tf.int64)
 
 
 def _finalizer(finalizers: Any, parts_type: Any, part: str) -> Callable[[Any], Any]:
     def finalize(summed: Any) -> Any:
         dtypes = iter([tensor.dtype for tensor in tff.structure.flatten(_types(parts_type))])
-        parts = tf.nest.map_structure(lambda number: _real(number, next(dtypes)), summed["metric"][part])
+        ones = tf.cast(summed["one"][part], tf.float64)
+        parts = tf.nest.map_structure(lambda number: _real(number, ones, next(dtypes)), summed["metric"][part])
         if callable(finalizers):
             return finalizers(parts)
         return OrderedDict((name, finalizer(parts[name])) for name, finalizer in finalizers.items())
@@ -214,6 +232,8 @@ def _finalizer(finalizers: Any, parts_type: Any, part: str) -> Callable[[Any], A
     return finalize
 
 
-def _real(number: Any, dtype: Any) -> Any:
-    scaled = tf.cast(number, tf.float64) / (1 if np.issubdtype(dtype, np.integer) else 2.0**FRACTION_BITS)
-    return tf.cast(scaled, dtype)
+def _real(number: Any, ones: Any, dtype: Any) -> Any:
+    if np.issubdtype(dtype, np.integer):
+        return tf.cast(number, dtype)
+    centred = tf.cast(number, tf.float64) - ones * float(METRIC_OFFSET)
+    return tf.cast(centred / 2.0**FRACTION_BITS, dtype)

@@ -1,6 +1,7 @@
 """Whether a plan's parts agree: computations, layout, state, schema. Checked when it is built and when it is loaded."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import tensorflow_federated as tff
 
@@ -10,6 +11,11 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.tff.execute import Computations, split_data, state_specs
 from fl_node.plan.tff.structure import dtype_name, tensor_types
+
+SHOWN: Final = 3
+
+Tensor = tuple[tuple[int | None, ...], str]
+"""A shape, None for the rows of a batch, and a type."""
 
 
 def check_plan(manifest: Manifest, computations: Computations) -> None:
@@ -39,7 +45,8 @@ def check_outputs(sums_type: Any) -> None:
         for path, tensor in tensor_types(sums_type[0])
     ]
     if plain:
-        raise plan_error(codes.PLAIN_OUTPUT, f"each client would send {', '.join(plain)} in plain")
+        shown = ", ".join(plain[:SHOWN]) + (f" and {len(plain) - SHOWN} more" if len(plain) > SHOWN else "")
+        raise plan_error(codes.PLAIN_OUTPUT, f"each client would send {shown} in plain")
 
 
 def check_schema(schema: Schema, data_type: Any) -> None:
@@ -54,11 +61,31 @@ def check_schema(schema: Schema, data_type: Any) -> None:
             raise plan_error(codes.SCHEMA_MISMATCH, f"client data is {sequence}, not a sequence of batches")
         parts = [(tuple(tensor.shape), dtype_name(tensor)) for tensor in _batch_types(sequence.element)]
         due = _due(schema)
-        if parts not in ((due, due * 2) if len(due) == 1 else (due, due[:1])):  # without a label features may be labels
-            raise plan_error(codes.SCHEMA_MISMATCH, f"batches are {sequence.element}, the schema's rows are {due}")
+        if not _fit(parts, due):
+            text = f"batches are {sequence.element.compact_representation()}, the schema's rows are {_shown(due)}"
+            raise plan_error(codes.SCHEMA_MISMATCH, text)
 
 
-def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
+def _fit(parts: Sequence[Tensor], due: Sequence[Tensor]) -> bool:
+    """Whether batches are rows: the label with a last dimension of 1 or a wider type too, or absent.
+
+    Without a label the features may be the label.
+    """
+    if not parts or parts[0] not in {due[0], (due[0][0], "float64")} or len(parts) > 2:  # noqa: PLR2004 - no third
+        return False
+    if len(parts) == 1:
+        return True
+    shape, dtype = due[-1]
+    wider = {"int32": ("int32", "int64"), "float32": ("float32", "float64")}[dtype]
+    return parts[1][0] in {shape, (*shape, 1)} and parts[1][1] in wider
+
+
+def _shown(due: Sequence[Tensor]) -> str:
+    parts = [f"{dtype}[{','.join('?' if size is None else str(size) for size in shape)}]" for shape, dtype in due]
+    return f"<{','.join(parts)}>"
+
+
+def _due(schema: Schema) -> list[Tensor]:
     features = ((None, schema.width), "float32")
     if schema.label_dtype is None:
         return [features]
@@ -68,5 +95,7 @@ def _due(schema: Schema) -> list[tuple[tuple[int | None, ...], str]]:
 def _batch_types(element: Any) -> list[Any]:
     members = [element] if isinstance(element, tff.TensorType) else [m for _, m in tff.structure.iter_elements(element)]
     if not all(isinstance(member, tff.TensorType) for member in members):
-        raise plan_error(codes.SCHEMA_MISMATCH, f"batches are {element}, not features with or without labels")
+        hint = "Let the model take one tensor of all features, and cut it inside: x[:, :4], x[:, 4:]. Outputs likewise."
+        text = f"batches are {element}, not features with or without labels"
+        raise plan_error(codes.SCHEMA_MISMATCH, text, hint=hint)
     return members

@@ -5,8 +5,9 @@ Sources: McMahan et al. 2017 (FedAvg), Li et al. 2020 (FedProx), Reddi et al. 20
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
@@ -16,6 +17,9 @@ from fl_node.plan.source import PlanSource
 from fl_node.plan.tff.aggregation import quantised_mean, secure_metrics
 
 KerasModel = Callable[[], "tf.keras.Model"]
+SEEDS: Final = (1, 2)
+"""What differs between two makings of a model, but in the weights that it brings."""
+
 ModelFn = Callable[[], "tff.learning.models.VariableModel"]
 
 
@@ -108,6 +112,9 @@ def learning_plan(
 ) -> PlanSource:
     """Makes a plan of a learning process, with the base model's evaluation in the same masked vector.
 
+    Weights that the model's function gives whenever it is called, loaded from a file say, are the ones to begin with;
+    TFF itself would begin with those of the layers' initialisers.
+
     Args:
         name: The plan's short name.
         process: What one of the builders of this module returned for `model`.
@@ -118,7 +125,39 @@ def learning_plan(
         cohort_max: The largest cohort.
     """
     evaluated = with_evaluation(process, model) if batching.holdout_percent else process
+    evaluated = tff.templates.IterativeProcess(_first_state(process, model), evaluated.next)
     return PlanSource(name, evaluated, schema, batching, cohort_max, quantisation)
+
+
+def _first_state(process: Any, model: ModelFn) -> Any:
+    """The computation of the state before the first round: with weights that the model brings, where it brings any."""
+    initial = process.initialize()
+    usual = _flat(process.get_model_weights(initial))
+    given, again = (_given_weights(model, seed) for seed in SEEDS)
+    brought = [
+        np.array_equal(one, other) and not np.array_equal(one, own)
+        for one, other, own in zip(_flat(given), _flat(again), usual, strict=True)
+    ]
+    if not any(brought):
+        return process.initialize
+    state = process.set_model_weights(initial, given)
+
+    @tff.federated_computation
+    def initialize() -> Any:
+        return tff.federated_value(state, tff.SERVER)
+
+    return initialize
+
+
+def _given_weights(model: ModelFn, seed: int) -> Any:
+    """The weights of a model that is made outside TFF's graphs."""
+    tf.keras.utils.set_random_seed(seed)
+    made = tff.learning.models.ModelWeights.from_model(model())
+    return tf.nest.map_structure(lambda variable: variable.numpy(), made)
+
+
+def _flat(weights: Any) -> list[Any]:
+    return [np.asarray(array) for array in (*weights.trainable, *weights.non_trainable)]
 
 
 def with_evaluation(process: Any, model: ModelFn) -> Any:

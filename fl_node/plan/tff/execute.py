@@ -113,12 +113,20 @@ def client_data(train: Examples, holdout: Examples, batching: Batching, data_typ
 def _dataset(examples: Examples, sequence_type: Any) -> Any:
     element = sequence_type.element
     if not isinstance(element, tff.StructType):
-        return tf.data.Dataset.from_tensor_slices(examples.features)
+        return tf.data.Dataset.from_tensor_slices(_as(examples.features, element))
     names = tff.structure.name_list_with_nones(element)
-    columns = [examples.features, examples.features if examples.labels is None else examples.labels]
+    types = [member for _, member in tff.structure.iter_elements(element)]
+    labels = examples.features if examples.labels is None else examples.labels
+    columns = [_as(array, member) for array, member in zip((examples.features, labels), types, strict=False)]
     if None in names:
         return tf.data.Dataset.from_tensor_slices(tuple(columns))
     return tf.data.Dataset.from_tensor_slices(OrderedDict(zip(names, columns, strict=True)))
+
+
+def _as(array: NDArray[Any], tensor_type: Any) -> NDArray[Any]:
+    """Returns rows as a batch's tensor takes them: a wider type, a last dimension of 1 (see `agree`)."""
+    shaped = array[..., np.newaxis] if len(tensor_type.shape) > array.ndim else array
+    return shaped.astype(tensor_type.dtype, copy=False)
 
 
 def _numbers(metrics_type: Any) -> list[tuple[str, Any]]:

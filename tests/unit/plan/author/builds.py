@@ -1,6 +1,6 @@
-"""Builds plans in one process, in a framework's environment: FOLDER NAME…; prints what became of each.
+"""Builds plans in one process, in a framework's environment: FOLDER NAME[:FUNCTION]…; prints what became of each.
 
-python -m tests.unit.plan.author.builds FOLDER NAME…
+python -m tests.unit.plan.author.builds FOLDER NAME[:FUNCTION]…
 """
 
 import json
@@ -13,26 +13,31 @@ from fl_node.plan.frameworks import JAX, imported_by
 from network.errors import FedledgerError
 
 
-def built(file: Path) -> str:
+def built(file: Path, function: str, output: Path) -> str:
     """Build one plan; return its refusal."""
     try:
         if imported_by(file) == JAX:
             from fl_node.plan.jax.compile import build_plan
 
-            raw = build_plan(file, "plan")
+            raw = build_plan(file, function)
         else:
             from fl_node.plan.tff.compile import build_plan as build_tff
 
-            raw = build_tff(file, "plan", "upb")
+            raw = build_tff(file, function, "upb")
     except FedledgerError as error:
         return str(error)
-    file.with_suffix(".flplan").write_bytes(raw)
+    output.write_bytes(raw)
     return "built"
 
 
 if __name__ == "__main__":
     folder, *names = sys.argv[1:]
-    print(json.dumps({name: built(Path(folder) / f"{name}.py") for name in names}), flush=True)  # noqa: T201
+    found = {}
+    for name in names:
+        file, _, function = name.partition(":")
+        output = Path(folder) / f"{function or file}.flplan"
+        found[function or file] = built(Path(folder) / f"{file}.py", function or "plan", output)
+    print(json.dumps(found), flush=True)  # noqa: T201
     for children in Path("/proc/self/task").glob("*/children"):  # TFF's helper would hold the output open
         for child in children.read_text().split():
             os.kill(int(child), signal.SIGKILL)

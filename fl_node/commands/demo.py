@@ -24,8 +24,12 @@ DEMO_RUN = DEFAULT_RUN / "demo"
 
 def demo(
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many rounds to train.")] = 5,
-    plan: Annotated[str, typer.Option(help="tumour, digits, or a .flplan file (then give --data-dir too).")] = "tumour",
-    framework: Annotated[str, typer.Option(help="What runs the example: tff, or jax or torch (tumour).")] = "tff",
+    plan: Annotated[
+        str, typer.Option(help="tumour, digits, claims, credit, or a .flplan file (then give --data-dir too).")
+    ] = "tumour",
+    framework: Annotated[
+        str, typer.Option(help="What runs the example: tff, jax (all of them), torch (tumour), kinds (claims).")
+    ] = "tff",
     epsilon: Annotated[
         float | None, typer.Option(min=0, help="Differential privacy for every row, with --framework jax.")
     ] = None,

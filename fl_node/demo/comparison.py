@@ -1,8 +1,8 @@
 """What the federation was worth: the model beside each hospital's own and one trained on everybody's rows."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fl_node.plan.runtime import DataSource, PlanRuntime, open_plan
 
@@ -37,7 +37,7 @@ def compare(
     return measured
 
 
-def accuracy(metrics: Mapping[str, Any]) -> float:
-    """Return the accuracy among metrics, whatever the plan calls it; NaN where it has none."""
-    found = [float(value) for name, value in metrics.items() if name.rsplit("/", 1)[-1].endswith("accuracy")]
-    return found[0] if found else float("nan")
+def score(metrics: Mapping[str, float]) -> tuple[str, float]:
+    """Return what models are compared by, and its value: the accuracy, whatever the plan calls it, else the loss."""
+    found = [value for name, value in metrics.items() if name.rsplit("/", 1)[-1].endswith("accuracy")]
+    return ("accuracy", float(found[0])) if found else ("loss", float(metrics.get("loss", math.nan)))

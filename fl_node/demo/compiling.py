@@ -23,7 +23,7 @@ SOURCES: Final = (
 def compiled_path(example: str, building: tuple[str, ...]) -> Path:
     """Return where an example's plan lies or will lie; the name holds a digest of all that it is made from."""
     digest = hashlib.sha256(" ".join(building).encode())
-    patterns = (*SOURCES, f"fl_node/examples/{example}*")
+    patterns = (*SOURCES, f"fl_node/examples/{example.partition('_')[0]}*")
     for path in sorted(path for pattern in patterns for path in HERE.glob(pattern) if path.is_file()):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return PLANS / f"{example}-{digest.hexdigest()[:16]}.flplan"

@@ -8,8 +8,12 @@ from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.plan.frameworks import BY_WORD
 
-EXAMPLES: Final = ("tumour", "digits")
-WRITTEN: Final = (("tff", "tumour"), ("tff", "digits"), ("jax", "tumour"), ("torch", "tumour"))
+EXAMPLES: Final = ("tumour", "digits", "claims", "credit")
+WRITTEN: Final = (
+    *(("tff", "tumour"), ("tff", "digits")),
+    *(("jax", "tumour"), ("jax", "digits"), ("jax", "claims"), ("jax", "credit")),
+    *(("kinds", "claims"), ("torch", "tumour")),
+)
 """The examples by framework."""
 PHASES: Final = ("keys", "shares", "updates", "unmask")
 LEAST: Final = 4

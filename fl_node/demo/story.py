@@ -172,15 +172,17 @@ class Story:
             self.report.table(columns, rows)
 
     async def _worth(self, federation: admins.Federation, rounds: list[dict[str, Any]]) -> None:
-        with self.report.chapter("What it was worth: accuracy on held-out rows of all hospitals", "accuracy") as found:
+        with self.report.chapter("What it was worth, on held-out rows of all hospitals", "accuracy") as found:
             final = [record for record in rounds if record["status"] == "Final"]
             name = next(iter(federation.admins))
             state = await fetch(self.options.run, name, final[-1]["state_digest"])
             everything = self.options.data or self.options.run / "shares"
             measured = await asyncio.to_thread(comparison.compare, self.plan, state, self.data, everything, len(final))
-            scores = {model: comparison.accuracy(metrics) for model, metrics in measured.items()}
-            found.update(scores)
-            self.report.table(("model", "accuracy"), [(m, f"{100 * score:.1f} %") for m, score in scores.items()])
+            scores = {model: comparison.score(metrics) for model, metrics in measured.items()}
+            found.update({model: value for model, (_, value) in scores.items()})
+            what, _ = scores["federated"]
+            shown = "{:.1%}" if what == "accuracy" else "{:.4f}"
+            self.report.table(("model", what), [(model, shown.format(value)) for model, (_, value) in scores.items()])
 
     async def _regulator(self) -> None:
         with self.report.chapter("The regulator, from its own peer", "regulator") as found:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import keras
 
 from fl_node.examples.claims_schema import SCHEMA
+from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.jax.training import Training, sgd
 from fl_node.plan.manifest import Batching, Quantisation
 
@@ -49,4 +50,5 @@ def plan() -> Training:
         schema=SCHEMA,
         batching=Batching(batch=64, epochs=1, holdout_percent=20),
         quantisation=Quantisation(bits=18, clip="4", zero_above="20", weight_cap=16384),
+        server=Server(kind="fedavgm", momentum="0.5"),
     )

@@ -9,6 +9,7 @@ Ten thousand holders of cards (see `packaged`).
 import keras
 
 from fl_node.data.schema import Column, Label, Schema
+from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.jax.training import Training, accuracy, sgd
 from fl_node.plan.manifest import Batching, Quantisation
 
@@ -44,4 +45,5 @@ def plan() -> Training:
         schema=SCHEMA,
         batching=Batching(batch=512, epochs=1, holdout_percent=20),
         quantisation=Quantisation(bits=18, clip="4", zero_above="20", weight_cap=8192),
+        server=Server(kind="fedavgm", momentum="0.5"),
     )

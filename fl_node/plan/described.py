@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -40,8 +41,7 @@ def described(file: Path, function: str) -> tuple[Any, Any]:
         said = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
         raise plan_error(codes.SOURCE_UNUSABLE, said, _place(error, file, function)) from error
     except Exception as error:
-        lines = str(error).strip().splitlines() or [""]  # of TensorFlow's long stories the last line says what is wrong
-        said = f"{type(error).__name__}: {lines[-1].strip()[:300]}"
+        said = f"{type(error).__name__}: {_point(str(error))}"
         raise plan_error(codes.SOURCE_UNUSABLE, said, _place(error, file, function)) from error
 
 
@@ -73,6 +73,13 @@ def _function(module: ModuleType, name: str, file: Path) -> Callable[[], Any]:
 
 def _own_function(found: Any, module: ModuleType) -> bool:
     return callable(found) and getattr(found, "__module__", "") == module.__name__ and not isinstance(found, type)
+
+
+def _point(story: str) -> str:
+    """Return what is wrong: of TensorFlow's long stories the last line that names an error, else the first line."""
+    lines = [line.strip() for line in story.strip().splitlines()] or [""]
+    named = [line for line in lines if re.match(r"\w+Error: ", line)]
+    return (named[-1] if named else lines[0])[:300]
 
 
 def _place(error: BaseException, file: Path, function: str) -> str:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
@@ -13,7 +14,7 @@ from fl_node.plan.tff.algorithms import classifier, fed_avg, learning_plan
 
 K = tf.keras
 L = K.layers
-FEATURES = tuple(Column(name=f"x{at}", minimum="-9", maximum="9") for at in range(6))
+FEATURES = tuple(Column(name=f"x{at}", minimum="-1", maximum="1") for at in range(6))
 SCHEMA = Schema(columns=FEATURES, label=Label(name="y", values=("no", "yes")))
 NUMBER = Schema(columns=FEATURES, label=Label(name="y", type="float"))
 UNLABELLED = Schema(columns=FEATURES)
@@ -53,14 +54,14 @@ def below_zero():
 
 def metric_below_zero():
     spec = (tf.TensorSpec([None, 6]), tf.TensorSpec([None, 1]))
-    loss, metrics = K.losses.CosineSimilarity(), lambda: [K.metrics.R2Score()]
+    loss, metrics = K.losses.CosineSimilarity(), lambda: [K.metrics.CosineSimilarity()]
     return modelled("metric-below-zero", lambda: dense(1), spec, loss, NUMBER, metrics)
 
 
 def pretrained():
     def network():
         model = K.Sequential([L.InputLayer((6,)), L.Dense(3, "relu"), L.Dense(2)])
-        model.set_weights([tf.fill(w.shape, 0.25 * (at + 1)).numpy() for at, w in enumerate(model.get_weights())])
+        model.set_weights([np.full(w.shape, 0.25 * (at + 1), np.float32) for at, w in enumerate(model.get_weights())])
         return model
 
     return planned("pretrained", classifier(network, SCHEMA), SCHEMA)

@@ -91,7 +91,7 @@ def test_the_story_on_jax_has_every_model_made_again_by_the_audit(tmp_path: Path
 
 
 def test_an_example_that_is_not_written_for_a_framework_is_refused(tmp_path: Path):
-    for asked in ({"framework": "jax", "example": "digits"}, {"framework": "caffe"}):
+    for asked in ({"framework": "tff", "example": "claims"}, {"framework": "caffe"}):
         with pytest.raises(NodeError, match="FL4001: there is no example"):
             Options(run=tmp_path, **asked)
 

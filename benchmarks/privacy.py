@@ -94,7 +94,8 @@ def main() -> None:
         return
     print(f"{arguments.example}, ε = {arguments.epsilon}, {arguments.rounds} rounds, {arguments.seeds} seeds")
     for name, one in found.items():
-        print(f"{name:20} {one['mean']:6.2f} ± {one['deviation']:.2f} %", flush=True)
+        figures_of = f"{one['mean']:6.2f} ± {one['deviation']:.2f} %, membership attack {one['membership']:.3f}"
+        print(f"{name:20} {figures_of}", flush=True)
 
 
 def figures(case: Case, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -110,13 +111,19 @@ def figures(case: Case, arguments: argparse.Namespace, folder: Path) -> dict[str
     source, plan = folder / f"{case.name}.py", folder / f"{case.name}.flplan"
     source.write_text(text)
     write_plan(build(str(source), framework=JAX), plan)
-    scores = [score(case, arguments, seed, plan, folder / f"{case.name}-{seed}") for seed in range(arguments.seeds)]
+    found = [score(case, arguments, seed, plan, folder / f"{case.name}-{seed}") for seed in range(arguments.seeds)]
+    scores, attacks = [accuracy for accuracy, _ in found], [attack for _, attack in found]
     deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
-    return {"mean": statistics.fmean(scores), "deviation": deviation, "scores": scores}
+    return {
+        "mean": statistics.fmean(scores),
+        "deviation": deviation,
+        "scores": scores,
+        "membership": statistics.fmean(attacks),
+    }
 
 
-def score(case: Case, arguments: argparse.Namespace, seed: int, plan: Path, folder: Path) -> float:
-    """Trains on one split and measures the model on its test rows."""
+def score(case: Case, arguments: argparse.Namespace, seed: int, plan: Path, folder: Path) -> tuple[float, float]:
+    """Trains on one split; the model's accuracy on test rows, and how well its loss tells training rows from them."""
     shares, test = deal(arguments.example, arguments.participants, seed)
     folder.mkdir()
     parts = [joined(shares)] if case.pooled else shares
@@ -128,7 +135,9 @@ def score(case: Case, arguments: argparse.Namespace, seed: int, plan: Path, fold
         for _ in range(arguments.rounds):
             works = [runtime.work(state, DataSource(path)) for path in paths]
             state = runtime.update(state, summed(runtime, [work.vector for work in works]), counts(works)).state
-        return accuracy(runtime, state, tested)
+        right, strange = measured(runtime, state, tested)
+        known = np.concatenate([measured(runtime, state, path)[1] for path in paths])
+        return 100 * float(np.mean(right)), membership(known, strange)
 
 
 def counts(works: list[Any]) -> list[int]:
@@ -144,11 +153,22 @@ def summed(runtime: AveragingRuntime, vectors: list[bytes]) -> bytes:
     return bytes(total)
 
 
-def accuracy(runtime: AveragingRuntime, state: bytes, path: Path) -> float:
+def measured(runtime: AveragingRuntime, state: bytes, path: Path) -> tuple[Any, Any]:
+    """Whether each row's class is found, and its loss."""
     rows = load_examples(path, runtime.manifest.schema_, 0)[0]
     weights, bias = read_state(runtime.manifest, state).trained
     assert rows.labels is not None
-    return 100 * float(np.mean(np.argmax(rows.features @ weights + bias, axis=1) == rows.labels))
+    outputs = (rows.features @ weights + bias).astype(np.float64)
+    outputs -= outputs.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(rows.rows), rows.labels]
+    return np.argmax(outputs, axis=1) == rows.labels, losses
+
+
+def membership(known: Any, strange: Any) -> float:
+    """The area under the curve of an attacker that takes rows of a small loss for training rows (Yeom et al., 2018)."""
+    order = np.concatenate([known, strange]).argsort().argsort() + 1
+    ranks = order[: len(known)].sum() - len(known) * (len(known) + 1) / 2
+    return 1 - float(ranks) / (len(known) * len(strange))
 
 
 def joined(shares: list[Rows]) -> Rows:

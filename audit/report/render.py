@@ -132,6 +132,7 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
             "unchecked": len(verdict.unchecked),
         },
         "beyond": verdict.beyond,
+        "privacy": [spent.text for spent in verdict.privacy],
     }
 
 

@@ -23,6 +23,8 @@ def show(verdict: Verdict) -> None:
             mark = f"[red]{failed} failed[/red]" if failed else "[green]holds[/green]"
             table.add_row(TITLES[rule], mark, str(verdict.held.get(rule.value, 0)))
     out.print(table)
+    for spent in verdict.privacy:
+        out.print(f"Privacy: {visible(spent.text)}", markup=False, highlight=False)
     for title, findings, colour in (
         ("Failures", verdict.failures, "red"),
         ("Warnings", verdict.warnings, "yellow"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from audit.evidence.blobs import PREFIX, is_digest
 from audit.fabric.state import State
+from audit.verify.privacy import spent_by
 from audit.verify.story import round_of
 from audit.verify.verdict import Rule, Unchecked, Verdict
 from fl_node import codes as plan_codes
@@ -51,13 +52,15 @@ def check_states(verdict: Verdict, state: State, training: dict[str, Any], blobs
     finals = [one for one in training["rounds"] if one["phase"] == "Final"]
     verdict.steps += len(finals)
     raw = blobs.get(training["plan"])
-    if raw is None or not finals:
+    if raw is None or not training["rounds"]:
         return
     try:
         plan = read_plan(raw, training["plan"])
     except PlanError as error:
         verdict.leave(Unchecked.STATE, attempt=training["training"], why=f"its plan cannot be read: {error.message}")
         return
+    if spent := spent_by(plan.manifest, training):
+        verdict.privacy.append(spent)
     if not isinstance(plan.manifest, AveragingManifest | KindManifest):
         return
     blocks = {round_of(event): event["block"] for event in state.events() if event["name"] == "RoundFinal"}

@@ -1,11 +1,12 @@
 """What an audit found: what holds, what fails and what could not be checked, each with its place."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from audit import codes
 from audit.fabric.state import State
+from audit.verify.privacy import Spent
 
 
 class Rule(StrEnum):
@@ -190,6 +191,8 @@ class Verdict:
     """How many rounds ended with a model."""
     derived: int = 0
     """Of how many of them the step from sum to model was made again. Invariant: at most `steps`."""
+    privacy: list[Spent] = field(default_factory=list)
+    """What each training whose plan adds noise has spent, as far as its plan file is at hand."""
     failures: list[Finding] = field(default_factory=list)
     """Invariant: every write of the rules' namespace that is not theirs stands here, with its block."""
     warnings: list[Finding] = field(default_factory=list)
@@ -260,6 +263,7 @@ class Verdict:
             "unchecked": [f.as_json() for f in self.unchecked],
             "orderer_signatures": self.quorum,
             "models": {"steps": self.steps, "derived": self.derived},
+            "privacy": [asdict(spent) for spent in self.privacy],
             "beyond": list(self.beyond),
         }
 

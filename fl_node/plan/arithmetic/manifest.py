@@ -49,13 +49,17 @@ class AveragingManifest(Manifest):
         return self
 
     @property
+    def numbers(self) -> int:
+        """How many value slots there are."""
+        return sum(segment.slots for segment in self.layout.segments if segment.kind == "value")
+
+    @property
     def promise(self) -> Promise | None:
         """What a round gives away where the plan has noise."""
         privacy = self.averaging.privacy
         if privacy is None:
             return None
-        numbers = sum(segment.slots for segment in self.layout.segments if segment.kind == "value")
-        loss = round_loss(privacy, self.averaging.quantisation, numbers)
+        loss = round_loss(privacy, self.averaging.quantisation, self.numbers)
         return Promise(loss, float(privacy.goal.delta), privacy.goal.survivors)
 
     @property

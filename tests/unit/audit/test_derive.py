@@ -13,8 +13,12 @@ from audit.fabric.state import State
 from audit.verify.derive import Blobs, check_states
 from audit.verify.verdict import ATTESTED, Rule, Unchecked, Verdict
 from fl_node.ledger.decimals import decimal
+from fl_node.plan.arithmetic.averaging import Averaging
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.private import Goal, calibrated
 from fl_node.plan.arithmetic.state import read_state
 from fl_node.plan.arithmetic.update import next_state
+from fl_node.plan.manifest import Quantisation
 from fl_node.plan.state_codec import decode_state, encode_state
 from tests.unit.plan.arithmetic import models
 from tests.unit.plan.conftest import add
@@ -29,12 +33,15 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "blobs"
-        self.plan = models.manifest("fedadam")
-        base = encode_state(models.first(self.plan.averaging.server).leaves())
+        self.plan = self.made()
+        base = encode_state(models.first_of(self.plan).leaves())
         self.state = State(":memory:")
         self.training: Training = {"training": "t", "plan": self.put(models.packed(self.plan)), "rounds": []}
         for number in (1, 2):
             base = self.round(number, base)
+
+    def made(self) -> AveragingManifest:
+        return models.manifest("fedadam")
 
     def put(self, content: bytes) -> str:
         name = hashlib.sha256(content).hexdigest()
@@ -161,3 +168,36 @@ def test_an_altered_copy_of_a_blob_is_none(place: Place, tmp_path: Path) -> None
     found = gather([place.folder], tmp_path / "gathered")
     assert Blobs(found).get(name) is None
     assert Blobs(None).get(name) is None
+
+
+class Private(Place):
+    """Two rounds of a plan with noise, and an attempt between them that ended Void once its survivors were frozen."""
+
+    def __init__(self, folder: Path) -> None:
+        goal = Goal(epsilon="3", rounds=2)
+        quantisation = Quantisation(bits=18, clip="4", weight_cap=64)
+        privacy = calibrated(goal, quantisation, models.MEASURED, models.NUMBERS)
+        self.private = Averaging(quantisation=quantisation, measured=models.MEASURED, privacy=privacy)
+        super().__init__(folder)
+
+    def made(self) -> AveragingManifest:
+        return models.private(self.private)
+
+
+def test_the_privacy_that_each_participant_spent_is_added_up_over_frozen_attempts(tmp_path: Path) -> None:
+    place = Private(tmp_path)
+    verdict = place.verdict()
+    (spent,) = verdict.privacy
+    assert (spent.unit, spent.delta, spent.colluders) == ("record", "0.00001", 1)
+    assert spent.participants == {name: pytest.approx(3, abs=0.01) for name in ROWS}
+    frozen = {**place.training["rounds"][0], "attempt": 2, "phase": "Void", "survivors": ["a", "b", "c", "d"]}
+    place.training["rounds"].append(frozen)
+    (more,) = place.verdict().privacy
+    assert 3 < more.participants["a"] < 4.5
+    assert more.participants["d"] < 3
+    assert "every record of a 3." in more.text
+    assert verdict.as_json()["privacy"][0]["participants"].keys() == set(ROWS)
+
+
+def test_a_plan_without_noise_spends_no_privacy_that_could_be_told(place: Place) -> None:
+    assert place.verdict().privacy == []

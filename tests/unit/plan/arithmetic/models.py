@@ -72,6 +72,13 @@ def first(server: Server) -> ModelState:
     return first_state(trained, [np.ones(shape, np.float32) for shape in KEPT_SHAPES], server)
 
 
+def first_of(plan: AveragingManifest) -> ModelState:
+    """The first state of a plan, with or without weights that are not trained."""
+    state = first(plan.averaging.server)
+    kept = state.kept if plan.averaging.moments_clip else []
+    return ModelState(state.trained, kept, state.first, state.second)
+
+
 def read(plan: AveragingManifest, state: bytes) -> list[NDArray[Any]]:
     """The trained weights of a state."""
     return list(read_state(plan, state).trained)
@@ -79,7 +86,7 @@ def read(plan: AveragingManifest, state: bytes) -> list[NDArray[Any]]:
 
 def packed(plan: AveragingManifest) -> bytes:
     """The plan's file."""
-    state = encode_state(first(plan.averaging.server).leaves())
+    state = encode_state(first_of(plan).leaves())
     return pack_plan(plan, {"initial.state": state, "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"})
 
 

@@ -48,8 +48,7 @@ def plan(request: pytest.FixtureRequest) -> AveragingManifest:
 
 
 def base(plan: AveragingManifest) -> ModelState:
-    state = models.first(plan.averaging.server)
-    return ModelState(state.trained, [], state.first, state.second)
+    return models.first_of(plan)
 
 
 def worked(plan: AveragingManifest, seed: int, size: float = 0.1, loss: float = 1.0) -> Worked:

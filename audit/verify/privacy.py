@@ -1,0 +1,58 @@
+"""How much a training's rounds have told of each participant, where its plan adds noise (`fl_node.privacy`)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fl_node.plan.arithmetic.manifest import AveragingManifest
+from fl_node.plan.arithmetic.private import round_loss
+from fl_node.plan.manifest import Manifest
+from fl_node.privacy.accounting import Loss, epsilon
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a training has spent.
+
+    Attributes:
+        training: Its name.
+        unit: What its plan protects.
+        delta: The δ of each ε, decimal text.
+        colluders: How many survivors are taken to share their noise.
+        participants: Participant → ε over every attempt whose survivors it is among, void ones too.
+    """
+
+    training: str
+    unit: str
+    delta: str
+    colluders: int
+    participants: dict[str, float]
+
+    @property
+    def text(self) -> str:
+        """What people read."""
+        each = ", ".join(f"{name} {value:.4g}" for name, value in sorted(self.participants.items())) or "nothing yet"
+        return (
+            f"{self.training}: ε for every {self.unit} of {each} (δ = {self.delta}, {self.colluders} colluding; each "
+            "added the noise that its plan asks for, which no sum can show)"
+        )
+
+
+def spent_by(manifest: Manifest, training: dict[str, Any]) -> Spent | None:
+    """Adds up what a training's frozen rounds give away; None where its plan promises nothing.
+
+    Args:
+        manifest: Its plan's.
+        training: Its story, with its rounds.
+    """
+    if not isinstance(manifest, AveragingManifest) or manifest.averaging.privacy is None:
+        return None
+    privacy, quantisation = manifest.averaging.privacy, manifest.averaging.quantisation
+    losses: dict[str, Loss] = {}
+    for one in training["rounds"]:
+        survivors = one.get("survivors") or ()
+        unknown = max(1, len(survivors) - privacy.goal.colluders)  # nodes reveal nothing with fewer
+        each = round_loss(privacy, quantisation, manifest.numbers, unknown)
+        for name in survivors:
+            losses[name] = losses.get(name, Loss()) + each
+    found = {name: epsilon(loss, float(privacy.goal.delta)) for name, loss in losses.items()}
+    return Spent(training["training"], privacy.goal.unit, privacy.goal.delta, privacy.goal.colluders, found)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,15 @@ def honest(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="package")
 def federation_ledger(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A federation from its founding over a vote on everything to a settled round; its network is still up."""
-    folder = tmp_path_factory.mktemp("federation")
+    with running(pytestconfig, tmp_path_factory.mktemp("federation")) as run:
+        asyncio.run(_live(run))
+        asyncio.run(fetch(profile(run, "regulator", "client"), run.parent / "blocks"))
+        yield open_ledger(run, run.parent / "blocks")
+
+
+@contextmanager
+def running(pytestconfig: pytest.Config, folder: Path) -> Iterator[Path]:
+    """Run a network of a federation that is not founded yet; return its run folder."""
     definition = yaml.safe_load(CONSORTIUM.read_text())
     definition["ordering"] = pytestconfig.getoption("--ordering")
     definition["federation"]["parameters"] |= QUICK
@@ -88,9 +97,7 @@ def federation_ledger(pytestconfig: pytest.Config, tmp_path_factory: pytest.Temp
     kind = pytestconfig.getoption("--network")
     try:
         up(Request(folder / "run", kind, folder / "consortium.yaml", free_ports()), lambda _: None)
-        asyncio.run(_live(folder / "run"))
-        asyncio.run(fetch(profile(folder / "run", "regulator", "client"), folder / "blocks"))
-        yield open_ledger(folder / "run", folder / "blocks")
+        yield folder / "run"
     finally:
         down(folder / "run", wipe=False)
 

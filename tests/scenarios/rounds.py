@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from fl_node.canonical import canonical_json
 from fl_node.secagg import messages as m
@@ -21,7 +21,13 @@ EXAMPLES = 100
 
 @dataclass
 class Attempt:
-    """An open attempt with its participants; every step checks what the ledger says."""
+    """An open attempt with its participants; every step checks what the ledger says.
+
+    Attributes:
+        layout: The layout of the plan's sums.
+    """
+
+    layout: ClassVar[Mapping[str, Any]] = LAYOUT
 
     federation: Federation
     ref: Mapping[str, Any]
@@ -29,7 +35,7 @@ class Attempt:
     revealed: dict[str, m.RevealShares] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, federation: Federation, training: str) -> "Attempt":
+    async def open(cls, federation: Federation, training: str) -> Self:
         """Open the next round or attempt."""
         ref = await federation.submit("OpenRound", training=training)
         view = await federation.query("GetRound", **ref)
@@ -38,7 +44,7 @@ class Attempt:
             **ref,
             plan=bytes.fromhex(view["plan"]),
             base_state=bytes.fromhex(view["base_state"]),
-            layout=Layout.parse(canonical_json(LAYOUT)),
+            layout=Layout.parse(canonical_json(cls.layout)),
             cohort=tuple(view["cohort"]),
             threshold=view["threshold"],
         )
@@ -89,7 +95,7 @@ class Attempt:
 
     async def updates(self, absent: Collection[str] = (), spoil: bool = False) -> None:
         """Mask and commit synthetic vectors, one of them garbage if asked; then the survivors are frozen."""
-        self.simulation.commit_updates(vectors(self.simulation.session), absent)
+        self.simulation.commit_updates(self.vectors(), absent)
         if spoil:
             self.prepare_reveals()  # before: nobody reveals anything for an update that is not its own
             self._spoil(min(self.simulation.updates))
@@ -97,6 +103,10 @@ class Attempt:
             *(self.by_node("CommitUpdate", name, **self.update(name)) for name in self.simulation.updates)
         )
         await self.advance("Unmask")
+
+    def vectors(self) -> dict[str, bytes]:
+        """Return every participant's plain update."""
+        return vectors(self.simulation.session)
 
     def _spoil(self, name: str) -> None:
         """Let a participant commit to an update whose masked slot lies out of range."""

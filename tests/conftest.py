@@ -16,3 +16,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--upgrade-to", type=Path, help="the programs of a newer Fabric, to upgrade the network to")
     group.addoption("--older", type=Path, help="a checkout of an earlier commit, whose nodes take part beside today's")
     group.addoption("--network-run", type=Path, help="use the network that is up in this run folder, and leave it up")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what takes minutes unless somebody asked for it."""
+    if config.getoption("--network") == "fabric" or "lengthy" in config.option.markexpr:
+        return
+    skip = pytest.mark.skip(reason="takes minutes: run it with --network fabric or -m 'slow or lengthy'")
+    for item in items:
+        if item.get_closest_marker("lengthy"):
+            item.add_marker(skip)

@@ -66,13 +66,6 @@ def network(
         down(folder / "run")
 
 
-@pytest.fixture
-def _at_length(pytestconfig: pytest.Config) -> None:
-    """Skip what takes long where nobody asked for it; its kind is tried in less time elsewhere."""
-    if not at_length(pytestconfig):
-        pytest.skip("takes a minute: run it with --network fabric or -m 'slow or lengthy'")
-
-
 def at_length(config: pytest.Config) -> bool:
     """Say whether what takes long was asked for."""
     return config.getoption("--network") == "fabric" or "lengthy" in config.option.markexpr

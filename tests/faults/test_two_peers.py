@@ -88,7 +88,6 @@ async def test_each_of_two_peers_may_die_in_a_round_and_nothing_is_lost_or_done_
 
 
 @pytest.mark.lengthy
-@pytest.mark.usefixtures("_at_length")
 async def test_while_the_first_peers_chaincode_is_down_the_second_peer_endorses_for_the_organisation(nodes: Nodes):
     run, own = nodes.run, profile(nodes.run, OWNER, "admin")
     beside = chaincode_process(OWNER)
@@ -107,7 +106,6 @@ async def test_while_the_first_peers_chaincode_is_down_the_second_peer_endorses_
 
 
 @pytest.mark.lengthy
-@pytest.mark.usefixtures("_at_length")
 async def test_a_peer_that_is_added_while_rounds_run_stands_in_for_the_first_and_nobody_elses_node_is_started_again(
     nodes: Nodes,
 ):

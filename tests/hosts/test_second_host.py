@@ -41,8 +41,6 @@ class Sharing(Host):
 def founded(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """A federation that trains, for what takes minutes."""
     fabric = pytestconfig.getoption("--network", "devnet") == "fabric"
-    if not fabric and "lengthy" not in pytestconfig.option.markexpr:
-        pytest.skip("takes minutes: run it with --network fabric or -m 'slow or lengthy'")
     if reason := problem():
         pytest.skip(reason)
     if fabric and not all(map(fabric_program, FABRIC_PROGRAMS)):

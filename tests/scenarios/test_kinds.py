@@ -162,14 +162,7 @@ async def derived(run: Path, steps: int) -> None:
     assert verdict["models"] == {"steps": steps, "derived": steps}
 
 
-@pytest.fixture
-def lengthy(pytestconfig: pytest.Config) -> None:
-    if pytestconfig.getoption("--network") != "fabric" and "lengthy" not in pytestconfig.option.markexpr:
-        pytest.skip("takes minutes: run it with --network fabric or -m 'slow or lengthy'")
-
-
 @pytest.mark.lengthy
-@pytest.mark.usefixtures("lengthy")
 async def test_other_kinds_are_trained_at_once_to_the_bits_of_the_plain_sums(stage: Stage):
     numbers = {"statistics": 2, "kmeans": 3, "trees": 2}
     async with opened(stage.folder) as federation:
@@ -180,7 +173,6 @@ async def test_other_kinds_are_trained_at_once_to_the_bits_of_the_plain_sums(sta
 
 
 @pytest.mark.lengthy
-@pytest.mark.usefixtures("lengthy")
 async def test_trees_grow_to_the_last_one_though_a_node_is_held_still_and_the_survivors_rows_give_every_state(
     stage: Stage,
 ):
@@ -203,7 +195,6 @@ async def test_trees_grow_to_the_last_one_though_a_node_is_held_still_and_the_su
 
 
 @pytest.mark.lengthy
-@pytest.mark.usefixtures("lengthy")
 async def test_sums_that_no_model_follows_from_end_the_attempt_void_by_everybodys_word(stage: Stage):
     """Slots for a thousand participants with a wide range are too coarse for a millionth (FL3062)."""
     plan = KindPlan("coarse", SCHEMA, Glm(family="poisson", magnitude_bits=44), cohort_max=1000)

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from fl_node.data.schema import Column, Schema
 from fl_node.plan.author.curves import sparks
-from fl_node.plan.author.draft import TASKS, Asked, Draft, draft
 from fl_node.plan.author.trial import Round, Trial
 from network.console import Json, emit_json, explained, note, out
 
@@ -34,6 +33,7 @@ def new(
 ) -> None:
     """Draft a plan from your own rows: a Python file with the schema filled in and a first model. Nothing leaves."""
     from fl_node.data.survey import survey
+    from fl_node.plan.author.draft import TASKS, Asked, draft
     from fl_node.plan.author.source import WRITERS, plan_name, write_source
 
     if framework not in WRITERS:
@@ -140,7 +140,7 @@ def _ranged(column: Column, low: str, high: str) -> Column:
         raise typer.BadParameter(f"{column.name}: {low} … {high} is no range") from error
 
 
-def _show(found: Draft, file: Path) -> None:
+def _show(found: Any, file: Path) -> None:  # a `draft.Draft`: its module loads pyarrow, which --help does not need
     table = Table("column", "type", "allowed", "to look at")
     for column in found.schema.columns:
         table.add_row(column.name, column.type, allowed(column), found.notes.get(column.name, ""))

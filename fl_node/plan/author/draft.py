@@ -1,19 +1,15 @@
 """From a survey of a researcher's rows to a schema that other members' rows fit too: wider ranges, round constants."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fl_node import codes
 from fl_node.data.schema import MISSING, Column, Label, Missing, Schema, Window
+from fl_node.data.survey import Found, Survey
 from fl_node.plan.errors import plan_error
-
-if TYPE_CHECKING:  # reading rows needs pyarrow, which a command that reads none should not load
-    from fl_node.data.survey import Found, Survey
 
 TASKS: Final = ("classify", "number", "count", "none")
 """What a first model learns: one of several values, a number, a count of events, or the rows themselves."""

@@ -10,9 +10,11 @@ form reads the same figures from a member's own folder and its node's log. docs/
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +26,7 @@ from fl_node.commands.watching import watch
 from fl_node.demo.federation import opened
 from network import processes
 from network.bringup import Request, down, up
+from network.connection import consortium_of
 from network.folders import folder_of, owner_of
 from network.joining import Newcomer, add_organisation
 from network.pids import memory
@@ -50,22 +53,32 @@ def measure(rounds: int, training_s: float, kind: str) -> dict[str, Any]:
         try:
             for name in NAMES:
                 nodes.start(name, TRAINING_S=str(training_s))
+            asyncio.run(_found(nodes))
+            member, log, orderer = folder_of(run, NAMES[0]).root, run / f"{NAMES[0]}.log", _orderer(run)
+            before, ordered = written(member, log), _bytes(orderer)
             asyncio.run(_train(nodes, rounds))
-            figures = read(folder_of(run, NAMES[0]).root, run / f"{NAMES[0]}.log", training_s)
+            figures = read(member, log, training_s, before)
+            figures["orderer_bytes_a_round"] = round((_bytes(orderer) - ordered) / rounds)
+            figures["bytes_of_the_founding"] = before
             held = resident(nodes)
             joined = add_organisation(run, Newcomer(NEWCOMER), _note)
         finally:
             nodes.close()
             down(run)
-    return {"network": kind, **figures, "resident_mb": held, "adding_an_organisation_s": round(joined.seconds, 1)}
+    figures |= {"resident_mb": held, "adding_an_organisation_s": round(joined.seconds, 1)}
+    return {"network": kind, "load": [round(each, 1) for each in os.getloadavg()], **figures}
 
 
-def read(folder: Path, log: Path, training_s: float) -> dict[str, Any]:
-    """Return the figures of a member's folder and its node's log; the founding counts with the rounds."""
+def read(folder: Path, log: Path, training_s: float, before: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Return the figures of a member's folder and its node's log.
+
+    What was on disk before the rounds counts with them unless it is given.
+    """
     ends = _ends(log)
     seconds = statistics.median((b - a).total_seconds() for a, b in pairwise(ends))
     overhead = seconds - training_s
-    wrote = {kind: round(size / len(ends)) for kind, size in written(folder, log).items()}
+    had = before or {}
+    wrote = {kind: round((size - had.get(kind, 0)) / len(ends)) for kind, size in written(folder, log).items()}
     return {
         "rounds": len(ends),
         "training_s": training_s,
@@ -113,10 +126,20 @@ def _definition() -> dict[str, Any]:
     return raw
 
 
-async def _train(nodes: Nodes, rounds: int) -> None:
+def _orderer(run: Path) -> Path:
+    """Return what the first orderer keeps."""
+    organisation, orderer = consortium_of(run).orderers[0]
+    return folder_of(run, organisation.name).data(orderer.name)
+
+
+async def _found(nodes: Nodes) -> None:
     await nodes.ready()
     async with opened(nodes.run) as federation:
         await found(federation)
+
+
+async def _train(nodes: Nodes, rounds: int) -> None:
+    async with opened(nodes.run) as federation:
         await start(federation, TRAINING, rounds)
         async for _ in watch(federation.first, TRAINING):
             pass

@@ -5,6 +5,7 @@ One federation lives through all of these in this order, and trains all the whil
 
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ from tests.hosts.federation import (
 from tests.hosts.hosts import Host, problem
 from tests.hosts.keys import foreign
 from tests.hosts.page import MEMBERS
-from tests.hosts.upkeep import lose_and_restore, rotate_orderer, serials, upgrade
+from tests.hosts.upkeep import lose_and_restore, replace_orderer, rotate_orderer, serials, upgrade
 
 MOST_COMMANDS = {"A founding member": 12, "A regulator": 6}
 LATENCY_S = 0.05
@@ -197,6 +198,30 @@ def test_rounds_go_on_while_an_orderer_gets_new_certificates_in_its_place(at_len
     rotate_orderer(at_length)
     after = serials(at_length, "orderer")
     assert [name for name in after if after[name] != before[name]] == ["orderer1"]
+    at_length.wait_for_rounds(1)
+
+
+def test_rounds_go_on_while_an_orderer_that_is_gone_is_replaced(at_length: Federation):
+    """In the end one more orderer is stopped: without the newcomer no block would come about."""
+    if not at_length.fabric:
+        pytest.skip("the embedded network orders in one process")
+    replace_orderer(at_length, "hospital-b", "hospital-d")
+    at_length.wait_for_rounds(1)
+    at_length["orderer"].do("fedledger network stop orderer1")
+    at_length.wait_for_rounds(2)
+    at_length["orderer"].do("fedledger network start orderer1")
+
+
+def test_a_member_that_lost_its_ledger_is_told_and_rounds_go_on(at_length: Federation):
+    """On Fabric its approval of the chaincode went with it; the upgrade that follows is what it is told to ask for."""
+    host = at_length["hospital-c"]
+    host.do("fedledger network down")
+    shutil.rmtree(host.run / "data" / "peer-hospital-c")
+    if at_length.fabric:
+        with pytest.raises(AssertionError, match=r"(?s)FL1065.*fedledger org upgrade package\.lock"):
+            host.do("fedledger org join")
+    else:
+        host.do("fedledger org join")
     at_length.wait_for_rounds(1)
 
 

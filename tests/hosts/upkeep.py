@@ -8,7 +8,7 @@ from pathlib import Path
 
 from network.checkout import chaincode_sources
 from tests.hosts.federation import LATER, SECTIONS, Federation, again, until
-from tests.hosts.page import MEMBERS, runbook
+from tests.hosts.page import MEMBERS, runbook, successor
 
 NEWER = 'package main\n\nimport "log/slog"\n\nfunc init() { slog.Debug("the newer program") }\n'
 DONE = "the new program answers"
@@ -70,6 +70,18 @@ def rotate_orderer(founded: Federation) -> None:
     """Give an orderer new certificates, by the page of certificates that have ended."""
     (steps,) = runbook("certificate-ended")
     together(founded, steps)
+
+
+def replace_orderer(founded: Federation, gone: str, heir: str) -> None:
+    """Let another organisation's orderer take the place of one that is gone, by the page of orderers that are."""
+    remove, add = runbook("orderer-gone")
+    founded[gone].do(f"fedledger network stop orderer1.{gone}")
+    together(founded, remove)
+    definition = founded[heir].run / "consortium" / "consortium.yaml"
+    before, entry, after = definition.read_text().partition(f"- name: {heir}\n")
+    definition.write_text(before + entry + after.replace("orderers: []", successor(), 1))
+    together(founded, add)
+    founded[heir].do("fedledger org join")
 
 
 def together(founded: Federation, steps: list[tuple[str, str]]) -> None:

@@ -44,6 +44,8 @@ class AveragingManifest(Manifest):
             raise ValueError("layout and weights are not what the constants give")
         if self.metrics != metric_names(self.averaging.measured, evaluation=self.evaluation):
             raise ValueError("metrics are not those that are measured")
+        if self.averaging.by_record and self.batching.epochs != 1:
+            raise ValueError("a row is bounded only where it is read once a round: epochs is 1")
         if self.evaluation != bool(self.batching.holdout_percent):
             raise ValueError("what is held out is evaluated")
         return self

@@ -56,7 +56,7 @@ def described(averaging: Averaging, state: ModelState, holdout: int) -> Averagin
             "weights": (weight_rule(averaging),),
             "schema": SCHEMA,
             "schema_digest": SCHEMA.digest(),
-            "batching": Batching(batch=2, epochs=3, holdout_percent=holdout),
+            "batching": Batching(batch=2, epochs=1 if averaging.by_record else 3, holdout_percent=holdout),
             "evaluation": bool(holdout),
             "averaging": averaging,
             "metrics": metric_names(MEASURED, evaluation=bool(holdout)),

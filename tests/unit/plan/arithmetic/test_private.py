@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from fl_node.canonical import canonical_json
 from fl_node.plan.arithmetic import slots
 from fl_node.plan.arithmetic.averaging import Averaging
 from fl_node.plan.arithmetic.manifest import AveragingManifest
@@ -213,3 +214,12 @@ def test_a_framework_whose_plans_get_no_noise_refuses_a_goal_before_it_starts():
     with pytest.raises(PlanError, match="TensorFlow Federated get no noise") as refusal:
         build("no.py", goal=GOAL)
     assert refusal.value.code == "FL3050"
+
+
+def test_a_manifest_that_reads_a_protected_row_twice_a_round_is_refused():
+    """The noise is for one reading: each more would add the row's part to the sum again."""
+    fields = models.private(averaging(GOAL, BY_RECORD)).model_dump(mode="json", by_alias=True)
+    fields["batching"]["epochs"] = 2
+    with pytest.raises(PlanError, match="epochs is 1") as refusal:
+        parse_manifest(canonical_json(fields))
+    assert refusal.value.code == "FL3003"

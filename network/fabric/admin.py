@@ -22,6 +22,8 @@ COMMAND_TIMEOUT_S = 90
 POLL_S = 0.5
 # What `peer` says of a transaction that is in no block after 30 s, and of who is in no organisation that it knows.
 LOST, UNKNOWN_YET = "timed out waiting for txid", "creator org unknown"
+# Of a transaction that the orderers did not take, since they elect a leader or have not caught up: they took nothing.
+NOT_TAKEN = "SERVICE_UNAVAILABLE"
 # Of a transaction that it simulated on blocks that were not the newest, and of private data that it lacks.
 OUTDATED, WITHOUT = "transaction invalidated", "private data matching public hash version is not available"
 POLICY = "/Channel/Application/Endorsement"  # the chaincode's policy is the channel's: one place says who endorses
@@ -118,14 +120,18 @@ class Admin:
         """Send a transaction unless it stands, and again where no block held it in time: orderers may lose one.
 
         A peer that has not caught up yet may approve what stands, which is invalid then: it is looked at again.
+        Orderers that elect a leader are waited for.
         """
-        for last in (False, False, True):
-            if stands():
-                return
+        deadline, again = time.monotonic() + COMMAND_TIMEOUT_S, 2
+        while not stands():
             try:
                 send()
             except NetworkError as error:
-                if last or not any(text in error.message for text in (LOST, OUTDATED)):
+                if NOT_TAKEN in error.message and time.monotonic() < deadline:
+                    time.sleep(POLL_S)
+                elif again and any(text in error.message for text in (LOST, OUTDATED)):
+                    again -= 1
+                else:
                     raise
             else:
                 return

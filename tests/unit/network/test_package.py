@@ -221,6 +221,19 @@ def test_an_approval_that_came_late_is_not_sent_again(tmp_path, lock, monkeypatc
     assert peer.asked == ["queryapproved", "approveformyorg", "queryapproved"]
 
 
+LEADERLESS = "Error: proposal failed: got unexpected status: SERVICE_UNAVAILABLE -- no Raft leader"
+
+
+def test_orderers_that_elect_a_leader_are_waited_for(tmp_path, lock, monkeypatch):
+    peer = answering(monkeypatch, approveformyorg=[LEADERLESS] * 9)
+    ready(tmp_path, lock).approve()
+    assert peer.asked.count("approveformyorg") == 10
+    monkeypatch.setattr("network.fabric.admin.COMMAND_TIMEOUT_S", 0)
+    answering(monkeypatch, approveformyorg=[LEADERLESS] * 9)
+    with pytest.raises(NetworkError, match="no Raft leader"):
+        Admin(CONSORTIUM, tmp_path, CONSORTIUM.members[0]).approve()
+
+
 def test_an_approval_that_is_lost_every_time_or_refused_ends(tmp_path, lock, monkeypatch):
     admin = ready(tmp_path, lock)
     peer = answering(monkeypatch, approveformyorg=[LOST] * 9)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from network.build import build_chaincode
+from network.topology import Chaincode
 from tests.faults import synthetic
 from tests.hosts import page
 from tests.hosts.hosts import PATIENCE_S, Host, end, hosts
@@ -114,6 +116,7 @@ class Federation:
 @contextmanager
 def federation(base: Path, *, fabric: bool, ordering: str) -> Iterator[Federation]:
     """Found a federation by the page, let it train, and take it down at the end."""
+    build_chaincode(Chaincode().package)  # brings the modules it needs: a host has no line to where they come from
     with hosts((*SECTIONS, LATER), base) as (made, wire), KeyWatch(made.values()) as keys:
         founded = Federation(made, wire, fabric, keys)
         try:

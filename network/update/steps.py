@@ -1,5 +1,7 @@
 """What an organisation does with an update file, in its own folder and at its own peer."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +25,10 @@ from network.update.members import role_of
 from network.update.newcomer import export_of
 from network.update.signers import Missing, Signers, signers
 from network.update.words import places, sentences
+
+BLOCK_PATIENCE_S = 20.0
+"""How long the block of a change may be on its way to the own peer once somebody said that it was submitted."""
+POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,19 @@ async def desk(run: Path, organisation: str, user: str = "admin") -> AsyncIterat
         yield Desk(admin, consortium_of(run), await admin.config())
     finally:
         await admin.transport.close()
+
+
+async def in_force(run: Path, organisation: str, user: str, change: Change, where: str = "") -> None:
+    """Wait until the own peer has the block of a change that was submitted; FL1158 if it does not come."""
+    deadline = time.monotonic() + BLOCK_PATIENCE_S
+    while True:
+        try:
+            async with desk(run, organisation, user) as mine:
+                return mine.require_in_force(change, where)
+        except NetworkError as error:
+            if error.code != codes.UPDATE_NOT_IN_FORCE or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(POLL_S)
 
 
 def merged(copies: Sequence[UpdateFile], where: str = "") -> UpdateFile:

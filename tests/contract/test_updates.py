@@ -68,7 +68,7 @@ def newcomer(own_ledger: Ledger, letters: Path, tmp_path_factory: pytest.TempPat
 
 
 async def test_an_organisation_joins_by_a_file_that_a_majority_signs_and_endorses_from_then_on(
-    own_ledger: Ledger, newcomer: Path, letters: Path, key: str
+    own_ledger: Ledger, newcomer: Path, letters: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ):
     file = letters / "add.update"
     a, b, c, d = (own(own_ledger, name) for name in own_ledger.members)
@@ -91,11 +91,16 @@ async def test_an_organisation_joins_by_a_file_that_a_majority_signs_and_endorse
     for folder, copy in ((b, letters / "b.update"), (c, letters / "c.update")):
         shutil.copy(file, copy)
         done(folder, "network", "update", "sign", copy)
-    code, said = refused(d, "network", "update", "adopt", file)
-    assert code == "FL1158"
-    assert done(b, "network", "update", "submit", letters / "b.update", letters / "c.update")["changed"]
+    with monkeypatch.context() as impatient:
+        impatient.setattr("network.update.steps.BLOCK_PATIENCE_S", 0.0)
+        assert refused(d, "network", "update", "adopt", file)[0] == "FL1158"
+    async with asyncio.TaskGroup() as both:  # who is told early waits for the block
+        adopting = both.create_task(asyncio.to_thread(done, d, "network", "update", "adopt", file))
+        await asyncio.sleep(POLL_S)
+        assert not adopting.done()
+        assert done(b, "network", "update", "submit", letters / "b.update", letters / "c.update")["changed"]
+    done(c, "network", "update", "adopt", file)
     for folder in (c, d):
-        done(folder, "network", "update", "adopt", file)
         assert consortium_of(folder).organisation(NEWCOMER).role == "member"
     assert not done(c, "network", "update", "submit", file)["changed"]
     join(own_ledger, newcomer, letters)

@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import ssl
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,6 @@ from tests.faults.stage import found
 from tests.following import fedledger, follow
 from tests.hosts.page import runbook
 from tests.ports import free_ports
-from tests.waiting import PATIENCE_S
 
 PAGES = Path(__file__).resolve().parents[3] / "docs" / "runbooks"
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
@@ -72,20 +70,7 @@ class Stage:
                 self.give(who, *shlex.split(command)[1:])
                 if " submit " in command:
                     for other in {o.name for o in consortium_of(self.run).organisations} - {who, leaving}:
-                        self.adopt(other, command.split()[-1])
-
-    def adopt(self, organisation: str, file: str) -> None:
-        """Adopt a change as soon as the organisation's own peer has its block."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                self.give(organisation, "network", "update", "adopt", file)
-            except AssertionError as error:
-                if "FL1158" not in str(error) or time.monotonic() > deadline:
-                    raise
-            else:
-                return
-            time.sleep(POLL_S)
+                        self.give(other, "network", "update", "adopt", command.split()[-1])
 
     def give(self, organisation: str, *words: str) -> str:
         """Run a command of an organisation in its own folder."""

@@ -4,6 +4,7 @@ The update rules are those of Fabric's common/configtx: the read set names curre
 one version ahead and satisfies its modification policy, and the new configuration is the old one overlaid.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from audit.fabric.msp import Identity, IdentityError, Msp, MspSet
 from audit.fabric.policy import ChannelPolicies, SignedBytes, valid_signers
 from audit.fabric.wire import WireError, decode
 
+NAME = re.compile(r"[a-zA-Z0-9.-]{1,249}")
 Element: TypeAlias = Any
 """A ConfigGroup, ConfigValue or ConfigPolicy."""
 
@@ -145,7 +147,7 @@ def authorised_update(current: ChannelConfig, envelope: configtx_pb2.ConfigEnvel
     signers = valid_signers(current.msps, signed)
     for path, element in delta.items():
         _check_change(current, present.get(path), path, element, signers)
-    _check_result({**present, **delta}, delta, envelope)
+    _check_result({**present, **delta}, envelope)
     updated = ChannelConfig(current.channel, envelope.config)
     _check_organisations(current, updated)
     return updated
@@ -173,6 +175,8 @@ def _delta(present: dict[str, Element], read: dict[str, Element], write: dict[st
 def _check_change(
     current: ChannelConfig, existing: Element | None, path: str, element: Element, signers: list[Identity]
 ) -> None:
+    if not all(map(_is_name, element.mod_policy.removeprefix("/").split("/"))):
+        raise ConfigError(f"{path} would be guarded by {element.mod_policy!r}, which names no policy")
     if existing is None:
         if element.version != 0:
             raise ConfigError(f"{path} is new and must have version 0")
@@ -192,13 +196,10 @@ def _policy_path(path: str, element: Element) -> str:
     return f"{group}/{element.mod_policy}"
 
 
-def _check_result(
-    expected: dict[str, Element], delta: dict[str, Element], envelope: configtx_pb2.ConfigEnvelope
-) -> None:
+def _check_result(expected: dict[str, Element], envelope: configtx_pb2.ConfigEnvelope) -> None:
+    """Check a block's configuration; as in Fabric it lacks what an update adds to a group that it does not change."""
     result = dict(_elements(envelope.config.channel_group))
     kept = _reachable(expected)
-    if not delta.keys() <= kept.keys():
-        raise ConfigError(f"the update adds {min(delta.keys() - kept.keys())} to a group that it does not change")
     if result.keys() != kept.keys():
         raise ConfigError(f"the block's configuration differs from the update's at {min(result.keys() ^ kept.keys())}")
     for path, element in result.items():
@@ -235,8 +236,8 @@ def _same(one: Element, other: Element) -> bool:
 
 def _elements(group: configtx_pb2.ConfigGroup, path: str = "/Channel") -> Iterator[tuple[str, Element]]:
     """Yield every element of a configuration tree with a path such as "value:/Channel/Orderer/BatchSize"."""
-    if any("/" in name for names in (group.groups, group.values, group.policies) for name in names):
-        raise WireError(f"a name below {path} holds a slash")
+    if not all(_is_name(name) for names in (group.groups, group.values, group.policies) for name in names):
+        raise WireError(f"a name below {path} is none that Fabric takes")
     yield f"group:{path}", group
     for name in sorted(group.values):
         yield f"value:{path}/{name}", group.values[name]
@@ -244,6 +245,11 @@ def _elements(group: configtx_pb2.ConfigGroup, path: str = "/Channel") -> Iterat
         yield f"policy:{path}/{name}", group.policies[name]
     for name in sorted(group.groups):
         yield from _elements(group.groups[name], f"{path}/{name}")
+
+
+def _is_name(text: str) -> bool:
+    """Say whether a group, value or policy may be called so (common/configtx, validateConfigID)."""
+    return bool(NAME.fullmatch(text)) and text not in {".", ".."}
 
 
 def genesis_config(raw: bytes) -> ChannelConfig:

@@ -72,6 +72,17 @@ class Channel:
             time_window_s=time_window_s,
         )
 
+    @property
+    def msp_ids(self) -> dict[tuple[str, str], str]:
+        """The MSP id of every organisation, by the part (Application, Orderer) and its group's name there."""
+        parts = ((part, self.config.channel_group.groups[part].groups) for part in ("Application", "Orderer"))
+        return {
+            (part, name): _msp_config(group).name
+            for part, groups in parts
+            for name, group in groups.items()
+            if "MSP" in group.values
+        }
+
     def policy(self, resource: str, default: str) -> Policy:
         """Return the policy that guards a resource, by the channel's access list or the default's path."""
         path = self.acls.get(resource, default)
@@ -79,13 +90,24 @@ class Channel:
 
 
 def _msps(*parts: Any) -> dict[str, Msp]:
-    """Return the MSP of every group; ValueError where one that is in two parts has two definitions, as in Fabric."""
+    """Return the MSP of every group, by the group's name.
+
+    Raises:
+        ValueError: one has no id, or two groups say different things of one id, as Fabric refuses it.
+    """
     configs: dict[str, Any] = {}
+    found: dict[str, Msp] = {}
     for part in parts:
         for name, group in part.groups.items():
-            if "MSP" in group.values and configs.setdefault(name, _msp_config(group)) != _msp_config(group):
-                raise ValueError(f"attempted to define two different versions of MSP: {name}")
-    return {name: Msp(config) for name, config in configs.items()}
+            if "MSP" not in group.values:
+                continue
+            config = _msp_config(group)
+            if not config.name:
+                raise ValueError(f"MSP for org {name} has empty MSP ID")
+            if configs.setdefault(config.name, config) != config:
+                raise ValueError(f"attempted to define two different versions of MSP: {config.name}")
+            found.setdefault(name, Msp(config))
+    return found
 
 
 def _msp_config(group: Any) -> Any:

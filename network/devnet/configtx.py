@@ -5,6 +5,7 @@ of an organisation's MSP (its revocation lists or authorities), of where its pee
 certificates, and of which organisations have peers, with the policies that name the members.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from network.devnet.envelopes import MalformedError, open_envelope, parse
 from network.devnet.policy import Policy, SignedData, valid_identities
 from network.devnet.validator import Verdict
 
+NAME = re.compile(r"[a-zA-Z0-9.-]{1,249}")
 ROOT = ("Channel",)
 APPLICATION = (*ROOT, "Application")
 ORDERER = (*ROOT, "Orderer")
@@ -86,10 +88,18 @@ def propose(channel: Channel, envelope: Any) -> Any:
     group = _overlay(present, delta)
     config = p.configtx.Config(sequence=channel.config.sequence + 1, channel_group=group)
     try:
-        Channel.of(channel.name, config)
+        _check_ids(channel, Channel.of(channel.name, config))
     except (ValueError, KeyError) as error:
         raise ConfigUpdateError(f"the resulting configuration is not valid: {error}") from None
     return p.configtx.ConfigEnvelope(config=config, last_update=envelope)
+
+
+def _check_ids(before: Channel, after: Channel) -> None:
+    """Refuse an organisation that takes another MSP id (common/channelconfig/bundle.go, ValidateNew)."""
+    for place, msp_id in before.msp_ids.items():
+        if after.msp_ids.get(place, msp_id) != msp_id:
+            kind, name = place
+            raise ValueError(f"{kind} org {name} attempted to change MSP ID from {msp_id} to {after.msp_ids[place]}")
 
 
 def apply_config(envelope: Any, channel: Channel, verdict: Verdict) -> Verdict:
@@ -114,6 +124,9 @@ def _signed(signature: Any, update: bytes) -> SignedData:
 def changed_elements(update: Any, present: Elements) -> Elements:
     """Return what an update changes: what it writes at another version than it read. ConfigUpdateError if it is old."""
     read, written = elements(update.read_set), elements(update.write_set)
+    for element in (*read.values(), *written.values()):
+        if not all(map(_is_name, element.path)):
+            raise ConfigUpdateError(f"illegal characters in key: {element.label}")
     for key, element in read.items():
         existing = present.get(key)
         if existing is None:
@@ -137,8 +150,7 @@ def _authorise(delta: Elements, present: Elements, channel: Channel, signatures:
         raise ConfigUpdateError("delta set was empty -- update would have no effect")
     signers = valid_identities(signatures, channel.members)
     for key, element in delta.items():
-        if not element.message.mod_policy:
-            raise ConfigUpdateError(f"invalid mod_policy for element {element.label}: mod_policy not set")
+        _check_guard(element)
         existing = present.get(key)
         version = element.message.version
         if existing is None:
@@ -154,6 +166,20 @@ def _authorise(delta: Elements, present: Elements, channel: Channel, signatures:
             )
         if not policy_of(existing, channel)[1].satisfied(signers):
             raise ConfigUpdateError(f"policy for {element.label} not satisfied")
+
+
+def _check_guard(element: Element) -> None:
+    """Refuse a modification policy that is none; whether there is one of that name is not asked, as in Fabric."""
+    path = element.message.mod_policy
+    if not path:
+        raise ConfigUpdateError(f"invalid mod_policy for element {element.label}: mod_policy not set")
+    if not all(map(_is_name, path.removeprefix("/").split("/"))):
+        raise ConfigUpdateError(f"invalid mod_policy for element {element.label}: {path!r} contains illegal characters")
+
+
+def _is_name(text: str) -> bool:
+    """Say whether a group, value or policy may be called so (common/configtx/validator.go, validateConfigID)."""
+    return bool(NAME.fullmatch(text)) and text not in {".", ".."}
 
 
 def policy_of(element: Element, channel: Channel) -> tuple[str, Policy]:

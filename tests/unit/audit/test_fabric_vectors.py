@@ -3,16 +3,19 @@
 from typing import Any
 
 import pytest
-from fabric_protos.common import configtx_pb2
+from fabric_protos.common import common_pb2, configtx_pb2
 from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.peer import transaction_pb2
+from google.protobuf.message import DecodeError
 
+from audit.fabric.channel import ChannelConfig, ConfigError, authorised_update
 from audit.fabric.envelope import Action
 from audit.fabric.msp import IdentityError, Msp, MspSet
 from audit.fabric.mvcc import VALID, apply_writes, read_conflict
 from audit.fabric.policy import ChannelPolicies, SignedBytes, valid_signers
 from audit.fabric.state import State
 from audit.fabric.wire import WireError
+from tests.vectors.fabric.changes import applied
 from tests.vectors.fabric.load import load
 
 
@@ -87,3 +90,69 @@ def test_reads_hold_where_they_do_on_fabric(case: dict[str, Any]) -> None:
         assert codes == ["PHANTOM_READ_CONFLICT"]
     else:
         assert codes == case["answer"]["codes"]
+
+
+def config_block(case: dict[str, Any], after: configtx_pb2.ConfigGroup) -> configtx_pb2.ConfigEnvelope:
+    """Return what a block holds if orderers take the change of a case."""
+    signed = configtx_pb2.ConfigUpdateEnvelope(config_update=bytes.fromhex(case["update"]))
+    for each in case["signed"]:
+        signed.signatures.add(
+            signature_header=bytes.fromhex(each["header"]), signature=bytes.fromhex(each["signature"])
+        )
+    payload = common_pb2.Payload(data=signed.SerializeToString())
+    update = common_pb2.Envelope(payload=payload.SerializeToString())
+    return configtx_pb2.ConfigEnvelope(config=configtx_pb2.Config(sequence=1, channel_group=after), last_update=update)
+
+
+@pytest.mark.parametrize("case", [c for c in cases("updates") if c.values[0]["answer"]["taken"]])
+def test_a_change_that_fabric_takes_is_no_finding(case: dict[str, Any]) -> None:
+    before = configtx_pb2.ConfigGroup.FromString(bytes.fromhex(case["group"]))
+    current = ChannelConfig(case["channel"], configtx_pb2.Config(channel_group=before))
+    envelope = config_block(case, applied(before, case["answer"]["changes"]))
+    assert authorised_update(current, envelope).config == envelope.config
+
+
+def overlaid(before: configtx_pb2.ConfigGroup, written: configtx_pb2.ConfigGroup) -> configtx_pb2.ConfigGroup:
+    """Return what orderers that check nothing make of what an update writes."""
+    after = configtx_pb2.ConfigGroup(version=max(before.version, written.version))
+    after.MergeFrom(before)
+    for kind in ("values", "policies"):
+        for name, element in getattr(written, kind).items():
+            if element.mod_policy:
+                getattr(after, kind)[name].CopyFrom(element)
+    for name, group in written.groups.items():
+        after.groups[name].CopyFrom(overlaid(before.groups[name], group))
+    after.version, after.mod_policy = max(before.version, written.version), written.mod_policy or before.mod_policy
+    return after
+
+
+def changed_by(case: dict[str, Any]) -> tuple[ChannelConfig, configtx_pb2.ConfigEnvelope]:
+    """Return the configuration before a case's change and the block of orderers that check nothing."""
+    before = configtx_pb2.ConfigGroup.FromString(bytes.fromhex(case["group"]))
+    current = ChannelConfig(case["channel"], configtx_pb2.Config(channel_group=before))
+    try:
+        written = configtx_pb2.ConfigUpdate.FromString(bytes.fromhex(case["update"])).write_set
+    except DecodeError:
+        written = configtx_pb2.ConfigGroup()
+    return current, config_block(case, overlaid(before, written))
+
+
+def unauthorised() -> list[Any]:
+    """Return the changes that Fabric refuses for who makes them or how; others it refuses for what they say."""
+    refused = [case for case in load("updates") if not case["answer"]["taken"]]
+    reasons = ("error authorizing update", "for channel")
+    return [pytest.param(c, id=c["name"]) for c in refused if any(r in c["answer"]["message"] for r in reasons)]
+
+
+@pytest.mark.parametrize("case", unauthorised())
+def test_a_change_that_fabric_refuses_for_want_of_authority_is_a_finding(case: dict[str, Any]) -> None:
+    with pytest.raises((ConfigError, WireError)):
+        authorised_update(*changed_by(case))
+
+
+def test_what_orderers_make_that_check_nothing_passes_where_fabric_takes_it_too() -> None:
+    """Otherwise the findings above could be about the block's configuration and not about who may make it."""
+    taken = {c["name"]: c for c in load("updates") if c["answer"]["taken"]}
+    for name in ("who: a majority of admins adds an organisation", "who: the admins of both change two"):
+        current, envelope = changed_by(taken[name])
+        assert authorised_update(current, envelope).sequence == 1

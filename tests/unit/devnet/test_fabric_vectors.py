@@ -1,13 +1,16 @@
 """Devnet answers as Fabric does: inputs and Fabric's measured answers are in tests/vectors/fabric."""
 
+import contextlib
 from collections import defaultdict
 
 import pytest
 
-from network.devnet import mvcc
+from network.devnet import configtx, mvcc
 from network.devnet import protos as p
+from network.devnet.channel import Channel
 from network.devnet.msp import IdentityError, Msp, MspError, MspManager
 from network.devnet.policy import PolicyTree, SignedData, valid_identities
+from tests.vectors.fabric.changes import applied
 from tests.vectors.fabric.load import load
 
 NAMES = {"MEMBER", "ADMIN", "CLIENT", "PEER", "ORDERER"}
@@ -95,3 +98,62 @@ def test_reads_hold_where_they_do_on_fabric(case):
         assert codes == ["PHANTOM_READ_CONFLICT"]
     else:
         assert codes == case["answer"]["codes"]
+
+
+def update_of(case):
+    """Return the CONFIG_UPDATE envelope of a case; who sends it is not looked at here."""
+    signed = p.configtx.ConfigUpdateEnvelope(config_update=bytes.fromhex(case["update"]))
+    for each in case["signed"]:
+        signed.signatures.add(
+            **{f"signature{f}": bytes.fromhex(each[k]) for f, k in (("_header", "header"), ("", "signature"))}
+        )
+    header = p.common.ChannelHeader(type=p.common.CONFIG_UPDATE, channel_id=case["channel"])
+    wrapped = p.common.Header(
+        channel_header=header.SerializeToString(), signature_header=p.common.SignatureHeader().SerializeToString()
+    )
+    return p.common.Envelope(
+        payload=p.common.Payload(header=wrapped, data=signed.SerializeToString()).SerializeToString()
+    )
+
+
+def channel_of(case):
+    """Return the channel of a case before its change."""
+    before = p.configtx.ConfigGroup.FromString(bytes.fromhex(case["group"]))
+    return Channel.of(case["channel"], p.configtx.Config(channel_group=before))
+
+
+@pytest.mark.parametrize("case", cases("updates"))
+def test_a_change_of_the_configuration_is_taken_or_refused_as_on_fabric(case):
+    """Devnet alone keeps some of the configuration fixed, and says so."""
+    channel = channel_of(case)
+    answer, refusal, after = case["answer"], "", None
+    try:
+        after = configtx.propose(channel, update_of(case)).config
+    except configtx.ConfigUpdateError as error:
+        refusal = str(error)
+    if refusal.startswith("devnet does not "):
+        return
+    assert (not refusal) == answer["taken"]
+    if answer["taken"]:
+        assert after == p.configtx.Config(
+            sequence=1, channel_group=applied(channel.config.channel_group, answer["changes"])
+        )
+
+
+def test_devnet_takes_the_changes_that_networks_make():
+    """Otherwise the case above could pass because devnet keeps everything fixed."""
+    kept = {case["name"] for case in load("updates") if case["answer"]["taken"] and taken_by_devnet(case)}
+    assert kept >= {
+        "who: a majority of admins adds an organisation",
+        "who: an organisation's admin brings its revocation list",
+        "who: an organisation's admin says where its peer answers",
+        "who: a majority removes an organisation",
+        "members: an organisation changes its root",
+    }
+
+
+def taken_by_devnet(case):
+    channel = channel_of(case)
+    with contextlib.suppress(configtx.ConfigUpdateError):
+        return bool(configtx.propose(channel, update_of(case)))
+    return False

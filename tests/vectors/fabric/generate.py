@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
 import identity_cases
 import policy_cases
 import read_cases
 import signature_cases
+import update_cases
 from load import load
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 FABRIC = "3.1.5"
 LONG = 200
 """Values above this length stand once in a file."""
@@ -27,6 +30,7 @@ VECTORS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "signatures": signature_cases.signature_cases,
     "policies": policy_cases.policy_cases,
     "reads": read_cases.read_cases,
+    "updates": update_cases.update_cases,
 }
 
 
@@ -49,7 +53,7 @@ def render(cases: list[dict[str, Any]]) -> str:
 def _parts(value: Any) -> Iterator[Any]:
     """Yields the values of a case that may be shared: texts, and lists as a whole."""
     for inner in value.values():
-        if isinstance(inner, list) and inner and "identity" in inner[0]:
+        if isinstance(inner, list) and inner and "signature" in inner[0]:
             for each in inner:
                 yield from _parts(each)
         elif isinstance(inner, str | list):

@@ -3,7 +3,7 @@
 A policy is written as nested tuples: `(2, "A.peer", (1, "B.peer", "C.peer"))` is two out of a principal and a rule.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,10 +56,15 @@ MSPS = {
 
 @dataclass(frozen=True)
 class Signed:
-    """A signature with who is said to have made it."""
+    """A signature with who is said to have made it; `make` returns it for any message."""
 
     identity: bytes
-    signature: bytes
+    make: Callable[[bytes], bytes]
+
+    @property
+    def signature(self) -> bytes:
+        """The signature of the cases' message."""
+        return self.make(MESSAGE)
 
     @property
     def as_json(self) -> dict[str, str]:
@@ -70,7 +75,7 @@ class Signed:
 def sign(name: str, certificate: x509.Certificate | None = None, *, raw: bytes = b"", key: str = "") -> Signed:
     """Return a person's signature, by the certificate given or its own."""
     written = raw or pem(certificate or CERTIFICATES[name])
-    return Signed(serialized(name[0], written), low(key_of(key or name).sign(MESSAGE, DETERMINISTIC)))
+    return Signed(serialized(name[0], written), lambda message: low(key_of(key or name).sign(message, DETERMINISTIC)))
 
 
 def by(*names: str) -> list[Signed]:
@@ -78,7 +83,33 @@ def by(*names: str) -> list[Signed]:
     return [sign(name) for name in names]
 
 
+@dataclass(frozen=True)
+class Case:
+    """A policy in a channel, and who signed."""
+
+    name: str
+    group: configtx_pb2.ConfigGroup
+    signed: Sequence[Signed]
+    path: str = "/Channel/Application/Endorsement"
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """The case as it stands in the file."""
+        return {
+            "name": self.name,
+            **{f"msp_{msp_id}": msp.config.hex() for msp_id, msp in MSPS.items()},
+            "group": self.group.SerializeToString(deterministic=True).hex(),
+            "path": self.path,
+            "signed": [each.as_json for each in self.signed],
+        }
+
+
 def policy_cases() -> list[dict[str, Any]]:
+    """Return all cases as they stand in the file."""
+    return [each.as_json for each in cases()]
+
+
+def cases() -> list[Case]:
     """Return all cases."""
     return [*_counts(), *_nested(), *_malformed(), *_principals(), *_duplicates(), *_groups(), *_paths()]
 
@@ -128,24 +159,11 @@ def channel(policy: Policy, below: Mapping[str, Policy] | None = None) -> config
     return root
 
 
-def case(
-    name: str, group: configtx_pb2.ConfigGroup, signed: Sequence[Signed], path: str = "/Channel/Application/Endorsement"
-) -> dict[str, Any]:
-    """Return one case."""
-    return {
-        "name": name,
-        **{f"msp_{msp_id}": msp.config.hex() for msp_id, msp in MSPS.items()},
-        "group": group.SerializeToString(deterministic=True).hex(),
-        "path": path,
-        "signed": [each.as_json for each in signed],
-    }
+def _rule(name: str, rule: Any, signed: Sequence[Signed], principals: Sequence[Principal] = ()) -> Case:
+    return Case(name, channel(policy_of(rule, principals)), signed)
 
 
-def _rule(name: str, rule: Any, signed: Sequence[Signed], principals: Sequence[Principal] = ()) -> dict[str, Any]:
-    return case(name, channel(policy_of(rule, principals)), signed)
-
-
-def _counts() -> Iterator[dict[str, Any]]:
+def _counts() -> Iterator[Case]:
     two = (2, "A.peer", "B.peer", "C.peer")
     for names in (
         ["A.peer0", "B.peer0"],
@@ -168,7 +186,7 @@ def _counts() -> Iterator[dict[str, Any]]:
     yield _rule("a principal alone, another signs", "A.peer", by("B.peer0"))
 
 
-def _nested() -> Iterator[dict[str, Any]]:
+def _nested() -> Iterator[Case]:
     either = (1, (2, "A.peer", "B.peer"), "C.peer")
     for names in (["A.peer0", "B.peer0"], ["C.peer0"], ["A.peer0"], ["A.peer0", "C.peer0"]):
         yield _rule(f"two peers or a third: {names}", either, by(*names))
@@ -187,18 +205,18 @@ def _nested() -> Iterator[dict[str, Any]]:
         yield _rule(f"two branches that share a principal: {names}", both, by(*names))
 
 
-def _malformed() -> Iterator[dict[str, Any]]:
+def _malformed() -> Iterator[Case]:
     signed = by("A.peer0", "B.peer0")
     yield _rule("a principal that is not listed", (1, 0), signed)
     yield _rule("a principal that is not listed, beside one that signs", (1, "A.peer", 7), signed)
     yield _rule("a principal below zero", (1, "A.peer", -1), signed)
     empty = policies_pb2.SignaturePolicyEnvelope(identities=[role("A.peer")])
-    yield case("no rule", channel(Policy(type=Policy.SIGNATURE, value=empty.SerializeToString())), signed)
+    yield Case("no rule", channel(Policy(type=Policy.SIGNATURE, value=empty.SerializeToString())), signed)
     hollow = policies_pb2.SignaturePolicyEnvelope(rule=policies_pb2.SignaturePolicy())
-    yield case("an empty rule", channel(Policy(type=Policy.SIGNATURE, value=hollow.SerializeToString())), signed)
-    yield case("bytes that are no policy", channel(Policy(type=Policy.SIGNATURE, value=b"\xff")), signed)
-    yield case("another version", channel(_of_version(1)), signed)
-    yield case("an unknown type", channel(Policy(type=Policy.MSP, value=b"")), signed)
+    yield Case("an empty rule", channel(Policy(type=Policy.SIGNATURE, value=hollow.SerializeToString())), signed)
+    yield Case("bytes that are no policy", channel(Policy(type=Policy.SIGNATURE, value=b"\xff")), signed)
+    yield Case("another version", channel(_of_version(1)), signed)
+    yield Case("an unknown type", channel(Policy(type=Policy.MSP, value=b"")), signed)
 
 
 def _of_version(version: int) -> Policy:
@@ -207,7 +225,7 @@ def _of_version(version: int) -> Policy:
     return Policy(type=Policy.SIGNATURE, value=envelope.SerializeToString())
 
 
-def _principals() -> Iterator[dict[str, Any]]:
+def _principals() -> Iterator[Case]:
     for name in ("member", "admin", "client", "peer", "orderer"):
         for who in ("A.peer0", "A.user", "A.boss", "A.order", "B.peer0"):
             yield _rule(f"role {name}: {who}", f"A.{name}", by(who))
@@ -271,13 +289,13 @@ def _other_principals() -> Iterator[tuple[str, Principal, list[Signed]]]:
     yield "a role that nobody knows", Principal(principal_classification=Principal.ROLE, principal=strange), ward
 
 
-def _duplicates() -> Iterator[dict[str, Any]]:
+def _duplicates() -> Iterator[Case]:
     pair = (2, "A.peer", "A.member")
     one, certificate = sign("A.peer0"), CERTIFICATES["A.peer0"]
     text = pem(certificate)
     high = pem(with_signature_of(certificate, other_s(certificate.signature)))
     renewed = ROOTS["A"].issue("A.peer0", ["peer"], lasts=9 * YEAR)
-    wrong = Signed(one.identity, sign("A.peer1").signature)
+    wrong = Signed(one.identity, sign("A.peer1").make)
     yield _rule("duplicates: the same signature twice", pair, [one, one])
     yield _rule("duplicates: the certificate with text before it", pair, [one, sign("A.peer0", raw=b"peer\n" + text)])
     yield _rule("duplicates: the certificate with a high s", pair, [one, sign("A.peer0", raw=high)])
@@ -286,16 +304,16 @@ def _duplicates() -> Iterator[dict[str, Any]]:
     single = (1, "A.peer")
     yield _rule("duplicates: a wrong signature before the right one", single, [wrong, one])
     yield _rule("duplicates: a wrong signature alone", single, [wrong])
-    longer = Signed(one.identity, one.signature + b"\0")
+    longer = Signed(one.identity, lambda message: one.make(message) + b"\0")
     yield _rule("bytes behind a signature", single, [longer])
-    yield _rule("a high s", single, [Signed(one.identity, other_s(one.signature))])
+    yield _rule("a high s", single, [Signed(one.identity, lambda message: other_s(one.make(message)))])
     yield _rule("a signer whose certificate has ended", single, [sign("A.ended", ENDED)])
     yield _rule("a revoked signer", single, [sign("A.gone", GONE)])
-    yield _rule("an organisation that nobody knows", single, [Signed(serialized("D", text), one.signature)])
-    yield _rule("under another's MSP id", (1, "B.peer"), [Signed(serialized("B", text), one.signature)])
+    yield _rule("an organisation that nobody knows", single, [Signed(serialized("D", text), one.make)])
+    yield _rule("under another's MSP id", (1, "B.peer"), [Signed(serialized("B", text), one.make)])
 
 
-def _groups() -> Iterator[dict[str, Any]]:
+def _groups() -> Iterator[Case]:
     own = {name: policy_of(f"{name}.peer") for name in "ABC"}
     for rule in (Meta.ANY, Meta.ALL, Meta.MAJORITY):
         name = Meta.Rule.Name(rule)
@@ -306,24 +324,24 @@ def _groups() -> Iterator[dict[str, Any]]:
             ["A.peer0", "B.peer0", "C.peer0"],
             ["A.peer0", "A.peer1"],
         ):
-            yield case(f"{name} of three groups: {names}", channel(implicit(rule), own), by(*names))
+            yield Case(f"{name} of three groups: {names}", channel(implicit(rule), own), by(*names))
         pair = {key: own[key] for key in "AB"}
-        yield case(f"{name} of two groups: one signs", channel(implicit(rule), pair), by("A.peer0"))
-        yield case(f"{name} of no groups", channel(implicit(rule), {}), [])
-        yield case(f"{name} of a policy that no group has", channel(implicit(rule, "Nothing"), own), by("A.peer0"))
+        yield Case(f"{name} of two groups: one signs", channel(implicit(rule), pair), by("A.peer0"))
+        yield Case(f"{name} of no groups", channel(implicit(rule), {}), [])
+        yield Case(f"{name} of a policy that no group has", channel(implicit(rule, "Nothing"), own), by("A.peer0"))
         lacking = channel(implicit(rule), own)
         del lacking.groups["Application"].groups["C"].policies["Endorsement"]
-        yield case(f"{name} where one group lacks the policy", lacking, by("A.peer0", "B.peer0", "C.peer0"))
-    yield case("bytes that are no implicit policy", channel(Policy(type=Policy.IMPLICIT_META, value=b"\xff"), own), [])
+        yield Case(f"{name} where one group lacks the policy", lacking, by("A.peer0", "B.peer0", "C.peer0"))
+    yield Case("bytes that are no implicit policy", channel(Policy(type=Policy.IMPLICIT_META, value=b"\xff"), own), [])
     nested = channel(implicit(Meta.MAJORITY), own)
     inner = nested.groups["Application"].groups["A"]
     inner.policies["Endorsement"].policy.CopyFrom(implicit(Meta.ANY))
     inner.groups["north"].policies["Endorsement"].policy.CopyFrom(policy_of("A.peer"))
     for names in (["A.peer0", "B.peer0"], ["A.user", "B.peer0"]):
-        yield case(f"groups within a group: {names}", nested, by(*names))
+        yield Case(f"groups within a group: {names}", nested, by(*names))
 
 
-def _paths() -> Iterator[dict[str, Any]]:
+def _paths() -> Iterator[Case]:
     signed = by("A.peer0")
     group = channel(policy_of("A.peer"), {"A": policy_of("A.peer")})
     for path in (
@@ -341,4 +359,4 @@ def _paths() -> Iterator[dict[str, Any]]:
         "/",
         "",
     ):
-        yield case(f"path: {path!r}", group, signed, path)
+        yield Case(f"path: {path!r}", group, signed, path)

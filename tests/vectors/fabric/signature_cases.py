@@ -1,6 +1,7 @@
 """Signatures over a message: which bytes a peer takes for one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -11,24 +12,47 @@ from people import DETERMINISTIC, P256, ed25519_key_of, key_of, low, other_s, pe
 MESSAGE = b"what is signed"
 P384 = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973
 P521 = 0x1FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409  # fmt: skip # noqa: E501
+ORDERS = {"secp384r1": P384, "secp521r1": P521}
+
+Make = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to sign: `make` returns the signature of any message."""
+
+    name: str
+    public_key: Any
+    make: Make
+    message: bytes = MESSAGE
+
+    @property
+    def identity(self) -> bytes:
+        """The identity that is said to have signed."""
+        return serialized(NAME, pem(ROOT.issue("signer", ["client"], public_key=self.public_key)))
+
+    @property
+    def case(self) -> dict[str, Any]:
+        """The form as a case."""
+        signature = self.make(self.message)
+        values = {"identity": self.identity, "message": self.message, "signature": signature, "msp": one().config}
+        return {"name": self.name, **{field: value.hex() for field, value in values.items()}}
 
 
 def signature_cases() -> list[dict[str, Any]]:
     """Return all cases."""
+    return [form.case for form in forms()]
+
+
+def forms() -> list[Form]:
+    """Return the ways to sign that the cases show."""
     return [*_p256(), *_other_curves(), *_edwards()]
 
 
-def _case(name: str, public_key: Any, signature: bytes, message: bytes = MESSAGE) -> dict[str, Any]:
-    identity = serialized(NAME, pem(ROOT.issue("signer", ["client"], public_key=public_key)))
-    values = {"identity": identity, "message": message, "signature": signature, "msp": one().config}
-    return {"name": name, **{field: value.hex() for field, value in values.items()}}
-
-
-def _p256() -> Iterator[dict[str, Any]]:
-    key = key_of("signer")
-    genuine = low(key.sign(MESSAGE, DETERMINISTIC))
+def _written(genuine: bytes) -> dict[str, bytes]:
+    """Return what others make of a genuine signature, by name."""
     r, s = utils.decode_dss_signature(genuine)
-    for name, signature in {
+    return {
         "low s": genuine,
         "high s": other_s(genuine),
         "bytes behind it": genuine + b"\0\0",
@@ -47,35 +71,60 @@ def _p256() -> Iterator[dict[str, Any]]:
         "cut short": genuine[:-1],
         "nothing": b"",
         "r and s side by side": r.to_bytes(32, "big") + s.to_bytes(32, "big"),
-        "over the hash of another function": low(
-            key.sign(MESSAGE, ec.ECDSA(hashes.SHA384(), deterministic_signing=True))
-        ),
-        "of another key": low(key_of("somebody").sign(MESSAGE, DETERMINISTIC)),
-    }.items():
-        yield _case(f"P-256: {name}", key.public_key(), signature)
-    yield _case("P-256: over another message", key.public_key(), genuine, b"something else")
+    }
 
 
-def _other_curves() -> Iterator[dict[str, Any]]:
-    for curve, order in ((ec.SECP384R1(), P384), (ec.SECP521R1(), P521)):
+def _p256() -> Iterator[Form]:
+    key = key_of("signer")
+
+    def genuine(message: bytes) -> bytes:
+        return low(key.sign(message, DETERMINISTIC))
+
+    def written(name: str) -> Make:
+        return lambda message: _written(genuine(message))[name]
+
+    for name in _written(genuine(MESSAGE)):
+        yield Form(f"P-256: {name}", key.public_key(), written(name))
+    longer = ec.ECDSA(hashes.SHA384(), deterministic_signing=True)
+    others: dict[str, Make] = {
+        "over the hash of another function": lambda message: low(key.sign(message, longer)),
+        "of another key": lambda message: low(key_of("somebody").sign(message, DETERMINISTIC)),
+    }
+    for name, make in others.items():
+        yield Form(f"P-256: {name}", key.public_key(), make)
+    yield Form("P-256: over another message", key.public_key(), lambda _: genuine(MESSAGE), b"something else")
+
+
+def _other_curves() -> Iterator[Form]:
+    longer = ec.ECDSA(hashes.SHA384(), deterministic_signing=True)
+    for curve in (ec.SECP384R1(), ec.SECP521R1()):
         key = key_of("signer", curve)
-        r, s = utils.decode_dss_signature(key.sign(MESSAGE, DETERMINISTIC))
-        small, large = sorted((s, order - s))
-        yield _case(f"{curve.name}: low s", key.public_key(), utils.encode_dss_signature(r, small))
-        yield _case(f"{curve.name}: high s", key.public_key(), utils.encode_dss_signature(r, large))
-        longer = key.sign(MESSAGE, ec.ECDSA(hashes.SHA384(), deterministic_signing=True))
-        r, s = utils.decode_dss_signature(longer)
-        name = f"{curve.name}: over the SHA-384"
-        yield _case(name, key.public_key(), utils.encode_dss_signature(r, min(s, order - s)))
+        yield Form(f"{curve.name}: low s", key.public_key(), halved(key, DETERMINISTIC, min))
+        yield Form(f"{curve.name}: high s", key.public_key(), halved(key, DETERMINISTIC, max))
+        yield Form(f"{curve.name}: over the SHA-384", key.public_key(), halved(key, longer, min))
 
 
-def _edwards() -> Iterator[dict[str, Any]]:
+def halved(key: ec.EllipticCurvePrivateKey, algorithm: ec.ECDSA, choose: Callable[[int, int], int]) -> Make:
+    """Return what signs with a key of another curve, and takes one of the two valid numbers s."""
+    order = ORDERS[key.curve.name]
+
+    def make(message: bytes) -> bytes:
+        r, s = utils.decode_dss_signature(key.sign(message, algorithm))
+        return utils.encode_dss_signature(r, choose(s, order - s))
+
+    return make
+
+
+def _edwards() -> Iterator[Form]:
     key = ed25519_key_of("signer")
-    genuine = key.sign(MESSAGE)
-    yield _case("Ed25519: genuine", key.public_key(), genuine)
-    yield _case("Ed25519: bytes behind it", key.public_key(), genuine + b"\0")
-    yield _case("Ed25519: wrong", key.public_key(), bytes([genuine[0] ^ 1]) + genuine[1:])
-    yield _case("Ed25519: empty", key.public_key(), b"")
+    others: dict[str, Make] = {
+        "genuine": key.sign,
+        "bytes behind it": lambda message: key.sign(message) + b"\0",
+        "wrong": lambda message: bytes([key.sign(message)[0] ^ 1]) + key.sign(message)[1:],
+        "empty": lambda _: b"",
+    }
+    for name, make in others.items():
+        yield Form(f"Ed25519: {name}", key.public_key(), make)
 
 
 def _integer(number: int, before: bytes = b"") -> bytes:

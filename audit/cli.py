@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress
 
 from audit.fabric.state import State
+from audit.monitor.cli import anomalies
 from audit.options import (
     DEFAULT_BLOCKS,
     Blobs,
@@ -39,6 +40,7 @@ Strict = Annotated[
 ]
 
 audit = typer.Typer(no_args_is_help=True, help="Audit the ledger from blocks alone.")
+audit.command()(anomalies)
 
 
 @audit.command()
@@ -148,7 +150,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Verify what is new, then write everything that happened and the verdict into one page without outside assets."""
+    from audit.monitor.read import Monitor
     from audit.report.report import write
+    from audit.verify.derive import Blobs as Held
     from audit.verify.run import Options, audited
     from audit.verify.story import Reader, tell
 
@@ -160,7 +164,8 @@ def report(
             assert replayer is not None
             if online:
                 compare(verdict, book, run, org, user)
-            write(page, tell(Reader(replayer, verdict.channel, chaincode), book), verdict)
+            story = tell(Reader(replayer, verdict.channel, chaincode), book)
+            write(page, story, verdict, Monitor(Held(replayer.blobs)).look(story))
             return verdict
 
         verdict = audited(blocks, state, options, lambda n, total: bar.update(task, completed=n, total=total), finish)

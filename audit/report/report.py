@@ -1,5 +1,6 @@
 """The report: one page that stands alone, from verified blocks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ FOUNDED = (
     ("trainings", "Trainings and models"),
     ("contributions", "Contributions"),
     ("flags", "Flags"),
+    ("monitor", "Monitor"),
     ("retention", "Retention"),
 )
 ALWAYS = (("ai-act", "EU AI Act"), ("again", "How to check"))
 
 
-def render(story: dict[str, Any], verdict: Verdict) -> str:
+def render(story: dict[str, Any], verdict: Verdict, monitored: Sequence[dict[str, Any]] = ()) -> str:
     """Return the report as HTML without outside assets; what the ledger says is escaped."""
     templates = environment(lambda _kind, name: "#" + anchor(name))
     founded = story["founded"]
@@ -34,10 +36,11 @@ def render(story: dict[str, Any], verdict: Verdict) -> str:
         shares=contributions(story) if founded else [],
         exposed=exposures(story) if founded else [],
         reputation=data_url(reputation_chart(story["participants"])) if founded else "",
+        monitored=monitored,
         ai_act=AI_ACT,
     )
 
 
-def write(path: Path, story: dict[str, Any], verdict: Verdict) -> None:
-    """Write the report, whole or not at all."""
-    replace_file(path, render(story, verdict))
+def write(path: Path, story: dict[str, Any], verdict: Verdict, monitored: Sequence[dict[str, Any]] = ()) -> None:
+    """Write the report, whole or not at all; `monitored` is what the monitor found of each training."""
+    replace_file(path, render(story, verdict, monitored))

@@ -44,8 +44,8 @@ class Mirror:
         for owner, update in view.updates.items():
             self._start(view, update.digest, owner, min(update.length, most))
         if view.proposal:
-            self._start(view, view.proposal.aggregate, view.proposal.proposer, most)
-            self._start(view, view.proposal.state, view.proposal.proposer, most)
+            for digest in view.proposal.blobs:
+                self._start(view, digest, view.proposal.proposer, most)
 
     def keep(self, *digests: str) -> None:
         """Keep for good what the ledger goes on to name: plans, states, aggregates."""
@@ -72,8 +72,8 @@ class Mirror:
         """
         kept = {update.digest for update in view.updates.values()}
         if view.phase == "Final" and view.proposal:
-            kept |= {view.proposal.aggregate, view.proposal.state}
-            self.keep(view.proposal.aggregate, view.proposal.state)
+            kept.update(view.proposal.blobs)
+            self.keep(*view.proposal.blobs)
         for digest in self._named.pop(view.name, set()) - kept:
             if task := self._tasks.get(digest):
                 task.cancel()

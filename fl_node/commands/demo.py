@@ -11,7 +11,8 @@ import typer
 
 from fl_node import codes
 from fl_node.commands.common import explained, note
-from fl_node.demo.options import EXAMPLES, LEAST, MOST, Drop, Options
+from fl_node.demo.attacks import ATTACKS
+from fl_node.demo.options import EXAMPLES, IN_GROUPS, LEAST, MODES, WITH_ROOM, Drop, Options
 from fl_node.demo.report import Report
 from fl_node.demo.stage import claimed
 from fl_node.demo.story import Story
@@ -28,8 +29,11 @@ def demo(
         str, typer.Option(help="tumour, digits, claims, credit, or a .flplan file (then give --data-dir too).")
     ] = "tumour",
     framework: Annotated[
-        str, typer.Option(help="What runs the example: tff, jax (all of them), torch (tumour), kinds (claims).")
-    ] = "tff",
+        str | None,
+        typer.Option(
+            help="What runs the example: tff (if not given), jax (all of them), torch (tumour), kinds (claims)."
+        ),
+    ] = None,
     epsilon: Annotated[
         float | None, typer.Option(min=0, help="Differential privacy for every row, with --framework jax.")
     ] = None,
@@ -39,7 +43,16 @@ def demo(
     drop: Annotated[
         list[str] | None, typer.Option(help="NODE@PHASE: kill a node there; hospital-d@updates if not given.")
     ] = None,
-    participants: Annotated[int, typer.Option(min=LEAST, max=MOST, help="How many hospitals.")] = LEAST,
+    participants: Annotated[
+        int | None, typer.Option(min=LEAST, help="How many hospitals: 4 to 8; robust_groups takes 9 to 20.")
+    ] = None,
+    mode: Annotated[
+        str, typer.Option(help="How updates are aggregated: secure_sum, or robust_groups by vote.")
+    ] = MODES[0],
+    attack: Annotated[
+        str,
+        typer.Option(help=f"hospital-c sends what it should not: {', '.join(ATTACKS)}. On jax, as every other mode."),
+    ] = "",
     fabric: Annotated[bool, typer.Option("--fabric", help="On real Hyperledger Fabric.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything shown into this file.")] = None,
@@ -74,6 +87,8 @@ def demo(
                 base_port=base_port,
                 audit=audit,
                 epsilon=epsilon,
+                mode=mode,
+                attack=attack,
             )
             # End the story, stop everything.
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -92,8 +107,13 @@ def _options(plan: str, *, drops: list[str] | None, **settings: Any) -> Options:
     Raises:
         NodeError: FL4001, one of them is invalid.
     """
+    poisoned, in_groups = settings["attack"] or settings["mode"] != MODES[0], settings["mode"] == "robust_groups"
+    settings["framework"] = settings["framework"] or ("jax" if poisoned else "tff")
+    settings["participants"] = settings["participants"] or (IN_GROUPS if in_groups else LEAST)
     if drops is not None:
         settings["drops"] = tuple(Drop.parse(text) for text in drops if text)
+    elif in_groups and settings["participants"] < WITH_ROOM:  # no group could spare a member
+        settings["drops"] = ()
     if plan in EXAMPLES:
         return Options(example=plan, **settings)
     path = Path(plan)

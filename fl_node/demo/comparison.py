@@ -28,7 +28,7 @@ def compare(
         everything: A folder with all rows.
         rounds: How many rounds led to the state.
     """
-    with open_plan(plan) as runtime:
+    with open_plan(plan, data=everything) as runtime:
         source = DataSource(everything)
         measured: dict[str, dict[str, float]] = {"federated": runtime.evaluate(state, source)}
         measured["pooled"] = runtime.evaluate(train_alone(runtime, everything, rounds), source)

@@ -87,6 +87,7 @@ class Fraud:
             "state": hashlib.sha256(b"whatever follows from it").hexdigest(),
             "metrics": {},
             "examples": sum(view.updates[name].examples for name in view.survivors),
+            **({"sums": [one.hex() for one in summed.sums]} if summed.sums else {}),
         }
         async with open_ledger(profile(run, self._held, "node")) as liar:
             verdicts = {

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from fl_node import codes
+from fl_node.demo.attacks import ATTACKS
 from fl_node.errors import NodeError
 from fl_node.plan.frameworks import BY_WORD
 
@@ -19,6 +20,13 @@ PHASES: Final = ("keys", "shares", "updates", "unmask")
 LEAST: Final = 4
 MOST: Final = 8
 """For how many participants the examples' sums have room."""
+MODES: Final = ("secure_sum", "robust_groups")
+IN_GROUPS: Final = 9
+"""The fewest participants of robust groups: three groups of three, one of which may be spoilt."""
+MOST_IN_GROUPS: Final = 20
+"""For how many the sums of the example for robust groups have room."""
+WITH_ROOM: Final = 12
+"""As many make three groups of four, each of which may lose a member."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,11 @@ class Options:
     base_port: int = 17000
     audit: bool = True
     epsilon: float | None = None
+    mode: str = MODES[0]
+    attack: str = ""
 
     def __post_init__(self) -> None:
+        self._check_poisoning()
         if self.framework not in BY_WORD or (self.framework, self.example) not in WRITTEN:
             known = ", ".join(f"{example} with {word}" for word, example in WRITTEN)
             text = f"there is no example {self.example} with {self.framework}"
@@ -74,9 +85,40 @@ class Options:
                 codes.INPUT_UNUSABLE, f"there is no {', '.join(unknown)}", hint=f"There are {', '.join(self.names)}."
             )
 
+    def _check_poisoning(self) -> None:
+        """Refuse a mode or an attack that is unknown, or for which there is no example or there are too few."""
+        for given, known in ((self.mode, MODES), (self.attack or ATTACKS[0], ATTACKS)):
+            if given not in known:
+                hint = f"There are {', '.join(known)}."
+                raise NodeError(codes.INPUT_UNUSABLE, f"the demonstration has no {given}", hint=hint)
+        in_groups = self.mode == "robust_groups"
+        asked = (self.framework, self.example, self.plan, self.data, self.epsilon)
+        if (self.attack or in_groups) and asked != ("jax", "tumour", None, None, None):
+            hint = "Leave --plan, --data-dir and --epsilon away, and take --framework jax."
+            raise NodeError(codes.INPUT_UNUSABLE, "modes and attacks are shown with tumour on jax", hint=hint)
+        least, most = (IN_GROUPS, MOST_IN_GROUPS) if in_groups else (LEAST, MOST)
+        if not least <= self.participants <= most:
+            text = f"{self.participants} participants"
+            raise NodeError(codes.INPUT_UNUSABLE, text, hint=f"{self.mode} is shown with {least} to {most}.")
+
+    @property
+    def attacker(self) -> str:
+        """Return who is faulty; empty where nobody is."""
+        return self.names[2] if self.attack else ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the mode that the members vote for; empty where no mode is voted."""
+        if self.mode == MODES[0]:
+            return {}
+        size = 4 if self.participants >= WITH_ROOM else 3
+        return {"size": size, "faulty": (self.participants // size - 1) // 2, "rule": "trimmed_mean"}
+
     @property
     def source(self) -> str:
         """Return the name of the example's source, without its ending."""
+        if self.attack or self.settings:
+            return "tumour_groups"
         if self.epsilon is not None:
             return f"{self.example}_private"
         return self.example if self.framework == "tff" else f"{self.example}_{self.framework}"

@@ -31,6 +31,8 @@ WARM_S: Final = 300.0
 POLL_S: Final = 0.2
 TIMES: Final = {"updates_ms": 20_000, "aggregator_lease_ms": 15_000}
 """Shorter than the defaults: the story waits out one deadline for a node that it killed."""
+PATIENT: Final = dict.fromkeys(("keys_ms", "shares_ms", "updates_ms", "unmask_ms", "attest_ms"), 60_000)
+"""Of many nodes on one machine, in groups that cannot spare a member."""
 
 
 class Stage:
@@ -94,10 +96,13 @@ class Stage:
         return sum(_resident(pid) for pid in _with_children({pid for pid in pids if pid}))
 
     def _start(self, name: str) -> None:
-        command = (sys.executable, "-m", "fl_node", "node", "run", "--org", name, "--run", str(self.run))
+        data = str(self._data[name])
+        module: tuple[str, ...] = ("fl_node", "node", "run", "--org", name, "--run", str(self.run), "--data", data)
+        if name == self.options.attacker:
+            module = ("fl_node.demo.attacker", str(self.run), name, data, self.options.attack)
         port = consortium_of(self.run).organisation(name).blob_port
         assert port, "every hospital is a member"
-        process = Process(f"node-{name}", (*command, "--data", str(self._data[name])), port, other_ports=(port + 2,))
+        process = Process(f"node-{name}", (sys.executable, "-m", *module), port, other_ports=(port + 2,))
         processes.start(self.run, process)
 
     def _signal(self, name: str, which: signal.Signals) -> None:
@@ -161,6 +166,7 @@ def definition_of(options: Options) -> str:
     members = [{"name": name, "role": "member"} for name in options.names]
     raw["organisations"] = [*others[:1], *members, *others[1:]]
     raw["federation"]["parameters"] |= TIMES if options.example == "tumour" else {}
+    raw["federation"]["parameters"] |= PATIENT if options.settings else {}
     raw.pop("base_port", None)
     return yaml.safe_dump(raw, sort_keys=False)
 

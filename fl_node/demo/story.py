@@ -9,8 +9,9 @@ from typing import Any
 
 from fl_node import codes
 from fl_node.commands.blobs import fetch
-from fl_node.demo import comparison, regulator
+from fl_node.demo import comparison, poisoning, regulator
 from fl_node.demo import federation as admins
+from fl_node.demo.attacks import LABEL_FLIP, with_labels_flipped
 from fl_node.demo.compiling import compiled, compiled_path
 from fl_node.demo.options import Options
 from fl_node.demo.report import Report
@@ -68,12 +69,14 @@ class Story:
             await compiling
         async with admins.opened(options.run) as federation:
             plan = await self._found(federation)
+            await poisoning.introduce(federation, options, report)
             with report.chapter(f"Training, rounds 1 to {options.rounds}", "training") as found:
                 rounds, drops, fraud = await run_rounds(self.stage, federation, report, plan, options)
                 report.record["rounds"] = rounds
                 found["memory_mb"] = self.stage.memory() // MB
                 report.console.print(phases_table(rounds))
-            self._dropouts(rounds, drops)
+            if options.drops:
+                self._dropouts(rounds, drops)
             self._fraud(fraud.outcome)
             await self._rewards(federation)
             await self._worth(federation, rounds)
@@ -104,9 +107,13 @@ class Story:
         return digest
 
     def _deal(self) -> dict[str, Path]:
-        if self.options.data is None:
-            return write_shares(self.options.example, self.options.run / "shares", self.options.names)
-        return {name: _own(self.options.data, name) for name in self.options.names}
+        if self.options.data is not None:
+            return {name: _own(self.options.data, name) for name in self.options.names}
+        dealt = write_shares(self.options.example, self.options.run / "shares", self.options.names)
+        if self.options.attack == LABEL_FLIP:
+            faulty = self.options.attacker
+            dealt[faulty] = with_labels_flipped(dealt[faulty], self.options.run / "shares" / "_flipped")
+        return dealt
 
     def _dropouts(self, rounds: list[dict[str, Any]], drops: Drops) -> None:
         with self.report.chapter("A dropout: killed after it had shared its keys", "dropout") as found:
@@ -177,7 +184,11 @@ class Story:
             name = next(iter(federation.admins))
             state = await fetch(self.options.run, name, final[-1]["state_digest"])
             everything = self.options.data or self.options.run / "shares"
-            measured = await asyncio.to_thread(comparison.compare, self.plan, state, self.data, everything, len(final))
+            alone = {} if self.options.attack else self.data
+            measured = await asyncio.to_thread(comparison.compare, self.plan, state, alone, everything, len(final))
+            if self.options.attack:
+                asked = (self.options, self.plan, self.data, everything, len(final))
+                measured |= await asyncio.to_thread(poisoning.plain_sums, *asked)
             scores = {model: comparison.score(metrics) for model, metrics in measured.items()}
             found.update({model: value for model, (_, value) in scores.items()})
             what, _ = scores["federated"]

@@ -51,6 +51,11 @@ class Proposal(View):
     examples: int = 0
     sums: tuple[Digest, ...] = ()
 
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """Return the digests of what it names: the sum, the state, and each group's sum."""
+        return (self.aggregate, self.state, *self.sums)
+
 
 class Attestation(View):
     """One organisation's word on a proposed state."""

@@ -100,7 +100,8 @@ class Proposing:
         if computed is None:
             return
         aggregate, result = computed
-        _, state = await asyncio.gather(self._publish(bytes(aggregate.vector)), self._publish(result.state))
+        published = [bytes(one) for one in (aggregate.vector, *aggregate.groups)]
+        state, *_ = await asyncio.gather(*map(self._publish, (result.state, *published)))
         argument = {
             **view.ref,
             "aggregate": aggregate.digest.hex(),

@@ -73,12 +73,14 @@ class Aggregate:
         digest: Its SHA-256.
         sums: SHA-256 of each group's sum, in the order of the groups; empty where the cohort has one.
         rows: Total of example rows by the layout's count map, rounded down; None where it names none.
+        groups: Those sums themselves.
     """
 
     vector: bytearray = field(repr=False)
     digest: bytes
     rows: int | None
     sums: tuple[bytes, ...] = ()
+    groups: tuple[bytearray, ...] = field(default=(), repr=False)
 
 
 def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
@@ -98,9 +100,10 @@ def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
         apply_masks(total, layout, _remaining_masks(revealed, group, secrets))
     for group, total in zip(revealed.groups, sums, strict=True):
         _check_ranges(layout, total, len(group))
-    digests = tuple(hashlib.sha256(total).digest() for total in sums) if revealed.session.groups else ()
+    groups = tuple(sums) if revealed.session.groups else ()
+    digests = tuple(hashlib.sha256(total).digest() for total in groups)
     vector = revealed.session.mode.combine(layout, sums, [len(group) for group in revealed.groups])
-    return Aggregate(vector, hashlib.sha256(vector).digest(), _rows(layout, vector), digests)
+    return Aggregate(vector, hashlib.sha256(vector).digest(), _rows(layout, vector), digests, groups)
 
 
 def _check_ranges(layout: Layout, total: bytearray, survivors: int) -> None:

@@ -4,6 +4,7 @@ A softmax model on scikit-learn's digits; equal shards, half shuffled and half s
 descent a round. Updates become integers in slots, groups are summed, and the mode's rule combines them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -100,12 +101,12 @@ def train(setting: Setting, rounds: int = ROUNDS) -> Outcome:
     bad = random.permutation(setting.participants)[: setting.faulty]
     weights = np.zeros((shards.features.shape[2], LABELS))
     for _ in range(rounds):
-        updates = _sent(setting, shards, weights, bad)
+        updates = sent(setting, shards, weights, bad)
         weights = weights + aggregated(setting.mode, updates, setting.size, random).reshape(weights.shape)
     return _outcome(shards, weights)
 
 
-def _sent(setting: Setting, shards: Shards, weights: Floats, bad: Labels) -> Updates:
+def sent(setting: Setting, shards: Shards, weights: Floats, bad: Labels) -> Updates:
     updates = local(weights, shards.features, shards.labels)
     if not len(bad):
         return updates
@@ -134,11 +135,31 @@ def local(weights: Floats, features: Floats, labels: Labels) -> Updates:
     return (own - weights).reshape(len(features), -1)
 
 
+def losses(weights: Floats, features: Floats, labels: Labels) -> Floats:
+    """Returns every participant's mean loss on its rows."""
+    scores = features @ weights
+    scores -= scores.max(axis=2, keepdims=True)
+    scores -= np.log(np.exp(scores).sum(axis=2, keepdims=True))
+    own: Floats = -np.take_along_axis(scores, labels[:, :, np.newaxis], 2).mean(axis=(1, 2))
+    return own
+
+
+def group_means(updates: Updates, groups: Sequence[Labels]) -> list[Floats]:
+    """Returns the groups' mean updates, as the slots have them."""
+    whole = (quantised(updates).astype(np.float64) - HALF) / HALF
+    return [whole[group].mean(axis=0) for group in groups]
+
+
 def aggregated(mode: Mode, updates: Updates, size: int, random: np.random.Generator) -> Floats:
+    """Draws groups anew, sums them in integers, combines them, and returns the mean update."""
+    order, number = random.permutation(len(updates)), max(1, len(updates) // size)
+    return aggregated_in(mode, updates, [order[at::number] for at in range(number)])
+
+
+def aggregated_in(mode: Mode, updates: Updates, groups: Sequence[Labels]) -> Floats:
     """Sums groups in integers, combines them, and returns the mean update."""
-    layout, order = layout_of(updates.shape[1]), random.permutation(len(updates))
-    groups = [order[number :: max(1, len(updates) // size)] for number in range(max(1, len(updates) // size))]
-    sums, slots = [], quantised(updates)
+    layout, slots = layout_of(updates.shape[1]), quantised(updates)
+    sums = []
     for group in groups:
         total = bytearray(layout.length)
         layout.segments[0].view(total)[:] = slots[group].sum(axis=0)

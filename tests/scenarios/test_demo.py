@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
 
+from fl_node.demo.attacks import ATTACKS, changed, with_labels_flipped
 from fl_node.demo.options import Drop, Options
 from fl_node.demo.stage import claimed
 from fl_node.errors import NodeError
+from fl_node.secagg.layout import Layout
 from network import processes
 from tests.ports import free_ports
 
@@ -88,6 +91,71 @@ def test_the_story_on_jax_has_every_model_made_again_by_the_audit(tmp_path: Path
     audit = chapters["audit"]
     assert (audit["verdict"], audit["models"]) == ("OK", {"steps": 2, "derived": 2})
     assert chapters["accuracy"]["federated"] > 0.9
+
+
+@pytest.mark.lengthy
+@pytest.mark.jax
+@pytest.mark.timeout(900)
+def test_one_hospital_of_nine_that_turns_its_updates_round_spoils_one_sum_and_not_robust_groups(
+    tmp_path: Path, request: pytest.FixtureRequest
+):
+    asked = ("--mode", "robust_groups", "--attack", "sign-flip", "--rounds", "3")
+    report = run_story(tmp_path, *asked, network=request.config.getoption("--network"))
+    assert [record["round"] for record in final(report)] == [1, 2, 3]
+    chapters = report["chapters"]
+    assert chapters["attack"] == {"attacker": "hospital-c", "attack": "sign-flip", "seconds": 0.0}
+    scores = chapters["accuracy"]
+    assert scores["federated"] > scores["one sum, all honest"] - 0.05
+    assert scores["one sum, the same attacker"] < 0.5
+    audit = chapters["audit"]
+    assert (audit["verdict"], audit["models"]) == ("OK", {"steps": 3, "derived": 3})
+
+
+def test_a_mode_or_an_attack_that_cannot_be_shown_is_refused(tmp_path: Path):
+    for asked in (
+        {"mode": "magic"},
+        {"attack": "bribery"},
+        {"attack": "sign-flip", "framework": "tff"},
+        {"mode": "robust_groups", "participants": 8},
+        {"mode": "robust_groups", "participants": 9, "example": "digits"},
+        {"participants": 9},
+    ):
+        with pytest.raises(NodeError, match="FL4001"):
+            Options(run=tmp_path, **{"framework": "jax", **asked})
+
+
+@pytest.mark.parametrize(("participants", "size", "faulty"), [(9, 3, 1), (11, 3, 1), (12, 4, 1), (20, 4, 2)])
+def test_the_groups_bear_an_attacker(tmp_path: Path, participants: int, size: int, faulty: int):
+    options = Options(run=tmp_path, framework="jax", mode="robust_groups", participants=participants)
+    assert (options.settings["size"], options.settings["faulty"]) == (size, faulty)
+    assert 2 * faulty < participants // size
+    assert options.source == "tumour_groups"
+
+
+def test_an_attack_changes_values_and_nothing_else():
+    values = {"name": "v", "kind": "value", "word": 32, "ring": 32, "max": 200, "slots": 3}
+    counts = {"name": "n", "kind": "count", "word": 32, "ring": 32, "max": 9, "slots": 1}
+    layout = Layout.from_fields({"version": 1, "segments": [values, counts], "count": None})
+    honest = layout.pack({"v": np.array([100, 101, 150], "<u4"), "n": np.array([7], "<u4")})
+    expected = {
+        "sign-flip": [100, 90, 0],
+        "scaling": [100, 110, 200],
+        "free-rider": [100] * 3,
+        "label-flip": [100, 101, 150],
+    }
+    assert set(expected) == set(ATTACKS)
+    for attack, sent in expected.items():
+        vector = changed(layout, honest, attack)
+        assert layout.segments[0].view(vector).tolist() == sent
+        assert layout.segments[1].view(vector).tolist() == [7]
+
+
+def test_labels_are_turned_round_beside_the_rows_and_not_among_them(tmp_path: Path):
+    rows = tmp_path / "hospital-c.csv"
+    rows.write_text("size,diagnosis\n1.0,benign\n2.0,malignant\n")
+    written = with_labels_flipped(rows, tmp_path / "_flipped")
+    assert written.read_text().split() == ["size,diagnosis", "1.0,malignant", "2.0,benign"]
+    assert rows.read_text().split()[1] == "1.0,benign"
 
 
 def test_an_example_that_is_not_written_for_a_framework_is_refused(tmp_path: Path):

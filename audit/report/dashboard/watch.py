@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 from audit.evidence.blobs import gather
 from audit.evidence.fetch import fetch
 from audit.fabric.state import State
+from audit.monitor.read import Monitor
 from audit.report.render import verdict_view
+from audit.verify.derive import Blobs
 from audit.verify.replay import ComparedState, Replayer, ReplayError
 from audit.verify.run import Options, complete, read, resume, rules_program
 from audit.verify.story import Reader, tell
@@ -65,6 +67,7 @@ class Watcher:
         self._state: State | None = None
         self._replayer: Replayer | None = None
         self._auditor: Auditor | None = None
+        self._monitor = Monitor(Blobs(None))
         self.snapshot = Snapshot()
 
     async def run(self) -> None:
@@ -98,6 +101,7 @@ class Watcher:
         if auditor.height != before or not self.snapshot.looked_ms or auditor.broken:
             verdict = complete(auditor, state, replayer)
             story = tell(Reader(replayer, verdict.channel, self._options.chaincode), state)
+            story["monitored"] = self._monitor.look(story)
             self.snapshot = Snapshot(story, verdict_view(verdict), int(time.time() * 1000))
 
     def _open(self) -> tuple[Auditor, State, Replayer]:
@@ -110,6 +114,7 @@ class Watcher:
         if self._replayer is None:
             compared = ComparedState.of(self._state, self._options.chaincode)
             self._replayer = Replayer(rules, compared, gather(self._options.blobs, Path(self._scratch.name)))
+            self._monitor = Monitor(Blobs(self._replayer.blobs))
         if self._auditor is None:
             self._auditor = Auditor(
                 self._state,

@@ -56,6 +56,7 @@ def test_the_report_has_every_section_with_the_verdict_first(page: str) -> None:
         "Trainings and models",
         "Contributions, rewards and reputation",
         "Flags and exposure",
+        "Monitor",
         "Retention",
         "Record-keeping under the EU AI Act",
         "How to check this report",

@@ -1,10 +1,15 @@
 """What federation is worth on the examples for JAX: federated, pooled and each member alone, over fixed splits.
 
-    python benchmarks/examples.py [--example claims] [--participants 4] [--rounds 20] [--splits 5] [--json]
+    python benchmarks/examples.py [--example claims] [--participants 4] [--splits 5] [--rounds 60] [--holdout] [--json]
 
-The plan's own work, integer sums and steps, in one process of JAX's environment; no ledger, no masks. All models are
-measured on the same test rows, which nobody trained on. Goals: federated within 2 points (or 2 % of the loss) of
-pooled, and better than the best member alone in the mean.
+The plan's own work, integer sums and steps, in one process of JAX's environment; no ledger, no masks. All models train
+for as many rounds and are measured on the same test rows, which nobody trained on. Goals: federated within 2 points (or
+2 % of the loss) of pooled, and better than the best member alone in the mean. Which member that is differs from split
+to split, and only the test rows tell: the mean of each split's best is the harder goal, the best of the members' means
+the one without hindsight.
+
+`--holdout` reads no test rows: it trains without the rows that the plan holds out and measures on those of all members.
+The examples' settings and ROUNDS were chosen with it.
 """
 
 import argparse
@@ -20,22 +25,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = {"claims": "loss", "credit": "loss", "digits": "accuracy", "tumour": "accuracy"}
-"""Example → what is compared: a loss, of which less is better, or an accuracy in points."""
+ROUNDS = {"claims": 40, "credit": 60, "demand": 20, "digits": 20, "tumour": 20}
+"""How many rounds each example trains."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--example", action="append", choices=[*EXAMPLES])
+    parser.add_argument("--example", action="append", choices=[*ROUNDS])
     parser.add_argument("--participants", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, help=f"instead of {ROUNDS}")
     parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--holdout", action="store_true", help="measure on held-out rows, to choose settings")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = [
-        measured(example, arguments.participants, arguments.rounds, arguments.splits)
-        for example in arguments.example or EXAMPLES
-    ]
+    found = []
+    for example in arguments.example or ROUNDS:
+        rounds = arguments.rounds or ROUNDS[example]
+        found.append(measured(example, arguments.participants, rounds, arguments.splits, arguments.holdout))
     if arguments.json:
         print(json.dumps(found, indent=2))
         return
@@ -43,8 +49,9 @@ def main() -> None:
         print(table(figures), flush=True)
 
 
-def measured(example: str, participants: int, rounds: int, splits: int) -> dict[str, Any]:
+def measured(example: str, participants: int, rounds: int, splits: int, holdout: bool) -> dict[str, Any]:
     """Write every split's shares, then let one process of JAX train on all of them."""
+    from fl_node.examples.catalogue import EXAMPLES
     from fl_node.examples.shares import _write_csv, deal
     from fl_node.plan.author import api
     from fl_node.plan.frameworks import JAX
@@ -60,17 +67,31 @@ def measured(example: str, participants: int, rounds: int, splits: int) -> dict[
                 _write_csv(folder / str(split) / name, rows)
         api.build(ROOT / "fl_node" / "examples" / f"{example}_jax.py", folder / "example.flplan")
         done = subprocess.run(
-            [str(JAX.environment.python), str(Path(__file__)), "--inside", scratch, str(rounds), EXAMPLES[example]],
+            [
+                str(JAX.environment.python),
+                str(Path(__file__)),
+                "--inside",
+                scratch,
+                str(rounds),
+                EXAMPLES[example].metric,
+                str(holdout),
+            ],
             env={**os.environ, **JAX.environment.settings, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
-    figures = {"example": example, "measure": EXAMPLES[example], "rounds": rounds, "splits": json.loads(done.stdout)}
+    figures = {
+        "example": example,
+        "measure": EXAMPLES[example].metric,
+        "rounds": rounds,
+        "splits": json.loads(done.stdout),
+    }
+    figures["on"] = "held-out rows" if holdout else "test rows"
     return {**figures, "mean": summary(figures), "seconds": round(time.perf_counter() - started, 1)}
 
 
-def inside(folder: Path, rounds: int, measure: str) -> None:
+def inside(folder: Path, rounds: int, measure: str, holdout: bool) -> None:
     """Train on every split; in JAX's environment."""
     from fl_node.data.examples import Examples, load_examples
     from fl_node.plan.container import load_plan
@@ -86,8 +107,13 @@ def inside(folder: Path, rounds: int, measure: str) -> None:
 
     found = []
     for split in sorted(path for path in folder.iterdir() if path.is_dir()):
-        rows = [load_examples(path, loaded.manifest.schema_, 0)[0] for path in sorted(split.glob("member-*"))]
-        test = load_examples(split / "test.csv", loaded.manifest.schema_, 0)[0]
+        percent = loaded.manifest.batching.holdout_percent if holdout else 0
+        parts = [load_examples(path, loaded.manifest.schema_, percent) for path in sorted(split.glob("member-*"))]
+        rows = [part[0] for part in parts]
+        if holdout:
+            test = joined([part[1] for part in parts])
+        else:
+            test = load_examples(split / "test.csv", loaded.manifest.schema_, 0)[0]
         alone = [score([one], test) for one in rows]
         found.append({"federated": score(rows, test), "pooled": score([joined(rows)], test), "alone": alone})
     print(json.dumps(found))
@@ -125,20 +151,24 @@ def joined(parts: Sequence[Any]) -> Any:
 
 
 def summary(figures: dict[str, Any]) -> dict[str, Any]:
-    better = min if figures["measure"] == "loss" else max
-    federated = statistics.fmean(split["federated"] for split in figures["splits"])
-    pooled = statistics.fmean(split["pooled"] for split in figures["splits"])
-    best = statistics.fmean(better(split["alone"]) for split in figures["splits"])
-    if figures["measure"] == "loss":
-        within, ahead = (federated - pooled) / pooled <= 0.02, federated < best
-    else:
-        within, ahead = pooled - federated <= 0.02, federated > best
-    means = {"federated": federated, "pooled": pooled, "best_alone": best}
-    return {**{name: round(mean, 4) for name, mean in means.items()}, "within": within, "ahead": ahead}
+    loss, splits = figures["measure"] == "loss", figures["splits"]
+    better = min if loss else max
+    federated = statistics.fmean(split["federated"] for split in splits)
+    pooled = statistics.fmean(split["pooled"] for split in splits)
+    best = statistics.fmean(better(split["alone"]) for split in splits)
+    member = better(map(statistics.fmean, zip(*(split["alone"] for split in splits), strict=True)))
+    behind = (federated - pooled) / pooled if loss else pooled - federated
+    ahead = [federated < alone if loss else federated > alone for alone in (best, member)]
+    means = {"federated": federated, "pooled": pooled, "best_alone_of_each_split": best, "best_member": member}
+    rounded = {name: round(mean, 4) for name, mean in means.items()}
+    return {**rounded, "behind_percent": round(100 * behind, 2), "within": behind <= 0.02, "ahead": ahead}
 
 
 def table(figures: dict[str, Any]) -> str:
-    lines = [f"{figures['example']}: {figures['measure']} on the test rows", "split  federated  pooled  alone"]
+    lines = [
+        f"{figures['example']}: {figures['measure']} on the {figures['on']}, {figures['rounds']} rounds",
+        "split  federated  pooled  alone",
+    ]
     for at, split in enumerate(figures["splits"]):
         alone = "  ".join(f"{value:.4f}" for value in split["alone"])
         lines.append(f"{at:5}     {split['federated']:.4f}  {split['pooled']:.4f}  {alone}")
@@ -147,6 +177,6 @@ def table(figures: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     if "--inside" in sys.argv:
-        inside(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+        inside(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5] == "True")
     else:
         main()

@@ -12,11 +12,12 @@ import typer
 from fl_node import codes
 from fl_node.commands.common import explained, note
 from fl_node.demo.attacks import ATTACKS
-from fl_node.demo.options import EXAMPLES, IN_GROUPS, LEAST, MODES, WITH_ROOM, Drop, Options
+from fl_node.demo.options import IN_GROUPS, LEAST, MODES, WITH_ROOM, Drop, Options
 from fl_node.demo.report import Report
 from fl_node.demo.stage import claimed
 from fl_node.demo.story import Story
 from fl_node.errors import NodeError
+from fl_node.examples.catalogue import EXAMPLES, ROUNDS
 from network.checkout import DEFAULT_RUN
 from network.errors import FedledgerError
 
@@ -24,15 +25,15 @@ DEMO_RUN = DEFAULT_RUN / "demo"
 
 
 def demo(
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many rounds to train.")] = 5,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="How many rounds to train; 5 where the example needs no more.")
+    ] = None,
     plan: Annotated[
-        str, typer.Option(help="tumour, digits, claims, credit, or a .flplan file (then give --data-dir too).")
+        str, typer.Option(help=f"{', '.join(EXAMPLES)}, or a .flplan file (then give --data-dir too).")
     ] = "tumour",
     framework: Annotated[
         str | None,
-        typer.Option(
-            help="What runs the example: tff (if not given), jax (all of them), torch (tumour), kinds (claims)."
-        ),
+        typer.Option(help="What runs the example: tff, jax, torch, kinds (no framework); the example's first if none."),
     ] = None,
     epsilon: Annotated[
         float | None, typer.Option(min=0, help="Differential privacy for every row, with --framework jax.")
@@ -41,10 +42,10 @@ def demo(
         Path | None, typer.Option(help="A folder with hospital-a.csv … instead of the example's data.")
     ] = None,
     drop: Annotated[
-        list[str] | None, typer.Option(help="NODE@PHASE: kill a node there; hospital-d@updates if not given.")
+        list[str] | None, typer.Option(help="NODE@PHASE: kill a node there; the fourth node at updates if not given.")
     ] = None,
     participants: Annotated[
-        int | None, typer.Option(min=LEAST, help="How many hospitals: 4 to 8; robust_groups takes 9 to 20.")
+        int | None, typer.Option(min=LEAST, help="How many take part: 4 to 8; robust_groups takes 9 to 20.")
     ] = None,
     mode: Annotated[
         str, typer.Option(help="How updates are aggregated: secure_sum, or robust_groups by vote.")
@@ -70,7 +71,7 @@ def demo(
     ] = 17000,
     audit: Annotated[bool, typer.Option(help="End with the audit.")] = True,
 ) -> None:
-    """Watch hospitals that share nothing train a model together: a dropout, a fraud, rewards, a regulator's look."""
+    """Watch a consortium that shares nothing train a model: a dropout, a fraud, rewards, a regulator's look."""
     report = Report()
     try:
         with explained(), recorded(report):
@@ -107,13 +108,14 @@ def _options(plan: str, *, drops: list[str] | None, **settings: Any) -> Options:
     Raises:
         NodeError: FL4001, one of them is invalid.
     """
+    shown = EXAMPLES.get(plan, EXAMPLES["tumour"])
     poisoned, in_groups = settings["attack"] or settings["mode"] != MODES[0], settings["mode"] == "robust_groups"
-    settings["framework"] = settings["framework"] or ("jax" if poisoned else "tff")
+    settings["framework"] = settings["framework"] or ("jax" if poisoned else shown.frameworks[0])
+    settings["rounds"] = settings["rounds"] or (shown.rounds_of(settings["framework"]) if plan in EXAMPLES else ROUNDS)
     settings["participants"] = settings["participants"] or (IN_GROUPS if in_groups else LEAST)
-    if drops is not None:
-        settings["drops"] = tuple(Drop.parse(text) for text in drops if text)
-    elif in_groups and settings["participants"] < WITH_ROOM:  # no group could spare a member
-        settings["drops"] = ()
+    spared = in_groups and settings["participants"] < WITH_ROOM  # no group could spare a member
+    dropped = drops if drops is not None else [] if spared else [f"{shown.who}-d@updates"]
+    settings["drops"] = tuple(Drop.parse(text) for text in dropped if text)
     if plan in EXAMPLES:
         return Options(example=plan, **settings)
     path = Path(plan)

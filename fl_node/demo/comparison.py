@@ -1,9 +1,10 @@
-"""What the federation was worth: the model beside each hospital's own and one trained on everybody's rows."""
+"""What the federation was worth: the model beside each participant's own and one trained on everybody's rows."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from fl_node.examples.catalogue import ACCURACY, LOSS, Example
 from fl_node.plan.runtime import DataSource, PlanRuntime, open_plan
 
 
@@ -19,12 +20,12 @@ def train_alone(runtime: PlanRuntime, data: Path, rounds: int) -> bytes:
 def compare(
     plan: Path, state: bytes, data: Mapping[str, Path], everything: Path, rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Return model → metrics on the hold-out rows of all the data: federated, pooled, and each hospital alone.
+    """Return model → metrics on the hold-out rows of all the data: federated, pooled, and each participant alone.
 
     Args:
         plan: The plan file.
         state: The federation's last state.
-        data: Each hospital's rows.
+        data: Each participant's rows.
         everything: A folder with all rows.
         rounds: How many rounds led to the state.
     """
@@ -37,7 +38,21 @@ def compare(
     return measured
 
 
-def score(metrics: Mapping[str, float]) -> tuple[str, float]:
-    """Return what models are compared by, and its value: the accuracy, whatever the plan calls it, else the loss."""
-    found = [value for name, value in metrics.items() if name.rsplit("/", 1)[-1].endswith("accuracy")]
-    return ("accuracy", float(found[0])) if found else ("loss", float(metrics.get("loss", math.nan)))
+def scores(
+    measured: Mapping[str, Mapping[str, float]], example: Example | None, framework: str
+) -> tuple[str, dict[str, float]]:
+    """Return what models are compared by, for people, and each model's value of it.
+
+    It is the example's metric; of a plan of one's own the accuracy, whatever the plan calls it, else the loss.
+    """
+    wanted = example.metric if example else ACCURACY
+    names = [name for name in measured["federated"] if name.rsplit("/", 1)[-1].endswith(wanted)]
+    name = names[0] if names else LOSS
+    title = example.title(framework) if example else wanted if names else LOSS
+    return title, {model: float(metrics.get(name, math.nan)) for model, metrics in measured.items()}
+
+
+def table(title: str, found: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return a row for each model."""
+    shown = "{:.1%}" if title == ACCURACY else "{:.4f}"
+    return [(model, shown.format(value)) for model, value in found.items()]

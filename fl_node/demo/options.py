@@ -7,15 +7,8 @@ from typing import Any, Final, Self
 from fl_node import codes
 from fl_node.demo.attacks import ATTACKS
 from fl_node.errors import NodeError
-from fl_node.plan.frameworks import BY_WORD
+from fl_node.examples.catalogue import EXAMPLES, Example, source_of
 
-EXAMPLES: Final = ("tumour", "digits", "claims", "credit")
-WRITTEN: Final = (
-    *(("tff", "tumour"), ("tff", "digits")),
-    *(("jax", "tumour"), ("jax", "digits"), ("jax", "claims"), ("jax", "credit")),
-    *(("kinds", "claims"), ("torch", "tumour")),
-)
-"""The examples by framework."""
 PHASES: Final = ("keys", "shares", "updates", "unmask")
 LEAST: Final = 4
 MOST: Final = 8
@@ -72,8 +65,8 @@ class Options:
 
     def __post_init__(self) -> None:
         self._check_poisoning()
-        if self.framework not in BY_WORD or (self.framework, self.example) not in WRITTEN:
-            known = ", ".join(f"{example} with {word}" for word, example in WRITTEN)
+        if self.example not in EXAMPLES or self.framework not in EXAMPLES[self.example].frameworks:
+            known = ", ".join(f"{name} with {' or '.join(each.frameworks)}" for name, each in EXAMPLES.items())
             text = f"there is no example {self.example} with {self.framework}"
             raise NodeError(codes.INPUT_UNUSABLE, text, hint=f"There are {known}.")
         if self.epsilon is not None and (self.framework, self.example) != ("jax", "tumour"):
@@ -121,7 +114,12 @@ class Options:
             return "tumour_groups"
         if self.epsilon is not None:
             return f"{self.example}_private"
-        return self.example if self.framework == "tff" else f"{self.example}_{self.framework}"
+        return source_of(self.example, self.framework)
+
+    @property
+    def shown(self) -> Example:
+        """Return what is known of the example."""
+        return EXAMPLES[self.example]
 
     @property
     def building(self) -> tuple[str, ...]:
@@ -131,8 +129,8 @@ class Options:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the hospitals' names."""
-        return tuple(f"hospital-{chr(ord('a') + number)}" for number in range(self.participants))
+        """Return the participants' names."""
+        return tuple(f"{self.shown.who}-{chr(ord('a') + number)}" for number in range(self.participants))
 
     @property
     def drop_round(self) -> int:

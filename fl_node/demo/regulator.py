@@ -33,7 +33,7 @@ async def look(run: Path) -> dict[str, Any]:
 async def audit(run: Path) -> dict[str, Any]:
     """Fetch every block from the regulator's peer, verify it all from blocks alone, compare with other peers' ends.
 
-    The chain is pinned to the genesis hash that two hospitals name, each from its own peer.
+    The chain is pinned to the genesis hash that two members name, each from its own peer.
     """
     folder = run / "audit"
     fetched = await _command("fetch", "--run", str(run), "--out", str(folder))
@@ -41,7 +41,7 @@ async def audit(run: Path) -> dict[str, Any]:
         return fetched
     pins = [await _genesis(run, member.name) for member in consortium_of(run).members[:2]]
     if pins[0] != pins[1]:
-        return {"error": f"two hospitals name different genesis hashes: {pins}"}
+        return {"error": f"two members name different genesis hashes: {pins}"}
     return await _command("verify", "--online", "--genesis", pins[0], *audit_options(run))
 
 

@@ -1,4 +1,4 @@
-"""The processes of the demonstration: the network's and one node for each hospital, each ended with the story."""
+"""The processes of the demonstration: the network's and one node for each participant, each ended with the story."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ class Stage:
                 await asyncio.to_thread(down, self.run)
 
     async def start_nodes(self, data: Mapping[str, Path]) -> None:
-        """Start every hospital's node on its own data and wait until all serve."""
+        """Start every participant's node on its own data and wait until all serve."""
         self._data = dict(data)
         for name in data:
             self._start(name)
@@ -101,7 +101,7 @@ class Stage:
         if name == self.options.attacker:
             module = ("fl_node.demo.attacker", str(self.run), name, data, self.options.attack)
         port = consortium_of(self.run).organisation(name).blob_port
-        assert port, "every hospital is a member"
+        assert port, "every participant is a member"
         process = Process(f"node-{name}", (sys.executable, "-m", *module), port, other_ports=(port + 2,))
         processes.start(self.run, process)
 
@@ -160,7 +160,7 @@ def claimed(run: Path) -> Iterator[None]:
 
 
 def definition_of(options: Options) -> str:
-    """Return the consortium of the demonstration: as many hospitals as asked for, and a regulator."""
+    """Return the consortium of the demonstration: as many members as asked for, and a regulator."""
     raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
     others = [entry for entry in raw["organisations"] if entry["role"] != "member"]
     members = [{"name": name, "role": "member"} for name in options.names]

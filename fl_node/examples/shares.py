@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from fl_node.examples.packaged import PACKAGED, packaged_rows
 
-EXAMPLES: Final = ("tumour", "digits", *PACKAGED)
 SPLITS: Final = 5
 """How many fixed splits there are; a split is a seed."""
 
@@ -50,7 +49,7 @@ def load_example(example: str) -> Rows:
     """Loads all rows of an example.
 
     They are `tumour` (569 rows of 30, two diagnoses), `digits` (1797 rows of 64, ten digits), `claims` (20,186 rows of
-    16, counts) or `credit` (10,000 rows of 3, two outcomes).
+    16, counts), `credit` (10,000 rows of 3, two outcomes) or `demand` (106,139 rows of 6, logarithms of sales).
 
     Raises:
         PlanError: FL3047, FL3048 where a package that ships the data cannot be had.
@@ -70,29 +69,50 @@ def deal(example: str, participants: int, split: int = 0) -> tuple[list[Rows], R
     """Deals an example's rows.
 
     The first participant gets about twice as many rows as the last; labels go to participants in proportions that
-    swing by `SKEW` around their size.
+    swing by `SKEW` around their size. Of time series whole stores are dealt so, by how much they sell.
 
     Args:
-        example: One of `EXAMPLES`.
+        example: One of `catalogue.EXAMPLES`.
         participants: How many shares, ≥ 2.
         split: Which of the fixed splits, 0 … `SPLITS` - 1.
 
     Returns:
         One share per participant, and the test rows that nobody got.
     """
-    rows = load_example(example)
+    together = PACKAGED[example].together if example in PACKAGED else None
+    return deal_rows(load_example(example), participants, split, together)
+
+
+def deal_rows(rows: Rows, participants: int, split: int = 0, together: str | None = None) -> tuple[list[Rows], Rows]:
+    """Deals rows as `deal` does; those with equal numbers in the column `together` go to one participant."""
+    units, kind_of = _units(rows, together)
     draw = np.random.default_rng([split, participants])
-    order = draw.permutation(len(rows.labels))
+    order = draw.permutation(len(units))
     tested = len(order) * TEST_PERCENT // 100
     test, rest = order[:tested], order[tested:]
-    kinds = sorted(set(rows.labels))
+    kinds = sorted(set(kind_of))
     shares: list[list[NDArray[np.intp]]] = [[] for _ in range(participants)]
     for turn, kind in enumerate(kinds):
-        members = rest[[rows.labels[row] == kind for row in rest]]
+        members = rest[[kind_of[unit] == kind for unit in rest]]
         ends = np.cumsum(_proportions(participants, turn / len(kinds)) * len(members)).round().astype(int)
         for share, part in zip(shares, np.split(members, ends[:-1]), strict=True):
-            share.append(part)
-    return [rows.take(draw.permutation(np.concatenate(share))) for share in shares], rows.take(test)
+            share.extend(units[unit] for unit in part)
+    return [rows.take(draw.permutation(np.concatenate(share))) for share in shares], rows.take(_all(units, test))
+
+
+def _units(rows: Rows, together: str | None) -> tuple[list[NDArray[np.intp]], Sequence[str]]:
+    """What is dealt, the rows of each, and the kind of each: its label, or which third of the mean labels it is in."""
+    if together is None:
+        return list(np.arange(len(rows.labels))[:, np.newaxis]), rows.labels
+    names = rows.features[:, rows.columns.index(together)]
+    units = [np.flatnonzero(names == name) for name in np.unique(names)]
+    labels = np.array(rows.labels, np.float64)
+    ranks = np.argsort(np.argsort([labels[unit].mean() for unit in units]))
+    return units, [str(3 * rank // len(units)) for rank in ranks]
+
+
+def _all(units: Sequence[NDArray[np.intp]], some: NDArray[np.intp]) -> NDArray[np.intp]:
+    return np.concatenate([units[unit] for unit in some])
 
 
 def _proportions(participants: int, phase: float) -> NDArray[np.float64]:
@@ -108,7 +128,7 @@ def write_shares(
     """Writes one share per participant.
 
     Args:
-        example: One of `EXAMPLES`.
+        example: One of `catalogue.EXAMPLES`.
         folder: Where to write; made if need be.
         names: The participants' names.
         split: Which of the fixed splits.

@@ -136,14 +136,15 @@ def constants(
 
 @app.command()
 def shares(
-    example: Annotated[str, typer.Argument(help="tumour, digits, claims or credit.")],
+    example: Annotated[str, typer.Argument(help="tumour, digits, claims, credit or demand.")],
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
     names: Annotated[list[str], typer.Argument(help="The participants.")],
     split: Annotated[int, typer.Option(min=0, max=4, help="Which of the fixed splits.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Deal an example's data to participants: CSV files and Parquet folders, unequal in size and balance."""
-    from fl_node.examples.shares import EXAMPLES, write_shares
+    from fl_node.examples.catalogue import EXAMPLES
+    from fl_node.examples.shares import write_shares
 
     if example not in EXAMPLES:
         raise typer.BadParameter(f"one of {', '.join(EXAMPLES)}")

@@ -11,10 +11,13 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from fl_node.commands.demo import _options
 from fl_node.demo.attacks import ATTACKS, changed, with_labels_flipped
+from fl_node.demo.comparison import scores, table
 from fl_node.demo.options import Drop, Options
 from fl_node.demo.stage import claimed
 from fl_node.errors import NodeError
+from fl_node.examples.catalogue import EXAMPLES, source_of
 from fl_node.secagg.layout import Layout
 from network import processes
 from tests.ports import free_ports
@@ -162,6 +165,58 @@ def test_an_example_that_is_not_written_for_a_framework_is_refused(tmp_path: Pat
     for asked in ({"framework": "tff", "example": "claims"}, {"framework": "caffe"}):
         with pytest.raises(NodeError, match="FL4001: there is no example"):
             Options(run=tmp_path, **asked)
+
+
+STORIES = [("digits", "jax"), ("claims", "jax"), ("claims", "kinds"), ("credit", "jax"), ("credit", "kinds")]
+
+
+@pytest.mark.lengthy
+@pytest.mark.jax
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("example", "framework"), [*STORIES, ("demand", "jax")])
+def test_every_example_is_trained_on_a_whole_network(
+    tmp_path: Path, example: str, framework: str, request: pytest.FixtureRequest
+):
+    asked = ("--plan", example, "--framework", framework, "--rounds", "2")
+    report = run_story(tmp_path, *asked, network=request.config.getoption("--network"))
+    assert [record["round"] for record in final(report)] == [1, 2]
+    chapters, shown = report["chapters"], EXAMPLES[example]
+    assert [killed["node"] for killed in chapters["dropout"]["killed"]] == [f"{shown.who}-d"]
+    assert chapters["fraud"]["code"] == "FL0503"
+    assert (chapters["audit"]["verdict"], chapters["audit"]["models"]) == ("OK", {"steps": 2, "derived": 2})
+    scores = chapters["accuracy"]
+    assert scores["measured"] == shown.title(framework)
+    assert {"federated", "pooled", f"{shown.who}-a alone"} < set(scores)
+    assert all(math.isfinite(scores[name]) for name in scores if name != "measured")
+
+
+def test_an_example_names_its_framework_its_participants_and_what_it_needs(tmp_path: Path):
+    asked = {"framework": None, "rounds": None, "participants": None, "data": None, "run": tmp_path}
+    asked |= {"mode": "secure_sum", "attack": ""}
+    claims = _options("claims", drops=None, **asked)
+    assert (claims.framework, claims.source, claims.rounds) == ("jax", "claims_jax", 5)
+    assert claims.names == ("insurer-a", "insurer-b", "insurer-c", "insurer-d")
+    assert claims.drops == (Drop("insurer-d", "updates"),)
+    trees = _options("credit", drops=None, **{**asked, "framework": "kinds"})
+    assert (trees.source, trees.rounds, trees.names[0]) == ("credit_kinds", 16, "bank-a")
+    assert _options("tumour", drops=None, **asked).source == "tumour"
+
+
+def test_every_examples_source_is_here():
+    for name, example in EXAMPLES.items():
+        for framework in example.frameworks:
+            assert (ROOT / "fl_node" / "examples" / f"{source_of(name, framework)}.py").is_file()
+
+
+def test_models_are_compared_by_what_the_example_says():
+    measured = {"federated": {"loss": 0.25, "accuracy": 0.9}, "bank-a alone": {"loss": 0.5, "accuracy": 0.8}}
+    found = scores(measured, EXAMPLES["credit"], "jax")
+    assert found == ("log loss", {"federated": 0.25, "bank-a alone": 0.5})
+    assert table(*found)[0] == ("federated", "0.2500")
+    title, values = scores({"federated": {"sparse_categorical_accuracy": 0.875, "loss": 1.0}}, None, "tff")
+    assert table(title, values) == [("federated", "87.5%")]
+    assert title == "accuracy"
+    assert scores({"federated": {"loss": 2.0}}, None, "jax") == ("loss", {"federated": 2.0})
 
 
 def test_privacy_is_built_into_the_example_for_the_rounds_that_it_trains(tmp_path: Path):

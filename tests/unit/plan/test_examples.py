@@ -16,7 +16,9 @@ from fl_node.data.profile import profile
 from fl_node.data.read import read_table
 from fl_node.data.schema import Column, Label, Missing, Schema
 from fl_node.data.synthetic import synthetic_examples
-from fl_node.examples.shares import deal, load_example, write_shares
+from fl_node.examples.debian import debian_file
+from fl_node.examples.shares import Rows, deal, deal_rows, load_example, write_shares
+from fl_node.plan.errors import PlanError
 from tests.unit.plan.rows import GOOD, SCHEMA, write
 
 
@@ -140,6 +142,35 @@ def test_shares_deal_every_row_once_and_unequally(split: int):
     balances = [share.labels.count("benign") / len(share.labels) for share in shares]
     assert max(sizes) > 1.5 * min(sizes)
     assert max(balances) - min(balances) > 0.2
+
+
+def test_a_series_is_dealt_to_one_participant_whole():
+    draw = np.random.default_rng(3)
+    stores = draw.integers(0, 40, 2_000)
+    sales = draw.normal(stores, 1)
+    rows = Rows(("store", "sales"), stores[:, np.newaxis].astype(float), tuple(f"{sale:.4f}" for sale in sales))
+    shares, test = deal_rows(rows, 4, 1, "store")
+    having = [set(part.features[:, 0]) for part in (*shares, test)]
+    assert sum(map(len, having)) == len(set.union(*having)) == 40
+    assert sum(len(part.labels) for part in (*shares, test)) == 2_000
+    assert len(having[-1]) == 10
+    means = [np.mean([float(sale) for sale in part.labels]) for part in shares]
+    assert max(means) - min(means) > 5
+
+
+def test_a_packages_file_is_the_kept_one_and_without_debian_the_error_says_where_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept = tmp_path / "kept" / "file.rda"
+    kept.parent.mkdir()
+    kept.write_bytes(b"rows")
+    assert debian_file("no-such-package", "usr/no/such/file", kept) == kept
+    kept.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PlanError, match="FL3048: there is no apt-get") as caught:
+        debian_file("no-such-package", "usr/no/such/file", kept)
+    assert str(kept) in caught.value.hint
+    assert list(kept.parent.iterdir()) == []
 
 
 def test_written_shares_are_csv_and_parquet_with_the_same_rows(tmp_path: Path):

@@ -30,9 +30,16 @@ def test_the_regression_of_claims_learns_from_what_is_dealt(tmp_path: Path):
     assert curve[-1] < curve[0]
 
 
+def test_the_trees_of_credit_learn_from_what_is_dealt(tmp_path: Path):
+    paths = write_shares("credit", tmp_path / "shares", NAMES)
+    trial = api.try_plan(api.build(EXAMPLES / "credit_kinds.py"), list(paths.values()), rounds=10)
+    curve = trial.curve("evaluation/loss")
+    assert curve[-1] < curve[0]
+
+
 @pytest.mark.jax
 def test_the_networks_build_and_read_the_rows_of_their_examples(tmp_path: Path):
-    names = ["claims_jax", "credit_jax", "digits_jax"]
+    names = ["claims_jax", "credit_jax", "demand_jax", "digits_jax"]
     for name in names:
         (tmp_path / f"{name}.py").write_text((EXAMPLES / f"{name}.py").read_text())
     assert json.loads(in_environment(JAX, "tests.unit.plan.author.builds", tmp_path, *names)) == dict.fromkeys(

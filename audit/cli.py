@@ -18,6 +18,7 @@ from audit.options import (
     Genesis,
     Online,
     Org,
+    Parents,
     Run,
     User,
     Work,
@@ -94,6 +95,7 @@ def verify(
     chaincode: Chaincode = "fedledger",
     replay: Annotated[bool, typer.Option(help="Run the rules again.")] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget earlier runs of this audit.")] = False,
+    parents: Parents = None,
     strict: Strict = False,
     online: Online = False,
     run: Run = DEFAULT_RUN,
@@ -117,7 +119,10 @@ def verify(
             blocks, state = Path(scratch), Path(scratch) / "audit.sqlite"
             blobs = [*(blobs or []), *([blocks / "blobs"] if (blocks / "blobs").is_dir() else [])]
         task = bar.add_task("blocks", total=None)
-        options = Options(chaincode=chaincode, genesis=genesis, blobs=tuple(blobs or ()), replay=replay, fresh=fresh)
+        options = Options(
+            chaincode=chaincode, genesis=genesis, blobs=tuple(blobs or ()), replay=replay, fresh=fresh,
+            parents=tuple(parents or ()),
+        )  # fmt: skip
 
         def finish(verdict: Verdict, book: State, _replayer: Replayer | None) -> Verdict:
             if manifest is not None:
@@ -142,6 +147,7 @@ def report(
     state: Work = None,
     genesis: Genesis = None,
     chaincode: Chaincode = "fedledger",
+    parents: Parents = None,
     strict: Strict = False,
     online: Online = False,
     run: Run = DEFAULT_RUN,
@@ -158,7 +164,8 @@ def report(
 
     with explained(as_json=as_json), Progress(console=err, disable=as_json) as bar:
         task = bar.add_task("blocks", total=None)
-        options = Options(chaincode=chaincode, genesis=genesis, blobs=tuple(blobs or ()))
+        shown, others = tuple(blobs or ()), tuple(parents or ())
+        options = Options(chaincode=chaincode, genesis=genesis, blobs=shown, parents=others)
 
         def finish(verdict: Verdict, book: State, replayer: Replayer | None) -> Verdict:
             assert replayer is not None

@@ -23,6 +23,7 @@ REPLAY_RESPONSE: Final = "FL5044"
 AGGREGATE: Final = "FL5050"
 LINEAGE: Final = "FL5051"
 STATE: Final = "FL5052"
+PARENT: Final = "FL5053"
 EXPIRED: Final = "FL5060"
 HEIGHT: Final = "FL5070"
 REWRITTEN: Final = "FL5071"
@@ -62,6 +63,7 @@ CATALOGUE: Final = {
     AGGREGATE: Entry("A published aggregate is not the verified sum.", ""),
     LINEAGE: Entry("A model does not follow from the initial state.", ""),
     STATE: Entry("A model is not what its sum gives, though its plan's step is exact.", ""),
+    PARENT: Entry("A model that a plan began from is not the one that its channel released.", ""),
     EXPIRED: Entry("A certificate was used after its expiry.", ""),
     HEIGHT: Entry("Other organisations do not stand at the same block.", ""),
     REWRITTEN: Entry(

@@ -18,6 +18,13 @@ Blobs = Annotated[
     list[Path] | None,
     typer.Option("--blobs", help="A folder of blobs, or of organisations' blob folders; may be given several times."),
 ]
+Parents = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--parent",
+        help="Another channel's blocks, or a passport, of a model that a plan began from; may be given several times.",
+    ),
+]
 Org = Annotated[str, typer.Option(envvar="FEDLEDGER_ORG", help="Whose peer to read from.")]
 User = Annotated[str, typer.Option(help="Which of its users asks.")]
 Chaincode = Annotated[str, typer.Option(help="The federation's chaincode.")]

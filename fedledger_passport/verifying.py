@@ -10,6 +10,7 @@ from fedledger_passport import codes
 from fedledger_passport.contents import PASSPORT, WITHDRAWAL, check_contents, check_model, check_type, subjects
 from fedledger_passport.envelope import Envelope
 from fedledger_passport.errors import PassportError
+from fedledger_passport.strict import canonical
 from fedledger_passport.trust import Trust
 
 SKEW: Final = timedelta(minutes=5)
@@ -68,6 +69,8 @@ def verify(
     moment = now or datetime.now(UTC)
     envelope = Envelope.read(raw)
     statement, signed_by = _signed(envelope, trust, PASSPORT, "released_ms", moment)
+    if canonical(statement) != envelope.payload:
+        raise PassportError(codes.NOT_A_PASSPORT, "the statement is not in its one form")
     check_contents(statement)
     for one in withdrawals:
         _check_withdrawal(one, envelope.digest, trust, moment)

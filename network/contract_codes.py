@@ -101,6 +101,11 @@ RELEASE_EXISTS: Final = "FL0802"
 NOT_RELEASABLE: Final = "FL0803"
 BAD_RELEASE_SIGNATURE: Final = "FL0804"
 RELEASE_WITHDRAWN: Final = "FL0805"
+UNKNOWN_CONSORTIUM: Final = "FL0806"
+BAD_PASSPORT: Final = "FL0807"
+PASSPORT_NOT_SIGNED: Final = "FL0808"
+PASSPORT_WITHDRAWN: Final = "FL0809"
+PASSPORT_DIFFERS: Final = "FL0810"
 VERIFYING: Final = "FL0901"
 INTERNAL: Final = "FL0902"
 BAD_RECORD: Final = "FL0903"
@@ -260,6 +265,23 @@ CATALOGUE: Final = {
         "",
     ),
     RELEASE_WITHDRAWN: Entry("The release has been withdrawn, or is to be signed as withdrawn and is not.", ""),
+    UNKNOWN_CONSORTIUM: Entry(
+        "The members have not voted to trust the consortium that the passport is of, or no longer do.",
+        "Propose it with `fedledger passport recognise`.",
+    ),
+    BAD_PASSPORT: Entry(
+        "It is no passport or withdrawal of a version that these rules know, or two things in it cannot both be true.",
+        "",
+    ),
+    PASSPORT_NOT_SIGNED: Entry(
+        "A signature of the passport does not hold, or those that count are of no majority of its consortium's organisations.",
+        "",
+    ),
+    PASSPORT_WITHDRAWN: Entry("The consortium that released the model has withdrawn it.", ""),
+    PASSPORT_DIFFERS: Entry(
+        "The passport is of another state than the plan begins from, or its updates have another shape.",
+        "Make the plan with `fedledger plan continue`.",
+    ),
     VERIFYING: Entry(
         "A verification of this aggregate, or a check of this blob, is under way; the same call succeeds later.",
         "Try again.",

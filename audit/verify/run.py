@@ -5,10 +5,10 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from audit import codes
 from audit.evidence.blobs import gather
@@ -17,6 +17,8 @@ from audit.fabric.state import State
 from audit.fabric.wire import header_hash
 from audit.verify.derive import Blobs
 from audit.verify.models import check_models, count_unseen
+from audit.verify.parents import Abroad, Look, check_parents
+from audit.verify.releases import final_is_there, release_in
 from audit.verify.replay import ComparedState, Replayer, ReplayError
 from audit.verify.story import Reader
 from audit.verify.verdict import Unchecked, Verdict
@@ -32,13 +34,23 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Options:
-    """What to check: `genesis` pins the first block's hash, `blobs` are folders where masked updates still lie."""
+    """What to check.
+
+    Attributes:
+        chaincode: The federation's.
+        genesis: The first block's hash; None: whichever it is.
+        blobs: Folders where masked updates still lie.
+        replay: Whether the rules are run again.
+        fresh: Whether what earlier runs found is forgotten.
+        parents: Folders of other channels' blocks, or passports, of the models that plans began from.
+    """
 
     chaincode: str = "fedledger"
     genesis: str | None = None
     blobs: tuple[Path, ...] = ()
     replay: bool = True
     fresh: bool = False
+    parents: tuple[Path, ...] = ()
 
 
 def state_path(folder: Path, path: Path | None) -> Path:
@@ -162,7 +174,7 @@ def audited(
         auditor = Auditor(state, chaincode=options.chaincode, pinned=options.genesis, replayer=replayer)
         read(auditor, folder, progress)
         auditor.save()
-        return then(complete(auditor, state, replayer), state, replayer)
+        return then(complete(auditor, state, replayer, options), state, replayer)
 
 
 @contextmanager
@@ -204,8 +216,25 @@ def rules_program() -> Path:
     return build_chaincode(REPLAY_PACKAGE)
 
 
-def complete(auditor: Auditor, state: State, replayer: Replayer | None) -> Verdict:
+def _looker(options: Options) -> Look:
+    """Return what audits another channel's blocks as a parent asks for it."""
+
+    def look(folder: Path, parent: dict[str, Any]) -> Abroad:
+        def then(verdict: Verdict, book: State, _replayer: Replayer | None) -> Abroad:
+            found = release_in(book, parent["chaincode"], parent["release"])
+            final = found["statement"]["predicate"]["final"] if found else None
+            return Abroad(verdict, found, final is not None and final_is_there(book, folder, final))
+
+        others = tuple(path for path in options.parents if path != folder)
+        inner = replace(options, genesis=parent["genesis"], chaincode=parent["chaincode"], parents=others, fresh=False)
+        return audited(folder, None, inner, lambda _a, _b: None, then)
+
+    return look
+
+
+def complete(auditor: Auditor, state: State, replayer: Replayer | None, options: Options | None = None) -> Verdict:
     """Return the verdict with what holds of the models, and with what was not checked."""
+    asked = options or Options()
     verdict = auditor.verdict()
     if replayer is None or not state.compared:
         verdict.leave(Unchecked.RULES_NOT_RUN)
@@ -213,6 +242,8 @@ def complete(auditor: Auditor, state: State, replayer: Replayer | None) -> Verdi
         try:
             reader = Reader(replayer, verdict.channel, auditor.chaincode)
             check_models(verdict, state, reader, Blobs(replayer.blobs))
+            if state.compared:
+                check_parents(verdict, reader.items("ListPlans"), asked.parents, _looker(asked))
         except (ReplayError, LookupError, TypeError, ValueError) as error:
             # The rules cannot read what others than they have written; the failures above say who wrote it where.
             verdict.leave(Unchecked.UNREADABLE, error=error)

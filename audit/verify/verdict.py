@@ -30,6 +30,7 @@ class Rule(StrEnum):
     AGGREGATE = codes.AGGREGATE
     LINEAGE = codes.LINEAGE
     STATE = codes.STATE
+    PARENT = codes.PARENT
     EXPIRED = codes.EXPIRED
     HEIGHT = codes.HEIGHT
     REWRITTEN = codes.REWRITTEN
@@ -55,6 +56,7 @@ TITLES = {
     Rule.AGGREGATE: "published aggregates are the verified sums",
     Rule.LINEAGE: "every model follows from the initial state",
     Rule.STATE: "models of exact plans are what their sums give, bit for bit",
+    Rule.PARENT: "models that plans began from are those that other channels released",
     Rule.EXPIRED: "no certificate was used after its expiry",
     Rule.HEIGHT: "other organisations stand at the same block",
     Rule.REWRITTEN: "no block differs from one that an earlier audit verified",
@@ -78,6 +80,7 @@ class Unchecked(StrEnum):
     UPDATE = "update"
     SEALED = "sealed"
     STATE = "state"
+    PARENT = "parent"
     NO_FEDERATION = "no-federation"
     UNREADABLE = "unreadable"
     RULES_NOT_RUN = "rules-not-run"
@@ -105,6 +108,10 @@ REASONS = {
     Unchecked.UPDATE: (Rule.AGGREGATE, "{count} masked updates were not at hand when committed to"),
     Unchecked.SEALED: (Rule.AGGREGATE, "{count} bundles of sealed shares were not at hand when committed to"),
     Unchecked.STATE: (Rule.STATE, "the step from sum to model of {attempt} was not made again: {why}"),
+    Unchecked.PARENT: (
+        Rule.PARENT,
+        "how the model that {plan} began from was made: the blocks of {channel} (first block {genesis}) tell; {why}",
+    ),
     Unchecked.NO_FEDERATION: (
         Rule.LINEAGE,
         "{chaincode} founded no federation in these blocks: there was no vote, sum or model to check",
@@ -173,6 +180,28 @@ class Finding:
         return plain | ({"reason": self.reason} if self.reason else {})
 
 
+@dataclass(frozen=True)
+class Origin:
+    """A plan that began from a model which another consortium released.
+
+    Attributes:
+        plan: The plan's digest, in whichever channel it is.
+        name: Its name.
+        parent: The model as the ledger has it: channel, genesis, passport, release, training, round, state, lineage, …
+        seen: What the audit saw of it: "blocks", all of that channel's; "passport"; or "", nothing.
+    """
+
+    plan: str
+    name: str
+    parent: dict[str, Any]
+    seen: str
+
+    @classmethod
+    def of(cls, plan: dict[str, Any], seen: str) -> "Origin":
+        """Return a plan's origin."""
+        return cls(plan["plan"], plan["name"], plan["parent"], seen)
+
+
 @dataclass
 class Verdict:
     """The outcome of an audit."""
@@ -193,6 +222,8 @@ class Verdict:
     """Of how many of them the step from sum to model was made again. Invariant: at most `steps`."""
     privacy: list[Spent] = field(default_factory=list)
     """What each training whose plan adds noise has spent, as far as its plan file is at hand."""
+    origins: list[Origin] = field(default_factory=list)
+    """The plans that began from other consortia's models; those of audited other channels come after one's own."""
     failures: list[Finding] = field(default_factory=list)
     """Invariant: every write of the rules' namespace that is not theirs stands here, with its block."""
     warnings: list[Finding] = field(default_factory=list)
@@ -264,6 +295,7 @@ class Verdict:
             "orderer_signatures": self.quorum,
             "models": {"steps": self.steps, "derived": self.derived},
             "privacy": [asdict(spent) for spent in self.privacy],
+            "origins": [asdict(origin) for origin in self.origins],
             "beyond": list(self.beyond),
         }
 

@@ -112,6 +112,8 @@ var meanings = []struct{ kind, who, holds string }{
 	{"stake", "Apply, Stake, Unstake, Settle", "what is staked for a participant"},
 	{"release", "votes", "a released model with the statement that members sign, and the one that withdraws it"},
 	{"release-signature", "SignRelease", "an organisation's signature under one of them"},
+	{"consortium", "votes", "another consortium, whose organisations' signatures the members trust"},
+	{"foreign-withdrawal", "BringWithdrawal", "a passport of another consortium that it took back"},
 }
 
 // everything is a history in which every kind of key is written once.

@@ -92,6 +92,7 @@ func voted(f *contracttest.Federation) {
 		kind string
 		body object
 	}{
+		{"trust_consortium", hospitals.Trusting()},
 		{"lift_differencing", object{"training": "tumour"}},
 		{"treasury", object{"to": contracttest.MSP(3), "amount": 2}},
 		{"roll_back_training", object{"training": "tumour", "round": 0}},
@@ -108,6 +109,9 @@ func voted(f *contracttest.Federation) {
 			panic(vote.kind + ": " + err.Error())
 		}
 	}
+	taken := hospitals.Signed(hospitals.Withdrawing(contracttest.Digest("passport")), 2)
+	f.Must(contracttest.Node(1), "BringWithdrawal", object{"withdrawal": taken}, nil)
+	must(f.Agree("distrust_consortium", object{"genesis": hospitals.Genesis}))
 }
 
 func voidGarbage(f *contracttest.Federation) {

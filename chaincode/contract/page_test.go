@@ -56,6 +56,7 @@ func page(t *testing.T, f *contracttest.Federation, state ledger.State, function
 func lists() map[string]object {
 	return map[string]object{
 		"ListOrganisations": {}, "ListParticipants": {}, "ListProposals": {}, "ListPlans": {}, "ListTrainings": {}, "ListFlags": {}, "ListReleases": {},
+		"ListConsortia": {}, "ListWithdrawals": {},
 		"ListRounds": {"training": "tumour"}, "ListRewards": {"training": "tumour", "round": 1},
 	}
 }
@@ -78,6 +79,10 @@ func long(t *testing.T) *contracttest.Federation {
 	agree(t, f, "set_rules_version", object{"version": 2})
 	for i := range 12 {
 		agree(t, f, "release_model", contracttest.Releasing(fmt.Sprint("tumour-", i), 4))
+		abroad := contracttest.NewAbroad(fmt.Sprint("abroad-", i))
+		agree(t, f, "trust_consortium", abroad.Trusting())
+		taken := abroad.Signed(abroad.Withdrawing(contracttest.Digest(fmt.Sprint("passport-", i))), 2)
+		f.Must(contracttest.Admin(0), "BringWithdrawal", object{"withdrawal": taken}, nil)
 	}
 	return f
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // pure are the packages whose results endorsers compare.
-var pure = []string{"errcode", "ledger", "governance", "membership", "selection", "round", "rewards", "release", "contract"}
+var pure = []string{"errcode", "ledger", "governance", "membership", "selection", "round", "rewards", "release", "consortia", "contract"}
 
 // TestTheRulesHaveNoClockFloatGoroutineRandomnessOrMapOrder reads the source of the rules. A range over a map is allowed
 // where its line says why the order does not matter, with "any order".

@@ -20,6 +20,7 @@ func lived() *contracttest.Federation {
 	f.Open("tumour", options{}).To(round.PhaseAttest)
 	must(f.Agree("set_rules_version", object{"version": 2}))
 	must(f.Agree("release_model", contracttest.Releasing("tumour-1", 1)))
+	must(f.Agree("trust_consortium", hospitals.Trusting()))
 	return f
 }
 
@@ -34,6 +35,7 @@ func TestEveryQueryAnswersAndWritesNothing(t *testing.T) {
 		"GetReveals": {"training": "tumour", "round": 0, "attempt": 0},
 		"GetDraw":    {"training": "tumour", "epoch": 1}, "ListRewards": {"training": "tumour", "round": 1},
 		"BalanceOf": {"account": "treasury"}, "GetRelease": {"release": "tumour-1"},
+		"GetConsortium": {"genesis": hospitals.Genesis},
 	}
 	for _, entry := range f.Log {
 		if entry.Function == "Propose" {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fedledger/chaincode/consortia"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/release"
@@ -137,4 +138,12 @@ func listFlags(s ledger.State, page Page) (Listing[round.Flag], error) {
 
 func listReleases(s ledger.State, page Page) (Listing[release.Summary], error) {
 	return paged(s, page, release.Summarise, "release")
+}
+
+func listConsortia(s ledger.State, page Page) (Listing[consortia.Summary], error) {
+	return paged(s, page, consortia.Summarise, "consortium")
+}
+
+func listWithdrawals(s ledger.State, page Page) (Listing[consortia.Withdrawn], error) {
+	return paged(s, page, consortia.SummariseWithdrawn, "foreign-withdrawal")
 }

@@ -3,6 +3,7 @@ package contract
 import (
 	"maps"
 
+	"fedledger/chaincode/consortia"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/membership"
@@ -22,12 +23,17 @@ func (c Contract) table(version uint64) map[string]entry {
 	return table
 }
 
-// releases are the functions of package release.
+// releases are the functions of packages release and consortia.
 func releases() map[string]entry {
 	return map[string]entry{
 		"SignRelease":  transaction(release.Sign),
 		"GetRelease":   query(release.Get),
 		"ListReleases": query(listReleases),
+
+		"BringWithdrawal": transaction(consortia.Bring),
+		"GetConsortium":   query(consortia.Get),
+		"ListConsortia":   query(listConsortia),
+		"ListWithdrawals": query(listWithdrawals),
 	}
 }
 
@@ -81,6 +87,9 @@ func (c Contract) kinds(version uint64) governance.Kinds {
 	if round.HasReleases(version) {
 		kinds["release_model"] = governance.KindOf(release.Model)
 		kinds["withdraw_model"] = governance.KindOf(release.Withdraw)
+		kinds["register_plan"] = governance.KindOf(consortia.RegisterPlan).Large()
+		kinds["trust_consortium"] = governance.KindOf(consortia.Trust).Large()
+		kinds["distrust_consortium"] = governance.KindOf(consortia.Distrust)
 	}
 	return kinds
 }

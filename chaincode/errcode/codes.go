@@ -107,6 +107,11 @@ const (
 	NotReleasable       Code = "FL0803"
 	BadReleaseSignature Code = "FL0804"
 	ReleaseWithdrawn    Code = "FL0805"
+	UnknownConsortium   Code = "FL0806"
+	BadPassport         Code = "FL0807"
+	PassportNotSigned   Code = "FL0808"
+	PassportWithdrawn   Code = "FL0809"
+	PassportDiffers     Code = "FL0810"
 
 	Verifying Code = "FL0901"
 	Internal  Code = "FL0902"

@@ -8,6 +8,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -20,8 +21,8 @@ import (
 	"fedledger/chaincode/membership"
 )
 
-// payloadType is that of every signed statement (DSSE).
-const payloadType = "application/vnd.in-toto+json"
+// PayloadType is that of every signed statement (DSSE).
+const PayloadType = "application/vnd.in-toto+json"
 
 // The two statements that an organisation may sign.
 const (
@@ -128,23 +129,31 @@ func checkSignature(env ledger.Env, req SignRequest, payload []byte) error {
 	if err != nil {
 		return errcode.New(errcode.BadReleaseSignature, "the signature is not base64")
 	}
+	if err := Verify(key, payload, raw); err != nil {
+		return errcode.New(errcode.BadReleaseSignature, "%v", err)
+	}
+	return nil
+}
+
+// Verify refuses what is no signature of a payload (DSSE v1) by a key of P-256, with the lower s, in DER.
+func Verify(key *ecdsa.PublicKey, payload, raw []byte) error {
 	var pair struct{ R, S *big.Int }
 	if rest, err := asn1.Unmarshal(raw, &pair); err != nil || len(rest) > 0 {
-		return errcode.New(errcode.BadReleaseSignature, "the signature is not DER")
+		return errors.New("the signature is not DER")
 	}
 	if pair.S.Cmp(new(big.Int).Rsh(elliptic.P256().Params().N, 1)) > 0 {
-		return errcode.New(errcode.BadReleaseSignature, "the signature has the higher s")
+		return errors.New("the signature has the higher s")
 	}
 	digest := sha256.Sum256(Encoded(payload))
 	if !ecdsa.VerifyASN1(key, digest[:], raw) {
-		return errcode.New(errcode.BadReleaseSignature, "the signature is another's, or of another statement")
+		return errors.New("the signature is another's, or of another statement")
 	}
 	return nil
 }
 
 // Encoded is the DSSE v1 pre-authentication encoding of a statement: what is hashed and signed.
 func Encoded(payload []byte) []byte {
-	return append(fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(payloadType), payloadType, len(payload)), payload...)
+	return append(fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(PayloadType), PayloadType, len(payload)), payload...)
 }
 
 func keyOf(env ledger.Env, certificate string) (*ecdsa.PublicKey, error) {

@@ -21,12 +21,15 @@ const (
 // stateName is the subject that is the state itself, from which nodes compute the exported files again.
 const stateName = "state"
 
+// passportName is the one subject of a withdrawal.
+const passportName = "passport"
+
 // statement is an in-toto Statement v1.
-type statement struct {
+type statement[P any] struct {
 	Type          string    `json:"_type"`
 	Subject       []subject `json:"subject"`
 	PredicateType string    `json:"predicateType"`
-	Predicate     any       `json:"predicate"`
+	Predicate     P         `json:"predicate"`
 }
 
 type subject struct {
@@ -35,15 +38,18 @@ type subject struct {
 }
 
 type predicate struct {
-	Release       string            `json:"release"`
-	ReleasedMS    int64             `json:"released_ms"`
-	Channel       string            `json:"channel"`
-	Chaincode     string            `json:"chaincode"`
-	Genesis       string            `json:"genesis"`
-	Final         final             `json:"final"`
-	Rules         uint64            `json:"rules"`
-	Plan          plan              `json:"plan"`
-	Lineage       lineage           `json:"lineage"`
+	Release    string  `json:"release"`
+	ReleasedMS int64   `json:"released_ms"`
+	Channel    string  `json:"channel"`
+	Chaincode  string  `json:"chaincode"`
+	Code       Code    `json:"code"`
+	Genesis    string  `json:"genesis"`
+	Final      final   `json:"final"`
+	Rules      uint64  `json:"rules"`
+	Plan       plan    `json:"plan"`
+	Lineage    lineage `json:"lineage"`
+	// Parents is the model of another consortium that the plan began from, none where the members made the initial state.
+	Parents       []round.Parent    `json:"parents"`
 	Cohort        []string          `json:"cohort"`
 	Survivors     []string          `json:"survivors"`
 	Examples      uint64            `json:"examples"`
@@ -54,6 +60,7 @@ type predicate struct {
 	DeviationE9   uint64            `json:"deviation_e9"`
 	Flags         []flag            `json:"flags"`
 	NotProven     []string          `json:"not_proven"`
+	NotAudited    []string          `json:"not_audited"`
 }
 
 type final struct {
@@ -112,13 +119,13 @@ func compose(s ledger.State, env ledger.Env, body ModelBody) (json.RawMessage, s
 		return nil, "", err
 	}
 	evidence := body.Evidence
-	raw, err := canonical(statement{statementType, subjects(body.Files, view.State), modelType, predicate{
-		Release: body.Release, ReleasedMS: env.TimeMS, Channel: env.Channel, Chaincode: env.Chaincode, Genesis: evidence.Genesis,
+	raw, err := canonical(statement[predicate]{statementType, subjects(body.Files, view.State), modelType, predicate{
+		Release: body.Release, ReleasedMS: env.TimeMS, Channel: env.Channel, Chaincode: env.Chaincode, Code: evidence.Code, Genesis: evidence.Genesis,
 		Final: final{view.Ref, evidence.FinalBlock, evidence.FinalHash, evidence.FinalTx}, Rules: view.Rules,
-		Plan: plan{view.Plan, made.Name, evidence.Framework, view.LayoutDigest, made.Schema}, Lineage: led,
+		Plan: plan{view.Plan, made.Name, evidence.Framework, view.LayoutDigest, made.Schema}, Lineage: led, Parents: made.Parents(),
 		Cohort: view.Cohort, Survivors: view.Survivors, Examples: view.Proposal.Examples, Metrics: view.Proposal.Metrics,
 		Privacy: privacy{view.Mode, evidence.Noise}, Organisations: organisations, AttestedBy: agreed(view), DeviationE9: view.DeviationE9,
-		Flags: flags, NotProven: notProven,
+		Flags: flags, NotProven: notProven, NotAudited: evidence.NotAudited,
 	}})
 	return raw, view.State, err
 }
@@ -203,6 +210,6 @@ func withdrawal(env ledger.Env, release Release, reason string) (json.RawMessage
 		return nil, err
 	}
 	digest := sha256.Sum256(payload)
-	about := []subject{{"passport", map[string]string{"sha256": ledger.Hex(digest[:])}}}
-	return canonical(statement{statementType, about, withdrawalType, taken{release.Release, env.Channel, signed.Predicate.Genesis, reason, env.TimeMS}})
+	about := []subject{{passportName, map[string]string{"sha256": ledger.Hex(digest[:])}}}
+	return canonical(statement[taken]{statementType, about, withdrawalType, taken{release.Release, env.Channel, signed.Predicate.Genesis, reason, env.TimeMS}})
 }

@@ -20,9 +20,40 @@ type Plan struct {
 	Schema       string          `json:"schema"`
 	Retired      bool            `json:"retired"`
 	RegisteredMS int64           `json:"registered_ms"`
+	// Parent is where the initial state comes from, nil where the members made it.
+	Parent *Parent `json:"parent,omitempty"`
 }
 
-type planBody struct {
+// Parent is a model that another consortium released, as its passport names it.
+type Parent struct {
+	Channel   string `json:"channel"`
+	Chaincode string `json:"chaincode"`
+	// Genesis is the hash of the other channel's first block, Passport the digest of the signed statement.
+	Genesis  string `json:"genesis"`
+	Passport string `json:"passport"`
+	Release  string `json:"release"`
+	Training string `json:"training"`
+	Round    uint64 `json:"round"`
+	State    string `json:"state"`
+	// Lineage is the root over the Steps rounds that made it.
+	Lineage    string   `json:"lineage"`
+	Steps      uint64   `json:"steps"`
+	ReleasedMS int64    `json:"released_ms"`
+	SignedBy   []string `json:"signed_by"`
+	// WithdrawnMS is when somebody brought the withdrawal, 0 where nobody has.
+	WithdrawnMS int64 `json:"withdrawn_ms"`
+}
+
+// Parents lists the plan's parent, none where it has none.
+func (p Plan) Parents() []Parent {
+	if p.Parent == nil {
+		return []Parent{}
+	}
+	return []Parent{*p.Parent}
+}
+
+// PlanBody is the body of register_plan, without a passport.
+type PlanBody struct {
 	Plan         string          `json:"plan"`
 	Name         string          `json:"name"`
 	Layout       json.RawMessage `json:"layout"`
@@ -31,7 +62,7 @@ type planBody struct {
 }
 
 // Check implements governance.Body.
-func (b planBody) Check(parameters governance.Parameters) error {
+func (b PlanBody) Check(parameters governance.Parameters) error {
 	if err := ledger.Digests("plan", b.Plan, "initial_state", b.InitialState, "schema", b.Schema); err != nil {
 		return err
 	}
@@ -43,6 +74,12 @@ func (b planBody) Check(parameters governance.Parameters) error {
 		err = errcode.New(errcode.LimitExceeded, "an update has %d bytes, at most %d", layout.Bytes(), parameters.MaxUpdateBytes)
 	}
 	return err
+}
+
+// LayoutDigest is how sums of the plan lie in bytes, in one digest.
+func (b PlanBody) LayoutDigest() (string, error) {
+	layout, err := parseLayout(b.Layout)
+	return ledger.Hex(layout.Digest[:]), err
 }
 
 const maxName = 100
@@ -62,7 +99,12 @@ func LoadPlan(s ledger.State, digest string) (Plan, error) {
 }
 
 // RegisterPlan executes register_plan.
-func RegisterPlan(s ledger.State, env ledger.Env, req planBody) error {
+func RegisterPlan(s ledger.State, env ledger.Env, req PlanBody) error {
+	return RegisterPlanFrom(s, env, req, nil)
+}
+
+// RegisterPlanFrom registers a plan whose initial state is the parent's.
+func RegisterPlanFrom(s ledger.State, env ledger.Env, req PlanBody, parent *Parent) error {
 	if _, exists, err := ledger.Load[Plan](s, planKey(req.Plan)); err != nil || exists {
 		return either(err, errcode.New(errcode.PlanExists, "%s", req.Plan))
 	}
@@ -72,8 +114,27 @@ func RegisterPlan(s ledger.State, env ledger.Env, req planBody) error {
 	}
 	return ledger.Store(s, planKey(req.Plan), Plan{
 		req.Plan, req.Name, req.Layout, ledger.Hex(layout.Digest[:]), uint64(layout.Bytes()),
-		req.InitialState, req.Schema, false, env.TimeMS,
+		req.InitialState, req.Schema, false, env.TimeMS, parent,
 	})
+}
+
+// Orphan notes in every plan that began from a passport that it was withdrawn.
+func Orphan(s ledger.State, passport string, timeMS int64) error {
+	items, err := ledger.List[Plan](s, "plan")
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		plan := item.Record
+		if plan.Parent == nil || plan.Parent.Passport != passport {
+			continue
+		}
+		plan.Parent.WithdrawnMS = timeMS
+		if err := ledger.Store(s, planKey(plan.Plan), plan); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func parseLayout(raw json.RawMessage) (aggregate.Layout, error) {

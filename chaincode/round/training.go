@@ -127,6 +127,9 @@ func checkStart(s ledger.State, req startBody) (Plan, governance.Parameters, err
 	if plan.Retired {
 		return plan, parameters, errcode.New(errcode.PlanRetired, "%s", plan.Plan)
 	}
+	if plan.Parent != nil && plan.Parent.WithdrawnMS > 0 {
+		return plan, parameters, errcode.New(errcode.PassportWithdrawn, "%s took back the model that the plan begins from", plan.Parent.Channel)
+	}
 	layout, err := parseLayout(plan.Layout)
 	if err == nil && layout.CheckCohort(int(req.Cohort)) != nil {
 		err = errcode.New(errcode.BadLayout, "%v", layout.CheckCohort(int(req.Cohort)))

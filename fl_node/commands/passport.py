@@ -11,7 +11,7 @@ from audit.verify.verdict import Verdict
 from fedledger_passport.envelope import Envelope
 from fedledger_passport.trust import Trust
 from fedledger_passport.verifying import Verified, verify
-from fl_node.commands import anchoring
+from fl_node.commands import anchoring, consortia
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, emit_json, explained, note, out, show
 from fl_node.commands.proposal import propose as submit_proposal
 from fl_node.commands.releases import EXIT_REFUSED, ask_own, refusing
@@ -77,6 +77,7 @@ def create(
     folder: Annotated[Path, typer.Option("--out", help="The folder to write.")],
     org: Org,
     withdrawal: Withdrawal = False,
+    state: Annotated[bool, typer.Option("--state", help="The whole state too, for who trains on.")] = False,
     run: Run = DEFAULT_RUN,
     user: User = "client",
     as_json: Json = False,
@@ -89,7 +90,7 @@ def create(
         if withdrawal:
             files = {"withdrawal.json": envelope.write()}
         else:
-            files = await folder_of(ledger, envelope, folder.resolve().name, read)
+            files = await folder_of(ledger, envelope, folder.resolve().name, read, with_state=state)
         folder.mkdir(parents=True, exist_ok=True)
         for name, raw in files.items():
             (folder / name).write_bytes(raw)
@@ -168,7 +169,10 @@ def _tell(found: Verified, verdict: Verdict | None, *, as_json: bool) -> None:
         note(f"it says nothing of {', '.join(found.unlisted)}")
 
 
-for _command in (anchoring.registry, anchoring.endorse, anchoring.anchor, anchoring.status):
-    passport.command()(_command)
+for _trusting in (consortia.recognise, consortia.distrust, consortia.consortia):
+    passport.command()(_trusting)
+passport.command()(consortia.bring)
+for _anchoring in (anchoring.registry, anchoring.endorse, anchoring.anchor, anchoring.status):
+    passport.command()(_anchoring)
 passport.command()(anchoring.endorse_keys)
 passport.command()(anchoring.rekey)

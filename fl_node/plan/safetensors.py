@@ -47,3 +47,24 @@ def to_safetensors(weights: Mapping[str, NDArray[Any]]) -> bytes:
     encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     encoded += b" " * (-len(encoded) % ALIGNMENT)
     return struct.pack("<Q", len(encoded)) + encoded + b"".join(parts)
+
+
+def from_safetensors(raw: bytes) -> dict[str, NDArray[Any]]:
+    """Return name → array of a file that `to_safetensors` wrote.
+
+    Raises:
+        NodeError: FL4502, it is none.
+    """
+    try:
+        (size,) = struct.unpack_from("<Q", raw)
+        header: dict[str, Any] = json.loads(raw[8 : 8 + size])
+        header.pop("__metadata__", None)
+        return {name: _array(one, memoryview(raw)[8 + size :]) for name, one in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise NodeError(codes.EXPORT_REFUSED, f"this is no safetensors file: {error}") from None
+
+
+def _array(one: dict[str, Any], rest: memoryview) -> NDArray[Any]:
+    begin, end = one["data_offsets"]
+    kind = np.dtype({word: name for name, word in TYPES.items()}[one["dtype"]])
+    return np.frombuffer(rest[begin:end], kind.newbyteorder("<")).astype(kind).reshape(one["shape"])

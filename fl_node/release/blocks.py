@@ -1,13 +1,11 @@
 """A passport held against a channel's blocks: the whole audit, and that these blocks hold this release."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from audit.evidence.fetch import read_raw
 from audit.fabric.state import State
-from audit.fabric.wire import hash_of
+from audit.verify.releases import final_is_there, release_in
 from audit.verify.run import Options, audited
 from audit.verify.verdict import Verdict
 from fedledger_passport import Verified
@@ -65,36 +63,26 @@ def assembled(folder: Path, chaincode: str, release: str, state: Path | None = N
     def then(verdict: Verdict, book: State, _replayer: object) -> dict[str, Any]:
         if not verdict.ok:
             raise NodeError(codes.NOT_ON_BLOCKS, "the audit of these blocks does not hold", hint="See `audit verify`.")
-        return release_in(book, chaincode, release)
+        return _release(book, chaincode, release)
 
     return audited(folder, state, Options(chaincode=chaincode), lambda _a, _b: None, then)
 
 
-def release_in(book: State, chaincode: str, release: str) -> dict[str, Any]:
-    """Return a release of an audited channel as `GetRelease` would; raises NodeError, FL4514 where there is none."""
-    cell = book.get((chaincode, "", f"\0release\0{release}\0".encode()))
-    if cell is None:
+def _release(book: State, chaincode: str, release: str) -> dict[str, Any]:
+    """Return a release of an audited channel; raises NodeError, FL4514 where there is none."""
+    view = release_in(book, chaincode, release)
+    if view is None:
         raise NodeError(codes.NOT_ON_BLOCKS, "these blocks hold no such release", hint="Fetch newer blocks.")
-    view: dict[str, Any] = json.loads(cell[0]) | {"signatures": {}, "withdrawal_signatures": {}}
-    places = {"release": view["signatures"], "withdrawal": view["withdrawal_signatures"]}
-    beginning = f"\0release-signature\0{release}\0"
-    for key, value in book.entries(chaincode):
-        if key.startswith(beginning):
-            about, msp_id = key.removeprefix(beginning).rstrip("\0").split("\0")
-            places[about][msp_id] = json.loads(value)
     return view
 
 
 def _check_release(passport: Verified, book: State, folder: Path) -> None:
     predicate = passport.statement["predicate"]
     final = predicate["final"]
-    record = release_in(book, predicate["chaincode"], predicate["release"])
+    record = _release(book, predicate["chaincode"], predicate["release"])
     if canonical_json(record["statement"]) != canonical_json(passport.statement):
         raise NodeError(codes.NOT_ON_BLOCKS, "these blocks hold no such release: another one has its id")
-    wanted = {key: final[key] for key in ("training", "round", "attempt")}
-    events = (one for one in book.events() if one["name"] == "RoundFinal" and one["txid"] == final["transaction"])
-    found = next((one for one in events if wanted.items() <= json.loads(one["payload"]).items()), None)
-    if found is None or found["block"] != final["block"] or hash_of(read_raw(folder, final["block"])) != final["hash"]:
+    if not final_is_there(book, folder, final):
         raise NodeError(codes.NOT_ON_BLOCKS, "the round became Final elsewhere", where=f"block {final['block']}")
     if record["withdrawal"] is not None:
         raise PassportError(passport_codes.WITHDRAWN, record["withdrawal"]["predicate"]["reason"] or "by vote")

@@ -4,9 +4,11 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from audit.fabric.wire import hash_of
+from audit.verify.privacy import spent_by
+from audit.verify.verdict import BEYOND
 from fedledger_passport.contents import STATE, check_contents, check_type, subjects
 from fl_node import codes
 from fl_node.canonical import canonical_json
@@ -19,9 +21,15 @@ from fl_node.plan.kinds.step import read_state
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.model_weights import weights_of
 from fl_node.plan.safetensors import to_safetensors
+from network.connection import Profile
+from network.folders import folder_of, lock_path
+from network.package import read_lock
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
 """Digest → the blob's bytes, which have that digest."""
+STEPS: Final = "The steps from sum to state: {} computes them, and a majority of the organisations attested each."
+OLD_SUMS: Final = "Sums of rounds whose masked updates nobody keeps any more: endorsers repeated them at the time."
+NOISE: Final = "That each participant added the noise that its plan asks for: no sum can show it."
 STEP = ("round", "attempt", "base_state", "state", "examples")
 """What a step of a passport's lineage has in common with the ledger's own."""
 
@@ -76,6 +84,47 @@ def noise_of(manifest: Manifest) -> dict[str, Any]:
     return {"unit": goal.unit, "epsilon": goal.epsilon, "delta": goal.delta, "clip": clip, "rounds": goal.rounds}
 
 
+async def of_plan(ledger: Ledger, manifest: Manifest, training: str, round_: int) -> dict[str, Any]:
+    """Return what a release says that follows from its plan: framework, noise and ε spent, what no audit makes again.
+
+    Args:
+        ledger: The own peer's.
+        manifest: The plan's.
+        training: The training.
+        round_: The round that is released.
+    """
+    noise = noise_of(manifest) | {"spent": await _spent(ledger, manifest, training, round_)}
+    return {"framework": manifest.framework, "noise": noise, "not_audited": not_audited(manifest)}
+
+
+async def _spent(ledger: Ledger, manifest: Manifest, training: str, round_: int) -> dict[str, str]:
+    """Return participant → ε over the training's rounds up to this one, void attempts too; empty without noise."""
+    if not noise_of(manifest)["unit"]:
+        return {}
+    entries = [one for one in await ledger.everything("ListRounds", training=training) if one["round"] <= round_]
+    views = [
+        await ledger.query("GetRound", training=training, round=one["round"], attempt=one["attempt"]) for one in entries
+    ]
+    found = spent_by(manifest, {"training": training, "rounds": views})
+    return {name: f"{value:.4g}" for name, value in sorted(found.participants.items())} if found else {}
+
+
+def not_audited(manifest: Manifest) -> list[str]:
+    """Return what an audit of the blocks takes from those who were there, and cannot make again itself."""
+    exact = isinstance(manifest, AveragingManifest | KindManifest)
+    noise = [NOISE] if noise_of(manifest)["unit"] else []
+    return [*([] if exact else [STEPS.format(manifest.framework)]), OLD_SUMS, *noise, *BEYOND]
+
+
+def code_of(profile: Profile) -> dict[str, str]:
+    """Return which chaincode the organisation agreed on: SHA-256 of its sources and package; empty without a lock."""
+    root = folder_of(profile.run, profile.organisation).root
+    if not lock_path(root).exists():
+        return {"source": "", "package": ""}
+    lock = read_lock(root)
+    return {"source": lock.source, "package": lock.package_id.rpartition(":")[2]}
+
+
 async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadBlob) -> None:
     """Check everything that a release says of a model, on the ledger's own peer and from its blobs.
 
@@ -93,9 +142,17 @@ async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadB
     said |= {"final_transaction": final["transaction"], "framework": predicate["plan"]["framework"]}
     plan = read_plan(await read(predicate["plan"]["sha256"]), predicate["plan"]["sha256"])
     said["noise"] = {key: value for key, value in predicate["privacy"].items() if key != "mode"}
-    _same(said, found | {"framework": plan.manifest.framework, "noise": noise_of(plan.manifest)})
+    said |= {"code": predicate["code"], "not_audited": predicate["not_audited"], "parents": predicate["parents"]}
+    found |= await of_plan(ledger, plan.manifest, final["training"], final["round"])
+    _same(said, found | {"code": code_of(ledger.profile), "parents": await _parents(ledger, plan.digest)})
     files = {name: sha256(raw).hexdigest() for name, raw in model_files(plan, await read(named.pop(STATE))).items()}
     _same(named, files)
+
+
+async def _parents(ledger: Ledger, plan: str) -> list[Any]:
+    """Return the model of another consortium that a plan began from, as the ledger has it now."""
+    parent = (await ledger.query("GetPlan", plan=plan)).get("parent")
+    return [parent] if parent else []
 
 
 async def _check_round(ledger: Ledger, predicate: dict[str, Any], state: str) -> None:

@@ -4,6 +4,7 @@ from fedledger_passport.contents import STATE, subjects
 from fedledger_passport.envelope import Envelope
 from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
+from fl_node.release.beginning import STATE_FILE
 from fl_node.release.evidence import ReadBlob, model_files
 from fl_node.release.model_signature import NAME as SIGNATURE
 from fl_node.release.model_signature import model_signature
@@ -13,7 +14,9 @@ from fl_node.release.trusted import own_chain
 PASSPORT = "passport.json"
 
 
-async def folder_of(ledger: Ledger, envelope: Envelope, name: str, read: ReadBlob) -> dict[str, bytes]:
+async def folder_of(
+    ledger: Ledger, envelope: Envelope, name: str, read: ReadBlob, *, with_state: bool = False
+) -> dict[str, bytes]:
     """Return the files of a released model, by name; the user of the ledger's connection signs the folder.
 
     Args:
@@ -21,11 +24,13 @@ async def folder_of(ledger: Ledger, envelope: Envelope, name: str, read: ReadBlo
         envelope: The passport.
         name: The folder's name.
         read: Reads the plan and the state.
+        with_state: The state too, as who trains on may need it: a server's momentum, say, is in no other file.
     """
     statement = envelope.statement
     digest = statement["predicate"]["plan"]["sha256"]
     plan = read_plan(await read(digest), digest)
-    files = model_files(plan, await read(subjects(statement)[STATE]))
+    state = await read(subjects(statement)[STATE])
+    files = model_files(plan, state) | ({STATE_FILE: state} if with_state else {})
     files |= {PASSPORT: envelope.write()} | papers(envelope.digest, statement, plan)
     chain = await own_chain(ledger)
     return files | {SIGNATURE: model_signature(name, files, ledger.profile.signer, chain)}

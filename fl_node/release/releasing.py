@@ -16,7 +16,7 @@ from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
-from fl_node.release.evidence import ReadBlob, blocks_of, check_statement, model_files, noise_of
+from fl_node.release.evidence import ReadBlob, blocks_of, check_statement, code_of, model_files, of_plan
 
 RELEASE: Final = "release"
 WITHDRAWN: Final = "withdrawal"
@@ -38,7 +38,7 @@ async def release_body(ledger: Ledger, release: str, training: str, round_: int,
     made = await ledger.query("GetRound", training=training, round=step["round"], attempt=step["attempt"])
     evidence = await blocks_of(ledger, training, step["round"], step["attempt"])
     plan = read_plan(await read(made["plan"]), made["plan"])
-    evidence |= {"framework": plan.manifest.framework, "noise": noise_of(plan.manifest)}
+    evidence |= {"code": code_of(ledger.profile)} | await of_plan(ledger, plan.manifest, training, step["round"])
     files = model_files(plan, await read(step["state"]))
     listed = [{"name": name, "sha256": sha256(files[name]).hexdigest()} for name in sorted(files)]
     return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.peer import transaction_pb2 as codes
@@ -9,6 +10,7 @@ from fabric_protos.peer import transaction_pb2 as codes
 from audit.fabric.wire import TRANSACTIONS_FILTER
 from audit.verify.verdict import Rule, Unchecked, Verdict
 from audit.verify.witness import Witness, judge
+from fl_node.canonical import canonical_json
 from tests.auditor.corpus import Ledger
 from tests.auditor.federation_corpus import MAJORITY, call, forged, places
 from tests.auditor.forge import Chain, Opened
@@ -56,6 +58,28 @@ def break_the_state(ledger: Ledger, opened: Opened) -> None:
     def change(rwset: kv_rwset_pb2.KVRWSet) -> None:
         for write in rwset.writes:
             write.value = b"\xff no JSON"
+
+    opened.rwset(change, ledger.chaincode)
+
+
+def adopt(ledger: Ledger, opened: Opened) -> None:
+    """Register a plan that began from another consortium's model."""
+    digest = "f" * 64
+    parent: dict[str, Any] = dict.fromkeys(("genesis", "passport", "state", "lineage"), digest)
+    parent |= dict.fromkeys(("channel", "chaincode", "release", "training"), "abroad")
+    parent |= {"round": 1, "steps": 1, "released_ms": 1, "signed_by": ["OtherMSP"], "withdrawn_ms": 0}
+    plan: dict[str, Any] = {
+        "plan": digest,
+        "name": "onward",
+        "layout": {},
+        "layout_digest": digest,
+        "update_bytes": 1,
+        "retired": True,
+    }
+    plan |= {"initial_state": digest, "schema": digest, "registered_ms": 1, "parent": parent}
+
+    def change(rwset: kv_rwset_pb2.KVRWSet) -> None:
+        rwset.writes.add(key=f"\0plan\0{digest}\0", value=canonical_json(plan))
 
     opened.rwset(change, ledger.chaincode)
 
@@ -113,6 +137,7 @@ CASES = {
     Unchecked.UPDATE: Case("CommitUpdate", blobs=False),
     Unchecked.SEALED: Case("CommitShares", blobs=False),
     Unchecked.STATE: Case(beside=b"plan"),
+    Unchecked.PARENT: Case(lead=adopt),
     Unchecked.NO_FEDERATION: Case("Found", lead=say_nothing),
     Unchecked.UNREADABLE: Case("OpenRound", lead=break_the_state),
     Unchecked.RULES_NOT_RUN: Case(rules=False, hide=write_private_data),

@@ -99,7 +99,10 @@ func Releasing(id string, round uint64) Map {
 		"files": []Map{{"name": "model.safetensors", "sha256": Digest("safetensors")}},
 		"evidence": Map{
 			"genesis": Digest("genesis"), "final_block": 40, "final_hash": Digest("final"), "final_transaction": Digest("transaction"),
-			"framework": "jax", "noise": Map{"unit": "record", "epsilon": "3", "delta": "0.00001", "clip": "1", "rounds": 10},
+			"framework": "jax", "noise": Map{
+				"unit": "record", "epsilon": "3", "delta": "0.00001", "clip": "1", "rounds": 10, "spent": Map{"hospital-000": "0.7"},
+			},
+			"code": Map{"source": Digest("source"), "package": Digest("package")}, "not_audited": []string{"who trained on what"},
 		},
 	}
 }

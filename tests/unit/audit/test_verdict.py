@@ -20,6 +20,9 @@ FACTS = dict.fromkeys(
         "height",
         "own",
         "why",
+        "plan",
+        "channel",
+        "genesis",
     ),
     "x",
 )

@@ -23,7 +23,15 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 MODEL = {"model.safetensors": b"weights", "onnx/model.onnx": b"graph"}
 
 
-PRIVACY = {"mode": "secure_sum", "unit": "record", "epsilon": "3", "delta": "0.00001", "clip": "1", "rounds": 10}
+PRIVACY: dict[str, Any] = {
+    "mode": "secure_sum",
+    "unit": "record",
+    "epsilon": "3",
+    "delta": "0.00001",
+    "clip": "1",
+    "rounds": 10,
+}
+PRIVACY["spent"] = {"hospital-a": "0.7"}
 
 
 def digest(text: str) -> str:
@@ -188,6 +196,7 @@ def passport() -> dict[str, Any]:
     predicate = {
         "release": "tumour-1", "released_ms": milliseconds(NOW - timedelta(days=30)), "channel": "fedchannel",
         "chaincode": "fedledger", "genesis": digest("genesis"), "rules": 2,
+        "code": {"source": digest("source"), "package": digest("package")}, "parents": [],
         "final": {"training": "tumour", "round": 3, "attempt": 1, "block": 70, "hash": digest("block"),
                   "transaction": digest("transaction")},
         "plan": {"sha256": digest("plan"), "name": "tumour", "framework": "jax", "layout_digest": digest("layout"),
@@ -197,6 +206,7 @@ def passport() -> dict[str, Any]:
         "privacy": PRIVACY, "organisations": [f"Hospital{letter}MSP" for letter in "ABCD"],
         "attested_by": ["HospitalAMSP", "HospitalBMSP", "HospitalCMSP"], "deviation_e9": 0,
         "flags": [{"round": 2, "kind": "dropout", "participant": "hospital-d"}], "not_proven": ["that data is good"],
+        "not_audited": ["who trained on what"],
     }  # fmt: skip
     files = [(name, sha256(raw).hexdigest()) for name, raw in MODEL.items()] + [("state", digest("state 3"))]
     subjects = [{"name": name, "digest": {"sha256": found}} for name, found in files]

@@ -1,6 +1,7 @@
 """Forged passports: each is refused with its reason, in the time that a click takes."""
 
 import base64
+import copy
 import json
 import random
 import time
@@ -83,9 +84,15 @@ def p384(c: Consortium) -> list[Person]:
 def stolen_authority(c: Consortium) -> list[Person]:
     """A certificate that an administrator issued with its own certificate, which is no authority's."""
     admin, key = c.members[2].admin, ec.generate_private_key(ec.SECP256R1())
-    issuer = c.members[2].authority
+    issuer = copy.copy(c.members[2].authority)
     issuer.key, issuer.certificate = admin.key, admin.certificate
     return three(c, Person(key, issuer.issue("admin", key.public_key())))
+
+
+def loose(c: Consortium) -> bytes:
+    """A majority signs a statement that is not in its one form."""
+    payload = json.dumps(c.statement).encode()
+    return Envelope(payload, tuple(member.admin.sign(payload) for member in c.members[:3])).write()
 
 
 def twice(raw: bytes) -> bytes:
@@ -104,6 +111,7 @@ CORPUS: dict[str, tuple[str, Forge]] = {
     "a certificate cut": ("FL6001", moved(lambda e: e["signatures"][0].update(cert="-----BEGIN"))),
     "a payload that is no base64": ("FL6001", moved(lambda e: e.update(payload="*"))),
     "a number with a fraction": ("FL6001", predicate(rules=2.5)),
+    "a statement in another form": ("FL6001", loose),
     "another payload type": ("FL6002", moved(lambda e: e.update(payloadType="application/json"))),
     "another predicate type": ("FL6002", says(lambda s: s.update(predicateType="https://slsa.dev/provenance/v1"))),
     "a later version": ("FL6002", says(lambda s: s.update(predicateType="urn:fedledger:model-passport:2"))),
@@ -113,6 +121,8 @@ CORPUS: dict[str, tuple[str, Forge]] = {
     "another field": ("FL6003", predicate(approved=1)),
     "a digest that is none": ("FL6003", says(lambda s: s["subject"][0]["digest"].update(sha256="00"))),
     "a file outside of the folder": ("FL6003", says(lambda s: s["subject"][0].update(name="../model.bin"))),
+    "a parent without its digest": ("FL6003", predicate(parents=[{"channel": "fedchannel"}])),
+    "what was spent left out": ("FL6003", says(lambda s: s["predicate"]["privacy"].pop("spent"))),
     "no lineage": ("FL6003", says(lambda s: s["predicate"]["lineage"].update(steps=[]))),
     "true for a number": ("FL6003", predicate(rules=True)),
     "another channel": ("FL6004", predicate(channel="other")),

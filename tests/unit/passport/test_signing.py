@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,7 @@ class Peer:
         }  # fmt: skip
         self.release: dict[str, Any] = {}
         self.signed: dict[str, Any] = {}
+        self.plan: dict[str, Any] = {}
 
     def __call__(self, call: MockCall) -> bytes:
         if call.chaincode == "qscc":
@@ -59,7 +61,8 @@ class Peer:
         if call.function == "SignRelease":
             self.signed = json.loads(call.arguments[0])
         lineage = {"initial_state": digest("state 0"), "steps": self.steps, "bookmark": ""}
-        answers = {"GetRound": self.round, "GetLineage": lineage, "GetRelease": self.release}
+        answers = {"GetRound": self.round, "GetLineage": lineage, "GetRelease": self.release,
+                   "GetPlan": self.plan}  # fmt: skip
         return canonical_json(answers.get(call.function, {}))
 
 
@@ -73,12 +76,13 @@ def peer() -> Peer:
 
 
 @pytest.fixture
-async def ledger(peer: Peer) -> AsyncIterator[Ledger]:
+async def ledger(peer: Peer, tmp_path: Path) -> AsyncIterator[Ledger]:
     signer = Signer(sign=digest_signer(MEMBER.admin.key))
     certificate = MEMBER.admin.certificate.public_bytes(Encoding.PEM)
     profile = SimpleNamespace(
-        channel="fedchannel", chaincode="fedledger", msp_id="HospitalAMSP", signer=signer, cert_pem=certificate
-    )
+        channel="fedchannel", chaincode="fedledger", msp_id="HospitalAMSP", signer=signer, cert_pem=certificate,
+        run=tmp_path, organisation="hospital-a",
+    )  # fmt: skip
     async with connect(MockTransport(peer), Identity("HospitalAMSP", certificate), signer) as gateway:
         found = Ledger(gateway, profile)  # type: ignore[arg-type]
         for number in (1, 2, 3):
@@ -98,6 +102,7 @@ async def statement(ledger: Ledger, peer: Peer) -> dict[str, Any]:
     }  # fmt: skip
     predicate["plan"] |= {"sha256": peer.round["plan"], "framework": evidence["framework"]}
     predicate["privacy"] = {"mode": "secure_sum"} | evidence["noise"]
+    predicate |= {"code": evidence["code"], "not_audited": evidence["not_audited"]}
     predicate["metrics"] = {"loss": "0.25"}
     predicate["lineage"]["steps"][2]["state"] = peer.round["state"]
     rooted(predicate["lineage"])
@@ -118,6 +123,21 @@ async def test_what_is_so_is_signed_over_the_statements_bytes(ledger: Ledger, pe
     assert found["hash"] == header_hash(block(found["block"]).header).hex()
 
 
+def parent() -> dict[str, Any]:
+    """A model of another consortium."""
+    names = ("genesis", "passport", "state", "lineage")
+    said: dict[str, Any] = {
+        "channel": "abroad",
+        "chaincode": "fl",
+        "release": "old",
+        "training": "old",
+        "round": 1,
+        "steps": 1,
+    }
+    said |= {"released_ms": 1, "signed_by": ["XMSP"], "withdrawn_ms": 0}
+    return said | {name: digest(name) for name in names}
+
+
 Lie = Callable[[dict[str, Any]], Any]
 LIES: dict[str, Lie] = {
     "genesis": lambda p: p.update(genesis=digest("x")),
@@ -125,6 +145,9 @@ LIES: dict[str, Lie] = {
     "final_hash": lambda p: p["final"].update(hash=digest("x")),
     "final_transaction": lambda p: p["final"].update(transaction=digest("x")),
     "framework": lambda p: p["plan"].update(framework="jax"),
+    "code": lambda p: p["code"].update(source=digest("x")),
+    "not_audited": lambda p: p["not_audited"].pop(),
+    "parents": lambda p: p.update(parents=[parent()]),
     "noise": lambda p: p["privacy"].update(unit="record", epsilon="1"),
     "plan": lambda p: p["plan"].update(sha256=digest("x")),
     "rules": lambda p: p.update(rules=3),
@@ -185,3 +208,16 @@ async def test_a_withdrawal_is_signed_where_it_is_of_this_passport_alone(
 async def test_a_round_that_is_in_no_lineage_is_not_proposed(ledger: Ledger):
     with pytest.raises(NodeError, match="FL4512"):
         await release_body(ledger, "tumour-1", "tumour", 9, read)
+
+
+async def test_a_model_that_began_from_another_consortiums_is_signed_where_the_plan_says_so(
+    ledger: Ledger, peer: Peer, statement: dict[str, Any]
+):
+    peer.plan = {"parent": parent()}
+    with pytest.raises(NodeError, match="FL4511: parents is"):
+        await check_statement(ledger, statement, read)
+    statement["predicate"]["parents"] = [parent()]
+    await check_statement(ledger, statement, read)
+    peer.plan = {"parent": parent() | {"withdrawn_ms": 5}}
+    with pytest.raises(NodeError, match="FL4511: parents is"):
+        await check_statement(ledger, statement, read)

@@ -31,7 +31,7 @@ PARAMETERS = {
 
 @pytest.fixture
 async def federation(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Federation]:
-    async with _connected(pytestconfig, tmp_path) as federation:
+    async with connected(pytestconfig, tmp_path) as federation:
         yield federation
 
 
@@ -40,12 +40,13 @@ async def chained_federation(pytestconfig: pytest.Config, tmp_path: Path) -> Asy
     """A federation whose hospital-b has certificates of a company's authorities, without any attribute."""
     hospital = identities_of(load_consortium(), tmp_path / "run", "hospital-b")
     enrol(hospital, Company.named("Clinic"), Company.named("Clinic's network"), attributes=False)
-    async with _connected(pytestconfig, tmp_path) as federation:
+    async with connected(pytestconfig, tmp_path) as federation:
         yield federation
 
 
 @contextlib.asynccontextmanager
-async def _connected(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Federation]:
+async def connected(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator[Federation]:
+    """Run a network, and connect as everybody."""
     kind = pytestconfig.getoption("--network", "devnet")
     if kind == "fabric" and not _has_fabric():
         pytest.skip("no Fabric binaries in FABRIC_BIN or PATH")

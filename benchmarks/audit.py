@@ -52,9 +52,8 @@ def child(chain: Path, *, replay: bool) -> dict[str, Any]:
 
 def measure(total: int) -> dict[str, Any]:
     """Make a chain and verify it without and with replay, each in a process of its own."""
-    from audit_chain import PER_BLOCK, make_chain
-
     from audit.verify.run import REPLAY_PACKAGE
+    from benchmarks.audit_chain import PER_BLOCK, make_chain
     from network.build import build_chaincode
     from network.topology import load_consortium
 

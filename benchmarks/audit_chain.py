@@ -18,11 +18,12 @@ from audit.fabric.commit import commit_hash
 from audit.fabric.envelope import parse_action, parse_transaction
 from audit.fabric.state import Place, Write
 from audit.fabric.wire import COMMIT_HASH, TRANSACTIONS_FILTER, header_hash
-from audit.verify.replay import Replayer
+from audit.verify.replay import ComparedState, Replayer
+from gateway.encoding import transaction_id
 from network.build import build_chaincode
 from network.devnet import blocks, lifecycle
 from network.devnet import protos as p
-from network.devnet.envelopes import channel_header, proposal_hash, transaction_id
+from network.devnet.envelopes import channel_header, proposal_hash
 from network.devnet.genesis import genesis_block
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
@@ -82,7 +83,7 @@ class Forge:
         action = p.proposal.ChaincodeAction(
             results=transaction_set({name: NamespaceSet(reads=reads, writes=writes)}),
             events=event.SerializeToString(),
-            response=p.proposal_response.Response(status=200),
+            response=p.proposal_response.Response(status=200, payload=base64.b64decode(answer["response"])),
             chaincode_id=chaincode,
         )
         return self._signed(who, nonce, header, arguments, action)
@@ -146,7 +147,7 @@ def make_chain(consortium: Consortium, folder: Path, total: int) -> Path:
     run, out = folder / "run", folder / "chain"
     prepare(run, consortium)
     genesis = settled(genesis_block(consortium, run))
-    with Replayer(build_chaincode("./cmd/replay")) as rules:
+    with Replayer(build_chaincode("./cmd/replay"), ComparedState.nothing()) as rules:
         forge = Forge(consortium, run, rules)
         _store(out, genesis)
         chaincode = consortium.chaincode

@@ -57,15 +57,15 @@ async def _train(nodes: Nodes, run: Path, rounds: int) -> dict[str, Any]:
         spent = {
             kind: round((after - before[kind]) / len(records), 3) for kind, after in processor_seconds(nodes).items()
         }
-    final = [record for record in records.values() if record["status"] == "Final"]
-    warm = [record["seconds"] for record in final[1:]] or [record["seconds"] for record in final]
+    return {**final_medians(list(records.values())), "processor_seconds_per_round": spent}
+
+
+def final_medians(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the attempts, those that are Final, and the medians of their phases' seconds but the first one's."""
+    final = [record["seconds"] for record in records if record["status"] == "Final"]
+    warm = final[1:] or final
     medians = {phase: round(statistics.median(seconds[phase] for seconds in warm), 3) for phase in PHASES}
-    return {
-        "rounds": len(records),
-        "final": len(final),
-        "median_seconds": medians,
-        "processor_seconds_per_round": spent,
-    }
+    return {"rounds": len(records), "final": len(final), "median_seconds": medians}
 
 
 def processor_seconds(nodes: Nodes) -> dict[str, float]:

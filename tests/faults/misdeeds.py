@@ -12,7 +12,7 @@ from fl_node.secagg import dealing
 
 
 def commit() -> None:
-    """Change this process as CLOCK, COMPLAINS_OF, GARBLES_FOR and NEVER_ATTESTS say."""
+    """Change this process as CLOCK, COMPLAINS_OF, GARBLES_FOR, NEVER_ATTESTS and NEVER_UPDATES say."""
     if clock := os.environ.get("CLOCK"):
         set_clock(Path(clock))
     if dealer := os.environ.get("COMPLAINS_OF"):
@@ -21,6 +21,8 @@ def commit() -> None:
         garble_for(receiver)
     if os.environ.get("NEVER_ATTESTS"):
         never_attest()
+    if os.environ.get("NEVER_UPDATES"):
+        never_update()
 
 
 def set_clock(path: Path) -> None:
@@ -65,3 +67,12 @@ def never_attest() -> None:
         pass
 
     Proposing.attest = too_slow
+
+
+def never_update() -> None:
+    """Send no update, as a participant that drops out once the shares are dealt."""
+
+    async def silent(*_: object) -> None:
+        pass
+
+    Attempt.commit_update = silent

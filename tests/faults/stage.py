@@ -138,8 +138,9 @@ async def start(
 ) -> None:
     """Register a plan of the training's own and start the training; at least so many hold its files from the start."""
     body = synthetic.registration(training)
-    await place(federation.run, NAMES[0], synthetic.plan_of(training), "admin", holders)
-    await place(federation.run, NAMES[0], synthetic.initial_of(training), "admin", holders)
+    first = next(iter(federation.admins))
+    await place(federation.run, first, synthetic.plan_of(training), "admin", holders)
+    await place(federation.run, first, synthetic.initial_of(training), "admin", holders)
     await federation.decide("register_plan", body)
     terms = {"training": training, "plan": body["plan"], "rounds": rounds, "cohort": cohort}
     await federation.decide("start_training", terms)

@@ -6,6 +6,7 @@
 import asyncio
 import hashlib
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -66,11 +67,19 @@ ALIKE = WeightRule(segment="weight", numerator=1, denominator=1, cap=1)
 
 
 def layout_of(name: str) -> TensorLayout:
-    """Return a plan's layout: participants of one whose name begins with "alike" weigh the same."""
-    if not name.startswith("alike"):
+    """Return a plan's layout: participants of one whose name begins with "alike" weigh the same.
+
+    A name that ends in "-slots" has as many values as the number before says: "large-1000000-slots".
+    """
+    sized = re.search(r"-(\d+)-slots$", name)
+    if not sized and not name.startswith("alike"):
         return LAYOUT
     fields = LAYOUT.model_dump(mode="json")
-    fields["segments"][-1]["max"] = 1
+    _, values, weight = fields["segments"]
+    if sized:
+        values["slots"], values["shape"] = int(sized[1]), [int(sized[1])]
+    if name.startswith("alike"):
+        weight["max"] = 1
     return TensorLayout.model_validate(fields)
 
 
@@ -133,7 +142,8 @@ class SyntheticRunner:
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         rows, _ = load_examples(data.path, COLUMNS, 0)
         time.sleep(float(os.environ.get("TRAINING_S", "0")))
-        values = np.full(SLOTS, int(rows.features[0, 0]) + state[0], dtype=np.int32)
+        slots = self.manifest.layout.segments[1].slots
+        values = np.full(slots, int(rows.features[0, 0]) + state[0], dtype=np.int32)
         return WorkResult(self.packed(ROWS * EPOCHS, values, self.manifest.weights[0].weight(ROWS)), ROWS, {}, 0.0)
 
     def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:

@@ -1,0 +1,145 @@
+"""Which benchmarks there are, and which of their figures count."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+PHASES = ("Keys", "Shares", "Updates", "Unmask", "Attest")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a benchmark's JSON; `path` leads to it, `goal` is what to reach or None, in `unit`."""
+
+    name: str
+    path: tuple[str | int, ...]
+    unit: str = "s"
+    goal: float | None = None
+    better: Literal["less", "more"] = "less"
+
+    def of(self, said: Any) -> float | None:
+        """Return the figure, or None where the benchmark does not have it: a peer is not installed."""
+        for step in self.path:
+            try:
+                said = said[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return float(said)
+
+    def reached(self, value: float) -> bool | None:
+        """Say whether a value reaches the goal; None without one."""
+        if self.goal is None:
+            return None
+        return value <= self.goal if self.better == "less" else value >= self.goal
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A question, the module's arguments that answer it, and those of a smoke run that only shows that it works."""
+
+    name: str
+    question: str
+    command: tuple[str, ...]
+    smoke: tuple[str, ...]
+    figures: tuple[Figure, ...]
+
+
+def _rounds(goal: float) -> tuple[Figure, ...]:
+    return (
+        Figure("round", ("median_seconds", "total"), goal=goal),
+        *(Figure(phase.lower(), ("median_seconds", phase)) for phase in PHASES),
+        *(Figure(f"{kind} processor", ("processor_seconds_per_round", kind)) for kind in ("node", "peer", "chaincode")),
+    )
+
+
+def _scale(name: str, question: str, arguments: str, goal: float) -> Benchmark:
+    command = ("scale", *arguments.split())
+    smoke = ("scale", "--participants", "4", "--slots", "1000", "--rounds", "1")
+    figures = (
+        *_rounds(goal),
+        Figure("node memory", ("resident_mb", "node"), "MB"),
+        Figure("blobs a round", ("bytes_a_round_of_a_member", "blobs"), "bytes"),
+    )
+    return Benchmark(name, question, command, smoke, figures)
+
+
+BENCHMARKS = (
+    Benchmark(
+        "rounds",
+        "What does a round of four members cost beside training, embedded network?",
+        ("rounds", "--rounds", "10", "--json"),
+        ("rounds", "--rounds", "1", "--json"),
+        _rounds(0.6),
+    ),
+    Benchmark(
+        "rounds-fabric",
+        "The same on real Fabric, batches of 200 ms?",
+        ("rounds", "--rounds", "10", "--fabric", "--json"),
+        ("rounds", "--rounds", "1", "--fabric", "--json"),
+        _rounds(1.6),
+    ),
+    _scale("million", "Four members, 10⁶ slots?", "--slots 1000000 --rounds 6", 0.9),
+    _scale("ten-million", "Four members, 10⁷ slots?", "--slots 10000000 --rounds 4", 4.0),
+    _scale("ten", "Ten members, 10⁵ slots?", "--participants 10 --slots 100000 --rounds 6", 1.5),
+    _scale("twenty", "Twenty members, 10⁴ slots?", "--participants 20 --rounds 4", 5.0),
+    _scale("fifty", "50 participants of ten, 10⁴ slots?", "--participants 50 --organisations 10 --rounds 3", 12.0),
+    _scale("dropout", "Ten members, one drops out, 10⁴ slots?", "--participants 10 --dropouts 1 --rounds 4", 10.0),
+    Benchmark(
+        "masking",
+        "What does masking 10⁶ slots for ten participants cost, beside AES-CTR alone?",
+        ("masking", "--cohort", "10"),
+        ("masking", "--cohort", "4", "--slots", "1000", "--repeat", "1"),
+        (
+            Figure("of AES-CTR", ("figures", 0, "fraction_of_raw_aes"), "of raw AES", 0.8, "more"),
+            Figure("masking", ("figures", 0, "mask_seconds")),
+            Figure("Flower's step over ours", ("figures", 0, "flower_over_ours"), "times", 5.0, "more"),
+        ),
+    ),
+    Benchmark(
+        "endorsement",
+        "What does checking the sum of ten participants' 10⁶ slots cost, beside SHA-256 alone?",
+        ("aggregate", "--case", "10,1000000,0,1"),
+        ("aggregate", "--case", "4,1000,0,1", "--repeat", "1"),
+        (Figure("of SHA-256", (0, "one_core", "cpu_ratio_to_sha256"), "times SHA-256", 1.2),),
+    ),
+    Benchmark(
+        "ledger",
+        "How many small commits a second, beside the official Node client on the same embedded network?",
+        ("ledger", "--json"),
+        ("ledger", "--json", "--clients", "1", "--turns", "1", "--seconds", "1"),
+        (
+            Figure("start to first commit", ("start_up_to_first_commit_s",), goal=1.5),
+            Figure("of Node, 1 client", ("ratios", "1"), "times", 1.0, "more"),
+            Figure("of Node, 16 clients", ("ratios", "16"), "times", 1.0, "more"),
+            Figure("of Node, 64 clients", ("ratios", "64"), "times", 1.5, "more"),
+        ),
+    ),
+    Benchmark(
+        "audit",
+        "How fast are 50,000 transactions audited, with the rules replayed?",
+        ("audit", "--json"),
+        ("audit", "--json", "--transactions", "200"),
+        (
+            Figure("audited", ("with_replay", "transactions_a_second"), "tx/s of CPU", 3000, "more"),
+            Figure("memory", ("with_replay", "peak_mb"), "MB", 100),
+        ),
+    ),
+    Benchmark(
+        "data",
+        "How long do two million rows of ten columns take to read?",
+        ("data", "--json"),
+        ("data", "--json", "--rows", "1000"),
+        (
+            Figure("CSV", (1, "seconds"), goal=8.0),
+            Figure("CSV, memory", (1, "peak_mb"), "MB", 400),
+            Figure("Parquet", (3, "seconds"), goal=3.0),
+            Figure("Parquet, memory", (3, "peak_mb"), "MB", 400),
+        ),
+    ),
+    Benchmark(
+        "start",
+        "How long until the command line answers?",
+        ("start",),
+        ("start", "--repeat", "1"),
+        (Figure("fedledger --help", ("help_seconds",), goal=0.15), Figure("memory", ("help_mb",), "MB")),
+    ),
+)

@@ -1,0 +1,67 @@
+"""Runs benchmarks as processes of their own, one turn of each after the other, so that a busy minute meets them all."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.runner.catalogue import Benchmark
+from benchmarks.runner.machine import load, machine
+
+ROOT = Path(__file__).resolve().parents[2]
+LAST_WORDS = 800
+
+
+class FailedTurnError(Exception):
+    """A benchmark did not print its figures; the text is the end of what it said."""
+
+
+def report(benchmarks: Sequence[Benchmark], turns: int, smoke: bool, told: Callable[[str], None]) -> dict[str, Any]:
+    """Return every benchmark's turns with the medians of its figures, and the machine they ran on."""
+    taken: dict[str, list[dict[str, Any]]] = {each.name: [] for each in benchmarks}
+    for turn in range(turns):
+        for each in benchmarks:
+            told(f"{each.name}, turn {turn + 1} of {turns}")
+            taken[each.name].append(_turn(each, smoke=smoke))
+    return {
+        "machine": machine(),
+        "smoke": smoke,
+        "benchmarks": [_summary(each, taken[each.name], smoke=smoke) for each in benchmarks],
+    }
+
+
+def _turn(benchmark: Benchmark, *, smoke: bool) -> dict[str, Any]:
+    module, *arguments = benchmark.smoke if smoke else benchmark.command
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    before = load()
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise FailedTurnError(f"{benchmark.name}: {(done.stderr or done.stdout).strip()[-LAST_WORDS:]}")
+    return {"load": before, "said": json.loads(done.stdout)}
+
+
+def _summary(benchmark: Benchmark, turns: list[dict[str, Any]], *, smoke: bool) -> dict[str, Any]:
+    figures = []
+    for figure in benchmark.figures:
+        values = [value for turn in turns if (value := figure.of(turn["said"])) is not None]
+        if not values:
+            figures.append({"name": figure.name, "unit": figure.unit, "goal": figure.goal, "median": None})
+            continue
+        median = statistics.median(values)
+        spread = {"median": median, "least": min(values), "most": max(values)}
+        reached = None if smoke else figure.reached(median)
+        figures.append({"name": figure.name, "unit": figure.unit, "goal": figure.goal, **spread, "reached": reached})
+    command = " ".join(benchmark.smoke if smoke else benchmark.command)
+    return {
+        "name": benchmark.name,
+        "question": benchmark.question,
+        "command": f"python -m benchmarks.{command}",
+        "figures": figures,
+        "turns": turns,
+    }

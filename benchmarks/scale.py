@@ -1,0 +1,186 @@
+"""What a whole round costs as participants and slots grow: seconds by phase, processor time, memory, bytes.
+
+    python -m benchmarks.scale [--participants 4] [--organisations N] [--slots 10000] [--dropouts 0]
+        [--rounds 5] [--fabric]
+
+The plan is plain arithmetic, so that nothing is measured but the round. Participants are spread evenly over the
+organisations, one each by default; those who drop out answer until the shares are dealt and never send their update, so
+that a round with dropouts holds the whole phase of updates, UPDATES_S. Medians are over all rounds but the first.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.operations import resident, written
+from benchmarks.rounds import final_medians, processor_seconds
+from fl_node.commands.watching import watch
+from fl_node.demo.federation import Federation, opened
+from fl_node.ledger.client import public_key_hash
+from network import roster
+from network.bringup import Request, down, up
+from network.connection import consortium_of, profile
+from network.folders import folder_of
+from network.topology import DEFAULT_DEFINITION
+from tests.faults import synthetic
+from tests.faults.stage import ROOT, Nodes, found, start
+from tests.ports import free_ports
+
+PATIENCE_MS = 120_000
+UPDATES_S = 5
+"""How long a round waits for updates where somebody sends none."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is measured: `dropouts` of `participants`, of `organisations`, send no update of `slots` numbers."""
+
+    participants: int
+    organisations: int
+    slots: int
+    dropouts: int
+
+    @property
+    def training(self) -> str:
+        return f"scale-{self.slots}-slots"
+
+    @property
+    def names(self) -> list[str]:
+        """The members' names."""
+        return [f"member-{number:03}" for number in range(self.organisations)]
+
+    @property
+    def further(self) -> list[tuple[str, str]]:
+        """Those participants that are not an organisation's first: (organisation, participant)."""
+        ranks = range(self.organisations, self.participants)
+        return [(self.names[rank % self.organisations], f"participant-{rank:03}") for rank in ranks]
+
+    @property
+    def lazy(self) -> set[str]:
+        """Those who send no update: the last ones."""
+        everybody = [*self.names, *(participant for _, participant in self.further)]
+        return set(everybody[self.participants - self.dropouts :])
+
+    def definition(self) -> dict[str, Any]:
+        """Return the consortium's definition, with phases that end when everybody answered."""
+        raw: dict[str, Any] = yaml.safe_load(DEFAULT_DEFINITION.read_text())
+        raw.pop("base_port")
+        others = [organisation for organisation in raw["organisations"] if organisation["role"] != "member"]
+        raw["organisations"] = [*others, *({"name": name, "role": "member"} for name in self.names)]
+        phases = {f"{phase}_ms": PATIENCE_MS for phase in ("keys", "shares", "updates", "unmask", "attest")}
+        if self.dropouts:
+            phases["updates_ms"] = UPDATES_S * 1000
+        raw["federation"]["parameters"] |= phases | {
+            "epoch_rounds": 1000,
+            "participants_per_organisation": -(-self.participants // self.organisations),
+            "share_limit_ppm": 1_000_000,
+            "cohort_min": min(4, self.participants),
+        }
+        return raw
+
+
+def measure(size: Size, rounds: int, kind: str) -> dict[str, Any]:
+    """Bring a network up, train, and return the figures of a round."""
+    with tempfile.TemporaryDirectory() as folder:
+        definition = Path(folder) / "definition.yaml"
+        definition.write_text(yaml.safe_dump(size.definition()))
+        run = Path(folder) / "run"
+        up(Request(run, kind, definition, free_ports()), lambda _: None)
+        nodes = Nodes(run)
+        try:
+            return asyncio.run(_train(nodes, size, rounds)) | {"network": kind}
+        finally:
+            nodes.close()
+            down(run)
+
+
+async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
+    for name in size.names:
+        lazy = {"NEVER_UPDATES": "yes"} if name in size.lazy else {}
+        nodes.start(name, rows=[1] * synthetic.ROWS, **lazy)
+        await nodes.ready(name)  # one after the other: many that start together keep every peer busy for too long
+    async with opened(nodes.run) as federation:
+        await found(federation)
+        for organisation, participant in size.further:
+            await _admit(federation, organisation, participant)
+        for rank, (organisation, participant) in enumerate(size.further):
+            _start(nodes, organisation, participant, rank, lazy=participant in size.lazy)
+        await start(federation, size.training, rounds, cohort=size.participants, holders=size.organisations)
+        records: dict[str, Any] = {}
+        before, disk, began = processor_seconds(nodes), _disk(nodes, size), time.monotonic()
+        async for progress in watch(federation.first, size.training):
+            records[progress.view.name] = progress.as_json()
+        seconds, after = time.monotonic() - began, processor_seconds(nodes)
+        grown = {kind: round((value - disk[kind]) / rounds) for kind, value in _disk(nodes, size).items()}
+    return {
+        "participants": size.participants,
+        "organisations": size.organisations,
+        "slots": size.slots,
+        "dropouts": size.dropouts,
+        **final_medians(list(records.values())),
+        "seconds_a_round_with_start": round(seconds / rounds, 2),
+        "processor_seconds_per_round": {kind: round((after[kind] - before[kind]) / rounds, 3) for kind in after},
+        "resident_mb": resident(nodes),
+        "bytes_a_round_of_a_member": grown,
+        "load": [round(each, 1) for each in os.getloadavg()],
+    }
+
+
+async def _admit(federation: Federation, organisation: str, participant: str) -> None:
+    roster.add(consortium_of(federation.run), federation.run, organisation, participant, "node")
+    await federation.admins[organisation].submit(
+        "Apply",
+        participant=participant,
+        key_hash=public_key_hash(profile(federation.run, organisation, participant).cert_pem),
+        profile={"rows": synthetic.ROWS, "missing_ppm": 0, "labels": [5, 5], "schema": synthetic.SCHEMA},
+        evidence=[],
+        stake=2_000_000,
+    )
+    await federation.decide("admit", {"participant": participant}, organisation)
+
+
+def _start(nodes: Nodes, organisation: str, participant: str, rank: int, *, lazy: bool) -> None:
+    """Start the node of a participant that is not its organisation's first: it serves no blobs."""
+    nodes.data(participant).write_text("\n".join(["number", *["1"] * synthetic.ROWS]) + "\n")
+    environment = {**os.environ, "PARTICIPANT": participant, "OBSERVE_PORT": str(free_ports() + rank)}
+    environment |= {"NEVER_UPDATES": "yes"} if lazy else {}
+    command = [sys.executable, "-m", "tests.faults.synthetic", str(nodes.run), organisation]
+    with (nodes.run / f"{participant}.log").open("ab") as log:
+        nodes.processes[participant] = subprocess.Popen(
+            [*command, str(nodes.data(participant))], cwd=ROOT, stdout=log, stderr=log, env=environment
+        )
+
+
+def _disk(nodes: Nodes, size: Size) -> dict[str, int]:
+    """Return what the first member has on disk, by kind, in bytes."""
+    first = size.names[0]
+    return written(folder_of(nodes.run, first).root, nodes.run / f"{first}.log")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--participants", type=int, default=4)
+    parser.add_argument("--organisations", type=int, help="one for each participant by default")
+    parser.add_argument("--slots", type=int, default=10_000)
+    parser.add_argument("--dropouts", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--fabric", action="store_true")
+    arguments = parser.parse_args()
+    organisations = arguments.organisations or arguments.participants
+    size = Size(arguments.participants, organisations, arguments.slots, arguments.dropouts)
+    print(json.dumps(measure(size, arguments.rounds, "fabric" if arguments.fabric else "devnet")))
+
+
+if __name__ == "__main__":
+    main()

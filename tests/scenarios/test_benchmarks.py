@@ -1,0 +1,45 @@
+"""Each benchmark still runs: as small as can be, by the command of a person who measures."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.runner.catalogue import BENCHMARKS
+
+BY_NAME = {each.name: each for each in BENCHMARKS}
+QUICK = ("start", "masking", "endorsement", "data", "audit")
+NETWORKS = ("rounds", "million", "fifty", "ledger")  # the others differ in their arguments alone
+COMMAND = Path(sys.executable).with_name("fedledger-bench")
+
+
+def figures(names: tuple[str, ...], folder: Path) -> dict[str, dict[str, float | None]]:
+    """Run benchmarks; return their figures by name."""
+    command = [COMMAND, *names, "--smoke", "--json", folder / "figures.json"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    found = json.loads((folder / "figures.json").read_text())["benchmarks"]
+    return {each["name"]: {figure["name"]: figure["median"] for figure in each["figures"]} for each in found}
+
+
+@pytest.mark.timeout(300)
+def test_what_needs_no_network(tmp_path: Path):
+    found = figures(QUICK, tmp_path)
+    assert {name for name, values in found.items() if None not in values.values()} == {*QUICK} - {"masking"}
+    assert found["masking"]["Flower's step over ours"] is None  # its environment is not this one
+    assert found["start"]["fedledger --help"] > 0
+
+
+@pytest.mark.lengthy
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_brings_up_a_network(name: str, tmp_path: Path):
+    (values,) = figures((name,), tmp_path).values()
+    lacking = {label for label, value in values.items() if value is None}
+    assert lacking <= {"of Node, 1 client", "of Node, 16 clients", "of Node, 64 clients"}
+    if name == "ledger" and shutil.which("npm"):
+        assert values["start to first commit"] > 0

@@ -1,0 +1,90 @@
+"""The benchmarks' runner: what it makes of the figures that benchmarks print."""
+
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from benchmarks.runner import turns
+from benchmarks.runner.__main__ import app
+from benchmarks.runner.catalogue import BENCHMARKS, Benchmark, Figure
+from benchmarks.runner.show import plot, show
+
+SLOW = Benchmark(
+    "slow",
+    "How long?",
+    ("slow", "--rounds", "9"),
+    ("slow",),
+    (
+        Figure("total", ("seconds", "total"), goal=2.0),
+        Figure("rate", ("rates", 1), "tx/s", 100, "more"),
+        Figure("peer's", ("peer", "seconds")),
+    ),
+)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Take turns whose figures are 3, 1 and 2 seconds, and remember the arguments of each."""
+    given: list[str] = []
+
+    def once(command: list[str], **_: Any) -> Any:
+        given.append(" ".join(command[1:]))
+        seconds = [3.0, 1.0, 2.0][(len(given) - 1) % 3]
+        text = json.dumps({"seconds": {"total": seconds}, "rates": [0, 40.0 * seconds]})
+        return type("Done", (), {"returncode": 0, "stdout": text, "stderr": ""})
+
+    monkeypatch.setattr("benchmarks.runner.turns.subprocess.run", once)
+    return given
+
+
+def test_the_median_of_the_turns_stands_beside_its_goal(said: list[str]):
+    (found,) = turns.report([SLOW], 3, False, lambda _: None)["benchmarks"]
+    total, rate, absent = found["figures"]
+    assert (total["median"], total["least"], total["most"], total["reached"]) == (2.0, 1.0, 3.0, True)
+    assert (rate["median"], rate["reached"]) == (80.0, False)
+    assert absent["median"] is None
+    assert said == ["-m benchmarks.slow --rounds 9"] * 3
+
+
+def test_turns_of_several_benchmarks_take_their_turn(said: list[str]):
+    other = Benchmark("other", "And this?", ("other",), ("other",), ())
+    turns.report([SLOW, other], 2, False, lambda _: None)
+    assert [text.split()[1] for text in said] == ["benchmarks.slow", "benchmarks.other"] * 2
+
+
+def test_a_smoke_run_says_nothing_of_goals(said: list[str]):
+    (found,) = turns.report([SLOW], 1, True, lambda _: None)["benchmarks"]
+    assert [each.get("reached") for each in found["figures"]] == [None, None, None]
+    assert said == ["-m benchmarks.slow"]
+
+
+def test_it_is_shown_and_drawn(said: list[str], tmp_path):
+    report = turns.report([SLOW], 3, False, lambda _: None)
+    console = Console(record=True, width=120)
+    show(report, console)
+    text = console.export_text()
+    assert "How long?" in text
+    assert "yes" in text
+    (drawn,) = plot(report, tmp_path)
+    assert drawn.read_text().startswith("<?xml")
+    assert said
+
+
+def test_what_fails_is_told_and_what_is_unknown_is_refused(monkeypatch: pytest.MonkeyPatch):
+    runner = CliRunner()
+    refused = runner.invoke(app, ["nosuch"])
+    assert (refused.exit_code, "there is no nosuch" in refused.output) == (2, True)
+    monkeypatch.setattr("benchmarks.start.COMMAND", ["false"])
+    monkeypatch.setattr("benchmarks.runner.turns.sys.executable", "false")
+    failed = runner.invoke(app, ["start", "--smoke"])
+    assert (failed.exit_code, "start: " in failed.output) == (1, True)
+
+
+def test_every_benchmark_has_a_name_of_its_own_and_a_module():
+    assert len({each.name for each in BENCHMARKS}) == len(BENCHMARKS)
+    for each in BENCHMARKS:
+        assert (turns.ROOT / "benchmarks" / f"{each.command[0]}.py").exists()
+        assert each.smoke[0] == each.command[0]

@@ -69,6 +69,7 @@ VOID_DOMINANCE: Final = "FL0430"
 VOID_BAD_SEALS: Final = "FL0431"
 VOID_NO_STATE: Final = "FL0432"
 VOID_TOO_FEW_GROUPS: Final = "FL0433"
+VOID_OVER_BUDGET: Final = "FL0434"
 WRONG_SHARE_KIND: Final = "FL0440"
 WRONG_DEALERS: Final = "FL0441"
 BAD_SHARE_PROOF: Final = "FL0442"
@@ -216,6 +217,10 @@ CATALOGUE: Final = {
     ),
     VOID_TOO_FEW_GROUPS: Entry(
         "Void before any reveal: too few groups have the survivors that may be summed, for the number of faulty participants that was voted.",
+        "",
+    ),
+    VOID_OVER_BUDGET: Entry(
+        "Void before any reveal: an organisation would be in more distinct sums of the epoch than the voted terms of contribution allow.",
         "",
     ),
     WRONG_SHARE_KIND: Entry(

@@ -93,6 +93,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"update", "CommitUpdate", "the digest of a masked update"},
 	{"frozen", "Advance", "a survivor set, by epoch"},
 	{"base", "Advance", "the same, by base state"},
+	{"contribution", "Advance", "what the groups of an epoch contributed until a round, where the members voted terms for it"},
 	{"reveal", "RevealShares", "the shares that a member revealed"},
 	{"proposed", "ProposeAggregate", "a proposed result"},
 	{"attest", "Attest", "an organisation's verdict on it"},
@@ -134,7 +135,9 @@ func everything() []contracttest.Entry {
 		panic(err)
 	}
 	groups.Open("tumour", options{})
-	return slices.Concat(history().Log, f.Log, groups.Log)
+	paid := inGroupsPaid(9, 500, 9)
+	paid.Open("tumour", options{}).Finish()
+	return slices.Concat(history().Log, f.Log, groups.Log, paid.Log)
 }
 
 func TestTheLayoutPageShowsEveryKeyWithAnExample(t *testing.T) {
@@ -241,7 +244,7 @@ var purposes = map[string]string{
 
 func TestTheContractPageShowsEveryParameter(t *testing.T) {
 	bounds := governance.Defaults().Bounds()
-	equal(t, reflect.TypeFor[governance.Parameters]().NumField(), len(bounds)+2) // all but the mode and its settings
+	equal(t, reflect.TypeFor[governance.Parameters]().NumField(), len(bounds)+3) // all but the mode and its settings
 	out := "| Parameter | Default | Range | What for |\n|---|---|---|---|\n"
 	for _, bound := range bounds {
 		if purposes[bound.Name] == "" {
@@ -252,7 +255,9 @@ func TestTheContractPageShowsEveryParameter(t *testing.T) {
 	generated(t, "contract.md", "parameters", out+"| mode | "+governance.ModeSecureSum+" | secure_sum, robust_groups | how updates become one; the second from version 2 of the rules on |\n"+
 		"| robust_groups.size | 4 | 3 to 33 | participants of a group; 3 leaves no room for a dropout |\n"+
 		"| robust_groups.faulty | 1 | 1 to 16 | f, participants that may send anything; more than 2·f groups must be opened |\n"+
-		"| robust_groups.rule | trimmed_mean | trimmed_mean, median | what is made of the groups' means in each slot |\n")
+		"| robust_groups.rule | trimmed_mean | trimmed_mean, median | what is made of the groups' means in each slot |\n"+
+		"| contribution.floor | none | 1 to 1000 | in robust_groups, where voted: what is left of the quality that pays the members of the group that contributed least, in thousandths |\n"+
+		"| contribution.sums | none | 1 to 1000 | how many distinct sums with an organisation in them an epoch may reveal |\n")
 }
 
 func TestTheContractPageNamesEveryFunctionAndKind(t *testing.T) {

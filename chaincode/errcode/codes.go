@@ -71,6 +71,7 @@ const (
 	VoidBadSeals        Code = "FL0431"
 	VoidNoState         Code = "FL0432"
 	VoidTooFewGroups    Code = "FL0433"
+	VoidOverBudget      Code = "FL0434"
 	WrongShareKind      Code = "FL0440"
 	WrongDealers        Code = "FL0441"
 	BadShareProof       Code = "FL0442"

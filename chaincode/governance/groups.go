@@ -55,6 +55,9 @@ func (p Parameters) settled() Parameters {
 	if p.Mode == ModeSecureSum {
 		p.RobustGroups = nil
 	}
+	if p.Mode != ModeRobustGroups {
+		p.Contribution = nil
+	}
 	return p
 }
 

@@ -45,6 +45,8 @@ type Parameters struct {
 	Mode                        string `json:"mode"`
 	// RobustGroups are the settings of the mode of that name. Invariant: nil in every other mode.
 	RobustGroups *RobustGroups `json:"robust_groups,omitempty"`
+	// Contribution are the terms of paying what groups contributed. Invariant: nil in every mode but robust_groups.
+	Contribution *Contribution `json:"contribution,omitempty"`
 }
 
 // Modes of aggregation. Version 1 of the rules has the first alone.
@@ -144,6 +146,9 @@ func (p Parameters) With(changes json.RawMessage, modes ...string) (Parameters, 
 		return p, errcode.New(errcode.BadParameter, "parameters: %v", err)
 	}
 	if err := p.checkSettings(changes, modes); err != nil {
+		return p, err
+	}
+	if err := p.checkContribution(changes, modes); err != nil {
 		return p, err
 	}
 	return p.settled(), p.Check(modes...)

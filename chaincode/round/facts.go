@@ -19,6 +19,7 @@ type facts struct {
 	secrets     func() (secrets, error)    // what the shares rebuild to
 	verdicts    func() (tally, error)      // how the attestations to the last proposal stand
 	denials     func() (denials, error)    // who finds no state after the sum
+	sums        func() (uint64, error)     // in how many distinct sums of the epoch the organisation is that is in most
 }
 
 func factsOf(s ledger.Reader, round Round, status Status, nowMS int64) facts {
@@ -30,6 +31,7 @@ func factsOf(s ledger.Reader, round Round, status Status, nowMS int64) facts {
 	f.secrets = lazy(func() (secrets, error) { return rebuild(s, round, status) })
 	f.verdicts = lazy(func() (tally, error) { return verdicts(s, round.Ref, status.Number) })
 	f.denials = lazy(func() (denials, error) { return readDenials(s, round.Ref) })
+	f.sums = lazy(ofSurvivors(f, func(names []string) (uint64, error) { return readSums(s, round, names) }))
 	return f
 }
 

@@ -179,9 +179,14 @@ func (a *advance) reward(proposed Proposed, finished []string) error {
 	if err != nil {
 		return err
 	}
+	groups, err := a.contributed(proposed)
+	if err != nil {
+		return err
+	}
 	claims := []rewards.Share{}
 	for _, id := range finished {
 		member := a.round.member(id)
+		member.Quality = a.round.valued(member.Quality, groups, id)
 		claim := member.claim(member.Rows)
 		if consistent {
 			claim.Volume = updates[id].Examples

@@ -19,7 +19,8 @@ type setting struct {
 	cohort       int
 	parameters   string
 	unequal      bool // some declare far more examples than others
-	robust       bool // by version 2, in groups of three
+	robust       bool // by version 2, in three groups
+	budget       int  // of distinct sums an epoch, where terms of contribution are voted
 	attempts     int
 	seeds, shift uint64
 }
@@ -31,6 +32,7 @@ var settings = []setting{
 	{name: "unequal", owners: []int{0, 1, 2, 3, 4}, cohort: 5, parameters: `{"share_limit_ppm":300000}`, unequal: true, attempts: 8, seeds: 2, shift: 30},
 	{name: "two of one", owners: []int{0, 1, 2, 3, 0}, cohort: 5, parameters: `{"participants_per_organisation":2}`, attempts: 8, seeds: 3, shift: 40},
 	{name: "groups", owners: []int{0, 1, 2, 3, 4, 5, 6, 7, 8}, cohort: 9, parameters: `{}`, robust: true, attempts: 6, seeds: 2, shift: 50},
+	{name: "groups with a budget", owners: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, cohort: 12, parameters: `{}`, robust: true, budget: 1, attempts: 10, seeds: 2, shift: 60},
 }
 
 // walk lives through one random history: members speak or not, complain, answer, deal wrongly, lie, attest either way, and let
@@ -64,7 +66,11 @@ func (w *walk) found() {
 	w.f.Found()
 	if w.robust {
 		w.vote("set_rules_version", object{"version": 2})
-		w.vote("set_parameters", object{"parameters": object{"mode": "robust_groups", "robust_groups": object{"size": 3, "faulty": 1, "rule": "median"}}})
+		groups := object{"size": len(w.owners) / 3, "faulty": 1, "rule": "median"}
+		w.vote("set_parameters", object{"parameters": object{"mode": "robust_groups", "robust_groups": groups}})
+		if w.budget > 0 {
+			w.vote("set_parameters", object{"parameters": object{"contribution": object{"floor": 500, "sums": w.budget}}})
+		}
 	}
 	for i, member := range w.owners {
 		w.f.ApplyFor(member, i)

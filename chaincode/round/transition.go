@@ -50,6 +50,7 @@ func Transitions() []Transition {
 		{PhaseUpdates, command, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, facts.overShareLimit, nil},
 		{PhaseUpdates, command, "too small a difference on one base state", Void, errcode.VoidDifferencing, facts.differencing, nil},
 		{PhaseUpdates, command, "strict, too small a difference in the epoch", Void, errcode.VoidExposure, facts.exposing, nil},
+		{PhaseUpdates, command, "more distinct sums of an organisation's than the epoch's budget", Void, errcode.VoidOverBudget, facts.overBudget, nil},
 		{PhaseUpdates, command, "all updates are there, or deadline", PhaseUnmask, "", facts.complete, (*advance).freeze},
 		{PhaseUnmask, command, "shares rebuild no secret that fits", Void, errcode.VoidBadDealer, facts.badDealer, nil},
 		{PhaseUnmask, command, "deadline, a secret lacks shares", Void, errcode.VoidNotUnmaskable, facts.notUnmaskable, nil},

@@ -29,7 +29,7 @@ var ordered = map[round.Phase][][]line{
 	round.PhaseUpdates: {{ // each reason hides those after it; the freeze comes where there is none
 		{round.PhaseUpdates, round.Void, errcode.VoidBadSeals}, {round.PhaseUpdates, round.Void, errcode.VoidTooFewSurvivors},
 		{round.PhaseUpdates, round.Void, errcode.VoidDominance}, {round.PhaseUpdates, round.Void, errcode.VoidTooFewGroups}, {round.PhaseUpdates, round.Void, errcode.VoidShareLimit},
-		{round.PhaseUpdates, round.Void, errcode.VoidDifferencing}, {round.PhaseUpdates, round.Void, errcode.VoidExposure},
+		{round.PhaseUpdates, round.Void, errcode.VoidDifferencing}, {round.PhaseUpdates, round.Void, errcode.VoidExposure}, {round.PhaseUpdates, round.Void, errcode.VoidOverBudget},
 		{round.PhaseUpdates, round.PhaseUnmask, ""},
 	}},
 	round.PhaseUnmask: { // what lacks shares is not unmasked; a bad dealer comes before either

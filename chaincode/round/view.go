@@ -55,6 +55,8 @@ type View struct {
 	Mode         string                 `json:"mode"`
 	// RobustGroups are the settings of that mode; absent in others.
 	RobustGroups *governance.RobustGroups `json:"robust_groups,omitempty"`
+	// Contribution is what the epoch's groups contributed until this round; absent before Final, and where no terms were voted.
+	Contribution []int64 `json:"contribution,omitempty"`
 
 	active []string // the organisations that Voters counts
 }
@@ -113,7 +115,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 		return view, err
 	}
 	view.said(round, evidence)
-	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readMajority, view.readProposal, view.readNoState} {
+	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readMajority, view.readProposal, view.readNoState, view.readContributed} {
 		if err := read(s, round, status); err != nil {
 			return view, err
 		}
@@ -130,6 +132,13 @@ func fixed(round Round) View {
 		Groups: round.Groups, Aggregators: round.Aggregators, Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
 		Turns: []ProposerTurn{}, Exposure: []Exposure{}, Frozen: []FrozenView{}, Attestations: map[string]Attestation{}, NoState: map[string]NoState{},
 	}
+}
+
+// readContributed adds what the epoch's groups have contributed, where the members voted terms for it.
+func (v *View) readContributed(s ledger.State, round Round, _ Status) error {
+	found, _, err := ledger.Load[Contributed](s, round.key("contribution"))
+	v.Contribution = found.Groups
+	return err
 }
 
 func settings(round Round) *governance.RobustGroups {

@@ -1,6 +1,6 @@
 """The part of the story with a faulty participant: the vote for a mode, and what plain sums would have made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -8,9 +8,12 @@ from fl_node.demo.attacks import changed
 from fl_node.demo.federation import Federation
 from fl_node.demo.options import Options
 from fl_node.demo.report import Report
+from fl_node.ledger.records import Round
 from fl_node.plan.runtime import DataSource, PlanRuntime, open_plan
-from fl_node.secagg.layout import Layout
+from fl_node.round.contribution import UNITS, summed
 
+TERMS: Final = {"floor": 500, "sums": 9}
+"""What the group that contributed least keeps of its quality, in thousandths; how many sums an epoch may reveal."""
 RULES: Final = 2
 """The version of the rules that knows modes."""
 
@@ -19,7 +22,7 @@ async def introduce(federation: Federation, options: Options, report: Report) ->
     """Let the members vote for the mode that was asked for, and say who is faulty."""
     if options.settings:
         with report.chapter("A vote: sums of small groups, and a robust mean over them", "mode") as found:
-            parameters = {"mode": options.mode, options.mode: options.settings}
+            parameters = {"mode": options.mode, options.mode: options.settings, "contribution": TERMS}
             decided = [
                 await federation.decide("set_rules_version", {"version": RULES}),
                 await federation.decide("set_parameters", {"parameters": parameters}),
@@ -64,14 +67,20 @@ def _trained(runtime: PlanRuntime, data: Mapping[str, Path], rounds: int, attack
             changed(layout, work.vector, attacks[name]) if name in attacks else work.vector
             for name, work in works.items()
         ]
-        state = runtime.update(state, _summed(layout, sent), [work.examples for work in works.values()]).state
+        state = runtime.update(state, summed(layout, sent), [work.examples for work in works.values()]).state
     return state
 
 
-def _summed(layout: Layout, vectors: Sequence[bytes]) -> bytes:
-    total = bytearray(layout.length)
-    for segment in layout.segments:
-        words = segment.view(total)
-        for vector in vectors:
-            words += segment.view(vector)
-    return bytes(total)
+def contributed(report: Report, view: Round) -> None:
+    """Show what the groups of the last epoch contributed, by the evaluations of all of them."""
+    if not view.contribution:
+        return
+    with report.chapter(
+        "What the groups contributed: Shapley's value, by everybody's own hold-out", "contribution"
+    ) as found:
+        rows = [
+            (", ".join(members), f"{units / UNITS:+.4f}")
+            for members, units in zip(view.groups, view.contribution, strict=True)
+        ]
+        found.update({"groups": list(view.groups), "units": list(view.contribution)})
+        report.table(("group", "took from the loss, in the epoch's rounds"), rows)

@@ -80,6 +80,7 @@ class Story:
             if options.drops:
                 self._dropouts(rounds, drops)
             self._fraud(fraud.outcome)
+            await self._contributed(federation, rounds)
             await self._rewards(federation)
             await self._worth(federation, rounds)
         await self._regulator()
@@ -155,6 +156,12 @@ class Story:
             )
             if outcome["code"] != contract_codes.AGGREGATE_MISMATCH or "accepted" in outcome["endorsers"].values():
                 raise NodeError(codes.DEMO_FAILED, "a forged aggregate was endorsed", where=str(outcome["endorsers"]))
+
+    async def _contributed(self, federation: admins.Federation, rounds: list[dict[str, Any]]) -> None:
+        last = [record for record in rounds if record["status"] == "Final"][-1]
+        view = await federation.first.round(TRAINING, last["round"], last["attempt"])
+        assert view, "it was watched"
+        poisoning.contributed(self.report, view)
 
     async def _rewards(self, federation: admins.Federation) -> None:
         with self.report.chapter("Rewards and reputation", "rewards") as found:

@@ -23,4 +23,5 @@ def plan() -> Training:
         batching=Batching(batch=8, epochs=3, holdout_percent=20),
         quantisation=Quantisation(bits=18, clip="4"),
         cohort_max=24,
+        contribution=5,
     )

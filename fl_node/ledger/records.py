@@ -135,6 +135,9 @@ class Round(View):
         left_out: Those of u2 whose updates are there and are not summed, since their group stays closed.
         mode: How updates become one (fl_node/secagg/modes).
         robust_groups: The settings of that mode; empty in others.
+        contribution: What the groups contributed until this Final, in 2⁻¹⁶ of the loss; empty without terms.
+        epoch: Whose draw the cohort and its groups are of.
+        parent: The round that made the base state, 0: none.
         frozen: The survivor sets frozen on this base state by other attempts, also by other trainings'.
     """
 
@@ -150,6 +153,8 @@ class Round(View):
     session: Digest
     threshold: int
     depth: int = 0
+    epoch: int = 0
+    parent: int = 0
     cohort: tuple[str, ...]
     members: tuple[Member, ...] = ()
     kept_out: tuple[Member, ...] = ()
@@ -179,6 +184,7 @@ class Round(View):
     left_out: tuple[str, ...] = ()
     mode: str = "secure_sum"
     robust_groups: dict[str, Any] = Field(default_factory=dict)
+    contribution: tuple[int, ...] = ()
     frozen: tuple[Frozen, ...] = ()
     exposure: tuple[Exposure, ...] = ()
 

@@ -133,6 +133,11 @@ class Manifest(Model):
         return None
 
     @property
+    def contribution(self) -> int:
+        """For how many groups the sums have room to say what they contributed; 0: for none."""
+        return 0
+
+    @property
     def zeroing(self) -> bool:
         """Whether large updates are replaced by zeros, as far as the manifest tells."""
         return False

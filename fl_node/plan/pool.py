@@ -47,6 +47,10 @@ class Described(Protocol):
         """Return what each round gives away, None where nothing is promised."""
 
     @property
+    def contribution(self) -> int:
+        """Return for how many groups the sums have room to say what they contributed."""
+
+    @property
     def zeroing(self) -> bool:
         """Tell whether large updates are replaced by zeros."""
 

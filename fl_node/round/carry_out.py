@@ -13,6 +13,7 @@ from fl_node.plan.errors import PlanError
 from fl_node.plan.runtime import WorkResult
 from fl_node.round.attempts import Attempts, AttemptsDependencies
 from fl_node.round.beacon import BeaconDependencies, contribute
+from fl_node.round.contribution import with_contributions
 from fl_node.round.duty import LocalState
 from fl_node.round.effects import (
     DONE_ALREADY,
@@ -154,7 +155,8 @@ class Deeds:
             work: WorkResult = await self._node.workshop.start(view)
         except PlanError as error:  # the work has ended, and its error with it: nothing comes of waiting
             raise RefusalError(error.code, error.message, where=error.where, hint=error.hint) from error
-        await attempt.commit_update(view, work.vector, work.examples)
+        vector = await with_contributions(self._node, view, work.vector)
+        await attempt.commit_update(view, vector, work.examples)
         log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
         return True
 

@@ -110,6 +110,9 @@ def test_one_hospital_of_nine_that_turns_its_updates_round_spoils_one_sum_and_no
     scores = chapters["accuracy"]
     assert scores["federated"] > scores["one sum, all honest"] - 0.05
     assert scores["one sum, the same attacker"] < 0.5
+    told = chapters["contribution"]
+    (spoilt,) = [at for at, members in enumerate(told["groups"]) if "hospital-c" in members]
+    assert told["units"][spoilt] == min(told["units"]) < 0 < max(told["units"])
     audit = chapters["audit"]
     assert (audit["verdict"], audit["models"]) == ("OK", {"steps": 3, "derived": 3})
 

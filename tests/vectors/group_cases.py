@@ -22,6 +22,7 @@ UNWEIGHTED = vector_cases.document(
     vector_cases.segment("rows", 64, 1, 1_000_000, kind="count"),
     vector_cases.segment("weight", maximum=1, kind="weight"),
     vector_cases.segment("present", maximum=1, kind="one"),
+    vector_cases.segment("metric/contribution", 64, 3, (1 << 32) - 1, kind="metric"),
     vector_cases.segment("loss", slots=2, maximum=100_000, kind="metric"),
     count={"segment": "rows", "numerator": 1, "denominator": 1},
 )

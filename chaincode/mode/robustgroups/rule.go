@@ -20,6 +20,10 @@ type Rule struct {
 	Trim int
 }
 
+// Contribution names the slots in which each participant says what every group contributed. Their aggregate is the rule's over the
+// groups that say it, as a value's, so that no group's word alone counts.
+const Contribution = "metric/contribution"
+
 const fraction = 16 // bits after the point of a mean
 
 // Name implements aggregate.Rule.
@@ -54,14 +58,14 @@ func apply[W uint32 | uint64](rule Rule, segment aggregate.Segment, sums [][]W, 
 	for _, size := range sizes {
 		total += size
 	}
-	switch segment.Kind {
-	case "value":
+	switch {
+	case segment.Kind == "value", segment.Name == Contribution:
 		if bits.Len64(segment.Max)+bits.Len(uint(total)) <= 63-2*fraction {
 			narrow(rule, sums, sizes, uint64(total))
 		} else {
 			wide(rule, sums, sizes, uint64(total))
 		}
-	case "one", "weight":
+	case segment.Kind == "one", segment.Kind == "weight":
 		for slot := range sums[0] {
 			sums[0][slot] = W(total)
 		}

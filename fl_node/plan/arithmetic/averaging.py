@@ -1,8 +1,8 @@
 """The constants of this arithmetic: how updates become a sum, and what the server does with it."""
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from fl_node.data.schema import Decimal, Model
 from fl_node.plan.arithmetic.private import Privacy, faults
@@ -16,6 +16,8 @@ SECOND: Final = "server/second/"
 MOMENTS: Final = {"fedavg": (), "fedavgm": (FIRST,), "fedadam": (FIRST, SECOND), "fedyogi": (FIRST, SECOND)}
 """What each kind of server keeps: the mean update's running mean, and that of its squares."""
 
+MOST_GROUPS: Final = 6
+"""How many groups' contributions are measured at most: every set of them is a model to evaluate."""
 WORD: Final = r"^[a-z0-9_]{1,40}$"
 
 
@@ -58,6 +60,8 @@ class Averaging(Model):
         measured: The names of what is measured of every row, the loss first: on training rows and on the hold-out.
         proximal: μ of FedProx (Li et al., MLSys 2020), which the local step holds already; for people to read.
         privacy: The noise that each participant adds; None: none, the sum is exact.
+        contribution: For how many groups of a round there are slots in which each participant says what they
+            contributed (`fl_node.round.contribution`); 0: none, and the manifest does not speak of it.
     """
 
     quantisation: Quantisation
@@ -67,6 +71,12 @@ class Averaging(Model):
     measured: tuple[Annotated[str, Field(pattern=WORD)], ...] = Field(min_length=1, max_length=64, strict=False)
     proximal: Decimal = "0"
     privacy: Privacy | None = None
+    contribution: int = Field(default=0, ge=0, le=MOST_GROUPS)
+
+    @model_serializer(mode="wrap")
+    def _named_where_measured(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return fields if self.contribution else {name: one for name, one in fields.items() if name != "contribution"}
 
     @property
     def by_record(self) -> bool:
@@ -84,6 +94,8 @@ class Averaging(Model):
             return self
         for fault in faults(self.privacy.goal, self.quantisation, self.measured):
             raise ValueError(fault)
+        if self.contribution:
+            raise ValueError("what groups contributed would be told without noise")
         if self.moments_clip is not None:
             raise ValueError("weights that are not trained would be averaged without a bound for single rows")
         if not len(self.measured) == len(self.privacy.measured_max) == len(self.privacy.measured_scales):

@@ -82,6 +82,7 @@ def packed(training: Training, compiled: Compiled) -> bytes:
         measured=("loss", *training.metrics),
         proximal=training.proximal,
         privacy=_privacy(training, compiled),
+        contribution=training.contribution,
     )
     state = first_state(compiled.trained, compiled.kept, training.server).leaves()
     require_finite(state)
@@ -102,7 +103,7 @@ def packed(training: Training, compiled: Compiled) -> bytes:
             "batching": training.batching,
             "evaluation": evaluation,
             "averaging": averaging,
-            "metrics": metric_names(averaging.measured, evaluation=evaluation),
+            "metrics": metric_names(averaging.measured, evaluation=evaluation, groups=averaging.contribution),
             "state": [StateLeaf(path=leaf.path, dtype=leaf.dtype, shape=leaf.array.shape) for leaf in state],
             "random_ops": tuple(compiled.random_ops),
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -120,6 +121,7 @@ def _privacy(training: Training, compiled: Compiled) -> Privacy | None:
         return None
     by_record = goal.unit == "record"
     faults = {
+        "what groups contributed would be told without noise: contribution = 0": training.contribution,
         "weights that are not trained, such as BatchNorm's moments, mix rows: use a norm of single rows": compiled.kept,
         "unit record takes one pass a round: batching.epochs = 1": by_record and training.batching.epochs > 1,
         "unit record needs a framework that clips single rows: jax": by_record and not compiled.clips_rows,

@@ -42,7 +42,8 @@ class AveragingManifest(Manifest):
             raise ValueError(error.message) from error
         if self.layout != layout or self.weights != (weight_rule(self.averaging),):
             raise ValueError("layout and weights are not what the constants give")
-        if self.metrics != metric_names(self.averaging.measured, evaluation=self.evaluation):
+        groups = self.averaging.contribution
+        if self.metrics != metric_names(self.averaging.measured, evaluation=self.evaluation, groups=groups):
             raise ValueError("metrics are not those that are measured")
         if self.averaging.by_record and self.batching.epochs != 1:
             raise ValueError("a row is bounded only where it is read once a round: epochs is 1")
@@ -63,6 +64,11 @@ class AveragingManifest(Manifest):
             return None
         loss = round_loss(privacy, self.averaging.quantisation, self.numbers)
         return Promise(loss, float(privacy.goal.delta), privacy.goal.survivors)
+
+    @property
+    def contribution(self) -> int:
+        """For how many groups there are slots for what they contributed."""
+        return self.averaging.contribution
 
     @property
     def zeroing(self) -> bool:

@@ -25,6 +25,10 @@ HELD: Final = "metric/evaluation/num_examples"
 WEIGHT: Final = "weight"
 CLIPPED: Final = "metric/clipped"
 ZEROED: Final = "metric/zeroed"
+CONTRIBUTION: Final = "metric/contribution"
+"""What each group of the round before contributed, as this participant finds; the rule over groups aggregates it."""
+NOTHING: Final = 1 << 31
+"""Stands for no contribution: there is room for ±2¹⁵ of the loss in steps of 2⁻¹⁶."""
 ONE: Final = "one"
 
 
@@ -56,6 +60,8 @@ def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int
     for name, shapes in (("trainable", trained), ("non_trainable", averaged)):
         segments += [slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
     segments.append(slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
+    if averaging.contribution:
+        segments.append(slot(CONTRIBUTION, "metric", 2 * NOTHING - 1, cohort, (averaging.contribution,)))
     segments += [slot(CLIPPED, "metric", 1, cohort), slot(ZEROED, "metric", 1, cohort), slot(ONE, "one", 1, cohort)]
     segments.sort(key=lambda segment: -segment.word)
     return TensorLayout(segments=tuple(segments), count=Count(segment=ROWS, numerator=1, denominator=1))
@@ -66,10 +72,16 @@ def weight_rule(averaging: Averaging) -> WeightRule:
     return WeightRule(segment=WEIGHT, numerator=1, denominator=1, cap=averaging.quantisation.weight_cap or 1)
 
 
-def metric_names(measured: Sequence[str], *, evaluation: bool) -> tuple[str, ...]:
+def metric_names(measured: Sequence[str], *, evaluation: bool, groups: int = 0) -> tuple[str, ...]:
     """The names of the metrics, sorted, as a manifest lists them."""
+    told = [contribution_name(group) for group in range(groups)]
     named = [f"{part}/{name}" for part in parts(evaluation=evaluation) for name in (*measured, "num_examples")]
-    return tuple(sorted(["aggregation/clipped", "aggregation/zeroed", *named]))
+    return tuple(sorted(["aggregation/clipped", "aggregation/zeroed", *told, *named]))
+
+
+def contribution_name(group: int) -> str:
+    """What the ledger's rules know a group's contribution by: a whole number of 2⁻¹⁶ of the loss."""
+    return f"contribution/{group}"
 
 
 def half(bits: int) -> int:

@@ -35,6 +35,8 @@ class Training:
         local_moments: Whether those stay with each participant instead, for its own rows (FedBN).
         privacy: Differential privacy. With unit `record` the local step is one gradient at the base model, clipped row
             by row to `quantisation.clip`; `server` moves the model by the mean of them, and `optimiser` is not used.
+        contribution: For how many groups (robust_groups) the sums have room to say what each contributed, by every
+            participant's own hold-out; docs/decisions/0027-contribution.md.
     """
 
     name: str
@@ -51,3 +53,4 @@ class Training:
     moments_clip: str = "100"
     local_moments: bool = False
     privacy: Goal | None = None
+    contribution: int = 0

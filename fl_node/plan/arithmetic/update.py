@@ -54,6 +54,9 @@ def metrics_of(manifest: AveragingManifest, sums: Sums, participants: int) -> di
             total = int(sums[f"metric/{part}/{name}"])
             counted = participants if manifest.averaging.mean_of_means else rows[part] * passes
             found[f"{part}/{name}"] = slots.from_slots(total, participants, counted)
+    for group in range(manifest.averaging.contribution):
+        total = int(sums[slots.CONTRIBUTION][group])
+        found[slots.contribution_name(group)] = float(total // participants - slots.NOTHING)
     return found
 
 

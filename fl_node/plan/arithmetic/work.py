@@ -83,6 +83,8 @@ def vector_of(
         **{f"value/trainable/{at}": value + room for at, value in enumerate(values)},
         **{f"value/non_trainable/{at}": value + room for at, value in enumerate(moments)},
     }
+    if averaging.contribution:
+        numbers[slots.CONTRIBUTION] = np.full(averaging.contribution, slots.NOTHING)
     for part in slots.parts(evaluation=manifest.evaluation):
         rows = worked.rows * manifest.batching.epochs if part == "train" else worked.held
         for at, name in enumerate(averaging.measured):

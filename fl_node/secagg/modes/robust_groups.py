@@ -22,6 +22,9 @@ LEAST: Final = 3
 FRACTION: Final = 16
 """Bits after the point of a mean."""
 
+CONTRIBUTION: Final = "metric/contribution"
+"""The slots in which each participant says what every group contributed: aggregated by the rule, as values are."""
+
 AT_ONCE: Final = 1 << 16
 """Slots worked on at a time."""
 
@@ -79,7 +82,7 @@ class RobustGroups:
     def _slots(self, segment: Segment, words: Sequence[Words], sizes: Sequence[int]) -> Integers:
         if segment.kind in {"one", "weight"}:
             return np.full(segment.slots, sum(sizes), segment.dtype)
-        if segment.kind != "value":
+        if segment.kind != "value" and segment.name != CONTRIBUTION:
             plain: Integers = np.sum(words, axis=0, dtype=segment.dtype)
             return plain
         fits = segment.maximum.bit_length() + sum(sizes).bit_length() <= 63 - 2 * FRACTION

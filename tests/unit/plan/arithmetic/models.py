@@ -59,7 +59,7 @@ def described(averaging: Averaging, state: ModelState, holdout: int) -> Averagin
             "batching": Batching(batch=2, epochs=1 if averaging.by_record else 3, holdout_percent=holdout),
             "evaluation": bool(holdout),
             "averaging": averaging,
-            "metrics": metric_names(MEASURED, evaluation=bool(holdout)),
+            "metrics": metric_names(MEASURED, evaluation=bool(holdout), groups=averaging.contribution),
             "state": [StateLeaf(path=one.path, dtype=one.dtype, shape=one.array.shape) for one in state.leaves()],
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }

@@ -123,6 +123,8 @@ var rules = []withoutRule{
 	{"TestT24NobodysReportsOrCommitsSlowTheElectedAggregatorDown", "aggregate/check.go", []string{"read(paced{v.blobs, v.pace})", "read(v.blobs)"}},
 	{"TestT24NobodysReportsOrCommitsSlowTheElectedAggregatorDown", "round/refused.go", []string{"case len(recorded) == 0:\n\t\treturn verifier.Recheck(in, req.Examples, by)", "case true:\n\t\treturn verifier.VerifyAggregate(in, req.Examples)"}},
 	{"TestT27ADropoutsExposureIsRecordedAndFlagged", "round/finish.go", []string{"err := a.flagExposures(); err != nil", "err := error(nil); err != nil"}},
+	{"TestT27ASumBeyondTheEpochsBudgetVoidsBeforeAnyReveal", "round/contribution.go", []string{"return sums > f.round", "return sums > 9999*f.round"}},
+	{"TestWhatGroupsContributedIsPaidFromTheSumOfTheEpochsRounds", "round/contribution.go", []string{"groups[group] += contribution", "groups[group] = contribution"}},
 	{"TestT27AStrictPolicyVoidsBeforeTheReveal", "round/freeze.go", []string{"f.round.Parameters.StrictDifferencing == 0", "true"}},
 	{"TestT28OneSurvivorWithNearlyAllExamplesVoidsBeforeAnyReveal", "round/freeze.go", []string{"return exceeds(largest, total, f.round.Parameters.ShareLimitPPM), nil", "return exceeds(largest, total, 1_000_000), nil"}},
 	{"TestT28AParticipantWithoutRowsIsNotAdmitted", "membership/profile.go", []string{"p.Rows < minimumRows ||", "false ||"}},

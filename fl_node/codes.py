@@ -38,6 +38,8 @@ RUNTIME_MISSING: Final = "FL3047"
 RUNTIME_NOT_INSTALLED: Final = "FL3048"
 NOT_IEEE: Final = "FL3049"
 NOT_PRIVATE: Final = "FL3050"
+GPU_FORBIDDEN: Final = "FL3051"
+GPU_MISSING: Final = "FL3052"
 SUM_TOO_LARGE: Final = "FL3060"
 SUM_SINGULAR: Final = "FL3061"
 SUM_TOO_COARSE: Final = "FL3062"
@@ -56,6 +58,8 @@ BAD_DESCRIPTION: Final = "FL3109"
 ARRAY_UNUSABLE: Final = "FL3110"
 SERIES_BROKEN: Final = "FL3111"
 NO_READER: Final = "FL3112"
+SPARK_FAILED: Final = "FL3113"
+TARGET_HELD: Final = "FL3114"
 INPUT_UNUSABLE: Final = "FL4001"
 IDENTITY_UNUSABLE: Final = "FL4002"
 CERTIFICATE_REFUSED: Final = "FL4003"
@@ -149,7 +153,7 @@ CATALOGUE: Final = {
     ),
     PLAIN_OUTPUT: Entry(
         "A client's output would travel outside secure sums.",
-        "Sum everything securely: model_aggregator=quantised_mean(Quantisation(…)) and metrics_aggregator=secure_metrics, both of fl_node.plan.tff.aggregation; or take fed_avg of fl_node.plan.tff.algorithms, which does.",
+        "Sum everything securely: model_aggregator=quantised_mean(Quantisation(…)) and metrics_aggregator=secure_metrics, both of fl_node.plan.tff.aggregation (build_fed_recon calls the first model_aggregator_factory); or take fed_avg of fl_node.plan.tff.algorithms, which does.",
     ),
     SLOT_OVERFLOW: Entry(
         "A sum could overflow its slot.", "Use fewer bits, a wider integer type or a smaller cohort_max."
@@ -236,6 +240,14 @@ CATALOGUE: Final = {
         "The plan cannot keep the privacy that it asks for.",
         "The message names what stands in the way: an option to leave out, or a goal to lower (a larger ε, fewer rounds, more survivors).",
     ),
+    GPU_FORBIDDEN: Entry(
+        "A plan asks for a GPU that this organisation's policy gives to none.",
+        "Allow it with `--gpu`, or train a plan that does without.",
+    ),
+    GPU_MISSING: Entry(
+        "A plan asks for a GPU, and its framework finds none on this machine.",
+        "Train a plan without gpu=True here, or run the node where `nvidia-smi` shows a GPU.",
+    ),
     SUM_TOO_LARGE: Entry(
         "A sum of a participant's rows does not fit its slot.",
         "Give the plan a larger magnitude_bits, columns a range or a mean and a deviation, or numeric labels a larger label_scale.",
@@ -294,6 +306,13 @@ CATALOGUE: Final = {
     ),
     NO_READER: Entry(
         "The package that reads rows is not installed here.", "Install fedledger[node] where the rows are."
+    ),
+    SPARK_FAILED: Entry(
+        "Apache Spark is not here, or failed at reading the files.",
+        "Install fedledger[spark] and a Java runtime (17 or later) where the command runs; executors need fedledger[node] and the files under the same path.",
+    ),
+    TARGET_HELD: Entry(
+        "The folder that rows would be written to holds something.", "Name another folder, or empty this one."
     ),
     INPUT_UNUSABLE: Entry("The command's input is not usable.", ""),
     IDENTITY_UNUSABLE: Entry("The organisation's identity is missing or does not fit.", ""),

@@ -59,6 +59,7 @@ PlanMemoryMb = Annotated[
 PlanCpuS = Annotated[float, typer.Option("--plan-cpu-s", min=1, help="CPU time that one call of a plan may take.")]
 PlanCallS = Annotated[float, typer.Option("--plan-call-s", min=60, help="Time by the clock that one call may take.")]
 PlanThreads = Annotated[int, typer.Option("--plan-threads", min=64, help="Threads of a plan.")]
+Gpu = Annotated[bool, typer.Option("--gpu", help="Let plans that ask for a GPU have it; others use the CPU.")]
 JournalKey = Annotated[
     Path | None,
     typer.Option(
@@ -101,12 +102,13 @@ def run(
     plan_cpu_s: PlanCpuS = 3600,
     plan_call_s: PlanCallS = 900,
     plan_threads: PlanThreads = 1024,
+    gpu: Gpu = False,
     run: Run = DEFAULT_RUN,
 ) -> None:
     """Run the node: blob service, duties in every round, metrics; until SIGTERM. Logs are JSON lines."""
     retained_ms = int(retention_days * DAY_MS)
     consent = Consent(frozenset(plan or ()), retained_ms, accept_lifted=accept_lifted, epsilon=epsilon_budget)
-    sandbox = Sandbox(plan_memory_mb << 20, plan_cpu_s, plan_call_s, plan_threads)
+    sandbox = Sandbox(plan_memory_mb << 20, plan_cpu_s, plan_call_s, plan_threads, gpu=gpu)
     taken = limits(blob_mb, quota_gb, reserve_mb, unnamed_days)
     config = NodeConfig(
         run,

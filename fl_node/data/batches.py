@@ -17,7 +17,7 @@ from fl_node.data.files import format_of
 from fl_node.data.header import locate
 from fl_node.data.parquet import ParquetFile
 from fl_node.data.raw import Raw
-from fl_node.data.read import Table
+from fl_node.data.read import Table, wanted
 from fl_node.data.schema import Column, Schema, Window
 
 BATCH_ROWS: Final = 1 << 16
@@ -40,17 +40,28 @@ def file_batches(
     Raises:
         DataError: FL3102 … FL3107, FL3110 with row and reason.
     """
+    for raws in raws_of(file, fixed, folder, schema, description):
+        yield _encoded(schema, raws)
+
+
+def raws_of(
+    file: Path, fixed: Mapping[str, str], folder: Path | None, schema: Schema, description: Description
+) -> Iterator[dict[str, Raw]]:
+    """Reads the columns of one file that the schema names, as they stand in it; see `file_batches`.
+
+    Raises:
+        DataError: FL3102, FL3103.
+    """
     words, step = schema.missing.known, max(1, min(BATCH_ROWS, BATCH_VALUES // schema.width))
     own = (description.decimal, description.dates, folder)
     at = 1
     for arrays in arrays_of(file, fixed, schema, description, step):
         rows = len(arrays[schema.names[0]])
         for start in range(0, rows, step):
-            raws = {
+            yield {
                 name: Raw(values.slice(start, step), str(file), at + start, words, *own)
                 for name, values in arrays.items()
             }
-            yield _encoded(schema, raws)
         at += rows
 
 
@@ -76,25 +87,13 @@ def arrays_of(
     if file.stat().st_size == 0:  # Spark writes such a file where a part has no rows
         return
     source = opened(file, description, rows)
-    wanted = {name: column for name, column in _wanted(schema) if name not in fixed}
-    places = locate(source.header, [*wanted], description, str(file))
+    due = {name: column for name, column in wanted(schema) if name not in fixed}
+    places = locate(source.header, [*due], description, str(file))
     if not places and source.header:  # the folders' names give every column: any other tells how many rows there are
-        places, wanted = {"": 0}, {"": Column(name="any")}
-    for arrays in source.batches([*places.values()], [*wanted.values()]):
+        places, due = {"": 0}, {"": Column(name="any")}
+    for arrays in source.batches([*places.values()], [*due.values()]):
         found = dict(zip(places, arrays, strict=True))
         yield found | {name: pa.array([fixed[name]] * len(arrays[0])) for name in schema.names if name in fixed}
-
-
-def _wanted(schema: Schema) -> Iterator[tuple[str, Column]]:
-    """Yield what is read, by name, as what it is read, in the schema's order; each name once."""
-    window = schema.window
-    series = [Column(name=window.series)] if window and window.series is not None else []
-    ordering = [window.column, *series] if window else []
-    seen: set[str] = set()
-    for column in (*schema.columns, *schema.label_columns, *ordering):
-        if column.name not in seen:
-            seen.add(column.name)
-            yield column.name, column
 
 
 def _encoded(schema: Schema, raws: Mapping[str, Raw]) -> Table:

@@ -50,7 +50,8 @@ def parse_column(column: Column, raw: Raw) -> NDArray[np.float64]:
     else:
         numbers = _dates(column, raw) if column.type == "date" else _numbers(column, raw)
         if column.type == "integer":
-            refuse_first(raw, column, numbers != np.floor(numbers), codes.WRONG_TYPE, "is no whole number")
+            broken = (numbers != np.floor(numbers)) & ~np.isnan(numbers)  # a gap is no broken number
+            refuse_first(raw, column, broken, codes.WRONG_TYPE, "is no whole number")
         block = numbers.reshape(-1, 1)
     _refuse_beyond(column, raw, block)
     return block

@@ -17,7 +17,7 @@ from fl_node import codes
 from fl_node.data.description import described
 from fl_node.data.errors import data_error
 from fl_node.data.files import data_files, partitions
-from fl_node.data.schema import Schema
+from fl_node.data.schema import Column, Schema
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,18 @@ def read_batches(path: Path, schema: Schema) -> Iterator[Table]:
     return windows(read_rows(path, schema), schema.window, path)
 
 
+def wanted(schema: Schema) -> Iterator[tuple[str, Column]]:
+    """Yields what is read of a file, by name, as what it is read, in the schema's order; each name once."""
+    window = schema.window
+    series = [Column(name=window.series)] if window and window.series is not None else []
+    ordering = [window.column, *series] if window else []
+    seen: set[str] = set()
+    for column in (*schema.columns, *schema.label_columns, *ordering):
+        if column.name not in seen:
+            seen.add(column.name)
+            yield column.name, column
+
+
 def read_rows(path: Path, schema: Schema) -> Iterator[Table]:
     """Reads every row under a path, some at a time; memory does not grow with the files.
 
@@ -82,16 +94,20 @@ def read_rows(path: Path, schema: Schema) -> Iterator[Table]:
     Raises:
         DataError: FL3101 … FL3110 with file, row and reason; FL3112 without pyarrow.
     """
-    file_batches = reader(path).file_batches
-    description = described(path)
     found = False
-    for file in data_files(path, description):
-        folder = file.parent if path.is_dir() else None
-        for batch in file_batches(file, partitions(file, path), folder, schema, description):
+    for file in data_files(path, described(path)):
+        for batch in read_file(path, schema, file):
             found = True
             yield batch
     if not found:
         raise data_error(codes.TOO_FEW_ROWS, "there is no row", str(path))
+
+
+def read_file(path: Path, schema: Schema, file: Path) -> Iterator[Table]:
+    """Reads the rows of one of the files under a path; see `read_rows`."""
+    folder = file.parent if path.is_dir() else None
+    batches: Iterator[Table] = reader(path).file_batches(file, partitions(file, path), folder, schema, described(path))
+    return batches
 
 
 def reader(path: Path) -> ModuleType:

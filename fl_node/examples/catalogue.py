@@ -38,7 +38,7 @@ class Example:
 
 EXAMPLES: Final[Mapping[str, Example]] = {
     "tumour": Example("hospital", ("tff", "jax", "torch"), ACCURACY),
-    "digits": Example("hospital", ("tff", "jax"), ACCURACY),
+    "digits": Example("hospital", ("tff", "jax", "torch"), ACCURACY),
     "claims": Example(
         "insurer", ("jax", "kinds"), LOSS, {"jax": "Poisson deviance", "kinds": "Poisson loss"}, {"kinds": 6}
     ),

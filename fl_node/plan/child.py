@@ -31,9 +31,11 @@ from fl_node.plan.sandbox import (
     Confinement,
     Sandbox,
     environment,
+    gpu_files,
     readable,
     settings,
     settings_apart,
+    with_gpu,
 )
 from fl_node.plan.serving import CONFINEMENT
 from network.errors import FedledgerError
@@ -60,6 +62,7 @@ class Child:
         log: Where the framework writes; nowhere if None.
         module: What it runs.
         own: The environment that the framework has for itself; None where it is installed beside the node.
+        gpu: Whether it computes on a GPU.
 
     Raises:
         PlanError: FL3047, its own environment is not installed.
@@ -74,6 +77,7 @@ class Child:
         log: Path | None = None,
         module: str = MODULE,
         own: Environment | None = None,
+        gpu: bool = False,
     ) -> None:
         """Starts the process; it imports the framework while the first call waits."""
         if own:
@@ -82,10 +86,12 @@ class Child:
         self._control, guards = socket.socketpair()
         self._scratch = Path(mkdtemp(prefix="fedledger-plan-"))
         limits = sandbox.as_json() if sandbox else None
-        paths = [str(path) for path in readable(data, own.folder if own else None)]
+        given = [*readable(data, own.folder if own else None), *(gpu_files() if gpu else [])]
+        paths = [str(path) for path in given]
         order = json.dumps({"limits": limits, "paths": paths, "scratch": str(self._scratch)})
         output = _opened(log, sandbox) if log else subprocess.DEVNULL
-        variables = settings_apart(own.settings, self._scratch) if own else settings(protobuf)
+        kept = with_gpu(own.settings) if own and gpu else own.settings if own else {}
+        variables = settings_apart(kept, self._scratch) if own else settings(protobuf)
         self._process = subprocess.Popen(  # noqa: S603 - our own module, under our own interpreter
             [
                 str(own.python if own else sys.executable),

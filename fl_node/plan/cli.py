@@ -24,6 +24,9 @@ app.command("try")(try_)
 __all__ = ["app", "summary", "warnings"]
 
 File = Annotated[Path, typer.Argument(help="A plan file (.flplan).")]
+SparkMaster = Annotated[
+    str | None, typer.Option("--spark", metavar="MASTER", help="Read on Apache Spark: local[*], spark://host:7077 …")
+]
 
 
 @app.command()
@@ -106,14 +109,16 @@ def check(
 def profile(
     file: File,
     data: Annotated[Path, typer.Argument(help="A CSV or Parquet file, or a folder of part files.")],
+    spark: SparkMaster = None,
     as_json: Json = False,
 ) -> None:
     """Profile rows for vetting: how many, how complete, how balanced."""
     from fl_node.data.profile import profile as profile_data
+    from fl_node.data.spark import spread_on
 
-    with explained(as_json=as_json):
+    with explained(as_json=as_json), spread_on(spark) as spread:
         manifest = load_plan(file).manifest
-        found = profile_data(data, manifest.schema_, manifest.batching.holdout_percent).as_json()
+        found = profile_data(data, manifest.schema_, manifest.batching.holdout_percent, spread).as_json()
     if as_json:
         emit_json(found)
         return

@@ -16,6 +16,7 @@ from fl_node.plan.frameworks import FRAMEWORKS, Framework, require_version
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.sandbox import Sandbox
 from fl_node.plan.tff.manifest import TffManifest
+from fl_node.plan.torch.manifest import TorchManifest
 
 
 @dataclass(frozen=True)
@@ -180,10 +181,13 @@ class Hosted:
         return child
 
     def _child_for(self, rows: list[Path]) -> Child:
+        gpu = isinstance(self.manifest, TorchManifest) and self.manifest.device == "gpu"
+        if gpu and not self._sandbox.gpu:
+            raise plan_error(codes.GPU_FORBIDDEN, "the plan asks for a GPU, and no plan gets one here")
         require_version(self.manifest)
         protobuf = self.manifest.protobuf if isinstance(self.manifest, TffManifest) else "upb"
         module, own = self.framework.worker, self.framework.environment
-        return Child(self._sandbox, data=rows, protobuf=protobuf, log=self._log, module=module, own=own)
+        return Child(self._sandbox, data=rows, protobuf=protobuf, log=self._log, module=module, own=own, gpu=gpu)
 
 
 def blob(answer: Message) -> bytes:

@@ -12,7 +12,7 @@ class DataSource:
 
     Attributes:
         path: Its rows: a CSV or Parquet file, or a folder of them. The child process reads it.
-        own: What its last round of this training gave it to keep (`WorkResult.own`); empty before the first.
+        own: What the last round that counted gave it to keep (`WorkResult.own`); empty before the first.
     """
 
     path: Path

@@ -23,7 +23,14 @@ from network.files import write_atomically
 
 log = structlog.get_logger("node")
 PLAN_PATIENCE_S: Final = 60.0
-UNTRAINABLE: Final = STOPPED | {codes.RUNTIME_MISSING, codes.OTHER_FRAMEWORK, codes.SUM_TOO_LARGE}
+UNTRAINABLE: Final = (
+    STOPPED
+    | {codes.RUNTIME_MISSING, codes.OTHER_FRAMEWORK, codes.SUM_TOO_LARGE}
+    | {
+        codes.GPU_FORBIDDEN,
+        codes.GPU_MISSING,
+    }
+)
 """The codes of a plan that this node cannot train until it starts anew; it attests to it all the same, if it can."""
 
 
@@ -142,6 +149,10 @@ class Workshop:
         known = self._work.get(view.training)
         return known is not None and known.attempt == view.name and known.task.done()
 
+    def settle(self, view: Round, *, counted: bool) -> None:
+        """Take note that an attempt has ended, and whether this node's update is in its result."""
+        self._own.settle(view.training, view.round, view.attempt, counted=counted)
+
     def ready(self, plan: str) -> bool:
         """Tell whether a plan's framework has started, so that an update takes no longer than it must."""
         return plan in self._warm
@@ -192,7 +203,7 @@ class Workshop:
                 own = await asyncio.to_thread(self._own.before, view.training, view.round)
                 result = await asyncio.to_thread(runner.work, state, DataSource(self._data, own))
                 if result.own:
-                    await asyncio.to_thread(self._own.keep, view.training, view.round, result.own)
+                    await asyncio.to_thread(self._own.keep, view.training, view.round, view.attempt, result.own)
                 return result
 
     @contextmanager

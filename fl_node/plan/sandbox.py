@@ -32,6 +32,7 @@ class Sandbox:
         processes: Processes; the framework takes two.
         descriptors: Open files and sockets of each process.
         file_bytes: What may be written: to each file (the framework's log is one), and to all temporary files together.
+        gpu: Whether a plan that asks for a GPU gets it. What it takes of the GPU's memory nobody counts.
     """
 
     memory: int = 4 << 30
@@ -41,6 +42,7 @@ class Sandbox:
     processes: int = 8
     descriptors: int = 1024
     file_bytes: int = 16 << 20
+    gpu: bool = False
 
     def as_json(self) -> dict[str, float]:
         """Return the limits for the child's command line."""
@@ -167,6 +169,23 @@ _SYSTEM: Final = (
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system"),
     *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
 )
+
+
+GPU_FILES: Final = ("/proc/driver/nvidia", "/sys/bus/pci/devices", "/sys/class/drm")
+GPU_DEVICES: Final = "nvidia*"
+"""What a GPU's driver reads, and its devices in /dev and in /dev/nvidia-caps."""
+
+
+def with_gpu(own: Mapping[str, str]) -> dict[str, str]:
+    """Return a framework's settings with the GPU in sight; cuBLAS then adds in one order."""
+    hidden = ("CUDA_VISIBLE_DEVICES",)
+    return {name: text for name, text in own.items() if name not in hidden} | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+
+def gpu_files() -> list[Path]:
+    """Return what a child that computes on a GPU reads and writes beside everything else."""
+    devices = [*Path("/dev").glob(GPU_DEVICES), *Path("/dev/nvidia-caps").glob("*")]
+    return [path for path in (*devices, *map(Path, GPU_FILES)) if path.exists()]
 
 
 MODULES: Final = ("fl_node", "network")

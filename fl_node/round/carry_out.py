@@ -110,6 +110,8 @@ class Deeds:
 
     def ended(self, view: Round) -> None:
         """Forget an attempt's secrets and let its masked blobs expire."""
+        counted = view.phase == "Final" and self._node.me in view.survivors
+        self._node.workshop.settle(view, counted=counted)  # first: of what the journal has forgotten nobody asks again
         self._attempts.forget(view)
         self._node.mirror.retain(view, self._node.consent.retention_ms)
         self._node.metrics.ended.labels(view.phase).inc()

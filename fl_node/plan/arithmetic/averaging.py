@@ -1,8 +1,8 @@
 """The constants of this arithmetic: how updates become a sum, and what the server does with it."""
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from fl_node.data.schema import Decimal, Model
 from fl_node.plan.arithmetic.private import Privacy, faults
@@ -12,7 +12,9 @@ TRAINED: Final = "global_model_weights/trainable/"
 KEPT: Final = "global_model_weights/non_trainable/"
 FIRST: Final = "server/first/"
 SECOND: Final = "server/second/"
-"""How the leaves of a state are named: trained and other weights, the server's first and second moments."""
+CONTROL: Final = "server/control/"
+"""How the leaves of a state are named: trained and other weights, the server's first and second moments, its control
+variate."""
 MOMENTS: Final = {"fedavg": (), "fedavgm": (FIRST,), "fedadam": (FIRST, SECOND), "fedyogi": (FIRST, SECOND)}
 """What each kind of server keeps: the mean update's running mean, and that of its squares."""
 
@@ -47,6 +49,26 @@ class Server(Model):
         return self
 
 
+class Scaffold(Model):
+    """Control variates (`scaffold`): what holds the steps of participants with unlike rows together.
+
+    Attributes:
+        participants: N: how many share in the training, survivors of a round or not. Each has a control variate.
+        clip: Largest L2 norm of the change of a participant's control variate, which is a mean gradient.
+        rate: η, the length of a local step. The compiler writes it, from the optimiser.
+    """
+
+    participants: int = Field(ge=2, le=100_000)
+    clip: Decimal = "10"
+    rate: Decimal = "0"
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        if not (float(self.clip) > 0 and float(self.rate) >= 0):
+            raise ValueError("clip is above zero, rate not below")
+        return self
+
+
 class Averaging(Model):
     """How updates become a sum, and a sum the next state.
 
@@ -62,7 +84,10 @@ class Averaging(Model):
         privacy: The noise that each participant adds; None: none, the sum is exact.
         contribution: For how many groups of a round there are slots in which each participant says what they
             contributed (`fl_node.round.contribution`); 0: none, and the manifest does not speak of it.
+        scaffold: Control variates; None: there are none.
     """
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"contribution", "scaffold"})
 
     quantisation: Quantisation
     moments_clip: Decimal | None = None
@@ -72,11 +97,7 @@ class Averaging(Model):
     proximal: Decimal = "0"
     privacy: Privacy | None = None
     contribution: int = Field(default=0, ge=0, le=MOST_GROUPS)
-
-    @model_serializer(mode="wrap")
-    def _named_where_measured(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = handler(self)
-        return fields if self.contribution else {name: one for name, one in fields.items() if name != "contribution"}
+    scaffold: Scaffold | None = None
 
     @property
     def by_record(self) -> bool:
@@ -100,6 +121,18 @@ class Averaging(Model):
             raise ValueError("weights that are not trained would be averaged without a bound for single rows")
         if not len(self.measured) == len(self.privacy.measured_max) == len(self.privacy.measured_scales):
             raise ValueError("each measure has a largest value and noise")
+        return self
+
+    @model_validator(mode="after")
+    def _controlled(self) -> Self:
+        if self.scaffold is None:
+            return self
+        if not float(self.scaffold.rate) > 0:
+            raise ValueError("scaffold needs the rate of a plain gradient descent")
+        if self.privacy is not None:
+            raise ValueError("control variates would need noise of their own: scaffold has no privacy")
+        if float(self.proximal):
+            raise ValueError("scaffold takes the place of proximal")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from fl_node import codes
 from fl_node.data.synthetic import synthetic_examples
-from fl_node.plan.arithmetic.averaging import Averaging
+from fl_node.plan.arithmetic import scaffold
+from fl_node.plan.arithmetic.averaging import Averaging, Scaffold
 from fl_node.plan.arithmetic.loaded import LocalPlan
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.private import Goal, Privacy, calibrated
@@ -42,6 +43,7 @@ class Compiled:
         random_ops: The operations of client work that draw.
         load: From a manifest's bytes and the programs, in the manifest's order, to a plan that trains.
         fields: What the framework's manifest adds.
+        rate: The length of a step, decimal text, where the optimiser is plain gradient descent; else None.
         clips_rows: Whether the programs clip each row's gradient where the training asks for privacy of records.
     """
 
@@ -53,6 +55,7 @@ class Compiled:
     random_ops: Sequence[str]
     load: Callable[..., LocalPlan]
     fields: Mapping[str, Any] = field(default_factory=dict)
+    rate: str | None = None
     clips_rows: bool = False
 
 
@@ -83,8 +86,10 @@ def packed(training: Training, compiled: Compiled) -> bytes:
         proximal=training.proximal,
         privacy=_privacy(training, compiled),
         contribution=training.contribution,
+        scaffold=_scaffold(training, compiled),
     )
-    state = first_state(compiled.trained, compiled.kept, training.server).leaves()
+    controlled = averaging.scaffold is not None
+    state = first_state(compiled.trained, compiled.kept, training.server, controlled=controlled).leaves()
     require_finite(state)
     files = {INITIAL: encode_state(state), **compiled.programs}
     evaluation = training.batching.holdout_percent > 0
@@ -132,6 +137,21 @@ def _privacy(training: Training, compiled: Compiled) -> Privacy | None:
     return calibrated(goal, training.quantisation, ("loss", *training.metrics), numbers)
 
 
+def _scaffold(training: Training, compiled: Compiled) -> Scaffold | None:
+    """The control variates that a training asks for; FL3012 where the local step is not SCAFFOLD's."""
+    if training.scaffold is None:
+        return None
+    faults = {
+        "scaffold needs plain gradient descent: option II divides by the length of a step": compiled.rate is None,
+        "scaffold takes the place of proximal": bool(float(training.proximal)),
+        "control variates would need noise of their own: scaffold has no privacy": training.privacy is not None,
+    }
+    for fault in (text for text, holds in faults.items() if holds):
+        hint = "Take sgd(RATE) without momentum, and neither proximal nor privacy; or leave scaffold out."
+        raise plan_error(codes.SOURCE_UNUSABLE, fault, "scaffold", hint)
+    return training.scaffold.model_copy(update={"rate": compiled.rate})
+
+
 def check_on_made_up_rows(
     manifest: AveragingManifest, files: Mapping[str, bytes], load: Callable[..., LocalPlan]
 ) -> None:
@@ -147,7 +167,9 @@ def check_on_made_up_rows(
         step = loaded.train(files[INITIAL], rows)
         measured = {"train": step.sums, "evaluation": loaded.measure(files[INITIAL], rows)}
         found = read_model(step.model)
-        vector = vector_of(manifest, (base.trained, base.kept), Worked(*found, step.rows, rows.rows, measured))
+        control = scaffold.changes(manifest.averaging, base, found[0], step.steps)
+        worked = Worked(*found, step.rows, rows.rows, measured, control)
+        vector = vector_of(manifest, (base.trained, base.kept), worked)
     except PlanError as error:
         raise plan_error(codes.SELF_CHECK_FAILED, f"{error.message} on made-up rows", error.where) from error
     except Exception as error:

@@ -20,11 +20,12 @@ EVALUATION_ROWS: Final = 1024
 
 @dataclass(frozen=True)
 class Step:
-    """What a local step gave: the model after it, the sums of what was measured on the way, training rows."""
+    """What a local step gave: the model after it, sums of what was measured on the way, training rows, batches."""
 
     model: bytes
     sums: Sums
     rows: int
+    steps: int
 
 
 class LocalPlan(ABC):

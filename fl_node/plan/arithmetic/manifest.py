@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from fl_node.plan.arithmetic.averaging import KEPT, MOMENTS, TRAINED, Averaging
+from fl_node.plan.arithmetic.averaging import CONTROL, KEPT, MOMENTS, TRAINED, Averaging
 from fl_node.plan.arithmetic.private import round_loss
 from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
 from fl_node.plan.errors import PlanError
@@ -85,6 +85,6 @@ def expected_state(found: Specs, trained: int, kept: int, averaging: Averaging) 
     names = [*(f"{TRAINED}{at}" for at in range(trained)), *(f"{KEPT}{at}" for at in range(kept))]
     dtypes = [dtype if dtype in WEIGHT_TYPES else "float32" for _, dtype, _ in weights]
     expected = [(name, dtype, one[2]) for name, dtype, one in zip(names, dtypes, weights, strict=False)]
-    for moment in MOMENTS[averaging.server.kind]:
+    for moment in (*MOMENTS[averaging.server.kind], *([CONTROL] if averaging.scaffold else [])):
         expected += [(f"{moment}{at}", "float64", shape) for at, (_, _, shape) in enumerate(weights[:trained])]
     return expected if trained else []

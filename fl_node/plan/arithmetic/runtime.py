@@ -5,9 +5,9 @@ nor what follows from a sum.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from fl_node import codes
+from fl_node.plan.arithmetic import scaffold
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.state import ModelState, read_model, read_state
 from fl_node.plan.arithmetic.update import metrics_of, next_state
@@ -52,14 +52,14 @@ class AveragingRuntime(Hosted):
                 fit its slots, and the FL31xx of the data.
         """
         base = read_state(self.manifest, state)
-        begun = self._with_own(state, data)
-        answer = self.call("work", begun, data=str(data.path))
-        worked = self._worked(answer)
+        begun, kept = scaffold.begun(self.manifest, base, data.own)
+        answer = self.call("work", encode_state(begun.leaves()), data=str(data.path))
+        worked = self._worked(answer, base)
         vector = vector_of(self.manifest, (base.trained, base.kept), worked)
         tensors = self.manifest.layout.unpack(vector, 1)
         sums = {segment.name: tensor for segment, tensor in zip(self.manifest.layout.segments, tensors, strict=True)}
         metrics = metrics_of(self.manifest, sums, 1)
-        own = encode_state(ModelState([], worked.kept).leaves()) if self.manifest.averaging.local else b""
+        own = scaffold.to_keep(self.manifest, kept, worked.kept, sums)
         return WorkResult(vector, self.manifest.layout.rows(vector), metrics, seconds(answer), own)
 
     def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
@@ -75,7 +75,8 @@ class AveragingRuntime(Hosted):
         """
         if not self.manifest.evaluation:
             return {}
-        answer = self.call("evaluate", self._with_own(state, data), data=str(data.path))
+        begun, _ = scaffold.begun(self.manifest, read_state(self.manifest, state), data.own)
+        answer = self.call("evaluate", encode_state(begun.leaves()), data=str(data.path))
         held, sums = _count(answer, "held"), self._sums(answer, "evaluation")
         means = {name: total / held for name, total in zip(self.manifest.averaging.measured, sums, strict=True)}
         return {**means, "num_examples": float(held)}
@@ -92,27 +93,17 @@ class AveragingRuntime(Hosted):
             raise plan_error(codes.STATES_DIFFER, "the states differ, where not one bit may")
         return 0.0
 
-    def _with_own(self, state: bytes, data: DataSource) -> bytes:
-        """A state with what this participant kept in the place of the weights that are not shared.
-
-        Raises:
-            PlanError: FL3020, FL3022 for the state, or for what was kept.
-        """
-        base = read_state(self.manifest, state)
-        if not (self.manifest.averaging.local and data.own):
-            return state
-        _, kept = read_model(data.own)
-        own = encode_state(replace(base, kept=kept).leaves())
-        read_state(self.manifest, own)
-        return own
-
-    def _worked(self, answer: Message) -> Worked:
+    def _worked(self, answer: Message, base: ModelState) -> Worked:
         """Reads what the child did; a plan that has taken its process over may answer anything."""
         trained, kept = read_model(blob(answer))
         measured: dict[str, Sequence[float]] = {"train": self._sums(answer, "train")}
         if self.manifest.evaluation:
             measured["evaluation"] = self._sums(answer, "evaluation")
-        return Worked(trained, kept, _count(answer, "rows"), _count(answer, "held", least=0), measured)
+        shapes = [[array.shape for array in arrays] for arrays in (trained, kept, base.trained, base.kept)]
+        if shapes[:2] != shapes[2:]:
+            raise plan_error(codes.WORK_OUT_OF_SLOT, "the trained weights have other shapes than the state's")
+        control = scaffold.changes(self.manifest.averaging, base, trained, _count(answer, "steps"))
+        return Worked(trained, kept, _count(answer, "rows"), _count(answer, "held", least=0), measured, control)
 
     def _sums(self, answer: Message, part: str) -> list[float]:
         found = answer.header.get(part)

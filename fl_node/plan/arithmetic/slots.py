@@ -1,8 +1,11 @@
 """The slots of an update: which there are, and real numbers of any sign in them as fixed point with an offset."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fl_node import codes
 from fl_node.plan.arithmetic.averaging import Averaging
@@ -30,6 +33,7 @@ CONTRIBUTION: Final = "metric/contribution"
 NOTHING: Final = 1 << 31
 """Stands for no contribution: there is room for ±2¹⁵ of the loss in steps of 2⁻¹⁶."""
 ONE: Final = "one"
+CONTROL_VALUE: Final = "value/control/"
 
 
 def parts(*, evaluation: bool) -> tuple[str, ...]:
@@ -56,8 +60,8 @@ def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int
         segments += [slot(f"metric/{part}/{name}", "metric", 2 * OFFSET - 1, cohort) for name in averaging.measured]
         segments.append(slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
     most = 2 * centre(averaging)
-    averaged = () if averaging.local else kept
-    for name, shapes in (("trainable", trained), ("non_trainable", averaged)):
+    averaged, controlled = () if averaging.local else kept, trained if averaging.scaffold else ()
+    for name, shapes in (("trainable", trained), ("non_trainable", averaged), ("control", controlled)):
         segments += [slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
     segments.append(slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))
     if averaging.contribution:
@@ -109,6 +113,25 @@ def to_slot(value: float, name: str) -> int:
 def from_slots(total: int, participants: int, rows: int) -> float:
     """The mean over rows of a summed measure: the exact quotient of two integers, rounded once; 0 without rows."""
     return (total - participants * OFFSET) / (rows << FRACTION_BITS) if rows else 0.0
+
+
+def mean(
+    averaging: Averaging, sums: Mapping[str, NDArray[Any]], name: str, participants: int, clip: float
+) -> NDArray[np.float64]:
+    """The mean of a value segment's sum; zeros where nobody has a row. Its integers are below 2⁵³: exact as doubles.
+
+    Args:
+        averaging: The arithmetic's constants.
+        sums: Segment → its sum.
+        name: The segment.
+        participants: How many were added.
+        clip: The norm that its values were clipped to.
+    """
+    unit = clip * (averaging.quantisation.weight_cap or 1) / half(averaging.quantisation.bits)
+    zero = participants * centre(averaging)
+    centred = (sums[name].astype(np.int64) - zero).astype(np.float64)
+    divisor = float(sums[WEIGHT])
+    return (centred * unit) / divisor if divisor else centred * 0.0
 
 
 def slot(name: str, kind: Any, most: int, cohort: int, shape: Sequence[int] = ()) -> TensorSegment:

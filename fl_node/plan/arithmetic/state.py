@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.plan.arithmetic.averaging import FIRST, KEPT, MOMENTS, SECOND, TRAINED, Server
+from fl_node.plan.arithmetic.averaging import CONTROL, FIRST, KEPT, MOMENTS, SECOND, TRAINED, Server
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.errors import plan_error
 from fl_node.plan.state_codec import Leaf, decode_state
@@ -28,26 +28,31 @@ class ModelState:
         kept: The other weights, such as BatchNorm's moments.
         first: The server's first moments, float64 in the shapes of `trained`; empty where it keeps none.
         second: Its second moments, likewise.
+        control: Its control variate, likewise; what a participant keeps for itself has its own here, and what a local
+            step begins with the difference of the two.
     """
 
     trained: Arrays
     kept: Arrays
     first: Arrays = ()
     second: Arrays = ()
+    control: Arrays = ()
 
     def leaves(self) -> list[Leaf]:
         """The state's leaves, in the order of its blob."""
-        named = ((TRAINED, self.trained), (KEPT, self.kept), (FIRST, self.first), (SECOND, self.second))
+        weights = ((TRAINED, self.trained), (KEPT, self.kept))
+        named = (*weights, (FIRST, self.first), (SECOND, self.second), (CONTROL, self.control))
         return [Leaf(f"{name}{at}", array) for name, arrays in named for at, array in enumerate(arrays)]
 
 
-def first_state(trained: Arrays, kept: Arrays, server: Server) -> ModelState:
-    """The state before the first round; second moments begin at floor², as Reddi et al. ask."""
+def first_state(trained: Arrays, kept: Arrays, server: Server, *, controlled: bool = False) -> ModelState:
+    """The state before the first round; second moments begin at floor², as Reddi et al. ask, the control at zero."""
     floor = float(server.floor)
     moments = MOMENTS[server.kind]
     zeros = [np.zeros(array.shape) for array in trained] if FIRST in moments else []
     squares = [np.full(array.shape, floor * floor) for array in trained] if SECOND in moments else []
-    return ModelState(trained, kept, zeros, squares)
+    control = [np.zeros(array.shape) for array in trained] if controlled else []
+    return ModelState(trained, kept, zeros, squares, control)
 
 
 def read_state(manifest: AveragingManifest, blob: bytes) -> ModelState:
@@ -59,10 +64,33 @@ def read_state(manifest: AveragingManifest, blob: bytes) -> ModelState:
     leaves = decode_state(blob)
     if [leaf.spec for leaf in leaves] != [(leaf.path, leaf.dtype, leaf.shape) for leaf in manifest.state]:
         raise plan_error(codes.BAD_STATE, "the state has other tensors than the plan's")
-    trained, kept, first, second = (
-        [leaf.array for leaf in leaves if leaf.path.startswith(name)] for name in (TRAINED, KEPT, FIRST, SECOND)
-    )
-    return ModelState(trained, kept, first, second)
+    return _read(leaves)
+
+
+def own_state(manifest: AveragingManifest, base: ModelState, own: bytes) -> ModelState:
+    """Reads what a participant kept: weights that are not shared, a control variate; as the first round finds them.
+
+    Args:
+        manifest: The plan's.
+        base: The state of the round.
+        own: The blob; empty before the first round.
+
+    Raises:
+        PlanError: FL3020, FL3022 where it is none that the plan leaves a participant.
+    """
+    averaging = manifest.averaging
+    first = ModelState([], base.kept if averaging.local else [], control=[np.zeros_like(one) for one in base.control])
+    if not own:
+        return first
+    leaves = decode_state(own)
+    if [leaf.spec for leaf in leaves] != [leaf.spec for leaf in first.leaves()]:
+        raise plan_error(codes.BAD_STATE, "what was kept of the last round has other tensors than the plan's")
+    return _read(leaves)
+
+
+def _read(leaves: Sequence[Leaf]) -> ModelState:
+    names = (TRAINED, KEPT, FIRST, SECOND, CONTROL)
+    return ModelState(*([leaf.array for leaf in leaves if leaf.path.startswith(name)] for name in names))
 
 
 def read_model(blob: bytes) -> tuple[Arrays, Arrays]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from fl_node.data.schema import Schema
-from fl_node.plan.arithmetic.averaging import Server
+from fl_node.plan.arithmetic.averaging import Scaffold, Server
 from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.manifest import Batching, Quantisation
 
@@ -33,6 +34,10 @@ class Training:
         proximal: FedProx's μ, decimal text: how strongly a participant is held to the weights that it began with.
         moments_clip: Norm that the change of weights that are not trained (BatchNorm's moments) is clipped to.
         local_moments: Whether those stay with each participant instead, for its own rows (FedBN).
+        scaffold: SCAFFOLD's control variates, for participants with unlike rows; `optimiser` is then plain gradient
+            descent. Twice as many numbers are masked.
+        gpu: Whether it is to train on a GPU; PyTorch alone. Members whose policy allows none, or who have none, cannot
+            train such a plan.
         privacy: Differential privacy. With unit `record` the local step is one gradient at the base model, clipped row
             by row to `quantisation.clip`; `server` moves the model by the mean of them, and `optimiser` is not used.
         contribution: For how many groups (robust_groups) the sums have room to say what each contributed, by every
@@ -54,3 +59,10 @@ class Training:
     local_moments: bool = False
     privacy: Goal | None = None
     contribution: int = 0
+    scaffold: Scaffold | None = None
+    gpu: bool = False
+
+
+def decimal_text(number: float | None) -> str | None:
+    """A float as a decimal that is read back as the same float; None for None."""
+    return None if number is None else format(Decimal(repr(float(number))), "f")

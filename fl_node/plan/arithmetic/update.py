@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_node.plan.arithmetic import slots
+from fl_node.plan.arithmetic import scaffold, slots
+from fl_node.plan.arithmetic.averaging import Averaging
 from fl_node.plan.arithmetic.machine import require_ieee
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.server import step
 from fl_node.plan.arithmetic.state import ModelState, read_state
 from fl_node.plan.state_codec import encode_state, require_finite
 
-Doubles = NDArray[np.float64]
 Sums = Mapping[str, NDArray[Any]]
 
 
@@ -64,7 +64,7 @@ def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participan
     averaging = manifest.averaging
     trained, moments = [], []
     for at, weights in enumerate(base.trained):
-        delta = _mean(manifest, sums, f"value/trainable/{at}", participants, float(averaging.quantisation.clip))
+        delta = slots.mean(averaging, sums, f"value/trainable/{at}", participants, float(averaging.quantisation.clip))
         kept = tuple(arrays[at] for arrays in (base.first, base.second) if arrays)
         moved, after = step(averaging.server, delta, kept)
         trained.append((weights.astype(np.float64) + moved).astype(weights.dtype))
@@ -72,18 +72,16 @@ def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participan
     others: list[NDArray[Any]] = list(base.kept) if averaging.local else []
     for at, weights in enumerate([] if averaging.local else base.kept):
         clip = float(averaging.moments_clip or 1)
-        delta = _mean(manifest, sums, f"value/non_trainable/{at}", participants, clip)
+        delta = slots.mean(averaging, sums, f"value/non_trainable/{at}", participants, clip)
         others.append((weights.astype(np.float64) + delta).astype(weights.dtype))
     first = [after[0] for after in moments] if base.first else []
     second = [after[1] for after in moments] if base.second else []
-    return ModelState(trained, others, first, second)
+    return ModelState(trained, others, first, second, _control(averaging, base, sums, participants))
 
 
-def _mean(manifest: AveragingManifest, sums: Sums, name: str, participants: int, clip: float) -> Doubles:
-    """The mean update of a tensor; zeros where nobody has a row. Its integers are below 2⁵³: exact as doubles."""
-    quantisation = manifest.averaging.quantisation
-    unit = clip * (quantisation.weight_cap or 1) / slots.half(quantisation.bits)
-    zero = participants * slots.centre(manifest.averaging)
-    centred: Doubles = (sums[name].astype(np.int64) - zero).astype(np.float64)
-    divisor = float(sums[slots.WEIGHT])
-    return (centred * unit) / divisor if divisor else centred * 0.0
+def _control(averaging: Averaging, base: ModelState, sums: Sums, participants: int) -> Sequence[NDArray[Any]]:
+    if averaging.scaffold is None:
+        return ()
+    clip, names = float(averaging.scaffold.clip), [f"{slots.CONTROL_VALUE}{at}" for at in range(len(base.control))]
+    means = [slots.mean(averaging, sums, name, participants, clip) for name in names]
+    return scaffold.moved(averaging, base.control, means, participants)

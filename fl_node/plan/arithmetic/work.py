@@ -35,6 +35,7 @@ class Worked:
         rows: Training rows, > 0.
         held: Hold-out rows.
         measured: Part (`train`, `evaluation`) → the sums of each measure over the rows, all passes together.
+        control: By how much its control variate changes; nothing where the plan has none.
     """
 
     trained: Arrays
@@ -42,6 +43,7 @@ class Worked:
     rows: int
     held: int
     measured: Mapping[str, Sequence[float]]
+    control: Arrays = ()
 
 
 def vector_of(
@@ -72,6 +74,9 @@ def vector_of(
     weight = 0 if zeroed else min(worked.rows, quantisation.weight_cap or 1)
     values, clipped = quantised(trained, float(quantisation.clip), quantisation, weight)
     moments, _ = quantised(kept, float(averaging.moments_clip or 1), quantisation, weight)
+    limit = float(averaging.scaffold.clip) if averaging.scaffold else 1.0
+    control, control_clipped = quantised(_finite(worked.control), limit, quantisation, weight)
+    clipped = clipped or control_clipped
     room = slots.centre(averaging) - slots.half(quantisation.bits)
     numbers: dict[str, Any] = {
         slots.ROWS: worked.rows,
@@ -82,6 +87,7 @@ def vector_of(
         slots.ONE: 1,
         **{f"value/trainable/{at}": value + room for at, value in enumerate(values)},
         **{f"value/non_trainable/{at}": value + room for at, value in enumerate(moments)},
+        **{f"{slots.CONTROL_VALUE}{at}": value for at, value in enumerate(control)},
     }
     if averaging.contribution:
         numbers[slots.CONTRIBUTION] = np.full(averaging.contribution, slots.NOTHING)
@@ -125,10 +131,13 @@ def deltas(before: Arrays, after: Arrays) -> list[Doubles]:
     """
     if [array.shape for array in before] != [array.shape for array in after]:
         raise plan_error(codes.WORK_OUT_OF_SLOT, "the trained weights have other shapes than the state's")
-    moved = [new.astype(np.float64) - old.astype(np.float64) for old, new in zip(before, after, strict=True)]
-    if not all(np.isfinite(delta).all() for delta in moved):
+    return _finite([new.astype(np.float64) - old.astype(np.float64) for old, new in zip(before, after, strict=True)])
+
+
+def _finite(parts: Sequence[Doubles]) -> list[Doubles]:
+    if not all(np.isfinite(part).all() for part in parts):
         raise plan_error(codes.WORK_OUT_OF_SLOT, "the trained weights hold NaN or infinity")
-    return moved
+    return list(parts)
 
 
 def quantised(parts: Sequence[Doubles], clip: float, q: Quantisation, weight: int) -> tuple[list[Integers], bool]:

@@ -30,7 +30,7 @@ def handler(build: Callable[..., bytes], load: Callable[..., LocalPlan]) -> Hand
     def work(request: Message) -> Message:
         (plan,), state, data = held, request.blobs[0], Path(request.header["data"])
         step = plan.work(state, data)
-        found = {"rows": step.rows, "train": step.sums, "held": 0}
+        found = {"rows": step.rows, "steps": step.steps, "train": step.sums, "held": 0}
         if plan.manifest.evaluation:
             found["evaluation"], found["held"] = plan.evaluate(state, data)
         return Message(found, (step.model,))

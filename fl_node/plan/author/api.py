@@ -25,6 +25,7 @@ from fl_node.plan.container import Plan, load_plan
 from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import BY_WORD, Framework, imported_by
 from fl_node.plan.runtime import open_read
+from fl_node.plan.sandbox import Sandbox
 from fl_node.plan.summary import summary, warnings
 
 __all__ = ["Asked", "Plan", "Trial", "build", "inspect", "new", "try_plan"]
@@ -125,6 +126,7 @@ def tried(
     rounds: int,
     log: Path | None = None,
     seen: Callable[[Round], None] | None = None,
+    gpu: bool = False,
 ) -> Trial:
     """Deals rows and runs a trial on them; see `try_plan`."""
     from fl_node.data.dealing import deal_rows  # noqa: PLC0415 - pyarrow, where rows are read
@@ -139,7 +141,7 @@ def tried(
         else:
             dealt = [deal_rows(each, schema, 1, folder / f"participant-{at}") for at, each in enumerate(data, 1)]
             shares = [share for each in dealt for share in each]
-        runtime = open_read(plan, data=folder, log=log)
+        runtime = open_read(plan, data=folder, log=log, sandbox=Sandbox(gpu=gpu))
         ending.callback(runtime.close)
         return run_trial(runtime, shares, rounds, seen or (lambda _: None))
 

@@ -64,11 +64,12 @@ def try_(
     split: Annotated[int, typer.Option(min=2, max=1000, help="Into how many shares one file is dealt.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, max=10_000, help="How many rounds.")] = 10,
     framework: Annotated[str | None, typer.Option(help="As in `plan build`.")] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Let the plan have a GPU, if it asks for one.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into a file (.png, .svg).")] = None,
     log: Annotated[Path | None, typer.Option(help="Where the framework writes.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a plan on shares of your own rows, without a network: learning curves, clipping, zeroing."""
+    """Train a plan on shares of your own rows, without a network: learning curves, clipping, zeroing, ε."""
     from fl_node.plan.author.api import built_or_read, tried
     from fl_node.plan.author.curves import draw
 
@@ -76,7 +77,7 @@ def try_(
         if not as_json and not source.endswith(".flplan"):
             note("compiling …")
         plan, said = built_or_read(source, framework=framework, log=log)
-        trial = tried(plan, data, split=split, rounds=rounds, log=log, seen=None if as_json else _say)
+        trial = tried(plan, data, split=split, rounds=rounds, log=log, seen=None if as_json else _say, gpu=gpu)
         if plot:
             draw(trial, plot)
     if as_json:
@@ -94,25 +95,30 @@ def _say(done: Round) -> None:
 
 def as_fields(trial: Trial) -> dict[str, Any]:
     """A trial for machines, without its state."""
-    return {"rows": trial.rows, "rounds": [asdict(each) for each in trial.rounds], "final": dict(trial.final)}
+    rounds = [asdict(each) for each in trial.rounds]
+    return {"rows": trial.rows, "rounds": rounds, "final": dict(trial.final), "privacy": trial.privacy}
 
 
 def show_trial(trial: Trial) -> None:
     """Print the curves as a table, and what was clipped and zeroed."""
     names = trial.names
-    table = Table("round", *(name.replace("/", "\n") for name in names), "clipped", "zeroed")
+    private = ["ε"] if trial.privacy else []
+    table = Table("round", *(name.replace("/", "\n") for name in names), "clipped", "zeroed", *private)
     shares = len(trial.rows)
     apart = 1 + (len(trial.rounds) - 1) // TABLED
     for each in trial.rounds[::apart]:
         cut = [f"{len(where)} of {shares}" if where else "" for where in (each.clipped, each.zeroed)]
-        table.add_row(str(each.number), *(f"{each.metrics[name]:.4g}" for name in names), *cut)
+        spent = [f"{each.epsilon:.3g}"] if each.epsilon is not None else []
+        table.add_row(str(each.number), *(f"{each.metrics[name]:.4g}" for name in names), *cut, *spent)
     if trial.final:
         last = [trial.final.get(name.removeprefix("evaluation/")) for name in names]
         pairs = zip(names, last, strict=True)
         shown = [f"{v:.4g}" if v is not None and n.startswith("evaluation/") else "" for n, v in pairs]
-        table.add_row("after", *shown, "", "")
-    table.add_row("", *(sparks(trial.curve(name)) for name in names), "", "")
+        table.add_row("after", *shown)
+    table.add_row("", *(sparks(trial.curve(name)) for name in names))
     out.print(table)
+    for line in trial.privacy:
+        out.print(f"differential privacy: {line}", highlight=False)
     rows = ", ".join(map(str, trial.rows))
     out.print(f"training rows of each share: {rows}; evaluation/… measures the state before a round", highlight=False)
     still = [each.number for each in trial.rounds if not each.moved]

@@ -37,8 +37,14 @@ def draw(trial: Trial, path: Path) -> None:
         hint = "Install fedledger[audit], or leave --plot out: the table has the same numbers."
         raise plan_error(codes.TRIAL_IMPOSSIBLE, "matplotlib is not installed", str(path), hint) from error
     measures = list(dict.fromkeys(name.split("/", 1)[1] for name in trial.names))
-    figure = Figure(figsize=(4.5 * len(measures), 3.2), layout="constrained")
-    for axes, measure in zip(figure.subplots(1, len(measures), squeeze=False)[0], measures, strict=True):
+    spent = [each.epsilon for each in trial.rounds if each.epsilon is not None]
+    count = len(measures) + bool(spent)
+    figure = Figure(figsize=(4.5 * count, 3.2), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False)[0]
+    if spent:
+        panels[-1].plot(range(1, 1 + len(spent)), spent)
+        panels[-1].set(title="ε", xlabel="rounds trained")
+    for axes, measure in zip(panels, measures, strict=False):
         for name in (name for name in trial.names if name.split("/", 1)[1] == measure):
             curve = trial.curve(name)
             first = 0 if name.startswith("evaluation/") else 1

@@ -1,7 +1,7 @@
 """A plan's rounds on shares of one's own rows, without a network: the real work, sums and updates, no masks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from fl_node import codes
 from fl_node.data.errors import DataError
 from fl_node.data.read import read_batches
 from fl_node.data.schema import Schema
+from fl_node.plan.author.spending import said_of, spent_after
 from fl_node.plan.errors import PlanError, plan_error
 from fl_node.plan.interface import DataSource, WorkResult
 from fl_node.plan.layout import TensorLayout
@@ -33,6 +34,7 @@ class Round:
         zeroed: Which were replaced by zeros.
         moved: Whether the state changed.
         seconds: The work of all shares, one after the other.
+        epsilon: ε of all rounds so far, for the plan's δ; None where it adds no noise.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Round:
     zeroed: tuple[int, ...]
     moved: bool
     seconds: float
+    epsilon: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class Trial:
         rounds: One after the other.
         final: What the last state measures on the shares' hold-outs together; empty where nothing is held out.
         state: The last state.
+        privacy: What the plan promises, and where the trial is another than that; empty without noise.
     """
 
     rows: tuple[int, ...]
     rounds: tuple[Round, ...]
     final: Mapping[str, float]
     state: bytes
+    privacy: tuple[str, ...] = ()
 
     def curve(self, name: str) -> list[float]:
         """Return a metric round by round, such as `train/loss`; that of a hold-out ends with the last state's."""
@@ -91,18 +96,23 @@ def run_trial(
     most = runtime.manifest.cohort_max
     if not 2 <= len(shares) <= most:  # noqa: PLR2004 - a federation
         raise plan_error(codes.TRIAL_IMPOSSIBLE, f"{len(shares)} shares, where 2 to {most} can take part")
-    state, found = runtime.initialize(), list[Round]()
+    state, found, owned = runtime.initialize(), list[Round](), [b"" for _ in shares]
     works: list[WorkResult] = []
     for number in range(1, rounds + 1):
-        works = [_work(runtime, state, share, f"share {at}, round {number}") for at, share in enumerate(shares, 1)]
+        sources = [DataSource(share, own) for share, own in zip(shares, owned, strict=True)]
+        works = [_work(runtime, state, source, f"share {at}, round {number}") for at, source in enumerate(sources, 1)]
+        owned = [work.own for work in works]
         total = summed(runtime.manifest.layout, [work.vector for work in works])
         after = runtime.update(state, total, [work.examples for work in works])
-        found.append(_round(number, works, after.metrics, moved=after.state != state))
+        spent = spent_after(runtime.manifest, len(shares), number)
+        found.append(replace(_round(number, works, after.metrics, moved=after.state != state), epsilon=spent))
         state = after.state
         seen(found[-1])
     _refuse_silence(runtime, shares, found)
-    final = _measured(runtime, state, shares) if runtime.manifest.evaluation else {}
-    return Trial(tuple(work.examples for work in works), tuple(found), final, state)
+    last = [DataSource(share, own) for share, own in zip(shares, owned, strict=True)]
+    final = _measured(runtime, state, last) if runtime.manifest.evaluation else {}
+    said = tuple(said_of(runtime.manifest, len(shares), rounds))
+    return Trial(tuple(work.examples for work in works), tuple(found), final, state, said)
 
 
 def summed(layout: TensorLayout, vectors: Sequence[bytes]) -> bytes:
@@ -134,13 +144,13 @@ def _widths(schema: Schema) -> list[int]:
     return [column.width for column in schema.columns]
 
 
-def _work(runtime: PlanRuntime, state: bytes, share: Path, place: str) -> WorkResult:
+def _work(runtime: PlanRuntime, state: bytes, source: DataSource, place: str) -> WorkResult:
     try:
-        return runtime.work(state, DataSource(share))
+        return runtime.work(state, source)
     except PlanError as error:
         if error.code != codes.WORK_OUT_OF_SLOT:
             raise
-        far = _far_text(far_columns(share, runtime.manifest.schema_))
+        far = _far_text(far_columns(source.path, runtime.manifest.schema_))
         hint = far or "The training diverged: lower the learning rate, or the passes of a round."
         raise PlanError(error.code, error.message, where=place, hint=hint) from error
     except DataError as error:
@@ -178,9 +188,9 @@ def _far_text(far: Mapping[str, float]) -> str:
     return f"Give these columns a mean and a deviation in the schema; as the model reads them they reach: {shown}."
 
 
-def _measured(runtime: PlanRuntime, state: bytes, shares: Sequence[Path]) -> dict[str, float]:
+def _measured(runtime: PlanRuntime, state: bytes, sources: Sequence[DataSource]) -> dict[str, float]:
     """The means over all hold-out rows."""
-    each = [runtime.evaluate(state, DataSource(share)) for share in shares]
+    each = [runtime.evaluate(state, source) for source in sources]
     weights = [one.get(EXAMPLES, 1.0) for one in each]
     total = sum(weights)
     if not total:

@@ -5,9 +5,11 @@ from pathlib import Path
 import jax
 import keras
 
+from fl_node import codes
 from fl_node.plan.arithmetic.compiling import SEED, Compiled, described_training, packed
 from fl_node.plan.arithmetic.private import Goal
-from fl_node.plan.arithmetic.training import Training
+from fl_node.plan.arithmetic.training import Training, decimal_text
+from fl_node.plan.errors import plan_error
 from fl_node.plan.jax.loaded import SEEDED, LoadedPlan
 from fl_node.plan.jax.manifest import JaxManifest
 from fl_node.plan.jax.model import Flat, flat
@@ -35,11 +37,22 @@ def build_plan(file: Path, function: str, goal: Goal | None = None) -> bytes:
 
 def compile_training(training: Training) -> bytes:
     """Compiles a described training; see `build_plan`."""
+    if training.gpu:
+        hint = "Leave gpu out: the locked environment of JAX computes on the CPU. PyTorch's knows GPUs."
+        raise plan_error(codes.SOURCE_UNUSABLE, "plans on JAX train on the CPU", "gpu", hint)
     model = flat(training.model)
     programs = exported(training, model)
     drawn = _drawn(programs, model)
     compiled = Compiled(
-        JaxManifest, jax.__version__, model.trained, model.moments, programs, drawn, LoadedPlan, clips_rows=True
+        JaxManifest,
+        jax.__version__,
+        model.trained,
+        model.moments,
+        programs,
+        drawn,
+        LoadedPlan,
+        rate=decimal_text(training.optimiser.rate),
+        clips_rows=True,
     )
     return packed(training, compiled)
 

@@ -26,7 +26,8 @@ SEEDED: Final = "seeds"
 
 
 ARGUMENTS: Final = {"work": (5, 2), "evaluate": (2, 2)}
-"""How many lists of arrays a program takes, and at most how many arrays of rows after them."""
+"""How many lists of arrays a program takes, and at most how many arrays of rows after them; with control variates the
+pass takes one list more."""
 
 
 class LoadedPlan(LocalPlan):
@@ -49,7 +50,8 @@ class LoadedPlan(LocalPlan):
         super().__init__(parsed)
         programs = {"work": read_program("work", work), "evaluate": read_program("evaluate", evaluate)}
         drawn = {name: check_program(name, program) for name, program in programs.items()}
-        (_, _, _, self._seeds, self._optimiser, *_), _ = signature(programs["work"], "work")
+        controlled = self.manifest.averaging.scaffold is not None
+        (_, _, _, self._seeds, self._optimiser, *_), _ = signature(programs["work"], "work", controlled)
         if (*drawn["work"], *([SEEDED] if self._seeds else [])) != self.manifest.random_ops:
             raise plan_error(codes.BAD_MANIFEST, "the random operations of the client's work are others")
         check_signatures(self.manifest, programs)
@@ -63,16 +65,19 @@ class LoadedPlan(LocalPlan):
         begun = [np.zeros_like(array) for array in base.trained] if by_record else base.trained
         carry: Any = (begun, base.kept, self._drawn(state), starting)
         sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
+        beside = [[c.astype(w.dtype) for c, w in zip(base.control, base.trained, strict=True)]] if base.control else []
+        steps = 0
         for _ in range(self.manifest.batching.epochs):
             for batches in batched(rows, self.manifest.batching.batch):
-                *carry, measured = self._work(base.trained, *carry, *batches)
+                *carry, measured = self._work(base.trained, *carry, *beside, *batches)
+                steps += len(batches[0])
                 for held, values in zip(sums, measured, strict=True):
                     held.extend(np.asarray(values, np.float64).tolist())
         trained, kept = ([np.asarray(array) for array in arrays] for arrays in carry[:2])
         if by_record:  # what was summed are gradients, downhill: their mean is the update
             means = [array.astype(np.float64) / rows.rows for array in trained]
             trained = [(old + mean).astype(old.dtype) for old, mean in zip(base.trained, means, strict=True)]
-        return Step(encode_state(ModelState(trained, kept).leaves()), list(map(math.fsum, sums)), rows.rows)
+        return Step(encode_state(ModelState(trained, kept).leaves()), list(map(math.fsum, sums)), rows.rows, steps)
 
     def measure_part(self, base: ModelState, part: list[NDArray[Any]]) -> Any:
         """Measures a state on some rows at once; the sums of each measure."""
@@ -105,10 +110,13 @@ def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any]) -
     label, width = manifest.schema_.label_dtype, manifest.schema_.width
     rows = [((width,), "float32"), *([] if label is None else [(manifest.schema_.label_shape, label.name)])]
     sums = [((), "float32")] * len(manifest.averaging.measured)
-    (base, weights, moments, seeds, optimiser, *batches), given = signature(programs["work"], "work")
-    (weighed, beside, *batch), measured = signature(programs["evaluate"], "evaluate")
+    controlled = manifest.averaging.scaffold is not None
+    (base, weights, moments, seeds, optimiser, *rest), given = signature(programs["work"], "work", controlled)
+    beside, batches = (rest[:1], rest[1:]) if controlled else ([], rest)
+    (weighed, still, *batch), measured = signature(programs["evaluate"], "evaluate")
     agree = (
-        [specs(part) for part in (base, weights, moments, weighed, beside)] == [trained, trained, kept, trained, kept]
+        [specs(part) for part in (base, weights, moments, weighed, still)] == [trained, trained, kept, trained, kept]
+        and all(specs(part) == trained for part in beside)
         and specs(batches, 2) == specs(batch, 1) == rows
         and [specs(part) for part in given[:-1]] == [specs(part) for part in (weights, moments, seeds, optimiser)]
         and specs(given[-1], 1) == specs(measured) == sums
@@ -117,7 +125,7 @@ def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any]) -
         raise plan_error(codes.SCHEMA_MISMATCH, "the programs do not take or give what the manifest says")
 
 
-def signature(program: Any, name: str) -> tuple[list[Any], Any]:
+def signature(program: Any, name: str, controlled: bool = False) -> tuple[list[Any], Any]:
     """Returns a program's arguments and results, as shapes and types.
 
     Raises:
@@ -126,6 +134,7 @@ def signature(program: Any, name: str) -> tuple[list[Any], Any]:
     arguments, named = jax.tree.unflatten(program.in_tree, program.in_avals)
     results = jax.tree.unflatten(program.out_tree, program.out_avals)
     lists, batches = ARGUMENTS[name]
+    lists += controlled
     form = [isinstance(part, list) for part in arguments[:lists]]
     if named or form != [True] * lists or len(arguments) not in range(lists + 1, lists + batches + 1):
         raise plan_error(codes.SCHEMA_MISMATCH, f"{name} takes other arguments")

@@ -40,7 +40,8 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
         list(map(_like, part)) for part in (model.trained, model.moments, model.seeds, starting)
     )
     try:
-        work = _export(working(training, model), trained, trained, moments, seeds, start, *many)
+        beside = [trained] if training.scaffold else []
+        work = _export(working(training, model), trained, trained, moments, seeds, start, *beside, *many)
         evaluate = _export(_evaluate(training, model), trained, moments, features, *labels)
     except PlanError:
         raise
@@ -75,7 +76,10 @@ def _measures(training: Training) -> list[Any]:
 
 
 def _work(training: Training, model: Flat) -> Any:
-    """A pass: base, trained, moments, seeds, optimiser, features, labels → trained, moments, seeds, optimiser, sums."""
+    """A pass: base, trained, moments, seeds, optimiser, features, labels → trained, moments, seeds, optimiser, sums.
+
+    With control variates there is one list more, before the rows: what corrects each gradient.
+    """
     measures, proximal = _measures(training), float(training.proximal)
     tree = jax.tree.structure(training.optimiser.start(model.trained))
 
@@ -88,10 +92,13 @@ def _work(training: Training, model: Flat) -> Any:
             total = total + proximal / 2 * sum(jnp.sum((w - b) ** 2) for w, b in zip(trained, base, strict=True))
         return total, (moments, seeds, [value.sum() for value in values])
 
-    def work(base: Arrays, trained: Arrays, moments: Arrays, seeds: Arrays, optimiser: Arrays, *batches: Any) -> Any:
+    def work(base: Arrays, trained: Arrays, moments: Arrays, seeds: Arrays, optimiser: Arrays, *rest: Any) -> Any:
+        corrections, batches = (rest[0], rest[1:]) if training.scaffold else ([], rest)
+
         def step(carry: Any, batch: tuple[Any, ...]) -> Any:
             trained, moments, seeds, optimiser = carry
             slope, (moments, seeds, sums) = jax.grad(loss, has_aux=True)(trained, base, moments, seeds, batch)
+            slope = [g + c for g, c in zip(slope, corrections, strict=True)] if corrections else slope
             state = jax.tree.unflatten(tree, optimiser)
             trained, state = training.optimiser.step(slope, state, trained)
             return (trained, moments, seeds, jax.tree.leaves(state)), sums

@@ -11,9 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from fl_node.plan.arithmetic.averaging import Scaffold
 from fl_node.plan.arithmetic.training import Measure, Training
 
-__all__ = ["Functions", "Measure", "Optimiser", "Training", "accuracy", "adam", "sgd"]
+__all__ = ["Functions", "Measure", "Optimiser", "Scaffold", "Training", "accuracy", "adam", "sgd"]
 
 Tree = Any
 """Weights, their gradients or an optimiser's state: a tree of arrays."""
@@ -39,16 +40,18 @@ class Optimiser:
     Attributes:
         start: From weights to the optimiser's state, which begins as zeros in every round.
         step: From gradients, state and weights to the new weights and state.
+        rate: The length of a step where it is plain gradient descent, which `scaffold` needs; else None.
     """
 
     start: Callable[[Tree], Tree]
     step: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]]
+    rate: float | None = None
 
 
 def sgd(rate: float, momentum: float = 0.0) -> Optimiser:
     """Stochastic gradient descent; with momentum, m ← momentum · m + g and w ← w - rate · m."""
     if not momentum:
-        return Optimiser(lambda _: (), lambda g, state, w: (jax.tree.map(lambda a, b: a - rate * b, w, g), state))
+        return Optimiser(lambda _: (), lambda g, state, w: (jax.tree.map(lambda a, b: a - rate * b, w, g), state), rate)
 
     def step(gradients: Tree, state: Tree, weights: Tree) -> tuple[Tree, Tree]:
         state = jax.tree.map(lambda m, g: momentum * m + g, state, gradients)

@@ -56,7 +56,12 @@ def compile_training(training: Training) -> bytes:
             programs,
             check_graph("train", found.train),
             LoadedPlan,
-            {"loss": name_of(training.loss), "optimiser": training.optimiser},
+            {
+                "loss": name_of(training.loss),
+                "optimiser": training.optimiser,
+                "device": "gpu" if training.gpu else "cpu",
+            },
+            rate=training.optimiser.rate if training.optimiser.plain else None,
         ),
     )
 

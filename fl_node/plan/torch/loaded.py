@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,6 @@ from fl_node.plan.torch.optimising import Steps
 from fl_node.plan.torch.program import Program
 
 TRIED_ROWS: Final = 3
-DEVICE: Final = "cpu"
 
 
 class LoadedPlan(LocalPlan):
@@ -52,34 +52,40 @@ class LoadedPlan(LocalPlan):
         if drawn["train"] != parsed.random_ops:
             raise plan_error(codes.BAD_MANIFEST, "the random operations of the client's work are others")
         torch.set_deterministic_debug_mode("error")
+        self._device = device_of(parsed)
         self._constants = [leaf.array for leaf in decode_state(constants)]
-        self._train, self._evaluate = (Program(name, graph, DEVICE) for name, graph in graphs.items())
+        self._train, self._evaluate = (Program(name, graph, self._device) for name, graph in graphs.items())
         self._check_signatures()
 
     def train(self, state: bytes, rows: Examples) -> Step:
         """Trains on rows: whole batches, then the rest, as often as the plan says."""
         base = read_state(self.manifest, state)
         torch.manual_seed(int.from_bytes(hashlib.sha256(state).digest()[:8], "big"))  # differs from round to round
-        anchors = _tensors(base.trained)
+        tensors = partial(_tensors, device=self._device)
+        anchors = tensors(base.trained)
         trained = [one.clone().requires_grad_() for one in anchors]
-        kept, constants = _tensors(base.kept), _tensors(self._constants)
+        kept, constants = tensors(base.kept), tensors(self._constants)
         optimiser = Steps(self.manifest.optimiser, trained)
         proximal = float(self.manifest.averaging.proximal)
+        corrections = _corrections(base, self._device)
+        steps = 0
         sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
         for _ in range(self.manifest.batching.epochs):
             for batch in batched(rows, self.manifest.batching.batch):
-                loss, *measured = self._train([*trained, *kept, *constants, *_tensors(batch)])
+                loss, *measured = self._train([*trained, *kept, *constants, *tensors(batch)])
                 slopes = torch.autograd.grad(loss, trained, allow_unused=True)
-                optimiser.take([_pulled(*one, proximal) for one in zip(slopes, trained, anchors, strict=True)])
+                pulled = [_pulled(*one, proximal) for one in zip(slopes, trained, anchors, strict=True)]
+                optimiser.take([_corrected(*one) for one in zip(pulled, corrections, strict=True)])
+                steps += 1
                 for held, value in zip(sums, measured, strict=True):
                     held.append(float(value.detach()))
-        arrays = ([one.detach().numpy() for one in part] for part in (trained, kept))
-        return Step(encode_state(ModelState(*arrays).leaves()), list(map(math.fsum, sums)), rows.rows)
+        arrays = ([one.detach().cpu().numpy() for one in part] for part in (trained, kept))
+        return Step(encode_state(ModelState(*arrays).leaves()), list(map(math.fsum, sums)), rows.rows, steps)
 
     def measure_part(self, base: ModelState, part: list[NDArray[Any]]) -> Any:
         """Measures a state on some rows at once; the sums of each measure."""
         with torch.no_grad():
-            _, *sums = self._evaluate(_tensors([*base.trained, *base.kept, *self._constants, *part]))
+            _, *sums = self._evaluate(_tensors([*base.trained, *base.kept, *self._constants, *part], self._device))
         return sums
 
     def _check_signatures(self) -> None:
@@ -97,7 +103,7 @@ class LoadedPlan(LocalPlan):
                 raise plan_error(codes.SCHEMA_MISMATCH, f"{name} takes {program.inputs} inputs, not {len(inputs)}")
             try:
                 with torch.no_grad():
-                    found = program(_tensors(inputs))
+                    found = program(_tensors(inputs, self._device))
                 fits = [tuple(one.shape) for one in found] == [()] * (1 + len(self.manifest.averaging.measured))
             except PlanError:
                 raise
@@ -116,9 +122,36 @@ def _pulled(slope: Any, weight: Any, anchor: Any, proximal: float) -> Any:
     return pull if slope is None else slope + pull
 
 
-def _tensors(arrays: Sequence[Any]) -> list[Any]:
+def _corrections(base: ModelState, device: str) -> list[Any]:
+    """What control variates add to each weight's gradient; None where the plan has none."""
+    if not base.control:
+        return [None for _ in base.trained]
+    return _tensors([c.astype(w.dtype) for c, w in zip(base.control, base.trained, strict=True)], device)
+
+
+def _corrected(slope: Any, correction: Any) -> Any:
+    """A gradient with what corrects it."""
+    if slope is None or correction is None:
+        return slope if correction is None else correction
+    return slope + correction
+
+
+def device_of(manifest: TorchManifest) -> str:
+    """Returns where a plan is computed, as PyTorch names it.
+
+    Raises:
+        PlanError: FL3052 where it asks for a GPU, and PyTorch finds none.
+    """
+    if manifest.device == "cpu":
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise plan_error(codes.GPU_MISSING, "the plan asks for a GPU, and PyTorch finds none")
+    return "cuda"
+
+
+def _tensors(arrays: Sequence[Any], device: str = "cpu") -> list[Any]:
     """Tensors of their own: a program may write to what it is given."""
-    return [torch.from_numpy(np.array(one)) for one in arrays]
+    return [torch.from_numpy(np.array(one)).to(device) for one in arrays]
 
 
 def batched(rows: Examples, size: int) -> Iterator[list[NDArray[Any]]]:

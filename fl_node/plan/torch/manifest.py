@@ -27,6 +27,11 @@ class Optimiser(Model):
     floor: Decimal = "0.00000001"
     decay: Decimal = "0"
 
+    @property
+    def plain(self) -> bool:
+        """Whether a step is the gradient times the rate."""
+        return self.kind == "sgd" and not float(self.momentum)
+
     @model_validator(mode="after")
     def _in_range(self) -> Self:
         if not (float(self.rate) > 0 and float(self.floor) > 0 and float(self.decay) >= 0):
@@ -42,16 +47,22 @@ class TorchManifest(AveragingManifest):
     Attributes:
         loss: The loss that the program holds, by its name; for people to read.
         optimiser: What a participant trains with.
+        device: Where: on the CPU, or on a GPU, which each organisation's own policy allows or not.
     """
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"device"})
     entries: ClassVar[tuple[str, ...]] = ("train.aten", "evaluate.aten", "constants.state")
 
     framework: Literal["torch"] = "torch"
     loss: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.<>]{1,80}$")]
     optimiser: Optimiser
+    device: Literal["cpu", "gpu"] = "cpu"
 
     @model_validator(mode="after")
-    def _clips_no_rows(self) -> Self:
+    def _as_the_optimiser_is(self) -> Self:
         if self.averaging.by_record:
             raise ValueError("single rows are not protected here: no program clips them")
+        scaffold = self.averaging.scaffold
+        if scaffold and not (self.optimiser.plain and self.optimiser.rate == scaffold.rate):
+            raise ValueError("scaffold's rate is not that of a plain gradient descent")
         return self

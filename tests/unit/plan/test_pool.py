@@ -138,7 +138,7 @@ async def test_a_plan_that_was_stopped_is_not_trained_again(tmp_path: Path, code
     await made.close()
 
 
-async def test_what_a_round_gives_a_participant_to_keep_is_there_in_the_next_one_for_every_attempt(tmp_path: Path):
+async def test_what_a_round_gives_a_participant_to_keep_is_there_in_the_next_one_if_it_counted(tmp_path: Path):
     given = []
 
     class Keeper(Runner):
@@ -147,7 +147,9 @@ async def test_what_a_round_gives_a_participant_to_keep_is_there_in_the_next_one
             return WorkResult(b"vector", 3, {}, 0.0, b"own %d" % len(given))
 
     made = workshop(tmp_path, Keeper())
-    for number, tried in ((1, 1), (1, 2), (2, 1), (2, 2)):
-        await made.start(attempt(number=tried).model_copy(update={"round": number}))
-    assert given == [b"", b"", b"own 2", b"own 2"]
+    for number, tried, counted in ((1, 1, False), (1, 2, True), (2, 1, False), (2, 2, False), (3, 1, True)):
+        view = attempt(number=tried).model_copy(update={"round": number})
+        await made.start(view)
+        made.settle(view, counted=counted)
+    assert given == [b"", b"", b"own 2", b"own 2", b"own 2"]
     await made.close()

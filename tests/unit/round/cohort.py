@@ -212,6 +212,9 @@ class Member:
 
     ready = trained
 
+    def settle(self, _: Round, *, counted: bool) -> None:
+        """Nothing was kept."""
+
     def unfit(self, _: str) -> str:
         return ""
 

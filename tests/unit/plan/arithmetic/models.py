@@ -43,8 +43,8 @@ def private(averaging: Averaging) -> AveragingManifest:
 
 
 def described(averaging: Averaging, state: ModelState, holdout: int) -> AveragingManifest:
-    kept = [array.shape for array in state.kept]
-    layout = make_layout(averaging, SHAPES, kept, 8, evaluation=bool(holdout))
+    trained, kept = ([array.shape for array in arrays] for arrays in (state.trained, state.kept))
+    layout = make_layout(averaging, trained, kept, 8, evaluation=bool(holdout))
     files = {"initial.state": encode_state(state.leaves()), "work.stablehlo": b"work", "evaluate.stablehlo": b"measure"}
     return JaxManifest.model_validate(
         {
@@ -59,7 +59,7 @@ def described(averaging: Averaging, state: ModelState, holdout: int) -> Averagin
             "batching": Batching(batch=2, epochs=1 if averaging.by_record else 3, holdout_percent=holdout),
             "evaluation": bool(holdout),
             "averaging": averaging,
-            "metrics": metric_names(MEASURED, evaluation=bool(holdout), groups=averaging.contribution),
+            "metrics": metric_names(averaging.measured, evaluation=bool(holdout), groups=averaging.contribution),
             "state": [StateLeaf(path=one.path, dtype=one.dtype, shape=one.array.shape) for one in state.leaves()],
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }

@@ -9,7 +9,7 @@ import keras
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.arithmetic.private import Goal
-from fl_node.plan.jax.training import Functions, Training, accuracy, adam, sgd
+from fl_node.plan.jax.training import Functions, Scaffold, Training, accuracy, adam, sgd
 from fl_node.plan.manifest import Batching, Quantisation
 
 COLUMNS = tuple(Column(name=name) for name in ("a", "b", "c"))
@@ -63,6 +63,32 @@ def pair():
         Quantisation(bits=24, clip="2"),
         server=Server(kind="fedyogi", rate="0.1"),
     )
+
+
+def regression(scaffold=None, optimiser=None):
+    """A line through rows of unlike participants, all rows of one in a batch; without a hold-out."""
+
+    def apply(weights, rows):
+        return rows @ weights
+
+    def loss(sizes, found):
+        return (found - sizes) ** 2
+
+    batching = Batching(batch=64, epochs=30, holdout_percent=0)
+    model = Functions(jnp.zeros(3), apply)
+    step = optimiser or sgd(0.02)
+    return Training(
+        "regression", model, loss, step, NUMBERS, batching, Quantisation(bits=24, clip="20"), scaffold=scaffold
+    )
+
+
+def controlled():
+    """The same with SCAFFOLD's control variates."""
+    return regression(Scaffold(participants=4, clip="60"))
+
+
+def controlled_momentum():
+    return regression(Scaffold(participants=4), sgd(0.02, momentum=0.9))
 
 
 def pictures():
@@ -139,7 +165,20 @@ def private_moments():
     return private(None, keras.layers.BatchNormalization())
 
 
-GOOD = (average, normalised, local, pair, pictures, several, unlabelled, recurrent, counts, private)
+GOOD = (
+    average,
+    normalised,
+    local,
+    pair,
+    pictures,
+    several,
+    unlabelled,
+    recurrent,
+    counts,
+    private,
+    regression,
+    controlled,
+)
 
 
 def another_width():
@@ -205,4 +244,5 @@ BAD = (
     broken,
     private_passes,
     private_moments,
+    controlled_momentum,
 )

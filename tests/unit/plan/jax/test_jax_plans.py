@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fl_node.plan.container import load_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import JAX
 from fl_node.plan.runtime import DataSource, open_plan
+from tests.unit.plan.arithmetic.scaffold_reference import pooled, scaffold, unlike, write_regression
 from tests.unit.plan.conftest import ROOT, add
 from tests.unit.plan.playing import changed, files, masked_sum, play, write_rows
 
@@ -190,6 +191,7 @@ sys.stdout.buffer.write(loaded.train(plan.initial_state, rows).model)
         "broken": "FL3012: ValueError: the researcher's own fault",
         "private_passes": "FL3050: unit record takes one pass",
         "private_moments": "FL3050: weights that are not trained",
+        "controlled_momentum": "FL3012: scaffold needs plain gradient descent",
     }.items(),
 )
 def test_a_source_that_is_no_plan_is_refused_with_a_code(name: str, refused: str, reference: Reference):
@@ -254,6 +256,37 @@ def test_moments_that_stay_with_a_participant_are_its_own_and_in_no_sum(referenc
         with pytest.raises(PlanError, match="FL3020"):
             runtime.work(state, replace(one, own=b"none"))
     assert "stay with each participant" in " ".join(warnings(runtime.manifest))
+
+
+def regressed(plan: Path, folder: Path, rounds: Sequence[list[int]]) -> list[Any]:
+    """The weights after each round of a regression on unlike participants' rows; each sum is masked too."""
+    owned, found = [b""] * 4, []
+    with open_plan(plan, data=folder) as runtime:
+        assert isinstance(runtime, AveragingRuntime)
+        state = runtime.initialize()
+        for survivors in rounds:
+            works = [runtime.work(state, replace(one, own=own)) for one, own in zip(files(folder), owned, strict=True)]
+            plain = add(runtime.manifest.layout, [works[at].vector for at in survivors])
+            assert len(found) > 1 or masked_sum(runtime, state, [work.vector for work in works], survivors) == plain
+            state = runtime.update(state, plain, [works[at].examples for at in survivors]).state
+            owned = [work.own if at in survivors else owned[at] for at, work in enumerate(works)]
+            found.append(read_state(runtime.manifest, state).trained[0])
+    return found
+
+
+def test_control_variates_give_what_the_paper_s_algorithm_gives_and_help_unlike_participants(
+    reference: Reference, tmp_path: Path
+):
+    rows = unlike()
+    write_regression(tmp_path, rows)
+    some = [[0, 1, 2, 3], [0, 1, 2], [1, 2, 3], *[[0, 1, 2, 3]] * 40]
+    found = regressed(reference.plan("controlled"), tmp_path, some)
+    for weights, expected in zip(found, scaffold(rows, some), strict=True):
+        assert weights == pytest.approx(expected, abs=1e-4)
+    plain = regressed(reference.plan("regression"), tmp_path, some)
+    missed, still = (float(np.linalg.norm(one[-1] - pooled(rows))) for one in (plain, found))
+    assert missed > 0.3
+    assert still < 0.02 * missed
 
 
 def test_without_the_runtime_an_organisation_still_attests_but_does_not_train(

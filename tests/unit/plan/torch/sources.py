@@ -7,7 +7,7 @@ from torch.nn import functional
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.manifest import Batching, Quantisation
-from fl_node.plan.torch.training import Training, accuracy, adam, adamw, sgd
+from fl_node.plan.torch.training import Scaffold, Training, accuracy, adam, adamw, sgd
 
 COLUMNS = tuple(Column(name=name) for name in ("a", "b", "c"))
 ROWS = Schema(columns=COLUMNS, label=Label(name="kind", values=("no", "yes")))
@@ -69,6 +69,30 @@ def line():
     )
 
 
+def controlled(optimiser=None):
+    """A line through rows of unlike participants, all rows of one in a batch, with SCAFFOLD's control variates."""
+
+    class Slope(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.slope = nn.Parameter(torch.zeros(3))
+
+        def forward(self, rows):
+            return rows @ self.slope
+
+    def loss(found, sizes):
+        return (found - sizes) ** 2
+
+    batching, quantisation = Batching(batch=64, epochs=30, holdout_percent=0), Quantisation(bits=24, clip="20")
+    scaffold = Scaffold(participants=4, clip="60")
+    step = optimiser or sgd(0.02)
+    return Training("controlled", Slope(), loss, step, NUMBERS, batching, quantisation, scaffold=scaffold)
+
+
+def controlled_adam():
+    return controlled(adam(0.02))
+
+
 def pictures():
     """Convolution, pooling and weight decay over rows that are reshaped."""
     model = nn.Sequential(
@@ -119,7 +143,7 @@ def counts():
     return Training("counts", nn.Linear(3, 1), loss, sgd(0.01), schema, BATCHING, QUANTISATION)
 
 
-GOOD = (average, normalised, plain, line, pictures, unlabelled, sequence, counts)
+GOOD = (average, normalised, plain, line, pictures, unlabelled, sequence, counts, controlled)
 
 
 def another_width():
@@ -194,4 +218,5 @@ BAD = (
     frozen,
     always_zeroed,
     no_training,
+    controlled_adam,
 )

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ import numpy as np
 import pytest
 
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
-from fl_node.plan.arithmetic.state import read_model
+from fl_node.plan.arithmetic.state import read_model, read_state
 from fl_node.plan.build import build
 from fl_node.plan.cli import warnings
 from fl_node.plan.container import load_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import TORCH
 from fl_node.plan.runtime import DataSource, open_plan
+from fl_node.plan.sandbox import Sandbox
 from fl_node.plan.torch.graph import read_graph
-from tests.unit.plan.conftest import ROOT
+from tests.unit.plan.arithmetic.scaffold_reference import scaffold, unlike, write_regression
+from tests.unit.plan.conftest import ROOT, add
 from tests.unit.plan.playing import changed, files, play, write_rows
 
 PATIENCE_S = 900
@@ -152,6 +155,7 @@ def test_every_optimiser_steps_as_pytorch_s_own_does(reference: Reference):
         "frozen": "FL3012: the model has no weights to train",
         "always_zeroed": "FL3014: the update of made-up rows lies beyond zero_above",
         "no_training": "FL3012: the function returns int",
+        "controlled_adam": "FL3012: scaffold needs plain gradient descent",
     }.items(),
 )
 def test_a_source_that_is_no_plan_is_refused_with_a_code(name: str, refused: str, reference: Reference):
@@ -210,6 +214,36 @@ def test_a_row_that_would_be_left_alone_goes_with_the_batch_before_it(reference:
             found.add(worked.examples % 4)
             assert np.isfinite(worked.metrics["train/loss"])
     assert 1 in found
+
+
+def test_control_variates_give_what_the_paper_s_algorithm_gives(reference: Reference, tmp_path: Path):
+    rows, owned, found = unlike(), [b""] * 4, []
+    write_regression(tmp_path, rows)
+    some = [[0, 1, 2, 3], [0, 1, 2], [1, 2, 3], [0, 1, 2, 3]]
+    with open_plan(reference.plan("controlled"), data=tmp_path) as runtime:
+        assert isinstance(runtime, AveragingRuntime)
+        state = runtime.initialize()
+        for survivors in some:
+            works = {at: runtime.work(state, replace(files(tmp_path)[at], own=owned[at])) for at in survivors}
+            total = add(runtime.manifest.layout, [work.vector for work in works.values()])
+            state = runtime.update(state, total, [work.examples for work in works.values()]).state
+            owned = [works[at].own if at in works else owned[at] for at in range(4)]
+            found.append(read_state(runtime.manifest, state).trained[0])
+    for weights, expected in zip(found, scaffold(rows, some), strict=True):
+        assert weights == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_plan_that_asks_for_a_gpu_gets_one_only_where_policy_and_machine_have_one(rows: Path, tmp_path: Path):
+    """What it computes on a GPU no machine that runs this can tell."""
+    whole = build(f"{SOURCES}:average", framework=TORCH)
+    manifest = whole.plan.manifest
+    assert b'"device"' not in manifest.canonical()
+    path = changed(whole.plan, tmp_path, {}, device="gpu")
+    with open_plan(path, data=rows) as runtime, pytest.raises(PlanError, match="FL3051"):
+        runtime.work(runtime.initialize(), files(rows)[0])
+    if not list(Path("/dev").glob("nvidia[0-9]")):
+        with open_plan(path, data=rows, sandbox=Sandbox(gpu=True)) as allowed, pytest.raises(PlanError, match="FL3052"):
+            allowed.work(allowed.initialize(), files(rows)[0])
 
 
 def test_every_program_is_read_back_as_it_was_written(reference: Reference):

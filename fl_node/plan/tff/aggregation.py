@@ -168,19 +168,21 @@ def _types(struct_type: Any) -> Any:
     return tff.types.structure_from_tensor_type_tree(lambda tensor: tensor, struct_type)
 
 
-def secure_metrics(metric_finalizers: Any, part: str = "train") -> Any:
+def secure_metrics(metric_finalizers: Any, part: Any = "train") -> Any:
     """Aggregates a model's metrics in secure sums: counts exactly, floats of any sign in fixed point.
 
     A count that is negative, or a float that is NaN, makes the runtime refuse the update; floats saturate at ±2²⁴.
 
     Args:
         metric_finalizers: Metric name → function from the summed parts to the metric, as a model reports them.
-        part: What is measured, for the names of the slots.
+        part: What is measured, for the names of the slots. What is no text (`build_fed_recon` passes the metrics' type
+            here) is training.
 
     Returns:
         A computation from unfinalised metrics at the clients to finalised ones at the server, as
         `tff.learning.algorithms` take for `metrics_aggregator`.
     """
+    part = part if isinstance(part, str) else "train"
 
     @tff.federated_computation
     def aggregate(unfinalized: Any) -> Any:

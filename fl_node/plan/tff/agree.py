@@ -24,7 +24,7 @@ def check_plan(manifest: Manifest, computations: Computations) -> None:
     Raises:
         PlanError: FL3007 (a plain output), FL3010 (schema), FL3003 (layout or state).
     """
-    check_outputs(computations.sums_type)
+    check_outputs(computations.sums_type, computations.data_type)
     check_schema(manifest.schema_, computations.data_type)
     tensors = [(path, tuple(t.shape), dtype_name(t)) for path, t in tensor_types(computations.sums_type)]
     segments = [(segment.path, segment.shape, segment.dtype) for segment in manifest.layout.segments]
@@ -34,7 +34,7 @@ def check_plan(manifest: Manifest, computations: Computations) -> None:
         raise plan_error(codes.BAD_MANIFEST, "the state is not that of the update")
 
 
-def check_outputs(sums_type: Any) -> None:
+def check_outputs(sums_type: Any, data_type: Any) -> None:
     """Checks that a client sends nothing outside the secure sums.
 
     Raises:
@@ -46,7 +46,18 @@ def check_outputs(sums_type: Any) -> None:
     ]
     if plain:
         shown = ", ".join(plain[:SHOWN]) + (f" and {len(plain) - SHOWN} more" if len(plain) > SHOWN else "")
-        raise plan_error(codes.PLAIN_OUTPUT, f"each client would send {shown} in plain")
+        raise plan_error(codes.PLAIN_OUTPUT, f"each client would send {shown} in plain", hint=_of_points(data_type))
+
+
+def _of_points(data_type: Any) -> str:
+    """The mend of a process that reads single points, as TFF's k-means does; "" for any other: the catalogue's."""
+    element = data_type.element if isinstance(data_type, tff.SequenceType) else None
+    if not isinstance(element, tff.TensorType) or None in element.shape:
+        return ""
+    return (
+        "TFF's k-means counts points in plain, whatever aggregator it is given: take the kind KMeans, as "
+        "KindPlan(NAME, SCHEMA, KMeans(clusters=3)) of fl_node.plan.kinds.source (docs/kinds.md)."
+    )
 
 
 def check_schema(schema: Schema, data_type: Any) -> None:

@@ -4,14 +4,16 @@ Sources: McMahan et al. 2017 (FedAvg), Li et al. 2020 (FedProx), Reddi et al. 20
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from fl_node import codes
 from fl_node.data.schema import Schema
+from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Batching, Quantisation
 from fl_node.plan.source import PlanSource
 from fl_node.plan.tff.aggregation import quantised_mean, secure_metrics
@@ -21,6 +23,8 @@ SEEDS: Final = (1, 2)
 """What differs between two makings of a model, but in the weights that it brings."""
 
 ModelFn = Callable[[], "tff.learning.models.VariableModel"]
+Model = Any
+"""A `ModelFn`, or a `tff.learning.models.FunctionalModel`, which is a model already; mypy reads no TFF."""
 
 
 def classifier(build: KerasModel, schema: Schema) -> ModelFn:
@@ -43,7 +47,7 @@ def classifier(build: KerasModel, schema: Schema) -> ModelFn:
     return model_fn
 
 
-def fed_avg(model: ModelFn, quantisation: Quantisation, *, client_rate: float, server_rate: float = 1.0) -> Any:
+def fed_avg(model: Model, quantisation: Quantisation, *, client_rate: float, server_rate: float = 1.0) -> Any:
     """Builds federated averaging: weighted by rows where the quantisation caps weights, else unweighted.
 
     Args:
@@ -56,14 +60,14 @@ def fed_avg(model: ModelFn, quantisation: Quantisation, *, client_rate: float, s
     return _averaging(model, quantisation, client_rate, server)
 
 
-def fed_adam(model: ModelFn, quantisation: Quantisation, *, client_rate: float, server_rate: float) -> Any:
+def fed_adam(model: Model, quantisation: Quantisation, *, client_rate: float, server_rate: float) -> Any:
     """Builds federated averaging with Adam at the server; see `fed_avg`."""
     server = tff.learning.optimizers.build_adam(server_rate, epsilon=1e-3)
     return _averaging(model, quantisation, client_rate, server)
 
 
 def fed_prox(
-    model: ModelFn, quantisation: Quantisation, *, client_rate: float, strength: float, server_rate: float = 1.0
+    model: Model, quantisation: Quantisation, *, client_rate: float, strength: float, server_rate: float = 1.0
 ) -> Any:
     """Builds FedProx: federated averaging whose clients are held near the base model.
 
@@ -87,7 +91,7 @@ def fed_prox(
     )
 
 
-def _averaging(model: ModelFn, quantisation: Quantisation, client_rate: float, server: Any) -> Any:
+def _averaging(model: Model, quantisation: Quantisation, client_rate: float, server: Any) -> Any:
     weighted = quantisation.weight_cap is not None
     algorithms = tff.learning.algorithms
     build = algorithms.build_weighted_fed_avg if weighted else algorithms.build_unweighted_fed_avg
@@ -103,7 +107,7 @@ def _averaging(model: ModelFn, quantisation: Quantisation, client_rate: float, s
 def learning_plan(
     name: str,
     process: Any,
-    model: ModelFn,
+    model: Model,
     schema: Schema,
     batching: Batching,
     quantisation: Quantisation,
@@ -118,15 +122,42 @@ def learning_plan(
     Args:
         name: The plan's short name.
         process: What one of the builders of this module returned for `model`.
-        model: Returns the model.
+        model: Returns the model, or is a `FunctionalModel`. One that returns a `ReconstructionModel` is not evaluated.
         schema: What a participant's rows look like.
         batching: How rows are batched and split.
         quantisation: The one that the process was built with.
         cohort_max: The largest cohort.
     """
+    if batching.holdout_percent and _rebuilds(model):
+        hint = "Take Batching(…, holdout_percent=0): what a participant rebuilds of its own is in no state."
+        raise plan_error(codes.SOURCE_UNUSABLE, "a ReconstructionModel is not evaluated on a hold-out", hint=hint)
+    if isinstance(model, tff.learning.models.FunctionalModel):
+        _require_measures(model)
     evaluated = with_evaluation(process, model) if batching.holdout_percent else process
-    evaluated = tff.templates.IterativeProcess(_first_state(process, model), evaluated.next)
+    first = process.initialize if _brings_its_own(model) else _first_state(process, model)
+    evaluated = tff.templates.IterativeProcess(first, evaluated.next)
     return PlanSource(name, evaluated, schema, batching, cohort_max, quantisation)
+
+
+def _require_measures(model: Any) -> None:
+    with tf.Graph().as_default():
+        measured = model.initialize_metrics_state()
+    if not measured:
+        hint = "Give it some: functional_model_from_keras(…, metrics_constructor=lambda: OrderedDict(loss=…))."
+        raise plan_error(codes.SOURCE_UNUSABLE, "the FunctionalModel measures nothing", hint=hint)
+
+
+def _brings_its_own(model: Model) -> bool:
+    """Whether TFF begins with the weights that a model brings, or those are not all in the state."""
+    return isinstance(model, tff.learning.models.FunctionalModel) or _rebuilds(model)
+
+
+def _rebuilds(model: Model) -> bool:
+    """Whether a model has weights that each participant rebuilds for itself in every round."""
+    if isinstance(model, tff.learning.models.FunctionalModel):
+        return False
+    with tf.Graph().as_default():
+        return isinstance(model(), tff.learning.models.ReconstructionModel)
 
 
 def _first_state(process: Any, model: ModelFn) -> Any:
@@ -160,7 +191,7 @@ def _flat(weights: Any) -> list[Any]:
     return [np.asarray(array) for array in (*weights.trainable, *weights.non_trainable)]
 
 
-def with_evaluation(process: Any, model: ModelFn) -> Any:
+def with_evaluation(process: Any, model: Model) -> Any:
     """Appends the base model's loss and metrics on each client's hold-out to a learning process.
 
     The state and its course stay those of `process`. Client data becomes <train=D*, holdout=D*>, and the metrics
@@ -169,9 +200,12 @@ def with_evaluation(process: Any, model: ModelFn) -> Any:
     state_type = process.initialize.type_signature.result
     sequence = process.next.type_signature.parameter[1].member
     data_type = tff.types.to_type(OrderedDict(train=sequence, holdout=sequence))
-    local = _local_evaluation(model, process.get_model_weights.type_signature.result, sequence)
+    functional = isinstance(model, tff.learning.models.FunctionalModel)
+    local = (_functional_evaluation if functional else _local_evaluation)(
+        model, process.get_model_weights.type_signature.result, sequence
+    )
     with tf.Graph().as_default():
-        aggregate = secure_metrics(model().metric_finalizers(), "evaluation")
+        aggregate = secure_metrics(model.finalize_metrics if functional else model().metric_finalizers(), "evaluation")
 
     @tff.federated_computation(state_type, tff.FederatedType(data_type, tff.CLIENTS))
     def next_fn(state: Any, data: Any) -> Any:
@@ -200,6 +234,21 @@ def _local_evaluation(model_fn: ModelFn, weights_type: Any, sequence: Any) -> An
         tf.nest.map_structure(lambda variable, value: variable.assign(value), own, weights)
         batches.reduce(tf.constant(0), lambda seen, batch: _forward(model, seen, batch))
         return model.report_local_unfinalized_metrics()
+
+    return evaluate
+
+
+def _functional_evaluation(model: Any, weights_type: Any, sequence: Any) -> Any:
+    @tff.tensorflow.computation(weights_type, sequence)
+    @tf.function
+    def evaluate(weights: Any, batches: Any) -> Any:
+        def measured(state: Any, batch: Any) -> Any:
+            features, labels = (batch["x"], batch["y"]) if isinstance(batch, Mapping) else batch
+            outputs = model.predict_on_batch(weights, features, training=False)
+            found = tff.learning.models.BatchOutput(model.loss(outputs, labels), outputs, tf.shape(labels)[0])
+            return model.update_metrics_state(state, labels=labels, batch_output=found)
+
+        return batches.reduce(model.initialize_metrics_state(), measured)
 
     return evaluate
 

@@ -72,7 +72,7 @@ def compile_source(source: PlanSource, protobuf: str = "upb") -> bytes:
     """Compiles a described process; see `build_plan`."""
     form = split_process(source.process)
     computations = Computations(form.prepare, form.work, form.update)
-    check_outputs(computations.sums_type)
+    check_outputs(computations.sums_type, computations.data_type)
     check_schema(source.schema, computations.data_type)
     serialized = {name: _serialize(getattr(form, name)) for name in ("prepare", "work", "update")}
     drawn = {name: check_computation(name, raw) for name, raw in serialized.items()}

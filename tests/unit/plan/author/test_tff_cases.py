@@ -27,11 +27,19 @@ BUILT = (
     "column_label",
     "autoencoder",
     "as_the_hint_says",
+    "functional",
+    "reconstruction",
+    "reconstruction_bare",
 )
 REFUSED = {
     "as_in_the_tutorial": ("FL3007", "quantised_mean(Quantisation(…)) and metrics_aggregator=secure_metrics"),
     "two_inputs": ("FL3010", "cut it inside: x[:, :4], x[:, 4:]"),
     "looked_up": ("FL3005", "op HashTableV2 in work"),
+    "functional_unmeasured": ("FL3012", "metrics_constructor=lambda"),
+    "kmeans": ("FL3007", "KindPlan(NAME, SCHEMA, KMeans(clusters=3)) of fl_node.plan.kinds.source"),
+    "reconstruction_as_in_the_tutorial": ("FL3007", "build_fed_recon calls the first model_aggregator_factory"),
+    "reconstruction_of_half_the_rows": ("FL3015", "build_dataset_split_fn(split_dataset=False)"),
+    "reconstruction_with_a_holdout": ("FL3012", "Batching(…, holdout_percent=0)"),
 }
 
 
@@ -83,6 +91,35 @@ def test_weights_that_are_not_trained_are_warned_of(name: str, said: str, cases:
 @pytest.mark.parametrize("name", ["pretrained", "recurrent", "convolved", "column_label"])
 def test_work_that_draws_nothing_is_not_warned_of(name: str, cases: tuple[Path, dict[str, str]]):
     assert not api.inspect(cases[0] / f"{name}.flplan")["warnings"]
+
+
+def written(folder: Path) -> Path:
+    draw = np.random.default_rng(5)
+    features = draw.uniform(-1, 1, (240, 6)).round(3)
+    lines = [",".join(map(str, row)) + (",yes" if row[0] > row[1] else ",no") for row in features.tolist()]
+    (folder / "rows.csv").write_text("\n".join(["x0,x1,x2,x3,x4,x5,y", *lines]))
+    return folder / "rows.csv"
+
+
+@pytest.mark.parametrize("name", ["functional", "reconstruction"])
+def test_models_of_functions_and_with_weights_of_one_s_own_learn(
+    name: str, cases: tuple[Path, dict[str, str]], tmp_path: Path
+):
+    trial = api.try_plan(cases[0] / f"{name}.flplan", written(tmp_path), split=2, rounds=8)
+    losses = trial.curve("train/loss")
+    assert losses[-1] < losses[0]
+    assert bool(trial.final) == (name == "functional")
+
+
+def test_the_mend_of_tff_s_k_means_works_when_it_is_followed(tmp_path: Path):
+    (tmp_path / "mend.py").write_text(
+        "from fl_node.data.schema import Column, Label, Schema\n"
+        "from fl_node.plan.kinds.source import KindPlan, KMeans\n"
+        "SCHEMA = Schema(columns=tuple(Column(name=f'x{at}', minimum='-1', maximum='1') for at in range(6)))\n"
+        "def plan():\n    return KindPlan('clusters', SCHEMA, KMeans(clusters=3))\n"
+    )
+    trial = api.try_plan(api.build(tmp_path / "mend.py"), written(tmp_path), split=3, rounds=3)
+    assert trial.curve("train/loss")[-1] < trial.curve("train/loss")[0]
 
 
 def test_a_loss_below_zero_is_trained_on_and_published(cases: tuple[Path, dict[str, str]], tmp_path: Path):

@@ -20,6 +20,7 @@ NUMBER = Schema(columns=FEATURES, label=Label(name="y", type="float"))
 UNLABELLED = Schema(columns=FEATURES)
 Q = Quantisation(bits=18, clip="4", zero_above="20", weight_cap=4096)
 BATCHING = Batching(batch=16, epochs=1, holdout_percent=20)
+TRAINED_ONLY = Batching(batch=16, epochs=1, holdout_percent=0)
 ENTROPY = K.losses.SparseCategoricalCrossentropy(from_logits=True)
 STEP = {
     "client_optimizer_fn": tff.learning.optimizers.build_sgdm(0.02),
@@ -125,6 +126,69 @@ def as_in_the_tutorial():
 
 def as_the_hint_says():
     return tutorial(model_aggregator=quantised_mean(Q), metrics_aggregator=secure_metrics)
+
+
+def functional(metrics=lambda: OrderedDict(loss=K.metrics.SparseCategoricalCrossentropy(from_logits=True))):
+    """A model that TFF knows as functions of its weights, not of variables."""
+    spec = (tf.TensorSpec([None, 6]), tf.TensorSpec([None], tf.int32))
+    model = tff.learning.models.functional_model_from_keras(dense(2), ENTROPY, spec, metrics)
+    return planned("functional", model, SCHEMA)
+
+
+def functional_unmeasured():
+    return functional(None)
+
+
+def kmeans():
+    return tff.learning.algorithms.build_fed_kmeans(3, (6,), random_seed=(1, 2))
+
+
+def factors():
+    """Global weights that all train, and a bias of each participant's own, which is rebuilt in every round."""
+    inputs = K.Input((6,))
+    hidden = L.Dense(4, "relu")
+    own = L.Dense(2)
+    outputs = own(hidden(inputs))
+    spec = (tf.TensorSpec([None, 6]), tf.TensorSpec([None], tf.int32))
+    return tff.learning.models.ReconstructionModel.from_keras_model_and_layers(
+        keras_model=K.Model(inputs, outputs), global_layers=[hidden], local_layers=[own], input_spec=spec
+    )
+
+
+def rebuilt(**aggregators):
+    return tff.learning.algorithms.build_fed_recon(
+        factors,
+        loss_fn=lambda: K.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics_fn=lambda: [K.metrics.SparseCategoricalAccuracy("accuracy")],
+        **aggregators,
+    )
+
+
+def reconstruction_as_in_the_tutorial():
+    return rebuilt()
+
+
+SECURE = {"model_aggregator_factory": quantised_mean(Q), "metrics_aggregator": secure_metrics}
+WHOLE = {
+    "dataset_split_fn": tff.learning.models.ReconstructionModel.build_dataset_split_fn(split_dataset=False),
+    **SECURE,
+}
+
+
+def reconstruction_of_half_the_rows():
+    return rebuilt(**SECURE)
+
+
+def reconstruction():
+    return learning_plan("rebuilt", rebuilt(**WHOLE), factors, SCHEMA, TRAINED_ONLY, Q)
+
+
+def reconstruction_bare():
+    return rebuilt(**WHOLE)
+
+
+def reconstruction_with_a_holdout():
+    return learning_plan("rebuilt", rebuilt(**WHOLE), factors, SCHEMA, BATCHING, Q)
 
 
 def two_inputs():

@@ -56,6 +56,6 @@ def plan() -> Training:
         metrics={"enough": enough},
         optimiser=adam(0.01),
         schema=SCHEMA,
-        batching=Batching(batch=128, epochs=2, holdout_percent=20),
+        batching=Batching(batch=128, epochs=3, holdout_percent=20),
         quantisation=Quantisation(bits=18, clip="8", zero_above="20", weight_cap=32768),
     )

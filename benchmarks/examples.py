@@ -159,11 +159,21 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     pooled = statistics.fmean(split["pooled"] for split in splits)
     best = statistics.fmean(better(split["alone"]) for split in splits)
     member = better(map(statistics.fmean, zip(*(split["alone"] for split in splits), strict=True)))
-    behind = (federated - pooled) / pooled if loss else pooled - federated
-    ahead = [federated < alone if loss else federated > alone for alone in (best, member)]
+    behind, *ahead = (100 * _by(loss, federated, other) for other in (pooled, best, member))
     means = {"federated": federated, "pooled": pooled, "best_alone_of_each_split": best, "best_member": member}
     rounded = {name: round(mean, 4) for name, mean in means.items()}
-    return {**rounded, "behind_percent": round(100 * behind, 2), "within": behind <= 0.02, "ahead": ahead}
+    of_each_split, of_all = (round(-value, 2) for value in ahead)
+    return {
+        **rounded,
+        "behind_percent": round(behind, 2),
+        "ahead_percent": of_all,
+        "ahead_of_each_split": of_each_split,
+    }
+
+
+def _by(loss: bool, value: float, other: float) -> float:
+    """By how much a value is worse than another: a part of that loss, or a difference of accuracies."""
+    return (value - other) / other if loss else other - value
 
 
 def table(figures: dict[str, Any]) -> str:

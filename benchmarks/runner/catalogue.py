@@ -62,6 +62,16 @@ def _scale(name: str, question: str, arguments: str, goal: float) -> Benchmark:
     return Benchmark(name, question, command, smoke, figures)
 
 
+def _example(at: int, example: str) -> tuple[Figure, ...]:
+    """How far federated is behind pooled, in points of accuracy or in % of the loss, and ahead of the best member."""
+    mean = (at, "mean")
+    return (
+        Figure(f"{example}, behind pooled", (*mean, "behind_percent"), "%", 2.0),
+        Figure(f"{example}, ahead of the best member", (*mean, "ahead_percent"), "%", 0.0, "more"),
+    )
+
+
+EXAMPLES = ("claims", "credit", "demand", "digits", "tumour")
 BENCHMARKS = (
     Benchmark(
         "rounds",
@@ -133,6 +143,23 @@ BENCHMARKS = (
             Figure("CSV, memory", (1, "peak_mb"), "MB", 400),
             Figure("Parquet", (3, "seconds"), goal=3.0),
             Figure("Parquet, memory", (3, "peak_mb"), "MB", 400),
+        ),
+    ),
+    Benchmark(
+        "examples",
+        "What is federation worth on the examples, beside pooled rows and each member alone?",
+        ("examples", "--json"),
+        ("examples", "--json", "--example", "tumour", "--split", "0", "--rounds", "1"),
+        tuple(figure for at, example in enumerate(EXAMPLES) for figure in _example(at, example)),
+    ),
+    Benchmark(
+        "trees",
+        "How good are trees by secure sums, beside XGBoost on all rows?",
+        ("trees", "--json"),
+        ("trees", "--json", "--splits", "1"),
+        (
+            Figure("AUC", ("mean", "federated"), "of 1"),
+            Figure("behind XGBoost", ("mean", "behind_points"), "points", 0.5),
         ),
     ),
     Benchmark(

@@ -24,8 +24,8 @@ COMMIT_S = 30.0
 CALL_S = 15.0
 POLL_S = 0.2
 NONCE_BYTES = 24
-TOO_FEW_ALIVE = "configuration will result in quorum loss"
-"""How a Raft orderer refuses a change while it knows of too few others (orderer/consensus/etcdraft/chain.go)."""
+NOT_NOW = ("configuration will result in quorum loss", "no Raft leader")
+"""How a Raft orderer refuses a change while it knows of too few others or of no leader (etcdraft/chain.go)."""
 DELIVER = "/protos.Deliver/Deliver"
 NEWEST = ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest())
 NEVER = ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=(1 << 64) - 1))
@@ -86,14 +86,14 @@ class ChannelAdmin:
             await asyncio.sleep(POLL_S)
 
     async def _send(self, request: bytes) -> None:
-        """Send a change; a Raft leader that was just elected does not know yet who is alive, and is asked again."""
+        """Send a change, again while a Raft leader is elected or, just elected, does not know yet who is alive."""
         deadline = time.monotonic() + COMMIT_S
         while True:
             try:
                 await self.transport.unary("/gateway.Gateway/Submit", request, CALL_S)
             except errors.TransportError as error:
                 said = f"{error.message} {'; '.join(detail.message for detail in error.details)}".strip()
-                if TOO_FEW_ALIVE not in said or time.monotonic() > deadline:
+                if not any(text in said for text in NOT_NOW) or time.monotonic() > deadline:
                     raise NetworkError(codes.CHANGE_REFUSED, f"the orderers refuse the change: {said}") from None
             else:
                 return

@@ -90,7 +90,12 @@ def orderer_configuration(consortium: Consortium, folder: OrganisationFolder, or
             "ListenAddress": orderer.bound,
             "ListenPort": orderer.port,
             "TLS": {**tls, "RootCAs": [root], "ClientAuthRequired": False},
-            "Cluster": {"ClientCertificate": certificate, "ClientPrivateKey": key, "RootCAs": cluster},
+            "Cluster": {
+                "ClientCertificate": certificate,
+                "ClientPrivateKey": key,
+                "RootCAs": cluster,
+                "DialTimeout": "2s",  # of one that is gone: while it lasts, a change of the leader stands still
+            },
             "Keepalive": {"ServerMinInterval": "10s", "ServerInterval": "60s", "ServerTimeout": "20s"},
             "MaxRecvMsgSize": MESSAGE_LIMIT,
             "MaxSendMsgSize": MESSAGE_LIMIT,
@@ -132,6 +137,9 @@ def _services(version: Version) -> dict[str, Any]:
             "reConnectBackoffThreshold": "2s",
             "connTimeout": "3s",
             "policy": "cluster",
+            # How long an orderer may give no block that others have headers of before another is asked; Fabric waits
+            # 30 s, and so would every transaction of a peer whose orderer's host is cut off.
+            "blockCensorshipTimeoutKey": "5s",
         },
         "client": {"connTimeout": "5s"},
         "keepalive": {

@@ -91,8 +91,8 @@ def _raft(consortium: Consortium, run: Path) -> dict[str, Any]:
 
 
 def _consensus(consortium: Consortium) -> dict[str, Any]:
-    # The leader is given up after 3.5 s with work, 10 s without: Fabric's samples wait 25 s and 60 s. A vote for another
-    # leader that came too early is lost, and only the timeout begins anew, each time later by as much.
+    # The leader is given up after 3.5 s with work, 10 s without: Fabric's samples wait 25 s and 60 s. What one says of
+    # its last block to a new leader that is not one yet is lost: the timeout begins anew, longer each time by as much.
     return {
         "RequestBatchMaxCount": BLOCK_MESSAGES,
         "RequestBatchMaxBytes": BLOCK_BYTES,

@@ -5,6 +5,7 @@ import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from network import codes
 from network.errors import NetworkError
@@ -45,11 +46,16 @@ class OrdererAdmin:
 
         One that joins a running channel first fetches its blocks as a follower.
         """
-        status, answer = self._request("GET", f"{PATH}/{self.consortium.channel}")
-        if status != http.HTTPStatus.OK:
-            return False
-        state = json.loads(answer)
+        state = self._state()
         return (state.get("consensusRelation"), state.get("status")) == ("consenter", "active")
+
+    def height(self) -> int:
+        """Return how many blocks of the channel the orderer has, 0 if it has not joined; FL1054 if it is silent."""
+        return int(self._state().get("height", 0))
+
+    def _state(self) -> dict[str, Any]:
+        status, answer = self._request("GET", f"{PATH}/{self.consortium.channel}")
+        return dict(json.loads(answer)) if status == http.HTTPStatus.OK else {}
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"} if body else {}

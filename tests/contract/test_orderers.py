@@ -1,6 +1,10 @@
 """Orderers of several organisations, among them members and the regulator: one each, and none can stop the channel."""
 
 import asyncio
+import os
+import signal
+import statistics
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +13,9 @@ from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2
 
 from gateway import Transaction
 from gateway.errors import SubmitError
+from network import processes
+from network.fabric.participation import OrdererAdmin
+from network.folders import folder_of
 from network.revocation import revoke
 from network.roster import add
 from tests.contract.harness.blocks import block_of, blocks_up_to
@@ -107,3 +114,46 @@ async def test_the_channel_goes_on_without_one_organisations_orderer(
         await asyncio.to_thread(shared_ordering.start, f"orderer1.{organisation}")
     async with shared_ordering.contract() as contract, asyncio.timeout(PATIENCE_S):
         await contract.submit("Put", key, "with all of them")
+
+
+FROZEN_S = 20.0
+"""Fabric's own settings let a peer wait 30 s for an orderer that says nothing more."""
+
+
+@pytest.mark.ordering("bft")
+async def test_a_silent_orderer_holds_no_peer_up(shared_ordering: Ledger, kind: str, key: str):
+    """A host that is cut off closes no connection; nothing comes from it any more."""
+    if kind == "devnet":
+        pytest.skip("devnet orders in one process")
+    waited = [await _without(shared_ordering, f"orderer1.{name}", key) for name in ORDERERS]
+    assert statistics.median(waited) < FROZEN_S, waited
+
+
+async def _without(network: Ledger, orderer: str, key: str) -> float:
+    """Return the seconds that a commit takes while an orderer is frozen, and wait until all go on together."""
+    process = processes.pid(network.run, orderer)
+    assert process is not None
+    os.kill(process, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        async with network.contract("hospital-d") as contract, asyncio.timeout(2 * PATIENCE_S):
+            await contract.submit("Put", f"{key}{orderer}", "while it is silent")
+        return time.monotonic() - began
+    finally:
+        os.kill(process, signal.SIGCONT)
+        async with network.contract("hospital-d") as contract, asyncio.timeout(2 * PATIENCE_S):
+            await contract.submit("Put", f"{key}{orderer}", "with all of them")
+        await asyncio.to_thread(_caught_up, network)
+
+
+def _caught_up(network: Ledger) -> None:
+    """Wait until all orderers have the same blocks."""
+    consortium = network.consortium
+    admins = [
+        OrdererAdmin(consortium, folder_of(network.run, organisation.name).root, organisation, orderer)
+        for organisation, orderer in consortium.orderers
+    ]
+    deadline = time.monotonic() + PATIENCE_S
+    while len(heights := {admin.height() for admin in admins}) > 1:
+        assert time.monotonic() < deadline, heights
+        time.sleep(0.2)

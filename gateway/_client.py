@@ -14,7 +14,15 @@ _SERVICE = "/gateway.Gateway/"
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long each call may take, in seconds."""
+    """How long each call may take, in seconds.
+
+    Attributes:
+        connect: until a peer has answered, when the gateway is entered.
+        evaluate: one query.
+        endorse: the endorsement of one proposal, by all who are asked.
+        submit: until the orderers have a transaction.
+        commit_status: until a transaction is in a block.
+    """
 
     connect: float = 10.0
     evaluate: float = 5.0
@@ -28,6 +36,16 @@ class Metadata:
     """What each kind of call carries in its gRPC headers, for a proxy on the way.
 
     Pairs of a name in lower case and text; a name that ends in "-bin" takes bytes. Fabric itself reads none of it.
+
+    Attributes:
+        evaluate: of queries.
+        endorse: of proposals to endorse.
+        submit: of transactions.
+        commit_status: of questions what became of one.
+        chaincode_events: of streams of chaincode events.
+        block_events: of streams of blocks.
+        filtered_block_events: of streams of filtered blocks.
+        block_and_private_data_events: of streams of blocks with private data.
     """
 
     evaluate: Pairs = ()

@@ -23,7 +23,7 @@ _ONCE = RetryPolicy(attempts=1)
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A chaincode on a channel.
+    """A chaincode on a channel; `network` is the channel's name, `chaincode` the chaincode's.
 
     Arguments are text (sent as UTF-8) or bytes-like; anything else is a TypeError that says which and why. `transient`
     data reaches the endorsers and not the ledger.

@@ -17,7 +17,12 @@ _CURVES = ("secp256r1", "secp384r1")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A member of an organisation: the MSP id and its certificate in PEM."""
+    """A member of an organisation.
+
+    Attributes:
+        msp_id: the organisation's MSP id.
+        certificate: the member's certificate in PEM.
+    """
 
     msp_id: str
     certificate: bytes
@@ -72,7 +77,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class AsyncSigner:
-    """Signs digests without holding up the program: `sign` is awaited. Everything else is as in Signer."""
+    """Signs digests without holding up the program: `sign` is awaited; `digest` and `public_key` are as in Signer."""
 
     sign: Callable[[bytes], Awaitable[bytes]]
     digest: Callable[[bytes], bytes] = digests.sha256

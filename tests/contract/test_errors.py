@@ -2,44 +2,24 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway import Contract, Gateway, GrpcTransport, Identity, Signer, connect
+from gateway import Contract, Identity
 from gateway.errors import EndorseError, EvaluateError, GatewayError, StatusCode, SubmitError
+from tests.contract.harness.calls import counted
 from tests.contract.harness.ledger import Ledger
 
 METHODS = {"evaluate": ("Evaluate", EvaluateError), "submit": ("Endorse", EndorseError)}
 TOO_LARGE = 11 << 20  # the channel takes 10 MB
 
 
-class Counting(GrpcTransport):
-    """Counts the calls of each method."""
-
-    calls: Counter[str]
-
-    async def unary(self, path: str, request: bytes, deadline: float, metadata: Any = ()) -> bytes:
-        self.calls[path.rpartition("/")[2]] += 1
-        return await super().unary(path, request, deadline, metadata)
-
-
-@asynccontextmanager
-async def counted(ledger: Ledger, identity: Identity, signer: Signer) -> AsyncIterator[tuple[Gateway, Counter[str]]]:
-    async with Counting([ledger.endpoint()]) as transport:
-        transport.calls = Counter()
-        async with connect(transport, identity, signer) as gateway:
-            yield gateway, transport.calls
-
-
 @pytest.fixture
 async def counting(ledger: Ledger) -> AsyncIterator[tuple[Contract, Counter[str]]]:
     """The contract, and how often each method was called."""
-    who = ledger.user()
-    async with counted(ledger, Identity(who.msp_id, who.cert_pem), who.signer) as (gateway, calls):
-        yield ledger.contract_of(gateway), calls
+    async with counted(ledger) as (gateway, connection):
+        yield ledger.contract_of(gateway), connection.calls
 
 
 async def refused(contract: Contract, stage: str, *call: str) -> GatewayError:
@@ -85,10 +65,10 @@ async def test_an_identity_that_the_peer_does_not_believe_is_told_once(ledger: L
         "organisation": (own.msp_id, other.cert_pem, other.signer),
         "MSP id": ("NobodyMSP", own.cert_pem, own.signer),
     }[what]
-    async with counted(ledger, Identity(msp_id, certificate), signer) as (gateway, calls):
+    async with counted(ledger, Identity(msp_id, certificate), signer) as (gateway, connection):
         error = await refused(ledger.contract_of(gateway), stage, "Get", "key")
     assert "access denied" in str(error)
-    assert calls == {METHODS[stage][0]: 1}
+    assert connection.calls == {METHODS[stage][0]: 1}
 
 
 @pytest.mark.parametrize("stage", METHODS)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway import Contract, Gateway, Identity, Signer, ValidationCode, connect
-from gateway.errors import EndorseError
+from gateway import Contract, Gateway, Identity, RetryPolicy, Signer, ValidationCode, connect
+from gateway.errors import EndorseError, EvaluateError
+from network import processes
 from tests.contract.harness.blocks import blocks_up_to, commit_hash, header_hash, transactions
+from tests.contract.harness.calls import counted
 from tests.contract.harness.ledger import Ledger
 from tests.waiting import PATIENCE_S
 
@@ -164,6 +166,33 @@ async def test_a_chaincode_process_killed_is_dialled_again(own_ledger: Ledger, k
     async with own_ledger.contract() as contract, loaded(contract, key) as load:
         await kill_and_restart(own_ledger, "chaincode-hospital-a", "chaincode-hospital-c")
     await assert_nothing_lost_or_doubled(own_ledger, load)
+
+
+async def test_a_call_that_ends_its_chaincodes_process_is_made_three_times_and_the_process_serves_others_again(
+    own_ledger: Ledger, key: str
+):
+    name = "chaincode-hospital-a"
+    over = asyncio.Event()
+
+    async def start_again() -> None:
+        while not over.is_set():
+            if processes.pid(own_ledger.run, name) is None:
+                await asyncio.to_thread(own_ledger.start, name)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 0.1)
+
+    async with counted(own_ledger) as (gateway, connection), asyncio.TaskGroup() as group:
+        group.create_task(start_again())
+        contract = own_ledger.contract_of(gateway)
+        with pytest.raises(EvaluateError, match="stream terminated") as caught:
+            own = own_ledger.msp_ids[:1]  # the gateway would end the others' processes too
+            await contract.evaluate(
+                "Exit", endorsing_organizations=own, retry=RetryPolicy(attempts=60, longest_delay=0.5)
+            )
+        assert isinstance(caught.value.__cause__, EvaluateError)
+        assert connection.calls["Evaluate"] >= 3
+        await contract.submit("Put", key, "value")
+        over.set()
 
 
 async def test_everything_killed_at_once_comes_back_with_what_was_committed(own_ledger: Ledger, key: str):

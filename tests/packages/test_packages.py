@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.harness.official import install
 from tests.ports import free_ports
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,11 +41,13 @@ async def main():
     identity, signer = from_msp_folder(next(Path("kept/orgs/org1").rglob("users/client/msp")), profile.msp_id)
     async with connect(profile.endpoints, identity, signer) as gateway:
         contract = gateway.network("mychannel").contract("basic")
-        await contract.submit("CreateAsset", "a", "Tom", "1")
+        await contract.submit("CreateAsset", "a", "red", "1", "Tom", "2")
         print(await contract.evaluate("GetAllAssets"))
 
 asyncio.run(main())
 """
+
+ASSETS = b'[{"AppraisedValue":2,"Color":"red","ID":"a","Owner":"Tom","Size":1}]'
 
 
 class Environment:
@@ -102,7 +105,24 @@ def test_the_gateway_works_alone(wheels: dict[str, str], tmp_path: Path):
 
 
 def test_an_application_that_knows_nothing_of_fedledger_is_tested_with_the_plugin(both: Environment):
-    assert "4 passed" in both.run("pytest", "-q", "-p", "no:cacheprovider", "assets")
+    assert "7 passed" in both.run("pytest", "-q", "-p", "no:cacheprovider", "assets")
+
+
+@pytest.fixture(scope="module")
+def node_contract() -> Path:
+    """The same contract on fabric-shim, with what its lock file names; skipped where that cannot be had."""
+    folder = PROJECT / "tests" / "packages" / "node"
+    try:
+        install(folder)
+    except SystemError as error:
+        pytest.skip(f"no contract on fabric-shim: {error}")
+    return folder / "serve"
+
+
+@pytest.mark.node
+def test_its_tests_pass_with_a_contract_on_fabrics_shim_for_node_too(both: Environment, node_contract: Path):
+    contract = f"fabric_contract={node_contract}"
+    assert "7 passed" in both.run("pytest", "-q", "-p", "no:cacheprovider", "-o", contract, "assets")
 
 
 @pytest.fixture
@@ -127,7 +147,7 @@ def test_the_command_keeps_a_network_for_a_contract_elsewhere_until_it_is_told_t
         assert running.stdout.readline() == "up: mychannel/basic, org1, org2, org3\n", running.stdout.read()
         started = [int(path.read_text().split()[0]) for path in (both.folder / "kept" / "pids").glob("[!.]*")]
         assert len(started) == 4
-        assert both.run("python", "-c", CREATE) == 'b\'[{"id":"a","owner":"Tom","value":"1"}]\'\n'
+        assert both.run("python", "-c", CREATE) == f"{ASSETS!r}\n"
         running.send_signal(signal.SIGTERM)
         running.stdout.read()
     assert running.returncode == 0

@@ -15,15 +15,15 @@ INSTALL_S = 300
 END_S = 120
 
 
-def install() -> None:
-    """Install the client from the lock file unless it is there; SystemError says why it cannot be."""
-    installed = FOLDER / "node_modules" / ".package-lock.json"
-    lock = FOLDER / "package-lock.json"
+def install(folder: Path = FOLDER) -> None:
+    """Install what a folder's lock file names unless it is there, by default the client; SystemError: why it cannot."""
+    installed = folder / "node_modules" / ".package-lock.json"
+    lock = folder / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
     command = [*node_command("npm"), "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(
-        command, cwd=FOLDER, env=_environment(), capture_output=True, text=True, timeout=INSTALL_S, check=False
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, timeout=INSTALL_S, check=False
     )
     if done.returncode:
         raise SystemError(f"npm ci fails: {done.stderr.strip()[-500:]}")

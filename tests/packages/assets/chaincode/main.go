@@ -3,8 +3,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"fedledger/chaincode/shim"
 	"fedledger/chaincode/shim/process"
@@ -12,37 +14,87 @@ import (
 )
 
 type asset struct {
-	ID    string `json:"id"`
-	Owner string `json:"owner"`
-	Value string `json:"value"`
+	AppraisedValue int
+	Color          string
+	ID             string
+	Owner          string
+	Size           int
 }
 
 type contract struct{}
+
+type function struct {
+	arguments int
+	call      func(shim.ChaincodeStubInterface, []string) ([]byte, error)
+}
+
+var functions = map[string]function{
+	"InitLedger":    {0, first},
+	"CreateAsset":   {5, create},
+	"ReadAsset":     {1, read},
+	"UpdateAsset":   {5, update},
+	"DeleteAsset":   {1, remove},
+	"AssetExists":   {1, exists},
+	"TransferAsset": {2, transfer},
+	"GetAllAssets":  {0, all},
+	"Break":         {0, func(shim.ChaincodeStubInterface, []string) ([]byte, error) { os.Exit(3); return nil, nil }},
+}
 
 func (contract) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
 
 func (contract) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	name, args := stub.GetFunctionAndParameters()
-	functions := map[string]func(shim.ChaincodeStubInterface, []string) ([]byte, error){
-		"CreateAsset": create, "ReadAsset": read, "TransferAsset": transfer, "DeleteAsset": remove, "GetAllAssets": all,
-		"Break": func(shim.ChaincodeStubInterface, []string) ([]byte, error) { os.Exit(3); return nil, nil },
-	}
 	function, known := functions[name]
-	if !known {
-		return shim.Error("there is no function " + name)
+	if !known || len(args) != function.arguments {
+		return shim.Error("there is no function " + name + " of so many arguments")
 	}
-	result, err := function(stub, args)
+	result, err := function.call(stub, args)
 	if err != nil {
 		return shim.Error(err.Error())
 	}
 	return shim.Success(result)
 }
 
+func first(stub shim.ChaincodeStubInterface, _ []string) ([]byte, error) {
+	return nil, errors.Join(
+		put(stub, asset{300, "blue", "asset1", "Tomoko", 5}),
+		put(stub, asset{400, "red", "asset2", "Brad", 5}),
+		put(stub, asset{500, "green", "asset3", "Jin Soo", 10}),
+	)
+}
+
+// described reads what CreateAsset and UpdateAsset are given: id, colour, size, owner, value.
+func described(args []string) (asset, error) {
+	size, wrongSize := strconv.Atoi(args[2])
+	value, wrongValue := strconv.Atoi(args[4])
+	return asset{value, args[1], args[0], args[3], size}, errors.Join(wrongSize, wrongValue)
+}
+
 func create(stub shim.ChaincodeStubInterface, args []string) ([]byte, error) {
 	if held, err := stub.GetState(args[0]); err != nil || held != nil {
-		return nil, fmt.Errorf("the asset %s already exists", args[0])
+		return nil, errors.Join(err, fmt.Errorf("the asset %s already exists", args[0]))
 	}
-	return nil, put(stub, asset{args[0], args[1], args[2]})
+	made, err := described(args)
+	if err != nil {
+		return nil, err
+	}
+	return nil, put(stub, made)
+}
+
+func update(stub shim.ChaincodeStubInterface, args []string) ([]byte, error) {
+	if _, err := read(stub, args); err != nil {
+		return nil, err
+	}
+	made, err := described(args)
+	if err != nil {
+		return nil, err
+	}
+	return nil, put(stub, made)
+}
+
+func exists(stub shim.ChaincodeStubInterface, args []string) ([]byte, error) {
+	held, err := stub.GetState(args[0])
+	return strconv.AppendBool(nil, held != nil), err
 }
 
 func read(stub shim.ChaincodeStubInterface, args []string) ([]byte, error) {
@@ -53,7 +105,7 @@ func read(stub shim.ChaincodeStubInterface, args []string) ([]byte, error) {
 	return held, err
 }
 
-// transfer gives an asset to another owner, and announces it: id, new owner. It returns the old owner.
+// transfer gives an asset to another owner, and announces it; it returns the old owner.
 func transfer(stub shim.ChaincodeStubInterface, args []string) ([]byte, error) {
 	held, err := read(stub, args)
 	if err != nil {

@@ -184,11 +184,10 @@ async def test_a_call_that_ends_its_chaincodes_process_is_made_three_times_and_t
     async with counted(own_ledger) as (gateway, connection), asyncio.TaskGroup() as group:
         group.create_task(start_again())
         contract = own_ledger.contract_of(gateway)
+        policy = RetryPolicy(attempts=60, longest_delay=0.5)
+        own = own_ledger.msp_ids[:1]  # the gateway would end the others' processes too
         with pytest.raises(EvaluateError, match="stream terminated") as caught:
-            own = own_ledger.msp_ids[:1]  # the gateway would end the others' processes too
-            await contract.evaluate(
-                "Exit", endorsing_organizations=own, retry=RetryPolicy(attempts=60, longest_delay=0.5)
-            )
+            await contract.evaluate("Exit", endorsing_organizations=own, retry=policy)
         assert isinstance(caught.value.__cause__, EvaluateError)
         assert connection.calls["Evaluate"] >= 3
         await contract.submit("Put", key, "value")

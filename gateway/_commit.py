@@ -6,6 +6,7 @@ from typing import Any
 
 from fabric_protos.gateway import gateway_pb2
 
+from . import _messages
 from ._client import Client
 from ._codes import ValidationCode
 from ._messages import Octets
@@ -44,9 +45,17 @@ class Commit:
 
     transaction_id: str
     result: bytes
-    _request: bytes = field(repr=False)
+    _channel: str = field(repr=False)
     _client: Client = field(repr=False, compare=False)
     _signature: bytes | None = field(default=None, repr=False)
+    _given: bytes | None = field(default=None, repr=False)  # the request, where there is one already
+
+    @property
+    def _request(self) -> Octets:
+        """The gateway.CommitStatusRequest to sign; made when it is asked for, as a stream may tell the status first."""
+        if self._given is not None:
+            return self._given
+        return _messages.commit_status_request(self._channel, self.transaction_id, self._client.creator)
 
     @property
     def digest(self) -> bytes:
@@ -67,25 +76,29 @@ class Commit:
         Raises:
             CommitStatusError: nobody could tell; ask again.
         """
-        signed = self if self._signature else self.with_signature(await self._client.sign(self.digest))
+        signed = self if self._signature else await self._signed()
         seconds = self._client.deadlines.commit_status if deadline is None else deadline
         address = self._client.transport.address
         raw = await self._client.call("CommitStatus", signed.bytes, seconds, CommitStatusError, self.transaction_id)
         response = gateway_pb2.CommitStatusResponse.FromString(raw)
-        channel = gateway_pb2.CommitStatusRequest.FromString(self._request).channel_id
-        self._client.horizon.see(channel, response.block_number, address)
+        self._client.horizon.see(self._channel, response.block_number, address)
         return Status(self.transaction_id, ValidationCode(response.result), response.block_number)
 
     def with_signature(self, signature: Octets) -> "Commit":
         """Return the stage with a signature of its digest."""
         return dataclasses.replace(self, _signature=signature)
 
+    async def _signed(self) -> "Commit":
+        made = dataclasses.replace(self, _given=self._request)
+        return made.with_signature(await self._client.sign(made.digest))
+
     @classmethod
     def from_bytes(cls, raw: Octets, client: Client) -> "Commit":
         """Return the stage that `bytes` described; ValueError where they describe none."""
         message = parse(gateway_pb2.SignedCommitStatusRequest, raw)
         request = parse(gateway_pb2.CommitStatusRequest, message.request)
-        return cls(request.transaction_id, b"", message.request, client, message.signature or None)
+        signature = message.signature or None
+        return cls(request.transaction_id, b"", request.channel_id, client, signature, message.request)
 
     def _message(self) -> Any:
         return gateway_pb2.SignedCommitStatusRequest(request=self._request, signature=self._signature or b"")

@@ -15,7 +15,7 @@ from ._messages import Invocation
 from ._retry import RetryPolicy
 from ._stages import Proposal, Transaction
 from ._submission import Ask, Flow, Propose, Send, Sign, Step, Submission, Wait
-from ._watch import CommitWatch
+from ._watch import CommitWatch, give_up
 from .errors import CommitError, CommitStatusError, StatusCode
 
 _ONCE = RetryPolicy(attempts=1)
@@ -76,10 +76,13 @@ class Contract:
             CommitError: it was committed as invalid.
         """
         call = self._call(deadlines, function, arguments, transient, endorsing_organizations)
-        with call.watch.submitting():
+        call.watch.under_way += 1
+        try:
             if retry is False:
                 return await call.once()
             commit, _ = await _drive(self._submission(retry, endorsing_organizations).committed(), call)
+        finally:
+            call.watch.under_way -= 1
         result: bytes = commit.result
         return result
 
@@ -172,14 +175,15 @@ class _Submitting:
         deadline = min(deadline, self.client.deadlines.commit_status)
         if expected is None:
             return await commit.status(deadline=deadline)
+        late = asyncio.get_running_loop().call_later(deadline, give_up, expected)  # a tenth of asyncio.timeout's cost
         try:
-            async with asyncio.timeout(deadline):
-                seen = await expected
+            seen = await expected
         except TimeoutError:
             message = "the transaction was in no block in time"
             code = StatusCode.DEADLINE_EXCEEDED
             raise CommitStatusError(message, code=code, transaction_id=commit.transaction_id) from None
         finally:
+            late.cancel()
             self.watch.forget(commit.transaction_id)
         return seen or await commit.status(deadline=deadline)
 

@@ -71,8 +71,7 @@ class Transaction:
 
     def commit(self) -> Commit:
         """Return the next stage without sending anything, to ask what became of a transaction sent before."""
-        request = _messages.commit_status_request(self._channel, self.transaction_id, self._client.creator)
-        return Commit(self.transaction_id, self.result, request, self._client)
+        return Commit(self.transaction_id, self.result, self._channel, self._client)
 
     async def signed(self) -> "Transaction":
         """Return the stage with its signature; a retry must send this one, since no two ECDSA signatures are equal."""

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -45,6 +45,8 @@ _CHANNEL_OPTIONS = [
 _DIAGNOSIS_SECONDS = 2.0  # a peer that hangs is not waited for twice
 _DETAILS = "grpc-status-details-bin"
 _READY = grpc.ChannelConnectivity.READY
+Option = tuple[str, int | str]
+"""A channel argument of gRPC (grpc/grpc, include/grpc/impl/channel_arg_names.h)."""
 Pairs = tuple[tuple[str, str | bytes], ...]
 """What a call carries in its headers."""
 _FAILED = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
@@ -128,12 +130,15 @@ class GrpcTransport:
     Args:
         endpoints: peers of one organisation, which believes each of them, in the order of preference.
         failover: when one is left and used again, where the defaults do not fit.
+        options: channel arguments of gRPC that go before this client's own, such as ("grpc.keepalive_time_ms", 60_000).
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], failover: Failover | None = None) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], failover: Failover | None = None, options: Sequence[Option] = ()
+    ) -> None:
         if not endpoints:
             raise ValueError("at least one endpoint is needed")
-        self._links = [_Link(endpoint) for endpoint in endpoints]
+        self._links = [_Link(endpoint, tuple(options)) for endpoint in endpoints]
         self._choice = Choice(self._links, failover or Failover())
 
     @property
@@ -223,11 +228,12 @@ class GrpcTransport:
 class _Link:
     """One endpoint's channel and the callables made from it, both made once."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, options: tuple[Option, ...]) -> None:
         self.endpoint = endpoint
+        self._options = options
         self._channel: Any = None
         self._methods: dict[str, Callable[..., Any]] = {}
-        self._calls: dict[Any, bool] = {}  # those under way; whether each is a stream
+        self.calls: dict[Any, bool] = {}  # those under way; whether each is a stream
 
     @property
     def address(self) -> str:
@@ -236,7 +242,7 @@ class _Link:
     @property
     def channel(self) -> Any:
         if self._channel is None:
-            self._channel = _channel(self.endpoint)
+            self._channel = _channel(self.endpoint, *self._options)
         return self._channel
 
     @property
@@ -253,30 +259,21 @@ class _Link:
         return await _connected(self.channel, deadline)
 
     async def answers(self, deadline: float) -> bool:
-        channel = _channel(self.endpoint, ("grpc.use_local_subchannel_pool", 1))  # shares no connection
+        alone = ("grpc.use_local_subchannel_pool", 1)  # it shares no connection
+        channel = _channel(self.endpoint, *self._options, alone)
         try:
             return await _connected(channel, deadline)
         finally:
             await channel.close()
 
-    @contextmanager
-    def carrying(self, call: Any, *, stream: bool = False) -> Iterator[None]:
+    def carrying(self, call: Any, *, stream: bool = False) -> "_Carried":
         """Know a call while it lasts; one that is abandoned meanwhile fails as on a lost connection."""
-        self._calls[call] = stream
-        try:
-            yield
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if call in self._calls or (task is not None and task.cancelling()):
-                raise  # not the call was given up, but who waits for it
-            raise TransportError(StatusCode.UNAVAILABLE, f"the peer at {self.address} was left") from None
-        finally:
-            self._calls.pop(call, None)
+        return _Carried(self, call, stream)
 
     def abandon(self, *, streams_only: bool) -> None:
-        for call, stream in list(self._calls.items()):
+        for call, stream in list(self.calls.items()):
             if stream or not streams_only:
-                del self._calls[call]
+                del self.calls[call]
                 call.cancel()
 
     async def cause(self) -> str:
@@ -293,8 +290,32 @@ class _Link:
             await self._channel.close()
 
 
-def _channel(end: Endpoint, *more: tuple[str, int]) -> Any:
-    options: list[tuple[str, Any]] = [*_CHANNEL_OPTIONS, *more]
+class _Carried:
+    """A call under way. A class, since one made from a generator costs every call a hundredth of its time."""
+
+    __slots__ = ("_call", "_link", "_stream")
+
+    def __init__(self, link: _Link, call: Any, stream: bool) -> None:
+        self._link, self._call, self._stream = link, call, stream
+
+    def __enter__(self) -> None:
+        self._link.calls[self._call] = self._stream
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        known = self._link.calls.pop(self._call, None) is not None
+        if not isinstance(error, asyncio.CancelledError):
+            return
+        task = asyncio.current_task()
+        if known or (task is not None and task.cancelling()):
+            return  # not the call was given up, but who waits for it
+        raise TransportError(StatusCode.UNAVAILABLE, f"the peer at {self._link.address} was left") from None
+
+
+def _channel(end: Endpoint, *more: Option) -> Any:
+    chosen = {name for name, _ in more}
+    options: list[Option] = [*more, *(option for option in _CHANNEL_OPTIONS if option[0] not in chosen)]
     if destination(end.address).is_loopback:
         options.append(("grpc.enable_http_proxy", 0))  # a proxy's loopback is its own
     if end.server_name is not None:

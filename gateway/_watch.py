@@ -7,8 +7,7 @@ and validation codes tells the same, from the same peer and no earlier than the 
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from typing import Any
 
 from ._checkpoint import Position
@@ -33,20 +32,12 @@ class CommitWatch:
     def __init__(self, client: Client, channel: str) -> None:
         self._client = client
         self._channel = channel
-        self._under_way = 0
+        self.under_way = 0
+        """Submits that have begun and not ended; who submits counts them."""
         self._expected: dict[str, asyncio.Future[Status | None]] = {}
         self._live = False
         self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
-
-    @contextmanager
-    def submitting(self) -> Iterator[None]:
-        """Count a submit as under way."""
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
 
     def expect(self, transaction_id: str) -> "asyncio.Future[Status | None] | None":
         """Return the future status of a transaction that is about to be sent; None where nobody watches.
@@ -56,7 +47,7 @@ class CommitWatch:
         if self._live:
             future = self._expected[transaction_id] = asyncio.get_running_loop().create_future()
             return future
-        wanted = self._under_way >= BUSY and self._client.signer is not None
+        wanted = self.under_way >= BUSY and self._client.signer is not None
         if wanted and self._task is None and time.monotonic() >= self._not_before:
             self._task = asyncio.create_task(self._run())
         return None
@@ -97,6 +88,12 @@ class CommitWatch:
             if future is not None:
                 code = ValidationCode(transaction.tx_validation_code)
                 _settle(future, Status(transaction.txid, code, block.number))
+
+
+def give_up(future: "asyncio.Future[Status | None]") -> None:
+    """Let who waits for a status have a TimeoutError."""
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 def _settle(future: "asyncio.Future[Status | None]", status: Status | None) -> None:

@@ -196,3 +196,13 @@ async def test_each_kind_of_call_carries_its_own_metadata(server, endpoint, user
     assert names == [peer.metadata[method]["kind"] for method in methods]
     assert {b"\x00\xff"} == {peer.metadata[method]["kind-bin"] for method in methods}
     assert Metadata.of_all(("a", "b")).commit_status == (("a", "b"),)
+
+
+async def test_a_channel_argument_of_ones_own_goes_before_the_clients(server, endpoint, user):
+    identity, key = user
+    small = [("grpc.max_send_message_length", 5_000)]
+    async with GrpcTransport([endpoint(server)], options=small) as transport:
+        contract = connect(transport, identity, Signer.from_pem(key)).network("channel").contract("basic")
+        assert await contract.evaluate("Get") == b"Get"
+        with pytest.raises(EvaluateError, match="5000"):
+            await contract.evaluate("Get", "x" * 5_000)

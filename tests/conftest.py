@@ -1,5 +1,6 @@
 """What every kind of test shares: the choice of the network, and no deadline for an example on a busy machine."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("fedledger", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fedledger")
+
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what takes minutes unless somebody asked for it."""
+    """Skip what takes minutes unless somebody asked for it, and what needs a browser where there is none."""
+    if not any(shutil.which(name) for name in CHROMIUM):
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="no Chromium: apt install chromium"))
     if config.getoption("--network") == "fabric" or "lengthy" in config.option.markexpr:
         return
     skip = pytest.mark.skip(reason="takes minutes: run it with --network fabric or -m 'slow or lengthy'")

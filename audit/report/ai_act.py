@@ -21,7 +21,7 @@ AI_ACT = (
     Row(
         "12(1)",
         "Automatic recording of events over the system's lifetime",
-        "Every transaction of the training is an event in a signed block: Trainings and models; Members and votes",
+        "Every transaction of the training is an event in a signed block: Trainings, Models; Members and votes",
         ("ListRounds", "GetRound", "ListProposals"),
         "Events while the trained model is used; the ledger ends with the model.",
     ),
@@ -35,14 +35,14 @@ AI_ACT = (
     Row(
         "12(2)(b)",
         "Events that ease post-market monitoring (article 72)",
-        "Metrics and survivors of each round, model lineage: Trainings and models",
+        "Metrics and survivors of each round, model lineage: Trainings, Models",
         ("GetRound", "GetLineage"),
         "Performance in use, complaints, incidents.",
     ),
     Row(
         "12(2)(c)",
         "Events for monitoring the operation (article 26(5))",
-        "Only which model, by digest, was in force when: Trainings and models",
+        "Only which model, by digest, was in force when: Trainings, Models",
         ("GetLineage",),
         "Operation itself happens off the ledger.",
     ),

@@ -1,6 +1,5 @@
 """Templates with everything from the ledger escaped, and the filters that both report and dashboard use."""
 
-import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 import jinja2
 
-from audit.report import view
-from audit.report.charts import metric_chart, survivor_chart
+from audit.report import measures, view
+from audit.report.model import qr
+from audit.report.training import figures, picture
 from audit.text import visible
 from audit.verify.verdict import TITLES, Finding, Rule, Verdict
 
@@ -37,17 +37,30 @@ def environment(url: Url) -> jinja2.Environment:
         "about": about,
         "voters": voters,
         "drawn": drawn,
-        "graph": view.lineage_graph,
-        "rows": view.round_rows,
         "card": card,
-        "charts": charts,
+        "picture": picture,
+        "figures": figures,
+        "number": measures.number,
+        "percent": percent,
+        "slug": slug,
+        "qr": qr,
     }
     return made
 
 
-def anchor(where: str) -> str:
-    """Return a round's place as a fragment of an address."""
-    return "round-" + re.sub(r"[^a-z0-9-]", "-", where)
+def slug(text: str) -> str:
+    """Return a text as a part of an element's name."""
+    return re.sub(r"[^a-z0-9-]", "-", text)
+
+
+def anchor(kind: str, name: str) -> str:
+    """Return where a report shows something, as a fragment of an address."""
+    return f"{kind}-{slug(name)}"
+
+
+def percent(value: float) -> str:
+    """Return a place or a width on a scale, as a drawing takes it."""
+    return f"{value:.2f}%"
 
 
 def about(proposal: dict[str, Any]) -> str:
@@ -95,20 +108,6 @@ def card(training: dict[str, Any], story: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def charts(training: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a training's charts, each as what it shows and as an address that holds the drawing itself."""
-    drawn_charts = [
-        (f"Metrics of {training['training']} by round", metric_chart(training)),
-        (f"Survivors of {training['training']} by round", survivor_chart(training)),
-    ]
-    return [(alt, data_url(svg)) for alt, svg in drawn_charts if svg]
-
-
-def data_url(svg: str) -> str:
-    """Return an SVG as an address of its own."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() if svg else ""
-
-
 def verdict_view(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as a page shows it."""
     return {
@@ -133,6 +132,10 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
         },
         "beyond": verdict.beyond,
         "privacy": [spent.text for spent in verdict.privacy],
+        "epsilon": [
+            {"training": spent.training, "unit": spent.unit, "steps": spent.steps, "text": spent.text}
+            for spent in verdict.privacy
+        ],
     }
 
 

@@ -1,22 +1,26 @@
 """The report: one page that stands alone, from verified blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from audit.report.ai_act import AI_ACT
-from audit.report.charts import reputation_chart
-from audit.report.render import PAGES, anchor, data_url, environment, verdict_view
+from audit.report.charts import Panel, panels
+from audit.report.lineage import place
+from audit.report.model import model, model_rounds
+from audit.report.over_time import balances_over_time, participants_over_time
+from audit.report.render import PAGES, anchor, environment, verdict_view
 from audit.report.view import contributions, exposures
 from audit.verify.verdict import Verdict
 from network.files import replace_file
 
 FOUNDED = (
-    ("members", "Members and votes"),
-    ("trainings", "Trainings and models"),
+    ("trainings", "Trainings"),
+    ("models", "Models"),
     ("contributions", "Contributions"),
+    ("members", "Members and votes"),
     ("flags", "Flags"),
     ("monitor", "Monitor"),
     ("retention", "Retention"),
@@ -26,19 +30,32 @@ ALWAYS = (("ai-act", "EU AI Act"), ("again", "How to check"))
 
 def render(story: dict[str, Any], verdict: Verdict, monitored: Sequence[dict[str, Any]] = ()) -> str:
     """Return the report as HTML without outside assets; what the ledger says is escaped."""
-    templates = environment(lambda _kind, name: "#" + anchor(name))
+    templates = environment(lambda kind, name: "#" + anchor(kind, name))
     founded = story["founded"]
+    view = verdict_view(verdict)
     return templates.get_template("report.html").render(
         story=story,
-        verdict=verdict_view(verdict),
+        verdict=view,
         style=Markup((PAGES / "static" / "style.css").read_text()),  # noqa: S704 - this project's own file
         sections=[("main", "Verdict"), *(FOUNDED if founded else ()), *ALWAYS],
         shares=contributions(story) if founded else [],
         exposed=exposures(story) if founded else [],
-        reputation=data_url(reputation_chart(story["participants"])) if founded else "",
+        models=list(_models(story)) if founded else [],
+        standing=participants_over_time(story, view["epsilon"]) if founded else None,
+        balances=balances_over_time(story) if founded else None,
         monitored=monitored,
         ai_act=AI_ACT,
     )
+
+
+def _models(story: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[Panel]]]:
+    """Yield the models that have a page each, with their training and charts."""
+    for training in story["trainings"]:
+        for number in model_rounds(story, training):
+            shown = model(story, training, number)
+            if shown is not None:
+                wanted = {place(row).partition("/")[2] for row in shown["path"]}
+                yield shown, training, panels(training, wanted)
 
 
 def write(path: Path, story: dict[str, Any], verdict: Verdict, monitored: Sequence[dict[str, Any]] = ()) -> None:

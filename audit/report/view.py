@@ -8,8 +8,6 @@ from network import contract_codes
 
 PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
 ENDED: Final = frozenset({"Final", "Void"})
-STEP_X, STEP_Y, MARGIN = 150, 84, 70
-"""Distances of the lineage graph's nodes and its margin, in SVG units."""
 
 
 def when(time_ms: int) -> str:
@@ -122,30 +120,3 @@ def exposures(story: dict[str, Any]) -> list[dict[str, Any]]:
         for one in t["rounds"]
         for entry in one["exposure"]
     ]
-
-
-def lineage_graph(training: dict[str, Any]) -> dict[str, Any]:
-    """Return nodes (x, y, label, round, kept) and edges of a training's models, rolled back ones on lanes below."""
-    lineage = training["lineage"]
-    kept = {lineage["initial_state"], *(step["state"] for step in lineage["steps"])}
-    places = {lineage["initial_state"]: (0, 0)}
-    nodes = [{"label": "initial", "state": lineage["initial_state"], "round": None, "kept": True}]
-    edges, taken = [], {(0, 0)}
-    for one in training["rounds"]:
-        if one["phase"] != "Final" or one["base_state"] not in places:
-            continue
-        state = one["proposal"]["state"]
-        column, lane = places[one["base_state"]][0] + 1, 0 if state in kept else 1
-        while (column, lane) in taken:
-            lane += 1
-        taken.add((column, lane))
-        places.setdefault(state, (column, lane))
-        nodes.append({"label": f"round {one['round']}", "state": state, "round": one, "kept": state in kept})
-        edges.append((one["base_state"], state))
-    width = 2 * MARGIN + STEP_X * max(x for x, _ in taken)
-    height = 2 * MARGIN + STEP_Y * max(y for _, y in taken) - 40
-    spots = {state: (MARGIN + STEP_X * x, MARGIN - 20 + STEP_Y * y) for state, (x, y) in places.items()}
-    for node in nodes:
-        node["x"], node["y"] = spots[node["state"]]
-    lines = [(*spots[a], *spots[b]) for a, b in edges]
-    return {"nodes": nodes, "edges": lines, "width": width, "height": height}

@@ -16,6 +16,7 @@ from audit.fabric.state import State
 from audit.fabric.transactions import Checked, check_transaction
 from audit.fabric.wire import WireError, read_json
 from audit.verify.compare import Comparison, claimed_refusal, compare, compare_foreign, proposes
+from audit.verify.history import note_history
 from audit.verify.replay import Replayer, ReplayError
 from audit.verify.verdict import Record, Rule, Unchecked
 
@@ -54,6 +55,8 @@ class Execution:
         if action.event is not None and checked.creator is not None and action.chaincode == self._chaincode:
             event, who = action.event, checked.creator.msp_id
             self._state.event(version, checked.txid, transaction.timestamp_ms, who, event.event_name, event.payload)
+        if action.chaincode == self._chaincode:
+            note_history(self._state, action, self._chaincode, number, transaction.timestamp_ms)
         if action.touched.marked:
             namespaces = ", ".join(sorted(action.touched.marked))
             self._record.leave(Unchecked.KEY_POLICY, number, transaction.txid, namespaces=namespaces)

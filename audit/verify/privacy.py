@@ -1,8 +1,9 @@
 """How much a training's rounds have told of each participant, where its plan adds noise (`fl_node.privacy`)."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from audit.verify.story import place_of
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.private import round_loss
 from fl_node.plan.manifest import Manifest
@@ -26,6 +27,12 @@ class Spent:
     delta: str
     colluders: int
     participants: dict[str, float]
+    steps: tuple[tuple[str, dict[str, float]], ...] = field(default=(), compare=False)
+    """After each of these attempts, "training/round/attempt": the ε of everybody so far, for pages."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for machines: where it stands now."""
+        return {name: value for name, value in asdict(self).items() if name != "steps"}
 
     @property
     def text(self) -> str:
@@ -48,11 +55,18 @@ def spent_by(manifest: Manifest, training: dict[str, Any]) -> Spent | None:
         return None
     privacy, quantisation = manifest.averaging.privacy, manifest.averaging.quantisation
     losses: dict[str, Loss] = {}
+    known: dict[Loss, float] = {}  # participants that survived alike have spent alike
+    steps = []
     for one in training["rounds"]:
         survivors = one.get("survivors") or ()
         unknown = max(1, len(survivors) - privacy.goal.colluders)  # nodes reveal nothing with fewer
         each = round_loss(privacy, quantisation, manifest.numbers, unknown)
         for name in survivors:
             losses[name] = losses.get(name, Loss()) + each
-    found = {name: epsilon(loss, float(privacy.goal.delta)) for name, loss in losses.items()}
-    return Spent(training["training"], privacy.goal.unit, privacy.goal.delta, privacy.goal.colluders, found)
+        for loss in losses.values():
+            if loss not in known:
+                known[loss] = epsilon(loss, float(privacy.goal.delta))
+        if survivors:
+            steps.append((place_of(one), {name: known[loss] for name, loss in losses.items()}))
+    goal, found = privacy.goal, {name: known[loss] for name, loss in losses.items()}
+    return Spent(training["training"], goal.unit, goal.delta, goal.colluders, found, tuple(steps))

@@ -1,14 +1,16 @@
 """What happened on a channel, told from the state that replay re-derived: plain values for pages and machines."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from audit.fabric.lifecycle import definition
 from audit.fabric.state import State
 from audit.fabric.wire import WireError, read_json
+from audit.verify.history import history
 from audit.verify.replay import Replayer, ReplayError
+from network import contract_codes
 
 PAGE = 100
 ACCOUNTS = ("treasury",)
@@ -54,6 +56,11 @@ def round_of(event: dict[str, Any]) -> str:
     return f"{payload['training']}/{payload['round']}/{payload['attempt']}"
 
 
+def place_of(one: Mapping[str, Any]) -> str:
+    """Return where an attempt stands, as `round_of` says it."""
+    return f"{one['training']}/{one['round']}/{one['attempt']}"
+
+
 def tell(reader: Reader, state: State) -> dict[str, Any]:
     """Return everything that the pages show; `founded` is False without a federation or with an unreadable state."""
     events = list(state.events())
@@ -89,6 +96,8 @@ def _tell(reader: Reader, state: State, events: list[dict[str, Any]]) -> dict[st
         "balances": {account: reader.get("BalanceOf", account=account)["balance"] for account in accounts},
         "supply": reader.get("TotalSupply")["total_supply"],
         "flags": list(reader.items("ListFlags")),
+        "releases": list(_releases(reader)),
+        "history": history(state),
         "events": events,
     }
 
@@ -96,6 +105,18 @@ def _tell(reader: Reader, state: State, events: list[dict[str, Any]]) -> dict[st
 def _proposals(reader: Reader) -> Iterator[dict[str, Any]]:
     for proposal in reader.items("ListProposals"):
         yield reader.get("GetProposal", proposal=proposal["proposal"])
+
+
+def _releases(reader: Reader) -> Iterator[dict[str, Any]]:
+    """Yield the releases with their statements and signatures; none under rules that know no releases."""
+    try:
+        named = [release["release"] for release in reader.items("ListReleases")]
+    except ReplayError as error:
+        if contract_codes.UNKNOWN_FUNCTION not in str(error):
+            raise
+        return
+    for name in named:
+        yield reader.get("GetRelease", release=name)
 
 
 def training_story(reader: Reader, training: dict[str, Any]) -> dict[str, Any]:

@@ -294,7 +294,7 @@ class Verdict:
             "unchecked": [f.as_json() for f in self.unchecked],
             "orderer_signatures": self.quorum,
             "models": {"steps": self.steps, "derived": self.derived},
-            "privacy": [asdict(spent) for spent in self.privacy],
+            "privacy": [spent.as_json() for spent in self.privacy],
             "origins": [asdict(origin) for origin in self.origins],
             "beyond": list(self.beyond),
         }

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from tests.conftest import CHROMIUM
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -33,7 +34,7 @@ JSON.stringify({page: document.documentElement.scrollWidth, window: window.inner
 
 def program() -> str | None:
     """Where Chromium is, None if there is none."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    return next((path for name in CHROMIUM if (path := shutil.which(name))), None)
 
 
 @dataclass

@@ -17,12 +17,12 @@ from audit.report.dashboard.watch import Watcher
 from audit.verify.run import Options
 from network.connection import profile
 from network.folders import held_blobs
-from tests.auditor.browser import OVERFLOWS, SIZES, Browser, browser, program, until
+from tests.auditor.browser import OVERFLOWS, SIZES, Browser, browser, until
 from tests.auditor.corpus import Ledger
 from tests.ports import free_ports
 from tests.scenarios.federation import Federation
 
-pytestmark = pytest.mark.skipif(program() is None, reason="no Chromium: apt-get install chromium")
+pytestmark = pytest.mark.browser
 PORT = free_ports()
 DEBUG_PORT = PORT + 1
 ADDRESS = f"http://127.0.0.1:{PORT}"
@@ -31,6 +31,7 @@ PAGES = (
     "trainings",
     "training/tumour",
     "round/tumour/1/1",
+    "model/tumour/1",
     "members",
     "votes",
     "flags",

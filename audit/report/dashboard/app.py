@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from aiohttp import web
@@ -16,13 +16,19 @@ from aiohttp.typedefs import Handler
 
 from audit import codes
 from audit.report import view
-from audit.report.charts import metric_chart, reputation_chart, survivor_chart
+from audit.report.bars import arrivals, bar, legend, span
+from audit.report.charts import panels
 from audit.report.dashboard.guard import DashboardError, Guard, middleware
 from audit.report.dashboard.live import live_rounds, live_state
 from audit.report.dashboard.search import MOST_CHARACTERS, search
 from audit.report.dashboard.watch import Snapshot, Watcher
-from audit.report.render import PAGES, card, environment
-from audit.verify.story import round_of
+from audit.report.lineage import place
+from audit.report.model import model
+from audit.report.over_time import balances_over_time, participants_over_time
+from audit.report.render import PAGES, card, environment, slug
+from audit.report.timeline import timelines
+from audit.report.training import picture
+from audit.verify.story import place_of, round_of
 
 NAVIGATION = (
     ("/", "Overview"),
@@ -32,8 +38,6 @@ NAVIGATION = (
     ("/flags", "Flags"),
     ("/verifier", "Verifier"),
 )
-CHART_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""A drawing opened by itself: its own styles, nothing else. Pages show it as an image."""
 
 
 def url(kind: str, name: str) -> str:
@@ -42,10 +46,14 @@ def url(kind: str, name: str) -> str:
     places = {
         "round": f"/round/{name}",
         "training": f"/training/{name}",
-        "participant": f"/members#participant-{name}",
+        "model": f"/model/{name}",
+        "participant": f"/members#participant-{slug(name)}",
         "proposal": f"/votes#proposal-{name[:16]}",
     }
     return places.get(kind, f"/{kind}")
+
+
+Drawn = TypeVar("Drawn")
 
 
 class Pages:
@@ -54,7 +62,6 @@ class Pages:
     def __init__(self, snapshot: Callable[[], Snapshot], guard: Guard) -> None:
         self._snapshot, self._guard = snapshot, guard
         self._templates = environment(url)
-        self._charts: dict[tuple[str, str, str], str] = {}
         self._drawing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
 
     def routes(self) -> list[web.RouteDef]:
@@ -64,11 +71,10 @@ class Pages:
             web.get("/trainings", self.trainings),
             web.get("/training/{training}", self.training),
             web.get("/round/{training}/{round}/{attempt}", self.round),
+            web.get("/model/{training}/{round}", self.model),
             *(web.get(f"/{name}", partial(self.listing, name)) for name in ("members", "votes", "flags", "verifier")),
             web.get("/search", self.search),
             web.get("/live.json", self.live),
-            web.get("/chart/reputation.svg", self.chart),
-            web.get("/chart/{kind}/{training}.svg", self.chart),
             web.get("/login", self.login),
             web.post("/login", self.login),
         ]
@@ -85,7 +91,6 @@ class Pages:
             "word": snapshot.word,
             "version": snapshot.version,
             "height": snapshot.verdict["height"],
-            "reload": False,
             "login": False,
             "query": "",
         }
@@ -94,9 +99,12 @@ class Pages:
 
     async def overview(self, _: web.Request) -> web.Response:
         """Answer with the verdict and the rounds under way."""
-        snapshot = self._snapshot()
-        now = int(time.time() * 1000)
-        return self._page("overview", "Overview", live=live_rounds(snapshot.story, now, url))
+        story, now = self._snapshot().story, _now()
+        pictures = {t["training"]: await self._drawn(picture, t, story, now) for t in story.get("trainings", [])}
+        live, shown = live_rounds(story, now, url), [t["rounds"][-1] for t in story.get("trainings", []) if t["rounds"]]
+        bars = [pictures[one["training"]].bars[place_of(one)] for one in shown]
+        rows = [{**row, "bar": own} for row, own in zip(live, bars, strict=True)]
+        return self._page("overview", "Overview", live=rows, pictures=pictures, legend=legend())
 
     async def trainings(self, _: web.Request) -> web.Response:
         """Answer with every training."""
@@ -118,10 +126,27 @@ class Pages:
             here="Trainings",
             training=training,
             card=card(training, self._snapshot().story),
+            shown=await self._drawn(picture, training, self._snapshot().story, _now()),
+        )
+
+    async def model(self, request: web.Request) -> web.Response:
+        """Answer with everything that a buyer or a regulator asks of one model."""
+        training, story, number = self._training(request), self._snapshot().story, request.match_info["round"]
+        shown = model(story, training, int(number)) if number.isascii() and number.isdecimal() else None
+        if shown is None:
+            raise web.HTTPNotFound
+        wanted = {place(row).partition("/")[2] for row in shown["path"]}
+        return self._page(
+            "model",
+            f"Model of {training['training']} after round {shown['round']}",
+            here="Trainings",
+            training=training,
+            model=shown,
+            panels=await self._drawn(panels, training, wanted),
         )
 
     async def round(self, request: web.Request) -> web.Response:
-        """Answer with one attempt of a round; it shows itself again when the ledger moves."""
+        """Answer with one attempt of a round."""
         training, story = self._training(request), self._snapshot().story
         where = "/".join(request.match_info[name] for name in ("training", "round", "attempt"))
         rows = {row["where"]: row for row in view.round_rows(training, story)}
@@ -139,7 +164,7 @@ class Pages:
             rewards={reward["participant"]: reward["amount"] for reward in one["rewards"]},
             exposed=[entry for entry in view.exposures(story) if entry["where"] == where],
             events=[event for event in story["events"] if round_of(event) == where],
-            reload=row["phase"] not in view.ENDED,
+            **_timeline(story, training, where),
         )
 
     async def listing(self, name: str, _: web.Request) -> web.Response:
@@ -151,6 +176,8 @@ class Pages:
             name.capitalize(),
             shares=view.contributions(snapshot.story) if founded else [],
             exposed=view.exposures(snapshot.story) if founded else [],
+            standing=participants_over_time(snapshot.story, snapshot.verdict["epsilon"]) if founded else None,
+            balances=balances_over_time(snapshot.story) if founded else None,
             looked_ms=snapshot.looked_ms,
         )
 
@@ -161,30 +188,11 @@ class Pages:
 
     async def live(self, _: web.Request) -> web.Response:
         """Answer with what changes from second to second."""
-        return web.json_response(live_state(self._snapshot(), int(time.time() * 1000), url))
+        return web.json_response(live_state(self._snapshot(), _now(), url))
 
-    async def chart(self, request: web.Request) -> web.Response:
-        """Answer with a drawing, made once for each state of the ledger."""
-        kind, name = request.match_info.get("kind", "reputation"), request.match_info.get("training", "")
-        drawing: Callable[[], str]
-        if kind == "reputation":
-            drawing = partial(reputation_chart, self._snapshot().story.get("participants", []))
-        elif kind in ("metrics", "survivors"):
-            drawing = partial(metric_chart if kind == "metrics" else survivor_chart, self._training(request))
-        else:
-            raise web.HTTPNotFound
-        svg = await self._drawn((kind, name, self._snapshot().version), drawing)
-        if not svg:
-            raise web.HTTPNotFound
-        headers = {"Content-Security-Policy": CHART_POLICY}
-        return web.Response(text=svg, content_type="image/svg+xml", headers=headers)
-
-    async def _drawn(self, key: tuple[str, str, str], drawing: Callable[[], str]) -> str:
-        if key not in self._charts:
-            if any(old[2] != key[2] for old in self._charts):
-                self._charts.clear()
-            self._charts[key] = await asyncio.get_running_loop().run_in_executor(self._drawing, drawing)
-        return self._charts[key]
+    async def _drawn(self, drawing: Callable[..., Drawn], *arguments: object) -> Drawn:
+        """Draw on the one thread that does: the drawing library is slow to begin, and is no friend of two."""
+        return await asyncio.get_running_loop().run_in_executor(self._drawing, partial(drawing, *arguments))
 
     async def login(self, request: web.Request) -> web.Response:
         """Ask for the token, and give the browser that shows it a cookie."""
@@ -207,6 +215,16 @@ class Pages:
                 return web.Response(status=error.status, text=error.reason)
             text = "There is no such page, or the blocks read so far know nothing of it."
             return self._page("message", "Not found", text=text, http_status=error.status)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _timeline(story: dict[str, Any], training: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return an attempt's bar, and who came when."""
+    phases, now = timelines(story["history"], training)[where], _now()
+    return {"bar": bar(phases, now, span(phases, now)), "arrivals": arrivals(phases, now), "legend": legend([phases])}
 
 
 def application(snapshot: Callable[[], Snapshot], guard: Guard) -> web.Application:

@@ -29,6 +29,7 @@ PAGES = (
     "/trainings",
     "/training/tumour",
     "/round/tumour/1/1",
+    "/model/tumour/4",
     "/members",
     "/votes",
     "/flags",
@@ -78,7 +79,8 @@ async def test_pages_bring_no_inline_script_or_style(client: TestClient, page: s
 
 
 @pytest.mark.parametrize(
-    "page", ["/nothing", "/training/none", "/round/tumour/99/1", "/chart/other/tumour.svg", "/static/../app.py"]
+    "page",
+    ["/nothing", "/training/none", "/round/tumour/99/1", "/model/tumour/3", "/model/tumour/x", "/static/../app.py"],
 )
 async def test_what_is_not_there_is_said_so(client: TestClient, page: str) -> None:  # type: ignore[type-arg]
     answer = await client.get(page)
@@ -98,11 +100,12 @@ async def test_another_host_name_does_not_reach_this_machine(client: TestClient)
         assert (await client.get("/", headers={"Host": host})).status == 200
 
 
-async def test_charts_are_drawings_without_scripts(client: TestClient) -> None:  # type: ignore[type-arg]
-    for chart in ("/chart/metrics/tumour.svg", "/chart/survivors/tumour.svg", "/chart/reputation.svg"):
-        answer = await client.get(chart)
-        assert (answer.status, answer.content_type) == (200, "image/svg+xml")
-        assert "<script" not in await answer.text()
+async def test_a_chart_is_part_of_its_page_and_takes_the_pages_colours(client: TestClient) -> None:  # type: ignore[type-arg]
+    text = await (await client.get("/training/tumour")).text()
+    assert 'aria-label="Loss by round: loss from 0.2500 in round 1 to 0.2500 in round 4"' in text
+    assert 'class="line-s1"' in text
+    assert "url(#c" in text
+    assert "#00000" not in text
 
 
 async def test_hostile_names_stay_text(story: dict[str, Any]) -> None:

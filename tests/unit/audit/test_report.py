@@ -8,7 +8,7 @@ import pytest
 
 from audit.report.ai_act import AI_ACT
 from audit.report.report import render
-from audit.report.view import contributions, exposures, lineage_graph, round_rows
+from audit.report.view import contributions, exposures, round_rows
 from audit.verify.story import lineage_breaks
 from audit.verify.verdict import Rule, Verdict
 
@@ -52,9 +52,10 @@ def test_the_report_has_every_section_with_the_verdict_first(page: str) -> None:
     titles = re.findall(r"<h[12][^>]*>([^<]+)</h[12]>", page)
     assert titles == [
         "Verdict",
-        "Members and votes",
-        "Trainings and models",
+        "Trainings",
+        "Models",
         "Contributions, rewards and reputation",
+        "Members and votes",
         "Flags and exposure",
         "Monitor",
         "Retention",
@@ -67,8 +68,8 @@ def test_the_report_has_every_section_with_the_verdict_first(page: str) -> None:
 
 def test_the_report_names_no_outside_asset(page: str) -> None:
     sources = [attributes.get(n) for _, attributes in _elements(page) for n in ("src", "href") if n in attributes]
-    assert [source for source in sources if not str(source).startswith(("#", "data:image/svg+xml;"))] == []
-    assert not [tag for tag, _ in _elements(page) if tag in ("script", "link", "iframe", "object")]
+    assert [source for source in sources if not str(source).startswith("#")] == []
+    assert not [tag for tag, _ in _elements(page) if tag in ("script", "link", "iframe", "object", "img")]
 
 
 def test_what_a_ledger_says_stays_text(story: dict[str, Any]) -> None:
@@ -84,7 +85,8 @@ def test_what_a_ledger_says_stays_text(story: dict[str, Any]) -> None:
     elements = _elements(page)
     assert not [tag for tag, _ in elements if tag == "script"]
     assert not [attributes for _, attributes in elements if any(name.startswith("on") for name in attributes)]
-    assert {attributes["src"][:5] for tag, attributes in elements if tag == "img" and attributes["src"]} == {"data:"}
+    assert not [tag for tag, _ in elements if tag in ("img", "frac")]
+    assert "alert(1)" in page
 
 
 def test_a_failed_audit_says_so_first(story: dict[str, Any]) -> None:
@@ -92,7 +94,7 @@ def test_a_failed_audit_says_so_first(story: dict[str, Any]) -> None:
     verdict.failed_rule(Rule.LINEAGE, "round 2 starts elsewhere", 7)
     page = render(story, verdict)
     assert "<title>Audit of fedchannel: FAILED</title>" in page
-    assert page.index("1 breach was found") < page.index("Members and votes</h2>")
+    assert page.index("1 breach was found") < page.index("Trainings</h2>")
 
 
 def test_a_channel_without_a_federation_still_has_its_verdict() -> None:
@@ -123,15 +125,6 @@ def test_contributions_add_up_to_what_was_paid(story: dict[str, Any]) -> None:
     rewards = [r["amount"] for t in story["trainings"] for one in t["rounds"] for r in one["rewards"]]
     assert sum(row["rewards"] for row in rows) == sum(rewards)
     assert {entry["participant"] for entry in exposures(story)} == {"hospital-d"}
-
-
-def test_the_lineage_graph_holds_every_model_once(story: dict[str, Any]) -> None:
-    (training,) = story["trainings"]
-    graph = lineage_graph(training)
-    finals = [one for one in training["rounds"] if one["phase"] == "Final"]
-    assert len(graph["nodes"]) == 1 + len(finals)
-    assert len({(node["x"], node["y"]) for node in graph["nodes"]}) == len(graph["nodes"])
-    assert len(graph["edges"]) == len(finals)
 
 
 @pytest.mark.parametrize("other", ["00" * 32, "ff" * 32])

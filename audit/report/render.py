@@ -15,6 +15,12 @@ from audit.verify.verdict import TITLES, Finding, Rule, Verdict
 
 PAGES = Path(__file__).resolve().parent / "pages"
 Url = Callable[[str, str], str]
+ORIGINS = {
+    "blocks": "all of that channel's blocks were audited",
+    "passport": "its passport was checked",
+    "": "nothing of that channel was at hand",
+}
+"""What an audit saw of the model that a plan began from (`audit.verify.parents`), in words."""
 MOST_ROWS = 200
 """Findings of a kind that a page lists; `audit verify --json` lists all."""
 
@@ -131,6 +137,9 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
             "unchecked": len(verdict.unchecked),
         },
         "beyond": verdict.beyond,
+        "origins": {
+            origin.plan: {**origin.parent, "seen": ORIGINS[origin.seen]} for origin in reversed(verdict.origins)
+        },
         "privacy": [spent.text for spent in verdict.privacy],
         "epsilon": [
             {"training": spent.training, "unit": spent.unit, "steps": spent.steps, "text": spent.text}

@@ -32,7 +32,7 @@ def render(story: dict[str, Any], verdict: Verdict, monitored: Sequence[dict[str
     """Return the report as HTML without outside assets; what the ledger says is escaped."""
     templates = environment(lambda kind, name: "#" + anchor(kind, name))
     founded = story["founded"]
-    view = verdict_view(verdict)
+    view, models = verdict_view(verdict), list(_models(story)) if founded else []
     return templates.get_template("report.html").render(
         story=story,
         verdict=view,
@@ -40,7 +40,8 @@ def render(story: dict[str, Any], verdict: Verdict, monitored: Sequence[dict[str
         sections=[("main", "Verdict"), *(FOUNDED if founded else ()), *ALWAYS],
         shares=contributions(story) if founded else [],
         exposed=exposures(story) if founded else [],
-        models=list(_models(story)) if founded else [],
+        models=models,
+        paged={t["training"]: [own["round"] for own, other, _ in models if other is t] for _, t, _ in models},
         standing=participants_over_time(story, view["epsilon"]) if founded else None,
         balances=balances_over_time(story) if founded else None,
         monitored=monitored,

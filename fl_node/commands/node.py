@@ -1,6 +1,7 @@
 """`fedledger node`: run this organisation's node, check what it needs, see what it does."""
 
 import asyncio
+import contextlib
 import json
 import urllib.error
 import urllib.request
@@ -22,11 +23,13 @@ from fl_node.commands.common import (
     ReserveMb,
     Run,
     UnnamedDays,
+    ask,
     explained,
     limits,
     show,
 )
 from fl_node.commands.findings import show_findings
+from fl_node.commands.status import watch_node
 from fl_node.doctor.doctor import examine
 from fl_node.doctor.findings import Finding
 from fl_node.errors import NodeError
@@ -170,10 +173,21 @@ def rotate_key(
 
 
 @node.command()
-def status(org: Org, observe_port: ObservePort = 0, run: Run = DEFAULT_RUN, as_json: Json = False) -> None:
+def status(
+    org: Org,
+    observe_port: ObservePort = 0,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, with the rounds under way, until Ctrl-C.")] = False,
+    user: User = "node",
+    run: Run = DEFAULT_RUN,
+    as_json: Json = False,
+) -> None:
     """Show whether the node is healthy and where it stands; exit code 1 if it does not run or is not healthy."""
     with explained(as_json=as_json):
         port = observe_port or _observed_port(run, org)
+        if watch:
+            with contextlib.suppress(KeyboardInterrupt):
+                ask(run, org, user, lambda ledger: watch_node(ledger, lambda: _health(port), as_json=as_json))
+            return
         report = _health(port)
         show(report, as_json=as_json, title=org)
     if not report["healthy"]:

@@ -4,11 +4,12 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 
 from fl_node import codes
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, emit_json, explained, note, out, show
 from fl_node.commands.proposal import propose
+from fl_node.commands.timeline import WIDTH, clock_ms, drawn, length
 from fl_node.commands.watching import Progress
 from fl_node.commands.watching import watch as watch_training
 from fl_node.errors import NodeError
@@ -81,7 +82,7 @@ def watch(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "client
     async def work(ledger: Ledger) -> None:
         seen: dict[str, Progress] = {}
         with (
-            Live(table_of(seen), console=out, auto_refresh=False, transient=False)
+            Live(get_renderable=lambda: table_of(dict(seen)), console=out, refresh_per_second=1)
             if not as_json
             else _Nothing() as live
         ):
@@ -90,7 +91,7 @@ def watch(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "client
                 if as_json:
                     typer.echo(progress.view.model_dump_json())
                 else:
-                    live.update(table_of(seen), refresh=True)
+                    live.refresh()
 
     with explained(as_json=as_json):
         ask(run, org, user, work)
@@ -112,17 +113,18 @@ async def registered(ledger: Ledger, text: str) -> str:
 
 
 def table_of(seen: dict[str, Progress]) -> Table:
-    """Return the attempts of a training as a table."""
-    table = Table("round", "phase", "survivors", "metrics", "update bytes", "seconds")
+    """Return the attempts of a training as a table, each with its timeline; bars of one length took equally long."""
+    table = Table("round", "outcome", Column("timeline", min_width=WIDTH), "survivors", "metrics", "seconds")
+    now = clock_ms()
+    scale = max((length(progress.timeline.phases, now) for progress in seen.values()), default=1)
     for progress in seen.values():
-        record = progress.as_json()
+        record, phases = progress.as_json(), progress.timeline.phases
         metrics = "  ".join(f"{name} {value:.4f}" for name, value in record["metrics"].items() if _telling(name))
         number = str(record["round"]) + (f".{record['attempt']}" if record["attempt"] > 1 else "")
         phase = f"{record['status']} {record['void_reason']}".strip()
         survivors = f"{len(record['survivors'])} of {len(record['cohort'])}" if record["survivors"] else ""
-        table.add_row(
-            number, phase, survivors, metrics, str(record["update_bytes"]), f"{record['seconds']['total']:.1f}"
-        )
+        seconds = f"{length(phases, now) / 1000:.1f}" if phases else ""
+        table.add_row(number, phase, drawn(phases, now, scale), survivors, metrics, seconds)
         table.caption = explanation(record["void_reason"])
     return table
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fl_node.commands.timeline import Seen, clock_ms
 from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import OVER, Round
 from fl_node.round.duty import URGENT
@@ -25,6 +26,11 @@ class Progress:
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     entered: float = field(default_factory=time.monotonic)
+    timeline: Seen = field(default_factory=Seen)
+
+    def __post_init__(self) -> None:
+        """Begin the timeline with the first view."""
+        self.timeline.see(self.view.model_dump(), clock_ms())
 
     def see(self, view: Round) -> None:
         """Take a newer view in."""
@@ -33,6 +39,7 @@ class Progress:
             spent = self.seconds.get(self.view.phase, 0.0)
             self.seconds[self.view.phase] = spent + now - self.entered
             self.entered = now
+        self.timeline.see(view.model_dump(), clock_ms())
         self.view = view
 
     @property

@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+KEYS = {"Tab": 9}
 SIZES = {"phone": (375, 812, True), "desktop": (1280, 900, False)}
 OVERFLOWS = """
 JSON.stringify({page: document.documentElement.scrollWidth, window: window.innerWidth,
@@ -87,6 +88,11 @@ class Browser:
         self._loaded.clear()
         await self.call("Page.navigate", url=address)
         await asyncio.wait_for(self._loaded.wait(), 30)
+
+    async def press(self, key: str) -> None:
+        """Press a key that types nothing."""
+        for kind in ("rawKeyDown", "keyUp"):
+            await self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
 
     async def enter(self) -> None:
         """Press Enter and wait for the page that it leads to."""

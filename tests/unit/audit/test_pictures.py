@@ -11,9 +11,11 @@ from audit.report.matrix import matrix
 from audit.report.measures import number, unit
 from audit.report.model import model, model_rounds, qr, release_of
 from audit.report.over_time import balances_over_time, participants_over_time
+from audit.report.report import render
 from audit.report.timeline import Phase, timelines
 from audit.report.training import figures, picture
 from audit.report.view import round_rows
+from audit.verify.verdict import Origin, Verdict
 
 
 @pytest.fixture
@@ -238,3 +240,21 @@ def test_a_release_stands_when_a_majority_has_signed_and_until_it_is_withdrawn(t
 def test_the_qr_code_is_labelled_with_the_statements_digest() -> None:
     assert f'aria-label="QR code of sha256:{"ab" * 32}"' in qr("ab" * 32)
     assert qr("ab" * 32) != qr("ac" * 32)
+
+
+def test_the_lineage_begins_in_the_channel_that_the_first_model_comes_from(
+    story: dict[str, Any], training: dict[str, Any]
+) -> None:
+    parent = {
+        "channel": "hospitals",
+        "genesis": "ab" * 32,
+        "passport": "cd" * 32,
+        "release": "tumour-7",
+        "training": "first",
+        "round": 9,
+        "state": "ef" * 32,
+    }
+    verdict = Verdict(origins=[Origin(training["plan"], "synthetic", parent, "passport")])
+    page = render(story, verdict)
+    assert "first after round 9, released as tumour-7 in hospitals" in page
+    assert "its passport was checked" in page

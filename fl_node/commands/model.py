@@ -7,7 +7,7 @@ import typer
 
 from fl_node.commands.blobs import fetch
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
-from fl_node.commands.export import OF_KINDS, export_kind
+from fl_node.commands.export import OF_KINDS, export_kind, held_out_rows
 from fl_node.commands.export import export as export_model
 from fl_node.commands.export import lineage as lineage_of
 from fl_node.ledger.client import Ledger
@@ -23,9 +23,16 @@ def export(
     out: Annotated[Path, typer.Option(help="The folder to write.")],
     org: Org,
     form: Annotated[
-        str, typer.Option("--format", help="numpy, safetensors, keras, savedmodel; json where no framework is needed.")
+        str,
+        typer.Option(
+            "--format", help="numpy, safetensors, keras, savedmodel, onnx; json where no framework is needed."
+        ),
     ] = "numpy",
     source: Annotated[str, typer.Option(help="FILE.py:function that builds the Keras network.")] = "",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Own rows: on their hold-out the file must compute what the plan does."),
+    ] = None,
     round_: RoundNumber = 0,
     run: Run = DEFAULT_RUN,
     user: User = "client",
@@ -38,7 +45,8 @@ def export(
         state = await fetch(run, org, made_by["state"], user)
         if form in OF_KINDS:
             return await export_kind(await fetch(run, org, made_by["plan"], user), state, made_by, form, out)
-        return await export_model(state, made_by, form, out, source)
+        rows = held_out_rows(await fetch(run, org, made_by["plan"], user), data) if data else None
+        return await export_model(state, made_by, form, out, source, rows)
 
     with explained(as_json=as_json):
         show(ask(run, org, user, work), as_json=as_json, title=f"Model of {training}")

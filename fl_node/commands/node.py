@@ -34,9 +34,11 @@ from fl_node.doctor.doctor import examine
 from fl_node.doctor.findings import Finding
 from fl_node.errors import NodeError
 from fl_node.node.config import NodeConfig
+from fl_node.node.context import Context
 from fl_node.node.observe import configure_logs
 from fl_node.node.start import run_node
 from fl_node.plan.sandbox import Sandbox
+from fl_node.release.standing import Standing
 from fl_node.round.consent import Consent
 from network.connection import organisation_of
 
@@ -101,6 +103,9 @@ def run(
     unnamed_days: UnnamedDays = 30,
     no_blob_service: NoBlobService = False,
     observe_port: ObservePort = 0,
+    sign_releases: Annotated[
+        bool, typer.Option("--sign-releases", help="Sign what a vote released or withdrew, once it is found to be so.")
+    ] = False,
     plan_memory_mb: PlanMemoryMb = 4096,
     plan_cpu_s: PlanCpuS = 3600,
     plan_call_s: PlanCallS = 900,
@@ -128,7 +133,12 @@ def run(
     )
     configure_logs()
     with explained():
-        asyncio.run(run_node(config))
+        asyncio.run(run_node(config, beside=(signing,) if sign_releases else ()))
+
+
+async def signing(context: Context) -> None:
+    """Sign releases for the organisation as long as the node runs."""
+    await Standing(context.ledger, context.mirror.get, context.health).run()
 
 
 @node.command()

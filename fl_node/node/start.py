@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import structlog
 
@@ -37,8 +38,12 @@ log = structlog.get_logger("node")
 STOP_PATIENCE_S = 5.0
 
 
-async def run_node(config: NodeConfig, opener: Opener | None = None) -> None:
-    """Run a node until SIGTERM or SIGINT.
+Beside = Callable[[Context], Coroutine[Any, Any, None]]
+"""What runs as long as a node does, on what the node holds open."""
+
+
+async def run_node(config: NodeConfig, opener: Opener | None = None, beside: Sequence[Beside] = ()) -> None:
+    """Run a node, and what is to run beside it, until SIGTERM or SIGINT.
 
     Raises:
         FedledgerError: it could not start; what is wrong and what to do.
@@ -47,11 +52,15 @@ async def run_node(config: NodeConfig, opener: Opener | None = None) -> None:
         node = Node(context)
         loop = asyncio.get_running_loop()
         running = asyncio.create_task(node.run())
+        others = [asyncio.create_task(one(context)) for one in beside]
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, _stop, node, running)
         log.info("ready", event_kind="ready", participant=context.me, organisation=config.organisation)
         with contextlib.suppress(asyncio.CancelledError):
             await running
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         log.info("stopped")
 
 

@@ -1,6 +1,6 @@
-"""What goes with a model and follows from its passport and its plan: a card, an ML-BOM, a description of the rows.
+"""What goes with a model and follows from its passport and its plan: cards, an ML-BOM, a description of the rows.
 
-All three say what the organisations signed, in forms that people and tools know; none says more.
+All say what the organisations signed, in forms that people and tools know; none says more.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any, Final
 from fedledger_passport.contents import subjects
 from fl_node.data.schema import Column, Schema
 from fl_node.plan.container import Plan
+from fl_node.release.card import markdown, page
 
 CYCLONEDX: Final = "1.6"
 CROISSANT: Final = "http://mlcommons.org/croissant/1.0"
@@ -26,7 +27,8 @@ def papers(digest: str, statement: dict[str, Any], plan: Plan) -> dict[str, byte
         "croissant.json": croissant(statement, plan.manifest.schema_),
     }
     found = {name: json.dumps(value, indent=2).encode() + b"\n" for name, value in made.items()}
-    return found | {"README.md": card(digest, statement, plan).encode()}
+    cards = {"README.md": markdown(digest, statement, plan), "card.html": page(digest, statement, plan)}
+    return found | {name: text.encode() for name, text in cards.items()}
 
 
 def ml_bom(digest: str, statement: dict[str, Any], plan: Plan) -> dict[str, Any]:
@@ -34,6 +36,8 @@ def ml_bom(digest: str, statement: dict[str, Any], plan: Plan) -> dict[str, Any]
     said = statement["predicate"]
     final = said["final"]
     facts = {"passport": digest, "genesis": said["genesis"], "lineage": said["lineage"]["root"]}
+    facts |= {f"parent:{at}": one["passport"] for at, one in enumerate(said["parents"], 1)}
+    facts |= {"chaincode": said["code"]["source"]} if said["code"]["source"] else {}
     facts |= {"channel": said["channel"], "training": final["training"], "round": final["round"]}
     performance = [{"type": name, "value": value} for name, value in sorted(said["metrics"].items())]
     model = {
@@ -108,53 +112,3 @@ def _field(column: Column) -> dict[str, Any]:
         "@type": "cr:Field", "@id": f"rows/{column.name}", "name": column.name, "description": told, "dataType": kind,
         "source": {"fileSet": {"@id": FILES}, "extract": {"column": column.name}},
     }  # fmt: skip
-
-
-def card(digest: str, statement: dict[str, Any], plan: Plan) -> str:
-    """Return a model card in Markdown."""
-    said = statement["predicate"]
-    final, steps, privacy = said["final"], said["lineage"]["steps"], said["privacy"]
-    facts = {
-        "released": datetime.fromtimestamp(said["released_ms"] / 1000, UTC).strftime("%Y-%m-%d"),
-        "federation": f"{said['channel']}, first block {said['genesis']}",
-        "organisations": ", ".join(said["organisations"]),
-        "trained": f"{len(steps)} rounds; the last of {len(said['cohort'])} drawn, {len(said['survivors'])} in the sum",
-        "examples of the last round": said["examples"],
-        "framework": f"{plan.manifest.framework} {plan.manifest.framework_version}",
-        "plan": said["plan"]["sha256"],
-        "differential privacy": _promise(privacy),
-        "result agreed to by": ", ".join(said["attested_by"]),
-        "passport": digest,
-    }
-    lines = [f"# {_plain(said['plan']['name'])}: release {said['release']}", ""]
-    lines += [
-        f"Round {final['round']} of the training {final['training']}, by a federation whose data stayed where it is.",
-        "",
-    ]
-    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
-    lines += ["", "## Files", "", "| File | SHA-256 |", "|---|---|"]
-    lines += [f"| {name} | `{found}` |" for name, found in subjects(statement).items()]
-    lines += ["", "## Measured by the participants", "", "| Measure | Value |", "|---|---|"]
-    lines += [f"| {_plain(name)} | {value} |" for name, value in sorted(said["metrics"].items())]
-    lines += ["", "## What it reads", "", "| Column | Type |", "|---|---|"]
-    lines += [f"| {_plain(column.name)} | {column.type} |" for column in plan.manifest.schema_.columns]
-    flags = [f"- round {flag['round']}: {flag['kind']} {flag['participant']}".rstrip() for flag in said["flags"]]
-    lines += ["", "## Anomalies that the ledger records", "", *(flags or ["None."])]
-    lines += ["", "## What nobody proved", "", *(f"- {text}" for text in said["not_proven"])]
-    lines += [
-        "",
-        "`passport.json` has this with the organisations' signatures; `fedledger-passport verify` checks it.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _promise(privacy: dict[str, Any]) -> str:
-    if not privacy["unit"]:
-        return "none"
-    cost = f"ε {privacy['epsilon']}, δ {privacy['delta']} in {privacy['rounds']} rounds"
-    return f"of every {privacy['unit']}: {cost}, clipped to {privacy['clip']}"
-
-
-def _plain(text: str) -> str:
-    """A name that others chose, so that it stays within its cell."""
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,19 +1,27 @@
-"""A Keras 3 network with given weights, saved: `-m fl_node.plan.jax.export WEIGHTS.npz TARGET FILE.py[:function]`."""
+"""A Keras 3 network with given weights, saved: see `fl_node.plan.exporting`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fl_node.plan.filled import filled
+import keras
+
+from fl_node.plan.exporting import Kit, export
 from fl_node.plan.jax.model import is_seed
 
 
-def main() -> None:
-    """Build the network, put the weights in and save it."""
-    weights, target, source = sys.argv[1:]
+def save(model: Any, target: str) -> None:
+    """Write a Keras file."""
     if Path(target).suffix != ".keras":
         raise SystemExit("Keras 3 on JAX writes no SavedModel: take --format keras")
-    filled(weights, source, _kept).save(target)
+    model.save(target)
+
+
+def load(target: str) -> Callable[[Any], Any]:
+    """Read it again, and return what it computes."""
+    model = keras.saving.load_model(target, compile=False)
+    return lambda rows: model(rows, training=False)
 
 
 def _kept(model: Any) -> list[Any]:
@@ -21,4 +29,4 @@ def _kept(model: Any) -> list[Any]:
 
 
 if __name__ == "__main__":
-    main()
+    export(sys.argv[1:], Kit(_kept, save, load))

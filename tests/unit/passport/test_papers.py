@@ -13,7 +13,7 @@ from fl_node.release.papers import papers
 from gateway import Signer
 from gateway.signatures import digest_signer
 from tests.faults.synthetic import plan_of
-from tests.unit.passport.consortium import MODEL, Consortium, Member
+from tests.unit.passport.consortium import MODEL, Consortium, Member, digest
 
 PLAN = read_plan(plan_of("tumour"))
 
@@ -27,7 +27,7 @@ def made() -> dict[str, bytes]:
 def test_the_papers_follow_from_passport_and_plan_alone(made: dict[str, bytes]):
     envelope = Envelope.read(Consortium().signed())
     again = papers(envelope.digest, envelope.statement, PLAN)
-    assert again.keys() == made.keys() == {"README.md", "bom.cdx.json", "croissant.json"}
+    assert again.keys() == made.keys() == {"README.md", "card.html", "bom.cdx.json", "croissant.json"}
     assert {name for name in made if made[name] == again[name]} >= {"croissant.json"}
 
 
@@ -51,6 +51,9 @@ def test_the_description_of_rows_holds_columns_and_nothing_else(made: dict[str, 
 def test_the_card_says_what_is_promised_and_what_is_not(made: dict[str, bytes]):
     card = made["README.md"].decode()
     for text in (
+        "hospital-a | 0.7",
+        "- who trained on what",
+        f"sources {digest('source')}",
         "ε 3, δ 0.00001 in 10 rounds",
         "eval/accuracy | 0.93",
         "round 2: dropout hospital-d",
@@ -71,3 +74,24 @@ def test_the_folders_signature_is_over_every_file():
         name: sha256(raw).hexdigest() for name, raw in MODEL.items()
     }
     assert len(bundle["verificationMaterial"]["x509CertificateChain"]["certificates"]) == 2
+
+
+def test_the_page_says_the_same_and_escapes_what_others_wrote():
+    consortium = Consortium()
+    parent = {
+        "release": "old",
+        "channel": "<b>abroad",
+        "signed_by": ["XMSP"],
+        "passport": digest("x"),
+        "withdrawn_ms": 5,
+    }
+    statement = consortium.altered(lambda s: s["predicate"].update(metrics={"<script>": "1"}, parents=[parent]))
+    found = papers(digest("statement"), statement, PLAN)
+    html, text = found["card.html"].decode(), found["README.md"].decode()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "&lt;b&gt;abroad, signed by XMSP; withdrawn since" in html
+    for heading in ("Files", "Privacy spent", "Where it began", "What nobody proved", "What no audit makes again"):
+        assert f"<h2>{heading}</h2>" in html
+        assert f"## {heading}" in text
+    assert "http" not in html.replace(digest("x"), "")

@@ -52,6 +52,7 @@ class Peer:
         self.release: dict[str, Any] = {}
         self.signed: dict[str, Any] = {}
         self.plan: dict[str, Any] = {}
+        self.releases: list[dict[str, Any]] = []
 
     def __call__(self, call: MockCall) -> bytes:
         if call.chaincode == "qscc":
@@ -62,7 +63,7 @@ class Peer:
             self.signed = json.loads(call.arguments[0])
         lineage = {"initial_state": digest("state 0"), "steps": self.steps, "bookmark": ""}
         answers = {"GetRound": self.round, "GetLineage": lineage, "GetRelease": self.release,
-                   "GetPlan": self.plan}  # fmt: skip
+                   "GetPlan": self.plan, "ListReleases": {"items": self.releases, "bookmark": ""}}  # fmt: skip
         return canonical_json(answers.get(call.function, {}))
 
 

@@ -50,7 +50,7 @@ def beginning(story: dict[str, Any], training: dict[str, Any], verdict: Verdict 
         training: One of its trainings.
         verdict: The audit's, for what it saw of the other channel; None: it is not said.
     """
-    plan = next((one for one in story["plans"] if one["plan"] == training["plan"]), {})
+    plan: dict[str, Any] = next((one for one in story["plans"] if one["plan"] == training["plan"]), {})
     parent = plan.get("parent")
     if not parent:
         return None

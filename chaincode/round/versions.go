@@ -15,8 +15,8 @@ type differences struct {
 	// and has g's pay. In version 2 the six others go on, and g's part returns to the treasury: nobody is paid more than before,
 	// and no complaint brings the liars a fourth place. With cohort_min 7, h must come, and works for its reputation.
 	replaces bool
-	// releases: a vote may release a model, and members sign what leaves the channel with it (package release). Version 1 does not
-	// know these functions and kinds.
+	// releases: a vote may release a model, and members sign what leaves the channel with it (package release); a plan
+	// may begin from a model that another consortium released (package consortia). Version 1 does not know these functions and kinds.
 	releases bool
 	// modes are the ways to aggregate that may be voted.
 	modes []string

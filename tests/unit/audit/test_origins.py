@@ -7,7 +7,8 @@ from audit.verify.verdict import Origin, Verdict
 
 PARENT: dict[str, Any] = {
     "channel": "abroad", "chaincode": "fl", "genesis": "g", "release": "old", "training": "before", "round": 3,
-    "steps": 3, "state": "s", "lineage": "l", "passport": "p", "released_ms": 1_000, "signed_by": ["XMSP"], "withdrawn_ms": 0,
+    "steps": 3, "state": "s", "lineage": "l", "passport": "p", "released_ms": 1_000,
+    "signed_by": ["XMSP"], "withdrawn_ms": 0,
 }  # fmt: skip
 STORY = {"plans": [{"plan": "own", "name": "own"}, {"plan": "onward", "name": "onward", "parent": PARENT}]}
 

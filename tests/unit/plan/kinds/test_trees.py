@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
 
@@ -83,7 +84,6 @@ def test_every_split_is_the_best_one_of_all_rows(grown: tuple[Played, Rows, Rows
 
 
 def test_its_auc_is_within_half_a_point_of_pooled_xgboost(grown: tuple[Played, Rows, Rows]):
-    xgboost = pytest.importorskip("xgboost")
     played, training, test = grown
     options = {"objective": "binary:logistic", "max_depth": 3, "eta": 0.3, "tree_method": "hist", "max_bin": 32}
     pooled = xgboost.train(options, xgboost.DMatrix(training.features, training.labels), 12)
@@ -119,7 +119,6 @@ def test_every_loss_gets_smaller_with_every_tree(name: str):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_xgboost_loads_the_export_and_predicts_equally(name: str, tmp_path: Path):
-    xgboost = pytest.importorskip("xgboost")
     kind, rows_of, family = LOSSES[name]
     rows = patients(family, 300)
     played = play(compiled(kind, rows_of), dealt(rows, 3), kind.rounds)

@@ -101,12 +101,14 @@ def train(setting: Setting, rounds: int = ROUNDS) -> Outcome:
     bad = random.permutation(setting.participants)[: setting.faulty]
     weights = np.zeros((shards.features.shape[2], LABELS))
     for _ in range(rounds):
-        updates = sent(setting, shards, weights, bad)
-        weights = weights + aggregated(setting.mode, updates, setting.size, random).reshape(weights.shape)
+        groups = drawn(setting.participants, setting.size, random)
+        updates = sent(setting, shards, weights, bad, groups)
+        weights = weights + aggregated_in(setting.mode, updates, groups).reshape(weights.shape)
     return _outcome(shards, weights)
 
 
-def sent(setting: Setting, shards: Shards, weights: Floats, bad: Labels) -> Updates:
+def sent(setting: Setting, shards: Shards, weights: Floats, bad: Labels, groups: Sequence[Labels]) -> Updates:
+    """Returns what everybody sends in a round; the faulty know the groups, and the rule."""
     updates = local(weights, shards.features, shards.labels)
     if not len(bad):
         return updates
@@ -119,9 +121,21 @@ def sent(setting: Setting, shards: Shards, weights: Floats, bad: Labels) -> Upda
         updates[bad],
         local(weights, features, LABELS - 1 - labels),
         local(weights, triggered, aimed),
+        [(_places(group, good), _places(group, bad)) for group in groups],
+        lambda faulty: aggregated_in(setting.mode, _with(updates, bad, faulty), groups),
     )
     updates[bad] = setting.attack(seen)
     return updates
+
+
+def _places(group: Labels, among: Labels) -> list[int]:
+    return [place for place, one in enumerate(among.tolist()) if one in group]
+
+
+def _with(updates: Updates, bad: Labels, faulty: Updates) -> Updates:
+    changed = updates.copy()
+    changed[bad] = faulty
+    return changed
 
 
 def local(weights: Floats, features: Floats, labels: Labels) -> Updates:
@@ -152,8 +166,13 @@ def group_means(updates: Updates, groups: Sequence[Labels]) -> list[Floats]:
 
 def aggregated(mode: Mode, updates: Updates, size: int, random: np.random.Generator) -> Floats:
     """Draws groups anew, sums them in integers, combines them, and returns the mean update."""
-    order, number = random.permutation(len(updates)), max(1, len(updates) // size)
-    return aggregated_in(mode, updates, [order[at::number] for at in range(number)])
+    return aggregated_in(mode, updates, drawn(len(updates), size, random))
+
+
+def drawn(participants: int, size: int, random: np.random.Generator) -> list[Labels]:
+    """Draws a round's groups."""
+    order, number = random.permutation(participants), max(1, participants // size)
+    return [order[at::number] for at in range(number)]
 
 
 def aggregated_in(mode: Mode, updates: Updates, groups: Sequence[Labels]) -> Floats:

@@ -37,7 +37,7 @@ def attempts(setting: Setting, random: np.random.Generator, bad: Floats) -> Iter
         if number % EPOCH == 0:
             order = random.permutation(setting.participants)
             groups = [np.sort(part) for part in np.array_split(order, setting.participants // setting.size)]
-        updates: Updates = sent(setting, shards, weights, bad)
+        updates: Updates = sent(setting, shards, weights, bad, groups)
         told = losses(weights, shards.features, shards.labels)
         whole = aggregated_in(setting.mode, updates, groups)
         members = [(place, tuple(names[one] for one in group)) for place, group in enumerate(groups)]

@@ -22,7 +22,10 @@ from fl_node.plan.container import read_plan
 from fl_node.plan.exporting import OUTPUTS, ROWS
 from fl_node.plan.frameworks import JAX, TFF, imported_by
 from fl_node.plan.kinds.manifest import KindManifest
+from fl_node.plan.kinds.reading_trees import read_sums, true_sums
+from fl_node.plan.kinds.rows import load_rows
 from fl_node.plan.kinds.step import read_state
+from fl_node.plan.kinds.trees import Trees
 from fl_node.plan.model_weights import weights_of
 from fl_node.plan.safetensors import from_safetensors, to_safetensors
 
@@ -150,7 +153,9 @@ def _check_same(wanted: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[
         raise NodeError(codes.EXPORT_REFUSED, "the file read again holds other weights")
 
 
-async def export_kind(plan: bytes, state: bytes, made_by: dict[str, Any], form: str, out: Path) -> dict[str, Any]:
+async def export_kind(
+    plan: bytes, state: bytes, made_by: dict[str, Any], form: str, out: Path, data: Path | None = None
+) -> dict[str, Any]:
     """Write what a plan that needs no framework found, and its lineage, into a folder; return what was written.
 
     Args:
@@ -159,9 +164,10 @@ async def export_kind(plan: bytes, state: bytes, made_by: dict[str, Any], form: 
         made_by: The lineage.
         form: One of OF_KINDS.
         out: The folder.
+        data: Own rows: on their hold-out exported trees must say what the state's say; None: nothing is compared.
 
     Raises:
-        NodeError: FL4502, the plan is another one; FL4701, the state is not the lineage's.
+        NodeError: FL4502, the plan is another one, or the file says something else; FL4701, the state is another one.
         PlanError: FL3002, the plan is not the lineage's.
     """
     _check_digest(state, made_by)
@@ -169,12 +175,24 @@ async def export_kind(plan: bytes, state: bytes, made_by: dict[str, Any], form: 
     if not isinstance(manifest, KindManifest):
         hint = f"Take --format {', '.join(FORMATS)}."
         raise NodeError(codes.EXPORT_REFUSED, f"{form} is for plans that need no framework", hint=hint)
-    found = manifest.kind.export(manifest.schema_, read_state(manifest, state))
+    known = read_state(manifest, state)
+    found = manifest.kind.export(manifest.schema_, known)
+    told: dict[str, Any] = {}
+    if data is not None and isinstance(manifest.kind, Trees):
+        rows = _held_rows(manifest, data)
+        sums = (true_sums(manifest.kind, known, rows), read_sums(json.loads(json.dumps(found)), rows))
+        told = {"compared": len(rows), "deviation": _deviation(*sums)}
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     written = out / "model.json"
     written.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    (out / LINEAGE).write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
-    return {"format": form, "file": str(written), "lineage": str(out / LINEAGE), "state": made_by["state"]}
+    (out / LINEAGE).write_text(json.dumps(made_by | told, indent=2) + "\n", encoding="utf-8")
+    return {"format": form, "file": str(written), "lineage": str(out / LINEAGE), "state": made_by["state"], **told}
+
+
+def _held_rows(manifest: KindManifest, data: Path) -> NDArray[np.float64]:
+    """Return the features of the rows that a plan holds out, or of all where it holds none out."""
+    train, held = load_rows(data, manifest.schema_, manifest.batching.holdout_percent)
+    return held.features if len(held) else train.features
 
 
 def _check_digest(state: bytes, made_by: dict[str, Any]) -> None:

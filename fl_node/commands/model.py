@@ -44,7 +44,7 @@ def export(
         made_by = await lineage_of(ledger, training, round_)
         state = await fetch(run, org, made_by["state"], user)
         if form in OF_KINDS:
-            return await export_kind(await fetch(run, org, made_by["plan"], user), state, made_by, form, out)
+            return await export_kind(await fetch(run, org, made_by["plan"], user), state, made_by, form, out, data)
         rows = held_out_rows(await fetch(run, org, made_by["plan"], user), data) if data else None
         return await export_model(state, made_by, form, out, source, rows)
 

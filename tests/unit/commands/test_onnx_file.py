@@ -89,6 +89,7 @@ async def exported(folder: Path, forms: tuple[str, ...]) -> list[dict[str, Any]]
 
 @pytest.mark.tff
 @pytest.mark.lengthy
+@pytest.mark.timeout(900)
 async def test_each_form_computes_what_the_network_computes(tmp_path: Path):
     found = await exported(tmp_path, ("onnx", "keras", "savedmodel"))
     assert [(one["compared"], one["deviation"] <= 1e-5) for one in found] == [(20, True)] * 3

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.errors import PlanError
 from fl_node.plan.kinds.grown import margins
+from fl_node.plan.kinds.reading_trees import read_sums, true_sums
 from fl_node.plan.kinds.rows import Rows
 from fl_node.plan.kinds.source import Trees
 from fl_node.plan.kinds.step import vector_of
@@ -128,6 +129,17 @@ def test_xgboost_loads_the_export_and_predicts_equally(name: str, tmp_path: Path
     table = xgboost.DMatrix(rows.features, feature_names=booster.feature_names)
     ours = predicted(played, rows) * float(kind.label_scale)
     np.testing.assert_allclose(booster.predict(table, output_margin=True), ours, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["binary", "squared"])
+def test_the_export_says_of_every_row_what_the_state_says(name: str):
+    kind, rows_of, family = LOSSES[name]
+    rows = patients(family, 200)
+    played = play(compiled(kind, rows_of), dealt(rows, 3), kind.rounds)
+    found, ours = json.loads(json.dumps(played.found)), true_sums(kind, played.state, rows.features)
+    np.testing.assert_allclose(read_sums(found, rows.features), ours, rtol=1e-6, atol=1e-6)
+    found["learner"]["gradient_booster"]["model"]["trees"].pop()
+    assert np.abs(read_sums(found, rows.features) - ours).max() > 1e-3
 
 
 def test_rounds_after_the_last_tree_change_nothing_but_their_number():

@@ -127,7 +127,8 @@ async def _whole(ledger: Ledger, text: str) -> str:
 
 def _about(body: dict[str, Any]) -> dict[str, Any]:
     """Return a proposal's body without what would fill a page: it stands in `plan inspect`."""
-    return {key: value for key, value in body.items() if key not in {"layout", "initial_state", "schema"}}
+    lengthy = {"layout", "initial_state", "schema", "passport", "organisations"}
+    return {key: value for key, value in body.items() if key not in lengthy}
 
 
 def _votes(votes: dict[str, dict[str, Any]]) -> dict[str, str]:

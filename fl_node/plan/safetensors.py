@@ -60,7 +60,7 @@ def from_safetensors(raw: bytes) -> dict[str, NDArray[Any]]:
         header: dict[str, Any] = json.loads(raw[8 : 8 + size])
         header.pop("__metadata__", None)
         return {name: _array(one, memoryview(raw)[8 + size :]) for name, one in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise NodeError(codes.EXPORT_REFUSED, f"this is no safetensors file: {error}") from None
 
 

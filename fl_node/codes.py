@@ -114,6 +114,7 @@ SURVIVORS_CHANGED: Final = "FL4306"
 RULES_TOO_NEW: Final = "FL4307"
 BUDGET_SPENT: Final = "FL4308"
 TOO_LITTLE_NOISE: Final = "FL4309"
+UPDATES_SHOWN: Final = "FL4310"
 NOT_COMMITTED: Final = "FL4401"
 RESULT_DOES_NOT_FOLLOW: Final = "FL4402"
 EXPORT_REFUSED: Final = "FL4502"
@@ -409,6 +410,10 @@ CATALOGUE: Final = {
     TOO_LITTLE_NOISE: Entry(
         "Fewer survivors added noise than the plan's privacy needs.",
         "The next attempt may have more; a plan built for fewer survivors has each of them add more noise.",
+    ),
+    UPDATES_SHOWN: Entry(
+        "The round is in the mode plain, which shows each update to the members, and the organisation has not consented to that.",
+        "Start the node with --show-updates if the organisation agrees, or vote for another mode.",
     ),
     NOT_COMMITTED: Entry("The node's transaction was not committed in time.", ""),
     RESULT_DOES_NOT_FOLLOW: Entry("The proposed aggregate or state does not follow from the survivors' updates.", ""),

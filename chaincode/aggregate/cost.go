@@ -19,7 +19,11 @@ func (in Inputs) Cost() time.Duration {
 	kibibytes := int64(in.Layout.Bytes()+1023) / 1024
 	vectors := kibibytes * (survivors*int64(costUpdate) + (survivors+pairs)*int64(costMask))
 	if in.Rule != nil {
-		vectors += kibibytes * int64(len(in.groups())) * (int64(in.Rule.Effort())*int64(costWord) + int64(costUpdate))
+		groups := int64(len(in.groups()))
+		vectors += kibibytes * groups * (int64(in.Rule.Effort(int(groups)))*int64(costWord) + int64(costUpdate))
+		if in.Rule.Surveys() && groups*kibibytes > keptBytes/1024 {
+			vectors += kibibytes * (survivors*int64(costUpdate) + (survivors+pairs)*int64(costMask))
+		}
 	}
 	secrets := (survivors+dropouts)*threshold*int64(costShare) + threshold*threshold*int64(costBasis)
 	return time.Duration(vectors + secrets + pairs*int64(costAgreement))

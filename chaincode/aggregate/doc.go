@@ -12,8 +12,9 @@
 //
 //	*Fault            proven by the inputs, the same everywhere, whatever the proposed digest:
 //	  FaultDealer     the shares of Participant, all under its root, rebuild no secret that fits its commitment or key
-//	  FaultUpdate     the update of Participant breaks the layout's form (padding, bits above the ring)
-//	  FaultGarbage    the sum leaves its range: some survivor masked garbage; no one can tell who
+//	  FaultUpdate     the update of Participant breaks the layout's form (padding, bits above the ring), or is a group's only
+//	                  one and leaves its range
+//	  FaultGarbage    the sum of several leaves its range: some survivor masked garbage; no one can tell who
 //	  FaultAggregator the proposed digest is not the sum's
 //	ErrBlob           a blob is missing or altered here: retry when it is there; never another result
 //	ErrTooFew         a secret has fewer shares than the threshold yet: go on revealing

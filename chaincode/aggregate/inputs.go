@@ -24,6 +24,8 @@ type Inputs struct {
 	Aggregate Digest
 	// Sums are the proposed digests of the groups' sums, in the order of the groups. Invariant: empty where Rule is nil.
 	Sums []Digest
+	// Outlying are the numbers of the groups that are proposed as left out by the rule, ascending.
+	Outlying []int
 }
 
 // Participant is one member of the cohort. Invariant: Survivor implies Shared.
@@ -49,6 +51,8 @@ type Result struct {
 	Aggregate Digest
 	// Sums are the digests of the groups' sums, in the order of the groups; empty without a rule.
 	Sums []Digest
+	// Outlying are the numbers of the groups that the rule left out, ascending; nil where it left out none.
+	Outlying []int
 	// Rows is the total of example rows by the layout's count map; HasRows is false where the layout names none.
 	Rows    uint64
 	HasRows bool
@@ -94,6 +98,16 @@ func (in Inputs) check() error {
 		return fmt.Errorf("%w: empty layout", ErrInputs)
 	}
 	return in.Layout.CheckCohort(survivors)
+}
+
+// surveyed says that the sums are gone through twice.
+func (in Inputs) surveyed() bool { return in.Rule != nil && in.Rule.Surveys() }
+
+func (in Inputs) passes() int {
+	if in.surveyed() {
+		return 2
+	}
+	return 1
 }
 
 // groups are the survivors by group, in the order of the groups; one group without survivors is none.

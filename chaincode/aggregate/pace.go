@@ -65,17 +65,24 @@ func (p *pace) spend(work time.Duration) {
 	}
 }
 
+// pacer is told of the bytes of each chunk that is dealt with, surveys among them.
+type pacer interface{ step(bytes int) }
+
 // verifying takes a verification's sum, chunk by chunk, and grants checks their part of the work behind it.
 type verifying struct {
 	*pace
 	cost  time.Duration // of the whole
-	bytes int           // of the whole sum
+	bytes int           // of the whole sum, twice where it is surveyed first
 }
 
 // Write implements io.Writer: the sum itself goes nowhere.
 func (v verifying) Write(chunk []byte) (int, error) {
-	v.change(func() { v.credit += v.cost / checksShare * time.Duration(len(chunk)) / time.Duration(v.bytes) })
+	v.step(len(chunk))
 	return len(chunk), nil
+}
+
+func (v verifying) step(bytes int) {
+	v.change(func() { v.credit += v.cost / checksShare * time.Duration(bytes) / time.Duration(v.bytes) })
 }
 
 // standing takes a recheck's sum, chunk by chunk, and waits between two chunks while a verification runs.
@@ -86,6 +93,8 @@ func (s standing) Write(chunk []byte) (int, error) {
 	s.stand()
 	return len(chunk), nil
 }
+
+func (s standing) step(int) { s.stand() }
 
 // paced reads blobs for a check.
 type paced struct {

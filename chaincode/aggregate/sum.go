@@ -40,8 +40,18 @@ type summer struct {
 	layout  Layout
 	updates []*update
 	masks   []mask // group is the place among the groups with survivors, as an update's
-	sizes   []int  // survivors of each of them
+	groups  int    // how many they are
 	workers []*worker
+}
+
+// summed hands every chunk of the groups' unmasked sums to take, in order.
+func (in Inputs) summed(blobs Blobs, known secrets, take func(chunks []words, start int)) error {
+	summer, err := newSummer(in, blobs, known)
+	if err != nil {
+		return err
+	}
+	defer summer.close()
+	return summer.run(take)
 }
 
 func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
@@ -52,8 +62,7 @@ func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
 	s := &summer{layout: in.Layout, masks: masks}
 	places := map[int]int{}
 	for place, group := range in.groups() {
-		places[in.Cohort[group[0]].Group] = place
-		s.sizes = append(s.sizes, len(group))
+		places[in.Cohort[group[0]].Group], s.groups = place, place+1
 	}
 	for i := range masks {
 		masks[i].group = places[masks[i].group]
@@ -71,7 +80,7 @@ func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
 	size := min(chunkBytes, in.Layout.Bytes())
 	for range min(runtime.GOMAXPROCS(0), maxWorkers, len(s.updates)) {
 		worker := &worker{data: make([]byte, size), stream: make([]byte, size)}
-		for range s.sizes {
+		for range s.groups {
 			worker.sums = append(worker.sums, newWords(size))
 		}
 		s.workers = append(s.workers, worker)
@@ -100,7 +109,7 @@ func (s *summer) run(take func(chunks []words, start int)) error {
 			}()
 		}
 		group.Wait()
-		chunks := make([]words, len(s.sizes))
+		chunks := make([]words, s.groups)
 		for group := range chunks {
 			chunks[group] = s.workers[0].sums[group].of(start, end, boundary)
 			for _, worker := range s.workers[1:] {

@@ -14,7 +14,7 @@ import (
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/aggregate/aggregatetest"
 	"fedledger/chaincode/codec"
-	"fedledger/chaincode/mode/robustgroups"
+	"fedledger/chaincode/mode/robust"
 	"fedledger/chaincode/secagg"
 )
 
@@ -124,6 +124,17 @@ func TestTheKeystreamOfTheZeroKeyIsTheKnownAnswerOfAES256(t *testing.T) {
 	}
 }
 
+// rules are the settings of a rule in a case.
+type rules struct {
+	Rule           string
+	Faulty, Bucket int
+	Bound          bool
+}
+
+func (r rules) rule() robust.Rule {
+	return robust.Rule{Kind: r.Rule, Faulty: r.Faulty, Bucket: r.Bucket, Bound: r.Bound}
+}
+
 type sumCase struct {
 	Name, Expect, Layout       string
 	Session, Aggregate, Digest raw
@@ -132,9 +143,9 @@ type sumCase struct {
 	Blobs                      []raw
 	Groups                     [][]string
 	Sums                       []raw
-	Rule                       string
-	Faulty                     int
-	Cohort                     []struct {
+	Outlying                   []int
+	rules
+	Cohort []struct {
 		ID             string
 		MaskKey        raw `json:"mask_key"`
 		SeedCommitment raw `json:"seed_commitment"`
@@ -155,8 +166,9 @@ func (c sumCase) inputs(t *testing.T) (aggregate.Inputs, aggregatetest.Memory) {
 		Session: c.Session.digest(), Threshold: c.Threshold, Layout: layout, Aggregate: c.Digest.digest(),
 	}
 	if len(c.Groups) > 0 {
-		in.Rule = robustgroups.Rule{Median: c.Rule == "median", Trim: c.Faulty}
+		in.Rule = c.rule()
 	}
+	in.Outlying = c.Outlying
 	for _, sum := range c.Sums {
 		in.Sums = append(in.Sums, sum.digest())
 	}
@@ -225,28 +237,31 @@ func TestRobustRulesFollowTheirVectors(t *testing.T) {
 		return words
 	}
 	for _, c := range read[struct {
-		Name, Rule string
-		Word, Max  uint64
-		Sizes      []int
-		Faulty     int
-		Sums       [][]string
-		Slots      []string
+		Name      string
+		Word, Max uint64
+		Sizes     []int
+		Draw      raw
+		Sums      [][]string
+		Slots     []string
+		Outlying  []int
+		rules
 	}](t, "robust") {
-		rule, sums, narrow := robustgroups.Rule{Median: c.Rule == "median", Trim: c.Faulty}, [][]uint64{}, [][]uint32{}
+		segment := aggregate.Segment{Kind: "value", Word: c.Word, Ring: c.Word, Max: c.Max}
+		combination := c.rule().Begin(c.Sizes, c.Draw.digest())
+		wide, narrow := [][]uint64{}, [][]uint32{}
 		for _, texts := range c.Sums {
-			sums = append(sums, numbers(texts))
 			low := []uint32{}
 			for _, word := range numbers(texts) {
 				low = append(low, uint32(word))
 			}
-			narrow = append(narrow, low)
+			wide, narrow = append(wide, numbers(texts)), append(narrow, low)
 		}
-		segment := aggregate.Segment{Kind: "value", Word: c.Word, Ring: c.Word, Max: c.Max}
-		rule.Wide(segment, sums, c.Sizes)
-		if !slices.Equal(sums[0], numbers(c.Slots)) {
-			t.Errorf("%s: expected %v, got %d", c.Name, c.Slots, sums[0])
+		combination.SurveyWide(segment, wide)
+		combination.Wide(segment, wide)
+		if !slices.Equal(wide[0], numbers(c.Slots)) || !slices.Equal(combination.Outlying(), c.Outlying) {
+			t.Errorf("%s: expected %v without %v, got %d without %v", c.Name, c.Slots, c.Outlying, wide[0], combination.Outlying())
 		}
-		if rule.Narrow(segment, narrow, c.Sizes); c.Word == 32 && fmt.Sprint(narrow[0]) != fmt.Sprint(numbers(c.Slots)) {
+		if combination.Narrow(segment, narrow); c.Word == 32 && fmt.Sprint(narrow[0]) != fmt.Sprint(numbers(c.Slots)) {
 			t.Errorf("%s: expected %v, got %d", c.Name, c.Slots, narrow[0])
 		}
 	}

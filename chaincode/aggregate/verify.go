@@ -7,7 +7,7 @@ import (
 )
 
 // Verify recomputes the aggregate from the committed updates and the revealed shares and compares the proposed digest.
-// Its errors are those of the package comment. Memory does not depend on the length of the vectors.
+// Its errors are those of the package comment. Memory does not depend on the length of the vectors, beyond what keptBytes allows.
 func Verify(in Inputs, blobs Blobs) (Result, error) {
 	result, err := Sum(in, blobs, io.Discard)
 	if err != nil {
@@ -25,11 +25,20 @@ func compare(result Result, in Inputs) error {
 		reason := fmt.Sprintf("proposed the groups' sums %x, the updates give %x", in.Sums, result.Sums)
 		return &Fault{Kind: FaultAggregator, Reason: reason}
 	}
+	if !slices.Equal(result.Outlying, in.Outlying) {
+		reason := fmt.Sprintf("proposed that the groups %v are left out, the updates give %v", in.Outlying, result.Outlying)
+		return &Fault{Kind: FaultAggregator, Reason: reason}
+	}
 	return nil
 }
 
 // Sum recomputes the aggregate and writes its bytes to out. What was written counts only where Sum returns no error.
 func Sum(in Inputs, blobs Blobs, out io.Writer) (Result, error) {
+	return sum(in, blobs, out, keptBytes)
+}
+
+// sum keeps at most so many bytes of groups' sums between two passes.
+func sum(in Inputs, blobs Blobs, out io.Writer, keep int) (Result, error) {
 	if err := in.check(); err != nil {
 		return Result{}, err
 	}
@@ -37,20 +46,11 @@ func Sum(in Inputs, blobs Blobs, out io.Writer) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	summer, err := newSummer(in, blobs, known)
-	if err != nil {
+	taking := newTaking(in, in.draw(known), out, keep)
+	if err := taking.run(func(take func([]words, int)) error { return in.summed(blobs, known, take) }); err != nil {
 		return Result{}, err
 	}
-	defer summer.close()
-
-	taking := newTaking(in, summer.sizes, out)
-	if err := summer.run(taking.take); err != nil {
-		return Result{}, err
-	}
-	result, err := taking.result()
-	if err != nil {
-		return Result{}, err
-	}
+	result := taking.result()
 	for _, i := range in.survivors() {
 		result.Seeds = append(result.Seeds, known.seeds[i])
 	}

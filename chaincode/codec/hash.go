@@ -15,6 +15,7 @@ const (
 	LabelDraw             = "fedledger/v1/draw"
 	LabelSession          = "fedledger/v1/session"
 	LabelGroups           = "fedledger/v1/groups"
+	LabelBuckets          = "fedledger/v1/buckets"
 	LabelLayout           = "fedledger/v1/layout"
 	LabelSeedCommitment   = "fedledger/v1/seed-commitment"
 	LabelShareLeaf        = "fedledger/v1/share-leaf"

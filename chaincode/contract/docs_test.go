@@ -244,7 +244,7 @@ var purposes = map[string]string{
 
 func TestTheContractPageShowsEveryParameter(t *testing.T) {
 	bounds := governance.Defaults().Bounds()
-	equal(t, reflect.TypeFor[governance.Parameters]().NumField(), len(bounds)+3) // all but the mode and its settings
+	equal(t, reflect.TypeFor[governance.Parameters]().NumField(), len(bounds)+4) // all but the mode and its settings
 	out := "| Parameter | Default | Range | What for |\n|---|---|---|---|\n"
 	for _, bound := range bounds {
 		if purposes[bound.Name] == "" {
@@ -252,12 +252,15 @@ func TestTheContractPageShowsEveryParameter(t *testing.T) {
 		}
 		out += fmt.Sprintf("| %s | %d | %d to %d | %s |\n", bound.Name, bound.Value, bound.Low, bound.High, purposes[bound.Name])
 	}
-	generated(t, "contract.md", "parameters", out+"| mode | "+governance.ModeSecureSum+" | secure_sum, robust_groups | how updates become one; the second from version 2 of the rules on |\n"+
+	generated(t, "contract.md", "parameters", out+"| mode | "+governance.ModeSecureSum+" | secure_sum, robust_groups, plain | how updates become one; all but the first from version 2 of the rules on |\n"+
 		"| robust_groups.size | 4 | 3 to 33 | participants of a group; 3 leaves no room for a dropout |\n"+
 		"| robust_groups.faulty | 1 | 1 to 16 | f, participants that may send anything; more than 2·f groups must be opened |\n"+
 		"| robust_groups.rule | trimmed_mean | trimmed_mean, median | what is made of the groups' means in each slot |\n"+
 		"| contribution.floor | none | 1 to 1000 | in robust_groups, where voted: what is left of the quality that pays the members of the group that contributed least, in thousandths |\n"+
-		"| contribution.sums | none | 1 to 1000 | how many distinct sums with an organisation in them an epoch may reveal |\n")
+		"| contribution.sums | none | 1 to 1000 | how many distinct sums with an organisation in them an epoch may reveal |\n"+
+		"| plain.faulty | 1 | 1 to 49 | f, participants that may send anything; most of the updates, or of the buckets, must be without one |\n"+
+		"| plain.rule | median | "+strings.Join(governance.PlainRules(), ", ")+" | what is made of the updates, which members see |\n"+
+		"| plain.bucket | 1 | 1 to 8 | of how many updates, drawn by lot, means are made first |\n")
 }
 
 func TestTheContractPageNamesEveryFunctionAndKind(t *testing.T) {

@@ -32,31 +32,32 @@ func (p Parameters) GroupSettings() RobustGroups {
 	return RobustGroups{Size: 4, Faulty: 1, Rule: RuleTrimmedMean}
 }
 
-// checkSettings refuses settings of robust_groups in another mode, and any where the version has no modes: there, no such field
-// is known.
+// checkSettings refuses settings of another mode than the one in force, and any where the version has no modes: there, no such
+// field is known.
 func (p Parameters) checkSettings(changes json.RawMessage, modes []string) error {
-	var named struct {
-		Settings json.RawMessage `json:"robust_groups"`
-	}
-	if err := json.Unmarshal(changes, &named); err != nil || named.Settings == nil {
+	var named map[string]json.RawMessage
+	if err := json.Unmarshal(changes, &named); err != nil {
 		return nil
 	}
-	if len(modes) == 0 {
-		return errcode.New(errcode.BadParameter, "parameters: %v: %q of %q", codec.ErrField, "robust_groups", "")
-	}
-	if p.RobustGroups != nil && p.Mode != ModeRobustGroups {
-		return errcode.New(errcode.BadParameter, "robust_groups are settings of the mode %q, not of %q", ModeRobustGroups, p.Mode)
+	for _, mode := range []string{ModeRobustGroups, ModePlain} {
+		_, found := named[mode]
+		if found && len(modes) == 0 {
+			return errcode.New(errcode.BadParameter, "parameters: %v: %q of %q", codec.ErrField, mode, "")
+		}
+		if found && p.Mode != mode && (mode == ModePlain && p.Plain != nil || mode == ModeRobustGroups && p.RobustGroups != nil) {
+			return errcode.New(errcode.BadParameter, "%s are settings of the mode %q, not of %q", mode, mode, p.Mode)
+		}
 	}
 	return nil
 }
 
 // settled are the parameters without the settings of a mode that is not theirs.
 func (p Parameters) settled() Parameters {
-	if p.Mode == ModeSecureSum {
-		p.RobustGroups = nil
-	}
 	if p.Mode != ModeRobustGroups {
-		p.Contribution = nil
+		p.RobustGroups, p.Contribution = nil, nil
+	}
+	if p.Mode != ModePlain {
+		p.Plain = nil
 	}
 	return p
 }
@@ -69,15 +70,23 @@ func (p Parameters) checkMode(modes []string) error {
 		}
 		return errcode.New(errcode.BadParameter, "mode %q, this version of the rules has only %q", p.Mode, ModeSecureSum)
 	}
-	settings := p.GroupSettings()
+	switch p.Mode {
+	case ModeRobustGroups:
+		return p.GroupSettings().check()
+	case ModePlain:
+		return p.PlainSettings().check()
+	}
+	return nil
+}
+
+func (s RobustGroups) check() error {
 	switch {
-	case p.Mode != ModeRobustGroups:
-	case settings.Size < 3 || settings.Size > 33:
-		return errcode.New(errcode.BadParameter, "robust_groups.size is %d, must be 3 to 33", settings.Size)
-	case settings.Faulty < 1 || settings.Faulty > 16:
-		return errcode.New(errcode.BadParameter, "robust_groups.faulty is %d, must be 1 to 16", settings.Faulty)
-	case settings.Rule != RuleTrimmedMean && settings.Rule != RuleMedian:
-		return errcode.New(errcode.BadParameter, "robust_groups.rule is %.40q, must be %q or %q", settings.Rule, RuleTrimmedMean, RuleMedian)
+	case s.Size < 3 || s.Size > 33:
+		return errcode.New(errcode.BadParameter, "robust_groups.size is %d, must be 3 to 33", s.Size)
+	case s.Faulty < 1 || s.Faulty > 16:
+		return errcode.New(errcode.BadParameter, "robust_groups.faulty is %d, must be 1 to 16", s.Faulty)
+	case s.Rule != RuleTrimmedMean && s.Rule != RuleMedian:
+		return errcode.New(errcode.BadParameter, "robust_groups.rule is %.40q, must be %q or %q", s.Rule, RuleTrimmedMean, RuleMedian)
 	}
 	return nil
 }

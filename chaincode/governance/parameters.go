@@ -47,12 +47,15 @@ type Parameters struct {
 	RobustGroups *RobustGroups `json:"robust_groups,omitempty"`
 	// Contribution are the terms of paying what groups contributed. Invariant: nil in every mode but robust_groups.
 	Contribution *Contribution `json:"contribution,omitempty"`
+	// Plain are those of the mode plain, likewise.
+	Plain *Plain `json:"plain,omitempty"`
 }
 
 // Modes of aggregation. Version 1 of the rules has the first alone.
 const (
 	ModeSecureSum    = "secure_sum"
 	ModeRobustGroups = "robust_groups"
+	ModePlain        = "plain"
 )
 
 // Defaults are the parameters that a definition does not name. Durations suit a demonstration, which names no time window;

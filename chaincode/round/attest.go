@@ -30,6 +30,7 @@ type AggregateRequest struct {
 	Metrics   map[string]string `json:"metrics"`
 	Examples  uint64            `json:"examples"`
 	Sums      []string          `json:"sums,omitempty"`
+	Outlying  []int             `json:"outlying,omitempty"`
 }
 
 // ProposalResponse names a proposal of an aggregate.
@@ -56,10 +57,10 @@ func ProposeAggregate(s ledger.State, env ledger.Env, verifier Verifier, req Agg
 	if err := checkResult(req); err != nil {
 		return ProposalResponse{}, none, err
 	}
-	if err := checkSums(round, status, req.Sums); err != nil {
+	if err := checkSums(round, status, req); err != nil {
 		return ProposalResponse{}, none, err
 	}
-	in, err := inputs(s, round, status, req.Aggregate, req.Sums)
+	in, err := inputs(s, round, status, req)
 	if err != nil {
 		return ProposalResponse{}, none, err
 	}
@@ -70,7 +71,7 @@ func ProposeAggregate(s ledger.State, env ledger.Env, verifier Verifier, req Agg
 		return ProposalResponse{}, none, err
 	}
 	status.Number, status.Open, status.DeadlineMS = status.Number+1, true, env.TimeMS+round.Parameters.AttestMS
-	proposed := Proposed{status.Number, id, req.Aggregate, req.State, req.Metrics, req.Examples, req.Sums}
+	proposed := Proposed{status.Number, id, req.Aggregate, req.State, req.Metrics, req.Examples, req.Sums, req.Outlying}
 	if err := ledger.Store(s, req.key("proposed", ledger.Number(status.Number)), proposed); err != nil {
 		return ProposalResponse{}, none, err
 	}
@@ -96,16 +97,20 @@ func checkResult(req AggregateRequest) error {
 	return nil
 }
 
-// checkSums refuses other than one digest for each opened group, and any where the cohort has one sum.
-func checkSums(round Round, status Status, sums []string) error {
+// checkSums refuses other than one digest for each opened group, groups left out that are none, and both where the cohort has one
+// sum.
+func checkSums(round Round, status Status, req AggregateRequest) error {
 	open := 0
 	if len(round.Groups) > 0 {
 		open = round.opening(status.Survivors).open
 	}
-	if len(sums) != open || sums != nil && open == 0 {
-		return errcode.New(errcode.BadArgument, "sums has %d digests, must be one for each of %d opened groups", len(sums), open)
+	if len(req.Sums) != open || req.Sums != nil && open == 0 {
+		return errcode.New(errcode.BadArgument, "sums has %d digests, must be one for each of %d opened groups", len(req.Sums), open)
 	}
-	for _, sum := range sums {
+	if req.Outlying != nil && (len(req.Outlying) == 0 || len(req.Outlying) >= open) {
+		return errcode.New(errcode.BadArgument, "outlying names %d groups, must be some of %d opened ones, or not be there", len(req.Outlying), open)
+	}
+	for _, sum := range req.Sums {
 		if err := ledger.CheckDigest("sums", sum); err != nil {
 			return err
 		}

@@ -141,7 +141,7 @@ func voidProven(s ledger.State, env ledger.Env, verifier Verifier, req FaultRequ
 	if _, err := caller(s, env, status.Survivors, "the survivors"); err != nil {
 		return Response{}, none, err
 	}
-	in, err := inputs(s, round, status, "", nil)
+	in, err := inputs(s, round, status, AggregateRequest{})
 	if err != nil {
 		return Response{}, none, err
 	}

@@ -142,7 +142,10 @@ func readExposures(s ledger.Reader, round Round, committed []string) ([]Exposure
 	smallest, opened := map[string]int{}, round.opening(committed)
 	for _, item := range sets {
 		before, after := item.Record.sums(), opened.sums()
-		if len(before) != len(after) {
+		if shown(before) && shown(after) {
+			continue
+		}
+		if len(before) != len(after) || shown(before) != shown(after) {
 			before, after = [][]string{item.Record.Survivors}, [][]string{opened.survivors}
 		}
 		for i := range before {

@@ -30,6 +30,12 @@ func (r *Round) partition(s ledger.State, order []string) error {
 	if groups == 0 {
 		return nil
 	}
+	if r.mode().Shows() {
+		for _, id := range r.Names() {
+			r.Groups = append(r.Groups, []string{id})
+		}
+		return r.checkGroups()
+	}
 	key := ledger.Key("partition", r.Training, ledger.Number(r.Epoch))
 	partition, found, err := ledger.Load[Partition](s, key)
 	if err != nil {
@@ -90,10 +96,9 @@ func (r *Round) checkGroups() error {
 	if r.mode().Enough(open) {
 		return nil
 	}
-	settings := r.Parameters.GroupSettings()
-	return errcode.New(errcode.LimitExceeded, "%d participants make %d groups of %d that may be opened, and %d faulty ones need more than %d: "+
+	return errcode.New(errcode.LimitExceeded, "%d participants make %d groups that may be opened, too few for the faulty ones that the mode %q reckons with: "+
 		"train a larger cohort, or vote smaller groups or a smaller number of faulty ones and then roll back to the head, which begins an epoch",
-		len(r.Cohort), open, settings.Size, settings.Faulty, 2*settings.Faulty)
+		len(r.Cohort), open, r.Parameters.Mode)
 }
 
 // organisations counts some members by organisation.
@@ -176,12 +181,15 @@ func (s Status) closed(round Round, id string) bool {
 }
 
 // apart is by how many participants what is summed differs from a frozen set, at the least that is more than none, those excused
-// aside; 0 where nothing differs. Where only one was split, or both in epochs of their own, it is 1: what such sums tell together
-// was not worked out, so that only a vote lets both be revealed on one base state.
+// aside; 0 where nothing differs, or both show each update anyway. Where only one was split or shows updates, or both in epochs of
+// their own, it is 1: what such sums tell together was not worked out, so that only a vote lets both be revealed on one base state.
 func (r Round) apart(opened opening, set Frozen, excused []string) int {
 	a, b := opened.sums(), set.sums()
+	if shown(a) && shown(b) {
+		return 0
+	}
 	split := len(opened.sets) > 0 || len(set.Groups) > 0
-	if split && (len(a) != len(b) || r.Training != set.Training || r.Epoch != set.Epoch) {
+	if split && (len(a) != len(b) || shown(a) != shown(b) || r.Training != set.Training || r.Epoch != set.Epoch) {
 		return 1
 	}
 	least := 0
@@ -199,6 +207,11 @@ func (o opening) sums() [][]string { return sumsOf(o.survivors, o.sets) }
 
 // sums are those of a frozen attempt.
 func (f Frozen) sums() [][]string { return sumsOf(f.Survivors, f.Groups) }
+
+// shown says that the sums are of one participant each.
+func shown(sums [][]string) bool {
+	return !slices.ContainsFunc(sums, func(set []string) bool { return len(set) > 1 })
+}
 
 func sumsOf(survivors []string, groups [][]string) [][]string {
 	if len(groups) == 0 {

@@ -58,6 +58,9 @@ type Proposed struct {
 	// Sums are the digests of the opened groups' sums, in the order of the groups. Invariant: each endorser of the proposal
 	// recomputed them; absent where the cohort has one sum.
 	Sums []string `json:"sums,omitempty"`
+	// Outlying are the groups, by their place in the round's, whose sums the rule left out: those beyond the bound, or that
+	// multi-Krum did not choose. Invariant: each endorser of the proposal found the same; absent where it left out none.
+	Outlying []int `json:"outlying,omitempty"`
 }
 
 // Attestation is an organisation's verdict on the proposed state, once for each proposal.

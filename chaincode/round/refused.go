@@ -118,7 +118,7 @@ func recheck(s ledger.State, round Round, status Status, verifier Verifier, by, 
 		if codec.DecodeStrict(signed.Argument, &req) != nil || req.Ref != round.Ref || status.Phase != PhaseAttest && status.Phase != Final {
 			return nil, none
 		}
-		if checkResult(req) != nil || checkSums(round, status, req.Sums) != nil {
+		if checkResult(req) != nil || checkSums(round, status, req) != nil {
 			return nil, none
 		}
 		refusal := recheckAggregate(s, round, status, verifier, by, req)
@@ -131,7 +131,7 @@ func recheck(s ledger.State, round Round, status Status, verifier Verifier, by, 
 // two are compared: that costs nothing. Only while a round has none is the sum computed again, after all else that endorsers
 // compute (T24).
 func recheckAggregate(s ledger.State, round Round, status Status, verifier Verifier, by string, req AggregateRequest) error {
-	in, err := inputs(s, round, status, req.Aggregate, req.Sums)
+	in, err := inputs(s, round, status, req)
 	if err != nil {
 		return err
 	}
@@ -145,6 +145,8 @@ func recheckAggregate(s ledger.State, round Round, status Status, verifier Verif
 		return errcode.New(errcode.AggregateMismatch, "proposed %s, the verified sum is %s", req.Aggregate, recorded[0].Record.Aggregate)
 	case !slices.Equal(recorded[0].Record.Sums, req.Sums):
 		return errcode.New(errcode.AggregateMismatch, "proposed the groups' sums %v, the verified ones are %v", req.Sums, recorded[0].Record.Sums)
+	case !slices.Equal(recorded[0].Record.Outlying, req.Outlying):
+		return errcode.New(errcode.AggregateMismatch, "proposed that the groups %v are left out, verified are %v", req.Outlying, recorded[0].Record.Outlying)
 	case in.Layout.Count != nil && recorded[0].Record.Examples != req.Examples:
 		return errcode.New(errcode.WrongCount, "%d examples proposed, the sum says %d", req.Examples, recorded[0].Record.Examples)
 	}

@@ -166,8 +166,8 @@ func roundLayout(s ledger.State, round Round) (aggregate.Layout, error) {
 	return parseLayout(plan.Layout)
 }
 
-// inputs gathers all that the aggregate of a frozen round depends on.
-func inputs(s ledger.State, round Round, status Status, proposed string, sums []string) (aggregate.Inputs, error) {
+// inputs gathers all that the aggregate of a frozen round depends on, and what is proposed for it, if anything is.
+func inputs(s ledger.State, round Round, status Status, proposed AggregateRequest) (aggregate.Inputs, error) {
 	layout, err := roundLayout(s, round)
 	if err != nil {
 		return aggregate.Inputs{}, err
@@ -177,10 +177,10 @@ func inputs(s ledger.State, round Round, status Status, proposed string, sums []
 		return aggregate.Inputs{}, err
 	}
 	in := aggregate.Inputs{Session: bytes32(round.Session), Threshold: round.Threshold, Layout: layout, Rule: round.mode().Rule()}
-	if proposed != "" {
-		in.Aggregate = bytes32(proposed)
+	if proposed.Aggregate != "" {
+		in.Aggregate, in.Outlying = bytes32(proposed.Aggregate), proposed.Outlying
 	}
-	for _, sum := range sums {
+	for _, sum := range proposed.Sums {
 		in.Sums = append(in.Sums, bytes32(sum))
 	}
 	for _, id := range round.Names() {

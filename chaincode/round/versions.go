@@ -26,7 +26,7 @@ func differ(version uint64) differences {
 	if version == 1 {
 		return differences{replaces: true}
 	}
-	return differences{releases: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups}}
+	return differences{releases: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain}}
 }
 
 // HasReleases says whether a version of the rules knows releases.

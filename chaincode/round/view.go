@@ -53,10 +53,11 @@ type View struct {
 	Lifted       bool                   `json:"lifted"`
 	Rules        uint64                 `json:"rules"`
 	Mode         string                 `json:"mode"`
-	// RobustGroups are the settings of that mode; absent in others.
+	// RobustGroups and Plain are the settings of that mode; absent in others.
 	RobustGroups *governance.RobustGroups `json:"robust_groups,omitempty"`
 	// Contribution is what the epoch's groups contributed until this round; absent before Final, and where no terms were voted.
 	Contribution []int64 `json:"contribution,omitempty"`
+	Plain        *governance.Plain        `json:"plain,omitempty"`
 
 	active []string // the organisations that Voters counts
 }
@@ -109,6 +110,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 		return View{}, err
 	}
 	view := fixed(round)
+	view.settle(round.Parameters)
 	view.froze(round, status)
 	evidence, err := saidBy(s, round, status)
 	if err != nil {
@@ -125,8 +127,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 
 func fixed(round Round) View {
 	return View{
-		RobustGroups: settings(round),
-		Ref:          round.Ref, OpenedMS: round.OpenedMS, Epoch: round.Epoch, Parent: round.Parent, Depth: round.Depth,
+		Ref: round.Ref, OpenedMS: round.OpenedMS, Epoch: round.Epoch, Parent: round.Parent, Depth: round.Depth,
 		Plan: round.Plan, BaseState: round.BaseState, LayoutDigest: round.LayoutDigest, Session: round.Session,
 		Threshold: round.Threshold, Cohort: round.Names(), Members: round.Cohort, KeptOut: round.KeptOut, InPlace: round.InPlace,
 		Groups: round.Groups, Aggregators: round.Aggregators, Beacon: round.Beacon, Lifted: round.Lifted, Rules: round.Rules, Mode: round.Parameters.Mode,
@@ -141,12 +142,16 @@ func (v *View) readContributed(s ledger.State, round Round, _ Status) error {
 	return err
 }
 
-func settings(round Round) *governance.RobustGroups {
-	if round.Parameters.Mode != governance.ModeRobustGroups {
-		return nil
+// settle adds the settings of the round's mode.
+func (v *View) settle(parameters governance.Parameters) {
+	switch parameters.Mode {
+	case governance.ModeRobustGroups:
+		settings := parameters.GroupSettings()
+		v.RobustGroups = &settings
+	case governance.ModePlain:
+		settings := parameters.PlainSettings()
+		v.Plain = &settings
 	}
-	found := round.Parameters.GroupSettings()
-	return &found
 }
 
 // froze adds what the phases so far have fixed.

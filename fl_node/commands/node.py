@@ -96,6 +96,9 @@ def run(
     accept_lifted: Annotated[
         bool, typer.Option("--accept-lifted", help="Consent where a vote lifts differencing.")
     ] = False,
+    show_updates: Annotated[
+        bool, typer.Option("--show-updates", help="Consent to the mode plain, which shows updates to the members.")
+    ] = False,
     journal_key: JournalKey = None,
     blob_mb: BlobMb = 256,
     quota_gb: QuotaGb = 8,
@@ -115,7 +118,7 @@ def run(
 ) -> None:
     """Run the node: blob service, duties in every round, metrics; until SIGTERM. Logs are JSON lines."""
     retained_ms = int(retention_days * DAY_MS)
-    consent = Consent(frozenset(plan or ()), retained_ms, accept_lifted=accept_lifted, epsilon=epsilon_budget)
+    consent = Consent(frozenset(plan or ()), retained_ms, accept_lifted, epsilon_budget, show_updates)
     sandbox = Sandbox(plan_memory_mb << 20, plan_cpu_s, plan_call_s, plan_threads, gpu=gpu)
     taken = limits(blob_mb, quota_gb, reserve_mb, unnamed_days)
     config = NodeConfig(

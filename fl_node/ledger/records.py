@@ -50,6 +50,7 @@ class Proposal(View):
     metrics: dict[str, str] = Field(default_factory=dict)
     examples: int = 0
     sums: tuple[Digest, ...] = ()
+    outlying: tuple[int, ...] = ()
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -138,6 +139,7 @@ class Round(View):
         contribution: What the groups contributed until this Final, in 2⁻¹⁶ of the loss; empty without terms.
         epoch: Whose draw the cohort and its groups are of.
         parent: The round that made the base state, 0: none.
+        plain: Likewise.
         frozen: The survivor sets frozen on this base state by other attempts, also by other trainings'.
     """
 
@@ -185,6 +187,7 @@ class Round(View):
     mode: str = "secure_sum"
     robust_groups: dict[str, Any] = Field(default_factory=dict)
     contribution: tuple[int, ...] = ()
+    plain: dict[str, Any] = Field(default_factory=dict)
     frozen: tuple[Frozen, ...] = ()
     exposure: tuple[Exposure, ...] = ()
 

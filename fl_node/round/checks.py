@@ -12,6 +12,8 @@ from fl_node import codes
 from fl_node.errors import RefusalError
 from fl_node.ledger.records import Phase, Round
 from fl_node.privacy.accounting import Promise
+from fl_node.round.consent import Consent
+from fl_node.secagg.modes.interface import Mode
 
 PPM: Final = 1_000_000
 SHARE_LIMIT_MOST_PPM: Final = 900_000
@@ -73,6 +75,18 @@ def _check_groups(view: Round, trusted: Trusted) -> None:
         raise _refusal(codes.WRONG_LAYOUT, "the plan zeroes large updates: groups need one without zero_above", view)
     if view.groups and trusted.promise is not None:  # it counts on the noise of all survivors, a group has a part of it
         raise _refusal(codes.WRONG_LAYOUT, "the plan promises privacy of one sum of all: groups would break it", view)
+
+
+def check_shown(view: Round, mode: Mode, consent: Consent) -> None:
+    """Check that the organisation consents where the round would show its update to the members.
+
+    Nobody is deceived by another mode's name: that mode opens no groups of one, and other groups are another session.
+
+    Raises:
+        RefusalError: FL4310.
+    """
+    if mode.shows and not consent.show_updates:
+        raise _refusal(codes.UPDATES_SHOWN, "the round shows each update to the members", view)
 
 
 def check_reveal(view: Round, trusted: Trusted) -> None:

@@ -14,6 +14,7 @@ class Consent:
         retention_ms: How long masked blobs stay after their round, the audit's window.
         epsilon: ε that all its rounds of private plans together may give away, at the plans' δ; None: no limit of
             its own. With a limit, plans that promise no differential privacy are refused.
+        show_updates: It consents to trainings in the mode plain, which shows its updates to the members.
         accept_lifted: It consents where a vote lifts the rule that two survivor sets on one base state differ enough.
     """
 
@@ -21,3 +22,4 @@ class Consent:
     retention_ms: int = 90 * DAY_MS
     accept_lifted: bool = False
     epsilon: float | None = None
+    show_updates: bool = False

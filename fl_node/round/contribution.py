@@ -20,7 +20,7 @@ from fl_node.plan.errors import PlanError
 from fl_node.plan.pool import Workshop
 from fl_node.round.shapley import shapley
 from fl_node.secagg.layout import Layout
-from fl_node.secagg.modes.robust_groups import CONTRIBUTION
+from fl_node.secagg.modes.robust import CONTRIBUTION
 
 log = structlog.get_logger("participant")
 PATIENCE_S: Final = 20.0

@@ -96,6 +96,7 @@ class Attempt:
         session = await session_of(node.ledger, view)
         if session.layout.digest.hex() != trusted.layout_digest:
             raise RefusalError(codes.WRONG_LAYOUT, "the ledger's layout is not the plan file's", where=view.name)
+        checks.check_shown(view, session.mode, node.consent)
         return cls(node, trusted, session, Participant(node.me, SecaggRecords(records)), records, Placing(node))
 
     async def publish_keys(self, view: Round) -> None:

@@ -111,6 +111,9 @@ class Proposing:
         }
         if aggregate.sums:
             argument["sums"] = [digest.hex() for digest in aggregate.sums]
+        if aggregate.outlying:
+            log.warning("groups are left out", attempt=view.name, groups=aggregate.outlying)
+            argument["outlying"] = aggregate.outlying
         try:
             await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
         except LedgerError as error:

@@ -67,5 +67,5 @@ async def session_of(ledger: Ledger, view: Round) -> Session:
         cohort=view.cohort,
         threshold=view.threshold,
         groups=view.groups,
-        mode=mode_of(view.mode, view.robust_groups),
+        mode=mode_of(view.mode, view.robust_groups or view.plain),
     )

@@ -108,7 +108,7 @@ def check_organisations(sizes: Mapping[str, int], policy: Policy) -> None:
 
 def check_difference(survivors: set[str], fixed: SurvivorsFixed) -> None:
     """Refuses a sum whose difference from an earlier one on the same base state shows too few (FL4128)."""
-    if fixed.frozen_groups:
+    if fixed.frozen_groups:  # also where those were single updates: with them the sum tells the rest
         raise Refusal(codes.DIFFERENCING, "sums of groups count as published on the same base state")
     for earlier in fixed.frozen:
         difference = (survivors ^ earlier) - fixed.blamed
@@ -125,11 +125,17 @@ def check_group_differences(session: Session, sums: Mapping[int, tuple[str, ...]
     if fixed.frozen:
         raise Refusal(codes.DIFFERENCING, "the whole cohort's sum counts as published on the same base state")
     for earlier in fixed.frozen_groups:
-        if len(earlier) != len(session.groups) or any(
-            before & set(group)
-            for number, before in enumerate(earlier)
-            for other, group in enumerate(session.groups)
-            if number != other
+        if session.mode.shows and all(len(one) <= 1 for one in earlier):
+            continue  # single updates, shown then as now
+        if (
+            session.mode.shows
+            or len(earlier) != len(session.groups)
+            or any(
+                before & set(group)
+                for number, before in enumerate(earlier)
+                for other, group in enumerate(session.groups)
+                if number != other
+            )
         ):
             raise Refusal(codes.DIFFERENCING, "sums of other groups count as published on the same base state")
         for number, group in sums.items():

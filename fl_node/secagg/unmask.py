@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from fl_node import codes
+from fl_node.canonical import LABEL_BUCKETS, tagged_hash
 from fl_node.secagg.errors import Fault, SecaggError
 from fl_node.secagg.keys import KeyPair, pair_key, seed_commitment, self_key
 from fl_node.secagg.layout import Layout, Words
@@ -72,6 +73,7 @@ class Aggregate:
         vector: Σ x of the survivors, or what the mode makes of the groups' sums, in the layout's bytes.
         digest: Its SHA-256.
         sums: SHA-256 of each group's sum, in the order of the groups; empty where the cohort has one.
+        outlying: The groups, by their place in the round's, that the mode left out altogether.
         rows: Total of example rows by the layout's count map, rounded down; None where it names none.
         groups: Those sums themselves.
     """
@@ -81,6 +83,7 @@ class Aggregate:
     rows: int | None
     sums: tuple[bytes, ...] = ()
     groups: tuple[bytearray, ...] = field(default=(), repr=False)
+    outlying: tuple[int, ...] = ()
 
 
 def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
@@ -99,29 +102,47 @@ def unmask(revealed: Revealed, open_blob: OpenBlob) -> Aggregate:
     for group, total in zip(revealed.groups, sums, strict=True):
         apply_masks(total, layout, _remaining_masks(revealed, group, secrets))
     for group, total in zip(revealed.groups, sums, strict=True):
-        _check_ranges(layout, total, len(group))
+        _check_ranges(revealed.session, total, group)
     groups = tuple(sums) if revealed.session.groups else ()
     digests = tuple(hashlib.sha256(total).digest() for total in groups)
-    vector = revealed.session.mode.combine(layout, sums, [len(group) for group in revealed.groups])
-    return Aggregate(vector, hashlib.sha256(vector).digest(), _rows(layout, vector), digests, groups)
+    made = revealed.session.mode.combine(layout, sums, list(map(len, revealed.groups)), _draw(revealed, secrets))
+    places = [revealed.session.split.index(revealed.session.partners(group[0])) for group in revealed.groups]
+    rows, digest = _rows(layout, made.vector), hashlib.sha256(made.vector).digest()
+    return Aggregate(made.vector, digest, rows, digests, groups, tuple(places[place] for place in made.outlying))
 
 
-def _check_ranges(layout: Layout, total: bytearray, survivors: int) -> None:
-    for segment in layout.segments:
-        words, (least, most) = segment.view(total), segment.bounds(survivors)
+def _draw(revealed: Revealed, secrets: Mapping[str, bytes]) -> bytes:
+    """H(buckets, session, seeds of the survivors): nobody knows it before the survivors are frozen."""
+    seeds = [secrets[survivor] for survivor in revealed.survivors]
+    return tagged_hash(LABEL_BUCKETS, revealed.session.digest, *seeds)
+
+
+def _check_ranges(session: Session, total: bytearray, group: Sequence[str]) -> None:
+    """Blames the sender where a group has one alone; else nobody can tell who masked garbage."""
+    for segment in session.layout.segments:
+        words, (least, most) = segment.view(total), segment.bounds(len(group))
         if not segment.modular and (int(words.max()) > most or int(words.min()) < least):
-            raise Fault("garbage", "", f"the sum of {segment.name!r} leaves its range")
+            reason = f"the sum of {segment.name!r} leaves its range"
+            if session.groups and len(group) == 1:
+                raise Fault("update", group[0], reason)
+            raise Fault("garbage", "", reason)
 
 
-def verify(revealed: Revealed, open_blob: OpenBlob, proposed: bytes, sums: tuple[bytes, ...] = ()) -> Aggregate:
-    """Recomputes the aggregate and compares the digests that the aggregator proposed: its own, and the groups' sums'.
+def verify(
+    revealed: Revealed,
+    open_blob: OpenBlob,
+    proposed: bytes,
+    sums: tuple[bytes, ...] = (),
+    outlying: tuple[int, ...] = (),
+) -> Aggregate:
+    """Recomputes the aggregate and compares what was proposed: its digest, the groups' sums', and the groups left out.
 
     Raises:
         Fault: As `unmask`, and the aggregator's where the digest is another.
         SecaggError: As `unmask`.
     """
     aggregate = unmask(revealed, open_blob)
-    if aggregate.digest != proposed or aggregate.sums != sums:
+    if (aggregate.digest, aggregate.sums, aggregate.outlying) != (proposed, sums, outlying):
         raise Fault("aggregator", "", "the proposed digest is not that of the sum")
     return aggregate
 

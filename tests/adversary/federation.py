@@ -183,7 +183,8 @@ def aggregated_in(mode: Mode, updates: Updates, groups: Sequence[Labels]) -> Flo
         total = bytearray(layout.length)
         layout.segments[0].view(total)[:] = slots[group].sum(axis=0)
         sums.append(total)
-    vector = mode.combine(layout, sums, [len(group) for group in groups])
+    lot = bytes(32)  # the groups are in an order by lot already
+    vector = mode.combine(layout, sums, [len(group) for group in groups], lot).vector
     summed = layout.segments[0].view(vector).astype(np.float64)
     return (summed / len(updates) - HALF) / HALF * REACH
 

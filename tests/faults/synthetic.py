@@ -247,7 +247,8 @@ OPENERS = {
 def main(run: str, org: str, data: str) -> None:
     opener = next((OPENERS[name] for name in OPENERS if os.environ.get(name)), SyntheticRunner)
     misdeeds.commit()
-    consent = Consent(frozenset(filter(None, os.environ.get("ACCEPTED", "").split(","))))
+    accepted = frozenset(filter(None, os.environ.get("ACCEPTED", "").split(",")))
+    consent = Consent(accepted, show_updates=bool(os.environ.get("SHOWS_UPDATES")))
     configure_logs()
     try:
         asyncio.run(run_node(_second(NodeConfig(Path(run), org, Path(data), consent=consent)), opener))

@@ -1,7 +1,6 @@
 """Cases of sums of groups: the rules over groups' means, and whole rounds under masks.
 
-The rules are computed here in Python's own integers, one slot after the other: a second reading of
-fl_node/secagg/modes/robust_groups.py, which shares no line with it.
+What the rules are said to make of them is computed by robust_reading.py.
 """
 
 from random import Random
@@ -9,9 +8,10 @@ from typing import Any
 
 import vector_cases
 from fixed import Fixed
+from robust_reading import reading
 
 from fl_node.secagg.layout import Layout
-from fl_node.secagg.modes.robust_groups import RobustGroups
+from fl_node.secagg.modes.choice import mode_of
 from fl_node.secagg.simulation import Simulation, session_of
 
 Case = dict[str, Any]
@@ -28,63 +28,87 @@ UNWEIGHTED = vector_cases.document(
 )
 
 
+RULES = (
+    ("median", 1, True, (3, 3, 3)),
+    ("median", 1, False, (4, 3, 4, 3, 4)),
+    ("trimmed_mean", 1, True, (4, 4, 4, 4)),
+    ("trimmed_mean", 3, True, (5, 4, 4, 4, 4, 3, 3)),
+    ("trimmed_mean", 2, False, (1,) * 6),
+    ("median", 2, False, (1,) * 11),
+    ("multi_krum", 2, False, (1,) * 9),
+    ("centred_clipping", 2, False, (1,) * 8),
+)
+
+
 def robust_cases() -> list[Case]:
-    """Sums of groups, slot by slot → the slots of the aggregate."""
+    """Sums of groups, slot by slot → the slots of the aggregate, and the groups that are left out."""
     random, cases = Random(19), []
     for word, maximum in ((32, 65_535), (64, (1 << 18) - 2), (64, 1 << 40), (64, (1 << 58) - 1)):
-        for sizes in ([3, 3, 3], [4, 4, 4, 4], [4, 3, 4, 3, 4], [5, 4, 4, 4, 4, 3, 3]):
-            for rule, faulty in (("median", 1), ("trimmed_mean", 1), ("trimmed_mean", (len(sizes) - 1) // 2)):
-                sums = [[random.randint(0, size * maximum) for _ in range(5)] for size in sizes]
-                sums = [[*one, 0, size * maximum] for one, size in zip(sums, sizes, strict=True)]
-                cases.append(
-                    {
-                        "name": f"{rule} for {faulty} of {len(sizes)} groups, words of {word} bits, up to {maximum}",
+        for kind, faulty, bound, sizes in RULES:
+            for bucket in (1, 2) if not bound and len(sizes) > 2 * (2 * faulty + 1) - 2 else (1,):
+                for spread in (maximum, maximum // 8):
+                    sums = _sums(random, sizes, maximum, spread)
+                    settings = {"rule": kind, "faulty": faulty, "bucket": bucket, "bound": bound}
+                    draw = random.randbytes(32)
+                    slots, outlying = reading(sums, sizes, maximum, settings, draw)
+                    case = {
+                        "name": f"{kind} for {faulty} of {len(sizes)} in {bucket}s, {word} bits, {spread} of {maximum}",
                         "expect": "success",
                         "word": word,
                         "max": maximum,
                         "sizes": sizes,
-                        "rule": rule,
-                        "faulty": faulty,
+                        "draw": draw.hex(),
                         "sums": [[str(slot) for slot in one] for one in sums],
-                        "slots": [str(robust(list(slots), sizes, rule, faulty)) for slots in zip(*sums, strict=True)],
+                        "slots": [str(slot) for slot in slots],
+                        "outlying": outlying,
                     }
-                )
+                    cases.append(case | settings)
     return cases
 
 
-def robust(sums: list[int], sizes: list[int], rule: str, faulty: int) -> int:
-    """One slot of the aggregate."""
-    means = sorted(((total << 16) + size // 2) // size for total, size in zip(sums, sizes, strict=True))
-    out = (len(means) - 1) // 2 if rule == "median" else faulty
-    left = means[out : len(means) - out]
-    return (sum(left) // len(left) * sum(sizes) + (1 << 15)) >> 16
+def _sums(random: Random, sizes: tuple[int, ...], maximum: int, spread: int) -> list[list[int]]:
+    """Values near the middle of the range, or all over it; the last group has the least and the largest there are."""
+    least = (maximum - spread) // 2
+    sums = [[size * least + random.randint(0, size * spread) for _ in range(7)] for size in sizes]
+    sums[-1] = [0, sizes[-1] * maximum, *sums[-1][2:]]
+    return sums
+
+
+GROUPS = {"mode": "robust_groups", "bucket": 1, "bound": True}
+PLAIN = {"mode": "plain", "bucket": 1, "bound": False}
 
 
 def group_cases() -> list[Case]:
     """Whole rounds in groups: what the ledger and the blobs hold → the aggregate and the groups' digests."""
-    full = _played("nine in three groups, the median", (3, "median"), {})
-    dropped = _played("sixteen in four groups, one drops out", (4, "trimmed_mean"), {"updates": ["hospital-005"]})
-    gone = {"updates": ["hospital-001", "hospital-005"]}
-    closed = _played("sixteen in four groups, one of which stays closed", (4, "trimmed_mean"), gone)
+    four = GROUPS | {"rule": "trimmed_mean", "faulty": 1}
+    full = _played("nine in three groups, the median", 9, 3, GROUPS | {"rule": "median", "faulty": 1})
+    dropped = _played("sixteen in four groups, one drops out", 16, 4, four, "hospital-005")
+    gone = ("hospital-001", "hospital-005")
+    closed = _played("sixteen in four groups, one of which stays closed", 16, 4, four, *gone)
+    krum = PLAIN | {"rule": "multi_krum", "faulty": 1}
+    shown = _played("seven updates that are shown, multi-Krum, one drops out", 7, 7, krum, "hospital-002")
+    buckets = PLAIN | {"rule": "centred_clipping", "faulty": 1, "bucket": 2}
+    dealt = _played("seven updates that are shown, clipped in buckets of two", 7, 7, buckets)
     other = dict(full) | {"name": "another digest of a group", "expect": "aggregator"}
     other["sums"] = [*full["sums"][:2], "00" * 32]
-    return [full, dropped, closed, other]
+    left = dict(shown) | {"name": "another update left out", "expect": "aggregator"}
+    left["outlying"] = [(shown["outlying"][0] + 1) % 7]
+    return [full, dropped, closed, shown, dealt, other, left]
 
 
-def _played(name: str, settings: tuple[int, str], absent: dict[str, list[str]]) -> Case:
-    (groups, rule), layout, entropy = settings, Layout.from_fields(UNWEIGHTED), Fixed(name)
-    participants = 9 if groups == 3 else 16
+def _played(name: str, participants: int, groups: int, settings: Case, *absent: str) -> Case:
+    layout, entropy = Layout.from_fields(UNWEIGHTED), Fixed(name)
     plain = session_of(layout, participants)
     split = tuple(plain.cohort[number::groups] for number in range(groups))
-    session = session_of(layout, participants, groups=split, mode=RobustGroups(1, rule == "median"))
+    session = session_of(layout, participants, groups=split, mode=mode_of(settings["mode"], settings))
     simulation = Simulation(session, entropy)
     values = {one: vector_cases.packed(layout, vector_cases.values_of(layout, entropy)) for one in session.cohort}
     simulation.publish_keys()
     simulation.commit_shares()
-    simulation.commit_updates(values, absent.get("updates", ()))
+    simulation.commit_updates(values, absent)
     simulation.reveal()
     aggregate = simulation.unmask()
     case = {"name": name, "expect": "success", "rows": aggregate.rows, "aggregate": bytes(aggregate.vector).hex()}
     case |= {"digest": aggregate.digest.hex(), "sums": [digest.hex() for digest in aggregate.sums]}
-    case |= {"groups": split, "rule": rule, "faulty": 1}
+    case |= {"groups": split, "outlying": aggregate.outlying} | settings
     return case | vector_cases.inputs_of(simulation.revealed, simulation.blobs)

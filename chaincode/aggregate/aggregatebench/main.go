@@ -26,7 +26,7 @@ import (
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/aggregate/aggregatetest"
-	"fedledger/chaincode/mode/robustgroups"
+	"fedledger/chaincode/mode/robust"
 )
 
 // patience is the time after which nothing is repeated any more.
@@ -35,7 +35,7 @@ const patience = 5 * time.Second
 const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS GROUPS | verify DIR REPEAT | hash DIR REPEAT"
 
 func main() {
-	gob.Register(robustgroups.Rule{})
+	gob.Register(robust.Rule{})
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -70,7 +70,7 @@ func prepare(folder string, sizes []string) error {
 		options.Dropouts = append(options.Dropouts, i*numbers[0]/numbers[2])
 	}
 	for place := 0; numbers[3] > 0 && place < numbers[0]; place++ {
-		options.Groups, options.Rule = append(options.Groups, place%numbers[3]), robustgroups.Rule{Trim: (numbers[3] - 1) / 2}
+		options.Groups, options.Rule = append(options.Groups, place%numbers[3]), robust.Rule{Kind: "trimmed_mean", Faulty: (numbers[3] - 1) / 2, Bound: true}
 	}
 	round := aggregatetest.Play(options)
 	for digest, blob := range round.Blobs {

@@ -3,9 +3,9 @@ package aggregatetest
 import (
 	"crypto/sha256"
 	"maps"
-	"math/big"
 	"slices"
-	"strings"
+
+	"fedledger/chaincode/mode/robust"
 )
 
 // sums are the plain sums of groups, in bytes, with how many updates each holds.
@@ -27,8 +27,7 @@ func (s sums) add(group int, update []byte, words []word) {
 	s.sizes[group]++
 }
 
-// combine makes the aggregate and the digests: of one group its sum, of several what robust groups are said to make of them, in
-// integers without bounds. It is the twin of package robustgroups and shares no line with it.
+// combine makes the aggregate and the digests: of one group its sum, of several what the rule is said to make of them.
 func (r *Round) combine(sums sums, words []word) {
 	order := slices.Sorted(maps.Keys(sums.bytes))
 	r.Aggregate = make([]byte, r.Inputs.Layout.Bytes())
@@ -37,60 +36,60 @@ func (r *Round) combine(sums sums, words []word) {
 			copy(r.Aggregate, sums.bytes[group])
 		}
 	} else {
-		total := 0
-		for _, group := range order {
-			digest := sha256.Sum256(sums.bytes[group])
-			r.Inputs.Sums, total = append(r.Inputs.Sums, digest), total+sums.sizes[group]
-		}
-		for _, w := range words {
-			w.put(r.Aggregate, r.combined(sums, order, w, total))
-		}
+		r.robust(sums, order, words)
 	}
 	r.Inputs.Aggregate = sha256.Sum256(r.Aggregate)
 }
 
-func (r *Round) combined(sums sums, order []int, w word, total int) uint64 {
-	switch w.segment.Kind {
-	case "one", "weight":
-		return uint64(total)
-	case "value":
-	default:
-		plain := uint64(0)
-		for _, group := range order {
-			plain += w.get(sums.bytes[group])
-		}
-		return plain
-	}
-	means := []*big.Int{}
+func (r *Round) robust(sums sums, order []int, words []word) {
+	total := 0
 	for _, group := range order {
-		size := big.NewInt(int64(sums.sizes[group]))
-		mean := new(big.Int).Lsh(new(big.Int).SetUint64(w.get(sums.bytes[group])), 16)
-		mean.Add(mean, new(big.Int).Rsh(size, 1)).Div(mean, size)
-		means = append(means, mean)
+		digest := sha256.Sum256(sums.bytes[group])
+		r.Inputs.Sums, total = append(r.Inputs.Sums, digest), total+sums.sizes[group]
 	}
-	slices.SortFunc(means, (*big.Int).Cmp)
-	trim := r.trim(len(means))
-	if 2*trim >= len(means) {
-		return 0 // no round gets there
+	twin := newTwin(r.Inputs.Rule.(robust.Rule), r.lot(len(order)))
+	values := []word{}
+	for _, w := range words {
+		switch {
+		case w.segment.Kind == "one", w.segment.Kind == "weight":
+			w.put(r.Aggregate, uint64(total))
+		case w.segment.Kind == "value", w.segment.Name == "metric/contribution":
+			values = append(values, w)
+			slots := []uint64{}
+			for _, group := range order {
+				slots = append(slots, w.get(sums.bytes[group]))
+			}
+			twin.see(w.segment, slots, order, sums.sizes)
+		default:
+			for _, group := range order {
+				w.put(r.Aggregate, w.get(r.Aggregate)+w.get(sums.bytes[group]))
+			}
+		}
 	}
-	kept, robust := means[trim:len(means)-trim], new(big.Int)
-	for _, mean := range kept {
-		robust.Add(robust, mean)
+	kept, result := twin.result(int64(total))
+	for i, w := range values {
+		w.put(r.Aggregate, result[i].Uint64())
 	}
-	robust.Div(robust, big.NewInt(int64(len(kept)))).Mul(robust, big.NewInt(int64(total)))
-	return robust.Add(robust, big.NewInt(1<<15)).Rsh(robust, 16).Uint64()
+	r.Inputs.Outlying = nil
+	for place, group := range order {
+		if !kept[place] {
+			r.Inputs.Outlying = append(r.Inputs.Outlying, group)
+		}
+	}
 }
 
-// trim reads from the rule's name how many means it leaves out at either end.
-func (r *Round) trim(groups int) int {
-	name := r.Inputs.Rule.Name()
-	if strings.HasPrefix(name, "median") {
-		return (groups - 1) / 2
-	}
-	for trim := range groups {
-		if strings.Contains(name, " "+big.NewInt(int64(trim)).String()+" ") {
-			return trim
+// lot are the keys by which groups are dealt into buckets: H(buckets, H(buckets, session, seeds), place).
+func (r *Round) lot(groups int) [][32]byte {
+	parts := [][]byte{r.Inputs.Session[:]}
+	for place, p := range r.Inputs.Cohort {
+		if p.Survivor && r.opens(place) {
+			parts = append(parts, r.Members[place].Seed[:])
 		}
 	}
-	panic("aggregatetest: unknown rule " + name)
+	draw := hash("fedledger/v1/buckets", parts...)
+	keys := make([][32]byte, groups)
+	for place := range keys {
+		keys[place] = hash("fedledger/v1/buckets", draw[:], []byte{0, 0, 0, 0, 0, 0, 0, byte(place)})
+	}
+	return keys
 }

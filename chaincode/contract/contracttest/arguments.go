@@ -84,5 +84,8 @@ func (p *Played) Proposal() Map {
 	if p.Inputs.Rule != nil {
 		proposal["sums"] = sums
 	}
+	if len(p.Inputs.Outlying) > 0 {
+		proposal["outlying"] = p.Inputs.Outlying
+	}
 	return proposal
 }

@@ -10,9 +10,13 @@ import (
 	"fedledger/chaincode/round"
 )
 
-// grouped are the group of each place, and the groups of which fewer than three commit an update. Every member of these rounds is
-// of an organisation of its own.
+// grouped are the group of each place, and the groups of which fewer than three commit an update, or none where updates are shown.
+// Every member of these rounds is of an organisation of its own.
 func grouped(view round.View, options Options) (groups, closed []int) {
+	least := 3
+	if view.Plain != nil {
+		least = 1
+	}
 	for number, members := range view.Groups {
 		left := 0
 		for place, id := range view.Cohort {
@@ -20,7 +24,7 @@ func grouped(view round.View, options Options) (groups, closed []int) {
 				left++
 			}
 		}
-		if left < 3 {
+		if left < least {
 			closed = append(closed, number)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 
 	"fedledger/chaincode/aggregate"
+	"fedledger/chaincode/governance"
+	"fedledger/chaincode/mode/robust"
 )
 
 // Least is how many survivors, of as many organisations, a group has at least that is opened: of two, each would know the
@@ -56,6 +58,9 @@ func refused(format string, args ...any) error {
 // Groups is how many full groups a cohort of n makes.
 func (m Mode) Groups(n int) int { return max(1, n/m.Size) }
 
+// Shows is false: of an update only a sum of three or more is seen.
+func (m Mode) Shows() bool { return false }
+
 // Opens holds for at least three survivors of at least three organisations, and as many without any organisation that has
 // several: whoever knows its own members' updates still sees a sum of three.
 //
@@ -72,5 +77,11 @@ func (m Mode) Opens(own map[string]int) bool {
 // Enough holds while a majority of the opened groups is without a faulty participant, even if each is in another: 2f < g.
 func (m Mode) Enough(open int) bool { return 2*m.Faulty < open }
 
-// Rule is the median or the trimmed mean.
-func (m Mode) Rule() aggregate.Rule { return Rule{Median: m.Median, Trim: m.Faulty} }
+// Rule is the median or the trimmed mean of what lies within the bound.
+func (m Mode) Rule() aggregate.Rule {
+	kind := governance.RuleTrimmedMean
+	if m.Median {
+		kind = governance.RuleMedian
+	}
+	return robust.Rule{Kind: kind, Faulty: m.Faulty, Bound: true}
+}

@@ -12,6 +12,9 @@ func (Mode) CheckPlan(aggregate.Layout) error { return nil }
 // Groups is 0: the cohort is not split.
 func (Mode) Groups(int) int { return 0 }
 
+// Shows is false.
+func (Mode) Shows() bool { return false }
+
 // Opens leaves to the round whether its survivors are enough.
 func (Mode) Opens(map[string]int) bool { return true }
 

@@ -6,6 +6,7 @@ from typing import Any
 from fl_node import codes
 from fl_node.secagg.errors import SecaggError
 from fl_node.secagg.modes.interface import Mode
+from fl_node.secagg.modes.plain import Plain
 from fl_node.secagg.modes.robust_groups import RobustGroups
 from fl_node.secagg.modes.secure_sum import SecureSum
 
@@ -15,7 +16,7 @@ def mode_of(name: str, settings: Mapping[str, Any]) -> Mode:
 
     Args:
         name: As the round names it.
-        settings: Those of robust_groups; empty in every other mode.
+        settings: Those of robust_groups or of plain; empty in secure_sum.
 
     Raises:
         SecaggError: This node does not know the mode (FL4104).
@@ -24,4 +25,6 @@ def mode_of(name: str, settings: Mapping[str, Any]) -> Mode:
         return SecureSum()
     if name == "robust_groups":
         return RobustGroups(settings["faulty"], settings["rule"] == "median")
+    if name == "plain":
+        return Plain(settings["faulty"], settings["rule"], settings["bucket"])
     raise SecaggError(codes.BAD_LAYOUT, f"this node does not know the mode {name!r}", hint="Install a newer version.")

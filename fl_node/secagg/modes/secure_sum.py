@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fl_node.secagg.layout import Layout
+from fl_node.secagg.modes.interface import Combined
 
 
 @dataclass(frozen=True)
 class SecureSum:
     """The whole cohort is one group, whose sum is the aggregate."""
+
+    shows: ClassVar[bool] = False
 
     def check_plan(self, layout: Layout) -> None:
         """Accepts every layout."""
@@ -21,7 +25,7 @@ class SecureSum:
         """Holds for the one sum."""
         return opened == 1
 
-    def combine(self, layout: Layout, sums: Sequence[bytearray], sizes: Sequence[int]) -> bytearray:  # noqa: ARG002 - of the interface
+    def combine(self, layout: Layout, sums: Sequence[bytearray], sizes: Sequence[int], draw: bytes) -> Combined:  # noqa: ARG002 - of the interface
         """Returns the sum."""
         (total,) = sums
-        return total
+        return Combined(total)

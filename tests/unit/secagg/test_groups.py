@@ -135,5 +135,5 @@ def test_weights_modular_sums_and_what_steers_a_plan_have_no_robust_mean(segment
 
 def test_a_mode_that_this_node_does_not_know_is_refused():
     with pytest.raises(SecaggError) as error:
-        mode_of("plain", {})
+        mode_of("mean of means", {})
     assert error.value.code == codes.BAD_LAYOUT

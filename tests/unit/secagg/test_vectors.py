@@ -18,6 +18,7 @@ from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import keystream
 from fl_node.secagg.merkle import Tree, verify_path
 from fl_node.secagg.modes.choice import mode_of
+from fl_node.secagg.modes.robust import Rule
 from fl_node.secagg.modes.secure_sum import SecureSum
 from fl_node.secagg.seal import bundle_bytes, part, seal, unseal
 from fl_node.secagg.session import Session, threshold
@@ -234,7 +235,7 @@ def revealed_of(case: Case) -> tuple[Revealed, dict[bytes, bytes]]:
     cohort = tuple(member["id"] for member in members)
     layout = Layout.parse(case["layout"].encode())
     groups = tuple(map(tuple, case.get("groups", ())))
-    mode = mode_of("robust_groups", case) if groups else SecureSum()
+    mode = mode_of(case["mode"], case) if groups else SecureSum()
     session = session_of(layout, len(cohort), cohort=cohort, threshold=case["threshold"], groups=groups, mode=mode)
     shared = [member for member in members if member["shared"]]
     revealed = Revealed(
@@ -263,23 +264,29 @@ def test_sums_follow_their_vectors(case: Case):
     aggregate = unmask(revealed, open_from(blobs))
     expected = (case["aggregate"], case["digest"], case["rows"])
     assert expected == (aggregate.vector.hex(), aggregate.digest.hex(), aggregate.rows)
-    sums = tuple(unhex(*case.get("sums", ())))
-    assert aggregate == verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]), sums)
+    assert aggregate == verify(revealed, open_from(blobs), *proposed(case))
+
+
+def proposed(case: Case) -> tuple[bytes, tuple[bytes, ...], tuple[int, ...]]:
+    sums, outlying = tuple(unhex(*case.get("sums", ()))), tuple(case.get("outlying", ()))
+    return bytes.fromhex(case["digest"]), sums, outlying
 
 
 @pytest.mark.parametrize("case", cases("sum", "a failure") + cases("groups", "a failure"))
 def test_refused_sums_follow_their_vectors(case: Case):
     revealed, blobs = revealed_of(case)
     with refuses(case):
-        verify(revealed, open_from(blobs), bytes.fromhex(case["digest"]), tuple(unhex(*case.get("sums", ()))))
+        verify(revealed, open_from(blobs), *proposed(case))
 
 
 @pytest.mark.parametrize("case", cases("robust"))
 def test_robust_rules_follow_their_vectors(case: Case):
     one = {"name": "a", "kind": "value", "word": case["word"], "ring": case["word"], "max": case["max"]}
     layout = Layout.from_fields({"version": 1, "count": None, "segments": [one | {"slots": len(case["slots"])}]})
-    mode, sums = mode_of("robust_groups", case), [bytearray(layout.length) for _ in case["sums"]]
+    rule = Rule(case["rule"], case["faulty"], case["bucket"], case["bound"])
+    sums = [bytearray(layout.length) for _ in case["sums"]]
     for total, slots in zip(sums, case["sums"], strict=True):
         layout.segments[0].view(total)[:] = np.array([int(slot) for slot in slots], np.uint64)
-    result = layout.segments[0].view(mode.combine(layout, sums, case["sizes"]))
-    assert case["slots"] == [str(slot) for slot in result.tolist()]
+    made = rule.combine(layout, sums, case["sizes"], bytes.fromhex(case["draw"]))
+    assert case["slots"] == [str(slot) for slot in layout.segments[0].view(made.vector).tolist()]
+    assert case["outlying"] == list(made.outlying)

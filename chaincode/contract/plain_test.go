@@ -66,12 +66,14 @@ func TestT19ACohortTooSmallForTheFaultyOnesIsNotOpenedInPlain(t *testing.T) {
 }
 
 func TestT13UpdatesThatAreShownAnywayMayBeShownAgainWithFewer(t *testing.T) {
-	f := shown(t, 5, 5, plainly("median", 1, 1))
+	f := shown(t, 6, 6, plainly("median", 1, 1))
 	first := f.Open("tumour", options{})
 	first.To(round.PhaseUnmask)
 	first.Expire()
 	first.Advance(round.Void)
+	agree(t, f, "suspend", object{"organisation": contracttest.MSP(1)})
 	p := f.Open("tumour", options{Dropouts: []int{1}})
+	equal(t, 5, len(p.View().Groups))
 	p.Finish()
 	equal(t, 0, len(p.View().Exposure))
 }

@@ -31,9 +31,7 @@ func (r *Round) partition(s ledger.State, order []string) error {
 		return nil
 	}
 	if r.mode().Shows() {
-		for _, id := range r.Names() {
-			r.Groups = append(r.Groups, []string{id})
-		}
+		r.Groups = slices.Collect(slices.Chunk(r.Names(), 1))
 		return r.checkGroups()
 	}
 	key := ledger.Key("partition", r.Training, ledger.Number(r.Epoch))

@@ -50,8 +50,14 @@ class Shards:
     test_labels: Labels
 
     @classmethod
-    def deal(cls, participants: int, seed: int) -> "Shards":
-        """Deals 75 % of the digits in equal shards, half of each sorted by label, and keeps 25 % by label."""
+    def deal(cls, participants: int, seed: int, mixed: float = 0.5) -> "Shards":
+        """Deals 75 % of the digits in equal shards and keeps 25 % by label.
+
+        Args:
+            participants: How many shards.
+            seed: Of the choice.
+            mixed: The part of each shard that is shuffled, 0 to 1; the rest is sorted by label.
+        """
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 
@@ -61,13 +67,18 @@ class Shards:
             rows, data.target, test_size=0.25, stratify=data.target, random_state=seed
         )
         order = np.random.default_rng(seed).permutation(len(labels))
-        half = len(order) // 2
-        mixed, rest = order[:half], order[half:]
+        cut = int(len(order) * mixed)
+        shuffled, rest = order[:cut], order[cut:]
         by_label = rest[np.argsort(labels[rest], kind="stable")]
-        each = half // participants
-        parts = [slice(number * each, (number + 1) * each) for number in range(participants)]
-        places = [np.r_[mixed[part], by_label[part]] for part in parts]
+        places = [
+            np.r_[_part(shuffled, participants, one), _part(by_label, participants, one)] for one in range(participants)
+        ]
         return cls(train[places], labels[places], test, test_labels)
+
+
+def _part(rows: Labels, participants: int, number: int) -> Labels:
+    each = len(rows) // participants
+    return rows[number * each : (number + 1) * each]
 
 
 @dataclass(frozen=True)
@@ -80,11 +91,12 @@ class Setting:
     mode: Mode
     attack: Attack
     seed: int = 0
+    mixed: float = 0.5
 
     @cached_property
     def shards(self) -> Shards:
         """The rows of everybody."""
-        return Shards.deal(self.participants, self.seed)
+        return Shards.deal(self.participants, self.seed, self.mixed)
 
 
 @dataclass(frozen=True)

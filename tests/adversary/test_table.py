@@ -12,7 +12,7 @@ from tests.adversary import attacks
 from tests.adversary.attacks import ATTACKS
 from tests.adversary.federation import HALF, Setting, aggregated, layout_of, quantised, train
 
-TRIMMED, MEDIAN = RobustGroups(3), RobustGroups(3, median=True)
+TRIMMED, MEDIAN = RobustGroups(3), RobustGroups(2, median=True)
 
 
 def accuracy(mode: Mode, attack: str, faulty: int = 3, participants: int = 21, size: int = 3) -> float:

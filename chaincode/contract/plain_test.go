@@ -71,10 +71,10 @@ func TestT13UpdatesThatAreShownAnywayMayBeShownAgainWithFewer(t *testing.T) {
 	first.To(round.PhaseUnmask)
 	first.Expire()
 	first.Advance(round.Void)
-	agree(t, f, "suspend", object{"organisation": contracttest.MSP(1)})
+	agree(t, f, "suspend", object{"organisation": contracttest.MSP(5)})
 	p := f.Open("tumour", options{Dropouts: []int{1}})
 	equal(t, 5, len(p.View().Groups))
-	p.Finish()
+	p.To(round.PhaseUnmask)
 	equal(t, 0, len(p.View().Exposure))
 }
 

@@ -56,8 +56,8 @@ type View struct {
 	// RobustGroups and Plain are the settings of that mode; absent in others.
 	RobustGroups *governance.RobustGroups `json:"robust_groups,omitempty"`
 	// Contribution is what the epoch's groups contributed until this round; absent before Final, and where no terms were voted.
-	Contribution []int64 `json:"contribution,omitempty"`
-	Plain        *governance.Plain        `json:"plain,omitempty"`
+	Contribution []int64           `json:"contribution,omitempty"`
+	Plain        *governance.Plain `json:"plain,omitempty"`
 
 	active []string // the organisations that Voters counts
 }

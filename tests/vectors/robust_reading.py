@@ -1,6 +1,6 @@
 """What the robust rules are said to make of groups' sums, in Python's own integers, one slot after the other.
 
-A second reading of docs/decisions/0027-plain.md, which shares no line with fl_node/secagg/modes: where that takes the
+A second reading of docs/decisions/0028-plain.md, which shares no line with fl_node/secagg/modes: where that takes the
 distances between points, this goes through the vectors themselves.
 """
 

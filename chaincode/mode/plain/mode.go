@@ -2,7 +2,7 @@
 // consortia that may show updates to one another: nothing of an update stays hidden.
 //
 // Each participant masks its update for itself alone, and the seeds are revealed once the survivors are frozen: nobody can copy
-// another's update, or answer it, since it sees none before its own is fixed. docs/decisions/0027-plain.md says more.
+// another's update, or answer it, since it sees none before its own is fixed. docs/decisions/0028-plain.md says more.
 package plain
 
 import (

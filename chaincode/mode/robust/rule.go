@@ -1,5 +1,5 @@
 // Package robust is the rules over vectors of which some may be anything: what the modes make of groups' means, and of single
-// updates. All is in integers, and equal on every machine (docs/decisions/0027-plain.md).
+// updates. All is in integers, and equal on every machine (docs/decisions/0028-plain.md).
 //
 // With S a group's sum and m its survivors, its mean is M = ⌊(2^16·S + ⌊m/2⌋)/m⌋. A value slot of the result is ⌊(R·Σm + 2^15)/2^16⌋,
 // where R is what the rule makes of the M: what the sum of all would be if every participant had sent R. Counts and metrics are

@@ -1,7 +1,7 @@
 """A robust rule over updates that the members see; for consortia that may show updates to one another.
 
 Each participant is a group of its own: it masks its update for itself alone, and the seeds are revealed once the
-survivors are frozen. docs/decisions/0027-plain.md says why.
+survivors are frozen. docs/decisions/0028-plain.md says why.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 With S a group's sum and m its survivors, its mean is M = ⌊(2^16·S + ⌊m/2⌋)/m⌋. A value slot of the result is
 ⌊(R·Σm + 2^15)/2^16⌋, where R is what the rule makes of the M. Counts and metrics are plain sums; what is 1 of every
 participant is the number of survivors. All is integers, and the same as in Go (chaincode/mode/robust), which names the
-sources; docs/decisions/0027-plain.md is the specification.
+sources; docs/decisions/0028-plain.md is the specification.
 """
 
 from collections.abc import Callable, Iterator, Sequence

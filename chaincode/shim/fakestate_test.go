@@ -22,18 +22,18 @@ func (p *fakePeer) handle(m *message) ([]byte, error) {
 		if request.GetKey() == "broken" {
 			return nil, errors.New("GET_STATE failed: the disk is gone")
 		}
-		return []byte(p.state[request.GetKey()]), err
+		return []byte(p.state[stored(request.GetCollection(), request.GetKey())]), err
 	case peer.ChaincodeMessage_GET_STATE_MULTIPLE:
 		return p.readMany(m.GetPayload())
 	case peer.ChaincodeMessage_PUT_STATE:
 		var request peer.PutState
 		err := proto.Unmarshal(m.GetPayload(), &request)
-		p.state[request.GetKey()] = string(request.GetValue())
+		p.state[stored(request.GetCollection(), request.GetKey())] = string(request.GetValue())
 		return nil, err
-	case peer.ChaincodeMessage_DEL_STATE:
+	case peer.ChaincodeMessage_DEL_STATE, peer.ChaincodeMessage_PURGE_PRIVATE_DATA:
 		var request peer.DelState
 		err := proto.Unmarshal(m.GetPayload(), &request)
-		delete(p.state, request.GetKey())
+		delete(p.state, stored(request.GetCollection(), request.GetKey()))
 		return nil, err
 	case peer.ChaincodeMessage_WRITE_BATCH_STATE:
 		return nil, p.writeBatch(m.GetPayload())
@@ -46,8 +46,67 @@ func (p *fakePeer) handle(m *message) ([]byte, error) {
 	case peer.ChaincodeMessage_QUERY_STATE_CLOSE:
 		return encoded(p.t, &peer.QueryResponse{}), nil
 	default:
+		return p.handleRare(m)
+	}
+}
+
+// stored is where the fake keeps a key of a collection.
+func stored(collection, key string) string {
+	if collection == "" {
+		return key
+	}
+	return collection + "|" + key
+}
+
+func (p *fakePeer) handleRare(m *message) ([]byte, error) {
+	switch m.GetType() {
+	case peer.ChaincodeMessage_GET_PRIVATE_DATA_HASH:
+		var request peer.GetState
+		err := proto.Unmarshal(m.GetPayload(), &request)
+		return []byte("hash of " + stored(request.GetCollection(), request.GetKey())), err
+	case peer.ChaincodeMessage_PUT_STATE_METADATA:
+		var request peer.PutStateMetadata
+		err := proto.Unmarshal(m.GetPayload(), &request)
+		entry := request.GetMetadata()
+		p.state[entry.GetMetakey()+" of "+stored(request.GetCollection(), request.GetKey())] = string(entry.GetValue())
+		return nil, err
+	case peer.ChaincodeMessage_GET_STATE_METADATA:
+		var request peer.GetStateMetadata
+		err := proto.Unmarshal(m.GetPayload(), &request)
+		name := "VALIDATION_PARAMETER"
+		value := p.state[name+" of "+stored(request.GetCollection(), request.GetKey())]
+		result := &peer.StateMetadataResult{Entries: []*peer.StateMetadata{{Metakey: "OTHER", Value: []byte("x")}}}
+		if value != "" {
+			result.Entries = append(result.Entries, &peer.StateMetadata{Metakey: name, Value: []byte(value)})
+		}
+		return encoded(p.t, result), err
+	case peer.ChaincodeMessage_GET_HISTORY_FOR_KEY:
+		var request peer.GetHistoryForKey
+		err := proto.Unmarshal(m.GetPayload(), &request)
+		for n := range batchOfResults + 1 {
+			written := &queryresult.KeyModification{TxId: fmt.Sprint(request.GetKey(), n), IsDelete: n == 0}
+			p.pending["history"] = append(p.pending["history"], &peer.QueryResultBytes{ResultBytes: encoded(p.t, written)})
+		}
+		return p.cut("history", nil), err
+	case peer.ChaincodeMessage_INVOKE_CHAINCODE:
+		return p.invoke(m.GetPayload())
+	default:
 		return nil, fmt.Errorf("unexpected %v", m.GetType())
 	}
+}
+
+// invoke answers with what was asked for; one function of the callee breaks off.
+func (p *fakePeer) invoke(payload []byte) ([]byte, error) {
+	var request peer.ChaincodeSpec
+	if err := proto.Unmarshal(payload, &request); err != nil {
+		return nil, err
+	}
+	function := string(request.GetInput().GetArgs()[0])
+	if function == "break" {
+		return encoded(p.t, &message{Type: peer.ChaincodeMessage_ERROR, Payload: []byte("broken")}), nil
+	}
+	response := &peer.Response{Status: 201, Payload: []byte(request.GetChaincodeId().GetName() + " " + function)}
+	return encoded(p.t, &message{Type: peer.ChaincodeMessage_COMPLETED, Payload: encoded(p.t, response)}), nil
 }
 
 func (p *fakePeer) readMany(payload []byte) ([]byte, error) {
@@ -55,7 +114,7 @@ func (p *fakePeer) readMany(payload []byte) ([]byte, error) {
 	err := proto.Unmarshal(payload, &request)
 	result := &peer.GetStateMultipleResult{}
 	for _, key := range request.GetKeys() {
-		result.Values = append(result.Values, []byte(p.state[key]))
+		result.Values = append(result.Values, []byte(p.state[stored(request.GetCollection(), key)]))
 	}
 	return encoded(p.t, result), err
 }
@@ -66,11 +125,15 @@ func (p *fakePeer) writeBatch(payload []byte) error {
 		return err
 	}
 	for _, record := range request.GetRec() {
-		if record.GetType() == peer.WriteRecord_DEL_STATE {
-			delete(p.state, record.GetKey())
-			continue
+		key := stored(record.GetCollection(), record.GetKey())
+		switch record.GetType() {
+		case peer.WriteRecord_DEL_STATE, peer.WriteRecord_PURGE_PRIVATE_DATA:
+			delete(p.state, key)
+		case peer.WriteRecord_PUT_STATE_METADATA:
+			p.state[record.GetMetadata().GetMetakey()+" of "+key] = string(record.GetMetadata().GetValue())
+		default:
+			p.state[key] = string(record.GetValue())
 		}
-		p.state[record.GetKey()] = string(record.GetValue())
 	}
 	return nil
 }
@@ -84,7 +147,10 @@ func (p *fakePeer) rangeScan(payload []byte) ([]byte, error) {
 	if err := proto.Unmarshal(request.GetMetadata(), &metadata); err != nil {
 		return nil, err
 	}
-	start, end := request.GetStartKey(), request.GetEndKey()
+	start, end := stored(request.GetCollection(), request.GetStartKey()), request.GetEndKey()
+	if end != "" {
+		end = stored(request.GetCollection(), end)
+	}
 	if metadata.GetBookmark() != "" {
 		start = metadata.GetBookmark()
 	}

@@ -23,7 +23,10 @@ type ChaincodeStubInterface interface {
 	proposalReader
 	stateAccess
 	rangeAccess
-	unsupported
+	keyPolicies
+	privateAccess
+	queries
+	otherChaincodes
 
 	// CreateCompositeKey joins an object type and attributes to a key that sorts by them in order.
 	CreateCompositeKey(objectType string, attributes []string) (string, error)
@@ -90,24 +93,57 @@ type rangeAccess interface {
 		StateQueryIteratorInterface, *peer.QueryResponseMetadata, error)
 }
 
-// unsupported are the official methods that answer ErrNotSupported here.
-type unsupported interface {
-	InvokeChaincode(chaincodeName string, args [][]byte, channel string) *peer.Response
+type keyPolicies interface {
+	// SetStateValidationParameter gives a key an endorsement policy of its own (common.SignaturePolicyEnvelope), which
+	// takes the place of the chaincode's for every later write of the key; no bytes take it away.
 	SetStateValidationParameter(key string, ep []byte) error
+	// GetStateValidationParameter returns a key's own endorsement policy, nil where it has none.
 	GetStateValidationParameter(key string) ([]byte, error)
+	// SetPrivateDataValidationParameter gives a private key an endorsement policy of its own.
+	SetPrivateDataValidationParameter(collection, key string, ep []byte) error
+	// GetPrivateDataValidationParameter returns a private key's own endorsement policy, nil where it has none.
+	GetPrivateDataValidationParameter(collection, key string) ([]byte, error)
+}
+
+// privateAccess reads and writes private data: only the members of a collection hold it, and the ledger its hashes.
+type privateAccess interface {
+	// GetPrivateData returns a private key's committed value, nil where there is none; an error where this peer does
+	// not hold it.
+	GetPrivateData(collection, key string) ([]byte, error)
+	// GetMultiplePrivateData returns the committed values in the order of the keys.
+	GetMultiplePrivateData(collection string, keys ...string) ([][]byte, error)
+	// GetPrivateDataHash returns the SHA-256 of a private key's committed value, nil where there is none. Every peer of
+	// the channel has it.
+	GetPrivateDataHash(collection, key string) ([]byte, error)
+	// PutPrivateData writes a private key when the transaction commits.
+	PutPrivateData(collection string, key string, value []byte) error
+	// DelPrivateData deletes a private key when the transaction commits; earlier values stay in the peers' archives.
+	DelPrivateData(collection, key string) error
+	// PurgePrivateData deletes a private key with all its earlier values.
+	PurgePrivateData(collection, key string) error
+	// GetPrivateDataByRange iterates over startKey ≤ key < endKey of a collection, in transactions that only read.
+	GetPrivateDataByRange(collection, startKey, endKey string) (StateQueryIteratorInterface, error)
+	// GetPrivateDataByPartialCompositeKey iterates over a collection's composite keys under the type and attributes.
+	GetPrivateDataByPartialCompositeKey(collection, objectType string, keys []string) (StateQueryIteratorInterface, error)
+	// GetPrivateDataQueryResult is GetQueryResult on a collection.
+	GetPrivateDataQueryResult(collection, query string) (StateQueryIteratorInterface, error)
+}
+
+// queries are what only some peers answer: rich queries those on CouchDB, history those that keep an index of it.
+type queries interface {
+	// GetQueryResult asks the state database in its own language.
 	GetQueryResult(query string) (StateQueryIteratorInterface, error)
+	// GetQueryResultWithPagination is its paginated form, for read-only transactions.
 	GetQueryResultWithPagination(query string, pageSize int32, bookmark string) (
 		StateQueryIteratorInterface, *peer.QueryResponseMetadata, error)
+	// GetHistoryForKey iterates over the writes of a key, the newest first.
 	GetHistoryForKey(key string) (HistoryQueryIteratorInterface, error)
-	GetPrivateData(collection, key string) ([]byte, error)
-	GetMultiplePrivateData(collection string, keys ...string) ([][]byte, error)
-	GetPrivateDataHash(collection, key string) ([]byte, error)
-	PutPrivateData(collection string, key string, value []byte) error
-	DelPrivateData(collection, key string) error
-	PurgePrivateData(collection, key string) error
-	GetPrivateDataByRange(collection, startKey, endKey string) (StateQueryIteratorInterface, error)
-	GetPrivateDataByPartialCompositeKey(collection, objectType string, keys []string) (StateQueryIteratorInterface, error)
-	GetPrivateDataQueryResult(collection, query string) (StateQueryIteratorInterface, error)
+}
+
+type otherChaincodes interface {
+	// InvokeChaincode calls another chaincode within this transaction. On the same channel ("") its reads and writes
+	// become part of this one, under its own name and policy; on another channel nothing that it writes is kept.
+	InvokeChaincode(chaincodeName string, args [][]byte, channel string) *peer.Response
 }
 
 // CommonIteratorInterface is what every iterator has.

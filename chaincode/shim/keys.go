@@ -13,9 +13,6 @@ const (
 	lowestKey = "\x01"       // the first key that is not composite
 )
 
-// ErrNotSupported is the answer of every method that this shim leaves out.
-var ErrNotSupported = errors.New("not supported by this shim")
-
 // CreateCompositeKey joins an object type and attributes. Each part is UTF-8 without U+0000 and U+10FFFF.
 func CreateCompositeKey(objectType string, attributes []string) (string, error) {
 	var key strings.Builder

@@ -57,11 +57,7 @@ func (s *stub) page(start, end string, size int32, bookmark string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	var page peer.QueryResponseMetadata
-	if err := proto.Unmarshal(results.response.GetMetadata(), &page); err != nil {
-		return nil, nil, fmt.Errorf("decode the page's metadata: %w", err)
-	}
-	return results, &page, nil
+	return results.page()
 }
 
 func (s *stub) iterate(request *peer.GetStateByRange) (*iterator, error) {
@@ -69,7 +65,7 @@ func (s *stub) iterate(request *peer.GetStateByRange) (*iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &iterator{stub: s, response: response}, nil
+	return &iterator{results{stub: s, response: response}}, nil
 }
 
 func (s *stub) query(kind peer.ChaincodeMessage_Type, request proto.Message) (*peer.QueryResponse, error) {
@@ -84,49 +80,69 @@ func (s *stub) query(kind peer.ChaincodeMessage_Type, request proto.Message) (*p
 	return response, nil
 }
 
-// iterator walks over the results that the peer sends in batches.
-type iterator struct {
+// iterator walks over keys and values.
+type iterator struct{ results }
+
+func (i *iterator) Next() (*queryresult.KV, error) {
+	result := &queryresult.KV{}
+	if err := i.next(result); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// page returns the iterator with what the peer says about its page.
+func (i *iterator) page() (StateQueryIteratorInterface, *peer.QueryResponseMetadata, error) {
+	var page peer.QueryResponseMetadata
+	if err := proto.Unmarshal(i.response.GetMetadata(), &page); err != nil {
+		return nil, nil, fmt.Errorf("decode the page's metadata: %w", err)
+	}
+	return i, &page, nil
+}
+
+// results are what the peer sends in batches.
+type results struct {
 	stub     *stub
 	response *peer.QueryResponse
 	place    int
 	closed   bool
 }
 
-func (i *iterator) HasNext() bool {
-	return !i.closed && (i.place < len(i.response.GetResults()) || i.response.GetHasMore())
+func (r *results) HasNext() bool {
+	return !r.closed && (r.place < len(r.response.GetResults()) || r.response.GetHasMore())
 }
 
-func (i *iterator) Next() (*queryresult.KV, error) {
-	if !i.HasNext() {
-		return nil, errors.New("the iterator has no more results")
+// next reads the next result into a message.
+func (r *results) next(into proto.Message) error {
+	if !r.HasNext() {
+		return errors.New("the iterator has no more results")
 	}
-	if i.place == len(i.response.GetResults()) {
-		request := &peer.QueryStateNext{Id: i.response.GetId()}
-		response, err := i.stub.query(peer.ChaincodeMessage_QUERY_STATE_NEXT, request)
+	if r.place == len(r.response.GetResults()) {
+		request := &peer.QueryStateNext{Id: r.response.GetId()}
+		response, err := r.stub.query(peer.ChaincodeMessage_QUERY_STATE_NEXT, request)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(response.GetResults()) == 0 {
-			return nil, errors.New("the peer promised more results and sent none")
+			return errors.New("the peer promised more results and sent none")
 		}
-		i.response, i.place = response, 0
+		r.response, r.place = response, 0
 	}
-	result := &queryresult.KV{}
-	if err := proto.Unmarshal(i.response.GetResults()[i.place].GetResultBytes(), result); err != nil {
-		return nil, fmt.Errorf("decode a result: %w", err)
+	if err := proto.Unmarshal(r.response.GetResults()[r.place].GetResultBytes(), into); err != nil {
+		return fmt.Errorf("decode a result: %w", err)
 	}
-	i.place++
-	return result, nil
+	r.place++
+	return nil
 }
 
-func (i *iterator) Close() error {
-	if i.closed {
+func (r *results) Close() error {
+	if r.closed {
 		return nil
 	}
-	i.closed = true
-	if !i.response.GetHasMore() {
+	r.closed = true
+	if !r.response.GetHasMore() {
 		return nil // the peer has closed what it has sent to the end
 	}
-	_, err := i.stub.query(peer.ChaincodeMessage_QUERY_STATE_CLOSE, &peer.QueryStateClose{Id: i.response.GetId()})
+	_, err := r.stub.query(peer.ChaincodeMessage_QUERY_STATE_CLOSE, &peer.QueryStateClose{Id: r.response.GetId()})
 	return err
 }

@@ -123,6 +123,6 @@ func FuzzStateRange(f *testing.F) {
 			return
 		}
 		response.HasMore = false
-		readAll(&iterator{response: response, closed: false, stub: &stub{}})
+		readAll(&iterator{results{response: response, stub: &stub{}}})
 	})
 }

@@ -14,7 +14,6 @@ import (
 type stub struct {
 	input
 	proposal
-	leftOut
 	tx    *transaction
 	batch *batch
 	event *peer.ChaincodeEvent
@@ -57,88 +56,15 @@ func (s *stub) SetEvent(name string, payload []byte) error {
 }
 
 func (s *stub) GetState(key string) ([]byte, error) {
-	if err := checkKey(key); err != nil {
-		return nil, err
-	}
-	value, err := s.tx.ask(peer.ChaincodeMessage_GET_STATE, &peer.GetState{Key: key})
-	if len(value) == 0 {
-		return nil, err // a peer answers a missing key with an empty payload, and stores no empty value
-	}
-	return value, err
+	return s.read(peer.ChaincodeMessage_GET_STATE, "", key)
 }
 
-func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) {
-	values := make([][]byte, 0, len(keys))
-	page := s.pageOfReads()
-	for len(keys) > 0 {
-		n := min(page, len(keys))
-		some, err := s.getStates(keys[:n])
-		if err != nil {
-			return nil, err
-		}
-		values, keys = append(values, some...), keys[n:]
-	}
-	return values, nil
-}
-
-// pageOfReads is how many keys the peer reads in one message.
-func (s *stub) pageOfReads() int {
-	if offers := s.tx.session.offers; offers.GetUseGetMultipleKeys() {
-		return max(1, int(offers.GetMaxSizeGetMultipleKeys()))
-	}
-	return 1
-}
-
-func (s *stub) getStates(keys []string) ([][]byte, error) {
-	if len(keys) == 1 {
-		value, err := s.GetState(keys[0])
-		return [][]byte{value}, err
-	}
-	for _, key := range keys {
-		if err := checkKey(key); err != nil {
-			return nil, err
-		}
-	}
-	raw, err := s.tx.ask(peer.ChaincodeMessage_GET_STATE_MULTIPLE, &peer.GetStateMultiple{Keys: keys})
-	if err != nil {
-		return nil, err
-	}
-	var result peer.GetStateMultipleResult
-	if err := proto.Unmarshal(raw, &result); err != nil {
-		return nil, fmt.Errorf("decode the peer's values: %w", err)
-	}
-	values := result.GetValues()
-	if len(values) != len(keys) {
-		return nil, fmt.Errorf("the peer answered %d values for %d keys", len(values), len(keys))
-	}
-	for n, value := range values {
-		if len(value) == 0 {
-			values[n] = nil
-		}
-	}
-	return values, nil
-}
+func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) { return s.readMany("", keys) }
 
 func (s *stub) PutState(key string, value []byte) error {
-	if err := checkKey(key); err != nil {
-		return err
-	}
-	if s.batch != nil {
-		s.batch.add(&peer.WriteRecord{Key: key, Value: value, Type: peer.WriteRecord_PUT_STATE})
-		return nil
-	}
-	_, err := s.tx.ask(peer.ChaincodeMessage_PUT_STATE, &peer.PutState{Key: key, Value: value})
-	return err
+	return s.write(&peer.WriteRecord{Key: key, Value: value, Type: peer.WriteRecord_PUT_STATE})
 }
 
 func (s *stub) DelState(key string) error {
-	if err := checkKey(key); err != nil {
-		return err
-	}
-	if s.batch != nil {
-		s.batch.add(&peer.WriteRecord{Key: key, Type: peer.WriteRecord_DEL_STATE})
-		return nil
-	}
-	_, err := s.tx.ask(peer.ChaincodeMessage_DEL_STATE, &peer.DelState{Key: key})
-	return err
+	return s.write(&peer.WriteRecord{Key: key, Type: peer.WriteRecord_DEL_STATE})
 }

@@ -108,36 +108,6 @@ func TestABatchIsPlainWritesWhereThePeerOffersNone(t *testing.T) {
 	}
 }
 
-func TestWhatIsLeftOutSaysSo(t *testing.T) {
-	inside(t, nil, nil, func(stub ChaincodeStubInterface) error {
-		none := reflect.ValueOf(stub)
-		for n := range none.NumMethod() {
-			name := none.Type().Method(n).Name
-			left := reflect.TypeOf(leftOut{})
-			method, ok := left.MethodByName(name)
-			if !ok || name == "InvokeChaincode" {
-				continue
-			}
-			args := []reflect.Value{reflect.ValueOf(leftOut{})}
-			for a := 1; a < method.Type.NumIn()-btoi(method.Type.IsVariadic()); a++ {
-				args = append(args, reflect.Zero(method.Type.In(a)))
-			}
-			out := method.Func.Call(args)
-			if err, _ := out[len(out)-1].Interface().(error); !errors.Is(err, ErrNotSupported) || !strings.HasPrefix(err.Error(), name+": ") {
-				return fmt.Errorf("%s answered %v", name, err)
-			}
-		}
-		return expect(int32(500), stub.InvokeChaincode("other", nil, "").GetStatus())
-	})
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func TestAnUndecodableProposalIsAnErrorOfItsTransaction(t *testing.T) {
 	p := startPeer(t, contractOf(func(ChaincodeStubInterface) *peer.Response { return Success(nil) }), nil)
 	outcome := make(chan *message, 1)

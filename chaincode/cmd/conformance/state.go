@@ -68,14 +68,19 @@ func getMany(s stub, args []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts := make([]*string, len(values))
+	return texts(values)
+}
+
+// texts returns values as a JSON list, null where there is none.
+func texts(values [][]byte) ([]byte, error) {
+	found := make([]*string, len(values))
 	for n, value := range values {
 		if value != nil {
 			text := string(value)
-			texts[n] = &text
+			found[n] = &text
 		}
 	}
-	return json.Marshal(texts)
+	return json.Marshal(found)
 }
 
 // putBatch is putMany in write batches; it deletes the last key within the batch: prefix, number.
@@ -118,21 +123,6 @@ func badKeys(s stub, _ []string) ([]byte, error) {
 			return nil, errors.New("FL0004: taken: " + name)
 		}
 		texts[name] = refusal.Error()
-	}
-	return json.Marshal(texts)
-}
-
-// leftOut calls what the shim leaves out and returns the refusals.
-func leftOut(s stub, _ []string) ([]byte, error) {
-	_, history := s.GetHistoryForKey("key")
-	_, query := s.GetQueryResult("{}")
-	_, private := s.GetPrivateData("collection", "key")
-	texts := []string{s.InvokeChaincode("other", nil, "").GetMessage()}
-	for _, refusal := range []error{history, query, private} {
-		if !errors.Is(refusal, shim.ErrNotSupported) {
-			return nil, fmt.Errorf("FL0005: answered %w", refusal)
-		}
-		texts = append(texts, refusal.Error())
 	}
 	return json.Marshal(texts)
 }

@@ -191,7 +191,7 @@ func (x WriteRecord_Type) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WriteRecord_Type.Descriptor instead.
 func (WriteRecord_Type) EnumDescriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{8, 0}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{11, 0}
 }
 
 type ChaincodeMessage struct {
@@ -598,6 +598,162 @@ func (x *StateMetadata) GetValue() []byte {
 	return nil
 }
 
+type StateMetadataResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*StateMetadata       `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateMetadataResult) Reset() {
+	*x = StateMetadataResult{}
+	mi := &file_peer_chaincode_shim_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateMetadataResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateMetadataResult) ProtoMessage() {}
+
+func (x *StateMetadataResult) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_chaincode_shim_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateMetadataResult.ProtoReflect.Descriptor instead.
+func (*StateMetadataResult) Descriptor() ([]byte, []int) {
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *StateMetadataResult) GetEntries() []*StateMetadata {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+type GetStateMetadata struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Collection    string                 `protobuf:"bytes,2,opt,name=collection,proto3" json:"collection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStateMetadata) Reset() {
+	*x = GetStateMetadata{}
+	mi := &file_peer_chaincode_shim_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStateMetadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStateMetadata) ProtoMessage() {}
+
+func (x *GetStateMetadata) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_chaincode_shim_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStateMetadata.ProtoReflect.Descriptor instead.
+func (*GetStateMetadata) Descriptor() ([]byte, []int) {
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetStateMetadata) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *GetStateMetadata) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+type PutStateMetadata struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Collection    string                 `protobuf:"bytes,3,opt,name=collection,proto3" json:"collection,omitempty"`
+	Metadata      *StateMetadata         `protobuf:"bytes,4,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutStateMetadata) Reset() {
+	*x = PutStateMetadata{}
+	mi := &file_peer_chaincode_shim_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutStateMetadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutStateMetadata) ProtoMessage() {}
+
+func (x *PutStateMetadata) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_chaincode_shim_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutStateMetadata.ProtoReflect.Descriptor instead.
+func (*PutStateMetadata) Descriptor() ([]byte, []int) {
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PutStateMetadata) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *PutStateMetadata) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *PutStateMetadata) GetMetadata() *StateMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
 type WriteBatchState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rec           []*WriteRecord         `protobuf:"bytes,1,rep,name=rec,proto3" json:"rec,omitempty"`
@@ -607,7 +763,7 @@ type WriteBatchState struct {
 
 func (x *WriteBatchState) Reset() {
 	*x = WriteBatchState{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[7]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +775,7 @@ func (x *WriteBatchState) String() string {
 func (*WriteBatchState) ProtoMessage() {}
 
 func (x *WriteBatchState) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[7]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +788,7 @@ func (x *WriteBatchState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteBatchState.ProtoReflect.Descriptor instead.
 func (*WriteBatchState) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{7}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WriteBatchState) GetRec() []*WriteRecord {
@@ -655,7 +811,7 @@ type WriteRecord struct {
 
 func (x *WriteRecord) Reset() {
 	*x = WriteRecord{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[8]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +823,7 @@ func (x *WriteRecord) String() string {
 func (*WriteRecord) ProtoMessage() {}
 
 func (x *WriteRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[8]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +836,7 @@ func (x *WriteRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRecord.ProtoReflect.Descriptor instead.
 func (*WriteRecord) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{8}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WriteRecord) GetKey() string {
@@ -730,7 +886,7 @@ type GetStateByRange struct {
 
 func (x *GetStateByRange) Reset() {
 	*x = GetStateByRange{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[9]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -742,7 +898,7 @@ func (x *GetStateByRange) String() string {
 func (*GetStateByRange) ProtoMessage() {}
 
 func (x *GetStateByRange) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[9]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -755,7 +911,7 @@ func (x *GetStateByRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStateByRange.ProtoReflect.Descriptor instead.
 func (*GetStateByRange) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{9}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetStateByRange) GetStartKey() string {
@@ -786,6 +942,110 @@ func (x *GetStateByRange) GetMetadata() []byte {
 	return nil
 }
 
+type GetQueryResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Query         string                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	Collection    string                 `protobuf:"bytes,2,opt,name=collection,proto3" json:"collection,omitempty"`
+	Metadata      []byte                 `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"` // QueryMetadata
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQueryResult) Reset() {
+	*x = GetQueryResult{}
+	mi := &file_peer_chaincode_shim_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQueryResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQueryResult) ProtoMessage() {}
+
+func (x *GetQueryResult) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_chaincode_shim_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQueryResult.ProtoReflect.Descriptor instead.
+func (*GetQueryResult) Descriptor() ([]byte, []int) {
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetQueryResult) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *GetQueryResult) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *GetQueryResult) GetMetadata() []byte {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+type GetHistoryForKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHistoryForKey) Reset() {
+	*x = GetHistoryForKey{}
+	mi := &file_peer_chaincode_shim_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHistoryForKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHistoryForKey) ProtoMessage() {}
+
+func (x *GetHistoryForKey) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_chaincode_shim_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHistoryForKey.ProtoReflect.Descriptor instead.
+func (*GetHistoryForKey) Descriptor() ([]byte, []int) {
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetHistoryForKey) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 type QueryMetadata struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PageSize      int32                  `protobuf:"varint,1,opt,name=pageSize,proto3" json:"pageSize,omitempty"`
@@ -796,7 +1056,7 @@ type QueryMetadata struct {
 
 func (x *QueryMetadata) Reset() {
 	*x = QueryMetadata{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[10]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -808,7 +1068,7 @@ func (x *QueryMetadata) String() string {
 func (*QueryMetadata) ProtoMessage() {}
 
 func (x *QueryMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[10]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -821,7 +1081,7 @@ func (x *QueryMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryMetadata.ProtoReflect.Descriptor instead.
 func (*QueryMetadata) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{10}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *QueryMetadata) GetPageSize() int32 {
@@ -847,7 +1107,7 @@ type QueryStateNext struct {
 
 func (x *QueryStateNext) Reset() {
 	*x = QueryStateNext{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[11]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +1119,7 @@ func (x *QueryStateNext) String() string {
 func (*QueryStateNext) ProtoMessage() {}
 
 func (x *QueryStateNext) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[11]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,7 +1132,7 @@ func (x *QueryStateNext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryStateNext.ProtoReflect.Descriptor instead.
 func (*QueryStateNext) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{11}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *QueryStateNext) GetId() string {
@@ -891,7 +1151,7 @@ type QueryStateClose struct {
 
 func (x *QueryStateClose) Reset() {
 	*x = QueryStateClose{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[12]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +1163,7 @@ func (x *QueryStateClose) String() string {
 func (*QueryStateClose) ProtoMessage() {}
 
 func (x *QueryStateClose) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[12]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +1176,7 @@ func (x *QueryStateClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryStateClose.ProtoReflect.Descriptor instead.
 func (*QueryStateClose) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{12}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *QueryStateClose) GetId() string {
@@ -935,7 +1195,7 @@ type QueryResultBytes struct {
 
 func (x *QueryResultBytes) Reset() {
 	*x = QueryResultBytes{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[13]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1207,7 @@ func (x *QueryResultBytes) String() string {
 func (*QueryResultBytes) ProtoMessage() {}
 
 func (x *QueryResultBytes) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[13]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1220,7 @@ func (x *QueryResultBytes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryResultBytes.ProtoReflect.Descriptor instead.
 func (*QueryResultBytes) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{13}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *QueryResultBytes) GetResultBytes() []byte {
@@ -982,7 +1242,7 @@ type QueryResponse struct {
 
 func (x *QueryResponse) Reset() {
 	*x = QueryResponse{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[14]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1254,7 @@ func (x *QueryResponse) String() string {
 func (*QueryResponse) ProtoMessage() {}
 
 func (x *QueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[14]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1267,7 @@ func (x *QueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryResponse.ProtoReflect.Descriptor instead.
 func (*QueryResponse) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{14}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *QueryResponse) GetResults() []*QueryResultBytes {
@@ -1048,7 +1308,7 @@ type QueryResponseMetadata struct {
 
 func (x *QueryResponseMetadata) Reset() {
 	*x = QueryResponseMetadata{}
-	mi := &file_peer_chaincode_shim_proto_msgTypes[15]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1320,7 @@ func (x *QueryResponseMetadata) String() string {
 func (*QueryResponseMetadata) ProtoMessage() {}
 
 func (x *QueryResponseMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_chaincode_shim_proto_msgTypes[15]
+	mi := &file_peer_chaincode_shim_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1333,7 @@ func (x *QueryResponseMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryResponseMetadata.ProtoReflect.Descriptor instead.
 func (*QueryResponseMetadata) Descriptor() ([]byte, []int) {
-	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{15}
+	return file_peer_chaincode_shim_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *QueryResponseMetadata) GetFetchedRecordsCount() int32 {
@@ -1157,7 +1417,20 @@ const file_peer_chaincode_shim_proto_rawDesc = "" +
 	"collection\"?\n" +
 	"\rStateMetadata\x12\x18\n" +
 	"\ametakey\x18\x01 \x01(\tR\ametakey\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\"8\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\"F\n" +
+	"\x13StateMetadataResult\x12/\n" +
+	"\aentries\x18\x01 \x03(\v2\x15.protos.StateMetadataR\aentries\"D\n" +
+	"\x10GetStateMetadata\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x02 \x01(\tR\n" +
+	"collection\"w\n" +
+	"\x10PutStateMetadata\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x03 \x01(\tR\n" +
+	"collection\x121\n" +
+	"\bmetadata\x18\x04 \x01(\v2\x15.protos.StateMetadataR\bmetadata\"8\n" +
 	"\x0fWriteBatchState\x12%\n" +
 	"\x03rec\x18\x01 \x03(\v2\x13.protos.WriteRecordR\x03rec\"\x9b\x02\n" +
 	"\vWriteRecord\x12\x10\n" +
@@ -1181,7 +1454,15 @@ const file_peer_chaincode_shim_proto_rawDesc = "" +
 	"\n" +
 	"collection\x18\x03 \x01(\tR\n" +
 	"collection\x12\x1a\n" +
-	"\bmetadata\x18\x04 \x01(\fR\bmetadata\"G\n" +
+	"\bmetadata\x18\x04 \x01(\fR\bmetadata\"b\n" +
+	"\x0eGetQueryResult\x12\x14\n" +
+	"\x05query\x18\x01 \x01(\tR\x05query\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x02 \x01(\tR\n" +
+	"collection\x12\x1a\n" +
+	"\bmetadata\x18\x03 \x01(\fR\bmetadata\"$\n" +
+	"\x10GetHistoryForKey\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\"G\n" +
 	"\rQueryMetadata\x12\x1a\n" +
 	"\bpageSize\x18\x01 \x01(\x05R\bpageSize\x12\x1a\n" +
 	"\bbookmark\x18\x02 \x01(\tR\bbookmark\" \n" +
@@ -1215,7 +1496,7 @@ func file_peer_chaincode_shim_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_chaincode_shim_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_peer_chaincode_shim_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_peer_chaincode_shim_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_peer_chaincode_shim_proto_goTypes = []any{
 	(ChaincodeMessage_Type)(0),     // 0: protos.ChaincodeMessage.Type
 	(WriteRecord_Type)(0),          // 1: protos.WriteRecord.Type
@@ -1226,35 +1507,42 @@ var file_peer_chaincode_shim_proto_goTypes = []any{
 	(*PutState)(nil),               // 6: protos.PutState
 	(*DelState)(nil),               // 7: protos.DelState
 	(*StateMetadata)(nil),          // 8: protos.StateMetadata
-	(*WriteBatchState)(nil),        // 9: protos.WriteBatchState
-	(*WriteRecord)(nil),            // 10: protos.WriteRecord
-	(*GetStateByRange)(nil),        // 11: protos.GetStateByRange
-	(*QueryMetadata)(nil),          // 12: protos.QueryMetadata
-	(*QueryStateNext)(nil),         // 13: protos.QueryStateNext
-	(*QueryStateClose)(nil),        // 14: protos.QueryStateClose
-	(*QueryResultBytes)(nil),       // 15: protos.QueryResultBytes
-	(*QueryResponse)(nil),          // 16: protos.QueryResponse
-	(*QueryResponseMetadata)(nil),  // 17: protos.QueryResponseMetadata
-	(*timestamppb.Timestamp)(nil),  // 18: google.protobuf.Timestamp
-	(*SignedProposal)(nil),         // 19: protos.SignedProposal
-	(*ChaincodeEvent)(nil),         // 20: protos.ChaincodeEvent
+	(*StateMetadataResult)(nil),    // 9: protos.StateMetadataResult
+	(*GetStateMetadata)(nil),       // 10: protos.GetStateMetadata
+	(*PutStateMetadata)(nil),       // 11: protos.PutStateMetadata
+	(*WriteBatchState)(nil),        // 12: protos.WriteBatchState
+	(*WriteRecord)(nil),            // 13: protos.WriteRecord
+	(*GetStateByRange)(nil),        // 14: protos.GetStateByRange
+	(*GetQueryResult)(nil),         // 15: protos.GetQueryResult
+	(*GetHistoryForKey)(nil),       // 16: protos.GetHistoryForKey
+	(*QueryMetadata)(nil),          // 17: protos.QueryMetadata
+	(*QueryStateNext)(nil),         // 18: protos.QueryStateNext
+	(*QueryStateClose)(nil),        // 19: protos.QueryStateClose
+	(*QueryResultBytes)(nil),       // 20: protos.QueryResultBytes
+	(*QueryResponse)(nil),          // 21: protos.QueryResponse
+	(*QueryResponseMetadata)(nil),  // 22: protos.QueryResponseMetadata
+	(*timestamppb.Timestamp)(nil),  // 23: google.protobuf.Timestamp
+	(*SignedProposal)(nil),         // 24: protos.SignedProposal
+	(*ChaincodeEvent)(nil),         // 25: protos.ChaincodeEvent
 }
 var file_peer_chaincode_shim_proto_depIdxs = []int32{
 	0,  // 0: protos.ChaincodeMessage.type:type_name -> protos.ChaincodeMessage.Type
-	18, // 1: protos.ChaincodeMessage.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 2: protos.ChaincodeMessage.proposal:type_name -> protos.SignedProposal
-	20, // 3: protos.ChaincodeMessage.chaincode_event:type_name -> protos.ChaincodeEvent
-	10, // 4: protos.WriteBatchState.rec:type_name -> protos.WriteRecord
-	8,  // 5: protos.WriteRecord.metadata:type_name -> protos.StateMetadata
-	1,  // 6: protos.WriteRecord.type:type_name -> protos.WriteRecord.Type
-	15, // 7: protos.QueryResponse.results:type_name -> protos.QueryResultBytes
-	2,  // 8: protos.Chaincode.Connect:input_type -> protos.ChaincodeMessage
-	2,  // 9: protos.Chaincode.Connect:output_type -> protos.ChaincodeMessage
-	9,  // [9:10] is the sub-list for method output_type
-	8,  // [8:9] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	23, // 1: protos.ChaincodeMessage.timestamp:type_name -> google.protobuf.Timestamp
+	24, // 2: protos.ChaincodeMessage.proposal:type_name -> protos.SignedProposal
+	25, // 3: protos.ChaincodeMessage.chaincode_event:type_name -> protos.ChaincodeEvent
+	8,  // 4: protos.StateMetadataResult.entries:type_name -> protos.StateMetadata
+	8,  // 5: protos.PutStateMetadata.metadata:type_name -> protos.StateMetadata
+	13, // 6: protos.WriteBatchState.rec:type_name -> protos.WriteRecord
+	8,  // 7: protos.WriteRecord.metadata:type_name -> protos.StateMetadata
+	1,  // 8: protos.WriteRecord.type:type_name -> protos.WriteRecord.Type
+	20, // 9: protos.QueryResponse.results:type_name -> protos.QueryResultBytes
+	2,  // 10: protos.Chaincode.Connect:input_type -> protos.ChaincodeMessage
+	2,  // 11: protos.Chaincode.Connect:output_type -> protos.ChaincodeMessage
+	11, // [11:12] is the sub-list for method output_type
+	10, // [10:11] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_peer_chaincode_shim_proto_init() }
@@ -1270,7 +1558,7 @@ func file_peer_chaincode_shim_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_chaincode_shim_proto_rawDesc), len(file_peer_chaincode_shim_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -7,6 +7,7 @@ from pathlib import Path
 from network.addresses import join
 from network.allotment import chaincode_port, external_address
 from network.folders import OrganisationFolder
+from network.keeping import kept
 from network.plan import Plan, Process, chaincode_process, peer_process
 from network.topology import Consortium, Organisation, Peer
 
@@ -76,7 +77,7 @@ def chaincode_processes(
     return tuple(
         Process(
             name=chaincode_process(member.name, number, consortium.chaincode.sequence),
-            command=(str(program),),
+            command=kept([str(program)]),
             host=peer.host,
             near=peer.near,
             port=chaincode_port(peer, consortium.chaincode.sequence),

@@ -27,12 +27,19 @@ def _birth_by_ps(number: int) -> str | None:
 
 
 def memory(number: int) -> int | None:
-    """Return the resident memory of a process in bytes, None where it cannot be told."""
+    """Return the resident memory of a process and its children in bytes, None where it cannot be told."""
     try:
-        pages = int(Path(f"/proc/{number}/statm").read_text().split()[1])
+        pages = sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in (number, *_children(number)))
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _children(number: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
+    except OSError:  # this kernel does not tell
+        return []
 
 
 def send(number: int, which: signal.Signals) -> None:

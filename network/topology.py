@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from network import codes
 from network.addresses import WILDCARDS, Addressed, join, require_host
 from network.allotment import DEFAULT_BASE_PORT, allot
+from network.contracts import Chaincode, Name
 from network.errors import NetworkError
 from network.roles import Roles
 from network.yaml_lines import Location, PlacedYaml
@@ -18,7 +19,6 @@ from network.yaml_lines import Location, PlacedYaml
 DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
 Role = Literal["member", "regulator", "orderer"]
 Ordering = Literal["bft", "raft"]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 MspId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,60}$")]
 Host = Annotated[
     str, StringConstraints(pattern=r"^([A-Za-z0-9.-]{1,253}|[0-9A-Fa-f:.]{2,45})$"), AfterValidator(require_host)
@@ -84,15 +84,6 @@ class Organisation(_Model):
     def peer(self) -> Peer:
         """Return the first of the organisation's peers."""
         return self.peers[0]
-
-
-class Chaincode(_Model):
-    """The chaincode that every member runs: a Go package relative to chaincode/ and its lifecycle version."""
-
-    name: Name = "fedledger"
-    package: str = "."
-    version: str = "1.0"
-    sequence: Annotated[int, Field(ge=1)] = 1
 
 
 class Federation(_Model):

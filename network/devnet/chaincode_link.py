@@ -7,7 +7,6 @@ and transaction id.
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -15,8 +14,9 @@ from fabric_protos.peer import chaincode_shim_pb2_grpc
 
 from network.devnet import protos as p
 from network.devnet.envelopes import MalformedError, parse
+from network.devnet.invocation import Caller, Invocation
 from network.devnet.shim_requests import answer
-from network.devnet.simulator import OpenRange, Simulation, SimulationError
+from network.devnet.simulator import Simulation, SimulationError
 from network.devnet.transport import EOF, Outbox
 
 Message = p.shim.ChaincodeMessage
@@ -30,16 +30,6 @@ class ChaincodeError(Exception):
     """The chaincode could not be reached or did not answer as it must; the message is Fabric's."""
 
 
-@dataclass
-class Invocation:
-    """A transaction that the chaincode is working on."""
-
-    namespace: str
-    simulation: Simulation
-    outcome: asyncio.Future[Any]
-    ranges: dict[str, OpenRange] = field(default_factory=dict)
-
-
 class ChaincodeLink:
     """Keeps a stream to one chaincode process open, and runs transactions over it."""
 
@@ -49,6 +39,7 @@ class ChaincodeLink:
         self._log = log
         self._timeout = timeout_s
         self._running: dict[tuple[str, str], Invocation] = {}
+        self._calls: set[asyncio.Task[None]] = set()
         self._ready = asyncio.Event()
         self._retired = False
         self._outbox: Outbox
@@ -111,39 +102,62 @@ class ChaincodeLink:
             if invocation is not None:
                 _settle(invocation.outcome, message)
             return
-        reply = Message(type=Message.RESPONSE, txid=message.txid, channel_id=message.channel_id)
+        if message.type == Message.INVOKE_CHAINCODE:
+            task = asyncio.create_task(self._call(message, invocation))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+            return
         try:
-            reply.payload = answer(message, _known(invocation))
+            self._reply(message, answer(message, _known(invocation)))
         except (SimulationError, MalformedError) as error:
-            reply.type = Message.ERROR
-            name = Message.Type.Name(message.type) if message.type in Message.Type.values() else str(message.type)
-            reply.payload = f"{name} failed: transaction ID: {message.txid}: {error}".encode()
+            self._refuse(message, error)
+
+    async def _call(self, message: Any, invocation: Invocation | None) -> None:
+        """Call another chaincode within a transaction, while others go on."""
+        try:
+            known = _known(invocation)
+            spec = parse(p.chaincode.ChaincodeSpec, message.payload, "ChaincodeSpec")
+            outcome = await known.by.call(known.by, known.simulation, spec)
+            self._reply(message, outcome.SerializeToString())
+        except (SimulationError, MalformedError) as error:
+            self._refuse(message, error)
+        except ChaincodeError as error:
+            self._refuse(message, SimulationError(f"execute failed: {error}"))
+
+    def _reply(self, message: Any, payload: bytes) -> None:
+        reply = Message(type=Message.RESPONSE, txid=message.txid, channel_id=message.channel_id, payload=payload)
         self._outbox.post(reply)
 
-    async def execute(self, simulation: Simulation, proposal: Any, *, channel: str, namespace: str) -> Any:
-        """Run a proposal in the chaincode.
+    def _refuse(self, message: Any, error: Exception) -> None:
+        name = Message.Type.Name(message.type) if message.type in Message.Type.values() else str(message.type)
+        reply = Message(type=Message.ERROR, txid=message.txid, channel_id=message.channel_id)
+        reply.payload = f"{name} failed: transaction ID: {message.txid}: {error}".encode()
+        self._outbox.post(reply)
+
+    async def execute(self, simulation: Simulation, caller: Caller, namespace: str, call: Any) -> Any:
+        """Run a call of the chaincode, a ChaincodeInput, in a caller's transaction.
 
         Returns:
-            The COMPLETED message.
+            The COMPLETED message, or that of type ERROR.
 
         Raises:
-            ChaincodeError: the chaincode is not there, broke off, took too long, or answered with ERROR.
+            ChaincodeError: the chaincode is not there, broke off, took too long, or is at this transaction already.
         """
-        txid = proposal.channel.tx_id
+        channel, txid = caller.channel.name, caller.proposal.channel.tx_id
         await self._require_ready()
         if (channel, txid) in self._running:
             raise ChaincodeError(f"error sending: txid: {txid}({channel}) exists")
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        invocation = Invocation(namespace, simulation, outcome)
+        invocation = Invocation(namespace, simulation, outcome, caller)
         self._running[channel, txid] = invocation
         try:
             self._outbox.post(
                 Message(
                     type=Message.TRANSACTION,
-                    payload=proposal.input.SerializeToString(),
+                    payload=call.SerializeToString(),
                     txid=txid,
                     channel_id=channel,
-                    proposal=proposal.signed,
+                    proposal=caller.proposal.signed,
                 )
             )
             async with asyncio.timeout(self._timeout):
@@ -152,8 +166,6 @@ class ChaincodeLink:
             raise ChaincodeError("error sending: timeout expired while executing transaction") from None
         finally:
             del self._running[channel, txid]
-        if message.type == Message.ERROR:
-            raise ChaincodeError(f"transaction returned with failure: {message.payload.decode(errors='replace')}")
         return message
 
     async def _require_ready(self) -> None:

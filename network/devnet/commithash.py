@@ -6,6 +6,7 @@ Source: core/ledger/kvledger/kv_ledger.go (addBlockCommitHash), txmgmt/txmgr/{up
 from collections.abc import Mapping
 
 from gateway.encoding import sha256
+from network.devnet.private_sets import split_hashes
 from network.devnet.rwset import Version
 
 
@@ -31,19 +32,23 @@ def version_bytes(version: Version) -> bytes:
 def update_bytes(writes: Mapping[tuple[str, str], tuple[bytes | None, Version]]) -> bytes:
     """Return a block's writes in Fabric's deterministic encoding; a namespace is named at its first key only.
 
-    The empty namespace, where Fabric keeps the channel's configuration, is left out.
+    The empty namespace, where Fabric keeps the channel's configuration, is left out. A collection's hashes follow the
+    public writes of their chaincode; the collection too is named at its first key only.
     """
     out = bytearray()
-    previous = ""
-    for namespace, key in sorted(writes):
-        if not namespace:
+    previous, before = "", ""
+    for space, key in sorted(writes):
+        if not space:
             continue
-        value, version = writes[namespace, key]
-        entry = _field(1, namespace.encode() if namespace != previous else b"") + _field(3, key.encode())
+        value, version = writes[space, key]
+        namespace, collection = split_hashes(space)
+        entry = _field(1, namespace.encode() if namespace != previous else b"")
+        entry += _field(2, collection.encode() if space != before else b"")
+        entry += _field(3, bytes.fromhex(key) if collection else key.encode())
         entry += b"\x20\x01" if value is None else _field(5, value)
         entry += _field(6, version_bytes(version))
         out += _field(1, entry)
-        previous = namespace
+        previous, before = namespace, space
     return bytes(out)
 
 

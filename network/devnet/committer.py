@@ -2,16 +2,22 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from network.devnet import lifecycle, mvcc
 from network.devnet import protos as p
 from network.devnet.blocks import check_block, config_in, config_of, last_config
 from network.devnet.channel import Channel
+from network.devnet.collection_rules import find
 from network.devnet.commithash import commit_hash, update_bytes
 from network.devnet.configtx import apply_config
 from network.devnet.envelopes import COMMIT_HASH, TRANSACTIONS_FILTER, parse
-from network.devnet.store import Store, TransactionPlace
+from network.devnet.holder import Holder
+from network.devnet.keylevel import Changed, policy_among
+from network.devnet.policy import Policy, PolicyError
+from network.devnet.private_sets import split_hashes
+from network.devnet.store import Changes, Store, TransactionPlace
 from network.devnet.validator import Verdict, check_transaction
 
 Codes = p.transaction
@@ -21,8 +27,12 @@ VALID_ALONE = bytes([Codes.VALID])
 class Committer:
     """A peer's ledger: the only place where its state changes."""
 
-    def __init__(self, store: Store, channel_name: str, *, time_window_s: float, log: Any) -> None:
+    def __init__(
+        self, store: Store, channel_name: str, *, time_window_s: float, log: Any, serialized: bytes = b""
+    ) -> None:
+        """Begin for a ledger; `serialized` is the peer's identity, as which it holds private data."""
         self.store = store
+        self.holder = Holder(store, serialized)
         self._name = channel_name
         self._window = time_window_s
         self._log = log
@@ -65,7 +75,7 @@ class Committer:
         """Start the ledger from its genesis block."""
         self.channel = self._configured(config_of(genesis))
         genesis.metadata.metadata[TRANSACTIONS_FILTER] = bytes([Codes.VALID])
-        self.store.append(genesis, [], {})
+        self.store.append(genesis, [], Changes({}))
 
     async def commit(self, block: Any) -> None:
         """Validate and store the next block.
@@ -74,17 +84,21 @@ class Committer:
             BlockError: it does not follow the last one or is not signed as the channel demands.
         """
         check_block(block, self.height, self.store.last_hash, self.channel)
-        verdicts = []
+        verdicts, changed = [], Changed()
         for raw in block.data.data:
-            verdicts.append(check_transaction(raw, self.channel, self))
+            verdicts.append(check_transaction(raw, self.channel, self, changed))
             await asyncio.sleep(0)  # endorsing goes on meanwhile
         config = config_in(block)
         if config is not None:
             verdicts = [apply_config(config, self.channel, verdicts[0])]
-        codes, updates = self._resolve(block.header.number, verdicts)
+        number = block.header.number
+        codes, updates = self._resolve(number, verdicts)
+        private = await self.holder.gather(number, verdicts, codes, updates, self.channel)
         sealed = self._seal(block, codes, updates)
         placed = self._place(verdicts, codes)
-        self.store.append(block, placed, updates.writes)
+        txids = [verdict.txid for verdict in verdicts]
+        changes = Changes(updates.writes | private.writes, updates.metadata, list(_writers(number, verdicts, codes)))
+        self.store.append(block, placed, changes, lambda connection: private.store(connection, number, txids))
         self._commit_hash = sealed
         if config is not None and codes[0] == Codes.VALID:
             self.channel = self._configured(config.config)
@@ -168,3 +182,23 @@ class Committer:
     def validation_parameter(self, chaincode: str) -> bytes | None:
         """Return a defined chaincode's serialized ApplicationPolicy; None if it is not defined."""
         return lifecycle.validation_parameter(self.store.current, chaincode)
+
+    def key_policy(self, namespace: str, key: str) -> bytes:
+        """Return a key's own policy, a serialized SignaturePolicyEnvelope; empty if it has none."""
+        return policy_among(self.store.current.metadata_entries(namespace, key))
+
+    def collection_policy(self, chaincode: str, collection: str) -> Policy | None:
+        """Return a collection's own policy, None: the chaincode's; PolicyError if there is no such collection."""
+        found = find(self.store.current, self.channel, chaincode, collection)
+        if found is None:
+            raise PolicyError(f"no such collection '{collection}'")
+        return found.endorsement(self.channel)
+
+
+def _writers(number: int, verdicts: Sequence[Verdict], codes: Sequence[int]) -> Iterator[tuple[str, str, int, int]]:
+    """Yield namespace, key, block and position of each public write of a valid transaction."""
+    for position, verdict in enumerate(verdicts):
+        if codes[position] == Codes.VALID:
+            for space, kv_set in verdict.sets.items():
+                if not split_hashes(space)[1]:
+                    yield from ((space, write.key, number, position) for write in kv_set.writes)

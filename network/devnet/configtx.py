@@ -109,10 +109,10 @@ def apply_config(envelope: Any, channel: Channel, verdict: Verdict) -> Verdict:
     try:
         expected = propose(channel, envelope.last_update)
     except ConfigUpdateError as error:
-        return Verdict(p.transaction.INVALID_CONFIG_TRANSACTION, verdict.txid, {}, str(error))
+        return Verdict(p.transaction.INVALID_CONFIG_TRANSACTION, verdict.txid, {}, reason=str(error))
     if expected.config != envelope.config:
         reason = "ConfigEnvelope LastUpdate did not produce the supplied config result"
-        return Verdict(p.transaction.INVALID_CONFIG_TRANSACTION, verdict.txid, {}, reason)
+        return Verdict(p.transaction.INVALID_CONFIG_TRANSACTION, verdict.txid, {}, reason=reason)
     return verdict
 
 

@@ -43,27 +43,28 @@ class Deliver:
     window_s: float
 
     async def serve(
-        self, requests: AsyncIterator[Any], respond: Callable[[Any], Any], finish: Callable[[int], Any]
+        self, requests: AsyncIterator[Any], respond: Callable[[Any, Any], Any], finish: Callable[[int], Any]
     ) -> AsyncIterator[Any]:
         """Answer each seek request with blocks and a status; the first failure ends the stream.
 
         Args:
             requests: signed envelopes with a SeekInfo.
-            respond: makes the response that carries a block.
+            respond: makes the response that carries a block to an identity.
             finish: makes the response that carries a status.
         """
         async for envelope in requests:
             status = Status.SUCCESS
             try:
-                async for block in self._blocks(envelope):
-                    yield respond(block)
+                async for block, reader in self._blocks(envelope):
+                    yield respond(block, reader)
             except _RefusedError as refused:
                 status = refused.status
             yield finish(status)
             if status != Status.SUCCESS:
                 return
 
-    async def _blocks(self, envelope: Any) -> AsyncIterator[Any]:
+    async def _blocks(self, envelope: Any) -> AsyncIterator[tuple[Any, Any]]:
+        """Yield blocks with who reads them."""
         message, seek = self._open(envelope)
         self._check_reader(message)
         channel = self.ledger.channel
@@ -76,8 +77,7 @@ class Deliver:
             if self.ledger.channel is not channel:  # the reader may have been revoked
                 channel = self.ledger.channel
                 self._check_reader(message)
-            self._check_expiry(message)
-            yield self.ledger.block(number)
+            yield self.ledger.block(number), self._unexpired(message)
             number += 1
 
     def _open(self, envelope: Any) -> tuple[SignedPayload, Any]:
@@ -102,9 +102,11 @@ class Deliver:
         except (IdentityError, PolicyError):
             raise _RefusedError(Status.FORBIDDEN) from None
 
-    def _check_expiry(self, message: SignedPayload) -> None:
-        if self.ledger.channel.members.identity(message.signature.creator).expired():
+    def _unexpired(self, message: SignedPayload) -> Any:
+        identity = self.ledger.channel.members.identity(message.signature.creator)
+        if identity.expired():
             raise _RefusedError(Status.FORBIDDEN)
+        return identity
 
     def _bounds(self, seek: Any) -> tuple[int, int]:
         start_kind, stop_kind = seek.start.WhichOneof("Type"), seek.stop.WhichOneof("Type")

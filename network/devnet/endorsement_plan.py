@@ -7,28 +7,13 @@ policy for each organisation. Listing the sets instead would take C(n, n/2) eval
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from network.devnet.msp import Identity
+from network.devnet.collection_rules import any_peer
 from network.devnet.policy import Policy
 
 Enough = Callable[[Collection[str]], bool]
 """Whether the endorsements of these organisations, by MSP id, suffice."""
-
-
-@dataclass(frozen=True, slots=True)
-class _AnyPeer:
-    """Stands for whichever peer of an organisation will endorse."""
-
-    msp_id: str
-    roles: frozenset[str] = frozenset({"peer"})
-    units: frozenset[tuple[str, bytes]] = frozenset()
-    invalid: str = ""
-
-    @property
-    def key(self) -> tuple[str, bytes]:
-        """Return what no certificate has."""
-        return self.msp_id, b""
 
 
 @dataclass(frozen=True)
@@ -41,15 +26,11 @@ class Endorsers:
     @classmethod
     def of(cls, policy: Policy, organisations: Iterable[str]) -> "Endorsers":
         """Return those of the organisations, by MSP id, whose peers the policy counts."""
-        return cls(policy, frozenset(name for name in organisations if policy.counts(_peer(name))))
+        return cls(policy, frozenset(name for name in organisations if policy.counts(any_peer(name))))
 
     def enough(self, names: Collection[str]) -> bool:
         """Say whether peers of these organisations, one each, satisfy the policy."""
-        return self.policy.satisfied([_peer(name) for name in sorted(names)])
-
-
-def _peer(msp_id: str) -> Identity:
-    return cast("Identity", _AnyPeer(msp_id))
+        return self.policy.satisfied([any_peer(name) for name in sorted(names)])
 
 
 @dataclass

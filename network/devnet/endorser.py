@@ -13,12 +13,15 @@ from network.devnet import protos as p
 from network.devnet.chaincode_link import ChaincodeError, ChaincodeLink
 from network.devnet.channel import CHANNEL_WRITERS
 from network.devnet.committer import Committer
+from network.devnet.dissemination import Distribute, DistributionError
 from network.devnet.envelopes import MalformedError, Proposal, open_proposal, parse
+from network.devnet.interest import interest_of
+from network.devnet.invocation import Caller
 from network.devnet.msp import Identity, IdentityError
 from network.devnet.policy import PolicyError
 from network.devnet.programs import Programs
 from network.devnet.signing import SigningIdentity
-from network.devnet.simulator import Simulation
+from network.devnet.simulator import Simulation, SimulationError
 from network.devnet.system_chaincodes import SYSTEM, SystemChaincodes
 
 OK_BELOW = 400  # a response from here on is an error, not endorsed
@@ -43,10 +46,14 @@ class _MissingError(Exception):
 class Endorser:
     """One peer's endorser."""
 
-    def __init__(self, committer: Committer, signer: SigningIdentity, programs: Programs) -> None:
+    def __init__(
+        self, committer: Committer, signer: SigningIdentity, programs: Programs, distribute: Distribute
+    ) -> None:
+        """Begin for a peer; `distribute` brings private data to those who hold it, before anybody endorses it."""
         self._committer = committer
         self._signer = signer
         self._programs = programs
+        self._distribute = distribute
         self._system = SystemChaincodes(committer, programs.approved)
 
     async def process(self, signed: Any) -> Any:
@@ -63,11 +70,12 @@ class Endorser:
         if name != self._committer.channel.name:
             return _failure(f"channel '{name}' not found")
         self._check_time(proposal)
-        self._check_proposal(proposal, self._authenticate(proposal))
+        creator = self._authenticate(proposal)
+        self._check_proposal(proposal, creator)
         if proposal.chaincode in SYSTEM:
             response, results = self._system.invoke(proposal)
             return self._respond(proposal, response, results, b"", lifecycle.SYSTEM_VERSION)
-        return await self._simulate(proposal)
+        return await self._simulate(proposal, creator)
 
     def _check_time(self, proposal: Proposal) -> None:
         stamp = proposal.channel.timestamp
@@ -123,9 +131,9 @@ class Endorser:
             except PolicyError as error:
                 raise RejectedError(f"access denied for [peer/Propose][{header.channel_id}]: {error}") from None
 
-    async def _simulate(self, proposal: Proposal) -> Any:
+    async def _simulate(self, proposal: Proposal, creator: Identity) -> Any:
         name, txid = proposal.chaincode, proposal.channel.tx_id
-        channel = self._committer.channel.name
+        channel = self._committer.channel
         snapshot = self._committer.store.open_snapshot()
         try:
             simulation = Simulation(txid, snapshot)
@@ -133,19 +141,46 @@ class Endorser:
                 link = self._link(name, simulation)
             except _MissingError as missing:
                 return _failure(
-                    f"make sure the chaincode {name} has been successfully defined on channel {channel} "
+                    f"make sure the chaincode {name} has been successfully defined on channel {channel.name} "
                     f"and try again: {missing}"
                 )
             version = lifecycle.version(snapshot, name)
+            caller = Caller(channel, creator, proposal, self._call)
             try:
-                message = await link.execute(simulation, proposal, channel=channel, namespace=name)
+                message = _completed(await link.execute(simulation, caller, name, proposal.input))
                 response = parse(p.proposal_response.Response, message.payload, "Response")
             except (ChaincodeError, MalformedError) as error:
                 return _failure(f"error in simulation: failed to execute transaction {txid}: {error}")
+            if response.status < OK_BELOW:  # nothing else can ever be in a block
+                try:
+                    await self._distribute(txid, simulation)
+                except DistributionError as error:
+                    return _failure(f"error in simulation: {error}")
+            interest = interest_of(simulation)
         finally:
             self._committer.store.release(snapshot)
         event = _event(message.chaincode_event, name, txid) if response.status < OK_BELOW else b""
-        return self._respond(proposal, response, simulation.results(), event, version)
+        reply = self._respond(proposal, response, simulation.results(), event, version)
+        reply.interest.CopyFrom(interest)
+        return reply
+
+    async def _call(self, caller: Caller, simulation: Simulation, spec: Any) -> Any:
+        """Run another chaincode in a caller's transaction (core/chaincode/handler.go, HandleInvokeChaincode)."""
+        name, _, channel = spec.chaincode_id.name.partition("/")
+        name = name.partition(":")[0]
+        if channel not in {"", caller.channel.name}:
+            raise SimulationError(f"failed to find ledger for channel: {channel}")
+        if name in SYSTEM:
+            response = self._system.query(caller.proposal, name, list(spec.input.args))
+            return p.shim.ChaincodeMessage(type=p.shim.ChaincodeMessage.COMPLETED, payload=response.SerializeToString())
+        try:
+            caller.channel.policy("peer/ChaincodeToChaincode", CHANNEL_WRITERS).evaluate([caller.creator])
+            link = self._link(name, simulation)
+        except PolicyError as error:
+            raise SimulationError(f"access denied for [peer/ChaincodeToChaincode][{channel}]: {error}") from None
+        except _MissingError as missing:
+            raise SimulationError(f"execute failed: {missing}") from None
+        return await link.execute(simulation, caller, name, spec.input)
 
     def _link(self, name: str, simulation: Simulation) -> ChaincodeLink:
         """Return the link to the program of the definition in force, whose Sequence is noted as read."""
@@ -179,6 +214,12 @@ class Endorser:
         elif response.status >= ERROR:
             reply.payload = payload
         return reply
+
+
+def _completed(message: Any) -> Any:
+    if message.type == p.shim.ChaincodeMessage.ERROR:
+        raise ChaincodeError(f"transaction returned with failure: {message.payload.decode(errors='replace')}")
+    return message
 
 
 def _event(event: Any, chaincode: str, txid: str) -> bytes:

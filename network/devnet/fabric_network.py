@@ -2,9 +2,8 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,15 @@ from typing import Any
 import yaml
 
 from gateway import ConnectionProfile, Gateway, connect, from_msp_folder
-from network import bringup, processes
+from network import bringup
 from network.allotment import PORTS_PER_NODE, msp_id_of
 from network.connection import consortium_of
-from network.errors import NetworkError
 from network.folders import folder_of
-from network.plan import Plan
 from network.topology import Consortium
 
 CHANNEL = "mychannel"
 CHAINCODE = "basic"
 ORGANIZATIONS = 3
-RESTART_S = 0.2
 PORTS = range(20_000, 32_000, 200)  # below those that systems give to outgoing connections
 
 
@@ -109,32 +105,9 @@ def running(
         network = FabricNetwork(run, channel, chaincode, names)
         for name in names:
             (run / f"{name}.json").write_text(json.dumps(network.connection_profile(name), indent=1) + "\n")
-        with kept_alive(run):
-            yield network
+        yield network
     finally:
         bringup.down(run)
-
-
-@contextmanager
-def kept_alive(run: Path) -> Iterator[None]:
-    """Start a contract's process again when it ends, as a chaincode's container is started again."""
-    watched = [process.name for process in Plan.read(run).processes if process.service == "chaincode"]
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(RESTART_S):
-            for name in watched:
-                if processes.pid(run, name) is None:
-                    with suppress(NetworkError):  # it ended again: the next round tries once more, its log says why
-                        bringup.start_one(run, name)
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watching.join()
 
 
 def free_ports(count: int) -> int:

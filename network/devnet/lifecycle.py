@@ -40,6 +40,9 @@ class Definition(Protocol):
     def sequence(self) -> int:
         """Return the number of the definition, from 1."""
 
+    def collections_package(self) -> Any:
+        """Return the CollectionConfigPackage of its private data."""
+
 
 def field_key(chaincode: str, field: str) -> str:
     """Return the key of a definition's field."""
@@ -63,7 +66,7 @@ def definition(chaincode: Definition) -> dict[str, bytes]:
         "Sequence": data(Int64=chaincode.sequence),
         "EndorsementInfo": data(Bytes=endorsement.SerializeToString()),
         "ValidationInfo": data(Bytes=validation.SerializeToString()),
-        "Collections": data(Bytes=b""),
+        "Collections": data(Bytes=chaincode.collections_package().SerializeToString()),
     }
     entries = {field_key(chaincode.name, field): values[field].SerializeToString() for field in FIELDS}
     metadata = p.lifecycle_db.StateMetadata(datatype="ChaincodeDefinition", fields=FIELDS)
@@ -90,6 +93,7 @@ def defined(state: Snapshot, chaincode: str) -> Any | None:
         validation_plugin=validation.validation_plugin,
         validation_parameter=validation.validation_parameter,
         init_required=endorsement.init_required,
+        collections=_collections_of(found["Collections"]),
     )
 
 
@@ -107,9 +111,26 @@ def validation_parameter(state: Snapshot, chaincode: str) -> bytes | None:
     return bytes(p.lifecycle_definition.ChaincodeValidationInfo.FromString(_bytes(found)).validation_parameter)
 
 
+def collections(state: Snapshot, chaincode: str) -> bytes:
+    """Return the serialized CollectionConfigPackage of a chaincode; empty if it has no collections."""
+    return _bytes(state.get(NAMESPACE, field_key(chaincode, "Collections")))
+
+
+def fingerprint(state: Snapshot, chaincode: str) -> bytes:
+    """Return what tells one definition of a chaincode from another; empty if there is none."""
+    version = state.version(NAMESPACE, field_key(chaincode, "Sequence"))
+    return b"" if version is None else repr(version).encode()
+
+
+def note_definition(simulation: Simulation, chaincode: str) -> None:
+    """Note that a transaction depends on all of a chaincode's definition."""
+    for key in (metadata_key(chaincode), *(field_key(chaincode, name) for name in FIELDS)):
+        simulation.get(NAMESPACE, key)
+
+
 def arguments(chaincode: Definition) -> Any:
     """Return the arguments with which a definition is committed."""
-    return p.lifecycle.CommitChaincodeDefinitionArgs(
+    asked = p.lifecycle.CommitChaincodeDefinitionArgs(
         sequence=chaincode.sequence,
         name=chaincode.name,
         version=chaincode.version,
@@ -119,6 +140,10 @@ def arguments(chaincode: Definition) -> Any:
             channel_config_policy_reference=ENDORSEMENT
         ).SerializeToString(),
     )
+    collections = chaincode.collections_package()
+    if collections.config:
+        asked.collections.CopyFrom(collections)
+    return asked
 
 
 def commit(simulation: Simulation, chaincode: Definition) -> None:
@@ -182,3 +207,8 @@ def _endorse(
 
 def _bytes(found: tuple[bytes, Any] | None) -> bytes:
     return b"" if found is None else bytes(p.lifecycle_db.StateData.FromString(found[0]).Bytes)
+
+
+def _collections_of(found: tuple[bytes, Any] | None) -> Any:
+    raw = _bytes(found)
+    return p.collection.CollectionConfigPackage.FromString(raw) if raw else None

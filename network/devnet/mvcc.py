@@ -27,28 +27,52 @@ class CommittedState(Protocol):
     def versions(self, namespace: str, start: str, end: str) -> Iterator[tuple[str, Version]]:
         """Yield keys from start up to, not including, end (empty: no bound) with their versions, in order."""
 
+    def metadata_entries(self, namespace: str, key: str) -> list[Any]:
+        """Return the KVMetadataEntry messages beside a key's value."""
+
 
 @dataclass
 class Updates:
     """What the transactions of a block so far have written: value (None: deleted) and version."""
 
     writes: dict[tuple[str, str], tuple[bytes | None, Version]] = field(default_factory=dict)
+    metadata: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    """KVMetadataEntry messages beside the values in `writes`."""
 
     def apply(self, namespaces: Mapping[str, Any], version: Version, state: CommittedState) -> None:
-        """Add a valid transaction's writes; one of metadata gives a key that is there a new version."""
+        """Add a valid transaction's writes (txmgmt/validation/tx_ops.go).
+
+        A value that is written keeps what stands beside it, unless that is written too; what is written beside a value
+        gives the key a new version, if it is there.
+        """
         for namespace, kv_set in namespaces.items():
+            beside = {write.key: list(write.entries) for write in kv_set.metadata_writes}
             for write in kv_set.writes:
-                self.writes[namespace, write.key] = (None if deletes(write) else write.value, version)
-            for write in kv_set.metadata_writes:
-                value = self._value(namespace, write.key, state)
+                if deletes(write):
+                    self._set(namespace, write.key, None, version, [])
+                else:
+                    kept = beside[write.key] if write.key in beside else self._beside(namespace, write.key, state)
+                    self._set(namespace, write.key, write.value, version, kept)
+                beside.pop(write.key, None)
+            for key, entries in beside.items():
+                value = self._value(namespace, key, state)
                 if value is not None:
-                    self.writes[namespace, write.key] = (value, version)
+                    self._set(namespace, key, value, version, entries)
+
+    def _set(self, namespace: str, key: str, value: bytes | None, version: Version, beside: list[Any]) -> None:
+        self.writes[namespace, key] = (value, version)
+        self.metadata[namespace, key] = beside
 
     def _value(self, namespace: str, key: str, state: CommittedState) -> bytes | None:
         if (namespace, key) in self.writes:
             return self.writes[namespace, key][0]
         found = state.get(namespace, key)
         return None if found is None else found[0]
+
+    def _beside(self, namespace: str, key: str, state: CommittedState) -> list[Any]:
+        if (namespace, key) in self.writes:
+            return self.metadata.get((namespace, key), [])
+        return state.metadata_entries(namespace, key)
 
     def versions(self, namespace: str, start: str, end: str) -> Iterator[tuple[str, Version | None]]:
         """Yield the keys written in a range in order; None for a deleted one."""

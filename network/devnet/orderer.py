@@ -18,7 +18,7 @@ from network.devnet.envelopes import MalformedError, SignedPayload, channel_head
 from network.devnet.msp import IdentityError
 from network.devnet.policy import PolicyError
 from network.devnet.signing import SigningIdentity
-from network.devnet.store import Store
+from network.devnet.store import Changes, Store
 from network.folders import folder_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Orderer:
         self._grown = asyncio.Event()
         self._last_config = 0
         if not self._store.height:
-            self._store.append(genesis.first_block(folder.root), [], {})
+            self._store.append(genesis.first_block(folder.root), [], Changes({}))
         elif self._store.height > 1:
             self._last_config = last_config(self._store.block(self._store.height - 1))
         self.channel = Channel.of(self._name, config_of(self._store.existing_block(self._last_config)))
@@ -178,7 +178,7 @@ class Orderer:
     def _write(self, envelopes: list[bytes]) -> None:
         block = new_block(self.height, self._store.last_hash, envelopes)
         sign_block(block, self._signer, CONSENTER if self.channel.consenters else None, self._last_config)
-        self._store.append(block, [], {})
+        self._store.append(block, [], Changes({}))
         self._grown.set()
         self._grown = asyncio.Event()
 
@@ -217,7 +217,7 @@ class OrdererService(ab_pb2_grpc.AtomicBroadcastServicer):  # type: ignore[misc]
         del context
         served = self._deliver.serve(
             requests,
-            lambda block: p.ab.DeliverResponse(block=block),
+            lambda block, _: p.ab.DeliverResponse(block=block),
             lambda status: p.ab.DeliverResponse(status=status),
         )
         async for response in served:

@@ -17,12 +17,15 @@ from network.devnet import genesis
 from network.devnet import protos as p
 from network.devnet.chaincode_link import ChaincodeLink
 from network.devnet.clients import Broadcaster, LocalEndorser, Peers, Puller
+from network.devnet.collection_rules import find
 from network.devnet.committer import Committer
 from network.devnet.deliver import Deliver
+from network.devnet.dissemination import Dissemination
 from network.devnet.endorser import Endorser, RejectedError
 from network.devnet.events import filtered_block
 from network.devnet.gateway import Gateway
 from network.devnet.gateway_events import GatewayEvents
+from network.devnet.holder import private_map
 from network.devnet.programs import Dial, Programs
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
@@ -91,7 +94,7 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
     async def Deliver(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Stream blocks."""
         del context
-        async for response in self._full.serve(requests, lambda b: p.events.DeliverResponse(block=b), _status):
+        async for response in self._full.serve(requests, lambda b, _: p.events.DeliverResponse(block=b), _status):
             yield response
 
     async def DeliverFiltered(  # noqa: N802
@@ -101,7 +104,7 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
         del context
         name = self._committer.channel.name
 
-        def respond(block: Any) -> Any:
+        def respond(block: Any, _: Any) -> Any:
             return p.events.DeliverResponse(filtered_block=filtered_block(block, name))
 
         async for response in self._filtered.serve(requests, respond, _status):
@@ -110,14 +113,21 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
     async def DeliverWithPrivateData(  # noqa: N802
         self, requests: AsyncIterator[Any], context: Any
     ) -> AsyncIterator[Any]:
-        """Stream blocks with their private data, of which devnet's peers hold none."""
+        """Stream blocks with what this peer holds of their private data and the reader may see."""
         del context
-
-        def respond(block: Any) -> Any:
-            return p.events.DeliverResponse(block_and_private_data=p.events.BlockAndPrivateData(block=block))
-
-        async for response in self._full.serve(requests, respond, _status):
+        async for response in self._full.serve(requests, self._with_private_data, _status):
             yield response
+
+    def _with_private_data(self, block: Any, reader: Any) -> Any:
+        state, channel = self._committer.store.current, self._committer.channel
+
+        def admitted(chaincode: str, name: str) -> bool:
+            collection = find(state, channel, chaincode, name)
+            return collection is not None and collection.admits(reader)
+
+        found = private_map(self._committer.holder, block.header.number, admitted)
+        pair = p.events.BlockAndPrivateData(block=block, private_data_map=found)
+        return p.events.DeliverResponse(block_and_private_data=pair)
 
 
 class Peer:
@@ -129,11 +139,14 @@ class Peer:
         signer = SigningIdentity.load(organisation.msp_id, folder.peer(number) / "msp")
         store = Store(folder.data(peer_process(organisation.name, number)) / "ledger.db")
         window = float(consortium.time_window_s)
-        self.committer = Committer(store, consortium.channel, time_window_s=window, log=log)
+        self.committer = Committer(
+            store, consortium.channel, time_window_s=window, log=log, serialized=signer.serialized
+        )
         if not store.height:
             self.committer.join(genesis.first_block(folder.root))
         self._programs = Programs(folder.root, _dialling(consortium, organisation, number, folder, log))
-        endorser = Endorser(self.committer, signer, self._programs)
+        self._dissemination = Dissemination(self.committer, signer, address, log)
+        endorser = Endorser(self.committer, signer, self._programs, self._dissemination.distribute)
         local = LocalEndorser(organisation.msp_id, address, endorser)
         orderer = self.committer.channel.orderers[0]
         self._broadcaster = Broadcaster(orderer, log, bft=bool(self.committer.channel.consenters))
@@ -150,10 +163,11 @@ class Peer:
         gateway_pb2_grpc.add_GatewayServicer_to_server(self._gateway, server)
         peer_pb2_grpc.add_EndorserServicer_to_server(self._endorser, server)
         events_pb2_grpc.add_DeliverServicer_to_server(self._deliver, server)
+        self._dissemination.serve(server)
 
     def start(self) -> list[asyncio.Task[None]]:
         """Start what runs beside the services."""
-        runs = [self._broadcaster.run(), self._puller.run(), self._programs.run()]
+        runs = [self._broadcaster.run(), self._puller.run(), self._programs.run(), self._dissemination.run()]
         return [asyncio.create_task(run) for run in runs]
 
 

@@ -260,12 +260,17 @@ def role_principal(msp_id: str, role: str) -> Any:
     )
 
 
-def signature_policy(needed: int, principals: Sequence[Any]) -> Any:
-    """Return the policy that any `needed` of the principals sign."""
+def signature_envelope(needed: int, principals: Sequence[Any]) -> Any:
+    """Return the SignaturePolicyEnvelope that any `needed` of the principals satisfy."""
     rules = [p.policies.SignaturePolicy(signed_by=index) for index in range(len(principals))]
     rule = p.policies.SignaturePolicy(n_out_of=p.policies.SignaturePolicy.NOutOf(n=needed, rules=rules))
-    envelope = p.policies.SignaturePolicyEnvelope(rule=rule, identities=principals)
-    return p.policies.Policy(type=p.policies.Policy.SIGNATURE, value=envelope.SerializeToString())
+    return p.policies.SignaturePolicyEnvelope(rule=rule, identities=principals)
+
+
+def signature_policy(needed: int, principals: Sequence[Any]) -> Any:
+    """Return the policy that any `needed` of the principals sign."""
+    value = signature_envelope(needed, principals).SerializeToString()
+    return p.policies.Policy(type=p.policies.Policy.SIGNATURE, value=value)
 
 
 def implicit_policy(rule: str, name: str) -> Any:

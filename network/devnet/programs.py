@@ -8,8 +8,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from network.checked import read_checked
+from network.contracts import Chaincode
 from network.devnet.chaincode_link import ChaincodeLink
 from network.folders import definition_path
 from network.package import coming_lock
@@ -25,6 +27,11 @@ class Approved:
     name: str
     version: str
     sequence: int
+    chaincode: Chaincode
+
+    def collections_package(self) -> Any:
+        """Return the CollectionConfigPackage of its private data."""
+        return self.chaincode.collections_package()
 
 
 class Programs:
@@ -62,10 +69,10 @@ class Programs:
     def read(self) -> None:
         """Read what the organisation approves, and dial what is new: it answers before it is in force."""
         present = read_checked(definition_path(self._folder)).chaincode
-        found = {present.sequence: Approved(present.name, present.version, present.sequence)}
+        found = {present.sequence: Approved(present.name, present.version, present.sequence, present)}
         coming = coming_lock(self._folder, present.sequence)
         if coming:
-            found[coming.sequence] = Approved(coming.chaincode, coming.version, coming.sequence)
+            found[coming.sequence] = Approved(coming.chaincode, coming.version, coming.sequence, present)
         for sequence in found:
             if self._dial and sequence not in self._approved:
                 self._start(sequence, self._dial(sequence))

@@ -9,6 +9,7 @@ from fabric_protos.common import configuration_pb2 as configuration
 from fabric_protos.common import ledger_pb2 as ledger
 from fabric_protos.common import policies_pb2 as policies
 from fabric_protos.gateway import gateway_pb2 as gateway
+from fabric_protos.gossip import message_pb2 as gossip
 from fabric_protos.ledger.queryresult import kv_query_result_pb2 as queryresult
 from fabric_protos.ledger.rwset import rwset_pb2 as rwset
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2 as kvrwset
@@ -22,6 +23,7 @@ from fabric_protos.orderer.smartbft import configuration_pb2 as smartbft
 from fabric_protos.peer import chaincode_event_pb2 as chaincode_event
 from fabric_protos.peer import chaincode_pb2 as chaincode
 from fabric_protos.peer import chaincode_shim_pb2 as shim
+from fabric_protos.peer import collection_pb2 as collection
 from fabric_protos.peer import configuration_pb2 as peer_configuration
 from fabric_protos.peer import events_pb2 as events
 from fabric_protos.peer import proposal_pb2 as proposal
@@ -36,12 +38,14 @@ __all__ = [
     "ab",
     "chaincode",
     "chaincode_event",
+    "collection",
     "common",
     "configtx",
     "configuration",
     "etcdraft",
     "events",
     "gateway",
+    "gossip",
     "identities",
     "kvrwset",
     "ledger",

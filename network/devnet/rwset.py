@@ -121,6 +121,10 @@ class NamespaceSet:
     reads: dict[str, Version | None] = field(default_factory=dict)
     writes: dict[str, bytes | None] = field(default_factory=dict)
     ranges: list[RangeRead] = field(default_factory=list)
+    metadata: dict[str, list[Any]] = field(default_factory=dict)
+    """By key, the KVMetadataEntry messages that are written beside its value."""
+    collections: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    """By name, the serialized HashedRWSet and the SHA-256 of the values that are written; b"" if none are."""
 
     def message(self) -> Any:
         """Return the KVRWSet; byte for byte the same on every peer that saw the same."""
@@ -128,6 +132,9 @@ class NamespaceSet:
             reads=[kv_read(key, self.reads[key]) for key in _byte_order(self.reads)],
             range_queries_info=self._range_messages(),
             writes=[_kv_write(key, self.writes[key]) for key in _byte_order(self.writes)],
+            metadata_writes=[
+                p.kvrwset.KVMetadataWrite(key=key, entries=self.metadata[key]) for key in _byte_order(self.metadata)
+            ],
         )
 
     def _range_messages(self) -> list[Any]:
@@ -149,6 +156,8 @@ def transaction_set(namespaces: dict[str, NamespaceSet]) -> bytes:
     """Return the serialized TxReadWriteSet."""
     message = p.rwset.TxReadWriteSet(data_model=p.rwset.TxReadWriteSet.KV)
     for name in sorted(namespaces):
-        message.ns_rwset.add(namespace=name, rwset=namespaces[name].message().SerializeToString())
+        entry = message.ns_rwset.add(namespace=name, rwset=namespaces[name].message().SerializeToString())
+        for collection, (hashed, digest) in sorted(namespaces[name].collections.items()):
+            entry.collection_hashed_rwset.add(collection_name=collection, hashed_rwset=hashed, pvt_rwset_hash=digest)
     serialized: bytes = message.SerializeToString()
     return serialized

@@ -6,8 +6,8 @@ Every simulation reads from a connection of its own inside a read transaction: t
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ create table if not exists transactions (
 create table if not exists state (
     namespace text not null, key blob not null, value blob not null, number integer not null, position integer not null,
     primary key (namespace, key)) without rowid;
+create table if not exists metadata (
+    namespace text not null, key blob not null, value blob not null, primary key (namespace, key)) without rowid;
+create table if not exists history (
+    namespace text not null, key blob not null, number integer not null, position integer not null,
+    primary key (namespace, key, number, position)) without rowid;
 create index if not exists blocks_by_hash on blocks (hash);
 """
 IDLE_READERS = 8
@@ -66,6 +71,26 @@ class Snapshot:
         found = self.get(namespace, key)
         return found[1] if found else None
 
+    def metadata(self, namespace: str, key: str) -> dict[str, bytes]:
+        """Return what is kept beside a key's value, by name."""
+        return {entry.name: entry.value for entry in self.metadata_entries(namespace, key)}
+
+    def metadata_entries(self, namespace: str, key: str) -> list[Any]:
+        """Return what is kept beside a key's value, as it was written."""
+        row = self._connection.execute(
+            "select value from metadata where namespace = ? and key = ?", (namespace, key.encode())
+        ).fetchone()
+        return list(p.kvrwset.KVMetadataWrite.FromString(row[0]).entries) if row else []
+
+    def writers(self, namespace: str, key: str) -> Iterator[tuple[bytes, int]]:
+        """Yield the block and the position in it of each transaction that wrote a key, the newest first."""
+        rows = self._connection.execute(
+            "select block, position from history join blocks using (number) where namespace = ? and key = ? "
+            "order by number desc, position desc",
+            (namespace, key.encode()),
+        )
+        yield from rows
+
     def scan(self, namespace: str, start: str, end: str) -> Iterator[tuple[str, bytes, Version]]:
         """Yield (key, value, version) from start to before end (empty: no bound), in byte order of the keys."""
         bound = " and key < ?" if end else ""
@@ -81,6 +106,21 @@ class Snapshot:
         """Yield (key, version) of a range."""
         for key, _, version in self.scan(namespace, start, end):
             yield key, version
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a block changes in the state.
+
+    Attributes:
+        writes: by namespace and key, a value (None: deleted) and its version.
+        metadata: by namespace and key, the KVMetadataEntry messages beside what was written; none if it is not named.
+        writers: namespace, key, block and position of each write that counts for the history of keys.
+    """
+
+    writes: Mapping[tuple[str, str], tuple[bytes | None, Version]]
+    metadata: Mapping[tuple[str, str], list[Any]] = field(default_factory=dict)
+    writers: Sequence[tuple[str, str, int, int]] = ()
 
 
 class Store:
@@ -107,6 +147,11 @@ class Store:
             codes.LEDGER_NOT_WRITABLE, f"the ledger cannot be written: {error}", where=str(self._path), hint=hint
         )
 
+    def prepare(self, schema: str) -> sqlite3.Connection:
+        """Add tables, and return the connection that sees what was written last."""
+        self._writer.executescript(schema)
+        return self._writer
+
     def close(self) -> None:
         """Close every connection."""
         for connection in [*self._idle, self._writer]:
@@ -132,36 +177,43 @@ class Store:
         self,
         block: Any,
         transactions: list[tuple[str, int, int]],
-        writes: Mapping[tuple[str, str], tuple[bytes | None, Version]],
+        changes: Changes,
+        also: Callable[[sqlite3.Connection], None] = lambda _: None,
     ) -> None:
-        """Write a block, its transactions as (id, position, code), and its writes, all or nothing.
+        """Write a block, its transactions as (id, position, code), and its changes, all or nothing.
+
+        `also` writes in the same SQLite transaction.
 
         Raises:
             NetworkError: FL1070 if the disk is full or read-only; the ledger is as it was.
         """
         number = block.header.number
         digest = block_hash(block.header)
-        removed = [(ns, key.encode()) for (ns, key), (value, _) in writes.items() if value is None]
-        stored = [(ns, key.encode(), value, *at) for (ns, key), (value, at) in writes.items() if value is not None]
-        execute = self._writer
+        placed = [(txid, number, position, code) for txid, position, code in transactions]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("insert into blocks values (?, ?, ?)", (number, digest, block.SerializeToString()))
+            connection.executemany("insert or ignore into transactions values (?, ?, ?, ?)", placed)
+            apply_changes(connection, changes)
+            also(connection)
+
+        self.change(write)
+        self.height, self.last_hash = number + 1, digest
+        self._recent.append(block)
+
+    def change(self, what: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Let `what` write in one SQLite transaction, and return its result; NetworkError FL1070 as `append`."""
         try:
-            execute.execute("begin immediate")
-            execute.execute("insert into blocks values (?, ?, ?)", (number, digest, block.SerializeToString()))
-            execute.executemany(
-                "insert or ignore into transactions values (?, ?, ?, ?)",
-                [(txid, number, position, code) for txid, position, code in transactions],
-            )
-            execute.executemany("delete from state where namespace = ? and key = ?", removed)
-            execute.executemany("replace into state values (?, ?, ?, ?, ?)", stored)
-            execute.execute("commit")
+            self._writer.execute("begin immediate")
+            result = what(self._writer)
+            self._writer.execute("commit")
         except BaseException as error:
-            if execute.in_transaction:
-                execute.execute("rollback")
+            if self._writer.in_transaction:
+                self._writer.execute("rollback")
             if isinstance(error, sqlite3.OperationalError):
                 raise self._unwritable(error) from None
             raise
-        self.height, self.last_hash = number + 1, digest
-        self._recent.append(block)
+        return result
 
     def block_bytes(self, number: int) -> bytes | None:
         """Return a serialized block; None if there is none."""
@@ -192,3 +244,21 @@ class Store:
         """Return where the transaction stands that first used an id; None if there is none."""
         row = self._writer.execute("select number, position, code from transactions where id = ?", (txid,)).fetchone()
         return TransactionPlace(*row) if row else None
+
+
+def apply_changes(connection: sqlite3.Connection, changes: Changes) -> None:
+    """Write a block's changes of the state, inside a transaction."""
+    touched = [(ns, key.encode()) for ns, key in changes.writes]
+    removed = [(ns, key.encode()) for (ns, key), (value, _) in changes.writes.items() if value is None]
+    stored = [(ns, key.encode(), value, *at) for (ns, key), (value, at) in changes.writes.items() if value is not None]
+    beside = [
+        (ns, key.encode(), p.kvrwset.KVMetadataWrite(entries=entries).SerializeToString())
+        for (ns, key), entries in changes.metadata.items()
+        if entries
+    ]
+    connection.executemany("delete from state where namespace = ? and key = ?", removed)
+    connection.executemany("replace into state values (?, ?, ?, ?, ?)", stored)
+    connection.executemany("delete from metadata where namespace = ? and key = ?", touched)
+    connection.executemany("replace into metadata values (?, ?, ?)", beside)
+    writers = [(ns, key.encode(), *at) for ns, key, *at in changes.writers]
+    connection.executemany("insert or ignore into history values (?, ?, ?, ?)", writers)

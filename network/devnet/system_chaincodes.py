@@ -4,6 +4,7 @@ Source: core/scc/{qscc,cscc}, core/chaincode/lifecycle/scc.go. What changes a pe
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from network.devnet import lifecycle
@@ -52,6 +53,15 @@ class SystemChaincodes:
         except (QueryError, MalformedError) as error:
             return p.proposal_response.Response(status=500, message=str(error)), b""
         return p.proposal_response.Response(status=200, payload=message.SerializeToString()), b""
+
+    def query(self, proposal: Proposal, chaincode: str, arguments: list[bytes]) -> Any:
+        """Return the Response to another chaincode's query, on behalf of a proposal's creator."""
+        name = arguments[0].decode(errors="replace") if arguments else ""
+        try:
+            message = self._call(replace(proposal, chaincode=chaincode), name, arguments[1:])
+        except (QueryError, MalformedError) as error:
+            return p.proposal_response.Response(status=500, message=str(error))
+        return p.proposal_response.Response(status=200, payload=message.SerializeToString())
 
     def _commit(self, proposal: Proposal, arguments: list[bytes]) -> bytes:
         """Return the writes of a definition's commit, if it is the one that this organisation approves, and the next."""

@@ -3,23 +3,27 @@
 Source: core/common/validation/msgvalidation.go, core/committer/txvalidator/v20.
 """
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.encoding import transaction_id
 from network.devnet import protos as p
-from network.devnet.channel import CHANNEL_WRITERS, ENDORSEMENT, LIFECYCLE_ENDORSEMENT, Channel
+from network.devnet.channel import CHANNEL_WRITERS, LIFECYCLE_ENDORSEMENT, Channel
+from network.devnet.collection_rules import application_policy
 from network.devnet.envelopes import MalformedError, open_envelope, parse, proposal_hash
+from network.devnet.keylevel import Changed, KeyPolicies, check_chaincode
 from network.devnet.lifecycle import NAMESPACE as LIFECYCLE
 from network.devnet.msp import IdentityError
-from network.devnet.policy import Policy, PolicyError, SignaturePolicy, SignedData, valid_identities
+from network.devnet.policy import Policy, PolicyError, SignedData, valid_identities
+from network.devnet.private_sets import hashes_as_state, hashes_of, split_hashes
 
 Codes = p.transaction
 ENDORSER = p.common.ENDORSER_TRANSACTION
 CONFIG = p.common.CONFIG
 
 
-class Definitions(Protocol):
+class Definitions(KeyPolicies, Protocol):
     """What the ledger knows when a block arrives."""
 
     def known(self, txid: str) -> bool:
@@ -39,39 +43,70 @@ class InvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the checks before MVCC found: code, id and, of a transaction still valid, its KVRWSets by namespace."""
+    """What the checks before MVCC found.
+
+    Attributes:
+        code: the validation code.
+        txid: the transaction's id.
+        sets: of a transaction still valid its KVRWSets by namespace, those of private hashes among them.
+        private: SHA-256 of the values written to collections, by the namespace of their hashes.
+        purged: the namespaces of hashes and the keys in them of which earlier values go too.
+        reason: why it is invalid.
+    """
 
     code: int
     txid: str
     sets: dict[str, Any]
+    private: dict[str, bytes] = field(default_factory=dict)
+    purged: list[tuple[str, str]] = field(default_factory=list)
     reason: str = ""
 
 
-def check_transaction(raw: bytes, channel: Channel, definitions: Definitions) -> Verdict:
-    """Check one envelope of a block."""
+def check_transaction(
+    raw: bytes, channel: Channel, definitions: Definitions, changed: Changed | None = None
+) -> Verdict:
+    """Check one envelope of a block; `changed` are the keys whose policy earlier ones of the block changed."""
     try:
         message = open_envelope(parse(p.common.Envelope, raw, "Envelope"))
     except MalformedError as error:
-        return Verdict(Codes.BAD_PAYLOAD, "", {}, str(error))
+        return Verdict(Codes.BAD_PAYLOAD, "", {}, reason=str(error))
     try:
-        sets = _check(message, channel, definitions)
+        results = _check(message, channel, definitions, Changed() if changed is None else changed)
     except InvalidError as error:
-        return Verdict(error.code, message.channel.tx_id, {}, str(error))
-    return Verdict(Codes.VALID, message.channel.tx_id, sets)
+        return Verdict(error.code, message.channel.tx_id, {}, reason=str(error))
+    return Verdict(Codes.VALID, message.channel.tx_id, results.sets, results.private, results.purged)
 
 
-def _check(message: Any, channel: Channel, definitions: Definitions) -> dict[str, Any]:
+@dataclass
+class _Results:
+    """What a transaction leaves: see Verdict."""
+
+    sets: dict[str, Any] = field(default_factory=dict)
+    private: dict[str, bytes] = field(default_factory=dict)
+    purged: list[tuple[str, str]] = field(default_factory=list)
+
+    def of(self, chaincode: str) -> list[tuple[str, Any]]:
+        """Return the namespaces of a chaincode with their KVRWSets."""
+        return [(space, kv_set) for space, kv_set in self.sets.items() if split_hashes(space)[0] == chaincode]
+
+    def written(self) -> list[str]:
+        """Return the chaincodes of which something is written."""
+        spaces = [space for space, kv_set in self.sets.items() if kv_set.writes or kv_set.metadata_writes]
+        return list(dict.fromkeys(split_hashes(space)[0] for space in spaces))
+
+
+def _check(message: Any, channel: Channel, definitions: Definitions, changed: Changed) -> _Results:
     _check_headers(message)
     _check_creator(message, channel)
     if message.channel.type == CONFIG:
-        return {}
+        return _Results()
     txid = message.channel.tx_id
     if transaction_id(message.signature.nonce, message.signature.creator) != txid:
         raise InvalidError(Codes.BAD_PROPOSAL_TXID, "the transaction id does not match nonce and creator")
     payload, response = _open_action(message)
     if definitions.known(txid):
         raise InvalidError(Codes.DUPLICATE_TXID, "the transaction id was used before")
-    return _check_endorsed(message, payload, response, channel, definitions)
+    return _check_endorsed(message, (payload, response), channel, definitions, changed)
 
 
 def _check_headers(message: Any) -> None:
@@ -120,40 +155,52 @@ def _only_action(data: bytes) -> Any:
 
 
 def _check_endorsed(
-    message: Any, payload: Any, response: Any, channel: Channel, definitions: Definitions
-) -> dict[str, Any]:
-    """Return the read-write sets if the endorsements satisfy the policy of every namespace written to."""
-    action, sets = _open_results(response)
+    message: Any, opened: tuple[Any, Any], channel: Channel, definitions: Definitions, changed: Changed
+) -> _Results:
+    """Return the results if the endorsements satisfy the policies of all that is written."""
+    payload, response = opened
+    action, results = _open_results(response)
     name = _invoked_chaincode(message, action)
-    written = {name} | {namespace for namespace, kv_set in sets.items() if kv_set.writes or kv_set.metadata_writes}
+    written = list(dict.fromkeys([name, *results.written()]))
     raw = payload.action.proposal_response_payload
     endorsements = [SignedData(e.endorser, raw + e.endorser, e.signature) for e in payload.action.endorsements]
     endorsers = valid_identities(endorsements, channel.members)
-    for namespace in sorted(written):
+    for namespace in written:
+        policy = functools.partial(endorsement_policy, namespace, channel, definitions)
+        policy()  # a chaincode that is not defined writes nothing, whatever its keys ask for
         try:
-            endorsement_policy(namespace, channel, definitions).evaluate(endorsers)
+            check_chaincode(results.of(namespace), endorsers, policy, definitions, changed)
         except (PolicyError, MalformedError) as error:
             message_text = f"validation of endorsement policy for chaincode {namespace} failed: {error}"
             raise InvalidError(Codes.ENDORSEMENT_POLICY_FAILURE, message_text) from None
+        changed.note(results.of(namespace))
     if name != LIFECYCLE and LIFECYCLE in written:
         raise InvalidError(Codes.ILLEGAL_WRITESET, f"chaincode {name} attempted to write to {LIFECYCLE}")
-    return sets
+    return results
 
 
-def _open_results(response: Any) -> tuple[Any, dict[str, Any]]:
+def _open_results(response: Any) -> tuple[Any, _Results]:
     try:
         action = parse(p.proposal.ChaincodeAction, response.extension, "ChaincodeAction")
     except MalformedError as error:
         raise InvalidError(Codes.BAD_RESPONSE_PAYLOAD, str(error)) from None
-    sets: dict[str, Any] = {}
+    results = _Results()
     try:
         for entry in parse(p.rwset.TxReadWriteSet, action.results, "TxReadWriteSet").ns_rwset:
-            if entry.namespace in sets:
+            if entry.namespace in results.sets:
                 raise InvalidError(Codes.ILLEGAL_WRITESET, f"duplicate namespace '{entry.namespace}' in txRWSet")
-            sets[entry.namespace] = parse(p.kvrwset.KVRWSet, entry.rwset, "KVRWSet")
+            if "$" in entry.namespace:  # collections are kept under such names
+                raise InvalidError(Codes.INVALID_CHAINCODE, f"chaincode {entry.namespace} is not defined")
+            results.sets[entry.namespace] = parse(p.kvrwset.KVRWSet, entry.rwset, "KVRWSet")
+            for held in entry.collection_hashed_rwset:
+                space = hashes_of(entry.namespace, held.collection_name)
+                hashed = parse(p.kvrwset.HashedRWSet, held.hashed_rwset, "HashedRWSet")
+                results.sets[space] = hashes_as_state(hashed)
+                results.private[space] = held.pvt_rwset_hash
+                results.purged += [(space, write.key_hash.hex()) for write in hashed.hashed_writes if write.is_purge]
     except MalformedError as error:
         raise InvalidError(Codes.BAD_RWSET, str(error)) from None
-    return action, sets
+    return action, results
 
 
 def _invoked_chaincode(message: Any, action: Any) -> str:
@@ -183,7 +230,4 @@ def endorsement_policy(namespace: str, channel: Channel, definitions: Definition
     parameter = definitions.validation_parameter(namespace)
     if parameter is None:
         raise InvalidError(Codes.INVALID_CHAINCODE, f"chaincode {namespace} is not defined")
-    policy = parse(p.policies.ApplicationPolicy, parameter, "ApplicationPolicy")
-    if policy.WhichOneof("Type") == "signature_policy":
-        return SignaturePolicy(policy.signature_policy)
-    return channel.policies.policy(policy.channel_config_policy_reference or ENDORSEMENT)
+    return application_policy(parse(p.policies.ApplicationPolicy, parameter, "ApplicationPolicy"), channel)

@@ -12,6 +12,7 @@ from pathlib import Path
 from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
+from network.files import write_atomically
 from network.folders import channel_block, folder_of, lock_path, package_path, public_parts
 from network.package import Lock, lock_at
 from network.plan import peer_process
@@ -159,7 +160,18 @@ class Admin:
     def _definition(self) -> list[str]:
         chaincode = self.consortium.chaincode
         named = ["-C", self.consortium.channel, "-n", chaincode.name, "-v", chaincode.version]
-        return [*named, "--sequence", str(chaincode.sequence), "--channel-config-policy", POLICY]
+        policy = ["--sequence", str(chaincode.sequence), "--channel-config-policy", POLICY]
+        return [*named, *policy, *self._collections()]
+
+    def _collections(self) -> list[str]:
+        """Name the file of the chaincode's collections, if it has any; it is written anew from the definition."""
+        listed = [c.model_dump(mode="json", exclude_none=True) for c in self.consortium.chaincode.collections]
+        if not listed:
+            return []
+        folder = folder_of(self.run, self.organisation.name)
+        path = folder.rendered(peer_process(self.organisation.name, self.number)) / "collections.json"
+        write_atomically(path, json.dumps(listed, indent=1) + "\n")
+        return ["--collections-config", str(path)]
 
     def _orderer(self) -> list[str]:
         """Name one of the orderers that answer, of the own organisation where it has any."""

@@ -48,7 +48,7 @@ def peer_configuration(
             "tls": {**_served_with(identity), "rootcert": {"file": str(identity / "tls" / "ca.crt")}},
             **_services(version),
             "authentication": {"timewindow": f"{consortium.time_window_s}s"},
-            "gossip": _gossip(peer, organisation.peers),
+            "gossip": _gossip(peer, organisation.peers, shared=bool(consortium.chaincode.collections)),
             "maxRecvMsgSize": MESSAGE_LIMIT,
             "maxSendMsgSize": MESSAGE_LIMIT,
         },
@@ -56,7 +56,7 @@ def peer_configuration(
         "chaincode": _chaincode(folder),
         "ledger": {
             "state": {"stateDatabase": "goleveldb", "totalQueryLimit": 100_000},
-            "history": {"enableHistoryDatabase": False},  # nothing reads it: a contract's history is in the blocks
+            "history": {"enableHistoryDatabase": True},
             "pvtdataStore": {"purgeInterval": 100},
             "snapshots": {"rootDir": str(data / "snapshots")},
         },
@@ -152,7 +152,7 @@ def _services(version: Version) -> dict[str, Any]:
     }
 
 
-def _gossip(peer: Peer, peers: Sequence[Peer]) -> dict[str, Any]:
+def _gossip(peer: Peer, peers: Sequence[Peer], *, shared: bool) -> dict[str, Any]:
     """Return how a peer meets the other peers, first its organisation's others."""
     others = [other.address for other in peers if other is not peer]
     return {
@@ -167,20 +167,22 @@ def _gossip(peer: Peer, peers: Sequence[Peer]) -> dict[str, Any]:
         "aliveTimeInterval": GOSSIP_INTERVAL,
         "aliveExpirationTimeout": "10s",
         "state": {"enabled": False},
-        "pvtData": _private_data(len(others)),
+        "pvtData": _private_data(len(others), shared=shared),
     }
 
 
-def _private_data(others: int) -> dict[str, Any]:
+def _private_data(others: int, *, shared: bool) -> dict[str, Any]:
     """Return how the peers of an organisation share which package it approved: that is private data of its own.
 
     A peer that was not there when the organisation approved asks the others as it commits the block. Where there are no
-    others nothing is to be had, and so it asks nobody. What it endorses for a collection of several organisations it
-    brings to their peers, and waits for their word: without a time for that it would not wait and refuse to endorse.
+    others, and no collections that organisations share, nothing is to be had, and so it asks nobody. What it endorses
+    for a collection of several organisations it brings to their peers, and waits for their word: without a time for
+    that it would not wait and refuse to endorse.
     """
-    shared = {"pullRetryThreshold": "30s", "reconcileSleepInterval": "5s"} if others else {}
+    asking = {"pullRetryThreshold": "30s" if others else "3s", "reconcileSleepInterval": "5s" if others else "1s"}
     counted = {"implicitCollectionDisseminationPolicy": {"maxPeerCount": max(1, others)}}
-    return {"reconciliationEnabled": bool(others), "pushAckTimeout": "3s", **shared, **counted}
+    asks = bool(others) or shared
+    return {"reconciliationEnabled": asks, "pushAckTimeout": "3s", **(asking if asks else {}), **counted}
 
 
 def _chaincode(folder: OrganisationFolder) -> dict[str, Any]:

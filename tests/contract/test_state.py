@@ -213,10 +213,6 @@ async def test_keys_that_no_peer_stores_are_refused(contract: Contract):
     assert set(refusals) == {"empty", "not UTF-8", "U+0000 in a part", "U+0000 opens a range"}
 
 
-async def test_what_the_shim_leaves_out_says_so(contract: Contract):
-    assert all("not supported" in text for text in await evaluated(contract, "LeftOut"))
-
-
 async def test_a_result_of_a_mebibyte_comes_through(contract: Contract):
     assert await contract.evaluate("Large", str(1 << 20)) == b"x" * (1 << 20)
 

@@ -17,6 +17,7 @@ from network import bringup
 from network.connection import Profile, consortium_of, network_kind, profile
 from network.plan import Plan
 from network.topology import DEFAULT_DEFINITION, Consortium
+from tests.contract.harness.collections import COLLECTIONS
 from tests.ports import free_ports
 from tests.waiting import PATIENCE_S
 
@@ -117,7 +118,8 @@ def running(run: Path, kind: str, ordering: str = "bft", orderers: Sequence[str]
         value["organisations"] = [
             {**o, "orderers": int(o["name"] in orderers)} for o in value["organisations"] if o["role"] != "orderer"
         ]
-    definition.write_text(yaml.safe_dump({**value, "ordering": ordering}, sort_keys=False))
+    chaincode = {**value["chaincode"], "collections": COLLECTIONS}
+    definition.write_text(yaml.safe_dump({**value, "ordering": ordering, "chaincode": chaincode}, sort_keys=False))
     request = bringup.Request(run, kind, definition, free_ports(), CONTRACT)  # type: ignore[arg-type]
     try:
         bringup.up(request, lambda _: None)

@@ -21,10 +21,15 @@ class Contract:
     def __init__(self, behaviour):
         self.behaviour = behaviour
 
-    async def execute(self, simulation, proposal, *, channel, namespace):
-        del proposal, channel
+    async def execute(self, simulation, caller, namespace, call):
+        del caller, call
         response, event = self.behaviour(simulation, namespace)
         return Message(type=Message.COMPLETED, payload=response.SerializeToString(), chaincode_event=event)
+
+
+async def nobody(txid, simulation):
+    """Stands for the dissemination of private data, of which these transactions write none."""
+    assert simulation.private_results() is None
 
 
 def reply(status=200, payload=b"", message="", event=None):
@@ -52,7 +57,7 @@ def put_twice(simulation, namespace):
 
 def endorser(chain, behaviour=put_twice, organisation="hospital-a", link=True):
     contract = Contract(behaviour) if link else None
-    return Endorser(chain.committer, peer(chain.run, organisation), One(contract, chain.consortium.chaincode))
+    return Endorser(chain.committer, peer(chain.run, organisation), One(contract, chain.consortium.chaincode), nobody)
 
 
 def action_of(response):
@@ -238,6 +243,6 @@ async def test_an_answer_that_is_no_response_is_the_peers_error(chain):
         async def execute(self, *_, **__):
             return Message(type=Message.COMPLETED, payload=b"\xff")
 
-    made = Endorser(chain.committer, peer(chain.run, "hospital-a"), One(Rubbish(), chain.consortium.chaincode))
+    made = Endorser(chain.committer, peer(chain.run, "hospital-a"), One(Rubbish(), chain.consortium.chaincode), nobody)
     response = await made.process(chain.proposal(user(chain.run, "hospital-a"), b"F"))
     assert (500, b"") == (response.response.status, response.payload)

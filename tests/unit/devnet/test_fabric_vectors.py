@@ -78,6 +78,9 @@ class State:
     def version(self, namespace, key):
         return self.spaces[namespace].get(key)
 
+    def metadata_entries(self, namespace, key):
+        return []
+
     def versions(self, namespace, start, end):
         for key, version in sorted(self.spaces[namespace].items()):
             if key >= start and (not end or key < end):

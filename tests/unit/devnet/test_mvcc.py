@@ -24,6 +24,9 @@ class State:
     def version(self, namespace, key):
         return self.entries.get(key) if namespace == NS else None
 
+    def metadata_entries(self, namespace, key):
+        return []
+
     def versions(self, namespace, start, end):
         if namespace == NS:
             yield from sorted((k, v) for k, v in self.entries.items() if k >= start and (not end or k < end))

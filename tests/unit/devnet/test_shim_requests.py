@@ -6,10 +6,10 @@ import pytest
 
 from network.devnet import protos as p
 from network.devnet.blocks import new_block
-from network.devnet.chaincode_link import Invocation
-from network.devnet.shim_requests import NOT_PROVIDED, answer
+from network.devnet.invocation import Invocation
+from network.devnet.shim_requests import answer
 from network.devnet.simulator import Simulation, SimulationError
-from network.devnet.store import Store
+from network.devnet.store import Changes, Store
 
 Message = p.shim.ChaincodeMessage
 
@@ -18,7 +18,7 @@ Message = p.shim.ChaincodeMessage
 async def invocation(tmp_path):
     store = Store(tmp_path / "ledger.db")
     writes = {("cc", f"k{n:03d}"): (str(n).encode(), (0, n)) for n in range(250)}
-    store.append(new_block(0, b"", [b"tx"]), [], writes)
+    store.append(new_block(0, b"", [b"tx"]), [], Changes(writes))
     simulation = Simulation("tx", store.open_snapshot())
     yield Invocation("cc", simulation, asyncio.get_running_loop().create_future())
     store.close()
@@ -121,21 +121,26 @@ def test_writes_and_pages_do_not_mix(invocation):
         page(invocation, 3)
 
 
-@pytest.mark.parametrize("kind", sorted(NOT_PROVIDED))
-def test_what_devnet_does_not_provide_says_so(invocation, kind):
-    with pytest.raises(SimulationError, match="devnet does not provide"):
-        answer(Message(type=kind), invocation)
+def test_rich_queries_are_refused_by_name(invocation):
+    with pytest.raises(SimulationError, match="^ExecuteQuery not supported for leveldb$"):
+        ask(invocation, Message.GET_QUERY_RESULT, p.shim.GetQueryResult(query="{}"))
+    page = p.shim.QueryMetadata(pageSize=3).SerializeToString()
+    with pytest.raises(SimulationError, match="^ExecuteQueryWithMetadata not supported for leveldb$"):
+        ask(invocation, Message.GET_QUERY_RESULT, p.shim.GetQueryResult(query="{}", metadata=page))
 
 
-@pytest.mark.parametrize(
-    ("kind", "request_"),
-    [
-        (Message.GET_STATE, p.shim.GetState(key="a", collection="c")),
-        (Message.PUT_STATE, p.shim.PutState(key="a", collection="c")),
-        (Message.DEL_STATE, p.shim.DelState(key="a", collection="c")),
-        (Message.GET_STATE_BY_RANGE, p.shim.GetStateByRange(collection="c")),
-    ],
-)
-def test_private_data_is_refused(invocation, kind, request_):
-    with pytest.raises(SimulationError, match="private data"):
-        ask(invocation, kind, request_)
+def test_a_request_that_no_chaincode_makes_is_refused(invocation):
+    with pytest.raises(SimulationError, match="unknown request"):
+        answer(Message(type=Message.READY), invocation)
+
+
+def test_what_is_kept_beside_a_key_is_read_and_written(invocation):
+    entry = p.shim.StateMetadata(metakey="VALIDATION_PARAMETER", value=b"policy")
+    ask(invocation, Message.PUT_STATE_METADATA, p.shim.PutStateMetadata(key="k001", metadata=entry))
+    raw = ask(invocation, Message.GET_STATE_METADATA, p.shim.GetStateMetadata(key="k001"))
+    assert not p.shim.StateMetadataResult.FromString(raw).entries  # its own writes are not seen
+    made = kv_set(invocation)
+    assert [("k001", "VALIDATION_PARAMETER", b"policy")] == [
+        (w.key, w.entries[0].name, w.entries[0].value) for w in made.metadata_writes
+    ]
+    assert ["k001"] == [read.key for read in made.reads]

@@ -8,7 +8,7 @@ import pytest
 
 from network.devnet import protos as p
 from network.devnet.blocks import new_block
-from network.devnet.store import Store
+from network.devnet.store import Changes, Store
 from network.errors import NetworkError
 
 
@@ -19,7 +19,7 @@ def block(store, *envelopes):
 def write(store, **values):
     number = store.height
     writes = {("cc", key): (value, (number, 0)) for key, value in values.items()}
-    store.append(block(store, b"tx"), [(f"tx{number}", 0, 0)], writes)
+    store.append(block(store, b"tx"), [(f"tx{number}", 0, 0)], Changes(writes))
 
 
 @pytest.fixture
@@ -60,21 +60,21 @@ def test_ranges_exclude_their_end_and_follow_byte_order(store):
 
 
 def test_the_first_transaction_with_an_id_keeps_it(store):
-    store.append(block(store, b"x"), [("same", 0, 0)], {})
-    store.append(block(store, b"y"), [("same", 0, int(p.transaction.DUPLICATE_TXID))], {})
+    store.append(block(store, b"x"), [("same", 0, 0)], Changes({}))
+    store.append(block(store, b"y"), [("same", 0, int(p.transaction.DUPLICATE_TXID))], Changes({}))
     assert store.transaction("same").number == 0
 
 
 def test_blocks_are_found_by_number_and_by_hash(store):
     for content in (b"x", b"y"):
-        store.append(block(store, content), [], {})
+        store.append(block(store, content), [], Changes({}))
     assert store.block(1) == store.block_by_hash(store.last_hash)
     assert (store.block(2), store.block_by_hash(b"nothing")) == (None, None)
 
 
 def test_a_block_that_fails_in_the_middle_leaves_nothing(store):
     with pytest.raises(Exception, match=r"unsupported|binding"):
-        store.append(block(store, b"x"), [("tx", 0, 0)], {("cc", "a"): (object(), (0, 0))})
+        store.append(block(store, b"x"), [("tx", 0, 0)], Changes({("cc", "a"): (object(), (0, 0))}))
     assert (store.height, store.block(0), store.transaction("tx"), store.current.get("cc", "a")) == (
         0,
         None,
@@ -109,13 +109,13 @@ WRITER = """
 import sys
 from pathlib import Path
 from network.devnet.blocks import new_block
-from network.devnet.store import Store
+from network.devnet.store import Changes, Store
 store = Store(Path(sys.argv[1]))
 print("writing", flush=True)
 while True:
     n = store.height
     writes = {("cc", f"k{i}"): (str(n).encode(), (n, i)) for i in range(50)}
-    store.append(new_block(n, store.last_hash, [b"tx"]), [(f"tx{n}", 0, 0)], writes)
+    store.append(new_block(n, store.last_hash, [b"tx"]), [(f"tx{n}", 0, 0)], Changes(writes))
 """
 
 

@@ -1,0 +1,49 @@
+"""A program that ends by itself is started again; one that is stopped, or never got going, is not."""
+
+import subprocess
+import sys
+import time
+
+from network import processes
+from network.keeping import kept
+from network.plan import Process
+from tests.waiting import PATIENCE_S
+
+DIES = """\
+import os, sys, time
+open(sys.argv[1], 'a').write(f'{os.getpid()} ')
+time.sleep(float(sys.argv[2]))
+sys.exit(3)
+"""
+    "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()} '); time.sleep(float(sys.argv[2])); sys.exit(3)"
+)
+
+
+def started(path):
+    return [int(number) for number in path.read_text().split()] if path.exists() else []
+
+
+def test_a_program_that_ends_is_started_again_and_both_are_stopped(tmp_path):
+    seen = tmp_path / "pids-seen"
+    command = kept([sys.executable, "-c", DIES, str(seen), "1.2"])
+    number = processes.start(tmp_path, Process(name="contract", command=command, port=1))
+    try:
+        assert processes.wait_until(lambda: len(started(seen)) >= 2, PATIENCE_S)
+        assert processes.pid(tmp_path, "contract") == number
+    finally:
+        assert processes.stop(tmp_path, "contract")
+    assert processes.wait_until(lambda: not _runs(started(seen)[-1]), PATIENCE_S)
+    assert '"event":"program ended","status":3' in processes.log_path(tmp_path, "contract").read_text()
+
+
+def test_a_program_that_never_gets_going_ends_with_its_status(tmp_path):
+    begun = time.monotonic()
+    done = subprocess.run(kept([sys.executable, "-S", "-c", "raise SystemExit(7)"]), check=False, timeout=PATIENCE_S)
+    assert done.returncode == 7 or time.monotonic() - begun > 1  # a machine that stood still let it get going
+
+
+def _runs(number):
+    try:
+        return processes.birth(number) is not None
+    except ProcessLookupError:
+        return False

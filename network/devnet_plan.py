@@ -12,9 +12,15 @@ from network.plan import Plan, Process, chaincode_process, peer_process
 from network.topology import Consortium, Organisation, Peer
 
 # Bytecode is kept even where the environment forbids it: compiling costs each process a second at every start. One
-# arena for gRPC's threads: more cost a peer some megabytes.
+# arena for gRPC's threads: more cost a peer some megabytes. What is large is mapped by itself and so given back when a
+# large block is done with; left alone, glibc raises that limit with each and keeps them.
 MODULE = (sys.executable, "-m", "network.devnet")
-PYTHON = {"PYTHONDONTWRITEBYTECODE": "", "MALLOC_ARENA_MAX": "1"}
+PYTHON = {
+    "PYTHONDONTWRITEBYTECODE": "",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(128 << 10),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 20),
+}
 
 
 def devnet_plan(consortium: Consortium, folders: Sequence[OrganisationFolder], program: Path, package_id: str) -> Plan:

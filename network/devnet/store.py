@@ -33,6 +33,7 @@ create index if not exists blocks_by_hash on blocks (hash);
 """
 IDLE_READERS = 8
 RECENT_BLOCKS = 8  # those that streams are asking for
+RECENT_BYTES = 1 << 20  # a larger block is read again: eight of them would stay in memory
 
 
 def connect(path: Path, *, synchronous: str = "normal", cache_kib: int = 500) -> sqlite3.Connection:
@@ -190,16 +191,18 @@ class Store:
         number = block.header.number
         digest = block_hash(block.header)
         placed = [(txid, number, position, code) for txid, position, code in transactions]
+        raw = block.SerializeToString()
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute("insert into blocks values (?, ?, ?)", (number, digest, block.SerializeToString()))
+            connection.execute("insert into blocks values (?, ?, ?)", (number, digest, raw))
             connection.executemany("insert or ignore into transactions values (?, ?, ?, ?)", placed)
             apply_changes(connection, changes)
             also(connection)
 
         self.change(write)
         self.height, self.last_hash = number + 1, digest
-        self._recent.append(block)
+        if len(raw) <= RECENT_BYTES:
+            self._recent.append(block)
 
     def change(self, what: Callable[[sqlite3.Connection], Any]) -> Any:
         """Let `what` write in one SQLite transaction, and return its result; NetworkError FL1070 as `append`."""

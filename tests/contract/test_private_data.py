@@ -4,14 +4,24 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 
-from gateway import Contract, Gateway, StatusCode, ValidationCode
-from gateway.errors import EndorseError, EvaluateError, GatewayError
+from gateway import (
+    Contract,
+    EventStream,
+    FileCheckpointer,
+    Gateway,
+    Identity,
+    Signer,
+    ValidationCode,
+    connect,
+)
+from gateway.errors import EndorseError, EvaluateError, GatewayError, StatusCode, StreamError
 from tests.contract.harness.blocks import block_of, transactions
 from tests.contract.harness.collections import BRIEF, EVERY, OPEN, PAIR, SINGLE, implicit
 from tests.contract.harness.ledger import Ledger, endorse
@@ -221,3 +231,61 @@ async def test_events_forget_what_was_purged_and_keep_what_was_deleted(ledger: L
         first, second = [await values(gateway, ledger.consortium.channel, s.block_number) for s in statuses]
     assert (PAIR, deleted, b"secret") in first
     assert purged not in [entry[1] for entry in second]
+
+
+async def keys_from(events: EventStream[Any], count: int, prefix: str) -> list[str]:
+    """The first private keys with a prefix that a stream shows."""
+    found: list[str] = []
+    async with asyncio.timeout(PATIENCE_S), events as stream:
+        async for pair in stream:
+            sets = [
+                h.rwset
+                for m in pair.private_data_map.values()
+                for ns in m.ns_pvt_rwset
+                for h in ns.collection_pvt_rwset
+            ]
+            names = [write.key for raw in sets for write in kv_rwset_pb2.KVRWSet.FromString(raw).writes]
+            found += [name for name in names if name.startswith(prefix)]
+            if len(found) >= count:
+                await stream.done()
+                return found
+    raise AssertionError("the stream ended")
+
+
+async def test_events_are_replayed_and_go_on_behind_a_checkpoint_after_a_restart(
+    ledger: Ledger, contract: Contract, key: str, tmp_path: Path
+):
+    first = (await put(contract, PAIR, f"{key}0", b"0")).block_number
+    for number in (1, 2):
+        await put(contract, PAIR, f"{key}{number}", b"x")
+    file = tmp_path / "checkpoint.json"
+    found = []
+    for start in (first, None):  # the second stream is another client's, begun from the file alone
+        async with ledger.gateway() as gateway:
+            events = gateway.network(ledger.consortium.channel).block_and_private_data_events(
+                start_block=start, checkpoint=FileCheckpointer(file)
+            )
+            found += await keys_from(events, 1 if start else 2, key)
+    assert found == [f"{key}0", f"{key}1", f"{key}2"]
+
+
+async def test_events_are_heard_from_now_on_until_the_stream_is_closed(ledger: Ledger, contract: Contract, key: str):
+    async with ledger.gateway() as gateway:
+        stream = await gateway.network(ledger.consortium.channel).block_and_private_data_events().open()
+        await put(contract, PAIR, key, b"x")
+        assert await keys_from(stream, 1, key) == [key]
+        await stream.aclose()
+
+
+async def test_events_are_asked_for_with_a_signature_made_elsewhere(ledger: Ledger, contract: Contract, key: str):
+    number = (await put(contract, PAIR, key, b"x")).block_number
+    who = ledger.user()
+    async with connect([ledger.endpoint()], Identity(who.msp_id, who.cert_pem), None, check=False) as gateway:
+        network = gateway.network(ledger.consortium.channel)
+        request = network.block_events_request(start_block=number, private_data=True)
+        signature = Signer.from_pem(who.key_pem).sign(request.digest)
+        signed = gateway.new_signed_block_and_private_data_events(request.bytes, signature)
+        assert await keys_from(signed, 1, key) == [key]
+        forged = gateway.new_signed_block_and_private_data_events(request.bytes, b"nobody's")
+        with pytest.raises(StreamError):
+            await anext(aiter(forged))

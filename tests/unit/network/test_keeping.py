@@ -15,8 +15,6 @@ open(sys.argv[1], 'a').write(f'{os.getpid()} ')
 time.sleep(float(sys.argv[2]))
 sys.exit(3)
 """
-    "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()} '); time.sleep(float(sys.argv[2])); sys.exit(3)"
-)
 
 
 def started(path):

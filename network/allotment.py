@@ -5,6 +5,7 @@ from typing import Any
 
 DEFAULT_BASE_PORT = 17000
 PORTS_PER_NODE = 10
+MOST_OTHERS = 2  # chaincodes besides the first: so many ports of a node's block are free
 
 
 def allot(raw: dict[str, Any]) -> list[Any]:
@@ -95,8 +96,13 @@ def msp_id_of(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("-")) + "MSP"
 
 
-def chaincode_port(peer: Any, sequence: int) -> int:
-    """Return the port of a peer's chaincode process of a definition: two run side by side during an upgrade."""
+def chaincode_port(peer: Any, sequence: int, place: int = 0) -> int:
+    """Return the port of a peer's chaincode process of a definition: two run side by side during an upgrade.
+
+    `place` says which of the channel's chaincodes it is.
+    """
+    if place:
+        return int(peer.chaincode_port) + 2 + 2 * place  # the 7th and 9th of the block
     return int(peer.chaincode_port if sequence % 2 else peer.upgrade_port)
 
 

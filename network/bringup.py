@@ -18,12 +18,13 @@ from network.folders import (
     definition_path,
     folder_of,
     lock_path,
+    other_lock_path,
     owner_of,
     require_channel_block,
 )
 from network.forming import Formed, form
 from network.organisation import here, on_this_host, prepare
-from network.package import Lock, coming_lock, held_lock, keep_lock, locked, read_lock, write_lock
+from network.package import Lock, coming_lock, dump_lock, held_lock, keep_lock, locked, read_lock, write_lock
 from network.plan import Kind, Plan, Process
 from network.topology import DEFAULT_DEFINITION, Consortium, parse_consortium
 from network.yaml_lines import PlacedYaml
@@ -129,6 +130,9 @@ def upgraded_program(run: Path, consortium: Consortium) -> Path | None:
 def keep(run: Path, consortium: Consortium, kind: Kind, lock: Lock) -> None:
     """Write package.lock for every organisation here; FL1043 if one of them agreed on another chaincode."""
     for _, folder in here(run, consortium):
+        for each in consortium.each()[1:]:
+            content = dump_lock(locked(each, build_chaincode(each.chaincode.package)))
+            write_atomically(other_lock_path(folder.root, each.chaincode.name), content)
         if kind == "fabric":
             keep_lock(folder.root, lock)
         else:
@@ -225,7 +229,17 @@ def plan_of(kind: Kind, consortium: Consortium, run: Path, program: Path) -> Pla
         from network.fabric.plan import fabric_plan  # noqa: PLC0415  only where it is asked for
 
         plan = fabric_plan(consortium, folders, program, package_id)
-    return Plan(kind, (*plan.processes, *coming_processes(consortium, folders)))
+    others = other_processes(consortium, folders)
+    return Plan(kind, (*plan.processes, *others, *coming_processes(consortium, folders)))
+
+
+def other_processes(consortium: Consortium, folders: Sequence[OrganisationFolder]) -> list[Process]:
+    """Return the processes of the channel's further chaincodes."""
+    found: list[Process] = []
+    for each in consortium.each()[1:]:
+        program = build_chaincode(each.chaincode.package)
+        found += chaincode_processes(each, folders, program, locked(each, program).package_id)
+    return found
 
 
 def _package_id(kind: Kind, folders: Sequence[OrganisationFolder], lock: Lock) -> str:

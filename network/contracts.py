@@ -75,6 +75,8 @@ class Chaincode(BaseModel):
     version: str = "1.0"
     sequence: Annotated[int, Field(ge=1)] = 1
     collections: tuple[Collection, ...] = ()
+    place: Annotated[int, Field(ge=0, exclude=True)] = 0
+    """Which of the channel's chaincodes it is, which allots its port; not part of a definition."""
 
     def collections_package(self) -> Any:
         """Return the CollectionConfigPackage of its definition."""

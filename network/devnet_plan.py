@@ -77,24 +77,25 @@ def chaincode_processes(
     package_id: str,
 ) -> tuple[Process, ...]:
     """Return the chaincode process of each member's peers, an external service that only its own peer may dial."""
-    if external_address(consortium.chaincode.package):
+    chaincode = consortium.chaincode
+    if external_address(chaincode.package):
         return ()
     owned = [(consortium.organisation(folder.name), folder) for folder in folders]
     return tuple(
         Process(
-            name=chaincode_process(member.name, number, consortium.chaincode.sequence),
+            name=chaincode_process(member.name, number, chaincode.sequence, chaincode.name if chaincode.place else ""),
             command=kept([str(program)]),
             host=peer.host,
             near=peer.near,
-            port=chaincode_port(peer, consortium.chaincode.sequence),
+            port=chaincode_port(peer, chaincode.sequence, chaincode.place),
             service="chaincode",
             organisation=member.name,
             number=number,
             environment=_environment(member, number, folder)
-            | (_as_in_samples(folder.chaincode(number)) if Path(consortium.chaincode.package).is_absolute() else {})
+            | (_as_in_samples(folder.chaincode(number)) if Path(chaincode.package).is_absolute() else {})
             | {
                 "CHAINCODE_ID": package_id,
-                "CHAINCODE_SERVER_ADDRESS": join(peer.bound, chaincode_port(peer, consortium.chaincode.sequence)),
+                "CHAINCODE_SERVER_ADDRESS": join(peer.bound, chaincode_port(peer, chaincode.sequence, chaincode.place)),
                 "CHAINCODE_TIME_WINDOW": f"{consortium.time_window_s}s",
             },
         )

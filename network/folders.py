@@ -205,14 +205,22 @@ def require_channel_block(folder: Path) -> Path:
     return path
 
 
-def package_path(folder: Path) -> Path:
-    """Return the chaincode's lifecycle package in an organisation's folder; the same bytes at every organisation."""
-    return folder / "rendered" / "package.tar.gz"
+def package_path(folder: Path, other: str = "") -> Path:
+    """Return the chaincode's lifecycle package in an organisation's folder; the same bytes at every organisation.
+
+    `other` names one of the channel's further chaincodes.
+    """
+    return folder / "rendered" / (f"package-{other}.tar.gz" if other else "package.tar.gz")
 
 
 def lock_path(run: Path) -> Path:
     """Return the lock that names the chaincode's program, beside the definition."""
     return run / "consortium" / "package.lock" if owner_of(run) else run / "package.lock"
+
+
+def other_lock_path(run: Path, chaincode: str) -> Path:
+    """Return the lock of one of the channel's further chaincodes."""
+    return lock_path(run).with_name(f"package-{chaincode}.lock")
 
 
 def coming_lock_path(run: Path) -> Path:

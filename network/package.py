@@ -21,7 +21,7 @@ from network import codes
 from network.build import PLATFORM
 from network.errors import NetworkError
 from network.files import write_atomically
-from network.folders import coming_lock_path, lock_path
+from network.folders import coming_lock_path, lock_path, other_lock_path
 
 if TYPE_CHECKING:
     from network.topology import Consortium
@@ -154,6 +154,14 @@ def coming_lock(run: Path, sequence: int) -> Lock | None:
     path = coming_lock_path(run)
     lock = parse_lock(path) if path.exists() else None
     return lock if lock and lock.sequence == sequence + 1 else None
+
+
+def lock_of(run: Path, consortium: "Consortium") -> Lock:
+    """Return the lock of the chaincode that a definition is about; FL1044 as `parse_lock`."""
+    chaincode = consortium.chaincode
+    if chaincode.place:
+        return parse_lock(other_lock_path(run, chaincode.name))
+    return lock_at(run, chaincode.sequence)
 
 
 def lock_at(run: Path, sequence: int) -> Lock:

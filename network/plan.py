@@ -21,9 +21,13 @@ def peer_process(organisation: str, number: int = 0) -> str:
     return f"peer{number or ''}-{organisation}"
 
 
-def chaincode_process(organisation: str, number: int = 0, sequence: int = 1) -> str:
-    """Return the name of the chaincode process beside a peer, of a definition: the channel's first bears no number."""
-    return f"chaincode{number or ''}-{organisation}" + (f"-{sequence}" if sequence > 1 else "")
+def chaincode_process(organisation: str, number: int = 0, sequence: int = 1, other: str = "") -> str:
+    """Return the name of the chaincode process beside a peer, of a definition: the channel's first bears no number.
+
+    `other` names the chaincode where it is not the channel's first.
+    """
+    beside = f"chaincode{number or ''}-{organisation}" + (f"-{sequence}" if sequence > 1 else "")
+    return f"{beside}-{other}" if other else beside
 
 
 @dataclass(frozen=True)

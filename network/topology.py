@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from network import codes
 from network.addresses import WILDCARDS, Addressed, join, require_host
-from network.allotment import DEFAULT_BASE_PORT, allot
+from network.allotment import DEFAULT_BASE_PORT, MOST_OTHERS, allot
 from network.contracts import Chaincode, Name
 from network.errors import NetworkError
 from network.roles import Roles
@@ -98,6 +98,8 @@ class Consortium(_Model, Roles[Organisation]):
     name: Name = "fedledger"
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9.-]{0,248}$")] = "fedchannel"
     chaincode: Chaincode = Chaincode()
+    others: Annotated[tuple[Chaincode, ...], Field(max_length=MOST_OTHERS)] = ()
+    """Further chaincodes of the channel, which this and one another may call; they are not upgraded."""
     ordering: Ordering = "bft"
     """How orderers agree: bft holds where a third of them lies, raft (all that Fabric 2.5 has) where a half is down."""
     endorsement: Literal["majority"] | Annotated[int, Field(strict=True)] = "majority"
@@ -119,6 +121,11 @@ class Consortium(_Model, Roles[Organisation]):
         for location, message in _problems(self):
             raise PydanticCustomError("consortium", "{message}", {"message": message, "at": location})
         return self
+
+    def each(self) -> "tuple[Consortium, ...]":
+        """Return the definition once for each of its chaincodes, as the one that it is about."""
+        placed = [other.model_copy(update={"place": n}) for n, other in enumerate(self.others, start=1)]
+        return (self, *(self.model_copy(update={"chaincode": other, "others": ()}) for other in placed))
 
     @property
     def blob_services(self) -> dict[str, str]:
@@ -160,6 +167,10 @@ class Consortium(_Model, Roles[Organisation]):
 def _problems(consortium: Consortium) -> Iterator[tuple[Location, str]]:
     yield from _duplicates(consortium)
     yield from _role_problems(consortium)
+    names = [consortium.chaincode.name, *(other.name for other in consortium.others)]
+    for index, name in enumerate(names[1:]):
+        if name in names[: index + 1]:
+            yield ("others", index, "name"), f"two chaincodes are called {name}"
     if len(consortium.members) < MINIMUM_MEMBERS:
         yield (
             ("organisations",),

@@ -26,6 +26,8 @@ async def form(run: Path, consortium: Consortium) -> Formed:
     Raises:
         NetworkError: FL1055 if what was committed does not arrive at a peer here in time.
     """
+    for other in consortium.each()[1:]:
+        await form(run, other)
     present = [o for o, _ in here(run, consortium) if o.peers]
     if not present:
         return Formed(None)

@@ -34,6 +34,7 @@ from network.folders import OrganisationFolder, folder_of
 from network.plan import peer_process
 
 if TYPE_CHECKING:
+    from network.contracts import Chaincode
     from network.topology import Consortium, Organisation
 
 
@@ -144,7 +145,7 @@ class Peer:
         )
         if not store.height:
             self.committer.join(genesis.first_block(folder.root))
-        self._programs = Programs(folder.root, _dialling(consortium, organisation, number, folder, log))
+        self._programs = Programs(folder.root, _dialling(organisation, number, folder, log))
         self._dissemination = Dissemination(self.committer, signer, address, log)
         endorser = Endorser(self.committer, signer, self._programs, self._dissemination.distribute)
         local = LocalEndorser(organisation.msp_id, address, endorser)
@@ -171,20 +172,17 @@ class Peer:
         return [asyncio.create_task(run) for run in runs]
 
 
-def _dialling(
-    consortium: Consortium, organisation: Organisation, number: int, folder: OrganisationFolder, log: Any
-) -> Dial | None:
+def _dialling(organisation: Organisation, number: int, folder: OrganisationFolder, log: Any) -> Dial | None:
     """Return how a peer dials its chaincode process of a definition; None if it is no member's."""
     if organisation.role != "member":
         return None
     peer, tls = organisation.peers[number], folder.peer(number) / "tls"
 
-    elsewhere = external_address(consortium.chaincode.package)
-
-    def link(sequence: int) -> ChaincodeLink:
+    def link(chaincode: Chaincode) -> ChaincodeLink:
+        elsewhere = external_address(chaincode.package)
         if elsewhere:
             return ChaincodeLink(dial_plainly(elsewhere), elsewhere, log=log)
-        address = join(peer.near, chaincode_port(peer, sequence))
+        address = join(peer.near, chaincode_port(peer, chaincode.sequence, chaincode.place))
         roots = (folder.chaincode(number) / "ca.crt").read_bytes()
         key, certificate = (tls / "server.key").read_bytes(), (tls / "server.crt").read_bytes()
         return ChaincodeLink(dial(address, roots, key=key, certificate=certificate), address, log=log)

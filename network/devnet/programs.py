@@ -16,8 +16,10 @@ from network.devnet.chaincode_link import ChaincodeLink
 from network.folders import definition_path
 from network.package import coming_lock
 
-Dial = Callable[[int], ChaincodeLink]
-"""Dials the chaincode process of a definition, which its sequence names."""
+Dial = Callable[[Chaincode], ChaincodeLink]
+"""Dials the chaincode process of a definition."""
+Key = tuple[str, int]
+"""A chaincode's name and the sequence of its definition."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Programs:
         """Begin for an organisation's folder; without `dial` it runs no program."""
         self._folder = folder
         self._dial = dial
-        self._approved: dict[int, Approved] = {}
-        self._links: dict[int, ChaincodeLink] = {}
+        self._approved: dict[Key, Approved] = {}
+        self._links: dict[Key, ChaincodeLink] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._errors: asyncio.Queue[BaseException] = asyncio.Queue()
 
@@ -51,35 +53,36 @@ class Programs:
         self.read()
         raise await self._errors.get()
 
-    def approved(self, sequence: int) -> Approved | None:
-        """Return the chaincode's definition of a sequence if the organisation approves it."""
-        if sequence not in self._approved:
+    def approved(self, name: str, sequence: int) -> Approved | None:
+        """Return a chaincode's definition of a sequence if the organisation approves it."""
+        if (name, sequence) not in self._approved:
             self.read()
-        return self._approved.get(sequence)
+        return self._approved.get((name, sequence))
 
     def link(self, name: str, sequence: int) -> ChaincodeLink | None:
         """Return the link to the program of the definition in force; earlier ones end with their programs."""
-        approved = self.approved(sequence)
-        if approved is None or approved.name != name:
+        if self.approved(name, sequence) is None:
             return None
-        for earlier in [known for known in self._links if known < sequence]:
+        for earlier in [known for known in self._links if known[0] == name and known[1] < sequence]:
             self._links.pop(earlier).retire()
-        return self._links.get(sequence)
+        return self._links.get((name, sequence))
 
     def read(self) -> None:
         """Read what the organisation approves, and dial what is new: it answers before it is in force."""
-        present = read_checked(definition_path(self._folder)).chaincode
-        found = {present.sequence: Approved(present.name, present.version, present.sequence, present)}
-        coming = coming_lock(self._folder, present.sequence)
+        consortium = read_checked(definition_path(self._folder))
+        found = [_approved(each.chaincode) for each in consortium.each()]
+        coming = coming_lock(self._folder, consortium.chaincode.sequence)
         if coming:
-            found[coming.sequence] = Approved(coming.chaincode, coming.version, coming.sequence, present)
-        for sequence in found:
-            if self._dial and sequence not in self._approved:
-                self._start(sequence, self._dial(sequence))
-        self._approved = found
+            values = {"version": coming.version, "sequence": coming.sequence}
+            found.append(_approved(consortium.chaincode.model_copy(update=values)))
+        for each in found:
+            key = each.name, each.sequence
+            if self._dial and key not in self._approved:
+                self._start(key, self._dial(each.chaincode))
+        self._approved = {(each.name, each.sequence): each for each in found}
 
-    def _start(self, sequence: int, link: ChaincodeLink) -> None:
-        self._links[sequence] = link
+    def _start(self, key: Key, link: ChaincodeLink) -> None:
+        self._links[key] = link
         task = asyncio.create_task(link.run())
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -89,3 +92,7 @@ class Programs:
         error = None if task.cancelled() else task.exception()
         if error:
             self._errors.put_nowait(error)
+
+
+def _approved(chaincode: Chaincode) -> Approved:
+    return Approved(chaincode.name, chaincode.version, chaincode.sequence, chaincode)

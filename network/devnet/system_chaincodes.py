@@ -25,8 +25,8 @@ class QueryError(Exception):
 class SystemChaincodes:
     """Answers from one peer's ledger."""
 
-    def __init__(self, committer: Committer, approved: Callable[[int], lifecycle.Definition | None]) -> None:
-        """Answer from a ledger; `approved` returns what the organisation approves of a sequence."""
+    def __init__(self, committer: Committer, approved: Callable[[str, int], lifecycle.Definition | None]) -> None:
+        """Answer from a ledger; `approved` returns what the organisation approves by name and sequence."""
         self._committer = committer
         self._approved = approved
         self._functions: dict[tuple[str, str], Callable[[list[bytes]], Any]] = {
@@ -68,7 +68,7 @@ class SystemChaincodes:
         self._check_access(proposal, lifecycle.COMMIT)
         raw = arguments[0] if arguments else b""
         asked = parse(p.lifecycle.CommitChaincodeDefinitionArgs, raw, "CommitChaincodeDefinitionArgs")
-        approved = self._approved(asked.sequence)
+        approved = self._approved(asked.name, asked.sequence)
         if approved is None or asked != lifecycle.arguments(approved):
             raise QueryError(f"chaincode definition for '{asked.name}' is not approved by this org")
         store = self._committer.store

@@ -12,9 +12,10 @@ from pathlib import Path
 from network import codes
 from network.errors import NetworkError
 from network.fabric.binaries import find_binaries
+from network.fabric.package import package_of
 from network.files import write_atomically
-from network.folders import channel_block, folder_of, lock_path, package_path, public_parts
-from network.package import Lock, lock_at
+from network.folders import channel_block, folder_of, lock_path, public_parts
+from network.package import Lock, lock_of
 from network.plan import peer_process
 from network.processes import answers
 from network.topology import Consortium, Organisation
@@ -45,7 +46,7 @@ class Admin:
 
     def install(self) -> None:
         """Install the chaincode package, unless it is."""
-        package = str(package_path(self.run))
+        package = str(package_of(self.run, self.consortium))
         self._peer("lifecycle", "chaincode", "install", package, done=("already successfully installed",))
 
     def approve(self) -> None:
@@ -140,7 +141,7 @@ class Admin:
     def _locked(self) -> Lock:
         """Return package.lock if it is of this definition and of the package that was installed."""
         chaincode = self.consortium.chaincode
-        lock = lock_at(self.run, chaincode.sequence)
+        lock = lock_of(self.run, self.consortium)
         if (lock.chaincode, lock.version) != (chaincode.name, chaincode.version):
             raise NetworkError(
                 codes.OTHER_CHAINCODE,
@@ -148,11 +149,11 @@ class Admin:
                 where=str(lock_path(self.run)),
                 hint="Agree with the other members on one version and its package.lock.",
             )
-        if package_path(self.run).read_bytes() != lock.package():
+        if package_of(self.run, self.consortium).read_bytes() != lock.package():
             raise NetworkError(
                 codes.OTHER_CHAINCODE,
                 f"the package to install is not that of {lock.package_id}, which the lock names",
-                where=str(package_path(self.run)),
+                where=str(package_of(self.run, self.consortium)),
                 hint="Remove the package and render it again from package.lock.",
             )
         return lock
@@ -169,7 +170,8 @@ class Admin:
         if not listed:
             return []
         folder = folder_of(self.run, self.organisation.name)
-        path = folder.rendered(peer_process(self.organisation.name, self.number)) / "collections.json"
+        beside = folder.rendered(peer_process(self.organisation.name, self.number))
+        path = beside / f"collections-{self.consortium.chaincode.name}.json"
         write_atomically(path, json.dumps(listed, indent=1) + "\n")
         return ["--collections-config", str(path)]
 

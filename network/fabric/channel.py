@@ -45,6 +45,10 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
     if members:
         report("installing and approving the chaincode")
         _together(admin.install for admin in members)
+        for each in consortium.each()[1:]:
+            others = [replace(admin, consortium=each) for admin in members]
+            _together(other.install for other in others)
+            _define([other for other in others if not other.number], each)
         try:
             formed = _define([admin for admin in members if not admin.number], consortium)
         except NetworkError as error:
@@ -53,7 +57,8 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
             formed = Formed(members[0].committed(), lost=error)
     if formed.committed:
         report("waiting for the gateways")
-        wait_for_routes(run, consortium)
+        for each in consortium.each():
+            wait_for_routes(run, each)
     return formed
 
 

@@ -11,7 +11,7 @@ from network.addresses import join
 from network.allotment import chaincode_port
 from network.files import write_atomically, write_new
 from network.folders import OrganisationFolder, package_path
-from network.package import TYPE, lock_at
+from network.package import TYPE, lock_of
 from network.plan import peer_process
 from network.topology import Consortium
 
@@ -27,7 +27,10 @@ RELEASE = """#!/bin/sh
 # Tells the peer where its organisation's chaincode process is, and with which certificate to dial it.
 set -e
 mkdir -p "$2/chaincode/server"
-cp "$FEDLEDGER_CONNECTION" "$2/chaincode/server/connection.json"
+name=$(sed 's/.*"label":"\\([^"]*\\)".*/\\1/' "$1/metadata.json")
+from="${FEDLEDGER_CONNECTION%.json}-$name.json"
+[ -f "$from" ] || from="$FEDLEDGER_CONNECTION"
+cp "$from" "$2/chaincode/server/connection.json"
 """
 RELEASED = "externalbuilder/builds/*/release/chaincode/server/connection.json"
 
@@ -37,10 +40,16 @@ def write_package(consortium: Consortium, folder: OrganisationFolder) -> None:
 
     A peer copies the connection file when the package is installed: each package keeps the address of its own process.
     """
-    write_atomically(package_path(folder.root), lock_at(folder.root, consortium.chaincode.sequence).package())
+    for each in consortium.each():
+        write_atomically(package_of(folder.root, each), lock_of(folder.root, each).package())
     for name, script in (("detect", DETECT), ("build", BUILD), ("release", RELEASE)):
         write_new(builder_path(folder.root) / "bin" / name, script, mode=0o755)
     write_connections(folder, consortium)
+
+
+def package_of(folder: Path, consortium: Consortium) -> Path:
+    """Return the package of the chaincode that a definition is about."""
+    return package_path(folder, consortium.chaincode.name if consortium.chaincode.place else "")
 
 
 def builder_path(folder: Path) -> Path:
@@ -57,17 +66,22 @@ def write_connections(folder: OrganisationFolder, consortium: Consortium) -> Non
     for number, peer in enumerate(consortium.organisation(folder.name).peers):
         if not (folder.peer(number) / "tls" / "server.key").exists():
             continue  # it is on another host of the organisation, which holds its keys
-        address = join(peer.host, chaincode_port(peer, consortium.chaincode.sequence))
-        made = _connection(folder.peer(number) / "tls", address)
-        write_atomically(connection_path(folder, number), json.dumps(made), mode=0o600)
+        for each in consortium.each():
+            chaincode = each.chaincode
+            address = join(peer.host, chaincode_port(peer, chaincode.sequence, chaincode.place))
+            made = _connection(folder.peer(number) / "tls", address)
+            path = connection_path(folder, number, chaincode.name if chaincode.place else "")
+            write_atomically(path, json.dumps(made), mode=0o600)
         for path in folder.data(peer_process(folder.name, number)).glob(RELEASED):
             there = {"address": json.loads(path.read_bytes())["address"]}
             write_atomically(path, json.dumps(made | there), mode=0o600)
 
 
-def connection_path(folder: OrganisationFolder, number: int = 0) -> Path:
-    """Return where a member's peer reads how to dial its chaincode process."""
-    return folder.rendered(peer_process(folder.name, number)) / "connection.json"
+def connection_path(folder: OrganisationFolder, number: int = 0, other: str = "") -> Path:
+    """Return where a member's peer reads how to dial its chaincode process; `other` names a further chaincode."""
+    return folder.rendered(peer_process(folder.name, number)) / (
+        f"connection-{other}.json" if other else "connection.json"
+    )
 
 
 def _connection(tls: Path, address: str) -> dict[str, object]:

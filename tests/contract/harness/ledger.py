@@ -22,6 +22,8 @@ from tests.ports import free_ports
 from tests.waiting import PATIENCE_S
 
 CONTRACT = "./cmd/conformance"
+CALLEE = "callee"
+"""The same contract once more on the channel, under a name of its own."""
 FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen")
 
 
@@ -119,7 +121,8 @@ def running(run: Path, kind: str, ordering: str = "bft", orderers: Sequence[str]
             {**o, "orderers": int(o["name"] in orderers)} for o in value["organisations"] if o["role"] != "orderer"
         ]
     chaincode = {**value["chaincode"], "collections": COLLECTIONS}
-    definition.write_text(yaml.safe_dump({**value, "ordering": ordering, "chaincode": chaincode}, sort_keys=False))
+    changes = {"ordering": ordering, "chaincode": chaincode, "others": [{"name": CALLEE, "package": CONTRACT}]}
+    definition.write_text(yaml.safe_dump({**value, **changes}, sort_keys=False))
     request = bringup.Request(run, kind, definition, free_ports(), CONTRACT)  # type: ignore[arg-type]
     try:
         bringup.up(request, lambda _: None)

@@ -42,8 +42,8 @@ class One:
     def __init__(self, link, chaincode):
         self._link, self._chaincode = link, chaincode
 
-    def approved(self, sequence):
-        return self._chaincode if sequence == self._chaincode.sequence else None
+    def approved(self, name, sequence):
+        return self._chaincode if (name, sequence) == (self._chaincode.name, self._chaincode.sequence) else None
 
     def link(self, name, sequence):
         return self._link if (name, sequence) == (self._chaincode.name, self._chaincode.sequence) else None

@@ -78,7 +78,7 @@ class State:
     def version(self, namespace, key):
         return self.spaces[namespace].get(key)
 
-    def metadata_entries(self, namespace, key):
+    def metadata_entries(self, *_):
         return []
 
     def versions(self, namespace, start, end):

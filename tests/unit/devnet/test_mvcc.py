@@ -24,7 +24,7 @@ class State:
     def version(self, namespace, key):
         return self.entries.get(key) if namespace == NS else None
 
-    def metadata_entries(self, namespace, key):
+    def metadata_entries(self, *_):
         return []
 
     def versions(self, namespace, start, end):

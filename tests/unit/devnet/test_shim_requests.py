@@ -122,10 +122,10 @@ def test_writes_and_pages_do_not_mix(invocation):
 
 
 def test_rich_queries_are_refused_by_name(invocation):
-    with pytest.raises(SimulationError, match="^ExecuteQuery not supported for leveldb$"):
+    with pytest.raises(SimulationError, match=r"^ExecuteQuery not supported for leveldb$"):
         ask(invocation, Message.GET_QUERY_RESULT, p.shim.GetQueryResult(query="{}"))
     page = p.shim.QueryMetadata(pageSize=3).SerializeToString()
-    with pytest.raises(SimulationError, match="^ExecuteQueryWithMetadata not supported for leveldb$"):
+    with pytest.raises(SimulationError, match=r"^ExecuteQueryWithMetadata not supported for leveldb$"):
         ask(invocation, Message.GET_QUERY_RESULT, p.shim.GetQueryResult(query="{}", metadata=page))
 
 

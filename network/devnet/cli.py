@@ -1,6 +1,7 @@
 """The command `devnet`: a network for a contract, until it is told to stop."""
 
 import argparse
+import json
 import sys
 import threading
 from collections.abc import Sequence
@@ -21,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     up.add_argument("--organizations", type=int, default=ORGANIZATIONS, help="how many, at least 3")
     up.add_argument("--channel", default=CHANNEL)
     up.add_argument("--name", default=CHAINCODE, help="the contract's name on the channel")
+    up.add_argument("--collections", type=Path, help="a file of its collections, as Fabric's commands take it")
+    up.add_argument(
+        "--also", action="append", default=[], metavar="NAME=CONTRACT", help="a further contract on the channel"
+    )
     up.add_argument("--base-port", type=int, default=None, help="first of the ports; free ones by default")
     return _up(parser.parse_args(arguments))
 
@@ -36,6 +41,8 @@ def _up(options: argparse.Namespace) -> int:
                 channel=options.channel,
                 chaincode=options.name,
                 base_port=options.base_port,
+                collections=json.loads(options.collections.read_text()) if options.collections else (),
+                others=dict(_named(text) for text in options.also),
             ) as network,
         ):
             sys.stdout.write(f"up: {network.channel}/{network.chaincode}, {', '.join(network.organizations)}\n")
@@ -50,3 +57,10 @@ def _up(options: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, separator, contract = text.partition("=")
+    if not separator:
+        raise ValueError(f"a further contract is NAME=CONTRACT, not {text}")
+    return name, contract

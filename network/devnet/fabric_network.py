@@ -2,10 +2,11 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -70,7 +71,7 @@ class FabricNetwork:
 
 
 @contextmanager
-def running(
+def running(  # noqa: PLR0913 a keyword for each thing that can be chosen
     contract: str | Path,
     folder: Path,
     *,
@@ -78,6 +79,8 @@ def running(
     channel: str = CHANNEL,
     chaincode: str = CHAINCODE,
     base_port: int | None = None,
+    collections: Sequence[Mapping[str, Any]] = (),
+    others: Mapping[str, str | Path] = MappingProxyType({}),
 ) -> Iterator[FabricNetwork]:
     """Bring a network up for a contract, and take it down at the end.
 
@@ -88,8 +91,11 @@ def running(
         channel: its name.
         chaincode: the contract's name.
         base_port: the first of the ports to use; free ones are looked for by default.
+        collections: of the contract's private data, as in Fabric's collections files.
+        others: further contracts on the channel by their names, two at most.
 
     Raises:
+        ValueError: collections or names that are none; it says which.
         NetworkError: no Go, a contract that does not compile, a process that does not start; it says which.
     """
     names = tuple(f"org{number}" for number in range(1, organizations + 1))
@@ -99,7 +105,8 @@ def running(
     run = folder
     if not (run / "network.json").exists():
         first = base_port or free_ports(PORTS_PER_NODE * (organizations + 1))
-        definition.write_text(_definition(names, channel, chaincode, _place(contract), first))
+        contracts = {chaincode: contract, **others}
+        definition.write_text(_definition(names, channel, contracts, collections, first))
     try:
         bringup.up(bringup.Request(run, "devnet", definition if definition.exists() else None), lambda _: None)
         network = FabricNetwork(run, channel, chaincode, names)
@@ -118,7 +125,14 @@ def free_ports(count: int) -> int:
     raise OSError(f"no {count} free ports in a row from {PORTS.start} to {PORTS.stop}")
 
 
-def _definition(names: tuple[str, ...], channel: str, chaincode: str, package: str, base_port: int) -> str:
+def _definition(
+    names: tuple[str, ...],
+    channel: str,
+    contracts: Mapping[str, str | Path],
+    collections: Sequence[Mapping[str, Any]],
+    base_port: int,
+) -> str:
+    first, *others = ({"name": name, "package": _place(contract)} for name, contract in contracts.items())
     organisations = [{"name": "orderer", "role": "orderer", "orderers": 1}]
     organisations += [{"name": name, "role": "member"} for name in names]
     value = {
@@ -127,7 +141,8 @@ def _definition(names: tuple[str, ...], channel: str, chaincode: str, package: s
         "base_port": base_port,
         "ordering": "raft",
         "batch_interval_ms": 20,
-        "chaincode": {"name": chaincode, "package": package},
+        "chaincode": {**first, "collections": list(collections)},
+        "others": others,
         "organisations": organisations,
     }
     return yaml.safe_dump(Consortium.model_validate(value).model_dump(mode="json", exclude_none=True), sort_keys=False)

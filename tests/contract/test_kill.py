@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from gateway import Contract, Gateway, Identity, RetryPolicy, Signer, ValidationCode, connect
-from gateway.errors import EndorseError, EvaluateError
+from gateway.errors import EndorseError, EvaluateError, GatewayError
 from network import processes
 from tests.contract.harness.blocks import blocks_up_to, commit_hash, header_hash, transactions
 from tests.contract.harness.calls import counted
+from tests.contract.harness.collections import OPEN
 from tests.contract.harness.ledger import Ledger
 from tests.waiting import PATIENCE_S
 
@@ -226,3 +227,38 @@ async def test_the_regulators_peer_killed_and_restarted_has_every_block(own_ledg
     async with own_ledger.contract() as contract, loaded(contract, key) as load:
         await kill_and_restart(own_ledger, "peer-regulator")
     await assert_nothing_lost_or_doubled(own_ledger, load)
+
+
+async def test_a_chaincode_that_ends_by_itself_is_started_again(own_ledger: Ledger, key: str):
+    own = {"endorsing_organizations": own_ledger.msp_ids[:1], "retry": False}
+    async with own_ledger.contract() as contract:
+        await contract.submit("Put", key, "value")
+        with pytest.raises(GatewayError):
+            await contract.evaluate("Exit", **own)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with suppress(GatewayError):
+                    assert await contract.evaluate("Get", key, **own) == b"value"
+                    break
+                await asyncio.sleep(0.1)
+
+
+async def test_a_member_that_was_down_is_given_the_private_data_that_it_missed(own_ledger: Ledger, key: str):
+    others = [msp_id for msp_id in own_ledger.msp_ids if msp_id != "HospitalBMSP"]
+    await asyncio.to_thread(own_ledger.kill, "peer-hospital-b")
+    try:
+        async with own_ledger.contract() as contract:
+            await contract.submit(
+                "PutPrivate", OPEN, key, transient={"value": b"missed"}, endorsing_organizations=others
+            )
+    finally:
+        await asyncio.to_thread(own_ledger.start, "peer-hospital-b")
+    async with own_ledger.contract("hospital-b") as contract, asyncio.timeout(PATIENCE_S):
+        while True:
+            with suppress(GatewayError):
+                found = await contract.evaluate(
+                    "GetPrivate", OPEN, key, endorsing_organizations=["HospitalBMSP"], retry=False
+                )
+                if found == b"missed":
+                    break
+            await asyncio.sleep(0.1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from network.addresses import Addressed
+from network.collections_config import collections_package
 from network.roles import Roles
 
 if TYPE_CHECKING:
@@ -33,8 +34,21 @@ class _Organisation(SimpleNamespace):
         return self.peers[0]
 
 
+class _Chaincode(SimpleNamespace):
+    collections: list[dict[str, Any]] = []  # noqa: RUF012 of definitions from before there were any; never changed
+    place: int = 0
+
+    def collections_package(self) -> Any:
+        return collections_package(self.collections)
+
+
 class _Consortium(Roles[Any], SimpleNamespace):
-    pass
+    chaincode: _Chaincode
+    others: tuple[_Chaincode, ...] = ()
+
+    def each(self) -> "tuple[_Consortium, ...]":
+        placed = [_Chaincode(**{**vars(other), "place": n}) for n, other in enumerate(self.others, start=1)]
+        return (self, *(_Consortium(**{**vars(self), "chaincode": other, "others": ()}) for other in placed))
 
 
 def read_checked(path: Path) -> "Consortium":
@@ -46,8 +60,9 @@ def read_checked(path: Path) -> "Consortium":
     """
     raw = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 both are safe
     organisations = tuple(_organisation(each) for each in raw["organisations"])
-    chaincode, federation = SimpleNamespace(**raw["chaincode"]), SimpleNamespace(**raw["federation"])
-    values = {**raw, "chaincode": chaincode, "federation": federation, "organisations": organisations}
+    chaincode, *others = (_Chaincode(**each) for each in (raw["chaincode"], *raw.get("others", ())))
+    values = {**raw, "chaincode": chaincode, "others": tuple(others), "organisations": organisations}
+    values["federation"] = SimpleNamespace(**raw["federation"])
     return cast("Consortium", _Consortium(**values))
 
 

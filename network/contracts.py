@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fabric_protos.peer import collection_pb2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from network.collections_config import collections_package
 from network.policy_text import parse_policy
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -46,24 +46,6 @@ class Collection(_AsFabric):
     member_only_write: bool = False
     endorsement_policy: EndorsementPolicy | None = None
 
-    def message(self) -> Any:
-        """Return the StaticCollectionConfig."""
-        config = collection_pb2.StaticCollectionConfig(
-            name=self.name,
-            required_peer_count=self.required_peer_count,
-            maximum_peer_count=self.max_peer_count,
-            block_to_live=self.block_to_live,
-            member_only_read=self.member_only_read,
-            member_only_write=self.member_only_write,
-        )
-        config.member_orgs_policy.signature_policy.CopyFrom(parse_policy(self.policy))
-        endorsement = self.endorsement_policy
-        if endorsement and endorsement.signature_policy:
-            config.endorsement_policy.signature_policy.CopyFrom(parse_policy(endorsement.signature_policy))
-        elif endorsement and endorsement.channel_config_policy:
-            config.endorsement_policy.channel_config_policy_reference = endorsement.channel_config_policy
-        return config
-
 
 class Chaincode(BaseModel):
     """The chaincode that every member runs: a Go package relative to chaincode/ and its lifecycle version."""
@@ -80,5 +62,4 @@ class Chaincode(BaseModel):
 
     def collections_package(self) -> Any:
         """Return the CollectionConfigPackage of its definition."""
-        configs = [collection_pb2.CollectionConfig(static_collection_config=c.message()) for c in self.collections]
-        return collection_pb2.CollectionConfigPackage(config=configs)
+        return collections_package(c.model_dump(by_alias=True, exclude_none=True) for c in self.collections)

@@ -26,7 +26,7 @@ from network.devnet.events import filtered_block
 from network.devnet.gateway import Gateway
 from network.devnet.gateway_events import GatewayEvents
 from network.devnet.holder import private_map
-from network.devnet.programs import Dial, Programs
+from network.devnet.programs import Approved, Dial, Programs
 from network.devnet.signing import SigningIdentity
 from network.devnet.store import Store
 from network.devnet.transport import CallError, dial, dial_plainly
@@ -34,7 +34,6 @@ from network.folders import OrganisationFolder, folder_of
 from network.plan import peer_process
 
 if TYPE_CHECKING:
-    from network.contracts import Chaincode
     from network.topology import Consortium, Organisation
 
 
@@ -178,11 +177,11 @@ def _dialling(organisation: Organisation, number: int, folder: OrganisationFolde
         return None
     peer, tls = organisation.peers[number], folder.peer(number) / "tls"
 
-    def link(chaincode: Chaincode) -> ChaincodeLink:
-        elsewhere = external_address(chaincode.package)
+    def link(approved: Approved) -> ChaincodeLink:
+        elsewhere = external_address(approved.chaincode.package)
         if elsewhere:
             return ChaincodeLink(dial_plainly(elsewhere), elsewhere, log=log)
-        address = join(peer.near, chaincode_port(peer, chaincode.sequence, chaincode.place))
+        address = join(peer.near, chaincode_port(peer, approved.sequence, approved.chaincode.place))
         roots = (folder.chaincode(number) / "ca.crt").read_bytes()
         key, certificate = (tls / "server.key").read_bytes(), (tls / "server.crt").read_bytes()
         return ChaincodeLink(dial(address, roots, key=key, certificate=certificate), address, log=log)

@@ -4,36 +4,46 @@ An organisation approves a definition by having it in its folder: in the consort
 package.lock. Its peer reads both anew when it meets a definition that it does not know.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from network.checked import read_checked
-from network.contracts import Chaincode
 from network.devnet.chaincode_link import ChaincodeLink
 from network.folders import definition_path
 from network.package import coming_lock
 
-Dial = Callable[[Chaincode], ChaincodeLink]
-"""Dials the chaincode process of a definition."""
+if TYPE_CHECKING:
+    from network.contracts import Chaincode
+
 Key = tuple[str, int]
 """A chaincode's name and the sequence of its definition."""
 
 
 @dataclass(frozen=True)
 class Approved:
-    """A chaincode's definition that an organisation approves."""
+    """A chaincode's definition that an organisation approves; `chaincode` is what its folder says of it."""
 
-    name: str
     version: str
     sequence: int
     chaincode: Chaincode
 
+    @property
+    def name(self) -> str:
+        """Return the chaincode's name."""
+        return self.chaincode.name
+
     def collections_package(self) -> Any:
         """Return the CollectionConfigPackage of its private data."""
         return self.chaincode.collections_package()
+
+
+Dial = Callable[[Approved], ChaincodeLink]
+"""Dials the chaincode process of a definition."""
 
 
 class Programs:
@@ -70,15 +80,15 @@ class Programs:
     def read(self) -> None:
         """Read what the organisation approves, and dial what is new: it answers before it is in force."""
         consortium = read_checked(definition_path(self._folder))
-        found = [_approved(each.chaincode) for each in consortium.each()]
+        present = [each.chaincode for each in consortium.each()]
+        found = [Approved(chaincode.version, chaincode.sequence, chaincode) for chaincode in present]
         coming = coming_lock(self._folder, consortium.chaincode.sequence)
         if coming:
-            values = {"version": coming.version, "sequence": coming.sequence}
-            found.append(_approved(consortium.chaincode.model_copy(update=values)))
+            found.append(Approved(coming.version, coming.sequence, consortium.chaincode))
         for each in found:
             key = each.name, each.sequence
             if self._dial and key not in self._approved:
-                self._start(key, self._dial(each.chaincode))
+                self._start(key, self._dial(each))
         self._approved = {(each.name, each.sequence): each for each in found}
 
     def _start(self, key: Key, link: ChaincodeLink) -> None:
@@ -87,12 +97,8 @@ class Programs:
         self._running.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         error = None if task.cancelled() else task.exception()
         if error:
             self._errors.put_nowait(error)
-
-
-def _approved(chaincode: Chaincode) -> Approved:
-    return Approved(chaincode.name, chaincode.version, chaincode.sequence, chaincode)

@@ -62,7 +62,8 @@ def test_a_collections_file_of_fabric_is_read_and_written_as_it_is():
     }
     collection = Collection.model_validate(entry)
     assert collection.model_dump(mode="json", exclude_none=True) == entry
-    config = collection.message()
+    (held,) = Chaincode(collections=[entry]).collections_package().config
+    config = held.static_collection_config
     assert (config.name, config.required_peer_count, config.maximum_peer_count, config.block_to_live) == (
         "pair",
         1,

@@ -16,6 +16,10 @@ from network.devnet.policy import PolicyError
 from network.devnet.simulator import Simulation
 
 SYSTEM = frozenset({"qscc", "cscc", lifecycle.NAMESPACE})
+REJECTIONS = {
+    "qscc": "QSCC from another chaincode because of potential for deadlocks",
+    "cscc": "CSCC from another chaincode",
+}
 
 
 class QueryError(Exception):
@@ -55,7 +59,10 @@ class SystemChaincodes:
         return p.proposal_response.Response(status=200, payload=message.SerializeToString()), b""
 
     def query(self, proposal: Proposal, chaincode: str, arguments: list[bytes]) -> Any:
-        """Return the Response to another chaincode's query, on behalf of a proposal's creator."""
+        """Return the Response to another chaincode's query; only _lifecycle answers, on behalf of the creator."""
+        if chaincode in REJECTIONS:
+            message = f"Rejecting invoke of {REJECTIONS[chaincode]}, original invocation for '{proposal.chaincode}'"
+            return p.proposal_response.Response(status=500, message=message)
         name = arguments[0].decode(errors="replace") if arguments else ""
         try:
             message = self._call(replace(proposal, chaincode=chaincode), name, arguments[1:])

@@ -1,7 +1,7 @@
 """Calls of other chaincodes within a transaction."""
 
 import pytest
-from fabric_protos.common import ledger_pb2
+from fabric_protos.peer.lifecycle import lifecycle_pb2
 
 from gateway import Contract, ValidationCode
 from gateway.errors import EndorseError, EvaluateError
@@ -10,10 +10,18 @@ from tests.contract.harness.ledger import CALLEE, Ledger, endorse
 from tests.contract.harness.wire import Endorsed
 
 
-async def test_a_contract_asks_a_system_chaincode(ledger: Ledger, contract: Contract, key: str):
-    await contract.submit("Put", key, "value")
-    raw = await contract.evaluate("Call", "qscc", "", "GetChainInfo", ledger.consortium.channel)
-    assert ledger_pb2.BlockchainInfo.FromString(raw).height > 2
+@pytest.mark.parametrize("chaincode", ["qscc", "cscc"])
+async def test_a_system_chaincode_that_could_wait_for_the_contract_rejects_it(
+    ledger: Ledger, contract: Contract, chaincode: str
+):
+    with pytest.raises(EvaluateError, match=f"Rejecting invoke of {chaincode.upper()} from another chaincode"):
+        await contract.evaluate("Call", chaincode, "", "GetChainInfo", ledger.consortium.channel)
+
+
+async def test_a_contract_asks_for_the_definition_of_another(contract: Contract):
+    question = lifecycle_pb2.QueryChaincodeDefinitionArgs(name=CALLEE).SerializeToString().decode()
+    raw = await contract.evaluate("Call", "_lifecycle", "", "QueryChaincodeDefinition", question)
+    assert lifecycle_pb2.QueryChaincodeDefinitionResult.FromString(raw).sequence == 1
 
 
 async def test_a_contract_cannot_call_itself(ledger: Ledger, contract: Contract, key: str):

@@ -7,7 +7,6 @@ from pathlib import Path
 from network.addresses import join
 from network.allotment import chaincode_port, external_address
 from network.folders import OrganisationFolder
-from network.keeping import kept
 from network.plan import Plan, Process, chaincode_process, peer_process
 from network.topology import Consortium, Organisation, Peer
 
@@ -84,7 +83,7 @@ def chaincode_processes(
     return tuple(
         Process(
             name=chaincode_process(member.name, number, chaincode.sequence, chaincode.name if chaincode.place else ""),
-            command=kept([str(program)]),
+            command=(str(program),),
             host=peer.host,
             near=peer.near,
             port=chaincode_port(peer, chaincode.sequence, chaincode.place),

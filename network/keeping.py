@@ -1,4 +1,4 @@
-"""A program that is started again when it ends by itself.
+"""A contract's program that is started again when it ends by itself.
 
 The shell that does so is the process that `network up` knows: both are in one session, and a signal to it reaches both.
 """

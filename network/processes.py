@@ -18,6 +18,7 @@ from typing import Literal
 from network import codes
 from network.errors import NetworkError
 from network.files import make_folder, write_atomically
+from network.keeping import kept
 from network.pids import birth, memory, send
 from network.plan import Plan, Process
 
@@ -156,8 +157,9 @@ def _spawn(process: Process, log: Path) -> int:
     }  # Fabric would obey them
     environment = {**inherited, **process.environment}
     program = process.command[0]
+    command = kept(process.command) if process.service == "chaincode" and Path(program).exists() else process.command
     try:  # its own session, so that a signal to the terminal does not reach it
-        return os.posix_spawn(program, process.command, environment, file_actions=actions, setsid=True)
+        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
     except OSError as error:
         raise NetworkError(
             codes.PROGRAM_NOT_STARTED, f"cannot start {program}: {error.strerror}", where=process.name

@@ -23,8 +23,8 @@ def started(path):
 
 def test_a_program_that_ends_is_started_again_and_both_are_stopped(tmp_path):
     seen = tmp_path / "pids-seen"
-    command = kept([sys.executable, "-c", DIES, str(seen), "1.2"])
-    number = processes.start(tmp_path, Process(name="contract", command=command, port=1))
+    command = (sys.executable, "-c", DIES, str(seen), "1.2")
+    number = processes.start(tmp_path, Process(name="contract", command=command, port=1, service="chaincode"))
     try:
         assert processes.wait_until(lambda: len(started(seen)) >= 2, PATIENCE_S)
         assert processes.pid(tmp_path, "contract") == number

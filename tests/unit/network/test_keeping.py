@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 from network import processes
 from network.keeping import kept
@@ -23,7 +22,7 @@ def started(path):
 
 def test_a_program_that_ends_is_started_again_and_both_are_stopped(tmp_path):
     seen = tmp_path / "pids-seen"
-    command = (sys.executable, "-c", DIES, str(seen), "1.2")
+    command = (sys.executable, "-c", DIES, str(seen), "2.2")
     number = processes.start(tmp_path, Process(name="contract", command=command, port=1, service="chaincode"))
     try:
         assert processes.wait_until(lambda: len(started(seen)) >= 2, PATIENCE_S)
@@ -35,9 +34,8 @@ def test_a_program_that_ends_is_started_again_and_both_are_stopped(tmp_path):
 
 
 def test_a_program_that_never_gets_going_ends_with_its_status(tmp_path):
-    begun = time.monotonic()
-    done = subprocess.run(kept([sys.executable, "-S", "-c", "raise SystemExit(7)"]), check=False, timeout=PATIENCE_S)
-    assert done.returncode == 7 or time.monotonic() - begun > 1  # a machine that stood still let it get going
+    done = subprocess.run(kept(["/bin/sh", "-c", "exit 7"]), check=False, timeout=PATIENCE_S)
+    assert done.returncode == 7
 
 
 def _runs(number):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 SHELL = "/bin/sh"
 LONGEST_S = 30
 """How long is waited at most; a program that ran for as long is started at once when it ends."""
-# A program that ends within two seconds of its first start is not started again: its start has failed, and who starts it
-# is told so. Afterwards it is, at once and then after 1, 2, 4 … seconds.
+# A program that ends within two seconds of its first start is not started again: its start has failed, and who starts
+# it is told so. Afterwards it is, at once and then after 1, 2, 4 … seconds.
 SCRIPT = f"""\
 wait=0 first=yes
 while :; do

@@ -115,7 +115,7 @@ def _set_msp(running: Ordering, config: bytes) -> Answer:
         value = msp_config_pb2.MSPConfig(config=config)
         base.put(root.groups["Application"].groups["One"], "MSP", value, GUARD)
 
-    return _change(running, edit, [KEEPER])
+    return change(running, edit, [KEEPER])
 
 
 def _counts(running: Ordering, role: str, signers: Sequence[base.Signer]) -> bool:
@@ -145,7 +145,7 @@ def _become(running: Ordering, wanted: Group) -> Answer:
         root.CopyFrom(wanted)
         _keep_versions(present, root)
 
-    return _change(running, edit, [KEEPER])
+    return change(running, edit, [KEEPER])
 
 
 def _keep_versions(present: Any, wanted: Any) -> None:
@@ -159,7 +159,8 @@ def _keep_versions(present: Any, wanted: Any) -> None:
                 after[name].version = before[name].version
 
 
-def _change(running: Ordering, edit: Any, signers: Sequence[base.Signer]) -> Answer:
+def change(running: Ordering, edit: Any, signers: Sequence[base.Signer]) -> Answer:
+    """Let some change the newest channel's configuration by editing its root; return what the orderer says."""
     present = running.config().channel_group
     wanted = Group()
     wanted.CopyFrom(present)

@@ -28,6 +28,14 @@ _NAMES = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))
 TLS = TLS_ROOT.issue("K.tls", extensions=[(_NAMES, False)])
 BOSS = serialized(KEEPER, pem(CERTIFICATES["boss"]))
 
+UNITS = """NodeOUs:
+  Enable: true
+  ClientOUIdentifier: {OrganizationalUnitIdentifier: client}
+  PeerOUIdentifier: {OrganizationalUnitIdentifier: peer}
+  AdminOUIdentifier: {OrganizationalUnitIdentifier: admin}
+  OrdererOUIdentifier: {OrganizationalUnitIdentifier: orderer}
+"""
+
 Group: TypeAlias = configtx_pb2.ConfigGroup
 Make: TypeAlias = Callable[[bytes], bytes]
 Signer = tuple[bytes, Make]

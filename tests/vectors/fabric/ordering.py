@@ -25,13 +25,6 @@ from people import key_of, pem
 PATIENCE_S = 30
 BOUNDARY = "vectors-channel-block"
 CHANNELS = "/participation/v1/channels"
-UNITS = """NodeOUs:
-  Enable: true
-  ClientOUIdentifier: {OrganizationalUnitIdentifier: client}
-  PeerOUIdentifier: {OrganizationalUnitIdentifier: peer}
-  AdminOUIdentifier: {OrganizationalUnitIdentifier: admin}
-  OrdererOUIdentifier: {OrganizationalUnitIdentifier: orderer}
-"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,7 @@ class Ordering:
     """A running orderer and its newest channel. One answer is given before the next envelope is read."""
 
     def __init__(self, port: int, admin_port: int) -> None:
+        self.port = port
         self._admin_port = admin_port
         self.name = base.CHANNEL
         credentials = grpc.ssl_channel_credentials(base.TLS_ROOT.pem)
@@ -57,8 +51,8 @@ class Ordering:
         """Close the connection."""
         self._channel.close()
 
-    def begin(self, group: configtx_pb2.ConfigGroup, channel: str = base.CHANNEL) -> None:
-        """Begin a channel with a configuration; what follows is about it.
+    def begin(self, group: configtx_pb2.ConfigGroup, channel: str = base.CHANNEL) -> common_pb2.Block:
+        """Begin a channel with a configuration and return its first block; what follows is about it.
 
         Raises:
             ValueError: the orderer does not take it.
@@ -68,11 +62,13 @@ class Ordering:
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="config-block"; filename="channel.block"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         )
-        block = genesis_block(group, channel).SerializeToString()
+        first = genesis_block(group, channel)
+        block = first.SerializeToString()
         status, text = self._request("POST", CHANNELS, head.encode() + block + f"\r\n--{BOUNDARY}--\r\n".encode())
         if status != http.HTTPStatus.CREATED:
             raise ValueError(text)
-        _wait_until(lambda: self.newest() is not None)
+        wait_until(lambda: self.newest() is not None)
+        return first
 
     def send(self, update: bytes, signers: Sequence[base.Signer]) -> Answer:
         """Send a ConfigUpdate; return what the orderer says, once a change that it takes is in force."""
@@ -85,8 +81,24 @@ class Ordering:
         if response.status == common_pb2.SERVICE_UNAVAILABLE:
             raise RuntimeError(f"the orderer is not ready: {response.info}")
         if response.status == common_pb2.SUCCESS:
-            _wait_until(lambda: self.newest().header.number > height)
+            wait_until(lambda: self.newest().header.number > height)
         return Answer(response.status == common_pb2.SUCCESS, response.info)
+
+    def order(self, envelopes: Sequence[common_pb2.Envelope]) -> int:
+        """Order transactions into one block and return its number.
+
+        Raises:
+            RuntimeError: the orderer refused one, or cut more than one block.
+        """
+        height = self.newest().header.number
+        for response in self._stub.Broadcast(iter(envelopes), timeout=PATIENCE_S):
+            if response.status != common_pb2.SUCCESS:
+                raise RuntimeError(response.info)
+        wait_until(lambda: self.newest().header.number > height)
+        newest = self.newest()
+        if len(newest.data.data) != len(envelopes):
+            raise RuntimeError(f"{len(envelopes)} transactions, and {len(newest.data.data)} in the block")
+        return int(newest.header.number)
 
     def _broadcast(self, envelope: common_pb2.Envelope) -> Any:
         deadline = time.monotonic() + PATIENCE_S
@@ -98,13 +110,21 @@ class Ordering:
 
     def config(self) -> configtx_pb2.Config:
         """Return the configuration in force."""
-        payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(self.newest().data.data[0]).payload)
+        newest = self.newest()
+        number = 0
+        if newest.header.number:
+            signed = common_pb2.Metadata.FromString(newest.metadata.metadata[common_pb2.SIGNATURES])
+            number = common_pb2.OrdererBlockMetadata.FromString(signed.value).last_config.index
+        block = self._block(ab_pb2.SeekPosition(specified=ab_pb2.SeekSpecified(number=number)))
+        payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(block.data.data[0]).payload)
         return configtx_pb2.ConfigEnvelope.FromString(payload.data).config
 
     def newest(self) -> Any:
-        """Return the newest block, None where the channel is not there yet; every block is one of configuration."""
-        newest = ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest())
-        seek = ab_pb2.SeekInfo(start=newest, stop=newest)
+        """Return the newest block, None where the channel is not there yet."""
+        return self._block(ab_pb2.SeekPosition(newest=ab_pb2.SeekNewest()))
+
+    def _block(self, position: Any) -> Any:
+        seek = ab_pb2.SeekInfo(start=position, stop=position)
         request = enveloped(common_pb2.DELIVER_SEEK_INFO, seek.SerializeToString(), self.name)
         for response in self._stub.Deliver(iter([request]), timeout=PATIENCE_S):
             return response.block if response.WhichOneof("Type") == "block" else None
@@ -153,7 +173,7 @@ def ordering(program: str | None = None) -> Iterator[Ordering]:
     if not found:
         raise FileNotFoundError("no orderer in FABRIC_BIN or PATH")
     with tempfile.TemporaryDirectory() as name:
-        folder, ports = Path(name), _free_ports(3)
+        folder, ports = Path(name), free_ports(3)
         _write_identity(folder)
         (folder / "orderer.yaml").write_text(yaml.safe_dump(_settings(folder, ports)))
         log = (folder / "log").open("wb")
@@ -161,7 +181,7 @@ def ordering(program: str | None = None) -> Iterator[Ordering]:
         process = subprocess.Popen([found], env=environment, stdout=log, stderr=log)
         running = Ordering(ports[0], ports[1])
         try:
-            _wait_until(lambda: _listens(ports[1]) or process.poll() is not None)
+            wait_until(lambda: listens(ports[1]) or process.poll() is not None)
             if process.poll() is not None:
                 raise RuntimeError((folder / "log").read_text()[-2000:])
             yield running
@@ -176,18 +196,19 @@ def _write_identity(folder: Path) -> None:
     files = {
         "msp/cacerts/ca.pem": base.ROOT.pem,
         "msp/signcerts/cert.pem": pem(base.CERTIFICATES["orderer0"]),
-        "msp/keystore/key_sk": _private("K.orderer0"),
-        "msp/config.yaml": UNITS.encode(),
+        "msp/keystore/key_sk": key_file("K.orderer0"),
+        "msp/config.yaml": base.UNITS.encode(),
         "tls/ca.pem": base.TLS_ROOT.pem,
         "tls/cert.pem": pem(base.TLS),
-        "tls/key.pem": _private("K.tls"),
+        "tls/key.pem": key_file("K.tls"),
     }
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 
-def _private(name: str) -> bytes:
+def key_file(name: str) -> bytes:
+    """Return the key that belongs to a name as PEM."""
     plain = serialization.NoEncryption()
     return key_of(name).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
 
@@ -215,7 +236,8 @@ def _settings(folder: Path, ports: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nothing listens."""
     listening = [socket.create_server((base.HOST, 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in listening]
     for each in listening:
@@ -223,7 +245,8 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Say whether somebody takes connections on a port."""
     try:
         socket.create_connection((base.HOST, port), 1).close()
     except OSError:
@@ -231,7 +254,8 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _wait_until(holds: Any) -> None:
+def wait_until(holds: Any) -> None:
+    """Return once something holds; TimeoutError if it does not."""
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         if time.monotonic() > deadline:

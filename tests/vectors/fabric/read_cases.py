@@ -1,6 +1,7 @@
 """Blocks of transactions whose reads hold or conflict, over a given state."""
 
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar, copy_context
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +12,14 @@ Version = tuple[int, int]
 Set = kv_rwset_pb2.KVRWSet
 STATE = {"a": (1, 0), "b": (1, 1), "c": (2, 0), "d": (3, 0), "e": (3, 1)}
 MANY = {f"k{number:04}": (4, number) for number in range(300)}
+
+
+_places: ContextVar[dict[int, int] | None] = ContextVar("places", default=None)
+
+
+def placed(places: dict[int, int]) -> list[dict[str, Any]]:
+    """Return all cases with other block numbers in what transactions read, as a ledger has them that is asked."""
+    return copy_context().run(lambda: (_places.set(places), read_cases())[1])
 
 
 def read_cases() -> list[dict[str, Any]]:
@@ -70,7 +79,8 @@ def scan(start: str, end: str, found: Sequence[tuple[str, Version]], *, ended: b
 def _kv_read(key: str, version: Version | None) -> kv_rwset_pb2.KVRead:
     made = kv_rwset_pb2.KVRead(key=key)
     if version is not None:
-        made.version.block_num, made.version.tx_num = version
+        block, made.version.tx_num = version
+        made.version.block_num = (_places.get() or {}).get(block, block)
     return made
 
 

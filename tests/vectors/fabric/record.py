@@ -1,6 +1,8 @@
-"""Asks real Fabric's orderer the cases beside this file and writes its answers; `--check` compares them instead.
+"""Asks real Fabric the cases beside this file and writes its answers; `--check` compares them instead.
 
-    FABRIC_BIN=… .venv/bin/python tests/vectors/fabric/record.py [--check] [identities signatures policies updates]
+    FABRIC_BIN=… .venv/bin/python tests/vectors/fabric/record.py [--check] [identities signatures policies updates …]
+
+An orderer answers, and a peer behind it for reads.
 
 Whether somebody signed as a policy asks is seen by a change that the policy guards: the orderer takes it or not. What
 cannot be asked so (a key that nobody can sign with, a path that no configuration may name) is left as it was measured.
@@ -15,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2])]
 
 import asking  # noqa: E402
+import blocks  # noqa: E402
 from generate import VECTORS, render, with_answers  # noqa: E402
 from load import load  # noqa: E402
 from ordering import Ordering, ordering  # noqa: E402
@@ -25,6 +28,7 @@ ASKED: dict[str, Callable[[Ordering], Iterator[tuple[str, Measured | None]]]] = 
     "signatures": asking.signatures,
     "policies": asking.policies,
     "updates": asking.updates,
+    "reads": blocks.reads,
 }
 WORDING = {"message", "reason"}
 

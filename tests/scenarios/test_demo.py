@@ -18,11 +18,16 @@ from fl_node.demo.options import Drop, Options
 from fl_node.demo.stage import claimed
 from fl_node.errors import NodeError
 from fl_node.examples.catalogue import EXAMPLES, source_of
+from fl_node.plan.frameworks import TORCH
 from fl_node.secagg.layout import Layout
 from network import processes
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
+assert TORCH.environment
+needs_torch = pytest.mark.skipif(
+    not TORCH.environment.installed, reason="needs `fedledger plan runtime install torch`, which takes 4.5 GB"
+)
 
 
 def run_story(folder: Path, *options: str, network: str = "devnet") -> dict[str, Any]:
@@ -94,6 +99,22 @@ def test_the_story_on_jax_has_every_model_made_again_by_the_audit(tmp_path: Path
     audit = chapters["audit"]
     assert (audit["verdict"], audit["models"]) == ("OK", {"steps": 2, "derived": 2})
     assert chapters["accuracy"]["federated"] > 0.9
+
+
+@pytest.mark.lengthy
+@pytest.mark.torch
+@needs_torch
+@pytest.mark.timeout(900)
+def test_the_story_with_pictures_on_pytorch_has_every_model_made_again_by_the_audit(
+    tmp_path: Path, request: pytest.FixtureRequest
+):
+    asked = ("--plan", "digits", "--framework", "torch", "--rounds", "2")
+    report = run_story(tmp_path, *asked, network=request.config.getoption("--network"))
+    assert [record["round"] for record in final(report)] == [1, 2]
+    chapters = report["chapters"]
+    assert chapters["fraud"]["code"] == "FL0503"
+    assert (chapters["audit"]["verdict"], chapters["audit"]["models"]) == ("OK", {"steps": 2, "derived": 2})
+    assert chapters["accuracy"]["federated"] > 0.5  # of ten digits
 
 
 @pytest.mark.lengthy

@@ -36,6 +36,7 @@ from fl_node.plan.container import read_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frames import Closed, Message, receive, send
 from fl_node.plan.frameworks import parse_manifest
+from fl_node.plan.safetensors import from_safetensors, to_safetensors
 from fl_node.plan.state_codec import Leaf, compare_states, decode_state, encode_state
 from fl_node.secagg.errors import SecaggError
 from fl_node.secagg.keys import check_public_key
@@ -219,6 +220,7 @@ SHARES = bytes(132) + b"\1" * 64
 TARGETS: dict[str, Target] = {
     "state": Target(STATES, state, (PlanError,)),
     "plan": Target((PACKED, averaging.packed(EXACT)), read_plan, (PlanError,)),
+    "safetensors": Target((to_safetensors({"w": np.ones((2, 3), np.float32)}),), from_safetensors, (NodeError,)),
     "manifest": Target((manifest().canonical(), EXACT.canonical()), parse_manifest, (PlanError,)),
     "step": Target((BASE + SUM,), step, (PlanError,)),
     "canonical": Target((b'{"a":[1,null,true,"\xc3\xbc"]}', b"-1", LEDGER_LAYOUT), canonical, (CanonicalError,)),

@@ -6,6 +6,7 @@ Needs scikit-learn (and pyarrow for Parquet), not TFF. What `packaged` names is 
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -45,8 +46,9 @@ class Rows:
         return Rows(self.columns, self.features[rows], tuple(self.labels[row] for row in rows))
 
 
+@cache
 def load_example(example: str) -> Rows:
-    """Loads all rows of an example.
+    """Loads all rows of an example, once in a process.
 
     They are `tumour` (569 rows of 30, two diagnoses), `digits` (1797 rows of 64, ten digits), `claims` (20,186 rows of
     16, counts), `credit` (10,000 rows of 3, two outcomes) or `demand` (106,139 rows of 6, logarithms of sales).

@@ -37,6 +37,7 @@ class Committer:
         self._window = time_window_s
         self._log = log
         self._commit_hash = b""
+        self._parameters: dict[str, bytes | None] = {}  # of chaincodes' definitions: asked for twice a transaction
         self._waiting: dict[str, list[asyncio.Future[TransactionPlace]]] = defaultdict(list)
         self._grown = asyncio.Event()
         self.channel: Channel
@@ -100,6 +101,8 @@ class Committer:
         changes = Changes(updates.writes | private.writes, updates.metadata, list(_writers(number, verdicts, codes)))
         self.store.append(block, placed, changes, lambda connection: private.store(connection, number, txids))
         self._commit_hash = sealed
+        if any(namespace == lifecycle.NAMESPACE for namespace, _ in updates.writes):
+            self._parameters.clear()
         if config is not None and codes[0] == Codes.VALID:
             self.channel = self._configured(config.config)
             self.config_block = block.header.number
@@ -181,7 +184,9 @@ class Committer:
 
     def validation_parameter(self, chaincode: str) -> bytes | None:
         """Return a defined chaincode's serialized ApplicationPolicy; None if it is not defined."""
-        return lifecycle.validation_parameter(self.store.current, chaincode)
+        if chaincode not in self._parameters:
+            self._parameters[chaincode] = lifecycle.validation_parameter(self.store.current, chaincode)
+        return self._parameters[chaincode]
 
     def key_policy(self, namespace: str, key: str) -> bytes:
         """Return a key's own policy, a serialized SignaturePolicyEnvelope; empty if it has none."""

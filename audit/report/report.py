@@ -12,7 +12,7 @@ from audit.report.lineage import place
 from audit.report.model import model, model_rounds
 from audit.report.over_time import balances_over_time, participants_over_time
 from audit.report.render import PAGES, anchor, environment, verdict_view
-from audit.report.view import contributions, exposures
+from audit.report.view import contributions, exposures, group_contributions
 from audit.verify.verdict import Verdict
 from network.files import replace_file
 
@@ -45,6 +45,7 @@ def render(story: dict[str, Any], verdict: Verdict, monitored: Sequence[dict[str
         standing=participants_over_time(story, view["epsilon"]) if founded else None,
         balances=balances_over_time(story) if founded else None,
         monitored=monitored,
+        groups=group_contributions(story) if founded else [],
         ai_act=AI_ACT,
     )
 

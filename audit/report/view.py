@@ -7,6 +7,8 @@ from audit.verify.story import payload_of, round_of
 from network import contract_codes
 
 PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
+LOSS_UNITS: Final = 1 << 16
+"""Steps of a contribution in 1 of the loss (fl_node/round/contribution.py)."""
 ENDED: Final = frozenset({"Final", "Void"})
 
 
@@ -110,6 +112,28 @@ def _count(rows: dict[str, dict[str, Any]], one: dict[str, Any]) -> None:
     for reward in one["rewards"]:
         if reward["participant"] in rows:
             rows[reward["participant"]]["rewards"] += reward["amount"]
+
+
+def group_contributions(story: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what each group contributed to each epoch, by its last Final, beside a share that says nothing."""
+    rows = []
+    for training in story["trainings"]:
+        told = {one["epoch"]: one for one in training["rounds"] if one.get("contribution")}
+        for epoch, one in sorted(told.items()):
+            units = one["contribution"]
+            whole = sum(max(each, 0) for each in units)
+            rows += [
+                {
+                    "training": training["training"],
+                    "epoch": epoch,
+                    "members": members,
+                    "loss": each / LOSS_UNITS,
+                    "share": max(each, 0) / whole if whole else 0.0,
+                    "uniform": 1 / len(units),
+                }
+                for members, each in zip(one["groups"], units, strict=True)
+            ]
+    return rows
 
 
 def exposures(story: dict[str, Any]) -> list[dict[str, Any]]:

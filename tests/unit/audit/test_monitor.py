@@ -10,6 +10,7 @@ from audit.monitor.figures import cosine, figures
 from audit.monitor.read import Monitor
 from audit.monitor.rules import LIMITS, look
 from audit.monitor.seen import Attempt, Group
+from audit.report.view import group_contributions
 from audit.verify.derive import Blobs
 from fl_node.secagg.modes.robust_groups import RobustGroups
 from tests.adversary.attacks import ATTACKS
@@ -153,3 +154,23 @@ def test_a_ledger_without_blobs_and_one_that_cannot_be_read_have_their_line(tmp_
     (broken,) = Monitor(Blobs(tmp_path)).look(story)
     assert broken["attempts"] == 0
     assert broken["unreadable"]
+
+
+def test_what_groups_contributed_stands_beside_equal_shares():
+    story = {
+        "trainings": [
+            {
+                "training": "t",
+                "rounds": [
+                    {"epoch": 1, "groups": [["a", "b", "c"], ["d", "e", "f"]], "contribution": [65_536, 0]},
+                    {"epoch": 1, "groups": [["a", "b", "c"], ["d", "e", "f"]], "contribution": [3 * 65_536, 65_536]},
+                    {"epoch": 2, "groups": [["a", "e", "c"], ["d", "b", "f"]], "contribution": [-65_536, 0]},
+                    {"epoch": 3, "groups": [["a", "e", "c"], ["d", "b", "f"]]},
+                ],
+            }
+        ]
+    }
+    rows = group_contributions(story)
+    assert [(row["epoch"], row["members"][0], row["loss"], row["share"], row["uniform"]) for row in rows] == [
+        (1, "a", 3.0, 0.75, 0.5), (1, "d", 1.0, 0.25, 0.5), (2, "a", -1.0, 0.0, 0.5), (2, "d", 0.0, 0.0, 0.5),
+    ]  # fmt: skip

@@ -88,9 +88,12 @@ def federation_ledger(pytestconfig: pytest.Config, tmp_path_factory: pytest.Temp
 
 
 @contextmanager
-def running(pytestconfig: pytest.Config, folder: Path) -> Iterator[Path]:
-    """Run a network of a federation that is not founded yet; return its run folder."""
+def running(pytestconfig: pytest.Config, folder: Path, *more: str) -> Iterator[Path]:
+    """Run a network of a federation that is not founded yet, perhaps with more members; return its run folder."""
     definition = yaml.safe_load(CONSORTIUM.read_text())
+    if more:
+        definition["organisations"] += [{"name": name, "role": "member"} for name in more]
+        definition.pop("base_port")
     definition["ordering"] = pytestconfig.getoption("--ordering")
     definition["federation"]["parameters"] |= QUICK
     (folder / "consortium.yaml").write_text(json.dumps(definition))

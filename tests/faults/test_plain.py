@@ -15,7 +15,7 @@ from tests.faults.stage import NAMES, Nodes, found, last_attempt, start
 SHOUTER = "hospital-c"
 TRAINING = "alike-and-plain"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lengthy, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

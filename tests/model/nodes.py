@@ -132,7 +132,7 @@ class Member:
         self.workshop = Workshop(world.plans, self.mirror, data, self._opener(runner))
         organisations = {one: SimpleNamespace(name=one, msp_id=msp(at)) for at, one in enumerate(world.names)}
         node = SimpleNamespace(
-            organisation=name, consent=Consent(), ledger=rules(world, place), blobs=shelf, mirror=self.mirror,
+            organisation=name, consent=world.consent, ledger=rules(world, place), blobs=shelf, mirror=self.mirror,
             consortium=SimpleNamespace(
                 threshold=3, members=list(organisations.values()), organisation=organisations.__getitem__
             ),
@@ -181,6 +181,7 @@ class World(Consortium):
     title: ClassVar[str] = "ends"
     plan: ClassVar[dict[str, Any]] = synthetic.registration(title)
     names: ClassVar[tuple[str, ...]] = NAMES
+    consent: ClassVar[Consent] = Consent()
 
     def __init__(self, binary: Path, folder: Path, rules: type[Rules] = Rules, runner: type[Runner] = Runner) -> None:
         self.folder, self.committed = folder, 0

@@ -190,7 +190,7 @@ class Federation:
             await self.admit(member)
         await self.start("tumour", rounds)
 
-    async def start(self, training: str, rounds: int) -> None:
+    async def start(self, training: str, rounds: int, cohort: int = 4) -> None:
         """Register the plan and start a training."""
         await self.agree(
             "register_plan",
@@ -200,7 +200,7 @@ class Federation:
             initial_state=digest("state-0"),
             schema=digest("schema"),
         )
-        await self.agree("start_training", training=training, plan=digest("plan"), rounds=rounds, cohort=4)
+        await self.agree("start_training", training=training, plan=digest("plan"), rounds=rounds, cohort=cohort)
 
     def put_blob(self, content: bytes, holders: Collection[str]) -> str:
         """Put a blob into the folders that the holders' chaincode processes read."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from fl_node.canonical import canonical_json
 from fl_node.secagg import messages as m
 from fl_node.secagg.layout import Layout
+from fl_node.secagg.modes.choice import mode_of
 from fl_node.secagg.session import Session
 from fl_node.secagg.simulation import Simulation
 from tests.scenarios.federation import LAYOUT, Federation, digest
@@ -47,6 +48,8 @@ class Attempt:
             layout=Layout.parse(canonical_json(cls.layout)),
             cohort=tuple(view["cohort"]),
             threshold=view["threshold"],
+            groups=tuple(map(tuple, view.get("groups", ()))),
+            mode=mode_of(view["mode"], view.get("robust_groups") or view.get("plain") or {}),
         )
         assert session.digest.hex() == view["session"]
         return cls(federation, ref, Simulation(session))
@@ -165,6 +168,10 @@ class Attempt:
             "metrics": {"loss": "0.25"},
             "examples": EXAMPLES * len(self.simulation.updates),
         }
+        if aggregate.sums:
+            true["sums"] = [one.hex() for one in aggregate.sums]
+        if aggregate.outlying:
+            true["outlying"] = list(aggregate.outlying)
         return true | changes
 
     def state(self) -> str:
@@ -178,8 +185,8 @@ class Attempt:
         return str(turn["participant"])
 
     async def attest(self, *, number: int, agree: bool = True, state: str | None = None) -> None:
-        """Let three members attest."""
-        for member in self.federation.members[:3]:
+        """Let a majority of the members attest."""
+        for member in self.federation.members[: len(self.federation.members) // 2 + 1]:
             await self.federation.submit(
                 "Attest",
                 by=member,

@@ -1,14 +1,16 @@
 """What a node does and refuses where its cohort is summed in groups."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fl_node import codes
-from fl_node.secagg.errors import Refusal, SecaggError
+from fl_node.secagg.errors import Fault, Refusal, SecaggError
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.modes.choice import mode_of
+from fl_node.secagg.modes.plain import Plain
 from fl_node.secagg.modes.robust_groups import RobustGroups
 from fl_node.secagg.session import Session
 from fl_node.secagg.simulation import Simulation, session_of
@@ -131,6 +133,30 @@ def test_weights_modular_sums_and_what_steers_a_plan_have_no_robust_mean(segment
     with pytest.raises(SecaggError) as error:
         RobustGroups(1).check_plan(layout)
     assert error.value.code == codes.BAD_LAYOUT
+
+
+def test_t18_an_update_outside_its_range_names_its_sender_where_updates_are_shown():
+    cohort = session_of(LAYOUT, 5).cohort
+    session = session_of(LAYOUT, 5, groups=tuple((one,) for one in cohort), mode=Plain(1))
+    simulation = played(session, {"hospital-001": 1000})
+    simulation.reveal()
+    garbage = bytearray(simulation.blobs[simulation.updates["hospital-001"]])
+    garbage[3] ^= 0x40
+    digest = hashlib.sha256(garbage).digest()
+    simulation.updates["hospital-001"], simulation.blobs[digest] = digest, bytes(garbage)
+    with pytest.raises(Fault) as fault:
+        simulation.unmask()
+    assert (fault.value.kind, fault.value.participant) == ("update", "hospital-001")
+
+
+def test_t13_updates_that_are_shown_may_be_shown_again_but_not_beside_sums_of_several():
+    cohort = session_of(LAYOUT, 5).cohort
+    session = session_of(LAYOUT, 5, groups=tuple((one,) for one in cohort), mode=Plain(1))
+    alone = tuple(frozenset((one,)) for one in cohort[1:])
+    refused(codes.DIFFERENCING, played(session), frozen=(frozenset(cohort),))
+    refused(codes.DIFFERENCING, played(session), frozen_groups=((frozenset(cohort[:3]),),))
+    refused(codes.DIFFERENCING, played(session_of(LAYOUT, 5)), frozen_groups=(alone,))
+    played(session).reveal(frozen_groups=(alone,))
 
 
 def test_a_mode_that_this_node_does_not_know_is_refused():

@@ -191,6 +191,7 @@ async def test_two_networks_live_side_by_side(running, tmp_path):
         down(other)
 
 
+@pytest.mark.lengthy
 async def test_fifty_members_come_up_and_commit(tmp_path):
     run, path = tmp_path / "run", tmp_path / "consortium.yaml"
     definition = yaml.safe_load(DEFAULT_DEFINITION.read_text())

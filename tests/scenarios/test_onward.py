@@ -60,8 +60,21 @@ def fedledger(*arguments: str, up: Path | None = None, org: str = NAMES[0], fail
 
 
 def vote(kind: str, up: Path) -> None:
+    """Let two more organisations vote for the one open proposal of a kind, each once its own peer has it."""
     for name in NAMES[1:3]:
-        fedledger("proposal", "vote", kind, up=up, org=name)
+        until_done("proposal", "vote", kind, "--run", str(up), "--org", name)
+
+
+def until_done(*arguments: str) -> None:
+    """Run a command again until it succeeds."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        line = [sys.executable, "-m", "fl_node", *arguments]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.5)
 
 
 async def train(up: Path, training: str, plan: str) -> None:
@@ -109,14 +122,14 @@ def hospitals(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
 
 def signed(up: Path, release: str) -> None:
     """Wait until a majority of the nodes has checked the release and signed it by itself."""
-    deadline, folder = time.monotonic() + READY_S, up.parent / "waiting"
-    while True:
-        line = [sys.executable, "-m", "fl_node", "passport", "create", release, "--out", str(folder)]
-        done = subprocess.run([*line, "--run", str(up), "--org", NAMES[3]], cwd=ROOT, capture_output=True, check=False)
-        if done.returncode == 0:
-            return
-        assert time.monotonic() < deadline, done.stderr
-        time.sleep(1)
+    place = ("--out", str(up.parent / "waiting"), "--run", str(up), "--org", NAMES[3])
+    until_done("passport", "create", release, *place)
+
+
+@pytest.fixture(autouse=True)
+def _audits_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what audits remember out of the home folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def test_a_machine_that_has_the_small_package_alone_checks_what_it_received(

@@ -16,9 +16,9 @@ type combination struct {
 	buckets [][]int
 	sizes   []int
 	total   uint64
-	// distances are squared, between the buckets' means from 1 on and the coordinates' median, 0. Invariant: below 2^92, filled in
-	// above the diagonal; between two buckets only where the rule needs it.
-	distances [][]double
+	// low and high are the halves of squared distances, from each point to those after it: the coordinates' median, 0, and the
+	// buckets' means from 1 on. Invariant: below 2^92; between two buckets only where the rule needs it.
+	low, high [][]uint64
 	// kept are the buckets that the rule is over; nil until the survey is settled.
 	kept []int
 	// weights are those of the median and of each bucket, in 2^-32; nil but for centred clipping.

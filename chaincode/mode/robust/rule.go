@@ -89,9 +89,8 @@ func (r Rule) Begin(sizes []int, draw aggregate.Digest) aggregate.Combination {
 		}
 		c.sizes, c.total = append(c.sizes, size), c.total+uint64(size)
 	}
-	c.distances = make([][]double, len(c.buckets)+1)
-	for i := range c.distances {
-		c.distances[i] = make([]double, len(c.buckets)+1)
+	for point := range len(c.buckets) + 1 {
+		c.low, c.high = append(c.low, make([]uint64, len(c.buckets)-point)), append(c.high, make([]uint64, len(c.buckets)-point))
 	}
 	if !r.Surveys() {
 		c.kept = all(len(c.buckets))

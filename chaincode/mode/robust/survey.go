@@ -40,23 +40,22 @@ func survey[W uint32 | uint64](c *combination, segment aggregate.Segment, sums [
 			}
 			insert(sorted[:bucket], sorted, at[bucket])
 		}
-		low, high := sorted[(len(sorted)-1)/2], sorted[len(sorted)/2]
-		c.measure(0, (low+high)/2, at)
-		for bucket := range at {
-			if c.rule.pairs() {
-				c.measure(bucket+1, at[bucket], at[bucket+1:])
-			}
+		measure(c.low[0], c.high[0], (sorted[(len(sorted)-1)/2]+sorted[len(sorted)/2])/2, at)
+		if !c.rule.pairs() {
+			continue
+		}
+		for bucket, here := range at {
+			measure(c.low[bucket+1], c.high[bucket+1], here, at[bucket+1:])
 		}
 	}
 }
 
-// measure adds a slot's squared differences between a point and those that come last.
-func (c *combination) measure(point int, here uint64, others []uint64) {
-	row := c.distances[point][len(c.distances)-len(others):]
+// measure adds a slot's squared differences between a point and others. A difference below zero wraps, and its square is right again.
+func measure(low, high []uint64, here uint64, others []uint64) {
+	low, high = low[:len(others)], high[:len(others)]
 	for i, there := range others {
-		apart := max(here, there) - min(here, there)
-		low, carry := bits.Add64(row[i].low, apart*apart, 0)
-		row[i] = double{row[i].high + carry, low}
+		sum, carry := bits.Add64(low[i], (there-here)*(there-here), 0)
+		low[i], high[i] = sum, high[i]+carry
 	}
 }
 
@@ -80,17 +79,26 @@ func (c *combination) settle() {
 // near are the buckets that lie within three times the median distance from the coordinates' median: at least half.
 func (c *combination) near() []int {
 	limit := c.medianDistance().times(far)
-	return slices.DeleteFunc(all(len(c.buckets)), func(bucket int) bool { return c.distances[0][bucket+1].compare(limit) > 0 })
+	return slices.DeleteFunc(all(len(c.buckets)), func(bucket int) bool { return c.apart(0, bucket+1).compare(limit) > 0 })
 }
 
 // medianDistance is the lower median of the squared distances from the coordinates' median.
 func (c *combination) medianDistance() double {
-	sorted := slices.SortedFunc(slices.Values(c.distances[0][1:]), double.compare)
-	return sorted[(len(sorted)-1)/2]
+	away := []double{}
+	for bucket := range c.buckets {
+		away = append(away, c.apart(0, bucket+1))
+	}
+	slices.SortFunc(away, double.compare)
+	return away[(len(away)-1)/2]
 }
 
+// apart is the squared distance between two points.
 func (c *combination) apart(one, other int) double {
-	return c.distances[min(one, other)][max(one, other)]
+	if one == other {
+		return double{}
+	}
+	first, after := min(one, other), max(one, other)-min(one, other)-1
+	return double{c.high[first][after], c.low[first][after]}
 }
 
 // central are the n - f buckets whose n - f - 1 nearest others are nearest, the first where some are alike: multi-Krum.

@@ -1,9 +1,12 @@
 """Files read on Apache Spark, a file a task, by the very functions that read them here: so the result is the same.
 
 Driver and executors need this package and see the files under the same path; an executor runs the Python that
-`PYSPARK_PYTHON` names. Only numbers and refusals come back to the driver.
+`PYSPARK_PYTHON` names, on this machine (`local[*]`) the one that runs this. Only numbers and refusals come back to the
+driver.
 """
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -83,6 +86,8 @@ def spread_on(master: str | None) -> Iterator[Spread]:
     except Exception as error:  # PySparkRuntimeError without Java, Py4JJavaError for what Spark refuses
         raise _failed(error, "Spark does not start") from error
     context.setLogLevel("ERROR")
+    if master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+        context.pythonExec = sys.executable  # else whatever `python3` is on this machine
     try:
         yield OnSpark(context)
     finally:

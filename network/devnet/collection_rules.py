@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from network.devnet.msp import Identity
-    from network.devnet.store import Snapshot
+    from network.devnet.snapshot import Snapshot
 
 IMPLICIT = "_implicit_org_"
 

@@ -4,24 +4,21 @@ Source: internal/pkg/gateway/{evaluate,endorse,submit,apiutils}.go.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import grpc
 
 from network.devnet import lifecycle
 from network.devnet import protos as p
-from network.devnet.channel import ENDORSEMENT, Channel
 from network.devnet.committer import Committer
-from network.devnet.endorsement_plan import Endorsers, Plan
+from network.devnet.endorsement_plan import Plan
 from network.devnet.envelopes import MalformedError, Proposal, open_proposal, strip_transient
-from network.devnet.interest import NoPlanError, endorsers_for, protected
+from network.devnet.planner import Planner
 from network.devnet.system_chaincodes import SYSTEM
 from network.devnet.transport import CallError, error_detail
 
 Code = grpc.StatusCode
-NO_COMBINATION = "no combination of peers can be derived which satisfy the endorsement policy"
-PLANS = 100  # kept; keys with policies of their own may need many
 SEE_DETAILS = "see attached details for more info"
 
 
@@ -66,33 +63,11 @@ class Gateway:
         self._local = local
         self._peers = peers
         self._ordering = ordering
-        self._counted: tuple[Channel, Endorsers] | None = None
-        self._planned: dict[tuple[bytes, ...], Endorsers] = {}
+        self._planner = Planner(committer)
 
     def _all(self) -> dict[str, list[EndorserClient]]:
         others, own = self._peers(), self._local.msp_id
         return {**others, own: [self._local, *others.get(own, ())]}
-
-    def _chaincode_endorsers(self) -> Endorsers:
-        """Return whom the channel's endorsement policy counts; found once for each state of the configuration."""
-        channel = self._committer.channel
-        if self._counted is None or self._counted[0] is not channel:
-            policy = channel.policies.policy(ENDORSEMENT)
-            self._counted = channel, Endorsers.of(policy, {node.msp_id for node in channel.peers})
-            self._planned = {}
-        return self._counted[1]
-
-    def _endorsers_for(self, interest: Any, available: Collection[str]) -> Endorsers:
-        """Return whom to ask for what a transaction touches; found once for each state of definitions."""
-        self._chaincode_endorsers()  # a new configuration makes what was planned before void
-        state = self._committer.store.current
-        defined = [lifecycle.fingerprint(state, call.name) for call in interest.chaincodes]
-        key = (interest.SerializeToString(), *defined, *(name.encode() for name in sorted(available)))
-        if key not in self._planned:
-            if len(self._planned) >= PLANS:
-                self._planned = {}
-            self._planned[key] = endorsers_for(interest, state, self._committer.channel, available)
-        return self._planned[key]
 
     def _endorsers(self, proposal: Proposal) -> dict[str, list[EndorserClient]]:
         """Return the peers that run a proposal's chaincode on its channel, by organisation."""
@@ -102,7 +77,7 @@ class Gateway:
         sequence = lifecycle.field_key(proposal.chaincode, "Sequence")
         if self._committer.store.current.version(lifecycle.NAMESPACE, sequence) is None:
             return {}
-        running = self._chaincode_endorsers().organisations
+        running = self._planner.counted().organisations
         return {name: clients for name, clients in everyone.items() if name in running}
 
     async def evaluate(self, request: Any) -> Any:
@@ -170,49 +145,16 @@ class Gateway:
                     "to protect transient data"
                 )
                 raise CallError(Code.FAILED_PRECONDITION, message)
-            return self._planned_for(interest, available)
+            return self._planner.plan(interest, available)
         own = Plan.of_all([self._local.msp_id])
         first = await self._collect(own, available[self._local.msp_id], request.proposed_transaction)
         if first is None:
             raise CallError(Code.ABORTED, f"failed to endorse transaction, {SEE_DETAILS}", own.errors)
         if first.interest.chaincodes:
             interest = first.interest
-        plan = self._protected(interest, proposal, available)
+        plan = self._planner.plan(interest, available, transient=bool(proposal.payload.TransientMap))
         plan.accept(self._local.msp_id, first)
         plan.errors += own.errors
-        return plan
-
-    def _protected(self, interest: Any, proposal: Proposal, available: dict[str, list[EndorserClient]]) -> Plan:
-        """Return the plan for a proposal; transient data is sent to holders of its collections only."""
-        if not proposal.payload.TransientMap:
-            return self._planned_for(interest, available)
-        careful, names = protected(interest)
-        try:
-            return self._planned_for(careful, available)
-        except CallError:
-            if not names:
-                raise
-            self._planned_for(interest, available)
-            message = (
-                "requires endorsement from organisation(s) that are not in the distribution policy of the private data "
-                f"collection(s): [{' '.join(names)}]; retry specifying trusted endorsing organizations to protect "
-                "transient data"
-            )
-            raise CallError(Code.FAILED_PRECONDITION, message) from None
-
-    def _planned_for(self, interest: Any, available: dict[str, list[EndorserClient]]) -> Plan:
-        """Return a plan for what a transaction touches; CallError if no endorsements can satisfy its policies."""
-        try:
-            counted = self._endorsers_for(interest, available)
-        except NoPlanError as error:
-            raise CallError(Code.FAILED_PRECONDITION, f"{NO_COMBINATION}: {error}") from None
-        plan = Plan(counted.enough, counted.organisations & available.keys())
-        if not plan.possible():
-            reason = "no peer combination can satisfy the endorsement policy"
-            if not available:
-                called = interest.chaincodes[0].name
-                reason = f"No metadata was found for chaincode {called} in channel {self._committer.channel.name}"
-            raise CallError(Code.FAILED_PRECONDITION, f"{NO_COMBINATION}: {reason}")
         return plan
 
     @staticmethod

@@ -9,7 +9,7 @@ from typing import Any
 from network.devnet import protos as p
 from network.devnet.envelopes import open_envelope
 from network.devnet.mvcc import deletes
-from network.devnet.store import Snapshot
+from network.devnet.snapshot import Snapshot
 
 
 def changes(state: Snapshot, namespace: str, key: str) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from network.devnet.envelopes import MalformedError, parse
 from network.devnet.policy import Policy, SignaturePolicy
 from network.devnet.private_sets import VALIDATION_PARAMETER, hashes_of
 from network.devnet.simulator import Simulation
-from network.devnet.store import Snapshot
+from network.devnet.snapshot import Snapshot
 from network.devnet.system_chaincodes import SYSTEM
 
 

@@ -17,7 +17,7 @@ from network.devnet.envelopes import channel_header, proposal_hash, strip_transi
 from network.devnet.rwset import NamespaceSet, transaction_set
 from network.devnet.signing import SigningIdentity
 from network.devnet.simulator import Simulation
-from network.devnet.store import Snapshot
+from network.devnet.snapshot import Snapshot
 
 NAMESPACE = "_lifecycle"
 SYSTEM_VERSION = "syscc"

@@ -12,7 +12,7 @@ from gateway.encoding import sha256
 from network.devnet import private_sets
 from network.devnet.private_sets import CollectionSet, Metadata, hashes_of, key_hash, values_of
 from network.devnet.rwset import NamespaceSet, RangeRead, Version, transaction_set
-from network.devnet.store import Snapshot
+from network.devnet.snapshot import Snapshot
 
 Result = tuple[str, bytes]
 NOT_HERE = (

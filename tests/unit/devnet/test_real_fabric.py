@@ -82,7 +82,7 @@ async def make_private_history(contract):
     await asyncio.gather(*(attempt(contract, "IncrementPrivate", EVERY, "p0000") for _ in range(3)))
     await contract.submit("PurgePrivate", EVERY, "p0002")
     await contract.submit("SetPolicy", "guarded", "")
-    three = [f"Hospital{letter}MSP" for letter in "ABC"]  # with no policy left, Fabric's gateway plans for none
+    three = [f"Hospital{letter}MSP" for letter in "ABC"]
     await contract.submit("Delete", "guarded", endorsing_organizations=three)
 
 

@@ -19,12 +19,14 @@ from tests.auditor.modes_corpus import KINDS
 from tests.scenarios.federation import Federation
 from tests.scenarios.rounds import EXAMPLES, Attempt
 
+pytestmark = [pytest.mark.lengthy, pytest.mark.timeout(600)]
+
 MORE = tuple(f"hospital-{letter}" for letter in "efghi")
 PLAIN = {"mode": "plain", "plain": {"faulty": 1, "rule": "multi_krum", "bucket": 1}}
 GROUPS = {"mode": "robust_groups", "robust_groups": {"size": 3, "faulty": 1, "rule": "trimmed_mean"}}
 MODES = [
     pytest.param(((), PLAIN), id="plain"),
-    pytest.param((MORE, GROUPS), id="robust_groups", marks=pytest.mark.lengthy),
+    pytest.param((MORE, GROUPS), id="robust_groups"),
 ]
 
 

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 344, 190
 """Of a panel, in CSS pixels: it fits a phone as it is, and three stand beside each other on a desktop."""
 DPI: Final = 72
 MOST_SERIES: Final = 5
-"""In one panel: as many colours as the colour-blind tell apart (docs/decisions/0027-charts.md)."""
+"""In one panel: as many colours as the colour-blind tell apart (docs/decisions/0029-charts.md)."""
 DASHES: Final = ((0, ()), (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS: Final = ("o", "s", "^", "D", "v")
 """Besides its colour each series has a stroke and a mark of its own."""
@@ -54,12 +54,13 @@ def panels(training: Mapping[str, Any], only: Iterable[str] | None = None) -> li
             # One aggregator publishes them: a value that no axis can hold is left to the table.
             if abs(float(value)) <= LARGEST:
                 series.setdefault(visible(name), []).append((one["round"], float(value)))
+    about = f"{training['training']} {sorted(wanted or ())}"  # a page may show a training and a model of it
     found = []
     for unit, names in by_unit(series).items():
         parts = [names[at : at + MOST_SERIES] for at in range(0, len(names), MOST_SERIES)]
         for place, part in enumerate(parts, start=1):
             title = TITLES[unit] + (f", {place} of {len(parts)}" if len(parts) > 1 else "")
-            found.append(panel(title, tuple((name, tuple(series[name])) for name in part), training["training"]))
+            found.append(panel(title, tuple((name, tuple(series[name])) for name in part), about))
     return found
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit.report.timeline import ENDED, Phase
+from audit.verify.history import attempt_of
 from audit.verify.story import place_of
 
 MARKS: Final = {
@@ -40,9 +41,7 @@ class Matrix:
         return {mark: text for mark, text in MARKS.items() if mark in found}
 
 
-def matrix(
-    training: Mapping[str, Any], history: Iterable[Mapping[str, Any]], phases: Mapping[str, list[Phase]]
-) -> Matrix:
+def matrix(training: Mapping[str, Any], history: Iterable[dict[str, Any]], phases: Mapping[str, list[Phase]]) -> Matrix:
     """Return what became of each participant of a training in each attempt.
 
     Args:
@@ -66,12 +65,12 @@ def matrix(
     return Matrix(columns, rows)
 
 
-def _outcomes(history: Iterable[Mapping[str, Any]], training: str) -> dict[tuple[str, str], str]:
+def _outcomes(history: Iterable[dict[str, Any]], training: str) -> dict[tuple[str, str], str]:
     found = {}
     for entry in history:
-        if entry["kind"] == "outcome" and entry["parts"][:1] == [training]:
-            _, number, attempt, who = entry["parts"]
-            found[f"{training}/{int(number)}/{int(attempt)}", who] = str(entry["value"].get("outcome", ""))
+        where = attempt_of(entry) if entry["kind"] == "outcome" else ""
+        if where.startswith(f"{training}/"):
+            found[where, entry["parts"][-1]] = str(entry["value"].get("outcome", ""))
     return found
 
 

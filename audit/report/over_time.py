@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit.report.measures import number
+from audit.verify.history import attempt_of
 from audit.verify.story import place_of
 
 Points = list[tuple[int, float]]
@@ -82,8 +83,7 @@ def _ends(story: Mapping[str, Any]) -> dict[str, int]:
     found: dict[str, int] = {}
     for entry in story["history"]:
         if entry["kind"] == "phase" and entry["value"].get("phase") in ("Unmask", "Final", "Void"):
-            training, *numbers = entry["parts"]
-            found["/".join([training, *(str(int(part)) for part in numbers)])] = entry["time_ms"]
+            found[attempt_of(entry)] = entry["time_ms"]
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from audit.verify.history import attempt_of
 from audit.verify.story import place_of
 
 PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest")
@@ -99,7 +100,7 @@ def longest(phases: Iterable[Phase], now_ms: int = 0) -> Phase | None:
     return max(phases, key=lambda phase: phase.seconds(now_ms), default=None)
 
 
-def timelines(history: Iterable[Mapping[str, Any]], training: Mapping[str, Any]) -> dict[str, list[Phase]]:
+def timelines(history: Iterable[dict[str, Any]], training: Mapping[str, Any]) -> dict[str, list[Phase]]:
     """Return the phases of each attempt of a training, by "training/round/attempt".
 
     Args:
@@ -109,16 +110,15 @@ def timelines(history: Iterable[Mapping[str, Any]], training: Mapping[str, Any])
     moves: dict[str, dict[str, tuple[int, int]]] = {}
     came: dict[str, dict[str, dict[str, int]]] = {}
     for entry in history:
-        kind, parts = entry["kind"], entry["parts"]
-        if parts[:1] != [training["training"]] or not all(part.isdecimal() for part in parts[1:3]):
+        where, kind, value = attempt_of(entry), entry["kind"], entry["value"]
+        if not where.startswith(f"{training['training']}/"):
             continue
-        where = "/".join([parts[0], *(str(int(part)) for part in parts[1:3])])
         if kind == "phase":
-            value = entry["value"]
-            at = (entry["time_ms"], int(value.get("deadline_ms", 0)))
+            deadline = value.get("deadline_ms", 0)
+            at = (entry["time_ms"], deadline if isinstance(deadline, int) else 0)
             moves.setdefault(where, {}).setdefault(str(value.get("phase", "")), at)
         elif kind in WRITES:
-            who = entry["value"].get("proposer", "") if kind == "proposed" else parts[-1]
+            who = str(value.get("proposer", "")) if kind == "proposed" else entry["parts"][-1]
             came.setdefault(where, {}).setdefault(WRITES[kind], {}).setdefault(who, entry["time_ms"])
     return {
         place: _phases(one, moves.get(place, {}), came.get(place, {}))

@@ -70,6 +70,14 @@ def _chosen(kind: str, value: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def attempt_of(entry: dict[str, Any]) -> str:
+    """Return which attempt an entry is about, as "training/round/attempt"; "" where its key names none."""
+    training, *numbers = entry["parts"][:3] or [""]
+    if len(numbers) != len(("round", "attempt")) or not all(number.isdecimal() for number in numbers):
+        return ""
+    return "/".join([training, *(str(int(number)) for number in numbers)])
+
+
 def history(state: State) -> list[dict[str, Any]]:
     """Return what was noted, in the ledger's order: each with its kind, the parts of its key, block, time and value."""
     rows = []

@@ -77,7 +77,8 @@ def _answer(health: Health) -> dict[str, Any]:
 def _shown(report: dict[str, Any], seen: Seen) -> Group:
     state = Table("", "", show_header=False)
     for name, value in report.items():
-        state.add_row(name, Text(visible(str(value)), style="red" if name == "healthy" and not value else ""))
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        state.add_row(name, Text(visible(text), style="red" if name == "healthy" and not value else ""))
     tables = []
     for training, attempts in list(seen.items()):
         table = table_of(dict(attempts))

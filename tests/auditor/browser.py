@@ -25,6 +25,8 @@ FLAGS = (
     "--no-first-run",
 )
 KEYS = {"Tab": 9}
+PATIENCE = 120
+"""Seconds to wait for an answer: the first page of a busy machine loads what draws."""
 SIZES = {"phone": (375, 812, True), "desktop": (1280, 900, False)}
 OVERFLOWS = """
 JSON.stringify({page: document.documentElement.scrollWidth, window: window.innerWidth,
@@ -73,7 +75,7 @@ class Browser:
         number = next(self._numbers)
         self._answers[number] = asyncio.get_running_loop().create_future()
         await self.socket.send_json({"id": number, "method": method, "params": params})
-        answer = await asyncio.wait_for(self._answers[number], 30)
+        answer = await asyncio.wait_for(self._answers[number], PATIENCE)
         assert "error" not in answer, answer
         return dict(answer["result"])
 
@@ -87,7 +89,7 @@ class Browser:
         await self.call("Emulation.setEmulatedMedia", features=scheme)
         self._loaded.clear()
         await self.call("Page.navigate", url=address)
-        await asyncio.wait_for(self._loaded.wait(), 30)
+        await asyncio.wait_for(self._loaded.wait(), PATIENCE)
 
     async def press(self, key: str) -> None:
         """Press a key that types nothing."""
@@ -100,7 +102,7 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
             await self.call("Input.dispatchKeyEvent", type=kind, text="\r" if kind == "keyDown" else "", **key)
-        await asyncio.wait_for(self._loaded.wait(), 30)
+        await asyncio.wait_for(self._loaded.wait(), PATIENCE)
 
     async def evaluate(self, expression: str) -> Any:
         answer = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)

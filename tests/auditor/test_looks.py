@@ -117,13 +117,13 @@ async def test_what_happens_on_the_ledger_shows_on_the_open_page(
     async def moved() -> bool:
         return bool(await tab.evaluate(row) != first)
 
-    await until(moved, 30)  # the bar of a round under way grows
+    await until(moved, 120)  # the bar of a round under way grows
     shown.append(whole)
 
     async def final() -> bool:
         return "Final" in str(await tab.evaluate(row))
 
-    await until(final, 30)
+    await until(final, 120)
     assert await tab.evaluate("window.kept") is True, "the page was not loaded again"
     assert await tab.evaluate("document.querySelector('.scroll:has(.timeline)').scrollLeft") == 60
     assert await tab.evaluate("document.activeElement.closest('table.matrix') !== null")
@@ -165,15 +165,16 @@ async def test_a_models_page_is_printed_with_the_digest_and_its_qr_code(
 ) -> None:
     page = tmp_path / "report.html"
     page.write_text(render(*large))
-    await tab.open(page.as_uri(), "desktop")
+    await tab.open(page.as_uri(), "desktop", dark=True)
     digest = await tab.evaluate("document.querySelector('.qr-box code').textContent")
     assert len(digest) == 64
     assert (
         await tab.evaluate("document.querySelector('svg.qr').getAttribute('aria-label')")
         == f"QR code of sha256:{digest}"
     )
-    await tab.call("Emulation.setEmulatedMedia", media="print", features=[])
+    await tab.call("Emulation.setEmulatedMedia", media="print")
     assert await tab.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert await tab.evaluate("getComputedStyle(document.querySelector('.ok')).backgroundColor") == "rgb(227, 244, 233)"
     size = json.loads(await tab.evaluate("JSON.stringify(document.querySelector('svg.qr').getBoundingClientRect())"))
     assert size["width"] >= 140, "3.7 cm on paper"
     printed = await tab.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)

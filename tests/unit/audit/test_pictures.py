@@ -258,3 +258,14 @@ def test_the_lineage_begins_in_the_channel_that_the_first_model_comes_from(
     page = render(story, verdict)
     assert "first after round 9, released as tumour-7 in hospitals" in page
     assert "its passport was checked" in page
+
+
+def test_keys_that_no_rule_would_have_written_are_passed_over(story: dict[str, Any], training: dict[str, Any]) -> None:
+    odd = [
+        {"kind": kind, "parts": parts, "block": 1, "time_ms": 1, "value": {}}
+        for kind in ("phase", "keys", "outcome", "score", "balance", "proposed")
+        for parts in ([], ["tumour"], ["tumour", "x", "y", "z"], ["tumour", "1", "1"])
+    ]
+    story["history"] = odd + story["history"]
+    assert render(story, Verdict())
+    assert picture(training, story).matrix.rows["hospital-d"] == ["finished", "dropped", "fault", "finished"]

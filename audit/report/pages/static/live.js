@@ -7,7 +7,7 @@ const FOCUSABLE = "a, button, input, [tabindex]";
 const status = document.getElementById("live-status");
 let shown = document.documentElement.dataset.version;
 
-function kept(part) {
+function stateOf(part) {
   return {
     focus: [...part.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement),
     own: part === document.activeElement,
@@ -16,7 +16,7 @@ function kept(part) {
 }
 
 function replace(old, made) {
-  const state = kept(old);
+  const state = stateOf(old);
   const part = document.importNode(made, true);
   old.replaceWith(part);
   [part, ...part.querySelectorAll(".scroll")].forEach((box, place) => { box.scrollLeft = state.scrolls[place] || 0; });

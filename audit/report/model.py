@@ -12,6 +12,7 @@ from audit.report.view import round_rows
 from audit.verify.story import place_of, round_of
 from fedledger_passport.strict import canonical
 
+PRIVACY: Final = ("unit", "epsilon", "delta", "rounds", "clip")
 DECISIVE: Final = ("register_plan", "start_training", "release_model", "withdraw_model", "roll_back_training", "admit")
 
 
@@ -23,21 +24,32 @@ class Release:
         name: Its id.
         released_ms: When the vote was carried.
         digest: SHA-256 of the statement that is signed, hex: the passport's name.
-        predicate: What the statement says.
+        model: Training and round, "training/round".
+        organisations: Who were members; more than half of them must sign.
+        made_by: The framework, and the root of the lineage.
+        privacy: What the plan gives away, each of PRIVACY.
+        not_proven: What no passport proves.
         files: File name → SHA-256.
         signatures: MSP id → when it signed, Unix milliseconds.
-        majority: How many must sign.
-        withdrawn: The statement's predicate that takes it back, None while it stands.
+        withdrawn: When and why it was taken back, None while it stands.
     """
 
     name: str
     released_ms: int
     digest: str
-    predicate: Mapping[str, Any]
+    model: str
+    organisations: tuple[str, ...]
+    made_by: tuple[str, str]
+    privacy: Mapping[str, str]
+    not_proven: tuple[str, ...]
     files: Mapping[str, str]
     signatures: Mapping[str, int]
-    majority: int
     withdrawn: Mapping[str, Any] | None
+
+    @property
+    def majority(self) -> int:
+        """How many must sign."""
+        return len(self.organisations) // 2 + 1
 
     @property
     def standing(self) -> str:
@@ -47,29 +59,32 @@ class Release:
         return "released" if len(self.signatures) >= self.majority else "signatures are missing"
 
 
-def release_of(view: Mapping[str, Any]) -> Release:
-    """Return a release as `GetRelease` gives it; raises LookupError or TypeError where it is none."""
-    statement, withdrawal = view["statement"], view["withdrawal"]
-    predicate = statement["predicate"]
-    return Release(
-        view["release"],
-        view["released_ms"],
-        sha256(canonical(statement)).hexdigest(),
-        predicate,
-        {one["name"]: one["digest"]["sha256"] for one in statement["subject"]},
-        {msp: one["time_ms"] for msp, one in sorted(view["signatures"].items())},
-        len(predicate["organisations"]) // 2 + 1,
-        withdrawal["predicate"] if withdrawal else None,
-    )
+def release_of(view: Mapping[str, Any]) -> Release | None:
+    """Return a release as `GetRelease` gives it; None of one that the rules would not have written."""
+    try:
+        statement, withdrawal = view["statement"], view["withdrawal"]
+        predicate = statement["predicate"]
+        return Release(
+            view["release"],
+            view["released_ms"],
+            sha256(canonical(statement)).hexdigest(),
+            f"{predicate['final']['training']}/{predicate['final']['round']}",
+            tuple(map(str, predicate["organisations"])),
+            (str(predicate["plan"]["framework"]), str(predicate["lineage"]["root"])),
+            {name: str(predicate["privacy"][name]) for name in PRIVACY},
+            tuple(map(str, predicate["not_proven"])),
+            {str(one["name"]): str(one["digest"]["sha256"]) for one in statement["subject"]},
+            {msp: one["time_ms"] for msp, one in sorted(view["signatures"].items())},
+            {name: withdrawal["predicate"][name] for name in ("withdrawn_ms", "reason")} if withdrawal else None,
+        )
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return None
 
 
 def releases_of(story: Mapping[str, Any], training: str, number: int | None = None) -> list[Release]:
     """Return the releases of a training's models, or of one round's."""
-    return [
-        release_of(view)
-        for view in story["releases"]
-        if view["training"] == training and number in (None, view["round"])
-    ]
+    own = [one for one in story["releases"] if one["training"] == training and number in (None, one["round"])]
+    return [release for view in own if (release := release_of(view))]
 
 
 def model_rounds(story: Mapping[str, Any], training: Mapping[str, Any]) -> list[int]:
@@ -112,7 +127,7 @@ def model(story: Mapping[str, Any], training: Mapping[str, Any], number: int) ->
         "flags": [f for f in story["flags"] if f"{f['training']}/{f['round']}/{f['attempt']}" in places],
         "decisions": list(_decisions(story, training, number)),
         "releases": (releases := releases_of(story, training["training"], number)),
-        "not_proven": sorted({text for release in releases for text in release.predicate["not_proven"]}),
+        "not_proven": sorted({text for release in releases for text in release.not_proven}),
     }
 
 

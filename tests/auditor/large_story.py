@@ -53,7 +53,7 @@ def large_story(kept: dict[str, Any]) -> tuple[dict[str, Any], list[Spent]]:
         "organisations": [{"msp_id": msp_id(n), "since_ms": 1, "status": "active"} for n in range(PEOPLE)],
         "history": history,
         "flags": [],
-        "releases": [_release(training, people)],
+        "releases": [_release(training)],
         "events": [{**kept["events"][0], "time_ms": entry["time_ms"]} for entry in (history[0], history[-1])],
     }
     steps = tuple((f"tumour/{n}/1", dict.fromkeys(people, n / 4)) for n in range(1, ROUNDS + 1))
@@ -118,7 +118,7 @@ def _history(one: dict[str, Any], number: int, absent: str) -> list[dict[str, An
     return entries
 
 
-def _release(training: dict[str, Any], people: list[str]) -> dict[str, Any]:
+def _release(training: dict[str, Any]) -> dict[str, Any]:
     organisations = [msp_id(n) for n in range(PEOPLE)]
     predicate = {
         "organisations": organisations,
@@ -126,7 +126,7 @@ def _release(training: dict[str, Any], people: list[str]) -> dict[str, Any]:
         "plan": {"framework": "jax"},
         "lineage": {"root": "ab" * 32},
         "privacy": {"unit": "record", "epsilon": "6.0", "delta": "0.00001", "rounds": ROUNDS, "clip": "1"},
-        "cohort": people,
+        "final": {"training": "tumour", "round": ROUNDS},
     }
     files = ("model.safetensors", "state")
     return {

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from audit.report.model import release_of
 from audit.report.render import Url, about
 from audit.verify.story import round_of
 
@@ -38,6 +39,9 @@ def _entries(story: dict[str, Any], url: Url) -> Iterator[tuple[list[str], Entry
         yield keys, (text, "proposal", url("proposal", proposal["proposal"]))
     for training in story["trainings"]:
         yield from _of_training(training, url)
+    for release in filter(None, map(release_of, story["releases"])):
+        keys = [release.name, release.digest, *release.files.values()]
+        yield keys, (release.name, "release", url("model", release.model))
     for event in story["events"]:
         yield [event["txid"]], (f"{event['name']} in block {event['block']}", "transaction", _of_event(event, url))
 

@@ -6,10 +6,12 @@ import pytest
 
 from audit.report.bars import arrivals, bars, span
 from audit.report.charts import MOST_SERIES, panels
+from audit.report.dashboard.app import url
+from audit.report.dashboard.search import search
 from audit.report.lineage import lineage_rows
 from audit.report.matrix import matrix
 from audit.report.measures import number, unit
-from audit.report.model import model, model_rounds, qr, release_of
+from audit.report.model import model, model_rounds, qr, release_of, releases_of
 from audit.report.over_time import balances_over_time, participants_over_time
 from audit.report.report import render
 from audit.report.timeline import Phase, timelines
@@ -214,7 +216,14 @@ def test_a_models_page_names_what_it_stands_on(story: dict[str, Any], training: 
 
 
 def released(training: dict[str, Any], signed: tuple[str, ...], withdrawal: Any = None) -> dict[str, Any]:
-    predicate = {"organisations": ["A", "B", "C", "D"], "not_proven": ["that nobody kept a copy of an earlier state"]}
+    predicate = {
+        "organisations": ["A", "B", "C", "D"],
+        "not_proven": ["that nobody kept a copy of an earlier state"],
+        "final": {"training": "tumour", "round": 4},
+        "plan": {"framework": "jax"},
+        "lineage": {"root": "ab" * 32},
+        "privacy": {"unit": "", "epsilon": "", "delta": "", "rounds": 0, "clip": ""},
+    }
     statement = {
         "predicate": predicate,
         "subject": [{"name": "state", "digest": {"sha256": training["lineage"]["state"]}}],
@@ -231,10 +240,26 @@ def released(training: dict[str, Any], signed: tuple[str, ...], withdrawal: Any 
 
 
 def test_a_release_stands_when_a_majority_has_signed_and_until_it_is_withdrawn(training: dict[str, Any]) -> None:
-    assert release_of(released(training, ("A", "B"))).standing == "signatures are missing"
-    assert release_of(released(training, ("A", "B", "C"))).standing == "released"
+    assert standing(released(training, ("A", "B"))) == "signatures are missing"
+    assert standing(released(training, ("A", "B", "C"))) == "released"
     taken = {"predicate": {"reason": "", "withdrawn_ms": 9}}
-    assert release_of(released(training, ("A", "B", "C"), taken)).standing == "withdrawn"
+    assert standing(released(training, ("A", "B", "C"), taken)) == "withdrawn"
+
+
+def standing(view: dict[str, Any]) -> str:
+    found = release_of(view)
+    assert found is not None
+    return found.standing
+
+
+def test_a_release_is_found_by_the_digest_of_its_statement_and_one_that_is_none_is_passed_over(
+    story: dict[str, Any], training: dict[str, Any]
+) -> None:
+    made = released(training, ("A", "B", "C"))
+    story["releases"] = [{**made, "statement": None}, {**made, "statement": {"predicate": 7}}, made]
+    (release,) = releases_of(story, "tumour", 4)
+    assert [hit["href"] for hit in search(story, release.digest, url)] == ["/model/tumour/4"]
+    assert release.digest in render(story, Verdict())
 
 
 def test_the_qr_code_is_labelled_with_the_statements_digest() -> None:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway import Contract, Identity
+from gateway import Contract, Deadlines, Identity
 from gateway.errors import EndorseError, EvaluateError, GatewayError, StatusCode, SubmitError
 from tests.contract.harness.calls import counted
 from tests.contract.harness.ledger import Ledger
+from tests.waiting import PATIENCE_S
 
 METHODS = {"evaluate": ("Evaluate", EvaluateError), "submit": ("Endorse", EndorseError)}
 TOO_LARGE = 11 << 20  # the channel takes 10 MB
@@ -53,7 +54,7 @@ async def test_a_transaction_that_all_orderers_find_too_large_ends_at_once(
 ):
     contract, calls = counting
     with pytest.raises(SubmitError, match="exceeds maximum allowed"):
-        await contract.submit("Put", key, "x" * TOO_LARGE)
+        await contract.submit("Put", key, "x" * TOO_LARGE, deadlines=Deadlines(endorse=PATIENCE_S, submit=PATIENCE_S))
     assert calls == {"Endorse": 1, "Submit": 1}
 
 

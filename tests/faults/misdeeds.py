@@ -1,25 +1,18 @@
 """What a synthetic node does wrong when its environment asks for it; each change is to the process's own code."""
 
-import json
 import os
 import time
 from pathlib import Path
-
-import numpy as np
-import structlog
 
 from fl_node.ledger.records import Round
 from fl_node.node import readiness
 from fl_node.round.masking import Attempt
 from fl_node.round.proposing import Proposing
 from fl_node.secagg import dealing
-from fl_node.secagg.layout import Layout
-
-log = structlog.get_logger("adversary")
 
 
 def commit() -> None:
-    """Change this process as CLOCK, COMPLAINS_OF, GARBLES_FOR, NEVER_ATTESTS, NEVER_UPDATES and ADAPTS say."""
+    """Change this process as CLOCK, COMPLAINS_OF, GARBLES_FOR, NEVER_ATTESTS and NEVER_UPDATES say."""
     if clock := os.environ.get("CLOCK"):
         set_clock(Path(clock))
     if dealer := os.environ.get("COMPLAINS_OF"):
@@ -30,8 +23,6 @@ def commit() -> None:
         never_attest()
     if os.environ.get("NEVER_UPDATES"):
         never_update()
-    if numbers := os.environ.get("ADAPTS"):
-        adapt(json.loads(numbers))
 
 
 def set_clock(path: Path) -> None:
@@ -85,27 +76,3 @@ def never_update() -> None:
         pass
 
     Attempt.commit_update = silent
-
-
-def adapt(numbers: dict[str, int]) -> None:
-    """Know rule, groups and everybody's number: bring the own group's mean to where those of sound groups end."""
-    commit = Attempt.commit_update
-
-    async def adapted(self: Attempt, view: Round, vector: bytes, examples: int) -> None:
-        me = self.node.me
-        if view.groups:
-            layout = Layout.from_fields((await self.node.ledger.plan(view.plan)).layout)
-            sound = [[numbers[name] for name in group] for group in view.groups if me not in group]
-            target = max(sum(group) / len(group) for group in sound)
-            (own,) = [group for group in view.groups if me in group]
-            wanted = round(target * len(own)) - sum(numbers[name] for name in own if name != me)
-            sent = bytearray(vector)
-            words = layout.segment("values").view(sent)
-            words += np.uint32(
-                (wanted - numbers[me]) % (1 << 32)
-            )  # below zero too: others' numbers make room in the sum
-            vector = bytes(sent)
-            log.info("adapted", attempt=view.name, to=target)
-        await commit(self, view, vector, examples)
-
-    Attempt.commit_update = adapted

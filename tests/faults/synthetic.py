@@ -198,25 +198,6 @@ class Shouter(SyntheticRunner):
         return super().packed(count, np.full_like(values, 65_535), weight)
 
 
-class Rider(SyntheticRunner):
-    """Trains nothing: it sends the state as it came."""
-
-    def work(self, state: bytes, data: DataSource) -> WorkResult:  # noqa: ARG002  # that is the misdeed
-        idle = self.packed(
-            ROWS * EPOCHS, np.full(SLOTS, state[0], dtype=np.int32), self.manifest.weights[0].weight(ROWS)
-        )
-        return WorkResult(idle, ROWS, {}, 0.0)
-
-
-class Inflater(SyntheticRunner):
-    """Says that it has several times its rows, as INFLATES in its environment says, everywhere alike."""
-
-    def work(self, state: bytes, data: DataSource) -> WorkResult:
-        rows = ROWS * int(os.environ["INFLATES"])
-        values = np.full(SLOTS, int(load_examples(data.path, COLUMNS, 0)[0].features[0, 0]) + state[0], dtype=np.int32)
-        return WorkResult(self.packed(rows * EPOCHS, values, self.manifest.weights[0].weight(rows)), rows, {}, 0.0)
-
-
 class Overreacher(SyntheticRunner):
     """Runs plans whose name begins with "overreaching" in a real child process once they have left their first state.
 
@@ -238,8 +219,6 @@ OPENERS = {
     "LIAR": Liar,
     "GARBAGE": Garbler,
     "SHOUTS": Shouter,
-    "RIDES": Rider,
-    "INFLATES": Inflater,
     "OVERREACHES": Overreacher,
 }
 

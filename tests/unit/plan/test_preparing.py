@@ -19,6 +19,7 @@ from fl_node.data.prepare import prepare
 from fl_node.data.profile import profile
 from fl_node.data.schema import Schema
 from fl_node.data.spark import spread_on
+from fl_node.plan.container import pack_plan
 from fl_node.plan.kinds.glm import Glm
 from tests.unit.plan.kinds.plans import compiled
 from tests.unit.plan.preparing import SCHEMA, SERIES, people, sales
@@ -26,6 +27,9 @@ from tests.unit.plan.preparing import SCHEMA, SERIES, people, sales
 needs_spark = pytest.mark.skipif(
     importlib.util.find_spec("pyspark") is None or shutil.which("java") is None,
     reason="needs `pip install pyspark` and a Java runtime, 17 or later",
+)
+left_by_py4j = pytest.mark.filterwarnings(  # it leaves its sockets to the garbage collector
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 CASES = [pytest.param(SCHEMA, people, id="rows"), pytest.param(SERIES, sales, id="series")]
 MASTER = "local[2]"
@@ -80,6 +84,7 @@ def test_without_spark_the_refusal_says_what_to_install(monkeypatch: pytest.Monk
 
 @pytest.mark.spark
 @needs_spark
+@left_by_py4j
 def test_spark_gives_the_same_profile_and_the_same_parts_to_the_last_digit(tmp_path: Path):
     rows, weeks = people(tmp_path / "people"), sales(tmp_path / "sales")
     with spread_on(MASTER) as spread:
@@ -101,12 +106,14 @@ def test_spark_gives_the_same_profile_and_the_same_parts_to_the_last_digit(tmp_p
 
 @pytest.mark.spark
 @needs_spark
+@left_by_py4j
 def test_the_commands_take_a_master(tmp_path: Path):
     schema = Schema.model_validate(
         {"columns": [{"name": "x"}], "label": {"name": "y", "type": "float", "values": []}, "missing": {}}
     )
     plan = tmp_path / "plan.flplan"
-    plan.write_bytes(compiled(Glm(family="linear"), schema, holdout=20).raw)
+    made = compiled(Glm(family="linear"), schema, holdout=20)
+    plan.write_bytes(pack_plan(made.manifest, {"initial.state": made.initial_state}))
     (tmp_path / "data").mkdir()
     for part in range(2):
         lines = [f"{at / 7},{at * part}" for at in range(40)]

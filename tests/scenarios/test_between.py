@@ -49,6 +49,7 @@ async def insurers(pytestconfig: pytest.Config, tmp_path: Path) -> AsyncIterator
         yield federation
 
 
+@pytest.mark.lengthy
 async def test_a_model_goes_on_in_another_consortium_and_both_audits_follow_it(
     federation: Federation, insurers: Federation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,7 +1,6 @@
 package contracttest
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -88,7 +87,7 @@ func (a Abroad) Signed(statement any, count int) Map {
 		if err != nil {
 			panic(err)
 		}
-		spki, err := x509.MarshalPKIXPublicKey(person.key.Public().(crypto.PublicKey))
+		spki, err := x509.MarshalPKIXPublicKey(person.key.Public())
 		if err != nil {
 			panic(err)
 		}

@@ -65,7 +65,9 @@ class Place:
         }
         made = {"round": number, "attempt": 1, "phase": "Final", "base_state": hashlib.sha256(base).hexdigest()}
         updates = {name: {"examples": rows} for name, rows in ROWS.items()}
-        self.training["rounds"].append({**made, "survivors": list(ROWS), "updates": updates, "proposal": proposal})
+        self.training["rounds"].append(
+            {"training": "t", **made, "survivors": list(ROWS), "updates": updates, "proposal": proposal}
+        )
         payload = json.dumps({"training": "t", "round": number, "attempt": 1}).encode()
         self.state.event((10 * number, 0), f"tx{number}", 1, "AMSP", "RoundFinal", payload)
         return state

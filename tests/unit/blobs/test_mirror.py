@@ -87,8 +87,11 @@ async def test_t9_secrets_of_attempts_that_ended_unseen_are_forgotten(tmp_path: 
             metrics=metrics,
             organisation="hospital-a",
             consent=Consent(retention_ms=1),
+            workshop=SimpleNamespace(settle=lambda view, counted: settled.append((view.attempt, counted))),
         )
+        settled: list[tuple[int, bool]] = []
         for attempt in (1, 2, 3):
             journal.attempt("t", 1, attempt).record("secret", b"1")
         await Deeds(cast("CarryOutDependencies", node)).end_missed(ROUND.model_copy(update={"attempt": 3}))
         assert journal.attempts() == [("t", 1, 2), ("t", 1, 3)]
+        assert settled == [(1, False)]  # it did not count, before the journal forgot it

@@ -39,7 +39,7 @@ def served(chain, *envelopes):
             yield envelope
 
     deliver = Deliver(chain.committer, "event/Block", 60.0)
-    return deliver.serve(requests(), lambda block: block.header.number, Status.Status.Name)
+    return deliver.serve(requests(), lambda block, _: block.header.number, Status.Status.Name)
 
 
 async def answers(chain, *envelopes):

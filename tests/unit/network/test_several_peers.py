@@ -70,7 +70,8 @@ def test_with_one_peer_every_name_port_and_folder_is_as_it_was():
     assert [p.name for p in plan.processes] == [p.name for p in before.processes]
     for process, kept in zip(plan.processes, before.processes, strict=True):
         command = tuple("/programs/python" if word == sys.executable else word for word in process.command)
-        assert {**vars(process), "command": command} == vars(kept)
+        assert process.environment.items() >= kept.environment.items()
+        assert {**vars(process), "command": command, "environment": kept.environment} == vars(kept)
 
 
 def test_each_of_several_peers_has_a_name_and_ports_of_its_own(consortium, tmp_path):

@@ -30,9 +30,13 @@ PLAN = models.private(
 ROOT = Path(__file__).parents[4]
 
 
+def _attempt(number: int, survivors: list[str]) -> dict[str, object]:
+    return {"training": "t", "round": number, "attempt": 1, "survivors": survivors}
+
+
 def test_it_is_what_the_audit_adds_up_for_such_rounds():
     names = ["a", "b", "c", "d"]
-    story = {"training": "t", "rounds": [{"survivors": names} for _ in range(7)]}
+    story = {"training": "t", "rounds": [_attempt(number, names) for number in range(1, 8)]}
     audited = spent_by(PLAN, story)
     assert audited
     assert spent_after(PLAN, 4, 7) == audited.participants["a"]

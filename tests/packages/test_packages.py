@@ -49,6 +49,10 @@ asyncio.run(main())
 
 ASSETS = b'[{"AppraisedValue":2,"Color":"red","ID":"a","Owner":"Tom","Size":1}]'
 
+ENDED_S = 580
+"""How long a command may take: the first compiles the contract, beside all that else runs."""
+pytestmark = pytest.mark.timeout(600)
+
 
 class Environment:
     """A virtual environment with some wheels and what they depend on."""
@@ -73,7 +77,7 @@ class Environment:
 
     def run(self, program: str, *arguments: str) -> str:
         with self.command(program, *arguments) as running:
-            output, _ = running.communicate(timeout=280)
+            output, _ = running.communicate(timeout=ENDED_S)
         assert running.returncode == 0, output
         return output
 

@@ -56,13 +56,15 @@ class Admin:
             NetworkError: FL1043 unless it is the locked one, FL1065 if the approval was lost with the peer's ledger.
         """
         package_id = self._locked().package_id
-        arguments = ["--package-id", package_id, *self._definition(), *self._orderer()]
+        arguments = ["--package-id", package_id, *self._definition()]
         chaincode = self.consortium.chaincode
         # Had another definition been approved, the sentence would go on "with different parameters".
         committed = f"redefine the current committed sequence ({chaincode.sequence}) for namespace {chaincode.name}\n"
         done = ("unchanged content", committed)
         self._submit(
-            lambda: self._peer("lifecycle", "chaincode", "approveformyorg", *arguments, done=done),
+            lambda turn: self._peer(
+                "lifecycle", "chaincode", "approveformyorg", *arguments, *self._orderer(turn), done=done
+            ),
             lambda: self._approved(package_id),
         )
 
@@ -99,8 +101,11 @@ class Admin:
             up = (peer for peer in member.peers if answers(peer.host, peer.port))
             peer = next(up, member.peer)
             peers += ["--peerAddresses", peer.address, "--tlsRootCertFiles", self._tls_root(member)]
-        arguments = [*self._definition(), *self._orderer(), *peers]
-        self._submit(lambda: self._peer("lifecycle", "chaincode", "commit", *arguments), self.committed)
+        arguments = [*self._definition(), *peers]
+        self._submit(
+            lambda turn: self._peer("lifecycle", "chaincode", "commit", *arguments, *self._orderer(turn)),
+            self.committed,
+        )
 
     def committed(self) -> bool:
         """Say whether the channel has the chaincode at the definition's sequence or a later one.
@@ -118,16 +123,17 @@ class Admin:
         _, found, rest = answer.partition("Sequence: ")
         return bool(found) and int(rest.partition(",")[0]) >= chaincode.sequence
 
-    def _submit(self, send: Callable[[], object], stands: Callable[[], bool]) -> None:
+    def _submit(self, send: Callable[[int], object], stands: Callable[[], bool]) -> None:
         """Send a transaction unless it stands, and again where no block held it in time: orderers may lose one.
 
-        A peer that has not caught up yet may approve what stands, which is invalid then: it is looked at again.
-        Orderers that elect a leader are waited for.
+        Each time another orderer is asked: one that is behind takes a transaction and passes it to nobody. A peer that
+        has not caught up yet may approve what stands, which is invalid then: it is looked at again. Orderers that elect
+        a leader are waited for.
         """
         deadline, again = time.monotonic() + COMMAND_TIMEOUT_S, 2
         while not stands():
             try:
-                send()
+                send(2 - again)
             except NetworkError as error:
                 if NOT_TAKEN in error.message and time.monotonic() < deadline:
                     time.sleep(POLL_S)
@@ -175,11 +181,11 @@ class Admin:
         write_atomically(path, json.dumps(listed, indent=1) + "\n")
         return ["--collections-config", str(path)]
 
-    def _orderer(self) -> list[str]:
-        """Name one of the orderers that answer, of the own organisation where it has any."""
+    def _orderer(self, turn: int) -> list[str]:
+        """Name one of the orderers that answer, first of the own organisation where it has any, another each turn."""
         known = sorted(self.consortium.orderers, key=lambda each: each[0].name != self.organisation.name)
-        up = (each for each in known if answers(each[1].host, each[1].port))
-        organisation, orderer = next(up, known[0])
+        up = [each for each in known if answers(each[1].host, each[1].port)] or known
+        organisation, orderer = up[turn % len(up)]
         return ["-o", orderer.address, "--tls", "--cafile", self._tls_root(organisation)]
 
     def _tls_root(self, organisation: Organisation) -> str:

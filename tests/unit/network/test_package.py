@@ -215,6 +215,24 @@ def test_an_approval_that_orderers_lost_is_sent_again(tmp_path, lock, monkeypatc
     assert peer.asked == ["queryapproved", "approveformyorg"] * 2
 
 
+def test_each_time_another_orderer_is_asked(tmp_path, lock, monkeypatch):
+    addresses = []
+    monkeypatch.setattr("network.fabric.admin.answers", lambda *_: True)
+    admin = ready(tmp_path, lock)
+
+    def ask(_, *arguments: str, **__: Any) -> str:
+        if "-o" not in arguments:
+            return ""
+        addresses.append(arguments[arguments.index("-o") + 1])
+        raise NetworkError("FL1053", LOST)
+
+    monkeypatch.setattr(Admin, "_peer", ask)
+    with pytest.raises(NetworkError, match="timed out waiting"):
+        admin.approve()
+    assert len(addresses) == 3
+    assert addresses == [orderer.address for _, orderer in CONSORTIUM.orderers[:3]]
+
+
 def test_an_approval_that_came_late_is_not_sent_again(tmp_path, lock, monkeypatch):
     peer = answering(monkeypatch, approveformyorg=[LOST], queryapproved=["", f"package-id: {lock.package_id}"])
     ready(tmp_path, lock).approve()

@@ -45,6 +45,7 @@ _FOR_GOOD = (
 # A chaincode process that ended in the middle: killed from outside, or by this very call.
 _MAY_BE_KILLED = 2
 _BROKE_OFF = ("chaincode stream terminated",)
+_NOT_BACK_YET = ("could not launch chaincode",)  # at another peer, whose process ended under the call before
 # What an orderer refuses whenever it is sent (fabric, orderer/common/broadcast); other statuses may be gone tomorrow.
 _REFUSED_BY_ORDERER = ("FORBIDDEN", "BAD_REQUEST", "REQUEST_ENTITY_TOO_LARGE", "message larger than max")
 
@@ -167,14 +168,24 @@ def is_transient(code: StatusCode) -> bool:
 
 
 def broke_off(error: GatewayError) -> bool:
-    """Return whether the chaincode's process ended in the middle of the call."""
-    return _say_all(error, _BROKE_OFF)
+    """Return whether the chaincode's process ended in the middle of the call, and no peer could answer in its place."""
+    said = _said(error)
+    return any(_names(text, _BROKE_OFF) for text in said) and all(
+        _names(text, _BROKE_OFF + _NOT_BACK_YET) for text in said
+    )
 
 
 def _say_all(error: GatewayError, reasons: tuple[str, ...]) -> bool:
     """Return whether everybody who answered gives one of these reasons: one peer or orderer alone may lie."""
-    said = [detail.message for detail in error.details] or [error.message]
-    return all(any(reason in text for reason in reasons) for text in said)
+    return all(_names(text, reasons) for text in _said(error))
+
+
+def _said(error: GatewayError) -> list[str]:
+    return [detail.message for detail in error.details] or [error.message]
+
+
+def _names(text: str, reasons: tuple[str, ...]) -> bool:
+    return any(reason in text for reason in reasons)
 
 
 def _is_unrouted(error: GatewayError) -> bool:

@@ -232,6 +232,19 @@ async def test_a_call_that_broke_its_chaincode_three_times_is_not_made_again(con
     assert [method] * 4 == peer.requests
 
 
+async def test_a_call_that_breaks_each_chaincode_in_turn_is_not_made_again(contract, peer):
+    """Where each attempt asks several peers, some are not back yet from the one before."""
+    mixed = Failure(
+        grpc.StatusCode.ABORTED,
+        "see attached details",
+        (("peer:1", "Org1MSP", DOWN), ("peer:2", "Org2MSP", CRASHED), ("peer:3", "Org3MSP", DOWN)),
+    )
+    peer.fail("Evaluate", mixed, mixed, mixed)
+    with pytest.raises(EvaluateError, match="stream terminated"):
+        await contract.evaluate("Read")
+    assert ["Evaluate"] * 3 == peer.requests
+
+
 async def test_the_last_error_names_the_first(contract, peer):
     peer.fail("Endorse", from_peer(CRASHED), from_peer(DOWN))
     with pytest.raises(EndorseError, match="does not answer") as caught:

@@ -123,6 +123,7 @@ NOT_IN_LINEAGE: Final = "FL4512"
 NOT_WITHDRAWN: Final = "FL4513"
 NOT_ON_BLOCKS: Final = "FL4514"
 STATE_NOT_THERE: Final = "FL4515"
+FILES_NOT_MADE: Final = "FL4516"
 EVM_UNREACHABLE: Final = "FL4521"
 EVM_REFUSED: Final = "FL4522"
 DEMO_FAILED: Final = "FL4601"
@@ -425,6 +426,10 @@ CATALOGUE: Final = {
     NOT_WITHDRAWN: Entry("The release is not withdrawn.", ""),
     NOT_ON_BLOCKS: Entry("A channel's blocks do not hold what a passport says.", ""),
     STATE_NOT_THERE: Entry("A released model's folder does not hold the state that its passport names.", ""),
+    FILES_NOT_MADE: Entry(
+        "A release names files that cannot be made again here: they need the network's source, or have no form known here.",
+        "",
+    ),
     EVM_UNREACHABLE: Entry(
         "The node of the EVM chain does not answer, or no block holds the transaction.",
         "See that --rpc is right and the chain goes on.",

@@ -3,9 +3,6 @@
 import asyncio
 import hashlib
 import json
-import os
-import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.commands.onnx_file import OPSET, outputs_of, write_onnx
-from fl_node.data.examples import load_examples
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
-from fl_node.plan.exporting import OUTPUTS, ROWS
-from fl_node.plan.frameworks import JAX, TFF, imported_by
+from fl_node.plan.forms import TARGETS, deviation, source_file, write_forms
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.reading_trees import read_sums, true_sums
 from fl_node.plan.kinds.rows import load_rows
@@ -30,12 +24,6 @@ from fl_node.plan.model_weights import weights_of
 from fl_node.plan.safetensors import from_safetensors, to_safetensors
 
 FORMATS: Final = ("numpy", "safetensors", "keras", "savedmodel", "onnx")
-TARGETS: Final = {"keras": "model.keras", "savedmodel": "saved_model", "onnx": "model.onnx"}
-"""The files and folders of those that need the network's source."""
-TOLERANCE: Final = 1e-5
-"""How far outputs of a file may lie from the network's, relative to the largest of them or to 1."""
-HERE: Final = Path(__file__).resolve().parents[2]
-"""The folder that holds the package `fl_node`."""
 OF_KINDS: Final = ("json",)
 """The formats of plans that need no framework."""
 LINEAGE: Final = "lineage.json"
@@ -101,50 +89,11 @@ async def export(
             hint = "Give --source FILE.py:function, the network of the plan's source."
             raise NodeError(codes.EXPORT_REFUSED, "a plan holds computations, not a Keras network", hint=hint)
         written = out / TARGETS[form]
-        told = await _from_source(arrays, written, source, rows)
-        made_by = {**made_by, "network": {"source": source, "sha256": _source_digest(source)}}
+        told = (await write_forms(weights, source, [form], out, rows))[form]
+        digest = hashlib.sha256(source_file(source).read_bytes()).hexdigest()
+        made_by = {**made_by, "network": {"source": source, "sha256": digest}}
     (out / LINEAGE).write_text(json.dumps(made_by | told, indent=2) + "\n", encoding="utf-8")
     return {"format": form, "file": str(written), "lineage": str(out / LINEAGE), "state": made_by["state"], **told}
-
-
-def held_out_rows(plan: bytes, data: Path) -> NDArray[np.float32]:
-    """Return the features of one's own rows that a plan holds out, or of all where it holds none out.
-
-    Raises:
-        DataError: the rows do not fit the plan.
-    """
-    manifest = read_plan(plan).manifest
-    train, held = load_examples(data, manifest.schema_, manifest.batching.holdout_percent)
-    return held.features if held.rows else train.features
-
-
-async def _from_source(arrays: Path, target: Path, source: str, rows: NDArray[np.float32] | None) -> dict[str, Any]:
-    """Write the network of a source with its weights; return on how many rows its outputs were compared, and how."""
-    with tempfile.TemporaryDirectory(prefix="export-") as folder:
-        scratch = Path(folder)
-        if rows is not None:
-            np.save(scratch / ROWS, rows)
-        await _with_keras(arrays, target, source, scratch)
-        told = {}
-        if target.suffix == ".onnx":
-            write_onnx(scratch, target)
-            told["opset"] = OPSET
-        if rows is None:
-            return told
-        with np.load(scratch / OUTPUTS) as outputs:
-            wanted = outputs["network"]
-            found = outputs["again"] if target.suffix != ".onnx" else outputs_of(target, rows)
-        return told | {"compared": len(rows), "deviation": _deviation(wanted, found)}
-
-
-def _deviation(wanted: NDArray[Any], found: NDArray[Any]) -> float:
-    """Return the largest difference, relative to the largest output or to 1; at most TOLERANCE."""
-    if wanted.shape != found.shape:
-        raise NodeError(codes.EXPORT_REFUSED, f"the file's outputs have the shape {found.shape}, not {wanted.shape}")
-    apart = float(np.abs(wanted - found).max(initial=0) / max(1, np.abs(wanted).max(initial=0)))
-    if not apart <= TOLERANCE:
-        raise NodeError(codes.EXPORT_REFUSED, f"the file's outputs lie {apart:.3g} apart, {TOLERANCE} is allowed")
-    return apart
 
 
 def _check_same(wanted: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]) -> None:
@@ -181,7 +130,7 @@ async def export_kind(
     if data is not None and isinstance(manifest.kind, Trees):
         rows = _held_rows(manifest, data)
         sums = (true_sums(manifest.kind, known, rows), read_sums(json.loads(json.dumps(found)), rows))
-        told = {"compared": len(rows), "deviation": _deviation(*sums)}
+        told = {"compared": len(rows), "deviation": deviation(*sums)}
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     written = out / "model.json"
     written.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -200,36 +149,3 @@ def _check_digest(state: bytes, made_by: dict[str, Any]) -> None:
         raise NodeError(
             codes.BLOB_DIFFERS, "the state is not the one that the lineage ends with", where=made_by["state"]
         )
-
-
-async def _with_keras(arrays: Path, target: Path, source: str, scratch: Path) -> None:
-    """Let a child process of the source's framework build the network and save it: a node imports none.
-
-    Raises:
-        NodeError: FL4502.
-        PlanError: FL3047, the framework is not installed.
-    """
-    framework = imported_by(Path(source.partition(":")[0]))
-    own, variables = framework.environment, dict(os.environ)
-    if framework not in (TFF, JAX):
-        hint = "Take --format numpy: the weights in the model's own order."
-        raise NodeError(codes.EXPORT_REFUSED, f"{framework.title} has no Keras network", where=source, hint=hint)
-    if own:
-        own.require()
-        variables |= {**own.settings, "PYTHONPATH": str(HERE)}
-    command = (str(own.python if own else sys.executable), "-m", f"fl_node.plan.{framework.word}.export")
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        *(str(arrays), str(target), source, str(scratch)),
-        env=variables,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, problems = await process.communicate()
-    if process.returncode:
-        last = problems.decode(errors="replace").strip().splitlines()[-1:]
-        raise NodeError(codes.EXPORT_REFUSED, f"the network cannot be saved: {' '.join(last)}", where=source)
-
-
-def _source_digest(source: str) -> str:
-    return hashlib.sha256(Path(source.partition(":")[0]).read_bytes()).hexdigest()

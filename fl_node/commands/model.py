@@ -7,10 +7,12 @@ import typer
 
 from fl_node.commands.blobs import fetch
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
-from fl_node.commands.export import OF_KINDS, export_kind, held_out_rows
+from fl_node.commands.export import OF_KINDS, export_kind
 from fl_node.commands.export import export as export_model
 from fl_node.commands.export import lineage as lineage_of
 from fl_node.ledger.client import Ledger
+from fl_node.plan.container import read_plan
+from fl_node.plan.forms import held_out_rows
 
 model = typer.Typer(no_args_is_help=True, help="Export a trained model with its lineage.")
 Name = Annotated[str, typer.Argument(metavar="TRAINING", help="The training's id.")]
@@ -45,7 +47,8 @@ def export(
         state = await fetch(run, org, made_by["state"], user)
         if form in OF_KINDS:
             return await export_kind(await fetch(run, org, made_by["plan"], user), state, made_by, form, out, data)
-        rows = held_out_rows(await fetch(run, org, made_by["plan"], user), data) if data else None
+        plan = read_plan(await fetch(run, org, made_by["plan"], user)) if data else None
+        rows = held_out_rows(plan.manifest, data) if plan and data else None
         return await export_model(state, made_by, form, out, source, rows)
 
     with explained(as_json=as_json):

@@ -16,15 +16,24 @@ from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, emit_json
 from fl_node.commands.proposal import propose as submit_proposal
 from fl_node.commands.releases import EXIT_REFUSED, ask_own, refusing
 from fl_node.ledger.client import Ledger
+from fl_node.plan.forms import TARGETS
 from fl_node.release import releasing
 from fl_node.release.blocks import assembled, check_blocks
 from fl_node.release.evidence import ReadBlob
 from fl_node.release.folder import folder_of
+from fl_node.release.network_files import Network
 from fl_node.release.trusted import write_trust
 
 passport = typer.Typer(no_args_is_help=True, help="Release a model with a proof that leaves the channel; check one.")
 Release = Annotated[str, typer.Argument(help="The release's id.")]
 Withdrawal = Annotated[bool, typer.Option("--withdrawal", help="Its withdrawal instead.")]
+Source = Annotated[
+    str, typer.Option(help="FILE.py:function, the network, for files made from it. It is executed: read it before.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Own rows: of their hold-out such files must compute what the network does."),
+]
 
 
 @passport.command()
@@ -33,14 +42,22 @@ def propose(
     release: Annotated[str, typer.Option("--release", help="The id under which it is released.")],
     org: Org,
     round_: Annotated[int, typer.Option("--round", min=0, help="Whose result; the last if not given.")] = 0,
+    forms: Annotated[
+        list[str] | None, typer.Option("--format", help="onnx, keras or savedmodel as well; with --source.")
+    ] = None,
+    source: Source = "",
+    data: Data = None,
     run: Run = DEFAULT_RUN,
     user: User = "admin",
     as_json: Json = False,
 ) -> None:
     """Propose to release a round's model; it counts as your own yes."""
+    network = _network(source, data)
+    if bool(forms) != bool(source) or set(forms or ()) - TARGETS.keys():
+        raise typer.BadParameter(f"--format {', '.join(TARGETS)} and --source go together")
 
     async def work(ledger: Ledger, read: ReadBlob) -> dict[str, Any]:
-        body = await releasing.release_body(ledger, release, training, round_, read)
+        body = await releasing.release_body(ledger, release, training, round_, read, network, forms or ())
         return await submit_proposal(ledger, "release_model", body, f"release {training}")
 
     with explained(as_json=as_json):
@@ -52,15 +69,25 @@ def sign(
     release: Release,
     org: Org,
     withdrawal: Withdrawal = False,
+    source: Source = "",
+    data: Data = None,
     run: Run = DEFAULT_RUN,
     user: User = "admin",
     as_json: Json = False,
 ) -> None:
     """Check a release on your own peer and from the state's blob; then sign it for your organisation."""
-    about = releasing.WITHDRAWN if withdrawal else releasing.RELEASE
+    about, network = releasing.WITHDRAWN if withdrawal else releasing.RELEASE, _network(source, data)
+
+    async def work(ledger: Ledger, read: ReadBlob) -> dict[str, Any]:
+        return await releasing.sign_release(ledger, release, about, read, network)
+
     with explained(as_json=as_json), refusing(as_json=as_json):
-        found = ask_own(run, org, user, lambda ledger, read: releasing.sign_release(ledger, release, about, read))
+        found = ask_own(run, org, user, work)
         show(found, as_json=as_json, title="Signed")
+
+
+def _network(source: str, data: Path | None = None) -> Network | None:
+    return Network(source, data) if source else None
 
 
 @passport.command("list")
@@ -78,6 +105,7 @@ def create(
     org: Org,
     withdrawal: Withdrawal = False,
     state: Annotated[bool, typer.Option("--state", help="The whole state too, for who trains on.")] = False,
+    source: Source = "",
     run: Run = DEFAULT_RUN,
     user: User = "client",
     as_json: Json = False,
@@ -90,9 +118,11 @@ def create(
         if withdrawal:
             files = {"withdrawal.json": envelope.write()}
         else:
-            files = await folder_of(ledger, envelope, folder.resolve().name, read, with_state=state)
-        folder.mkdir(parents=True, exist_ok=True)
+            files = await folder_of(
+                ledger, envelope, folder.resolve().name, read, with_state=state, network=_network(source)
+            )
         for name, raw in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(raw)
         return {"digest": envelope.digest, "signatures": len(envelope.signatures), "files": sorted(files)}
 

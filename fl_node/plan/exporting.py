@@ -1,21 +1,28 @@
 """What a child does that exports a Keras network, whichever Keras it is: save, read again, compute. Imports neither.
 
-`-m fl_node.plan.FRAMEWORK.export WEIGHTS.npz TARGET FILE.py[:function] SCRATCH`, where SCRATCH may hold `rows.npy`. The
-child leaves `outputs.npz` there, of the network and of the file read again; for ONNX `layers.json` and `layers.npz`.
+`-m fl_node.plan.FRAMEWORK.export FILE.py[:function] SCRATCH TARGET…`, where SCRATCH holds `weights.npz` and may hold
+`rows.npy`. The child leaves `outputs.npz` there, of the network and of each file read again; for ONNX `layers.json` and
+`layers.npz`.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fl_node.plan.convolutions import Described, convolution, depthwise, pooling, reduction
 from fl_node.plan.filled import filled
+from fl_node.plan.settled import settle
 
-ROWS, OUTPUTS, LAYERS, ARRAYS = "rows.npy", "outputs.npz", "layers.json", "layers.npz"
+WEIGHTS, ROWS, OUTPUTS = "weights.npz", "rows.npy", "outputs.npz"
+LAYERS, ARRAYS = "layers.json", "layers.npz"
+NETWORK: Final = "network"
+"""The network's own outputs among OUTPUTS; the others have their targets' names."""
 NOTHING: Final = {"InputLayer", "Dropout", "GaussianNoise", "ActivityRegularization"}
 """Layers that do nothing where nobody trains."""
 
@@ -41,19 +48,21 @@ def export(arguments: Sequence[str], kit: Kit) -> None:
     Raises:
         SystemExit: the network does not fit, or a layer has no form in ONNX; the text says why.
     """
-    weights, target, source, folder = arguments
-    model, scratch, again = filled(weights, source, kit.kept), Path(folder), None
-    if Path(target).suffix == ".onnx":
-        describe(model, scratch)
-    else:
-        kit.save(model, target)
-        again = kit.load(target)
+    source, folder, *names = arguments
+    scratch, targets = Path(folder), [Path(name) for name in names]
+    model = filled(str(scratch / WEIGHTS), source, kit.kept)
+    for target in targets:
+        if target.suffix == ".onnx":
+            describe(model, scratch)
+        else:
+            kit.save(model, str(target))
+        if target.suffix == ".keras":
+            settle(target)
     if (scratch / ROWS).exists():
         rows = np.load(scratch / ROWS)
-        found = {"network": np.asarray(model(rows, training=False))}
-        if again is not None:
-            found["again"] = np.asarray(again(rows))
-        np.savez(scratch / OUTPUTS, **found)
+        found = {NETWORK: np.asarray(model(rows, training=False))}
+        again = [target for target in targets if target.suffix != ".onnx"]
+        np.savez(scratch / OUTPUTS, **found, **{one.name: np.asarray(kit.load(str(one))(rows)) for one in again})
 
 
 def describe(model: Any, scratch: Path) -> None:
@@ -77,9 +86,6 @@ def describe(model: Any, scratch: Path) -> None:
     np.savez(scratch / ARRAYS, **arrays)
 
 
-Described = tuple[dict[str, Any], dict[str, Any]]
-
-
 def _dense(layer: Any) -> Described:
     bias = {"bias": layer.bias} if layer.use_bias else {}
     return {"activation": _name(layer.activation)}, {"kernel": layer.kernel, **bias}
@@ -87,8 +93,8 @@ def _dense(layer: Any) -> Described:
 
 def _normalised(layer: Any) -> Described:
     axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-    if axis not in (-1, 1):
-        raise SystemExit(f"the layer {layer.name} normalises another axis than the columns")
+    if axis not in (-1, len(layer.input.shape) - 1):
+        raise SystemExit(f"the layer {layer.name} normalises another axis than the last")
     parts = {"mean": layer.moving_mean, "variance": layer.moving_variance}
     parts |= {name: getattr(layer, name) for name in ("gamma", "beta") if getattr(layer, name) is not None}
     return {"epsilon": float(layer.epsilon)}, parts
@@ -108,10 +114,19 @@ KINDS: Final[dict[str, Callable[[Any], Described]]] = {
     "Activation": _activation,
     "ReLU": lambda layer: ({"activation": "relu"} if _plain(layer) else {"activation": layer.name}, {}),
     "Softmax": lambda _: ({"activation": "softmax"}, {}),
+    "Conv1D": convolution,
+    "Conv2D": convolution,
+    "Conv3D": convolution,
+    "DepthwiseConv1D": depthwise,
+    "DepthwiseConv2D": depthwise,
+    **{f"MaxPooling{at}D": partial(pooling, "MaxPool") for at in (1, 2, 3)},
+    **{f"AveragePooling{at}D": partial(pooling, "AveragePool") for at in (1, 2, 3)},
+    **{f"GlobalMaxPooling{at}D": partial(reduction, "ReduceMax") for at in (1, 2, 3)},
+    **{f"GlobalAveragePooling{at}D": partial(reduction, "ReduceMean") for at in (1, 2, 3)},
     "Flatten": lambda _: ({}, {}),
     "Reshape": _reshaped,
 }
-"""The kinds of layers that have a form in ONNX here (`fl_node.commands.onnx_file`)."""
+"""The kinds of layers that have a form in ONNX here (`fl_node.plan.onnx_file`)."""
 
 
 def _plain(layer: Any) -> bool:

@@ -1,7 +1,7 @@
 """What a release says that the rules cannot see: blocks, the framework and the files, each found again here."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from hashlib import sha256
 from typing import Any, Final
@@ -21,6 +21,7 @@ from fl_node.plan.kinds.step import read_state
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.model_weights import weights_of
 from fl_node.plan.safetensors import to_safetensors
+from fl_node.release.network_files import SOURCE, Network, forms_in
 from network.connection import Profile
 from network.folders import folder_of, lock_path
 from network.package import read_lock
@@ -44,6 +45,24 @@ def model_files(plan: Plan, state: bytes) -> dict[str, bytes]:
         found = plan.manifest.kind.export(plan.manifest.schema_, read_state(plan.manifest, state))
         return {"model.json": json.dumps(found, indent=2).encode() + b"\n"}
     return {"model.safetensors": to_safetensors(weights_of(state))}
+
+
+async def all_files(plan: Plan, state: bytes, names: Iterable[str], network: Network | None) -> dict[str, bytes]:
+    """Return name → bytes of the files of these names that a release has: `model_files`, and what the source gives.
+
+    Raises:
+        NodeError: FL4516, there are names that only a network's source gives, and none is here.
+    """
+    files = model_files(plan, state)
+    others = sorted(set(names) - files.keys())
+    if not others:
+        return files
+    forms = forms_in(others)
+    if network is None:
+        hint = f"Read {SOURCE}; if it is the plan's network, give it as --source."
+        text = f"{', '.join(others)}: made from the state and {SOURCE}, and no source is given"
+        raise NodeError(codes.FILES_NOT_MADE, text, hint=hint)
+    return files | await network.files(plan, state, forms)
 
 
 async def blocks_of(ledger: Ledger, training: str, round_: int, attempt: int) -> dict[str, Any]:
@@ -125,11 +144,19 @@ def code_of(profile: Profile) -> dict[str, str]:
     return {"source": lock.source, "package": lock.package_id.rpartition(":")[2]}
 
 
-async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadBlob) -> None:
+async def check_statement(
+    ledger: Ledger, statement: dict[str, Any], read: ReadBlob, network: Network | None = None
+) -> None:
     """Check everything that a release says of a model, on the ledger's own peer and from its blobs.
 
+    Args:
+        ledger: The own peer's.
+        statement: The release's.
+        read: Reads the plan and the state.
+        network: The source from which files were made, where the release names such.
+
     Raises:
-        NodeError: FL4511, something is not so.
+        NodeError: FL4511, something is not so; FL4516, a file cannot be made again here.
         PassportError: the statement contradicts itself.
     """
     check_type(statement, statement["predicateType"])
@@ -145,8 +172,8 @@ async def check_statement(ledger: Ledger, statement: dict[str, Any], read: ReadB
     said |= {"code": predicate["code"], "not_audited": predicate["not_audited"], "parents": predicate["parents"]}
     found |= await of_plan(ledger, plan.manifest, final["training"], final["round"])
     _same(said, found | {"code": code_of(ledger.profile), "parents": await _parents(ledger, plan.digest)})
-    files = {name: sha256(raw).hexdigest() for name, raw in model_files(plan, await read(named.pop(STATE))).items()}
-    _same(named, files)
+    made = await all_files(plan, await read(named.pop(STATE)), named, network)
+    _same(named, {name: sha256(raw).hexdigest() for name, raw in made.items()})
 
 
 async def _parents(ledger: Ledger, plan: str) -> list[Any]:

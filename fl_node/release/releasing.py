@@ -1,6 +1,7 @@
 """A release from its proposal to the passport: what to propose, each organisation's signature, the envelope."""
 
 import base64
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any, Final
 
@@ -17,14 +18,32 @@ from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
 from fl_node.release.evidence import ReadBlob, blocks_of, check_statement, code_of, model_files, of_plan
+from fl_node.release.network_files import Network
 
 RELEASE: Final = "release"
 WITHDRAWN: Final = "withdrawal"
 _KEYS: Final = {RELEASE: ("statement", "signatures"), WITHDRAWN: ("withdrawal", "withdrawal_signatures")}
 
 
-async def release_body(ledger: Ledger, release: str, training: str, round_: int, read: ReadBlob) -> dict[str, Any]:
-    """Return the body of `release_model` for a round, 0 for the last of the lineage.
+async def release_body(
+    ledger: Ledger,
+    release: str,
+    training: str,
+    round_: int,
+    read: ReadBlob,
+    network: Network | None = None,
+    forms: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the body of `release_model` for a round.
+
+    Args:
+        ledger: The own peer's.
+        release: The release's id.
+        training: The training.
+        round_: The round; 0 is the last of the lineage.
+        read: Reads the plan and the state.
+        network: The source that makes `forms`.
+        forms: More files, of `fl_node.plan.forms.TARGETS`.
 
     Raises:
         NodeError: FL4512, the round is not in the lineage.
@@ -39,24 +58,27 @@ async def release_body(ledger: Ledger, release: str, training: str, round_: int,
     evidence = await blocks_of(ledger, training, step["round"], step["attempt"])
     plan = read_plan(await read(made["plan"]), made["plan"])
     evidence |= {"code": code_of(ledger.profile)} | await of_plan(ledger, plan.manifest, training, step["round"])
-    files = model_files(plan, await read(step["state"]))
+    state = await read(step["state"])
+    files = model_files(plan, state) | (await network.files(plan, state, forms) if network else {})
     listed = [{"name": name, "sha256": sha256(files[name]).hexdigest()} for name in sorted(files)]
     return {
         "release": release, "training": training, "round": step["round"], "files": listed, "evidence": evidence,
     }  # fmt: skip
 
 
-async def sign_release(ledger: Ledger, release: str, about: str, read: ReadBlob) -> dict[str, Any]:
+async def sign_release(
+    ledger: Ledger, release: str, about: str, read: ReadBlob, network: Network | None = None
+) -> dict[str, Any]:
     """Check a release, or its withdrawal, on the own peer, and put this user's signature on the ledger.
 
     Raises:
-        NodeError: FL4511, a release says what is not so.
+        NodeError: FL4511, a release says what is not so; FL4516, it names a file that cannot be made again here.
         LedgerError: the contract's refusal.
     """
     view = await ledger.query("GetRelease", release=release)
     statement = view[_KEYS[about][0]]
     if about == RELEASE:
-        await check_statement(ledger, statement, read)
+        await check_statement(ledger, statement, read, network)
     else:
         _check_withdrawal(view)
     profile = ledger.profile

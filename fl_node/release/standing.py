@@ -19,8 +19,8 @@ log = structlog.get_logger("node")
 LOOK_S: Final = 10.0
 """How often releases are looked for; a vote on one is rare, and nobody waits for a signature."""
 SIGNATURES: Final = {RELEASE: "signatures", WITHDRAWN: "withdrawal_signatures"}
-REFUSALS: Final = frozenset({codes.RELEASE_DIFFERS, codes.NOT_WITHDRAWN})
-"""What is not so does not become so: it is not looked at again until the node starts anew."""
+REFUSALS: Final = frozenset({codes.RELEASE_DIFFERS, codes.NOT_WITHDRAWN, codes.FILES_NOT_MADE})
+"""What is not so does not become so, and a node executes nobody's source: it is looked at again when it starts anew."""
 
 
 @dataclass

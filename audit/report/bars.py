@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audit.report.timeline import PHASES, Phase, longest
+from audit.report.timeline import PHASES, Phase, longest, waits
 
 LABELLED: Final = 21.0
 """How wide a piece must be, in %, for its name to stand over it on a phone."""
@@ -31,7 +31,7 @@ class Bar:
     seconds: float
     longest: str
     waits: tuple[tuple[str, str], ...]
-    """Each phase that waited, with whom for."""
+    """Phases that waited, with whom for."""
 
 
 def span(phases: Sequence[Phase], now_ms: int) -> int:
@@ -53,8 +53,8 @@ def bar(phases: Sequence[Phase], now_ms: int, scale_ms: int) -> Bar:
         free = x + LABELLED if label else free
         pieces.append(Piece(phase.name, PHASES.index(phase.name) + 1, x, width, min(width, waited), label))
     slow = longest(phases, now_ms)
-    waits = tuple((phase.name, phase.waited_for) for phase in phases if phase.waited_for)
-    return Bar(tuple(pieces), span(phases, now_ms) / 1000 if phases else 0.0, slow.name if slow else "", waits)
+    seconds = span(phases, now_ms) / 1000 if phases else 0.0
+    return Bar(tuple(pieces), seconds, slow.name if slow else "", tuple(waits(phases)))
 
 
 @dataclass(frozen=True)

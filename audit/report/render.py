@@ -50,6 +50,7 @@ def environment(url: Url) -> jinja2.Environment:
         "percent": percent,
         "slug": slug,
         "qr": qr,
+        "survivors": view.survivors,
     }
     return made
 

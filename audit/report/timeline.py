@@ -29,7 +29,9 @@ WRITES: Final = {
 """Which phase a record of the ledger belongs to (docs/ledger-layout.md)."""
 MOST_NAMED: Final = 3
 NOTICED_S: Final = 0.5
-"""By how much the last must come after the others to be named: ledgers take that long by themselves."""
+"""By how many seconds the last must come after the others to be named: ledgers take that long by themselves."""
+NOTICED: Final = 0.1
+"""And by which part of the phase: half a second of a minute is no waiting."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,17 @@ class Phase:
             return ""
         others = [at for who, at in self.came.items() if who != self.last]
         behind = (self.came[self.last] - max(others)) / 1000
-        return f"{self.last}, {behind:.1f} s after the others" if behind >= NOTICED_S else ""
+        noticed = behind >= max(NOTICED_S, NOTICED * self.seconds(0))
+        return f"{self.last}, {behind:.1f} s after the others" if noticed else ""
+
+
+def waits(phases: Iterable[Phase]) -> list[tuple[str, str]]:
+    """Return whom phases waited for, each time with the names of all phases of which that is so."""
+    found: dict[str, list[str]] = {}
+    for phase in phases:
+        if phase.waited_for:
+            found.setdefault(phase.waited_for, []).append(phase.name)
+    return [(", ".join(names), who) for who, names in found.items()]
 
 
 def named(who: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """The story told in rows: what tables and graphs of the report and the dashboard show, worked out once."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -7,6 +8,8 @@ from audit.verify.story import payload_of, round_of
 from network import contract_codes
 
 PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
+MOST_LISTED: Final = 6
+"""Names that a cell lists before it says who is not among them."""
 LOSS_UNITS: Final = 1 << 16
 """Steps of a contribution in 1 of the loss (fl_node/round/contribution.py)."""
 ENDED: Final = frozenset({"Final", "Void"})
@@ -76,6 +79,14 @@ def _round_row(
         "kept": any((s["round"], s["attempt"]) == (one["round"], one["attempt"]) for s in training["lineage"]["steps"]),
         "steps": _steps(one["phase"]),
     }
+
+
+def survivors(one: Mapping[str, Any]) -> str:
+    """Say whose updates are in an attempt's sum: by name, or where they are many by who is not among them."""
+    finished, absent = one["survivors"], [name for name in one["cohort"] if name not in one["survivors"]]
+    if len(finished) <= MOST_LISTED:
+        return ", ".join(finished)
+    return f"all {len(finished)} drawn" if not absent else f"{len(finished)}, all but {', '.join(absent)}"
 
 
 def _steps(phase: str) -> list[dict[str, str]]:

@@ -1,13 +1,16 @@
 """How much a training's rounds have told of each participant, where its plan adds noise (`fl_node.privacy`)."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from audit.verify.story import place_of
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.private import round_loss
 from fl_node.plan.manifest import Manifest
 from fl_node.privacy.accounting import Loss, epsilon
+
+MOST_NAMED: Final = 6
+"""Participants who are listed one by one where all have spent the same."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,10 @@ class Spent:
     @property
     def text(self) -> str:
         """What people read."""
-        each = ", ".join(f"{name} {value:.4g}" for name, value in sorted(self.participants.items())) or "nothing yet"
+        found = {name: f"{value:.4g}" for name, value in sorted(self.participants.items())}
+        each = ", ".join(f"{name} {value}" for name, value in found.items()) or "nothing yet"
+        if len(found) > MOST_NAMED and len(set(found.values())) == 1:
+            each = f"each of {len(found)} participants: {found.popitem()[1]}"
         return (
             f"{self.training}: ε for every {self.unit} of {each} (δ = {self.delta}, {self.colluders} colluding; each "
             "added the noise that its plan asks for, which no sum can show)"

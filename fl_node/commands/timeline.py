@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from audit.report.timeline import ENDED, PHASES, Phase, missing
+from audit.report.timeline import ENDED, PHASES, Phase, missing, waits
 from audit.text import visible
 
 STYLES: Final = {"Keys": "blue", "Shares": "yellow", "Updates": "white", "Unmask": "red", "Attest": "magenta"}
@@ -71,15 +71,10 @@ def bar(phases: list[Phase], now_ms: int, scale_ms: int, width: int = WIDTH) -> 
     return text
 
 
-def waits(phases: list[Phase]) -> Text:
-    """Say whom each phase waited for, one a line; nothing where for nobody."""
-    return Text("\n".join(f"{phase.name}: {visible(phase.waited_for)}" for phase in phases if phase.waited_for))
-
-
 def drawn(phases: list[Phase], now_ms: int, scale_ms: int) -> Text:
     """Return an attempt's bar, and below it whom its phases waited for."""
-    text, said = bar(phases, now_ms, scale_ms), waits(phases)
-    return Text("\n").join([text, said]) if said.plain else text
+    said = [Text(f"{names}: {visible(who)}") for names, who in waits(phases)]
+    return Text("\n").join([bar(phases, now_ms, scale_ms), *said])
 
 
 def length(phases: list[Phase], now_ms: int) -> int:

@@ -14,9 +14,9 @@ from audit.report.measures import number, unit
 from audit.report.model import model, model_rounds, qr, release_of, releases_of
 from audit.report.over_time import balances_over_time, participants_over_time
 from audit.report.report import render
-from audit.report.timeline import Phase, timelines
+from audit.report.timeline import Phase, timelines, waits
 from audit.report.training import figures, picture
-from audit.report.view import round_rows
+from audit.report.view import round_rows, survivors
 from audit.verify.verdict import Origin, Verdict
 
 
@@ -44,8 +44,25 @@ def test_a_phase_says_whom_it_waited_for(phases: dict[str, list[Phase]]) -> None
     slow = Phase("Updates", 0, 9000, 5000, {"a": 1000, "b": 2000, "c": 8000})
     assert (slow.waited_for, slow.late) == ("c, 6.0 s after the others", ("c",))
     assert Phase("Updates", 0, 9000, 5000, {"a": 1000, "b": 1200}).waited_for == ""
+    minute = Phase("Updates", 0, 60_000, 0, {"a": 1000, "b": 50_000, "c": 52_000})
+    assert minute.waited_for == "", "two seconds of a minute"
     under_way = Phase("Keys", 0, None, 5000, {"a": 1}, ("b", "c", "d", "e"))
     assert under_way.waited_for == "b, c, d and 1 more, not there yet"
+
+
+def test_who_was_waited_for_in_several_phases_is_said_once() -> None:
+    def phase(name: str, *absent: str) -> Phase:
+        return Phase(name, 0, 9000, 5000, {"a": 1}, absent)
+
+    found = waits([phase("Keys", "d"), phase("Shares"), phase("Updates", "c"), phase("Unmask", "d")])
+    assert found == [("Keys, Unmask", "d, who did not come"), ("Updates", "c, who did not come")]
+
+
+def test_many_survivors_are_told_by_who_is_not_among_them() -> None:
+    names = [f"p{at}" for at in range(9)]
+    assert survivors({"cohort": names[:4], "survivors": names[:3]}) == "p0, p1, p2"
+    assert survivors({"cohort": names, "survivors": names}) == "all 9 drawn"
+    assert survivors({"cohort": names, "survivors": names[1:]}) == "8, all but p0"
 
 
 def test_whoever_waits_has_a_thin_piece_from_the_last_arrival_on(phases: dict[str, list[Phase]]) -> None:

@@ -1,7 +1,7 @@
 """What a release says that the rules cannot see: blocks, the framework and the files, each found again here."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import aclosing
 from hashlib import sha256
 from typing import Any, Final
@@ -30,6 +30,7 @@ ReadBlob = Callable[[str], Awaitable[bytes]]
 """Digest → the blob's bytes, which have that digest."""
 STEPS: Final = "The steps from sum to state: {} computes them, and a majority of the organisations attested each."
 OLD_SUMS: Final = "Sums of rounds whose masked updates nobody keeps any more: endorsers repeated them at the time."
+NETWORK: Final = "That network.py is the network that the plan trains: its weights have the same shapes."
 NOISE: Final = "That each participant added the noise that its plan asks for: no sum can show it."
 STEP = ("round", "attempt", "base_state", "state", "examples")
 """What a step of a passport's lineage has in common with the ledger's own."""
@@ -103,7 +104,9 @@ def noise_of(manifest: Manifest) -> dict[str, Any]:
     return {"unit": goal.unit, "epsilon": goal.epsilon, "delta": goal.delta, "clip": clip, "rounds": goal.rounds}
 
 
-async def of_plan(ledger: Ledger, manifest: Manifest, training: str, round_: int) -> dict[str, Any]:
+async def of_plan(
+    ledger: Ledger, manifest: Manifest, training: str, round_: int, names: Collection[str]
+) -> dict[str, Any]:
     """Return what a release says that follows from its plan: framework, noise and ε spent, what no audit makes again.
 
     Args:
@@ -111,9 +114,10 @@ async def of_plan(ledger: Ledger, manifest: Manifest, training: str, round_: int
         manifest: The plan's.
         training: The training.
         round_: The round that is released.
+        names: The names of its files.
     """
     noise = noise_of(manifest) | {"spent": await _spent(ledger, manifest, training, round_)}
-    return {"framework": manifest.framework, "noise": noise, "not_audited": not_audited(manifest)}
+    return {"framework": manifest.framework, "noise": noise, "not_audited": not_audited(manifest, names)}
 
 
 async def _spent(ledger: Ledger, manifest: Manifest, training: str, round_: int) -> dict[str, str]:
@@ -128,11 +132,12 @@ async def _spent(ledger: Ledger, manifest: Manifest, training: str, round_: int)
     return {name: f"{value:.4g}" for name, value in sorted(found.participants.items())} if found else {}
 
 
-def not_audited(manifest: Manifest) -> list[str]:
+def not_audited(manifest: Manifest, names: Collection[str] = ()) -> list[str]:
     """Return what an audit of the blocks takes from those who were there, and cannot make again itself."""
     exact = isinstance(manifest, AveragingManifest | KindManifest)
     noise = [NOISE] if noise_of(manifest)["unit"] else []
-    return [*([] if exact else [STEPS.format(manifest.framework)]), OLD_SUMS, *noise, *BEYOND]
+    network = [NETWORK] if SOURCE in names else []
+    return [*([] if exact else [STEPS.format(manifest.framework)]), OLD_SUMS, *noise, *network, *BEYOND]
 
 
 def code_of(profile: Profile) -> dict[str, str]:
@@ -170,7 +175,7 @@ async def check_statement(
     plan = read_plan(await read(predicate["plan"]["sha256"]), predicate["plan"]["sha256"])
     said["noise"] = {key: value for key, value in predicate["privacy"].items() if key != "mode"}
     said |= {"code": predicate["code"], "not_audited": predicate["not_audited"], "parents": predicate["parents"]}
-    found |= await of_plan(ledger, plan.manifest, final["training"], final["round"])
+    found |= await of_plan(ledger, plan.manifest, final["training"], final["round"], named)
     _same(said, found | {"code": code_of(ledger.profile), "parents": await _parents(ledger, plan.digest)})
     made = await all_files(plan, await read(named.pop(STATE)), named, network)
     _same(named, {name: sha256(raw).hexdigest() for name, raw in made.items()})

@@ -57,9 +57,10 @@ async def release_body(
     made = await ledger.query("GetRound", training=training, round=step["round"], attempt=step["attempt"])
     evidence = await blocks_of(ledger, training, step["round"], step["attempt"])
     plan = read_plan(await read(made["plan"]), made["plan"])
-    evidence |= {"code": code_of(ledger.profile)} | await of_plan(ledger, plan.manifest, training, step["round"])
     state = await read(step["state"])
     files = model_files(plan, state) | (await network.files(plan, state, forms) if network else {})
+    evidence |= {"code": code_of(ledger.profile)}
+    evidence |= await of_plan(ledger, plan.manifest, training, step["round"], files)
     listed = [{"name": name, "sha256": sha256(files[name]).hexdigest()} for name in sorted(files)]
     return {
         "release": release, "training": training, "round": step["round"], "files": listed, "evidence": evidence,

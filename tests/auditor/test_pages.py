@@ -131,10 +131,10 @@ async def _follows(tab: Browser, ledger: Ledger) -> None:
     """An attempt that opens shows on the page that is open, without loading it again; the one before ended void."""
     await tab.open(f"{ADDRESS}/", "desktop")
     await tab.evaluate("window.kept = true")
-    rounds = "document.getElementById('live-rounds').innerText"
+    cells = "[...document.querySelectorAll('#live-rounds tr:first-child > :not(.gantt)')].slice(0, 3)"
 
     async def shown() -> list[str]:
-        return str(await tab.evaluate(rounds)).split("\t")[:3]
+        return list(await tab.evaluate(f"{cells}.map(cell => cell.innerText.trim())"))
 
     assert await shown() == ["tumour, round 2", "Void", "4 of 4 survived"]
     async with Federation.connect(ledger.run) as federation:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from audit.verify.verdict import BEYOND
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
 from fl_node.metrics import Health
 from fl_node.plan.container import Plan, read_plan
-from fl_node.release.evidence import all_files, check_statement
+from fl_node.release.evidence import NETWORK, all_files, check_statement
 from fl_node.release.network_files import Network, forms_in
 from fl_node.release.releasing import release_body
 from fl_node.release.standing import Standing
@@ -34,7 +35,8 @@ class Made(Network):
 
 @pytest.fixture
 def named(statement: dict[str, Any]) -> dict[str, Any]:
-    """The statement, which names files of the source too."""
+    """The statement, which names files of the source too, and says what of it is not shown."""
+    statement["predicate"]["not_audited"].insert(-len(BEYOND), NETWORK)
     known = {one["name"] for one in statement["subject"]}
     for name, raw in MADE.items():
         assert name not in known
@@ -44,6 +46,7 @@ def named(statement: dict[str, Any]) -> dict[str, Any]:
 
 async def test_a_release_names_what_its_source_gives(ledger: Ledger):
     body = await release_body(ledger, "tumour-1", "tumour", 0, read, Made("network.py"), ["savedmodel", "onnx"])
+    assert NETWORK in body["evidence"]["not_audited"]
     names = [one["name"] for one in body["files"]]
     assert names == sorted([*MADE, "model.safetensors"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from fl_node.cli import application
+from fl_node.commands.application import application
 
 COMMAND = re.compile(r"`(fedledger [^`]+)`")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from fl_node.cli import application
+from fl_node.commands.application import application
 from fl_node.demo.federation import opened
 from tests.faults.stage import NAMES, Nodes, ended, start
 

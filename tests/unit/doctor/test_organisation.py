@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from typer.testing import CliRunner
 
-from fl_node.cli import application
+from fl_node.commands.application import application
 from fl_node.doctor import organisation
 from fl_node.doctor.doctor import examine
 from fl_node.node.config import NodeConfig

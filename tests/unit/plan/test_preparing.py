@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from fl_node.cli import application
+from fl_node.commands.application import application
 from fl_node.data.errors import DataError
 from fl_node.data.examples import load_examples
 from fl_node.data.prepare import prepare

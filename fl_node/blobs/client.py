@@ -5,19 +5,23 @@ import contextlib
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
+from weakref import WeakValueDictionary
 
 import aiohttp
 
 from fl_node import codes
+from fl_node.blobs.arrival import Arrival
+from fl_node.blobs.content import Content, chunk_of, length_of
 from fl_node.blobs.first_digest import ASKED, FIRST, Binding
 from fl_node.blobs.proxy import proxy_for
 from fl_node.blobs.responses import bounded, reason, refusal
-from fl_node.blobs.store import About, BlobStore
+from fl_node.blobs.store import BlobStore
 from fl_node.blobs.tls import Contexts
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.egress import EgressLog
 
-CHUNK: Final = 4 << 20
+CHUNK: Final = 1 << 20
+"""Bytes sent or taken at once: of a large blob no more is in memory."""
 AT_ONCE: Final = 16
 """Connections to one service: it takes only so many of one organisation."""
 MOST: Final = 1 << 30
@@ -56,6 +60,7 @@ class BlobClient:
         self._contexts = contexts
         self._egress = egress
         self._session: aiohttp.ClientSession | None = None
+        self._fetching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def urls(self) -> dict[str, str]:
@@ -79,7 +84,7 @@ class BlobClient:
             self._session = None
 
     async def push(
-        self, organisation: str, digest: str, data: bytes, *, attempts: int = ATTEMPTS, arrived: int | None = None
+        self, organisation: str, digest: str, data: Content, *, attempts: int = ATTEMPTS, arrived: int | None = None
     ) -> None:
         """Give a blob to one organisation's service, from where an earlier try ended (`arrived`, or the service says).
 
@@ -100,13 +105,13 @@ class BlobClient:
         )
 
     async def spread(
-        self, digest: str, data: bytes, needed: int, preferred: Iterable[str] = (), binding: Binding | None = None
+        self, digest: str, data: Content, needed: int, preferred: Iterable[str] = (), binding: Binding | None = None
     ) -> list[str]:
         """Push a blob to all members at once; return the organisations that have it as soon as enough do.
 
         Args:
             digest: SHA-256 of the data, hex.
-            data: The blob.
+            data: The blob, or where it lies.
             needed: How many organisations must have it, the one that pushes included.
             preferred: Organisations to wait for a moment longer.
             binding: What must be so everywhere before a byte leaves.
@@ -183,7 +188,16 @@ class BlobClient:
     async def pull(
         self, digest: str, store: BlobStore, organisation: str, sources: Iterable[str], most: int | None = None
     ) -> bytes:
-        """Return a blob from the own store, else from the first source that has it; it is stored, verified, on the way.
+        """Return a blob from the own store, else from the first source that has it; arguments and errors as `fetch`."""
+        with contextlib.suppress(NodeError):  # not here, or damaged on the disk and set aside
+            return await asyncio.to_thread(store.read, digest)
+        await self.fetch(digest, store, organisation, sources, most)
+        return await asyncio.to_thread(store.read, digest)
+
+    async def fetch(
+        self, digest: str, store: BlobStore, organisation: str, sources: Iterable[str], most: int | None = None
+    ) -> None:
+        """Have a blob in the own store, verified; what is lacking comes from the first source that has it, by chunks.
 
         Args:
             digest: SHA-256 of the blob, hex.
@@ -195,20 +209,13 @@ class BlobClient:
         Raises:
             NodeError: FL4704, nobody has it.
         """
-        with contextlib.suppress(NodeError):  # not here, or damaged on the disk and set aside
-            return await asyncio.to_thread(store.read, digest)
-        for source in dict.fromkeys(sources):
-            data = await self._get(source, digest, store.limits.blob if most is None else most)
-            if data is None:
-                continue
-            try:
-                store.discard_part(digest, organisation)
-                await asyncio.to_thread(store.append, digest, 0, len(data), data, About(organisation))
-            except NodeError as error:
-                if error.code != codes.BLOB_DIFFERS:
-                    raise
-                continue  # this source's bytes are not the blob; another's may be
-            return data
+        bound = store.limits.blob if most is None else most
+        async with self._fetching.setdefault(digest, asyncio.Lock()):  # two would write the same part
+            if await asyncio.to_thread(store.sound, digest):
+                return
+            for source in dict.fromkeys(sources):
+                if await self._taken(source, Arrival(store, digest, organisation), bound):
+                    return
         raise NodeError(codes.BLOB_MISSING, "no blob service has this blob", where=digest)
 
     async def get(self, digest: str, sources: Iterable[str] | None = None) -> bytes | None:
@@ -247,12 +254,28 @@ class BlobClient:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 
-    async def _push_once(self, organisation: str, digest: str, data: bytes, arrived: int | None) -> None:
+    async def _taken(self, source: str, arrival: Arrival, most: int) -> bool:
+        """Take a blob from a source, from where an earlier try ended; return whether it is whole and the one wanted."""
+        url, begun = f"{self._url(source)}/blobs/{arrival.digest}", arrival.offset
+        headers = {"Range": f"bytes={begun}-"} if begun else {}
+        try:
+            async with (
+                asyncio.timeout(PULL_S + most / SLOWEST),
+                self._call("GET", source, url, headers=headers) as response,
+            ):
+                whole = await arrival.take(response, most, CHUNK)
+        except (aiohttp.ClientError, TimeoutError, OSError, EOFError):
+            return False
+        # what an earlier source gave may have been wrong, not this one
+        return whole or (begun > 0 and arrival.offset == 0 and await self._taken(source, arrival, most))
+
+    async def _push_once(self, organisation: str, digest: str, data: Content, arrived: int | None) -> None:
         url = f"{self._url(organisation)}/blobs/{digest}"
         offset = (await self._head(organisation, digest, {}))[0] if arrived is None else arrived
-        while 0 <= offset < len(data):
-            chunk = data[offset : offset + CHUNK]
-            headers = {"Content-Range": f"bytes {offset}-{offset + len(chunk) - 1}/{len(data)}"}
+        total = length_of(data)
+        while 0 <= offset < total:
+            chunk = await chunk_of(data, offset, CHUNK)
+            headers = {"Content-Range": f"bytes {offset}-{offset + len(chunk) - 1}/{total}"}
             if self._egress:
                 self._egress.blob(organisation, digest, offset, len(chunk))
             async with self._call("PUT", organisation, url, data=chunk, headers=headers) as response:

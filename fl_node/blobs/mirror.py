@@ -1,8 +1,9 @@
 """Keeps the organisation's blob folder complete, so that its chaincode process can verify what it endorses."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Final
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeVar
 
 import structlog
 
@@ -17,6 +18,9 @@ from fl_node.secagg.seal import bundle_bytes
 
 log = structlog.get_logger("mirror")
 PAUSE_S: Final = 0.5
+UPLOAD_PATIENCE_S: Final = 5.0
+"""How long a blob that somebody is bringing is not pulled: it need not come twice."""
+T = TypeVar("T")
 
 
 class Mirror:
@@ -27,7 +31,7 @@ class Mirror:
         self.client = client
         self.organisation = organisation
         self._metrics = metrics
-        self._tasks: dict[str, asyncio.Task[bytes]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._named: dict[str, set[str]] = {}
         self._bases: dict[str, str] = {}
 
@@ -53,13 +57,19 @@ class Mirror:
 
     async def get(self, digest: str, first: str = "", most: int | None = None) -> bytes:
         """Return a blob, waiting until somebody has it; the caller bounds the time, `most` its bytes."""
-        while True:
-            try:
-                return await self.client.pull(digest, self.store, self.organisation, self._sources(first), most)
-            except NodeError as error:
-                if error.code != codes.BLOB_MISSING:
-                    raise
-            await asyncio.sleep(PAUSE_S)
+        return await self._until(self.client.pull, digest, first, most)
+
+    async def fetch(self, digest: str, first: str = "", most: int | None = None) -> None:
+        """Do as `get`, but leave the blob on the disk: large ones fit into no node's memory."""
+        with contextlib.suppress(TimeoutError):  # an upload may be slow on purpose
+            async with asyncio.timeout(UPLOAD_PATIENCE_S):
+                while self.store.arriving(digest):  # noqa: ASYNC110  # nothing tells of an upload by another process
+                    await asyncio.sleep(PAUSE_S / 5)
+        await self._until(self.client.fetch, digest, first, most)
+
+    async def fetch_all(self, digests: Iterable[tuple[str, str]]) -> None:
+        """Have blobs by (digest, whom to ask first) on the disk."""
+        await asyncio.gather(*(self.fetch(digest, first) for digest, first in digests))
 
     async def get_all(self, digests: Iterable[tuple[str, str]]) -> list[bytes]:
         """Return blobs by (digest, whom to ask first), in order."""
@@ -91,12 +101,21 @@ class Mirror:
     def _start(self, view: Round, digest: str, first: str, most: int) -> None:
         if digest in self._tasks or self.store.size(digest) is not None:
             return
-        task = asyncio.create_task(self.get(digest, first, most))
+        task = asyncio.create_task(self.fetch(digest, first, most))
         self._tasks[digest] = task
         self._named.setdefault(view.name, set()).add(digest)
         task.add_done_callback(lambda done: self._finished(digest, done))
 
-    def _finished(self, digest: str, task: asyncio.Task[bytes]) -> None:
+    async def _until(self, ask: Callable[..., Awaitable[T]], digest: str, first: str, most: int | None) -> T:
+        while True:
+            try:
+                return await ask(digest, self.store, self.organisation, self._sources(first), most)
+            except NodeError as error:
+                if error.code != codes.BLOB_MISSING:
+                    raise
+            await asyncio.sleep(PAUSE_S)
+
+    def _finished(self, digest: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(digest, None)
         if task.cancelled():
             return

@@ -23,6 +23,7 @@ __all__ = ["BLOCK", "MOST_PARTS", "About", "BlobStore", "Limits"]
 DISK_RESERVE: Final = 64 << 20
 """Bytes that stay free on the disk, so that a peer and a journal beside the blobs can still write."""
 BLOCK: Final = 4096
+ARRIVING_S: Final = 1.0
 MOST_PARTS: Final = 256  # unfinished uploads of one organisation
 
 
@@ -88,15 +89,27 @@ class BlobStore:
         except FileNotFoundError:
             raise NodeError(codes.BLOB_MISSING, "this blob is not here", where=digest) from None
         if hashlib.sha256(data).hexdigest() != digest:
-            path.replace(self.folder / ".parts" / f"{digest}.damaged")
+            self._set_aside(path)
             raise NodeError(codes.BLOB_DIFFERS, "the disk holds other bytes than this digest's", where=digest)
         return data
 
-    def put(self, data: bytes, about: About) -> str:
+    def sound(self, digest: str) -> bool:
+        """Tell whether a blob is here unaltered; one that the disk changed is set aside, to be fetched anew."""
+        path = self.path(digest)
+        try:
+            with path.open("rb") as stream:
+                actual = hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            return False
+        if actual != digest:
+            self._set_aside(path)
+        return actual == digest
+
+    def put(self, data: bytes | bytearray, about: About) -> str:
         """Store the organisation's own blob and return its digest."""
         digest = hashlib.sha256(data).hexdigest()
         self.discard_part(digest, about.organisation)
-        self.append(digest, 0, len(data), data, about)
+        self.append(digest, 0, len(data), data, about, actual=digest)
         return digest
 
     def arrived(self, digest: str, organisation: str) -> int:
@@ -106,11 +119,21 @@ class BlobStore:
         except FileNotFoundError:
             return 0
 
+    def arriving(self, digest: str) -> bool:
+        """Tell whether another organisation is bringing a blob: some of its bytes came within `ARRIVING_S`."""
+        for path in (self.folder / ".parts").glob(f"{digest}.*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.suffix != f".{self._owner}" and time.time() - path.stat().st_mtime < ARRIVING_S:
+                    return True
+        return False
+
     def discard_part(self, digest: str, organisation: str) -> None:
         """Forget an unfinished upload."""
         self._part(digest, organisation).unlink(missing_ok=True)
 
-    def append(self, digest: str, offset: int, total: int, chunk: bytes, about: About) -> bool:
+    def append(
+        self, digest: str, offset: int, total: int, chunk: bytes | bytearray, about: About, actual: str = ""
+    ) -> bool:
         """Add a chunk of a blob; return whether it is whole now. It goes after `limits.unnamed_ms` unless it is kept.
 
         Args:
@@ -119,6 +142,7 @@ class BlobStore:
             total: The blob's length in bytes.
             chunk: The bytes.
             about: Who brings it.
+            actual: The digest of all bytes, where it is known: else it is computed once they are here.
 
         Raises:
             NodeError: FL4702, FL4703, FL4706, FL4701 (what has arrived is then forgotten), FL4007.
@@ -137,7 +161,7 @@ class BlobStore:
                 stream.write(chunk)
                 if offset + len(chunk) < total:
                     return False
-            self._finish(digest, part, about)
+            self._finish(digest, part, about, actual)
         except OSError as error:
             raise NodeError(codes.DISK_REFUSES, f"cannot store a blob: {error.strerror}", where=str(part)) from None
         return True
@@ -194,7 +218,7 @@ class BlobStore:
         if end > total:
             raise NodeError(codes.CHUNK_REFUSED, f"the chunk ends at {end} of {total} bytes")
         others = self._unfinished(organisation, part)
-        if len(others) >= MOST_PARTS:
+        if organisation != self._owner and len(others) >= MOST_PARTS:
             raise NodeError(
                 codes.QUOTA_USED_UP, f"{organisation} has {len(others)} uploads unfinished", hint="Finish some first."
             )
@@ -220,9 +244,13 @@ class BlobStore:
                 sizes.extend([path.stat().st_size] if path != part else [])
         return sizes
 
-    def _finish(self, digest: str, part: Path, about: About) -> None:
-        with part.open("rb") as stream:
-            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    def _set_aside(self, path: Path) -> None:
+        path.replace(self.folder / ".parts" / f"{path.name}.damaged")
+
+    def _finish(self, digest: str, part: Path, about: About, actual: str) -> None:
+        if not actual:
+            with part.open("rb") as stream:
+                actual = hashlib.file_digest(stream, "sha256").hexdigest()
         if actual != digest:
             part.unlink()
             raise NodeError(codes.BLOB_DIFFERS, "the bytes do not have this digest; nothing was kept", where=digest)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_node.secagg.layout import Layout
+from fl_node.secagg.layout import Layout, Vector
 
 FACTOR: Final = 10
 LABEL_FLIP: Final = "label-flip"
@@ -28,7 +28,7 @@ CHANGES: Final[dict[str, Callable[[Moved], Moved]]] = {
 ATTACKS: Final = tuple(CHANGES)
 
 
-def changed(layout: Layout, vector: bytes, attack: str) -> bytes:
+def changed(layout: Layout, vector: Vector, attack: str) -> bytes:
     """Returns what the faulty participant sends in the place of its honest vector.
 
     Args:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from fl_node.secagg.layout import Vector
+
 
 @dataclass(frozen=True)
 class DataSource:
@@ -31,7 +33,7 @@ class WorkResult:
         own: What this participant keeps for itself until its next round: never to leave the node. Mostly nothing.
     """
 
-    vector: bytes
+    vector: Vector
     examples: int
     metrics: dict[str, float]
     seconds: float
@@ -59,7 +61,7 @@ class Runtime(Protocol):
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         """Trains on a participant's rows."""
 
-    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+    def update(self, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
         """Computes the next state from a sum and the rows that each survivor declared."""
 
     def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:

@@ -4,8 +4,9 @@ The slots themselves, their bytes, ranges and digest, are `secagg.layout`'s. The
 bytes; segments whose tensors TFF adds in another order carry it in `path`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from fl_node import codes
 from fl_node.data.schema import Model
 from fl_node.plan.errors import plan_error
 from fl_node.secagg.errors import SecaggError
-from fl_node.secagg.layout import HEADROOM, Layout, Segment
+from fl_node.secagg.layout import HEADROOM, Layout, Segment, Vector
 
 Kind = Literal["value", "weight", "metric", "count", "one"]
 Tensors = Sequence[NDArray[np.signedinteger[Any]]]
@@ -94,7 +95,7 @@ class TensorLayout(Model):
         """H(layout, canonical JSON of the layout), hex."""
         return self.flat.digest.hex()
 
-    def pack(self, tensors: Tensors) -> bytes:
+    def pack(self, tensors: Tensors) -> bytearray:
         """Lays one participant's tensors out as a vector.
 
         Args:
@@ -106,15 +107,18 @@ class TensorLayout(Model):
         vector = bytearray(self.size)
         for held, segment, tensor in zip(self.segments, self.flat.segments, tensors, strict=True):
             _check_tensor(held, segment, tensor)
-            segment.view(vector)[:] = tensor.reshape(-1).astype(segment.dtype)
-        return bytes(vector)
+            np.copyto(segment.view(vector), tensor.reshape(-1), casting="unsafe")  # without a copy between
+        return vector
 
-    def unpack(self, vector: bytes, survivors: int) -> list[NDArray[np.signedinteger[Any]]]:
+    def unpack(
+        self, vector: Vector, survivors: int, instead: Mapping[str, int] = MappingProxyType({})
+    ) -> list[NDArray[np.signedinteger[Any]]]:
         """Reads an aggregate back into tensors and checks each slot's range.
 
         Args:
-            vector: The sum's bytes in this layout.
+            vector: The sum's bytes in this layout; a tensor with numbers as long as its words shares them.
             survivors: How many participants were added, ≥ 1.
+            instead: What one-slot segments hold instead, by name.
 
         Raises:
             PlanError: FL3031 (size, padding), FL3032 (range) or FL3033 (one-slots).
@@ -126,13 +130,18 @@ class TensorLayout(Model):
         tensors = []
         for held, segment in zip(self.segments, self.flat.segments, strict=True):
             words, (least, most) = segment.view(vector), segment.bounds(survivors)
+            if held.name in instead:
+                words = np.array([instead[held.name]], segment.dtype)
             if int(words.min()) < least or int(words.max()) > most:
                 code = codes.AGGREGATE_COUNT if segment.kind == "one" else codes.AGGREGATE_RANGE
                 raise plan_error(code, f"a sum outside {least} … {most}", segment.name)
-            tensors.append(words.astype(_INTEGERS[held.dtype]).reshape(held.shape))
+            integer = np.dtype(_INTEGERS[held.dtype])
+            same = words.itemsize == integer.itemsize
+            numbers: NDArray[np.signedinteger[Any]] = words.view(integer) if same else words.astype(integer)
+            tensors.append(numbers.reshape(held.shape))
         return tensors
 
-    def rows(self, vector: bytes) -> int:
+    def rows(self, vector: Vector) -> int:
         """How many rows a vector (one participant's or a sum) stands for; 0 where the layout has no count.
 
         Raises:

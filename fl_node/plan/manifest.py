@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from fl_node.canonical import canonical_json
 from fl_node.data.schema import Decimal, Model, Schema
 from fl_node.plan.layout import TensorLayout
-from fl_node.plan.weights import WeightRule, can_follow, named_weights, weighed
+from fl_node.plan.weights import WeightRule, can_follow, declared, named_weights, weighed
 from fl_node.privacy.accounting import Promise
+from fl_node.secagg.layout import Vector
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -123,9 +126,14 @@ class Manifest(Model):
                 raise ValueError(f"the rule of {rule.segment} is in lowest terms")
         return self
 
-    def weighed(self, aggregate: bytes, counts: Sequence[int]) -> bytes:
+    def weighed(self, aggregate: Vector, counts: Sequence[int]) -> Vector:
         """The sum with the declared rows' weights in the place of the masked ones; see `weights.weighed`."""
         return weighed(self.layout, self.weights, aggregate, counts)
+
+    def tensors(self, aggregate: Vector, counts: Sequence[int]) -> list[NDArray[np.signedinteger[Any]]]:
+        """The sum's tensors with the declared rows' weights, without a copy of the vector; errors as `unpack` too."""
+        weights = declared(self.layout, self.weights, aggregate, counts)
+        return self.layout.unpack(aggregate, len(counts), weights)
 
     @property
     def promise(self) -> Promise | None:

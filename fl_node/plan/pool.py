@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +19,7 @@ from fl_node.plan.own import OwnStates
 from fl_node.plan.runtime import DataSource, Runtime, UpdateResult, WorkResult, open_plan
 from fl_node.plan.sandbox import STOPPED, Sandbox
 from fl_node.privacy.accounting import Promise
+from fl_node.secagg.layout import Vector
 from network.files import write_atomically
 
 log = structlog.get_logger("node")
@@ -75,7 +76,7 @@ class Work:
     """Client work for one attempt."""
 
     attempt: str
-    task: "asyncio.Task[WorkResult]"
+    task: "asyncio.Future[WorkResult]"
 
 
 Opener = Callable[[Path, str], PlanRunner]
@@ -134,7 +135,7 @@ class Workshop:
             return runner.initialize()
         return await self._mirror.get(digest)
 
-    def start(self, view: Round) -> "asyncio.Task[WorkResult]":
+    def start(self, view: Round) -> "asyncio.Future[WorkResult]":
         """Start client work for an attempt in the background, once, in place of its training's earlier attempts."""
         known = self._work.get(view.training)
         if known is None or known.attempt != view.name:
@@ -149,6 +150,14 @@ class Workshop:
         known = self._work.get(view.training)
         return known is not None and known.attempt == view.name and known.task.done()
 
+    def committed(self, view: Round) -> None:
+        """Let go of the vector that an attempt's work gave: its masked form lies on the disk and on the ledger."""
+        known = self._work.get(view.training)
+        if known is not None and known.attempt == view.name and known.task.done():
+            done: asyncio.Future[WorkResult] = asyncio.get_running_loop().create_future()
+            done.set_result(replace(known.task.result(), vector=b""))
+            self._work[view.training] = Work(view.name, done)
+
     def settle(self, view: Round, *, counted: bool) -> None:
         """Take note that an attempt has ended, and whether this node's update is in its result."""
         self._own.settle(view.training, view.round, view.attempt, counted=counted)
@@ -161,7 +170,7 @@ class Workshop:
         """Return the code of what is known against training a plan on the node's rows; empty where nothing is."""
         return codes.NO_DATA if self._data is None else self._unfit.get(plan, "")
 
-    async def update(self, plan: str, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+    async def update(self, plan: str, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
         """Compute the next state; see `Runtime.update`."""
         return await asyncio.to_thread((await self.runner(plan)).update, state, aggregate, counts)
 
@@ -224,6 +233,6 @@ class Workshop:
             known.task.add_done_callback(_forget)
 
 
-def _forget(task: "asyncio.Task[WorkResult]") -> None:
+def _forget(task: "asyncio.Future[WorkResult]") -> None:
     if not task.cancelled():
         task.exception()

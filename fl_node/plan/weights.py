@@ -9,6 +9,7 @@ from fl_node import codes
 from fl_node.data.schema import Model
 from fl_node.plan.errors import plan_error
 from fl_node.plan.layout import TensorLayout, TensorSegment
+from fl_node.secagg.layout import Vector
 
 
 class WeightRule(Model):
@@ -50,7 +51,26 @@ def can_follow(segment: TensorSegment) -> bool:
     return segment.slots == 1 and segment.ring == segment.word
 
 
-def weighed(layout: TensorLayout, rules: Sequence[WeightRule], aggregate: bytes, counts: Sequence[int]) -> bytes:
+def declared(
+    layout: TensorLayout, rules: Sequence[WeightRule], aggregate: Vector, counts: Sequence[int]
+) -> dict[str, int]:
+    """What the declared rows weigh, by the segment that holds the masked weights' sum; arguments as `weighed`.
+
+    Raises:
+        PlanError: FL3031 for a sum of another size, FL3034 for a weight above what the declared rows allow.
+    """
+    if len(aggregate) != layout.size:
+        raise plan_error(codes.AGGREGATE_SIZE, f"{len(aggregate)} bytes where the layout has {layout.size}")
+    weights = {rule.segment: sum(map(rule.weight, counts)) for rule in rules}
+    for segment, most in weights.items():
+        found = int(layout.flat.segment(segment).view(aggregate)[0])
+        if found > most:
+            text = f"a weight of {found} where the declared rows give at most {most}"
+            raise plan_error(codes.AGGREGATE_WEIGHT, text, segment)
+    return weights
+
+
+def weighed(layout: TensorLayout, rules: Sequence[WeightRule], aggregate: Vector, counts: Sequence[int]) -> Vector:
     """Puts what the declared rows weigh in the place of each summed weight.
 
     Ranges bound a sum, not one update: a survivor could add a negative weight, so that the mean's divisor gets tiny and
@@ -64,16 +84,11 @@ def weighed(layout: TensorLayout, rules: Sequence[WeightRule], aggregate: bytes,
         counts: The rows that each survivor declared on the ledger.
 
     Raises:
-        PlanError: FL3031 for a sum of another size, FL3034 for a weight above what the declared rows allow.
+        PlanError: As `declared`.
     """
-    if len(aggregate) != layout.size:
-        raise plan_error(codes.AGGREGATE_SIZE, f"{len(aggregate)} bytes where the layout has {layout.size}")
+    weights = declared(layout, rules, aggregate, counts)
     vector = bytearray(aggregate) if rules else aggregate
-    for rule in rules:
-        slot = layout.flat.segment(rule.segment).view(vector)
-        declared = sum(map(rule.weight, counts))
-        if int(slot[0]) > declared:
-            text = f"a weight of {int(slot[0])} where the declared rows give at most {declared}"
-            raise plan_error(codes.AGGREGATE_WEIGHT, text, rule.segment)
-        slot[:] = np.array(declared, slot.dtype)
-    return bytes(vector)
+    for segment, weight in weights.items():
+        slot = layout.flat.segment(segment).view(vector)
+        slot[:] = np.array(weight, slot.dtype)
+    return vector

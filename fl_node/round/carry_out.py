@@ -159,6 +159,7 @@ class Deeds:
             raise RefusalError(error.code, error.message, where=error.where, hint=error.hint) from error
         vector = await with_contributions(self._node, view, work.vector)
         await attempt.commit_update(view, vector, work.examples)
+        self._node.workshop.committed(view)
         log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
         return True
 

@@ -19,7 +19,7 @@ from fl_node.ledger.records import Round
 from fl_node.plan.errors import PlanError
 from fl_node.plan.pool import Workshop
 from fl_node.round.shapley import shapley
-from fl_node.secagg.layout import Layout
+from fl_node.secagg.layout import Layout, Vector
 from fl_node.secagg.modes.robust import CONTRIBUTION
 
 log = structlog.get_logger("participant")
@@ -48,7 +48,7 @@ class Opened:
     total: bytes
 
 
-async def with_contributions(node: ContributionDependencies, view: Round, vector: bytes) -> bytes:
+async def with_contributions(node: ContributionDependencies, view: Round, vector: Vector) -> Vector:
     """Returns a vector with this node's word in the place of none; as it is where there is nothing to say."""
     if not view.groups or not view.parent:
         return vector
@@ -62,7 +62,7 @@ async def with_contributions(node: ContributionDependencies, view: Round, vector
     return written(layout, vector, values) if values else vector
 
 
-def written(layout: Layout, vector: bytes, values: dict[int, float]) -> bytes:
+def written(layout: Layout, vector: Vector, values: dict[int, float]) -> Vector:
     """Writes contributions, group → what it took from the loss, into their slots, as far as there are any."""
     segment, sent = layout.segment(CONTRIBUTION), bytearray(vector)
     words = segment.view(sent)
@@ -70,7 +70,7 @@ def written(layout: Layout, vector: bytes, values: dict[int, float]) -> bytes:
     for group, value in values.items():
         if group < segment.slots:
             words[group] = min(max(round(value * UNITS) + nothing, 0), segment.maximum)
-    return bytes(sent)
+    return sent
 
 
 async def _found(node: ContributionDependencies, view: Round) -> dict[int, float]:
@@ -116,7 +116,7 @@ async def _utility(
     return -min(metrics.get("loss", WORST), WORST)
 
 
-def summed(layout: Layout, vectors: Sequence[bytes]) -> bytes:
+def summed(layout: Layout, vectors: Sequence[Vector]) -> bytes:
     """Adds vectors slot by slot."""
     total = bytearray(layout.length)
     for segment in layout.segments:

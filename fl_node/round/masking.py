@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
 from fl_node import codes
+from fl_node.blobs.content import length_of
 from fl_node.blobs.store import About
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import AttemptJournal
@@ -23,6 +25,7 @@ from fl_node.round.unmasking import UnmaskingDependencies, session_of
 from fl_node.round.witnesses import Witnesses
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import PublicKeys
+from fl_node.secagg.layout import Vector
 from fl_node.secagg.participant import Participant, Stage
 from fl_node.secagg.seal import bundle_bytes
 from fl_node.secagg.session import Session
@@ -69,6 +72,8 @@ class Attempt:
         records: The attempt's journal. Invariant: a deed is recorded here, synced, before the ledger can learn of it.
         uncommitted: The update is certainly not on the ledger, so that the survivors may lack it. Invariant: true only
             where this process has masked the vector, and every try to commit it was refused by the contract's rules.
+        unstored: The masked update as long as it is not on the disk. Invariant: while it is here, the vector that the
+            client work gave is masked and of no other use.
 
     Scenario for `uncommitted`: a node masks its update, sends it, and is killed. After its restart the ledger shows
     survivors without it. The update may have been committed, and a lying peer may hide it to get this node's mask key
@@ -82,6 +87,7 @@ class Attempt:
     records: AttemptJournal
     placing: Placing
     uncommitted: bool = False
+    unstored: m.MaskedUpdate | None = field(default=None, repr=False)
 
     @classmethod
     async def open(cls, node: AttemptDependencies, view: Round, records: AttemptJournal) -> "Attempt":
@@ -125,7 +131,7 @@ class Attempt:
         }
         await self.placing.commit(view, "CommitShares", bundle.blob, shares["sealed"], **shares)
 
-    async def commit_update(self, view: Round, vector: bytes, examples: int) -> None:
+    async def commit_update(self, view: Round, vector: Vector, examples: int) -> None:
         """Mask the vector, or take the masked blob of before a crash, place it with enough members and commit it."""
         await self._shares_fixed(view)
         self.uncommitted |= self.records.get(MASKED) is None
@@ -134,7 +140,7 @@ class Attempt:
             log.info("privacy spent", attempt=view.name, epsilon=round(spent, 4), delta=self.trusted.promise.delta)
         blob, digest = await self._masked(view, vector)
         bucket = self.trusted.count_bucket
-        update = {"digest": digest, "length": len(blob), "examples": -(-examples // bucket) * bucket}
+        update = {"digest": digest, "length": length_of(blob), "examples": -(-examples // bucket) * bucket}
         trained = {"plan": view.plan, "base_state": view.base_state}
         try:
             await self.placing.commit(view, "CommitUpdate", blob, digest, **update, **trained)
@@ -229,17 +235,20 @@ class Attempt:
         with contextlib.suppress(LedgerError):  # a complaint that is refused must not keep this node from its round
             await self.node.ledger.submit("ReportFault", **view.ref, **fault)
 
-    async def _masked(self, view: Round, vector: bytes) -> tuple[bytes, str]:
-        digest = self.records.get(MASKED)
-        if digest is not None and self.node.store.size(digest.hex()) is not None:
-            return self.node.store.read(digest.hex()), digest.hex()
-        (masked,) = of(await asyncio.to_thread(self.participant.receive, m.VectorReady(vector, digest)), m.MaskedUpdate)
-        self.records.record(MASKED, masked.digest)
-        blob = bytes(masked.blob)
-        await self._keep(view, MASKED, blob)
-        return blob, masked.digest.hex()
+    async def _masked(self, view: Round, vector: Vector) -> tuple[Path, str]:
+        """Return where the masked update lies, and its digest."""
+        store, digest = self.node.store, self.records.get(MASKED)
+        if digest is None or not await asyncio.to_thread(store.sound, digest.hex()):
+            if self.unstored is None:
+                ready = m.VectorReady(vector, digest, given=True)
+                (self.unstored,) = of(await asyncio.to_thread(self.participant.receive, ready), m.MaskedUpdate)
+            digest = self.unstored.digest
+            self.records.record(MASKED, digest)
+            await self._keep(view, MASKED, self.unstored.blob)
+            self.unstored = None
+        return store.path(digest.hex()), digest.hex()
 
-    async def _keep(self, view: Round, kind: str, blob: bytes) -> None:
+    async def _keep(self, view: Round, kind: str, blob: bytes | bytearray) -> None:
         """Store an own blob with a note, which shows later what a journal restored from a backup has forgotten."""
         about = About(self.node.organisation, note=f"{view.name} {kind}")
         await asyncio.to_thread(self.node.store.put, blob, about)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from fl_node.blobs.client import BlobClient
+from fl_node.blobs.content import Content
 from fl_node.blobs.first_digest import Binding
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError
@@ -44,7 +45,7 @@ class Placing:
     node: PlacingDependencies
     declined: bool = False
 
-    async def commit(self, view: Round, function: str, blob: bytes, digest: str, /, **arguments: Any) -> None:
+    async def commit(self, view: Round, function: str, blob: Content, digest: str, /, **arguments: Any) -> None:
         """Push a blob to enough members and submit the transaction that commits to its digest.
 
         Raises:

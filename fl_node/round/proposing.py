@@ -25,6 +25,7 @@ from fl_node.plan.runtime import deviation_e9
 from fl_node.round import known
 from fl_node.round.unmasking import UnmaskingDependencies, unmasked
 from fl_node.secagg.errors import Fault
+from fl_node.secagg.layout import Vector
 from fl_node.secagg.unmask import Aggregate
 from network import contract_codes
 from network.topology import Consortium
@@ -100,8 +101,8 @@ class Proposing:
         if computed is None:
             return
         aggregate, result = computed
-        published = [bytes(one) for one in (aggregate.vector, *aggregate.groups)]
-        state, *_ = await asyncio.gather(*map(self._publish, (result.state, *published)))
+        published: tuple[Vector, ...] = (result.state, aggregate.vector, *aggregate.groups)
+        state, *_ = await asyncio.gather(*map(self._publish, published))
         argument = {
             **view.ref,
             "aggregate": aggregate.digest.hex(),
@@ -164,7 +165,7 @@ class Proposing:
         """Return the sum and what follows from it; what has no end that way is reported to the ledger instead."""
         try:
             aggregate = await unmasked(self._node, view)
-            return aggregate, await self._next_state(view, aggregate.digest.hex(), bytes(aggregate.vector))
+            return aggregate, await self._next_state(view, aggregate.digest.hex(), aggregate.vector)
         except Fault as fault:
             await self._report(view, fault)
         except NoStateError as none:
@@ -192,7 +193,7 @@ class Proposing:
         except PlanError:
             return None
 
-    async def _next_state(self, view: Round, digest: str, aggregate: bytes) -> Result:
+    async def _next_state(self, view: Round, digest: str, aggregate: Vector) -> Result:
         key = (view.base_state, digest, view.counts)
         cached, result = self._results.get(view.training, (None, None))
         if result is None or cached != key:
@@ -201,7 +202,7 @@ class Proposing:
         self._found[view.training] = view.name
         return result
 
-    async def _updated(self, view: Round, digest: str, aggregate: bytes) -> Result:
+    async def _updated(self, view: Round, digest: str, aggregate: Vector) -> Result:
         """Run the plan's update.
 
         Raises:
@@ -220,9 +221,9 @@ class Proposing:
             raise NoStateError(digest, codes.STATE_NOT_FINITE)
         return Result(update.state, update.metrics)
 
-    async def _publish(self, data: bytes) -> str:
-        digest = self._node.store.put(data, About(self._node.organisation))
-        await self._node.blobs.spread(digest, data, self._node.consortium.threshold)
+    async def _publish(self, data: Vector) -> str:
+        digest = await asyncio.to_thread(self._node.store.put, data, About(self._node.organisation))
+        await self._node.blobs.spread(digest, self._node.store.path(digest), self._node.consortium.threshold)
         return digest
 
     async def _warm(self, argument: dict[str, object]) -> None:

@@ -32,7 +32,7 @@ async def unmasked(node: UnmaskingDependencies, view: Round) -> Aggregate:
         TimeoutError: nobody has a survivor's blob.
     """
     async with asyncio.timeout(PATIENCE_S):
-        await node.mirror.get_all((view.updates[name].digest, name) for name in view.survivors)
+        await node.mirror.fetch_all((view.updates[name].digest, name) for name in view.survivors)
     return await sum_of(node.ledger, view, lambda digest: node.store.open(digest.hex()))
 
 

@@ -29,6 +29,9 @@ _SEGMENT_FIELDS: Final = {"name", "kind", "word", "ring", "max", "slots", "path"
 Words = npt.NDArray[np.unsignedinteger[Any]]
 """Slots as unsigned integers, uint64 or uint32."""
 
+Vector = bytes | bytearray
+"""A vector's bytes; who gets one leaves it as it is."""
+
 
 @dataclass(frozen=True)
 class Segment:

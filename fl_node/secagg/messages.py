@@ -108,10 +108,13 @@ class VectorReady:
 
     Attributes:
         committed: Digest of this participant's update where the ledger or its own blob service already has one.
+        given: The vector is a bytearray that nobody else needs: it becomes the blob, so that there is but one of them.
+            It is unchanged where the message is refused, or fails.
     """
 
     vector: bytes | bytearray | memoryview = field(repr=False)
     committed: bytes | None = None
+    given: bool = False
 
 
 @dataclass(frozen=True)

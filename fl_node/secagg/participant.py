@@ -19,7 +19,7 @@ from fl_node.secagg.errors import (
     SecaggError,
 )
 from fl_node.secagg.keys import PublicKeys
-from fl_node.secagg.masks import apply_masks
+from fl_node.secagg.masks import Mask, apply_masks
 from fl_node.secagg.records import Answered, AttemptRecords, Dealing, Revealed, Secrets, keys_digest
 from fl_node.secagg.session import Session
 from fl_node.secagg.shamir import Entropy
@@ -197,18 +197,26 @@ class Participant:
         if not self._commitments:
             raise SecaggError(codes.OUT_OF_ORDER, "an update is masked after shares are fixed")
         session.layout.check_vector(message.vector)
-        blob = bytearray(message.vector)
-        masks = own_masks(session, self._own, secrets, self._keys, tuple(self._commitments))
+        given = message.given and isinstance(message.vector, bytearray)
+        blob = message.vector if given and isinstance(message.vector, bytearray) else bytearray(message.vector)
+        masks = list(own_masks(session, self._own, secrets, self._keys, tuple(self._commitments)))
         apply_masks(blob, session.layout, masks)
-        digest, known = hashlib.sha256(blob).digest(), self._read("masked")
-        if message.committed is not None and message.committed != known:
+        try:
+            self._note_masked(digest := hashlib.sha256(blob).digest(), message.committed)
+        except Exception:
+            apply_masks(blob, session.layout, [Mask(mask.key, not mask.add) for mask in masks])
+            raise
+        return [m.MaskedUpdate(blob, digest)]
+
+    def _note_masked(self, digest: bytes, committed: bytes | None) -> None:
+        known = self._read("masked")
+        if committed is not None and committed != known:
             raise Refusal(codes.UNKNOWN_OWN, "an update of this participant exists that its journal does not know")
         if known is None:
             self._write("masked", digest)
         elif known != digest:
             # Two vectors under the same keys would show their difference in clear.
             raise Refusal(codes.SECOND_MASKING, "another update was already masked with these keys")
-        return [m.MaskedUpdate(blob, digest)]
 
     def _update_committed(self, message: m.UpdateCommitted) -> list[m.Outgoing]:
         if message.digest != self._read("masked"):

@@ -40,6 +40,7 @@ class Nodes:
     run: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     checkouts: Mapping[str, Path] = field(default_factory=dict)
+    module: str = "tests.faults.synthetic"
 
     def data(self, name: str) -> Path:
         return self.run / f"{name}.csv"
@@ -48,7 +49,7 @@ class Nodes:
         """Start a node, from the checkout that `checkouts` names for it; the environment tells what it does wrong."""
         rows = rows or [NAMES.index(name) + 1] * synthetic.ROWS
         self.data(name).write_text("\n".join(["number", *map(str, rows)]) + "\n")
-        command = [sys.executable, "-m", "tests.faults.synthetic", str(run or self.run), name, str(self.data(name))]
+        command = [sys.executable, "-m", self.module, str(run or self.run), name, str(self.data(name))]
         with (self.run / f"{name}.log").open("ab") as log:
             where = self.checkouts.get(name, ROOT)
             environment = {**os.environ, "PYTHONPATH": str(where), **environment}

@@ -33,6 +33,7 @@ from fl_node.plan.sandbox import Sandbox
 from fl_node.plan.tff.manifest import TffManifest
 from fl_node.plan.weights import WeightRule
 from fl_node.round.consent import Consent
+from fl_node.secagg.layout import Vector
 from network.errors import FedledgerError
 from tests.faults import misdeeds
 
@@ -143,20 +144,23 @@ class SyntheticRunner:
         rows, _ = load_examples(data.path, COLUMNS, 0)
         time.sleep(float(os.environ.get("TRAINING_S", "0")))
         slots = self.manifest.layout.segments[1].slots
-        values = np.full(slots, int(rows.features[0, 0]) + state[0], dtype=np.int32)
+        values = np.broadcast_to(np.int32(rows.features[0, 0] + state[0]), slots)
         return WorkResult(self.packed(ROWS * EPOCHS, values, self.manifest.weights[0].weight(ROWS)), ROWS, {}, 0.0)
 
-    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:
+    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> Vector:
         tensors = [np.array([count], dtype=np.int64), values, np.array([weight], dtype=np.int32)]
         return self.manifest.layout.pack(tensors)
 
-    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
-        aggregate = self.manifest.weighed(aggregate, counts)
-        _, values, _ = self.manifest.layout.unpack(aggregate, len(counts))
+    def update(self, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
+        _, values, weight = self.manifest.tensors(aggregate, counts)
         if values.max() >= GARBAGE["raises"]:
             raise plan_error("FL3042", "a division by zero")
         mean = float(values[0]) / len(counts) if values.max() < GARBAGE["no number"] else float("nan")
-        after = hashlib.sha256(state + aggregate).digest() * 2
+        following = hashlib.sha256(state)
+        at = self.manifest.layout.flat.segment("weight")
+        for part in (memoryview(aggregate)[: at.start], weight.data, memoryview(aggregate)[at.end :]):
+            following.update(part)
+        after = following.digest() * 2
         return UpdateResult(after, {"mean": mean}, 0.0)
 
     def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:  # noqa: ARG002  # nothing to measure
@@ -174,7 +178,7 @@ class SyntheticRunner:
 class Liar(SyntheticRunner):
     """Computes a state of its own: what a dishonest aggregator would publish."""
 
-    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+    def update(self, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
         honest = super().update(state, aggregate, counts)
         return UpdateResult(hashlib.sha256(honest.state).digest() * 2, honest.metrics, 0.0)
 
@@ -182,7 +186,7 @@ class Liar(SyntheticRunner):
 class Garbler(SyntheticRunner):
     """Sends what lies within every slot's range and yet is garbage, as GARBAGE in its environment says."""
 
-    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:
+    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> Vector:
         kind = os.environ["GARBAGE"]
         if kind == "half a row":
             return super().packed(count + 1, values, weight)
@@ -194,7 +198,7 @@ class Garbler(SyntheticRunner):
 class Shouter(SyntheticRunner):
     """Sends the largest number that each slot holds."""
 
-    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> bytes:
+    def packed(self, count: int, values: NDArray[np.int32], weight: int) -> Vector:
         return super().packed(count, np.full_like(values, 65_535), weight)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from fl_node import clock, codes
+from fl_node.blobs.content import Content, whole
 from fl_node.blobs.mirror import Mirror
 from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import NodeError
@@ -32,6 +33,7 @@ from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache
 from fl_node.round.loop import Attendance, LoopDependencies
+from fl_node.secagg.layout import Vector
 from tests.faults import synthetic
 from tests.model.consortium import Consortium, msp, participant
 from tests.model.ledger import CHANNEL, Answer, caller
@@ -82,10 +84,13 @@ class Shelf:
     def __init__(self, store: BlobStore, names: Sequence[str] = NAMES) -> None:
         self.urls, self._store = dict.fromkeys(names, ""), store
 
-    async def spread(self, digest: str, data: bytes, needed: int, *_: object) -> list[str]:
+    async def spread(self, digest: str, data: Content, needed: int, *_: object) -> list[str]:
         assert needed <= len(self.urls)
-        assert self._store.put(data, About("shelf")) == digest
+        assert self._store.put(whole(data), About("shelf")) == digest
         return list(self.urls)
+
+    async def fetch(self, digest: str, *_: object) -> None:
+        await self.pull(digest)
 
     async def pull(self, digest: str, *_: object) -> bytes:
         if self._store.size(digest) is None:
@@ -96,17 +101,17 @@ class Shelf:
 class Runner(synthetic.SyntheticRunner):
     """The synthetic plan with states as real plans have them; remembers what its client work gave."""
 
-    plain = b""
+    plain: Vector = b""
 
     def work(self, state: bytes, data: DataSource) -> WorkResult:
         result = super().work(state, data)
         self.plain = self.misdone(result.vector)
         return WorkResult(self.plain, result.examples, result.metrics, result.seconds)
 
-    def misdone(self, vector: bytes) -> bytes:
+    def misdone(self, vector: Vector) -> Vector:
         return vector
 
-    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+    def update(self, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
         result = super().update(state, aggregate, counts)
         values = synthetic.LAYOUT.unpack(self.manifest.weighed(aggregate, counts), len(counts))[1]
         mean = (values / len(counts)).astype(np.float32)

@@ -17,6 +17,7 @@ from fl_node.plan.frames import Message
 from fl_node.plan.hosting import Hosted, blob, seconds
 from fl_node.plan.interface import DataSource, UpdateResult, WorkResult
 from fl_node.plan.state_codec import encode_state
+from fl_node.secagg.layout import Vector
 
 
 class AveragingRuntime(Hosted):
@@ -62,7 +63,7 @@ class AveragingRuntime(Hosted):
         own = scaffold.to_keep(self.manifest, kept, worked.kept, sums)
         return WorkResult(vector, self.manifest.layout.rows(vector), metrics, seconds(answer), own)
 
-    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+    def update(self, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
         """Computes the next state from the survivors' sum, in this process; see `update.next_state`."""
         following, metrics = next_state(self.manifest, state, aggregate, counts)
         return UpdateResult(following, metrics, 0.0)

@@ -13,12 +13,13 @@ from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.server import step
 from fl_node.plan.arithmetic.state import ModelState, read_state
 from fl_node.plan.state_codec import encode_state, require_finite
+from fl_node.secagg.layout import Vector
 
 Sums = Mapping[str, NDArray[Any]]
 
 
 def next_state(
-    manifest: AveragingManifest, state: bytes, aggregate: bytes, counts: Sequence[int]
+    manifest: AveragingManifest, state: bytes, aggregate: Vector, counts: Sequence[int]
 ) -> tuple[bytes, dict[str, float]]:
     """Computes the next state and the metrics: the same bytes on every machine.
 
@@ -34,7 +35,7 @@ def next_state(
     """
     require_ieee()
     base = read_state(manifest, state)
-    tensors = manifest.layout.unpack(manifest.weighed(aggregate, counts), len(counts))
+    tensors = manifest.tensors(aggregate, counts)
     sums = {segment.name: tensor for segment, tensor in zip(manifest.layout.segments, tensors, strict=True)}
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
         following = _moved(manifest, base, sums, len(counts))

@@ -48,7 +48,7 @@ class Worked:
 
 def vector_of(
     manifest: AveragingManifest, before: tuple[Arrays, Arrays], worked: Worked, draw: Draw = os.urandom
-) -> bytes:
+) -> bytearray:
     """Turns a local step into this participant's vector, unmasked.
 
     With H = 2^(bits-1) - 1, clipping norm C, weight w = min(rows, W) and cap W, an update x becomes

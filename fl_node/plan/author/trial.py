@@ -17,6 +17,7 @@ from fl_node.plan.interface import DataSource, WorkResult
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import PlanRuntime
 from fl_node.plan.summary import FAR, SHOWN
+from fl_node.secagg.layout import Vector
 
 CLIPPED: Final = "aggregation/clipped"
 ZEROED: Final = "aggregation/zeroed"
@@ -115,7 +116,7 @@ def run_trial(
     return Trial(tuple(work.examples for work in works), tuple(found), final, state, said)
 
 
-def summed(layout: TensorLayout, vectors: Sequence[bytes]) -> bytes:
+def summed(layout: TensorLayout, vectors: Sequence[Vector]) -> bytes:
     """Adds vectors word by word, each sum in its segment's ring: what unmasking gives."""
     total = bytearray(layout.size)
     for segment in layout.flat.segments:

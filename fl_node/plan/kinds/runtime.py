@@ -8,6 +8,7 @@ from fl_node.plan.hosting import Hosted, blob, metrics, seconds
 from fl_node.plan.interface import DataSource, UpdateResult, WorkResult
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.step import losses, next_state, read_state, totals_of
+from fl_node.secagg.layout import Vector
 
 
 class KindRuntime(Hosted):
@@ -40,7 +41,7 @@ class KindRuntime(Hosted):
         found = losses(self.manifest, totals_of(self.manifest, vector, 1))
         return WorkResult(vector, self.manifest.layout.rows(vector), found, seconds(answer))
 
-    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+    def update(self, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
         """Computes the next state from the survivors' sum, in this process; see `step.next_state`."""
         following, found = next_state(self.manifest, state, aggregate, counts)
         return UpdateResult(following, found, 0.0)

@@ -14,6 +14,7 @@ from fl_node.plan.kinds.manifest import VERSION, KindManifest
 from fl_node.plan.kinds.rows import Rows
 from fl_node.plan.kinds.sums import LOSS, Quantity, Totals, to_slots
 from fl_node.plan.state_codec import Leaf, decode_state, encode_state, require_finite
+from fl_node.secagg.layout import Vector
 
 
 def read_state(manifest: KindManifest, blob: bytes) -> State:
@@ -39,7 +40,7 @@ def write_state(state: State) -> bytes:
     return encode_state(leaves)
 
 
-def vector_of(manifest: KindManifest, state: bytes, training: Rows, held: Rows) -> bytes:
+def vector_of(manifest: KindManifest, state: bytes, training: Rows, held: Rows) -> bytearray:
     """Turns rows into this participant's vector, unmasked.
 
     Raises:
@@ -59,7 +60,7 @@ def vector_of(manifest: KindManifest, state: bytes, training: Rows, held: Rows) 
 
 
 def next_state(
-    manifest: KindManifest, state: bytes, aggregate: bytes, counts: Sequence[int]
+    manifest: KindManifest, state: bytes, aggregate: Vector, counts: Sequence[int]
 ) -> tuple[bytes, dict[str, float]]:
     """Computes the next state and the metrics: the same bytes on every machine.
 
@@ -86,7 +87,7 @@ def next_state(
     return blob, {**losses(manifest, totals), **manifest.kind.report(ordered)}
 
 
-def totals_of(manifest: KindManifest, aggregate: bytes, participants: int) -> Totals:
+def totals_of(manifest: KindManifest, aggregate: Vector, participants: int) -> Totals:
     """Reads a sum and checks each slot's range.
 
     Raises:

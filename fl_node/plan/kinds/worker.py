@@ -58,7 +58,7 @@ class Server:
 
     def _work(self, request: Message) -> Message:
         rows = self._rows(Path(request.header["data"]))
-        return Message({}, (vector_of(self._plan, request.blobs[0], *rows),))
+        return Message({}, (bytes(vector_of(self._plan, request.blobs[0], *rows)),))
 
     def _evaluate(self, request: Message) -> Message:
         held = self._rows(Path(request.header["data"]))[1]

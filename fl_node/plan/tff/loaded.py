@@ -29,7 +29,7 @@ class SumsOrder:
 
     def vector(self, tensors: list[NDArray[Any]]) -> bytes:
         """Lays a work result out; see `Layout.pack`."""
-        return self._layout.pack([tensors[at] for at in self._positions])
+        return bytes(self._layout.pack([tensors[at] for at in self._positions]))
 
     def tensors(self, vector: bytes, survivors: int) -> list[NDArray[Any]]:
         """Reads an aggregate as `update` takes it; see `Layout.unpack`."""

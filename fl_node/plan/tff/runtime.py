@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fl_node.plan.hosting import Hosted, blob, metrics, seconds
 from fl_node.plan.interface import DataSource, UpdateResult, WorkResult
 from fl_node.plan.state_codec import compare_states
+from fl_node.secagg.layout import Vector
 
 
 class TffRuntime(Hosted):
@@ -29,7 +30,7 @@ class TffRuntime(Hosted):
         examples = self.manifest.layout.rows(vector)
         return WorkResult(vector, examples, metrics(answer), seconds(answer))
 
-    def update(self, state: bytes, aggregate: bytes, counts: Sequence[int]) -> UpdateResult:
+    def update(self, state: bytes, aggregate: Vector, counts: Sequence[int]) -> UpdateResult:
         """Computes the next state from the survivors' sum.
 
         Args:
@@ -41,7 +42,7 @@ class TffRuntime(Hosted):
             PlanError: As `prepare`, FL3031 … FL3034 for the aggregate, FL3022 for a state that is not finite.
         """
         weighed = self.manifest.weighed(aggregate, counts)
-        answer = self.call("update", state, weighed, survivors=len(counts))
+        answer = self.call("update", state, bytes(weighed), survivors=len(counts))
         return UpdateResult(blob(answer), metrics(answer), seconds(answer))
 
     def evaluate(self, state: bytes, data: DataSource) -> dict[str, float]:

@@ -27,7 +27,7 @@ class Nowhere:
         self.urls = {"hospital-b": ""}
         self.most: dict[str, int | None] = {}
 
-    async def pull(self, digest: str, *_: Any) -> bytes:
+    async def fetch(self, digest: str, *_: Any) -> None:
         self.most[digest] = _[-1]
         raise NodeError("FL4704", "nowhere")
 

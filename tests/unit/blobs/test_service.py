@@ -225,6 +225,24 @@ async def test_a_pull_skips_a_member_whose_disk_lies(run: Path, consortium: Cons
     assert own.read(DIGEST) == DATA
 
 
+@pytest.mark.parametrize("begun", [DATA[:5000], b"\0" * 5000])
+async def test_a_pull_goes_on_where_another_ended_and_begins_again_where_that_was_wrong(
+    run: Path, consortium: Consortium, tmp_path: Path, begun: bytes
+):
+    theirs, own = BlobStore(tmp_path / "theirs"), BlobStore(tmp_path / "own")
+    theirs.put(DATA, About(OWNER))
+    own.append(DIGEST, 0, len(DATA), begun, About("hospital-c"))
+    egress, context = EgressLog(tmp_path / "egress.jsonl"), client_context(run, "hospital-c")
+    async with (
+        serving(run, consortium, theirs, egress=egress) as url,
+        BlobClient({OWNER: url}, context) as client,
+    ):
+        await client.fetch(DIGEST, own, "hospital-c", [OWNER])
+    sent = [json.loads(line)["bytes"] for line in (tmp_path / "egress.jsonl").read_text().splitlines()]
+    assert (own.read(DIGEST), sent[0]) == (DATA, len(DATA) - 5000)
+    assert sent[1:] == ([] if begun == DATA[:5000] else [len(DATA)])
+
+
 @pytest.mark.parametrize("most", [None, len(DATA), len(DATA) - 1])
 async def test_a_pull_takes_no_more_than_it_may(run: Path, consortium: Consortium, tmp_path: Path, most: int | None):
     theirs, own = BlobStore(tmp_path / "theirs"), BlobStore(tmp_path / "own")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fl_node.blobs import store as blob_store
 from fl_node.blobs.store import BLOCK, MOST_PARTS, About, BlobStore, Limits
 from fl_node.errors import NodeError
 
@@ -17,6 +18,22 @@ OWNER = "hospital-a"
 @pytest.fixture
 def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "blobs")
+
+
+def test_only_a_blob_that_is_here_unaltered_is_sound(store: BlobStore):
+    assert not store.sound(DIGEST)
+    store.put(DATA, About(OWNER))
+    assert store.sound(DIGEST)
+    store.path(DIGEST).write_bytes(b"\1" + DATA[1:])
+    assert not store.sound(DIGEST)
+    assert store.size(DIGEST) is None
+
+
+def test_a_blob_that_another_is_bringing_is_arriving(store: BlobStore, monkeypatch: pytest.MonkeyPatch):
+    store.append(DIGEST, 0, len(DATA), DATA[:10], About(OWNER))
+    assert store.arriving(DIGEST)
+    monkeypatch.setattr(blob_store, "ARRIVING_S", 0.0)
+    assert not store.arriving(DIGEST)
 
 
 def test_a_blob_that_the_disk_changed_is_set_aside(store: BlobStore):

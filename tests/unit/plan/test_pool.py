@@ -72,6 +72,9 @@ async def test_work_is_started_once_an_attempt_and_tells_when_it_has_ended(tmp_p
     assert (await task).examples == 3
     assert (made.trained(attempt()), told, runner.works) == (True, ["t"], 1)
     assert not made.trained(attempt(number=2))
+    made.committed(attempt())
+    kept = await made.start(attempt())
+    assert (kept.vector, kept.examples, made.trained(attempt()), runner.works) == (b"", 3, True, 1)
     await made.close()
 
 

@@ -92,6 +92,8 @@ def test_a_manifest_holds_its_rules_and_weighs_by_them():
     read = parse_manifest(planned().canonical())
     assert read.weights == (RULE,)
     assert read.weighed(total([5, 5], -19), [5, 5]) == total([5, 5])
+    pairs = zip(read.tensors(total([5, 5], -19), [5, 5]), WITH_WEIGHT.unpack(total([5, 5]), 2), strict=True)
+    assert all((mine == theirs).all() and mine.shape == theirs.shape for mine, theirs in pairs)
     assert not any("weights" in warning for warning in warnings(read))
 
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from fl_node.blobs.content import Content, length_of, whole
 from fl_node.blobs.first_digest import Binding
 from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import RefusalError
@@ -169,7 +170,7 @@ class Member:
 
     # The blob services and the mirror.
 
-    async def spread(self, digest: str, data: bytes, needed: int, _: object, binding: Binding) -> list[str]:
+    async def spread(self, digest: str, data: Content, needed: int, _: object, binding: Binding) -> list[str]:
         assert needed <= len(NAMES)
         stores = self.world.stores
         for other in NAMES:
@@ -178,7 +179,7 @@ class Member:
         for other in NAMES:
             self.world.step(self.name, f"before a blob goes to {other}")
             self.world.left[self.name, f"blob {binding.deed}"].add(digest)
-            stores[other].append(digest, 0, len(data), data, About(self.name))
+            stores[other].append(digest, 0, length_of(data), whole(data), About(self.name))
         self.world.step(self.name, "a blob is everywhere")
         return list(NAMES)
 
@@ -211,6 +212,9 @@ class Member:
         return True
 
     ready = trained
+
+    def committed(self, _: Round) -> None:
+        """The vector is there for ever."""
 
     def settle(self, _: Round, *, counted: bool) -> None:
         """Nothing was kept."""

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -60,6 +61,9 @@ class Node:
 
     def put(self, data: bytes, _: object) -> str:
         return hashlib.sha256(data).hexdigest()
+
+    def path(self, digest: str) -> Path:
+        return Path(digest)
 
     async def spread(self, *_: object) -> None:
         pass

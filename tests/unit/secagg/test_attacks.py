@@ -60,6 +60,16 @@ def test_t6_a_second_vector_is_not_masked_with_the_same_keys():
     refused(codes.SECOND_MASKING, again, m.VectorReady(OTHER_VECTOR))
 
 
+def test_a_vector_that_is_given_away_becomes_the_blob_and_is_unchanged_where_it_is_refused():
+    world = World().until_updates()
+    (masked,) = world.me.receive(m.VectorReady(bytes(VECTOR)))
+    given, other = bytearray(VECTOR), bytearray(OTHER_VECTOR)
+    (again,) = world.me.receive(m.VectorReady(given, given=True))
+    assert (again, again.blob is given) == (masked, True)  # type: ignore[union-attr]
+    refused(codes.SECOND_MASKING, world.me, m.VectorReady(other, given=True))
+    assert other == OTHER_VECTOR
+
+
 def test_t6_a_restart_answers_with_the_same_bytes():
     world = World().until_updates()
     again = world.restarted()

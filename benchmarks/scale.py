@@ -131,6 +131,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         "seconds_a_round_with_start": round(seconds / rounds, 2),
         "processor_seconds_per_round": {kind: round((after[kind] - before[kind]) / rounds, 3) for kind in after},
         "resident_mb": resident(nodes),
+        "peak_mb": {"node": max(_peak(process.pid) for process in nodes.processes.values())},
         "bytes_a_round_of_a_member": grown,
         "load": [round(each, 1) for each in os.getloadavg()],
     }
@@ -159,6 +160,12 @@ def _start(nodes: Nodes, organisation: str, participant: str, rank: int, *, lazy
         nodes.processes[participant] = subprocess.Popen(
             [*command, str(nodes.data(participant))], cwd=ROOT, stdout=log, stderr=log, env=environment
         )
+
+
+def _peak(pid: int) -> int:
+    """Return the most memory that a process ever had, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10
 
 
 def _disk(nodes: Nodes, size: Size) -> dict[str, int]:

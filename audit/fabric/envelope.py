@@ -4,6 +4,7 @@ A transaction id is the SHA-256 of nonce and creator; an endorsed response names
 """
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -70,6 +71,17 @@ class Action:
             for ns in self.namespaces
             for coll in ns.collection_hashed_rwset
         )
+
+    @cached_property
+    def marks(self) -> tuple[tuple[tuple[str, str, bytes], Sequence[kv_rwset_pb2.KVMetadataEntry]], ...]:
+        """What the action writes beside keys, as (place, entries); a place is namespace, collection and key."""
+        public = [((ns, "", m.key.encode()), m.entries) for ns, rwset in self.rwsets for m in rwset.metadata_writes]
+        private = [
+            ((ns, coll, m.key_hash), m.entries)
+            for ns, coll, hashed in self.hashed_rwsets
+            for m in hashed.metadata_writes
+        ]
+        return (*public, *private)
 
     @cached_property
     def touched(self) -> Touched:

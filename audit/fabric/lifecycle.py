@@ -105,14 +105,27 @@ def collection_policy(state: State, config: ChannelConfig, chaincode: str, colle
         if not config.policies.exists(path):
             raise UndefinedError(f"the channel has no policy {path}")
         return _reference(path)
+    static = _collection(state, chaincode, collection)
+    if static is None:
+        raise UndefinedError(f"chaincode {chaincode} has no collection {collection}")
+    if static.HasField("endorsement_policy"):
+        return bytes(static.endorsement_policy.SerializeToString())
+    return policy_for(state, config, chaincode)
+
+
+def blocks_to_live(state: State, chaincode: str, collection: str) -> int:
+    """Return for how many blocks a collection's values live after the one that wrote them, 0: for ever."""
+    try:
+        static = _collection(state, chaincode, collection)
+    except (UndefinedError, WireError):
+        return 0
+    return int(static.block_to_live) if static else 0
+
+
+def _collection(state: State, chaincode: str, name: str) -> collection_pb2.StaticCollectionConfig | None:
+    """Return the definition of a collection, None where the chaincode has none of that name."""
     package = decode(collection_pb2.CollectionConfigPackage, _field(state, chaincode, "Collections"), "collections")
-    for entry in package.config:
-        static = entry.static_collection_config
-        if static.name == collection:
-            if static.HasField("endorsement_policy"):
-                return bytes(static.endorsement_policy.SerializeToString())
-            return policy_for(state, config, chaincode)
-    raise UndefinedError(f"chaincode {chaincode} has no collection {collection}")
+    return next((e.static_collection_config for e in package.config if e.static_collection_config.name == name), None)
 
 
 def _reference(path: str) -> bytes:

@@ -5,7 +5,7 @@ simulator's limit, by the hashes of a tree (Fabric: core/ledger/kvledger/txmgmt/
 results each). Private data appears by the hashes of its keys.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
@@ -19,6 +19,8 @@ VALID = int(transaction_pb2.VALID)
 MVCC_READ_CONFLICT = int(transaction_pb2.MVCC_READ_CONFLICT)
 PHANTOM_READ_CONFLICT = int(transaction_pb2.PHANTOM_READ_CONFLICT)
 LEAST_DEGREE = 2
+VALIDATION_PARAMETER = "VALIDATION_PARAMETER"
+"""The name under which a key's own endorsement policy stands beside its value."""
 
 
 def read_conflict(state: State, action: Action) -> int:
@@ -36,25 +38,41 @@ def read_conflict(state: State, action: Action) -> int:
 
 
 def apply_writes(state: State, action: Action, version: Version) -> None:
-    """Lay a valid action's writes over the state; one of metadata gives a key that is there a new version."""
-    for ns, rwset in action.rwsets:
-        for write in rwset.writes:
-            gone = write.is_delete or not write.value
-            state.write((ns, "", write.key.encode()), None if gone else write.value, version)
-        for mark in rwset.metadata_writes:
-            _touch(state, (ns, "", mark.key.encode()), version)
-    for ns, coll, hashed in action.hashed_rwsets:
-        for entry in hashed.hashed_writes:
-            gone = entry.is_delete or entry.is_purge
-            state.write((ns, coll, entry.key_hash), None if gone else entry.value_hash, version)
-        for hash_mark in hashed.metadata_writes:
-            _touch(state, (ns, coll, hash_mark.key_hash), version)
+    """Lay a valid action's writes over the state.
+
+    A value that is written keeps the key's policy, unless that is written too; a policy that is written gives a key
+    that is there a new version (Fabric: core/ledger/kvledger/txmgmt/validation/tx_ops.go).
+    """
+    written = {**_public_writes(action), **_hashed_writes(action)}
+    policies = {place: policy_among(entries) for place, entries in action.marks}
+    for place, value in written.items():
+        policy = policies[place] if place in policies else state.policy_so_far(place)
+        state.write(place, value, version, b"" if value is None else policy)
+    for place in policies.keys() - written.keys():
+        present = state.value(place)
+        if present is not None:
+            state.write(place, present, version, policies[place])
 
 
-def _touch(state: State, place: Place, version: Version) -> None:
-    value = state.value(place)
-    if value is not None:
-        state.write(place, value, version)
+def _public_writes(action: Action) -> dict[Place, bytes | None]:
+    return {
+        (ns, "", write.key.encode()): None if write.is_delete or not write.value else write.value
+        for ns, rwset in action.rwsets
+        for write in rwset.writes
+    }
+
+
+def _hashed_writes(action: Action) -> dict[Place, bytes | None]:
+    return {
+        (ns, coll, write.key_hash): None if write.is_delete or not write.value_hash else write.value_hash
+        for ns, coll, hashed in action.hashed_rwsets
+        for write in hashed.hashed_writes
+    }
+
+
+def policy_among(entries: Sequence[kv_rwset_pb2.KVMetadataEntry]) -> bytes:
+    """Return the endorsement policy among what is written beside a key, empty where there is none."""
+    return next((bytes(entry.value) for entry in entries if entry.name == VALIDATION_PARAMETER), b"")
 
 
 def _same(state: State, place: tuple[str, str, bytes], read: kv_rwset_pb2.KVRead | kv_rwset_pb2.KVReadHash) -> bool:

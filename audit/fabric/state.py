@@ -16,7 +16,10 @@ from audit.fabric.wire import Version
 
 SCHEMA = """
 create table if not exists state(
-  ns text, coll text, key blob, value blob, block integer, tx integer, primary key(ns, coll, key)) without rowid;
+  ns text, coll text, key blob, value blob, block integer, tx integer, policy blob, primary key(ns, coll, key)
+  ) without rowid;
+create table if not exists expiries(
+  due integer, ns text, coll text, key blob, block integer, primary key(due, ns, coll, key)) without rowid;
 create table if not exists txids(txid text primary key, block integer) without rowid;
 create table if not exists meta(name text primary key, value text) without rowid;
 create table if not exists events(
@@ -25,6 +28,7 @@ create table if not exists notes(kind text, code text, block integer, txid text,
 """
 CONTENTS = (
     "select * from state order by ns, coll, key",
+    "select * from expiries order by due, ns, coll, key",
     "select * from txids order by txid",
     "select * from meta where name!='seal' order by name",
     "select * from events order by block, tx",
@@ -49,6 +53,8 @@ class State:
         self._db.execute("begin")
         self.pending: dict[Place, Write] = {}
         """Invariant: writes of valid transactions of the block under way, empty between blocks."""
+        self._policies: dict[Place, bytes] = {}
+        """Invariant: the policies beside `pending`, of the same places."""
 
     def get(self, place: Place) -> Cell | None:
         """Return the value and version at a place as of the last finished block, None where there is none."""
@@ -61,6 +67,15 @@ class State:
             return self.pending[place][0]
         cell = self.get(place)
         return None if cell is None else cell[0]
+
+    def policy(self, place: Place) -> bytes:
+        """Return a key's own endorsement policy as of the last finished block, empty where it has none."""
+        row = self._db.execute("select policy from state where ns=? and coll=? and key=?", place).fetchone()
+        return b"" if row is None else bytes(row[0])
+
+    def policy_so_far(self, place: Place) -> bytes:
+        """Return a key's own endorsement policy with the block's writes so far."""
+        return self._policies[place] if place in self.pending else self.policy(place)
 
     def range(self, ns: str, start: str, end: str, *, include_end: bool) -> Iterator[tuple[str, Version]]:
         """Yield the keys of [start, end) in byte order with the pending block's writes; "" as end means no bound."""
@@ -81,9 +96,22 @@ class State:
         for key in sorted(found):
             yield key.decode(), found[key]
 
-    def write(self, place: Place, value: bytes | None, version: Version) -> None:
-        """Lay a write of the block under way over the state; None deletes."""
-        self.pending[place] = (value, version)
+    def write(self, place: Place, value: bytes | None, version: Version, policy: bytes = b"") -> None:
+        """Lay a write of the block under way over the state; None deletes. `policy` is the key's own, b"" for none."""
+        self.pending[place], self._policies[place] = (value, version), policy
+
+    def schedule(self, due: int, place: Place, number: int) -> None:
+        """Note that what a block wrote at a place is gone after the block `due`, unless it is written again."""
+        self._db.execute("replace into expiries values(?,?,?,?,?)", (due, *place, number))
+
+    def take_due(self, number: int) -> list[Place]:
+        """Return the places of which a block ends the time, as they were not written since, and forget their dates."""
+        query = """select expiries.ns, expiries.coll, expiries.key from expiries join state
+            on state.ns=expiries.ns and state.coll=expiries.coll and state.key=expiries.key
+            and state.block=expiries.block where due<=?"""
+        found = [(ns, coll, bytes(key)) for ns, coll, key in self._db.execute(query, (number,))]
+        self._db.execute("delete from expiries where due<=?", (number,))
+        return found
 
     def seen(self, txid: str) -> bool:
         """Whether an earlier block holds a transaction with this id."""
@@ -97,17 +125,21 @@ class State:
         """Forget everything since `begin_block`: writes, events and findings."""
         self._db.execute("rollback to block")
         self._db.execute("release block")
-        self.pending = {}
+        self.pending, self._policies = {}, {}
 
     def finish_block(self, number: int, txids: list[str]) -> None:
         """Fold the pending writes and the block's transaction ids into the state."""
-        rows = [(*place, value, *version) for place, (value, version) in self.pending.items() if value is not None]
+        rows = [
+            (*place, value, *version, self._policies[place])
+            for place, (value, version) in self.pending.items()
+            if value is not None
+        ]
         gone = [place for place, (value, _) in self.pending.items() if value is None]
-        self._db.executemany("replace into state values(?,?,?,?,?,?)", rows)
+        self._db.executemany("replace into state values(?,?,?,?,?,?,?)", rows)
         self._db.executemany("delete from state where ns=? and coll=? and key=?", gone)
         self._db.executemany("insert or ignore into txids values(?,?)", [(txid, number) for txid in txids])
         self._db.execute("release block")
-        self.pending = {}
+        self.pending, self._policies = {}, {}
 
     def remember(self, name: str, value: object) -> None:
         """Store a JSON value under a name, as part of the next checkpoint."""

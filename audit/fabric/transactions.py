@@ -4,17 +4,17 @@ Sources: core/common/validation, core/committer/txvalidator/v20 and core/common/
 Fabric 3.1. The first check that fails decides. Conflicts of reads are looked at last, in the order of the block.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2 as codes
 
 from audit.fabric.channel import ChannelConfig
+from audit.fabric.endorsement import EndorsementError, Unsettled, check_endorsements
 from audit.fabric.envelope import ENDORSER_TRANSACTION, Action, Transaction, parse_action, parse_transaction
-from audit.fabric.lifecycle import UndefinedError, collection_policy, header_chaincode, policy_for
+from audit.fabric.lifecycle import UndefinedError, header_chaincode
 from audit.fabric.msp import Identity, IdentityError
-from audit.fabric.policy import SignedBytes, application_policy_holds, valid_signers
+from audit.fabric.policy import SignedBytes, valid_signers
 from audit.fabric.state import State
 from audit.fabric.wire import WireError
 
@@ -36,14 +36,21 @@ class Checked:
         return self.transaction.txid if self.transaction else ""
 
 
-def check_transaction(state: State, config: ChannelConfig, index: int, raw: bytes) -> Checked:
-    """Return the code of an envelope as far as it does not depend on the block's other transactions' reads."""
+def check_transaction(
+    state: State, config: ChannelConfig, index: int, raw: bytes, unsettled: Unsettled | None = None
+) -> Checked:
+    """Return the code of an envelope as far as it does not depend on the block's other transactions' reads.
+
+    `unsettled` are the keys whose policies earlier transactions of the block change; this one's are added.
+    """
     checked, failure = _headers(index, raw)
     if failure is None and checked.transaction is not None:
-        for step in (_creator, _body, _duplicate, _dispatch):
+        for step in (_creator, _body, _duplicate):
             failure = step(state, config, checked)
             if failure is not None:
                 break
+        else:
+            failure = _dispatch(state, config, checked, Unsettled() if unsettled is None else unsettled)
     if failure is not None:
         checked.code, checked.reason = failure
     return checked
@@ -101,7 +108,7 @@ def _duplicate(state: State, _config: ChannelConfig, checked: Checked) -> Failur
     return None
 
 
-def _dispatch(state: State, config: ChannelConfig, checked: Checked) -> Failure:
+def _dispatch(state: State, config: ChannelConfig, checked: Checked, unsettled: Unsettled) -> Failure:
     action, transaction = checked.action, checked.transaction
     assert action is not None
     assert transaction is not None
@@ -112,9 +119,12 @@ def _dispatch(state: State, config: ChannelConfig, checked: Checked) -> Failure:
     signed = [SignedBytes(e.endorser, action.response_payload + e.endorser, e.signature) for e in action.endorsements]
     checked.endorsers = valid_signers(config.msps, signed)
     for ns in sorted(action.touched.namespaces | {action.chaincode}):
-        failure = _endorsed(state, config, checked, ns)
-        if failure is not None:
-            return failure
+        try:
+            check_endorsements(state, config, action, ns, checked.endorsers, unsettled)
+        except (UndefinedError, WireError) as error:
+            return codes.INVALID_CHAINCODE, str(error)
+        except EndorsementError as error:
+            return codes.ENDORSEMENT_POLICY_FAILURE, str(error)
     return None
 
 
@@ -146,30 +156,4 @@ def _namespaces(checked: Checked) -> Failure:
         return codes.INVALID_CHAINCODE, "a collection has no name"
     if len(set(names)) != len(names):
         return codes.ILLEGAL_WRITESET, "a namespace appears twice"
-    return None
-
-
-def _endorsed(state: State, config: ChannelConfig, checked: Checked, ns: str) -> Failure:
-    """Check the policies that a namespace's writes call for: its own, or those of the collections written."""
-    action = checked.action
-    assert action is not None
-    collections = sorted(c for name, c in action.touched.collections if name == ns)
-    lookups: list[Callable[[], bytes]] = [
-        lambda c=coll: collection_policy(state, config, ns, c)  # type: ignore[misc]
-        for coll in collections
-    ]
-    if ns in action.touched.public or not collections:
-        lookups.append(lambda: policy_for(state, config, ns))
-    for lookup in lookups:
-        try:
-            policy = lookup()
-        except (UndefinedError, WireError) as error:
-            return codes.INVALID_CHAINCODE, str(error)
-        try:
-            held = application_policy_holds(config.policies, policy, checked.endorsers)
-        except WireError as error:  # a policy that does not compile is one that nobody satisfies
-            return codes.ENDORSEMENT_POLICY_FAILURE, str(error)
-        if not held:
-            who = ", ".join(sorted(e.msp_id for e in checked.endorsers)) or "nobody"
-            return codes.ENDORSEMENT_POLICY_FAILURE, f"{ns}: the valid endorsements are by {who}"
     return None

@@ -9,6 +9,7 @@ from fabric_protos.peer import transaction_pb2
 
 from audit import codes
 from audit.fabric.channel import ChannelConfig
+from audit.fabric.endorsement import Unsettled
 from audit.fabric.envelope import Action
 from audit.fabric.lifecycle import UndefinedError, approved_by, defines, definition
 from audit.fabric.mvcc import apply_writes, read_conflict
@@ -35,7 +36,8 @@ class Execution:
 
     def block(self, config: ChannelConfig, block: common_pb2.Block) -> list[Checked]:
         """Recompute the codes of a block's transactions in order and apply the valid ones; raises WireError."""
-        checked = [check_transaction(self._state, config, i, raw) for i, raw in enumerate(block.data.data)]
+        unsettled = Unsettled()
+        checked = [check_transaction(self._state, config, i, raw, unsettled) for i, raw in enumerate(block.data.data)]
         _mark_duplicates(checked)
         for one in checked:
             if one.code == VALID and one.action is not None:
@@ -57,9 +59,6 @@ class Execution:
             self._state.event(version, checked.txid, transaction.timestamp_ms, who, event.event_name, event.payload)
         if action.chaincode == self._chaincode:
             note_history(self._state, action, self._chaincode, number, transaction.timestamp_ms)
-        if action.touched.marked:
-            namespaces = ", ".join(sorted(action.touched.marked))
-            self._record.leave(Unchecked.KEY_POLICY, number, transaction.txid, namespaces=namespaces)
 
     def definitions(self, config: ChannelConfig, number: int, checked: list[Checked]) -> None:
         """Note each definition of the chaincode that a finished block put in force, and who had approved it."""

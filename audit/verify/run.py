@@ -25,7 +25,7 @@ from audit.verify.verdict import Unchecked, Verdict
 from audit.verify.verify import Auditor, chained
 
 REPLAY_PACKAGE = "./cmd/replay"
-CHECKPOINT_VERSION = 5
+CHECKPOINT_VERSION = 6
 """Raised whenever the audit learns to check more: what an earlier version passed is looked at again."""
 NAME_LENGTH = 32
 Progress = Callable[[int, int], None]

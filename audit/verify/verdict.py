@@ -73,7 +73,6 @@ class Unchecked(StrEnum):
 
     NO_PIN = "no-pin"
     NO_COMMIT_HASH = "no-commit-hash"
-    KEY_POLICY = "key-policy"
     REFUSAL = "refusal"
     FAULT = "fault"
     SUM = "sum"
@@ -92,10 +91,6 @@ class Unchecked(StrEnum):
 REASONS = {
     Unchecked.NO_PIN: (Rule.GENESIS, "no genesis hash was pinned; this chain's is {hash}"),
     Unchecked.NO_COMMIT_HASH: (Rule.COMMIT_HASH, "{blocks} blocks carry no commit hash of the peer that gave them"),
-    Unchecked.KEY_POLICY: (
-        Rule.VALIDATION_CODE,
-        "{namespaces} sets endorsement policies for single keys, which the audit does not evaluate",
-    ),
     Unchecked.REFUSAL: (
         Rule.AGGREGATE,
         "the refusal of a sum of {attempt} was not made again: its masked updates are not at hand",

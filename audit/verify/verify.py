@@ -16,6 +16,7 @@ from audit.fabric.channel import (
 )
 from audit.fabric.commit import commit_hash
 from audit.fabric.envelope import config_payload, is_config_block, parse_transaction
+from audit.fabric.expiry import expire
 from audit.fabric.orderers import OrdererError, check_signatures, last_config
 from audit.fabric.state import State
 from audit.fabric.transactions import Checked
@@ -187,6 +188,7 @@ class Auditor:
             text = f"{len(recorded)} codes are recorded for {len(computed)} transactions"
             self.record.fail(Rule.VALIDATION_CODE, number, text)
         self._check_commit_hash(block, computed)
+        expire(self._state, number)
         self._state.finish_block(number, ids)
         self._execution.definitions(self.config, number, checked)
         self._transactions += len(block.data.data)

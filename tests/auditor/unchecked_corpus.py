@@ -38,15 +38,6 @@ def write_private_data(ledger: Ledger, opened: Opened) -> None:
     opened.collection(change, ledger.chaincode, "_implicit_org_HospitalAMSP")
 
 
-def set_a_key_policy(ledger: Ledger, opened: Opened) -> None:
-    """Let a key be endorsed by other organisations than its namespace."""
-
-    def change(rwset: kv_rwset_pb2.KVRWSet) -> None:
-        rwset.metadata_writes.add(key=VICTIM).entries.add(name="VALIDATION_PARAMETER", value=b"")
-
-    opened.rwset(change, ledger.chaincode)
-
-
 def say_nothing(_ledger: Ledger, opened: Opened) -> None:
     """Leave out the event."""
     opened.result.events = b""
@@ -130,7 +121,6 @@ class Case:
 CASES = {
     Unchecked.NO_PIN: Case(pin=False),
     Unchecked.NO_COMMIT_HASH: Case(),
-    Unchecked.KEY_POLICY: Case(lead=set_a_key_policy),
     Unchecked.REFUSAL: Case("ReportFault:refused_payload", blobs=False),
     Unchecked.FAULT: Case("ReportFault:garbage", blobs=False),
     Unchecked.SUM: Case("ProposeAggregate", blobs=False),

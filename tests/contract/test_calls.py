@@ -10,12 +10,6 @@ from tests.contract.harness.ledger import CALLEE, Ledger, endorse
 from tests.contract.harness.wire import Endorsed
 
 
-@pytest.fixture(scope="module")
-def ledger(own_ledger: Ledger) -> Ledger:
-    """A network of this file's own: the audit holds against the rules' name what the rules never do."""
-    return own_ledger
-
-
 @pytest.mark.parametrize("chaincode", ["qscc", "cscc"])
 async def test_a_system_chaincode_that_could_wait_for_the_contract_rejects_it(
     ledger: Ledger, contract: Contract, chaincode: str

@@ -14,12 +14,6 @@ from tests.contract.harness.wire import Endorsed
 A, B, C, D = (f"Hospital{letter}MSP" for letter in "ABCD")
 
 
-@pytest.fixture(scope="module")
-def ledger(own_ledger: Ledger) -> Ledger:
-    """A network of this file's own: the audit holds against the rules' name what the rules never do."""
-    return own_ledger
-
-
 def policy(text: str) -> str:
     return str(parse_policy(text).SerializeToString().hex())
 

@@ -22,19 +22,12 @@ from gateway import (
     connect,
 )
 from gateway.errors import EndorseError, EvaluateError, GatewayError, StatusCode, StreamError
-from tests.contract.harness.audit import audit
 from tests.contract.harness.blocks import block_of, transactions
 from tests.contract.harness.collections import BRIEF, EVERY, OPEN, PAIR, SINGLE, implicit
 from tests.contract.harness.ledger import Ledger, endorse
 from tests.waiting import PATIENCE_S
 
 A, B, C, D = (f"Hospital{letter}MSP" for letter in "ABCD")
-
-
-@pytest.fixture(scope="module")
-def ledger(own_ledger: Ledger) -> Ledger:
-    """A network of this file's own: the audit holds against the rules' name what the rules never do."""
-    return own_ledger
 
 
 def digest(value: bytes) -> bytes:
@@ -296,13 +289,3 @@ async def test_events_are_asked_for_with_a_signature_made_elsewhere(ledger: Ledg
         forged = gateway.new_signed_block_and_private_data_events(request.bytes, b"nobody's")
         with pytest.raises(StreamError):
             await anext(aiter(forged))
-
-
-async def test_the_audit_judges_every_block_by_itself(ledger: Ledger, tmp_path: Path):
-    """Only that it is the rules' name under which private data was written is held against it."""
-    blocks = str(tmp_path / "blocks")
-    assert (await asyncio.to_thread(audit, ledger, "fetch", "--out", blocks))[0] == 0
-    _, verdict = await asyncio.to_thread(audit, ledger, "verify", "--blocks", blocks, "--no-replay")
-    assert {failure["code"] for failure in verdict["failures"]} == {"FL5040"}
-    held = {rule["code"]: rule["times"] for rule in verdict["held"]}
-    assert held["FL5030"] == verdict["transactions"]

@@ -148,10 +148,9 @@ class _Submitting:
 
     def proposal(self, organizations: tuple[str, ...] | None) -> Proposal:
         invocation = self.invocation
-        if organizations is not None:
-            invocation = replace(invocation, endorsing_organizations=organizations)
-        message = _messages.propose(invocation, self.client.creator)
-        return Proposal.from_message(message, self.client, invocation.channel)
+        asked = invocation.endorsing_organizations if organizations is None else organizations
+        identifier, proposal = _messages.propose(invocation, self.client.creator)
+        return Proposal(identifier, invocation.channel, proposal, asked, self.client)
 
     async def propose(self, organizations: tuple[str, ...] | None, deadline: float) -> Any:
         return await self.proposal(organizations).endorse(deadline=min(deadline, self.client.deadlines.endorse))

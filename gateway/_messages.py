@@ -32,8 +32,8 @@ class Invocation:
     endorsing_organizations: tuple[str, ...] = ()
 
 
-def propose(invocation: Invocation, creator: bytes) -> Any:
-    """Return an unsigned gateway.ProposedTransaction with a fresh nonce; its id is SHA-256(nonce ‖ creator)."""
+def propose(invocation: Invocation, creator: bytes) -> tuple[str, bytes]:
+    """Return a transaction id, SHA-256(nonce ‖ creator) for a fresh nonce, and the peer.Proposal of that id to sign."""
     nonce = os.urandom(_NONCE_BYTES)
     identifier = transaction_id(nonce, creator)
     chaincode_id = chaincode_pb2.ChaincodeID(name=invocation.chaincode)
@@ -58,11 +58,7 @@ def propose(invocation: Invocation, creator: bytes) -> Any:
     proposal = proposal_pb2.Proposal(
         header=header.SerializeToString(), payload=payload.SerializeToString(deterministic=True)
     )
-    return gateway_pb2.ProposedTransaction(
-        transaction_id=identifier,
-        proposal=proposal_pb2.SignedProposal(proposal_bytes=proposal.SerializeToString()),
-        endorsing_organizations=invocation.endorsing_organizations,
-    )
+    return identifier, _bytes(proposal)
 
 
 def channel_of_proposal(proposal_bytes: bytes) -> str:

@@ -39,7 +39,7 @@ def propose(invocation: Invocation, creator: bytes) -> tuple[str, bytes]:
     chaincode_id = chaincode_pb2.ChaincodeID(name=invocation.chaincode)
     header = common_pb2.Header(
         channel_header=common_pb2.ChannelHeader(
-            type=common_pb2.HeaderType.ENDORSER_TRANSACTION,
+            type=common_pb2.ENDORSER_TRANSACTION,
             channel_id=invocation.channel,
             tx_id=identifier,
             timestamp=_now(),

@@ -73,10 +73,15 @@ def processor_seconds(nodes: Nodes) -> dict[str, float]:
     network = {path.name: processes.pid(nodes.run, path.name) for path in (nodes.run / "pids").glob("[!.]*")}
     used: dict[str, float] = {}
     for name, pid in (*network.items(), *(("node", process.pid) for process in nodes.processes.values())):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         kind = name.partition("-")[0].rstrip("0123456789")
-        used[kind] = used.get(kind, 0.0) + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used[kind] = used.get(kind, 0.0) + processor(pid or 0)
     return used
+
+
+def processor(pid: int) -> float:
+    """Return the processor time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

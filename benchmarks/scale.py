@@ -24,6 +24,7 @@ import yaml
 
 from benchmarks.operations import resident, written
 from benchmarks.rounds import final_medians, processor_seconds
+from fl_node.blobs.store import BlobStore
 from fl_node.commands.watching import watch
 from fl_node.demo.federation import Federation, opened
 from fl_node.ledger.client import public_key_hash
@@ -132,7 +133,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         "processor_seconds_per_round": {kind: round((after[kind] - before[kind]) / rounds, 3) for kind in after},
         "resident_mb": resident(nodes),
         "peak_mb": {"node": max(_peak(process.pid) for process in nodes.processes.values())},
-        "bytes_a_round_of_a_member": grown,
+        "bytes_a_round_of_a_member": grown | {"blobs_after_the_audits_window": _for_good(nodes, size) // rounds},
         "load": [round(each, 1) for each in os.getloadavg()],
     }
 
@@ -166,6 +167,13 @@ def _peak(pid: int) -> int:
     """Return the most memory that a process ever had, in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10
+
+
+def _for_good(nodes: Nodes, size: Size) -> int:
+    """Return the bytes of the first member's blobs that never expire: states and sums, no masked updates."""
+    store = BlobStore(folder_of(nodes.run, size.names[0]).blobs)
+    named = [path.name for path in store.folder.glob("[0-9a-f][0-9a-f]/*")]
+    return sum(store.size(name) or 0 for name in named if (about := store.about(name)) and not about.expires_ms)
 
 
 def _disk(nodes: Nodes, size: Size) -> dict[str, int]:

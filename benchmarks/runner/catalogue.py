@@ -51,13 +51,15 @@ def _rounds(goal: float) -> tuple[Figure, ...]:
     )
 
 
-def _scale(name: str, question: str, arguments: str, goal: float) -> Benchmark:
+def _scale(name: str, question: str, arguments: str, goal: float, *further: Figure) -> Benchmark:
     command = ("scale", *arguments.split())
     smoke = ("scale", "--participants", "4", "--slots", "1000", "--rounds", "1")
     figures = (
         *_rounds(goal),
-        Figure("node memory", ("resident_mb", "node"), "MB"),
+        Figure("node memory", ("resident_mb", "node"), "MB", 150.0 if "10000000" in arguments else None),
+        Figure("node memory at most", ("peak_mb", "node"), "MB"),
         Figure("blobs a round", ("bytes_a_round_of_a_member", "blobs"), "bytes"),
+        *further,
     )
     return Benchmark(name, question, command, smoke, figures)
 
@@ -69,6 +71,20 @@ def _example(at: int, example: str) -> tuple[Figure, ...]:
         Figure(f"{example}, behind pooled", (*mean, "behind_percent"), "%", 2.0),
         Figure(f"{example}, ahead of the best member", (*mean, "ahead_percent"), "%", 0.0, "more"),
     )
+
+
+AFTER_AUDIT = Figure("blobs for good", ("bytes_a_round_of_a_member", "blobs_after_the_audits_window"), "bytes", 60e6)
+
+
+def _flower(name: str, question: str, arguments: str) -> Benchmark:
+    command = ("flower", *arguments.split())
+    smoke = ("flower", "--participants", "4", "--slots", "1000", "--rounds", "1")
+    figures = (
+        Figure("Flower over ours", ("flower_over_ours",), "times", 15.0, "more"),
+        Figure("Flower's round", ("median_seconds",)),
+        Figure("our round", ("ours", "median_seconds", "total")),
+    )
+    return Benchmark(name, question, command, smoke, figures)
 
 
 EXAMPLES = ("claims", "credit", "demand", "digits", "tumour")
@@ -88,11 +104,37 @@ BENCHMARKS = (
         _rounds(1.6),
     ),
     _scale("million", "Four members, 10⁶ slots?", "--slots 1000000 --rounds 6", 0.9),
-    _scale("ten-million", "Four members, 10⁷ slots?", "--slots 10000000 --rounds 4", 4.0),
+    _scale("ten-million", "Four members, 10⁷ slots?", "--slots 10000000 --rounds 4", 4.0, AFTER_AUDIT),
     _scale("ten", "Ten members, 10⁵ slots?", "--participants 10 --slots 100000 --rounds 6", 1.5),
     _scale("twenty", "Twenty members, 10⁴ slots?", "--participants 20 --rounds 4", 5.0),
     _scale("fifty", "50 participants of ten, 10⁴ slots?", "--participants 50 --organisations 10 --rounds 3", 12.0),
     _scale("dropout", "Ten members, one drops out, 10⁴ slots?", "--participants 10 --dropouts 1 --rounds 4", 10.0),
+    _flower("flower", "Flower's SecAgg+ over its own processes, four participants, 10⁴ slots?", "--slots 10000"),
+    _flower("flower-million", "The same with 10⁶ slots?", "--slots 1000000"),
+    _flower("flower-dropout", "Ten participants, one drops out, 10⁴ slots?", "--participants 10 --dropouts 1"),
+    Benchmark(
+        "postgres",
+        "What does the ledger cost, beside the same nodes with a coordinator on PostgreSQL?",
+        ("postgres", "--rounds", "10"),
+        ("postgres", "--rounds", "1"),
+        (
+            Figure("of the coordinator's round", ("ledger_over_coordinator",), "times", 1.5),
+            Figure("of a minute", ("percent_of_a_minute",), "%", 3.0),
+            Figure("round on the ledger", ("ledger", "median_seconds", "total")),
+            Figure("round by the coordinator", ("coordinator", "median_seconds", "total")),
+        ),
+    ),
+    Benchmark(
+        "growth",
+        "How does a round grow, and what would 1,000 participants with 10⁵ slots take?",
+        ("growth",),
+        ("growth", "--smoke"),
+        (
+            Figure("a round of 1,000", ("simulated", "seconds", "total")),
+            Figure("a participant's own part", ("simulated", "seconds", "participant")),
+            Figure("the fit's largest error", ("seconds", "largest_error_percent"), "%"),
+        ),
+    ),
     Benchmark(
         "masking",
         "What does masking 10⁶ slots for ten participants cost, beside AES-CTR alone?",
@@ -168,5 +210,15 @@ BENCHMARKS = (
         ("start",),
         ("start", "--repeat", "1"),
         (Figure("fedledger --help", ("help_seconds",), goal=0.15), Figure("memory", ("help_mb",), "MB")),
+    ),
+    Benchmark(
+        "ready",
+        "How long until a node is ready?",
+        ("ready",),
+        ("ready", "--repeat", "1"),
+        (
+            Figure("ready", ("ready_seconds",), goal=1.0),
+            Figure("processor", ("ready_processor_seconds",)),
+        ),
     ),
 )

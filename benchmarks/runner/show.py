@@ -21,8 +21,8 @@ def show(report: dict[str, Any], console: Console) -> None:
         for column in ("figure", "median", "least", "most", "unit", "goal", "reached"):
             table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
         for figure in benchmark["figures"]:
-            spread = [_number(figure.get(each)) for each in ("median", "least", "most")]
-            goal = _number(figure["goal"]) if figure["goal"] is not None else ""
+            spread = [number(figure.get(each)) for each in ("median", "least", "most")]
+            goal = number(figure["goal"]) if figure["goal"] is not None else ""
             table.add_row(figure["name"], *spread, figure["unit"], goal, VERDICTS[figure.get("reached")])
         console.print(table)
 
@@ -57,7 +57,7 @@ def plot(report: dict[str, Any], folder: Path) -> list[Path]:
     return drawn
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     """Return three significant digits; a dash for what was not measured."""
     if value is None:
         return "-"

@@ -20,13 +20,24 @@ class FailedTurnError(Exception):
     """A benchmark did not print its figures; the text is the end of what it said."""
 
 
-def report(benchmarks: Sequence[Benchmark], turns: int, smoke: bool, told: Callable[[str], None]) -> dict[str, Any]:
-    """Return every benchmark's turns with the medians of its figures, and the machine they ran on."""
+def report(
+    benchmarks: Sequence[Benchmark], turns: int, smoke: bool, told: Callable[[str], None], *, tolerant: bool = False
+) -> dict[str, Any]:
+    """Return every benchmark's turns with the medians of its figures, and the machine they ran on.
+
+    Raises:
+        FailedTurnError: one failed. Where failures are tolerated its turn has no figures, and says why.
+    """
     taken: dict[str, list[dict[str, Any]]] = {each.name: [] for each in benchmarks}
     for turn in range(turns):
         for each in benchmarks:
             told(f"{each.name}, turn {turn + 1} of {turns}")
-            taken[each.name].append(_turn(each, smoke=smoke))
+            try:
+                taken[each.name].append(_turn(each, smoke=smoke))
+            except FailedTurnError as error:
+                if not tolerant:
+                    raise
+                taken[each.name].append({"load": load(), "said": {}, "problem": str(error)})
     return {
         "machine": machine(),
         "smoke": smoke,

@@ -141,10 +141,10 @@ class SyntheticRunner:
         assert state
 
     def work(self, state: bytes, data: DataSource) -> WorkResult:
-        rows, _ = load_examples(data.path, COLUMNS, 0)
+        number = _number(data.path)
         time.sleep(float(os.environ.get("TRAINING_S", "0")))
         slots = self.manifest.layout.segments[1].slots
-        values = np.broadcast_to(np.int32(rows.features[0, 0] + state[0]), slots)
+        values = np.broadcast_to(np.int32(number + state[0]), slots)
         return WorkResult(self.packed(ROWS * EPOCHS, values, self.manifest.weights[0].weight(ROWS)), ROWS, {}, 0.0)
 
     def packed(self, count: int, values: NDArray[np.int32], weight: int) -> Vector:
@@ -173,6 +173,16 @@ class SyntheticRunner:
 
     def close(self) -> None:
         pass
+
+
+def _number(path: Path) -> int:
+    """Return the first number of the rows; those that no reader could refuse are read without one, and its memory."""
+    if path.suffix == ".csv":
+        header, *rows = path.read_text().split("\n")
+        if header == "number" and len(rows) > 1 and not rows.pop() and all(re.fullmatch("[0-9]", row) for row in rows):
+            return int(rows[0])
+    examples, _ = load_examples(path, COLUMNS, 0)
+    return int(examples.features[0, 0])
 
 
 class Liar(SyntheticRunner):

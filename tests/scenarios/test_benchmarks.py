@@ -12,7 +12,9 @@ from benchmarks.runner.catalogue import BENCHMARKS
 
 BY_NAME = {each.name: each for each in BENCHMARKS}
 QUICK = ("start", "masking", "endorsement", "data", "audit")
-NETWORKS = ("rounds", "million", "fifty", "ledger")  # the others differ in their arguments alone
+NETWORKS = ("rounds", "million", "fifty", "ledger", "ready", "growth")  # the others differ in their arguments alone
+BESIDE = {"postgres": "round by the coordinator", "flower": "Flower's round"}
+"""What is measured beside others, and the figure of theirs, which takes PostgreSQL or packages of their own."""
 COMMAND = Path(sys.executable).with_name("fedledger-bench")
 
 
@@ -31,6 +33,17 @@ def test_what_needs_no_network(tmp_path: Path):
     assert {name for name, values in found.items() if None not in values.values()} == {*QUICK} - {"masking"}
     assert found["masking"]["Flower's step over ours"] is None  # its environment is not this one
     assert found["start"]["fedledger --help"] > 0
+
+
+@pytest.mark.lengthy
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_is_measured_beside_others(name: str, tmp_path: Path):
+    values = figures((name,), tmp_path)[name]
+    if values[BESIDE[name]] is None:
+        pytest.skip("what it is measured beside is not here")
+    assert None not in values.values()
 
 
 @pytest.mark.lengthy

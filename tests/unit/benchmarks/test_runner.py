@@ -1,5 +1,6 @@
 """The benchmarks' runner: what it makes of the figures that benchmarks print."""
 
+import io
 import json
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from benchmarks.growth import at, fitted
 from benchmarks.runner import turns
 from benchmarks.runner.__main__ import app
 from benchmarks.runner.catalogue import BENCHMARKS, Benchmark, Figure
+from benchmarks.runner.goals import NEEDED, ROWS, show_goals
 from benchmarks.runner.show import plot, show
 
 SLOW = Benchmark(
@@ -88,3 +91,33 @@ def test_every_benchmark_has_a_name_of_its_own_and_a_module():
     for each in BENCHMARKS:
         assert (turns.ROOT / "benchmarks" / f"{each.command[0]}.py").exists()
         assert each.smoke[0] == each.command[0]
+
+
+def test_every_goal_is_a_figure_of_a_benchmark():
+    by_name = {each.name: each for each in BENCHMARKS}
+    for row in ROWS:
+        assert row.figure in {figure.name for figure in by_name[row.benchmark].figures}, row
+
+
+def test_goals_are_shown_though_a_benchmark_fails(monkeypatch: pytest.MonkeyPatch):
+    def once(command: list[str], **_: Any) -> Any:
+        fails = command[2] == "benchmarks.postgres"
+        return type("Done", (), {"returncode": int(fails), "stdout": '{"help_seconds": 0.1}', "stderr": "no server"})
+
+    monkeypatch.setattr("benchmarks.runner.turns.subprocess.run", once)
+    chosen = [each for each in BENCHMARKS if each.name in NEEDED]
+    with pytest.raises(turns.FailedTurnError):
+        turns.report(chosen, 1, False, lambda _: None)
+    console = Console(width=200, record=True, file=io.StringIO())
+    show_goals(turns.report(chosen, 1, False, lambda _: None, tolerant=True), console)
+    said = console.export_text()
+    assert all(row.name in said for row in ROWS)
+    assert "postgres: no server" in said.replace("postgres: postgres", "postgres")
+
+
+def test_growth_is_fitted_and_no_term_is_below_zero():
+    sizes = [(4, 10_000), (10, 10_000), (20, 10_000), (4, 1_000_000), (10, 1_000_000)]
+    terms = fitted([(n, d, 0.5 + 0.1 * n + 1e-7 * n * d) for n, d in sizes])
+    assert at(terms, 50, 1_000_000) == pytest.approx(0.5 + 5.0 + 5.0)
+    falling = fitted([(n, 10_000, 10.0 - 0.1 * n) for n in (4, 10, 20)])
+    assert min(falling[name] for name in ("constant", "n", "n²", "n·d")) >= 0

@@ -1,0 +1,115 @@
+"""Whole rounds of Flower's SecAgg+ over its own processes: SuperLink, a SuperNode each, in an environment of its own.
+
+    python -m benchmarks.flower [--participants 4] [--slots 10000] [--dropouts 0] [--rounds 3]
+
+Flower runs unmodified, with its defaults; participants do not train. Seconds are of its own workflow from setup to
+unmask, without TLS and without a second party that checks anything. `python -m benchmarks.scale` has these arguments.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.environments import AbsentError, python_of
+from tests.ports import free_ports
+
+APP: Final = Path(__file__).with_name("flower_app")
+PACKAGES: Final = ("flwr==1.42.0", "numpy", "grpcio-health-checking==1.71.2")
+"""The last one: what 1.42 takes by itself does not go with its own protobuf."""
+PATIENCE_S: Final = 900.0
+CONNECTION: Final = """[superlink]
+default = "bench"
+
+[superlink.bench]
+address = "{}"
+insecure = true
+"""
+
+
+def measure(participants: int, slots: int, dropouts: int, rounds: int) -> dict[str, Any]:
+    """Run SuperLink and SuperNodes, then the app; return the seconds of its rounds."""
+    programs = python_of("flower", *PACKAGES).parent
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder, base = Path(name), free_ports()
+        fleet, control, appio, first = (f"127.0.0.1:{base + at}" for at in range(4))
+        environment = {**os.environ, "FLWR_HOME": str(folder), "PATH": f"{programs}:{os.environ['PATH']}"}
+        environment |= {"FLWR_TELEMETRY_ENABLED": "0", "PYTHONPATH": ""}
+        (folder / "config.toml").write_text(CONNECTION.format(control))
+        started: list[subprocess.Popen[bytes]] = []
+
+        def run(log: str, *command: str) -> None:
+            with (folder / log).open("wb") as said:
+                process = subprocess.Popen(
+                    [str(programs / command[0]), *command[1:]], cwd=folder, env=environment, stdout=said, stderr=said
+                )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            started.append(process)
+
+        run(
+            "superlink.log", "flower-superlink", "--insecure", "--disable-runtime-dependency-installation",
+            "--fleet-api-address", fleet, "--control-api-address", control,
+            "--host", "127.0.0.1", "--port", appio.rpartition(":")[2],
+        )  # fmt: skip
+        for at in range(participants):
+            run(
+                f"supernode-{at}.log", "flower-supernode", "--insecure", "--superlink", fleet,
+                "--host", "127.0.0.1", "--port", str(int(first.rpartition(":")[2]) + at),
+                "--node-config", f"partition-id={at}",
+            )  # fmt: skip
+        report = folder / "report.json"
+        config = f"participants={participants} slots={slots} dropouts={dropouts} rounds={rounds} report='{report}'"
+        run("run.log", "flwr", "run", str(APP), "bench", "--stream", "--run-config", config)
+        until = time.monotonic() + PATIENCE_S
+        while not report.exists():
+            if time.monotonic() > until or any(one.poll() for one in started):
+                raise AbsentError(_last_words(folder))
+            time.sleep(0.2)
+        time.sleep(0.2)
+        seconds = json.loads(report.read_text())
+    return {
+        "participants": participants, "slots": slots, "dropouts": dropouts, "seconds": seconds,
+        "median_seconds": round(statistics.median(seconds[1:] or seconds), 2), "load": os.getloadavg()[0],
+    }  # fmt: skip
+
+
+def _last_words(folder: Path) -> str:
+    return "\n".join(f"{path.name}: {path.read_text()[-600:]}" for path in sorted(folder.glob("*.log")))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--participants", type=int, default=4)
+    parser.add_argument("--slots", type=int, default=10_000)
+    parser.add_argument("--dropouts", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    try:
+        report = measure(arguments.participants, arguments.slots, arguments.dropouts, arguments.rounds)
+    except AbsentError as error:
+        report = {"absent": str(error)}
+    else:
+        report["ours"] = ours = _ours(arguments)
+        report["flower_over_ours"] = round(report["median_seconds"] / ours["median_seconds"]["total"], 1)
+    print(json.dumps(report))
+
+
+def _ours(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what a round of the same size takes here, the wait for those that drop out included."""
+    sizes = [f"--{name}={getattr(arguments, name)}" for name in ("participants", "slots", "dropouts")]
+    command = [sys.executable, "-m", "benchmarks.scale", *sizes, f"--rounds={arguments.rounds + 1}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,17 @@
 """What verifying an aggregate costs an endorser: hash, re-sum, unmask, compare; beside SHA-256 over the same bytes.
 
-    python benchmarks/aggregate.py [--case COHORT,SLOTS,DROPOUTS,GROUPS]... [--repeat K]
+    python benchmarks/aggregate.py [--case COHORT,SLOTS,DROPOUTS,GROUPS]... [--repeat K] [--turns T]
 
 Prints one JSON object. The endorser's own Go code is built and run (aggregatebench), from files in the page cache, once
 with all cores and once with one. `seconds` is wall time, `cpu_seconds` what a busy machine disturbs less; each is the
-best of K repetitions, for SHA-256 as for the verification. `load` is the machine's at the start.
+best of K repetitions, for SHA-256 as for the verification. `load` is the machine's at the start. With several turns the
+cases are measured one after the other in each, so that what else the machine does disturbs all alike; the best counts.
+A case in groups says how its processor time on one core compares with that of one sum, `cpu_ratio_to_one_sum`, where
+that is among the cases.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -35,31 +39,68 @@ def run(binary: Path, *arguments: str, cores: int | None = None) -> dict[str, An
     return json.loads(output.stdout) if output.stdout else {}
 
 
-def measure(binary: Path, case: str, repeat: str) -> dict[str, Any]:
-    cohort, slots, dropouts, groups = case.split(",")
-    figures: dict[str, Any] = {"cohort": int(cohort), "slots": int(slots), "dropouts": int(dropouts)}
-    figures["groups"] = int(groups)
-    figures |= {"goal": GOALS.get(case), "load": os.getloadavg()[0]}
-    with tempfile.TemporaryDirectory() as folder:
-        run(binary, "prepare", folder, cohort, slots, dropouts, groups)
-        figures["sha256"] = sha = run(binary, "hash", folder, repeat, cores=1)
-        for name, cores in (("all_cores", None), ("one_core", 1)):
-            figures[name] = verified = run(binary, "verify", folder, repeat, cores=cores)
-            verified["ratio_to_sha256"] = verified["seconds"] / sha["seconds"]
-            verified["cpu_ratio_to_sha256"] = verified["cpu_seconds"] / sha["cpu_seconds"]
+Figures = dict[str, Any]
+
+
+def measure(binary: Path, folder: str, repeat: str) -> Figures:
+    """Measure a case that is prepared in a folder."""
+    figures: Figures = {"sha256": (sha := run(binary, "hash", folder, repeat, cores=1))}
+    for name, cores in (("all_cores", None), ("one_core", 1)):
+        figures[name] = verified = run(binary, "verify", folder, repeat, cores=cores)
+        verified["ratio_to_sha256"] = verified["seconds"] / sha["seconds"]
+        verified["cpu_ratio_to_sha256"] = verified["cpu_seconds"] / sha["cpu_seconds"]
     return figures
+
+
+def best(turns: list[Figures]) -> Figures:
+    """Return the least of each figure over the turns."""
+    return {
+        part: {name: min(turn[part][name] for turn in turns) for name in figures} for part, figures in turns[0].items()
+    }
+
+
+def compare(found: dict[str, Figures]) -> None:
+    """Say of each case in groups how it compares with the one sum of as many."""
+    for case, figures in found.items():
+        sizes, _, groups = case.rpartition(",")
+        alone = found.get(f"{sizes},0")
+        if groups != "0" and alone:
+            figures["cpu_ratio_to_one_sum"] = figures["one_core"]["cpu_seconds"] / alone["one_core"]["cpu_seconds"]
+
+
+def measure_all(binary: Path, cases: list[str], repeat: str, turns: int) -> list[Figures]:
+    """Prepare all cases, and measure them by turns."""
+    named = ("cohort", "slots", "dropouts", "groups")
+    with contextlib.ExitStack() as stack:
+        folders = {case: stack.enter_context(tempfile.TemporaryDirectory()) for case in cases}
+        for case, folder in folders.items():
+            run(binary, "prepare", folder, *case.split(","))
+        load = os.getloadavg()[0]
+        seen: dict[str, list[Figures]] = {case: [] for case in cases}
+        for _ in range(turns):
+            for case, folder in folders.items():
+                seen[case].append(measure(binary, folder, repeat))
+    found = {
+        case: dict(zip(named, map(int, case.split(",")), strict=True))
+        | {"goal": GOALS.get(case), "load": load}
+        | best(of)
+        for case, of in seen.items()
+    }
+    compare(found)
+    return list(found.values())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", action="append", help=f"COHORT,SLOTS,DROPOUTS,GROUPS (default {' '.join(CASES)})")
     parser.add_argument("--repeat", default="15")
+    parser.add_argument("--turns", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder) / "aggregatebench"
         build = ["go", "build", "-o", str(binary), "./aggregate/aggregatebench"]
         subprocess.run(build, cwd=CHAINCODE, check=True)
-        figures = [measure(binary, case, options.repeat) for case in options.case or CASES]
+        figures = measure_all(binary, options.case or CASES, options.repeat, options.turns)
     json.dump(figures, sys.stdout, indent=2)
     print()
 

@@ -1,16 +1,21 @@
 """What privacy costs: accuracy on test rows with noise for an ε, without noise, and pooled with the noise of one.
 
-    python benchmarks/privacy.py [--example tumour] [--epsilon 3] [--rounds 40] [--seeds 10] [--participants 4] [--json]
+    python benchmarks/privacy.py [--example tumour] [--epsilon 3]... [--rounds 40] [--seeds 10] [--participants 4]
+                                 [--unit record] [--rate 0.5] [--epochs 1] [--hidden 0] [--json]
 
 Real plans on JAX (`fedledger plan runtime install jax`): local steps in a child process, noise, integer sums and the
 server's step; no ledger and no masks, which change no sum. "pooled" is one participant that holds all rows and adds all
 noise itself: central DP-SGD without sampling, at the same ε. Each seed is another split of the rows, and fresh noise.
+With `--unit participant` whole updates are protected, and nobody holds all rows. Of `credit`, where few rows are of one
+outcome, the score is the area under the curve instead of the accuracy. Several `--epsilon` make a table. `--hidden`
+adds a layer, so that there is a model that remembers rows.
 """
 
 import argparse
 import json
 import statistics
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +33,7 @@ from fl_node.plan.runtime import DataSource, open_plan
 SOURCE = """
 import keras
 from fl_node.data.schema import Column, Label, Schema
+from fl_node.examples.credit_schema import SCHEMA as CREDIT
 from fl_node.examples.tumour_jax import SCHEMA as TUMOUR
 from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.arithmetic.private import Goal
@@ -41,24 +47,25 @@ DIGITS = Schema(
 )
 
 def plan():
-    schema = {{"tumour": TUMOUR, "digits": DIGITS}}["{example}"]
+    schema = {{"tumour": TUMOUR, "digits": DIGITS, "credit": CREDIT}}["{example}"]
     classes = len(schema.label_columns[0].values)
+    hidden = [keras.layers.Dense({hidden}, activation="relu")] if {hidden} else []
     return Training(
         name="{example}",
         model=keras.Sequential(
-            [keras.layers.Input((schema.width,)), keras.layers.Dense(classes, kernel_initializer="zeros")]
+            [keras.layers.Input((schema.width,)), *hidden, keras.layers.Dense(classes, kernel_initializer="{init}")]
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics={{"accuracy": accuracy}},
         optimiser=sgd(0.5),
         server=Server(kind="fedavgm", rate="{rate}", momentum="0.9"),
         schema=schema,
-        batching=Batching(batch=64, epochs=1, holdout_percent=15),
+        batching=Batching(batch=64, epochs={epochs}, holdout_percent={held}),
         quantisation=Quantisation(bits=24, clip="1", weight_cap={cap}),
         privacy={goal},
     )
 """
-GOAL = 'Goal(epsilon="{epsilon}", rounds={rounds}, survivors={survivors}, colluders=1)'
+GOAL = 'Goal(epsilon="{epsilon}", unit="{unit}", rounds={rounds}, survivors={survivors}, colluders=1)'
 
 
 @dataclass(frozen=True)
@@ -79,39 +86,61 @@ CASES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--example", default="tumour", choices=["tumour", "digits"])
-    parser.add_argument("--epsilon", default="3")
+    parser.add_argument("--example", default="tumour", choices=["tumour", "digits", "credit"])
+    parser.add_argument("--epsilon", action="append")
+    parser.add_argument("--unit", default="record", choices=["record", "participant"])
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rate", default="0.5")
+    parser.add_argument("--hidden", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--participants", type=int, default=4)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    arguments.epsilon = arguments.epsilon or ["3"]
     with tempfile.TemporaryDirectory() as folder:
-        found = {case.name: figures(case, arguments, Path(folder)) for case in CASES}
+        found = {name: figures(case, epsilon, arguments, Path(folder)) for name, case, epsilon in wanted(arguments)}
+    for one in found.values():
+        one["lost"] = found["federated"]["mean"] - one["mean"]
     if arguments.json:
         print(json.dumps({**vars(arguments), "cases": found}, indent=2), flush=True)
         return
-    print(f"{arguments.example}, ε = {arguments.epsilon}, {arguments.rounds} rounds, {arguments.seeds} seeds")
+    title = f"{arguments.example}, unit {arguments.unit}, {arguments.participants} participants"
+    print(f"{title}, {arguments.rounds} rounds, {arguments.seeds} seeds")
     for name, one in found.items():
         figures_of = f"{one['mean']:6.2f} ± {one['deviation']:.2f} %, membership attack {one['membership']:.3f}"
-        print(f"{name:20} {figures_of}", flush=True)
+        print(f"{name:30} {figures_of}", flush=True)
 
 
-def figures(case: Case, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Accuracy on test rows over the seeds."""
+def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, Case, str]]:
+    """The rows of the table: what needs no ε once, the others for each."""
+    for case in CASES:
+        if case.pooled and arguments.unit == "participant":
+            continue
+        for epsilon in arguments.epsilon if case.private else [""]:
+            yield f"{case.name}, ε = {epsilon}" if epsilon else case.name, case, epsilon
+
+
+def figures(case: Case, epsilon: str, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """The score on test rows over the seeds."""
     survivors = 2 if case.pooled else arguments.participants
-    goal = GOAL.format(epsilon=arguments.epsilon, rounds=arguments.rounds, survivors=survivors)
+    goal = GOAL.format(epsilon=epsilon, unit=arguments.unit, rounds=arguments.rounds, survivors=survivors)
+    cap = 2048 if case.pooled else 512
     text = SOURCE.format(
         example=arguments.example,
-        cap=2048 if case.pooled else 512,
+        cap=None if arguments.unit == "participant" else cap,
+        epochs=arguments.epochs,
+        held=0 if arguments.unit == "participant" else 15,  # its shares are small
         rate=arguments.rate,
+        hidden=arguments.hidden,
+        init="glorot_uniform" if arguments.hidden else "zeros",
         goal=goal if case.private else "None",
     )
-    source, plan = folder / f"{case.name}.py", folder / f"{case.name}.flplan"
+    name = f"{case.name}-{epsilon}"
+    source, plan = folder / f"{name}.py", folder / f"{name}.flplan"
     source.write_text(text)
     write_plan(build(str(source), framework=JAX), plan)
-    found = [score(case, arguments, seed, plan, folder / f"{case.name}-{seed}") for seed in range(arguments.seeds)]
+    found = [score(case, arguments, seed, plan, folder / f"{name}-{seed}") for seed in range(arguments.seeds)]
     scores, attacks = [accuracy for accuracy, _ in found], [attack for _, attack in found]
     deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
     return {
@@ -136,6 +165,8 @@ def score(case: Case, arguments: argparse.Namespace, seed: int, plan: Path, fold
             works = [runtime.work(state, DataSource(path)) for path in paths]
             state = runtime.update(state, summed(runtime, [work.vector for work in works]), counts(works)).state
         right, strange = measured(runtime, state, tested)
+        if arguments.example == "credit":
+            right = [ranked(runtime, state, tested)]
         known = np.concatenate([measured(runtime, state, path)[1] for path in paths])
         return 100 * float(np.mean(right)), membership(known, strange)
 
@@ -156,12 +187,27 @@ def summed(runtime: AveragingRuntime, vectors: list[bytes]) -> bytes:
 def measured(runtime: AveragingRuntime, state: bytes, path: Path) -> tuple[Any, Any]:
     """Whether each row's class is found, and its loss."""
     rows = load_examples(path, runtime.manifest.schema_, 0)[0]
-    weights, bias = read_state(runtime.manifest, state).trained
     assert rows.labels is not None
-    outputs = (rows.features @ weights + bias).astype(np.float64)
+    outputs = answers(runtime, state, rows.features)
     outputs -= outputs.max(axis=1, keepdims=True)
     losses = np.log(np.exp(outputs).sum(axis=1)) - outputs[np.arange(rows.rows), rows.labels]
     return np.argmax(outputs, axis=1) == rows.labels, losses
+
+
+def answers(runtime: AveragingRuntime, state: bytes, features: Any) -> Any:
+    """What the model says of rows: dense layers, with a ramp between them."""
+    arrays = read_state(runtime.manifest, state).trained
+    found = features
+    for at in range(0, len(arrays), 2):
+        found = (np.maximum(found, 0) if at else found) @ arrays[at] + arrays[at + 1]
+    return found.astype(np.float64)
+
+
+def ranked(runtime: AveragingRuntime, state: bytes, path: Path) -> float:
+    """How often a row of the second class has a higher score than one of the first: the area under the curve."""
+    rows = load_examples(path, runtime.manifest.schema_, 0)[0]
+    scores = answers(runtime, state, rows.features) @ np.array([-1, 1])
+    return 1 - membership(scores[rows.labels == 1], scores[rows.labels == 0])
 
 
 def membership(known: Any, strange: Any) -> float:

@@ -18,6 +18,8 @@ from fl_node.plan.manifest import Manifest
 from network.errors import FedledgerError
 
 ENDED = ("Final", "Void")
+SHOWN = "plain"
+"""The mode in which each group is one participant."""
 LOSSES = ("train/loss", "loss")
 """How plans call their training loss, the first that is there."""
 
@@ -81,6 +83,7 @@ class Monitor:
             late=tuple(name for name in one["cohort"] if name not in one["updates"]),
             declared={name: update["examples"] for name, update in one["updates"].items()},
             groups=_groups(manifest, one, self._blobs),
+            shown=one.get("mode") == SHOWN,
             length=None if whole is None else float(np.linalg.norm(whole)),
             turn=None if whole is None or before is None else cosine(whole, before),
             loss=_loss((one["proposal"] or {}).get("metrics", {})),

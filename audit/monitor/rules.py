@@ -68,7 +68,7 @@ def look(attempts: Sequence[Attempt], ledger: Sequence[Mapping[str, str]] = (), 
         limits: From where on a figure is strange.
     """
     groups = [
-        *_groups("outlying", "lies far from the other groups' means", attempts, limits, _distance(limits)),
+        *_groups("outlying", "lies far from the others' means", attempts, limits, _distance(limits)),
         *_groups("norm", "has updates of another length than the others'", attempts, limits, _norm(limits)),
         *_groups("opposed", "pulls against the others", attempts, limits, _opposed(limits)),
         *_groups("loss", "has a training loss unlike the others'", attempts, limits, _loss(limits)),
@@ -143,19 +143,24 @@ def _groups(
     kind: str, what: str, attempts: Sequence[Attempt], limits: Limits, strange: Figure
 ) -> Iterator[tuple[int, Flag]]:
     """Yields an epoch and a flag for each group that is strange in most of a run of its rounds."""
-    rounds: dict[tuple[int, int], list[tuple[str, Group]]] = defaultdict(list)
+    rounds: dict[tuple[int, int, str], list[tuple[str, Group]]] = defaultdict(list)
     for one in attempts:
         for group in one.groups:
-            rounds[one.epoch, group.place].append((one.where, group))
-    for (epoch, place), seen in sorted(rounds.items()):
+            key = (one.epoch, -1, group.members[0]) if one.shown else (one.epoch, group.place, "")
+            rounds[key].append((one.where, group))
+    for (epoch, place, alone), seen in sorted(rounds.items()):
         found = [(where, strange(group)) for where, group in seen]
         runs = [found[at : at + limits.run] for at in range(max(1, len(found) - limits.run + 1))]
         if not any(sum(value is not None for _, value in run) >= limits.often for run in runs):
             continue
         evidence = {where: value for where, value in found if value is not None}
         members = tuple(sorted({name for _, group in seen for name in group.members}))
-        text = f"group {place} of epoch {epoch} {what} in {len(evidence)} of {len(found)} rounds"
-        yield epoch, Flag(kind, members, evidence, f"{text}; which of its members, no sum tells: {', '.join(members)}")
+        often = f"in {len(evidence)} of {len(found)} rounds"
+        if alone:
+            yield epoch, Flag(kind, members, evidence, f"{alone} {what} {often} of epoch {epoch}", _suspend(alone))
+        else:
+            text = f"group {place} of epoch {epoch} {what} {often}; which of its members, no sum tells"
+            yield epoch, Flag(kind, members, evidence, f"{text}: {', '.join(members)}")
 
 
 def _repeated(groups: Sequence[tuple[int, Flag]], attempts: Sequence[Attempt], limits: Limits) -> Iterator[Flag]:

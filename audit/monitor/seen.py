@@ -36,6 +36,7 @@ class Attempt:
         late: Who of the cohort committed no update.
         declared: The rows that each declared.
         groups: Of a Final in groups, where the groups' sums are at hand.
+        shown: Each group is one participant's update, which members see (mode plain); its number means nothing.
         length: The length of the whole's mean update, in any unit that stays the same; None where it is not at hand.
         turn: The cosine to the whole's mean update of the round before; None where one of both is not at hand.
         loss: The training loss that was published; None where there is none.
@@ -47,6 +48,7 @@ class Attempt:
     late: tuple[str, ...] = ()
     declared: Mapping[str, int] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
+    shown: bool = False
     length: float | None = None
     turn: float | None = None
     loss: float | None = None

@@ -154,6 +154,13 @@ BENCHMARKS = (
         (Figure("of SHA-256", (0, "one_core", "cpu_ratio_to_sha256"), "times SHA-256", 1.2),),
     ),
     Benchmark(
+        "endorsement-in-groups",
+        "What does a robust mean over five groups of twenty participants' 10⁶ slots cost, beside their one sum?",
+        ("aggregate", "--case", "20,1000000,0,0", "--case", "20,1000000,0,5", "--repeat", "3", "--turns", "8"),
+        ("aggregate", "--case", "5,1000,0,0", "--case", "5,1000,0,5", "--repeat", "1", "--turns", "2"),
+        (Figure("of one sum", (1, "cpu_ratio_to_one_sum"), "times", 2.0),),
+    ),
+    Benchmark(
         "ledger",
         "How many small commits a second, beside the official Node client on the same embedded network?",
         ("ledger", "--json"),
@@ -202,6 +209,17 @@ BENCHMARKS = (
         (
             Figure("AUC", ("mean", "federated"), "of 1"),
             Figure("behind XGBoost", ("mean", "behind_points"), "points", 0.5),
+        ),
+    ),
+    Benchmark(
+        "privacy",
+        "What does ε = 3 for every row of four hospitals cost?",
+        ("privacy", "--json"),
+        ("privacy", "--json", "--seeds", "1", "--rounds", "1"),
+        (
+            Figure("accuracy without", ("cases", "federated", "mean"), "%"),
+            Figure("points lost", ("cases", "federated, private, ε = 3", "lost"), "points", 4.0),
+            Figure("points lost, pooled", ("cases", "pooled, private, ε = 3", "lost"), "points"),
         ),
     ),
     Benchmark(

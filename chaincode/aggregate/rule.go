@@ -21,7 +21,7 @@ type Rule interface {
 // Combination is one use of a rule, chunk by chunk. sums[i] holds slots of one segment of the i-th group's sum.
 type Combination interface {
 	// SurveyWide takes a part of the sums in, with words of 64 bits, SurveyNarrow with words of 32. Where the rule surveys, all parts are
-	// surveyed before the first is combined.
+	// surveyed before the first is combined, and combined in the same order.
 	SurveyWide(segment Segment, sums [][]uint64)
 	SurveyNarrow(segment Segment, sums [][]uint32)
 	// Wide and Narrow write the result into sums[0]. Invariant: where every sum lies in its range, so does the result, in that of

@@ -36,31 +36,37 @@ async def audit(run: Path) -> dict[str, Any]:
     The chain is pinned to the genesis hash that two members name, each from its own peer.
     """
     folder = run / "audit"
-    fetched = await _command("fetch", "--run", str(run), "--out", str(folder))
+    fetched = await command("fetch", "--run", str(run), "--out", str(folder))
     if "error" in fetched:
         return fetched
     pins = [await _genesis(run, member.name) for member in consortium_of(run).members[:2]]
     if pins[0] != pins[1]:
         return {"error": f"two members name different genesis hashes: {pins}"}
-    return await _command("verify", "--online", "--genesis", pins[0], *audit_options(run))
+    return await command("verify", "--online", "--genesis", pins[0], *audit_options(run))
+
+
+def evidence(run: Path) -> tuple[str, ...]:
+    """Return where the audit's commands find what was fetched of a demonstration."""
+    folder = run / "audit"
+    return ("--blocks", str(folder), "--blobs", str(held_blobs(run)), "--state", f"{folder}.sqlite")
 
 
 def audit_options(run: Path) -> tuple[str, ...]:
-    """Return what the audit's commands must know of a demonstration."""
-    folder = run / "audit"
-    return ("--blocks", str(folder), "--blobs", str(held_blobs(run)), "--state", f"{folder}.sqlite", "--run", str(run))
+    """Return what those of the audit's commands must know that ask peers too."""
+    return (*evidence(run), "--run", str(run))
 
 
 async def _genesis(run: Path, organisation: str) -> str:
     """Return the genesis hash as an organisation reads it from its own peer."""
-    answer = await _command("genesis", "--org", organisation, "--run", str(run))
+    answer = await command("genesis", "--org", organisation, "--run", str(run))
     return str(answer.get("genesis_hash", answer.get("error", "")))
 
 
-async def _command(*arguments: str) -> dict[str, Any]:
-    command = (sys.executable, "-m", "fl_node", "audit", *arguments, "--json")
+async def command(*arguments: str) -> dict[str, Any]:
+    """Run a command of the auditor and return what it says, with its exit code as `exit`; `error` where it failed."""
+    words = (sys.executable, "-m", "fl_node", "audit", *arguments, "--json")
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     output, problems = await process.communicate()
     try:

@@ -1,11 +1,13 @@
 """What each group of the round before contributed, as this node finds on its own hold-out, in its vector's slots.
 
 The groups' sums are known to all members, so every set of groups gives a model: the plan's update of their summed sums.
-The node measures each by its loss on rows that it holds out, and Shapley's values of that game are its word. It stands
-in slots of the masked vector: nobody sees one node's word, and the rule over groups makes one of all.
+The node measures each by its loss on rows that it holds out, and Shapley's values of that game are its word: over all
+sets of up to six groups, over some orders that it draws where they are more. It stands in slots of the masked vector:
+nobody sees one node's word, and the rule over groups makes one of all.
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -18,7 +20,7 @@ from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import Round
 from fl_node.plan.errors import PlanError
 from fl_node.plan.pool import Workshop
-from fl_node.round.shapley import shapley
+from fl_node.round.shapley import by_orders, drawn_orders, sets_of, shapley
 from fl_node.secagg.layout import Layout, Vector
 from fl_node.secagg.modes.robust import CONTRIBUTION
 
@@ -27,6 +29,8 @@ PATIENCE_S: Final = 20.0
 """An update that comes too late costs more than a word on contributions that is missing."""
 UNITS: Final = 1 << 16
 """Steps of the slots, in 1 of the loss."""
+MOST_SETS: Final = 64
+"""How many models a node evaluates: every set of six groups."""
 WORST: Final = 16.0
 """A model's loss counts for at most so much: one that is useless is not worse than any other."""
 
@@ -85,11 +89,15 @@ async def _found(node: ContributionDependencies, view: Round) -> dict[int, float
         return {}
     base = await node.workshop.state(view.plan, before.base_state)
     layout = (await node.workshop.runner(view.plan)).manifest.layout.flat
-    utilities = [
-        await _utility(node, view.plan, base, layout, [one for at, one in enumerate(groups) if chosen >> at & 1])
-        for chosen in range(1 << len(groups))
-    ]
-    return {one.group: value for one, value in zip(groups, shapley(utilities, len(groups)), strict=True)}
+    orders = drawn_orders(len(groups), MOST_SETS, random.SystemRandom()) if 1 << len(groups) > MOST_SETS else []
+    utilities = {
+        chosen: await _utility(
+            node, view.plan, base, layout, [one for at, one in enumerate(groups) if chosen >> at & 1]
+        )
+        for chosen in (sorted(set(sets_of(orders))) if orders else range(1 << len(groups)))
+    }
+    values = by_orders(utilities, orders) if orders else shapley(list(utilities.values()), len(groups))
+    return {one.group: value for one, value in zip(groups, values, strict=True)}
 
 
 async def _opened(node: ContributionDependencies, before: Round) -> list[Opened]:

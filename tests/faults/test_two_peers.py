@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from audit.evidence.fetch import fetch, read_block
+from fl_node.demo import regulator
 from fl_node.demo.federation import opened
-from fl_node.demo.regulator import _command
 from fl_node.ledger.client import Ledger, open_ledger
 from fl_node.ledger.records import Round
 from network.bringup import start_one, stop_one
@@ -153,9 +153,9 @@ async def audited_from_each_peer(run: Path) -> None:
         heights.append(await fetch(replace(own, peers=(peer,)), run / f"audit{number}"))
     ends = [read_block(run / f"audit{number}", min(heights) - 1).header for number in (0, 1)]
     assert ends[0] == ends[1], "one chain"
-    genesis = await _command("genesis", "--org", "hospital-b", "--run", str(run))
+    genesis = await regulator.command("genesis", "--org", "hospital-b", "--run", str(run))
     for number in (0, 1):
         kept = ("--blobs", str(held_blobs(run)), "--state", str(run / f"audit{number}.sqlite"), "--run", str(run))
         command = ("verify", "--blocks", str(run / f"audit{number}"), *kept, "--genesis", genesis["genesis_hash"])
-        verdict = await _command(*command)
+        verdict = await regulator.command(*command)
         assert verdict["exit"] == 0, verdict

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.runner.catalogue import BENCHMARKS
 
 BY_NAME = {each.name: each for each in BENCHMARKS}
-QUICK = ("start", "masking", "endorsement", "data", "audit")
+QUICK = ("start", "masking", "endorsement", "endorsement-in-groups", "data", "audit")
 NETWORKS = ("rounds", "million", "fifty", "ledger", "ready", "growth")  # the others differ in their arguments alone
 BESIDE = {"postgres": "round by the coordinator", "flower": "Flower's round"}
 """What is measured beside others, and the figure of theirs, which takes PostgreSQL or packages of their own."""
@@ -33,6 +33,17 @@ def test_what_needs_no_network(tmp_path: Path):
     assert {name for name, values in found.items() if None not in values.values()} == {*QUICK} - {"masking"}
     assert found["masking"]["Flower's step over ours"] is None  # its environment is not this one
     assert found["start"]["fedledger --help"] > 0
+
+
+@pytest.mark.lengthy
+@pytest.mark.jax
+@pytest.mark.timeout(300)
+def test_what_privacy_costs(tmp_path: Path):
+    (values,) = figures(("privacy",), tmp_path).values()
+    assert None not in values.values()
+    command = [sys.executable, "-m", "benchmarks.privacy", "--example", "credit", "--unit", "participant", "--json"]
+    said = subprocess.run([*command, "--rounds", "1", "--seeds", "1"], capture_output=True, text=True, check=True)
+    assert json.loads(said.stdout)["cases"].keys() == {"federated", "federated, private, ε = 3"}
 
 
 @pytest.mark.lengthy

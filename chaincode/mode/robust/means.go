@@ -23,6 +23,11 @@ type combination struct {
 	kept []int
 	// weights are those of the median and of each bucket, in 2^-32; nil but for centred clipping.
 	weights []uint64
+	// foreseen is what becomes of the parts that were surveyed if the bound leaves nobody out: the survey has their means sorted
+	// already. Invariant: in the order in which they come to be combined, nil for a part of which it is not kept; ahead is how
+	// many slots that are, combined how many parts were combined.
+	foreseen        [][]uint64
+	ahead, combined int
 }
 
 // Wide implements aggregate.Combination.
@@ -48,9 +53,14 @@ func combine[W uint32 | uint64](c *combination, segment aggregate.Segment, sums 
 	switch {
 	case segment.Kind == "value", segment.Name == Contribution:
 		c.settle()
-		if c.small(segment) && c.weights == nil {
+		switch known := c.known(segment); {
+		case known != nil:
+			for slot, word := range known {
+				sums[0][slot] = W(word)
+			}
+		case c.small(segment) && c.weights == nil:
 			narrow(c, bucketed(c, sums), sums[0])
-		} else {
+		default:
 			wide(c, bucketed(c, sums), sums[0])
 		}
 	case segment.Kind == "one", segment.Kind == "weight":
@@ -62,6 +72,19 @@ func combine[W uint32 | uint64](c *combination, segment aggregate.Segment, sums 
 			add(sums[0], sum)
 		}
 	}
+}
+
+// known is what the survey foresaw of a part, where that came true; nil where it did not.
+func (c *combination) known(segment aggregate.Segment) []uint64 {
+	if segment.Kind != "value" || c.combined >= len(c.foreseen) {
+		return nil
+	}
+	known := c.foreseen[c.combined]
+	c.combined++
+	if len(c.kept) < len(c.buckets) {
+		return nil
+	}
+	return known
 }
 
 func add[W uint32 | uint64](sum, other []W) {
@@ -103,18 +126,31 @@ func (r Rule) ends(means int) int {
 
 // narrow computes in 64 bits.
 func narrow[W uint32 | uint64](c *combination, sums [][]W, out []W) {
-	ends := c.rule.ends(len(c.kept))
-	means, left := make([]uint64, len(c.kept)), by(uint64(len(c.kept)-2*ends))
-	divide := c.quotients()
-	for slot := range out {
+	all, result := newRows(len(c.kept)), make([]uint64, block)
+	for start := 0; start < len(out); start += block {
+		end := min(start+block, len(out))
+		means := all.of(end - start)
 		for i, bucket := range c.kept {
-			insert(means[:i], means, divide[bucket].of(uint64(sums[bucket][slot])<<fraction+uint64(c.sizes[bucket])/2))
+			fill(means[i], sums[bucket][start:end], c.sizes[bucket], 0)
 		}
-		robust := uint64(0)
-		for _, mean := range means[ends : len(means)-ends] {
-			robust += mean
+		sort(means)
+		c.resolve(means, result[:end-start])
+		for slot, word := range result[:end-start] {
+			out[start+slot] = W(word)
 		}
-		out[slot] = W((left.of(robust)*c.total + 1<<(fraction-1)) >> fraction)
+	}
+}
+
+// resolve writes what becomes of slots whose means are sorted.
+func (c *combination) resolve(sorted [][]uint64, out []uint64) {
+	ends := c.rule.ends(len(sorted))
+	copy(out, sorted[ends])
+	for _, row := range sorted[ends+1 : len(sorted)-ends] {
+		add(out, row)
+	}
+	left := by(uint64(len(sorted) - 2*ends))
+	for slot, total := range out {
+		out[slot] = (left.of(total)*c.total + 1<<(fraction-1)) >> fraction
 	}
 }
 
@@ -130,23 +166,6 @@ func (q quotient) of(x uint64) uint64 {
 	}
 	high, _ := bits.Mul64(x, q.inverse)
 	return high
-}
-
-func (c *combination) quotients() []quotient {
-	divide := make([]quotient, len(c.sizes))
-	for bucket, size := range c.sizes {
-		divide[bucket] = by(uint64(size))
-	}
-	return divide
-}
-
-// insert puts a mean into its place after those that are sorted; all is the array that they are the beginning of. It goes through
-// all of them, without a branch that a processor would have to guess.
-func insert(sorted, all []uint64, mean uint64) {
-	for i, other := range sorted {
-		sorted[i], mean = min(other, mean), max(other, mean)
-	}
-	all[len(sorted)] = mean
 }
 
 // wide computes in 128 bits: a sum has less than 64, and what is made of it at most 16 + 7 more, or 16 + 32.

@@ -11,6 +11,9 @@ import (
 // far is how many times the median squared distance from the coordinates' median a mean may have.
 const far = 9
 
+// mostAhead is how many slots are combined during the survey, before it is known whether all groups count: 32 MiB.
+const mostAhead = 4 << 20
+
 // SurveyWide implements aggregate.Combination.
 func (c *combination) SurveyWide(segment aggregate.Segment, sums [][]uint64) {
 	survey(c, segment, sums)
@@ -28,35 +31,70 @@ func survey[W uint32 | uint64](c *combination, segment aggregate.Segment, sums [
 		return
 	}
 	sums = bucketed(c, sums)
-	at, sorted := make([]uint64, len(sums)), make([]uint64, len(sums))
-	divide, small := c.quotients(), c.small(segment)
+	n, slots, small := len(sums), len(sums[0]), c.small(segment)
 	shift := uint(max(0, bits.Len64(segment.Max)+fraction-coordinate))
-	for slot := range sums[0] {
+	here, ordered := newRows(n), newRows(n)
+	foreseen := c.foresee(slots, small && shift == 0)
+	for start := 0; start < slots; start += block {
+		end := min(start+block, slots)
+		at, sorted := here.of(end-start), ordered.of(end-start)
 		for bucket, sum := range sums {
-			if word, size := uint64(sum[slot]), uint64(c.sizes[bucket]); small {
-				at[bucket] = divide[bucket].of(word<<fraction+size/2) >> shift
+			if part := sum[start:end]; small {
+				fill(at[bucket], part, c.sizes[bucket], shift)
 			} else {
-				at[bucket] = mean(word, size).right(shift).low
+				for slot, word := range part {
+					at[bucket][slot] = mean(uint64(word), uint64(c.sizes[bucket])).right(shift).low
+				}
 			}
-			insert(sorted[:bucket], sorted, at[bucket])
+			copy(sorted[bucket], at[bucket])
 		}
-		measure(c.low[0], c.high[0], (sorted[(len(sorted)-1)/2]+sorted[len(sorted)/2])/2, at)
-		if !c.rule.pairs() {
-			continue
+		sort(sorted)
+		if foreseen != nil {
+			c.resolve(sorted, foreseen[start:end])
 		}
-		for bucket, here := range at {
-			measure(c.low[bucket+1], c.high[bucket+1], here, at[bucket+1:])
+		c.measure(0, middleRow(sorted), at)
+		for bucket := 0; c.rule.pairs() && bucket < n; bucket++ {
+			c.measure(bucket+1, at[bucket], at[bucket+1:])
 		}
 	}
 }
 
-// measure adds a slot's squared differences between a point and others. A difference below zero wraps, and its square is right again.
-func measure(low, high []uint64, here uint64, others []uint64) {
-	low, high = low[:len(others)], high[:len(others)]
-	for i, there := range others {
-		sum, carry := bits.Add64(low[i], (there-here)*(there-here), 0)
-		low[i], high[i] = sum, high[i]+carry
+// foresee makes room for what becomes of a part if the bound leaves nobody out; nil where that is not kept.
+func (c *combination) foresee(slots int, possible bool) []uint64 {
+	var room []uint64
+	if possible && c.rule.Bound && c.ahead+slots <= mostAhead {
+		room, c.ahead = make([]uint64, slots), c.ahead+slots
 	}
+	c.foreseen = append(c.foreseen, room)
+	return room
+}
+
+// middleRow is the coordinates' median, written into a row that it no longer needs.
+func middleRow(sorted [][]uint64) []uint64 {
+	low, high := sorted[(len(sorted)-1)/2], sorted[len(sorted)/2]
+	for slot, one := range low {
+		low[slot] = (one + high[slot]) / 2
+	}
+	return low
+}
+
+// measure adds the squared differences between a point and those after it.
+func (c *combination) measure(point int, here []uint64, others [][]uint64) {
+	for i, there := range others {
+		low, high := apart(c.low[point][i], c.high[point][i], here, there)
+		c.low[point][i], c.high[point][i] = low, high
+	}
+}
+
+// apart adds the squared differences of two rows. A difference below zero wraps, and its square is right again.
+func apart(low, high uint64, here, there []uint64) (uint64, uint64) {
+	there = there[:len(here)]
+	for slot, one := range here {
+		difference, carry := there[slot]-one, uint64(0)
+		low, carry = bits.Add64(low, difference*difference, 0)
+		high += carry
+	}
+	return low, high
 }
 
 // settle decides by the distances, once, which buckets the rule is over and what they weigh.

@@ -18,8 +18,8 @@ variate."""
 MOMENTS: Final = {"fedavg": (), "fedavgm": (FIRST,), "fedadam": (FIRST, SECOND), "fedyogi": (FIRST, SECOND)}
 """What each kind of server keeps: the mean update's running mean, and that of its squares."""
 
-MOST_GROUPS: Final = 6
-"""How many groups' contributions are measured at most: every set of them is a model to evaluate."""
+MOST_GROUPS: Final = 32
+"""How many groups' contributions are told at most."""
 WORD: Final = r"^[a-z0-9_]{1,40}$"
 
 

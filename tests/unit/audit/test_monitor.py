@@ -156,6 +156,20 @@ def test_a_ledger_without_blobs_and_one_that_cannot_be_read_have_their_line(tmp_
     assert broken["unreadable"]
 
 
+def test_of_updates_that_are_shown_the_flag_names_one_whatever_its_place_in_the_cohort():
+    def shown(at: int) -> Attempt:
+        cohort = [name for name in "abcdef" if (name != "a") or at % 2]
+        groups = tuple(
+            Group(place, (name,), 1.0, 9.0 if name == "d" else 1.0, 0.9) for place, name in enumerate(cohort)
+        )
+        return Attempt(f"t/{at}/1", 1, tuple(cohort), groups=groups, shown=True)
+
+    (flag,) = look([shown(at) for at in range(4)])
+    assert (flag.kind, flag.about, len(flag.evidence)) == ("outlying", ("d",), 4)
+    assert flag.text == "d lies far from the others' means in 4 of 4 rounds of epoch 1"
+    assert flag.vote == "fedledger proposal create suspend participant=d"
+
+
 def test_what_groups_contributed_stands_beside_equal_shares():
     story = {
         "trainings": [

@@ -97,6 +97,19 @@ def test_a_failed_audit_says_so_first(story: dict[str, Any]) -> None:
     assert page.index("1 breach was found") < page.index("Trainings</h2>")
 
 
+def test_what_seven_groups_contributed_stands_in_a_table_beside_equal_shares(story: dict[str, Any]) -> None:
+    one = next(one for one in story["trainings"][0]["rounds"] if one["phase"] == "Final")
+    one["groups"] = [[f"p{group}{place}" for place in range(3)] for group in range(7)]
+    one["contribution"] = [65_536 * group for group in range(6)] + [-32_768]
+    rows = re.findall(r"<tr><th scope=\"row\">.*?</tr>", render(story, _verdict()))
+    table = [re.sub("<[^>]+>", " ", row).split() for row in rows if "p00" in row or "p51" in row or "p62" in row]
+    assert [row[2:] for row in table] == [
+        ["p00,", "p01,", "p02", "+0.0000", "0", "%", "14", "%"],
+        ["p50,", "p51,", "p52", "+5.0000", "33", "%", "14", "%"],
+        ["p60,", "p61,", "p62", "-0.5000", "0", "%", "14", "%"],
+    ]
+
+
 def test_a_channel_without_a_federation_still_has_its_verdict() -> None:
     page = render({"channel": "fedchannel", "founded": False, "events": []}, _verdict())
     assert "Every rule holds in 9 blocks" in page

@@ -1,6 +1,7 @@
 """What groups contributed: Shapley's value, a node's word from models of sets of groups, and its slots."""
 
 import math
+import random
 from itertools import permutations
 from types import SimpleNamespace
 from typing import Any
@@ -11,27 +12,31 @@ import pytest
 from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.round.contribution import UNITS, with_contributions, written
-from fl_node.round.shapley import shapley
+from fl_node.round.shapley import by_orders, drawn_orders, sets_of, shapley
 from fl_node.secagg.layout import Layout
 
 NOTHING = 1 << 31
 SLOTS = 4
 WIDE = {"word": 64, "ring": 64}
-LAYOUT = Layout.from_fields(
-    {
-        "version": 1,
-        "count": None,
-        "segments": [
-            {"name": "metric/contribution", "kind": "metric", **WIDE, "max": 2 * NOTHING - 1, "slots": SLOTS},
-            {"name": "value", "kind": "value", **WIDE, "max": 1000, "slots": 2},
-        ],
-    }
-)  # fmt: skip
-VECTOR = LAYOUT.pack({"metric/contribution": np.full(SLOTS, NOTHING, np.uint64), "value": np.array([7, 9], np.uint64)})
+
+
+def layout_of(slots: int) -> Layout:
+    told = {"name": "metric/contribution", "kind": "metric", **WIDE, "max": 2 * NOTHING - 1, "slots": slots}
+    value = {"name": "value", "kind": "value", **WIDE, "max": 1000, "slots": 2}
+    return Layout.from_fields({"version": 1, "count": None, "segments": [told, value]})
+
+
+def packed(told: int, value: int, slots: int = SLOTS) -> bytes:
+    words = {"metric/contribution": np.full(slots, told, np.uint64), "value": np.array([value, 9], np.uint64)}
+    return bytes(layout_of(slots).pack(words))
+
+
+LAYOUT = layout_of(SLOTS)
+VECTOR = packed(NOTHING, 7)
 GROUPS = (("a", "b", "c"), ("d", "e", "f"), ("g", "h", "i"))
 
 
-def by_orders(utilities: list[float], players: int) -> list[float]:
+def by_all_orders(utilities: list[float], players: int) -> list[float]:
     """The definition: what each adds to those before it, over all orders."""
     values = [0.0] * players
     for order in permutations(range(players)):
@@ -46,8 +51,41 @@ def by_orders(utilities: list[float], players: int) -> list[float]:
 def test_shapleys_value_is_what_a_player_adds_over_all_orders(players: int):
     utilities = np.random.default_rng(players).normal(size=1 << players).tolist()
     values = shapley(utilities, players)
-    assert values == pytest.approx(by_orders(utilities, players))
+    assert values == pytest.approx(by_all_orders(utilities, players))
     assert sum(values) == pytest.approx(utilities[-1] - utilities[0])
+
+
+def test_over_all_orders_what_players_add_is_shapleys_value_and_over_drawn_ones_it_comes_close():
+    utilities = np.random.default_rng(1).normal(size=1 << 5).tolist()
+    exact = shapley(utilities, 5)
+    assert by_orders(dict(enumerate(utilities)), list(permutations(range(5)))) == pytest.approx(exact)
+    draw = random.Random(4)
+    known = dict(enumerate(utilities))
+    runs = [by_orders(known, drawn_orders(5, 20, draw)) for _ in range(400)]
+    assert np.mean(runs, axis=0) == pytest.approx(exact, abs=0.15)
+    assert all(sum(run) == pytest.approx(utilities[-1] - utilities[0]) for run in runs)
+
+
+@pytest.mark.parametrize("players", [7, 12, 32, 80])
+def test_drawn_orders_come_with_their_reverse_and_meet_no_more_sets_than_they_may(players: int):
+    orders = drawn_orders(players, 64, random.Random(players))
+    assert all(first == second[::-1] for first, second in zip(orders[::2], orders[1::2], strict=True))
+    assert sorted(orders[0]) == list(range(players))
+    assert len(set(sets_of(orders))) <= max(64, 2 * players)
+
+
+async def test_of_more_than_six_groups_some_orders_tell_what_each_takes_from_the_loss():
+    groups = tuple(tuple(f"{letter}{number}" for number in range(3)) for letter in "abcdefgh")
+    names, many = tuple(name for group in groups for name in group), len(groups)
+    totals = {f"sum-{at}": packed(0, 10 * at, many) for at in range(many)}
+    told = before(
+        groups=groups, survivors=names, updates={name: SimpleNamespace(examples=10) for name in names},
+        proposal=SimpleNamespace(proposer="a0", sums=tuple(totals)),
+    )  # fmt: skip
+    view: Any = SimpleNamespace(**(vars(VIEW) | {"groups": groups}))
+    vector = await with_contributions(Node(told, totals, many), view, packed(NOTHING, 7, many))
+    words = [(int(word) - NOTHING) / UNITS for word in layout_of(many).segments[0].view(vector)]
+    assert words == pytest.approx([(10 * at + 3) / 1000 for at in range(many)], abs=2 / UNITS)
 
 
 def test_a_game_without_all_its_sets_is_refused():
@@ -61,7 +99,7 @@ class Node:
     def __init__(self, before: SimpleNamespace | None, totals: dict[str, bytes], room: int = SLOTS) -> None:
         self.before, self.totals, self.asked = before, totals, list[tuple[str, ...]]()
         self.ledger = self.mirror = self.workshop = self
-        self.manifest = SimpleNamespace(contribution=room, layout=SimpleNamespace(flat=LAYOUT))
+        self.manifest = SimpleNamespace(contribution=room, layout=SimpleNamespace(flat=layout_of(max(room, SLOTS))))
 
     async def round(self, *_: object) -> SimpleNamespace | None:
         return self.before
@@ -81,14 +119,16 @@ class Node:
 
     async def update(self, _: str, state: bytes, total: bytes, counts: list[int]) -> SimpleNamespace:
         assert state == b"0"
-        return SimpleNamespace(state=str(int(LAYOUT.segments[1].view(total)[0]) + len(counts)).encode())
+        return SimpleNamespace(
+            state=str(int(self.manifest.layout.flat.segments[1].view(total)[0]) + len(counts)).encode()
+        )
 
     async def evaluate(self, _: str, state: bytes) -> dict[str, float]:
         return {"loss": 1.0 - int(state) / 1000}
 
 
 def total(value: int) -> bytes:
-    return LAYOUT.pack({"metric/contribution": np.zeros(SLOTS, np.uint64), "value": np.array([value, 0], np.uint64)})
+    return packed(0, value)
 
 
 def before(survivors: str = "abcdefghi", **fields: object) -> SimpleNamespace:

@@ -43,3 +43,10 @@ def test_machines_read_json():
     assert json.loads(wrong.stdout)["error"]["code"] == "FL6009"
     shown = CliRunner().invoke(passport, ["show", "passport.json"])
     assert json.loads(shown.stdout)["predicate"]["release"] == "tumour-1"
+
+
+@pytest.mark.parametrize("rest", [["--format", "onnx"], ["--source", "x.py"], ["--format", "exe", "--source", "x.py"]])
+def test_forms_and_their_source_go_together(rest: list[str]):
+    line = ["propose", "tumour", "--release", "tumour-1", "--org", "hospital-a", *rest]
+    said = CliRunner().invoke(passport, line)
+    assert (said.exit_code, "go together" in " ".join(said.output.split())) == (2, True), said.output

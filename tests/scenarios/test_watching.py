@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from fl_node.metrics import Health, Metrics
 from fl_node.node.observe import serve
 from tests.ports import free_ports
@@ -108,6 +110,7 @@ async def observed(health: Health) -> AsyncIterator[str]:
     await runner.cleanup()
 
 
+@pytest.mark.timeout(600)
 async def test_who_is_waited_for_is_seen_in_the_terminal_while_the_round_waits(federation: Federation) -> None:
     await federation.ready(rounds=1)
     attempt = await Attempt.open(federation, "tumour")

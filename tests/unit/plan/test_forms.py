@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fl_node.errors import NodeError
 from fl_node.plan.forms import TARGETS, deviation, write_forms
-from fl_node.plan.settled import METADATA, settle
+from fl_node.plan.frameworks import JAX
+from fl_node.plan.settled import CONFIG, METADATA, settle
 
 DRAW = np.random.default_rng(3)
 ROWS = DRAW.normal(size=(20, 9, 9, 2)).astype(np.float32)
@@ -51,20 +52,34 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-@pytest.mark.tff
+IN_KERAS_3 = "from fl_node.plan.jax.training import Training\n" + NETWORK.replace(
+    "import tensorflow as tf", "import keras"
+).replace("tf.keras", "keras")
+FORMS = [
+    pytest.param(NETWORK, tuple(TARGETS), marks=pytest.mark.tff, id="tensorflow"),
+    pytest.param(IN_KERAS_3, ("keras", "onnx"), marks=pytest.mark.jax, id="jax"),
+]
+
+
 @pytest.mark.lengthy
 @pytest.mark.timeout(900)
-async def test_each_form_computes_what_the_network_computes_and_is_made_again_to_the_byte(tmp_path: Path):
+@pytest.mark.parametrize(("text", "forms"), FORMS)
+async def test_each_form_computes_what_the_network_computes_and_is_made_again_to_the_byte(
+    tmp_path: Path, text: str, forms: tuple[str, ...]
+):
     source, made = tmp_path / "network.py", weights()
-    source.write_text(NETWORK)
+    source.write_text(text)
+    if "jax" in text:
+        assert JAX.environment
+        JAX.environment.install()
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
-    told = await write_forms(made, str(source), tuple(TARGETS), tmp_path / "first", ROWS)
-    await write_forms(made, str(source), tuple(TARGETS), tmp_path / "again")
-    assert {form: said["compared"] for form, said in told.items()} == dict.fromkeys(TARGETS, 20)
+    told = await write_forms(made, str(source), forms, tmp_path / "first", ROWS)
+    await write_forms(made, str(source), forms, tmp_path / "again")
+    assert {form: said["compared"] for form, said in told.items()} == dict.fromkeys(forms, 20)
     assert max(said["deviation"] for said in told.values()) <= 1e-5
     assert told["onnx"]["opset"] == 17
-    assert {name.partition("/")[0] for name in digests(tmp_path / "first")} == set(TARGETS.values())
+    assert {name.partition("/")[0] for name in digests(tmp_path / "first")} == {TARGETS[form] for form in forms}
     assert digests(tmp_path / "first") == digests(tmp_path / "again")
 
 
@@ -83,23 +98,28 @@ def test_outputs_of_another_shape_or_that_are_no_numbers_are_no_export():
             deviation(np.ones(3), found)
 
 
-def archive(path: Path, entries: Mapping[str, str], saved: str) -> None:
+def archive(path: Path, entries: Mapping[str, str], saved: str, address: int) -> None:
+    one = {"dtype": {"shared_object_id": address}}
+    config = {"layers": [one, {"dtype": {"shared_object_id": address + 64}}, one], "shared_object_id": None}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in entries.items():
             file.writestr(name, text)
         file.writestr(METADATA, json.dumps({"keras_version": "3", "date_saved": saved}))
+        file.writestr(CONFIG, json.dumps(config))
 
 
-def test_a_keras_file_does_not_say_when_it_was_saved(tmp_path: Path):
-    entries = {"model.weights.h5": "weights", "config.json": "{}"}
-    archive(tmp_path / "a.keras", entries, "2026-11-30@02:00:00")
-    archive(tmp_path / "b.keras", dict(reversed(entries.items())), "2026-11-30@03:00:00")
+def test_a_keras_file_does_not_say_when_or_in_which_process_it_was_saved(tmp_path: Path):
+    entries = {"model.weights.h5": "weights", "assets/words.txt": "a"}
+    archive(tmp_path / "a.keras", entries, "2026-11-30@02:00:00", 140671680215184)
+    archive(tmp_path / "b.keras", dict(reversed(entries.items())), "2026-11-30@03:00:00", 139749233707536)
     for name in ("a.keras", "b.keras"):
         settle(tmp_path / name)
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.keras") as file:
         assert {name: file.read(name).decode() for name in entries} == entries
         assert json.loads(file.read(METADATA))["keras_version"] == "3"
+        found = json.loads(file.read(CONFIG))
+    assert [layer["dtype"]["shared_object_id"] for layer in found["layers"]] == [1, 2, 1]
 
 
 async def test_a_source_of_no_keras_network_is_refused(tmp_path: Path):

@@ -8,13 +8,15 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from fl_node import codes
 from fl_node.plan.errors import plan_error
 from network.errors import FedledgerError
+
+OWN_CODE: Final = "That line of your own code raised this, or what it calls did: mend it there."
 
 
 def described(file: Path, function: str) -> tuple[Any, Any]:
@@ -39,10 +41,9 @@ def described(file: Path, function: str) -> tuple[Any, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         said = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
-        raise plan_error(codes.SOURCE_UNUSABLE, said, _place(error, file, function)) from error
+        raise plan_error(codes.SOURCE_UNUSABLE, said, _place(error, file, function), OWN_CODE) from error
     except Exception as error:
-        said = f"{type(error).__name__}: {_point(str(error))}"
-        raise plan_error(codes.SOURCE_UNUSABLE, said, _place(error, file, function)) from error
+        raise plan_error(codes.SOURCE_UNUSABLE, _point(error), _place(error, file, function), OWN_CODE) from error
 
 
 def _imported(file: Path) -> ModuleType:
@@ -75,11 +76,11 @@ def _own_function(found: Any, module: ModuleType) -> bool:
     return callable(found) and getattr(found, "__module__", "") == module.__name__ and not isinstance(found, type)
 
 
-def _point(story: str) -> str:
+def _point(error: Exception) -> str:
     """Return what is wrong: of TensorFlow's long stories the last line that names an error, else the first line."""
-    lines = [line.strip() for line in story.strip().splitlines()] or [""]
+    lines = [line.strip() for line in str(error).strip().splitlines()] or [""]
     named = [line for line in lines if re.match(r"\w+Error: ", line)]
-    return (named[-1] if named else lines[0])[:300]
+    return (named[-1] if named else f"{type(error).__name__}: {lines[0]}")[:300]
 
 
 def _place(error: BaseException, file: Path, function: str) -> str:

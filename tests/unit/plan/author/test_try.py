@@ -197,7 +197,10 @@ def test_an_error_in_a_researchers_code_names_its_line(tmp_path: Path):
     with pytest.raises(PlanError, match=r"FL3012: ModuleNotFoundError.*mine\.py, line 2"):
         api.build(tmp_path / "mine.py")
     (tmp_path / "helper.py").write_text("\ndef make():\n    return 1 / 0\n")
-    with pytest.raises(PlanError, match=r"FL3012: ZeroDivisionError.*helper\.py, line 3"):
+    with pytest.raises(PlanError, match=r"FL3012: ZeroDivisionError.*helper\.py, line 3\)\. That line"):
+        api.build(tmp_path / "mine.py")
+    (tmp_path / "helper.py").write_text("def make():\n    raise ValueError('in a call:\\n    ValueError: two of it')\n")
+    with pytest.raises(PlanError, match=r"FL3012: ValueError: two of it \(.*line 2"):
         api.build(tmp_path / "mine.py")
     with pytest.raises(PlanError, match=r"FL3012: the file has no function other.*FILE\.py:NAME \(plan\)"):
         api.build(f"{tmp_path / 'mine.py'}:other")

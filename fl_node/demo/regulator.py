@@ -35,14 +35,14 @@ async def audit(run: Path) -> dict[str, Any]:
 
     The chain is pinned to the genesis hash that two members name, each from its own peer.
     """
-    folder = run / "audit"
-    fetched = await command("fetch", "--run", str(run), "--out", str(folder))
+    pinning = asyncio.gather(*(_genesis(run, member.name) for member in consortium_of(run).members[:2]))
+    fetched = await command("fetch", "--run", str(run), "--out", str(run / "audit"))
+    one, other = await pinning
     if "error" in fetched:
         return fetched
-    pins = [await _genesis(run, member.name) for member in consortium_of(run).members[:2]]
-    if pins[0] != pins[1]:
-        return {"error": f"two members name different genesis hashes: {pins}"}
-    return await command("verify", "--online", "--genesis", pins[0], *audit_options(run))
+    if one != other:
+        return {"error": f"two members name different genesis hashes: {one}, {other}"}
+    return await command("verify", "--online", "--genesis", one, *audit_options(run))
 
 
 def evidence(run: Path) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from fl_node import codes
 from fl_node.demo.options import Options
 from fl_node.demo.report import Report
 from fl_node.errors import NodeError
+from fl_node.plan.frameworks import JAX
 from network import processes
 from network.bringup import Request, down, up
 from network.connection import consortium_of
@@ -31,6 +32,8 @@ WARM_S: Final = 300.0
 POLL_S: Final = 0.2
 TIMES: Final = {"updates_ms": 20_000, "aggregator_lease_ms": 15_000}
 """Shorter than the defaults: the story waits out one deadline for a node that it killed."""
+QUICK: Final = {**TIMES, "updates_ms": 10_000}
+"""Of plans on JAX, whose work takes milliseconds once a node is warm."""
 PATIENT: Final = dict.fromkeys(("keys_ms", "shares_ms", "updates_ms", "unmask_ms", "attest_ms"), 60_000)
 """Of many nodes on one machine, in groups that cannot spare a member."""
 
@@ -165,7 +168,8 @@ def definition_of(options: Options) -> str:
     others = [entry for entry in raw["organisations"] if entry["role"] != "member"]
     members = [{"name": name, "role": "member"} for name in options.names]
     raw["organisations"] = [*others[:1], *members, *others[1:]]
-    raw["federation"]["parameters"] |= TIMES if options.example == "tumour" else {}
+    times = QUICK if options.framework == JAX.word else TIMES
+    raw["federation"]["parameters"] |= times if options.example == "tumour" else {}
     raw["federation"]["parameters"] |= PATIENT if options.settings else {}
     raw.pop("base_port", None)
     return yaml.safe_dump(raw, sort_keys=False)

@@ -182,7 +182,7 @@ CATALOGUE: Final = {
     ),
     NO_WEIGHT_RULE: Entry(
         "A weight does not follow from a participant's rows.",
-        "Weigh by rows times a constant, up to weight_cap or the slot's maximum, or all alike; raise zero_above where it zeroes made-up rows. In the place of TFF's own aggregators take quantised_mean, or accept their weights: unbounded_weights=True in the PlanSource, UNBOUNDED_WEIGHTS = True beside a bare process. With build_fed_recon give dataset_split_fn=ReconstructionModel.build_dataset_split_fn(split_dataset=False): every row then counts.",
+        "Weigh by rows times a constant, up to weight_cap or the slot's maximum, or all alike; raise zero_above where it zeroes made-up rows, lower a learning rate at which they diverge. In the place of TFF's own aggregators take quantised_mean, or accept their weights: unbounded_weights=True in the PlanSource, UNBOUNDED_WEIGHTS = True beside a bare process. With build_fed_recon give dataset_split_fn=ReconstructionModel.build_dataset_split_fn(split_dataset=False): every row then counts.",
     ),
     BAD_STATE: Entry(
         "The state blob is invalid.", "Fetch the state again by its digest; it must be one that this plan made."

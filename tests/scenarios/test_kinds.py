@@ -1,71 +1,45 @@
 """Plans that need no framework, on one network with four nodes: voted, masked, summed, attested, audited, exported."""
 
 import asyncio
-import contextlib
 import csv
 import hashlib
 import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
 
 from fl_node.demo.federation import Federation, opened
-from fl_node.demo.regulator import audit
 from fl_node.ledger.records import Round
 from fl_node.plan.kinds.compile import compile_kind
 from fl_node.plan.kinds.rows import Rows
 from fl_node.plan.kinds.source import Glm, KindPlan, Trees
 from fl_node.plan.kinds.step import next_state, vector_of
-from network.connection import consortium_of
 from tests.faults.conftest import network
 from tests.faults.stage import NAMES, ended, last_attempt
+from tests.scenarios.shares import PATIENT, ROOT, Stage, begun, derived, start
 from tests.unit.plan.conftest import add
 from tests.unit.plan.kinds.plans import compiled, dealt, manifest_of, patients, pooled
 from tests.unit.plan.kinds.test_rounds import KINDS_OF, SCHEMA
 
-ROOT = Path(__file__).resolve().parents[2]
-READY_S = 180.0
 REGIONS = ("north", "south", "west")
 ROWS = patients("poisson", 400)
 VICTIM = NAMES[2]
-PATIENT = dict.fromkeys(("keys_ms", "shares_ms", "updates_ms", "unmask_ms", "attest_ms"), 60_000)
-"""Phases end when everybody has done his part; only a node that is held still, or a very slow one, is waited for."""
-
 pytestmark = pytest.mark.timeout(900)
-
-
-@dataclass
-class Stage:
-    """The network's folder and the nodes' processes."""
-
-    folder: Path
-    nodes: dict[str, subprocess.Popen[bytes]]
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stage]:
     """A federation whose four nodes have a share each of the same rows."""
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(network(tmp_path_factory.mktemp("kinds"), request, **PATIENT))
-        stage = Stage(folder, {})
+    with network(tmp_path_factory.mktemp("kinds"), request, **PATIENT) as folder:
         data = {name: write(folder / f"{name}.csv", rows) for name, rows in zip(NAMES, dealt(ROWS, 4), strict=True)}
-        for name, path in data.items():
-            command = [sys.executable, "-m", "fl_node", "node", "run", "--org", name, "--run", str(folder)]
-            log = stack.enter_context((folder / f"{name}.log").open("wb"))
-            stage.nodes[name] = subprocess.Popen([*command, "--data", str(path)], cwd=ROOT, stdout=log, stderr=log)
-            stack.callback(stage.nodes[name].wait)
-            stack.callback(stage.nodes[name].terminate)
-        asyncio.run(begin(folder, data))
-        yield stage
+        with begun(folder, written(folder, KindPlan("first", SCHEMA, KINDS_OF["glm"])), data) as stage:
+            yield stage
 
 
 def write(path: Path, rows: Rows) -> Path:
@@ -79,45 +53,15 @@ def write(path: Path, rows: Rows) -> Path:
     return path
 
 
-async def begin(folder: Path, data: dict[str, Path]) -> None:
-    """Found the federation and admit everybody while the nodes start."""
-    async with opened(folder) as federation:
-        await federation.found()
-        await federation.apply(written(folder, KindPlan("first", SCHEMA, KINDS_OF["glm"])), data)
-        await federation.vet()
-    await asyncio.gather(*(until(folder, name, bool) for name in NAMES))
-
-
 def written(run: Path, plan: KindPlan) -> Path:
     path = run / f"{plan.name}.flplan"
     path.write_bytes(compile_kind(plan))
     return path
 
 
-async def until(run: Path, name: str, holds: Any) -> None:
-    """Wait until what a node says of itself is as wanted."""
-    port = (consortium_of(run).organisation(name).blob_port or 0) + 2
-    deadline = time.monotonic() + READY_S
-    async with aiohttp.ClientSession() as session:
-        while True:
-            with contextlib.suppress(aiohttp.ClientError, OSError):
-                async with session.get(f"http://127.0.0.1:{port}/health") as response:
-                    if holds(await response.json()):
-                        return
-            assert time.monotonic() < deadline, (run / f"{name}.log").read_text()[-2000:]
-            await asyncio.sleep(0.1)
-
-
-async def start(run: Path, federation: Federation, plan: KindPlan, rounds: int) -> None:
-    """Vote for a plan and a training of it."""
-    digest = await federation.register(written(run, plan))
-    await asyncio.gather(*(until(run, one, lambda health: digest in health.get("plans", ())) for one in NAMES))
-    await federation.decide("start_training", {"training": plan.name, "plan": digest, "rounds": rounds, "cohort": 4})
-
-
 async def train(run: Path, federation: Federation, name: str, rounds: int) -> list[Round]:
     """Vote for a kind's plan and a training of it, and wait for its rounds."""
-    await start(run, federation, KindPlan(name, SCHEMA, KINDS_OF[name]), rounds)
+    await start(run, federation, written(run, KindPlan(name, SCHEMA, KINDS_OF[name])), name, rounds)
     return [await last_attempt(federation.first, name, number) for number in range(1, rounds + 1)]
 
 
@@ -155,13 +99,6 @@ async def test_a_regression_of_four_hospitals_is_that_of_all_their_rows_and_the_
     await derived(stage.folder, len(rounds))
 
 
-async def derived(run: Path, steps: int) -> None:
-    """Let the auditor read the blocks: every step is made again and nothing is found."""
-    verdict = await audit(run)
-    assert verdict["exit"] == 0, verdict
-    assert verdict["models"] == {"steps": steps, "derived": steps}
-
-
 @pytest.mark.lengthy
 async def test_other_kinds_are_trained_at_once_to_the_bits_of_the_plain_sums(stage: Stage):
     numbers = {"statistics": 2, "kmeans": 3, "trees": 2}
@@ -179,7 +116,9 @@ async def test_trees_grow_to_the_last_one_though_a_node_is_held_still_and_the_su
     kind = KINDS_OF["trees"]
     assert isinstance(kind, Trees)
     async with opened(stage.folder) as federation:
-        await start(stage.folder, federation, KindPlan("whole", SCHEMA, kind), kind.rounds)
+        await start(
+            stage.folder, federation, written(stage.folder, KindPlan("whole", SCHEMA, kind)), "whole", kind.rounds
+        )
         await last_attempt(federation.first, "whole", 2)
         stage.nodes[VICTIM].send_signal(signal.SIGSTOP)
         try:
@@ -199,6 +138,6 @@ async def test_sums_that_no_model_follows_from_end_the_attempt_void_by_everybody
     """Slots for a thousand participants with a wide range are too coarse for a millionth (FL3062)."""
     plan = KindPlan("coarse", SCHEMA, Glm(family="poisson", magnitude_bits=44), cohort_max=1000)
     async with opened(stage.folder) as federation:
-        await start(stage.folder, federation, plan, 1)
+        await start(stage.folder, federation, written(stage.folder, plan), "coarse", 1)
         first = await ended(federation.first, "coarse", 1)
     assert (first.phase, first.void_reason) == ("Void", "FL0432")

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -15,10 +16,12 @@ from fl_node.commands.demo import _options
 from fl_node.demo.attacks import ATTACKS, changed, with_labels_flipped
 from fl_node.demo.comparison import scores, table
 from fl_node.demo.options import Drop, Options
+from fl_node.demo.regulator import audit_options
 from fl_node.demo.stage import claimed
 from fl_node.errors import NodeError
 from fl_node.examples.catalogue import EXAMPLES, source_of
 from fl_node.plan.frameworks import TORCH
+from fl_node.round.contribution import UNITS
 from fl_node.secagg.layout import Layout
 from network import processes
 from tests.ports import free_ports
@@ -127,7 +130,7 @@ def test_one_hospital_of_nine_that_turns_its_updates_round_spoils_one_sum_and_no
     report = run_story(tmp_path, *asked, network=request.config.getoption("--network"))
     assert [record["round"] for record in final(report)] == [1, 2, 3]
     chapters = report["chapters"]
-    assert chapters["attack"] == {"attacker": "hospital-c", "attack": "sign-flip", "seconds": 0.0}
+    assert (chapters["attack"]["attacker"], chapters["attack"]["attack"]) == ("hospital-c", "sign-flip")
     scores = chapters["accuracy"]
     assert scores["federated"] > scores["one sum, all honest"] - 0.05
     assert scores["one sum, the same attacker"] < 0.5
@@ -136,6 +139,12 @@ def test_one_hospital_of_nine_that_turns_its_updates_round_spoils_one_sum_and_no
     assert told["units"][spoilt] == min(told["units"]) < 0 < max(told["units"])
     audit = chapters["audit"]
     assert (audit["verdict"], audit["models"]) == ("OK", {"steps": 3, "derived": 3})
+    page = tmp_path / "report.html"
+    command = [sys.executable, "-m", "fl_node", "audit", "report", "--out", str(page), *audit_options(tmp_path / "run")]
+    subprocess.run(command, check=True, capture_output=True)
+    for members, units in zip(told["groups"], told["units"], strict=True):
+        row = f'<td class="names">{", ".join(members)}</td><td class="number">{units / UNITS:+.4f}</td>'
+        assert row in page.read_text()
 
 
 def test_a_mode_or_an_attack_that_cannot_be_shown_is_refused(tmp_path: Path):

@@ -38,6 +38,8 @@ from tests.faults.stage import ROOT, Nodes, found, start
 from tests.ports import free_ports
 
 PATIENCE_MS = 120_000
+AFTERWARDS_S = 3
+"""How long nodes have to put the last round away before the disk is looked at."""
 UPDATES_S = 5
 """How long a round waits for updates where somebody sends none."""
 
@@ -122,6 +124,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         async for progress in watch(federation.first, size.training):
             records[progress.view.name] = progress.as_json()
         seconds, after = time.monotonic() - began, processor_seconds(nodes)
+        await asyncio.sleep(AFTERWARDS_S)
         grown = {kind: round((value - disk[kind]) / rounds) for kind, value in _disk(nodes, size).items()}
     return {
         "participants": size.participants,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from fl_node import codes
+from fl_node.blobs.checked import Checked
 from fl_node.blobs.first_digest import Bindings
 from fl_node.blobs.metadata import DIGEST, About, Abouts
 from fl_node.errors import NodeError
@@ -56,6 +57,7 @@ class BlobStore:
         self.about = self._abouts.get
         self.bindings = Bindings(folder / ".bound")
         self._used: dict[str, int] = {}
+        self._checked = Checked()
         for digest, about in self._abouts.all():
             if (size := self.size(digest)) is not None:
                 self._charge(about.organisation, size)
@@ -97,13 +99,12 @@ class BlobStore:
         """Tell whether a blob is here unaltered; one that the disk changed is set aside, to be fetched anew."""
         path = self.path(digest)
         try:
-            with path.open("rb") as stream:
-                actual = hashlib.file_digest(stream, "sha256").hexdigest()
+            sound = self._checked.sound(path, digest)
         except FileNotFoundError:
             return False
-        if actual != digest:
+        if not sound:
             self._set_aside(path)
-        return actual == digest
+        return sound
 
     def put(self, data: bytes | bytearray, about: About) -> str:
         """Store the organisation's own blob and return its digest."""
@@ -201,6 +202,7 @@ class BlobStore:
     def _delete(self, digest: str, about: About) -> int:
         size = self.size(digest)
         self.path(digest).unlink(missing_ok=True)
+        self._checked.forget(self.path(digest))
         if not about.note:  # the owner's notes outlive the bytes: they show which deeds a restored journal forgot
             self._abouts.forget(digest)
         if size is None:
@@ -259,6 +261,7 @@ class BlobStore:
         self._charge(about.organisation, part.stat().st_size)
         self._arrived(digest, about)
         put_in_place(part, target)
+        self._checked.note(target)
 
     def _arrived(self, digest: str, about: About) -> None:
         unnamed = time.time_ns() // 1_000_000 + self.limits.unnamed_ms

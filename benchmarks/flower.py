@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from tests.ports import free_ports
 APP: Final = Path(__file__).with_name("flower_app")
 PACKAGES: Final = ("flwr==1.42.0", "numpy", "grpcio-health-checking==1.71.2")
 """The last one: what 1.42 takes by itself does not go with its own protobuf."""
-PATIENCE_S: Final = 900.0
+PATIENCE_S: Final = 300.0
 CONNECTION: Final = """[superlink]
 default = "bench"
 
@@ -38,39 +39,14 @@ def measure(participants: int, slots: int, dropouts: int, rounds: int) -> dict[s
     """Run SuperLink and SuperNodes, then the app; return the seconds of its rounds."""
     programs = python_of("flower", *PACKAGES).parent
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder, base = Path(name), free_ports()
-        fleet, control, appio, first = (f"127.0.0.1:{base + at}" for at in range(4))
-        environment = {**os.environ, "FLWR_HOME": str(folder), "PATH": f"{programs}:{os.environ['PATH']}"}
-        environment |= {"FLWR_TELEMETRY_ENABLED": "0", "PYTHONPATH": ""}
-        (folder / "config.toml").write_text(CONNECTION.format(control))
-        started: list[subprocess.Popen[bytes]] = []
-
-        def run(log: str, *command: str) -> None:
-            with (folder / log).open("wb") as said:
-                process = subprocess.Popen(
-                    [str(programs / command[0]), *command[1:]], cwd=folder, env=environment, stdout=said, stderr=said
-                )
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            started.append(process)
-
-        run(
-            "superlink.log", "flower-superlink", "--insecure", "--disable-runtime-dependency-installation",
-            "--fleet-api-address", fleet, "--control-api-address", control,
-            "--host", "127.0.0.1", "--port", appio.rpartition(":")[2],
-        )  # fmt: skip
-        for at in range(participants):
-            run(
-                f"supernode-{at}.log", "flower-supernode", "--insecure", "--superlink", fleet,
-                "--host", "127.0.0.1", "--port", str(int(first.rpartition(":")[2]) + at),
-                "--node-config", f"partition-id={at}",
-            )  # fmt: skip
+        folder = Path(name)
         report = folder / "report.json"
         config = f"participants={participants} slots={slots} dropouts={dropouts} rounds={rounds} report='{report}'"
-        run("run.log", "flwr", "run", str(APP), "bench", "--stream", "--run-config", config)
+        for number, command in enumerate(_commands(folder, participants, config)):
+            _start(stack, folder, programs, f"{number}.log", command)
         until = time.monotonic() + PATIENCE_S
         while not report.exists():
-            if time.monotonic() > until or any(one.poll() for one in started):
+            if time.monotonic() > until:
                 raise AbsentError(_last_words(folder))
             time.sleep(0.2)
         time.sleep(0.2)
@@ -79,6 +55,34 @@ def measure(participants: int, slots: int, dropouts: int, rounds: int) -> dict[s
         "participants": participants, "slots": slots, "dropouts": dropouts, "seconds": seconds,
         "median_seconds": round(statistics.median(seconds[1:] or seconds), 2), "load": os.getloadavg()[0],
     }  # fmt: skip
+
+
+def _commands(folder: Path, participants: int, config: str) -> Iterator[list[str]]:
+    """Yield the commands of the SuperLink, of the SuperNodes and of the run, which find one another at free ports."""
+    base, local = free_ports(), "127.0.0.1"
+    fleet, control = f"{local}:{base}", f"{local}:{base + 1}"
+    (folder / "config.toml").write_text(CONNECTION.format(control))
+    yield [
+        "flower-superlink", "--insecure", "--disable-runtime-dependency-installation", "--fleet-api-address", fleet,
+        "--control-api-address", control, "--host", local, "--port", str(base + 2),
+    ]  # fmt: skip
+    for at in range(participants):
+        yield [
+            "flower-supernode", "--insecure", "--superlink", fleet, "--host", local, "--port", str(base + 3 + at),
+            "--node-config", f"partition-id={at}",
+        ]  # fmt: skip
+    yield ["flwr", "run", str(APP), "bench", "--stream", "--run-config", config]
+
+
+def _start(stack: ExitStack, folder: Path, programs: Path, log: str, command: list[str]) -> None:
+    environment = {**os.environ, "FLWR_HOME": str(folder), "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment |= {"FLWR_TELEMETRY_ENABLED": "0", "PYTHONPATH": ""}
+    with (folder / log).open("wb") as said:
+        process = subprocess.Popen(
+            [str(programs / command[0]), *command[1:]], cwd=folder, env=environment, stdout=said, stderr=said
+        )
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
 
 
 def _last_words(folder: Path) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CONSENTER = 1
 DELIVER_WINDOW_S = 900.0
+LULL = 0.25
+"""After so much of the interval without another message a block is cut."""
 Status = p.common
 
 
@@ -51,6 +53,7 @@ class Orderer:
         self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
         self._pending_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._latest = 0.0
         self._grown = asyncio.Event()
         self._last_config = 0
         if not self._store.height:
@@ -152,8 +155,20 @@ class Orderer:
         self._pending_bytes += len(raw)
         if len(self._pending) >= limits.messages or self._pending_bytes >= limits.preferred_bytes:
             self.cut()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(limits.timeout_s, self.cut)
+        else:
+            self._wait(limits.timeout_s)
+
+    def _wait(self, interval_s: float) -> None:
+        """Cut once nothing more comes for a while, a whole interval after the first message at the latest.
+
+        Who sends one transaction after the other, as nodes do in a round, would else wait for an interval each time.
+        """
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._latest = loop.time() + interval_s
+        else:
+            self._timer.cancel()
+        self._timer = loop.call_at(min(self._latest, loop.time() + interval_s * LULL), self.cut)
 
     def cut(self) -> None:
         """Write a block of what is in line, if anything is."""

@@ -1,9 +1,11 @@
 """The ordering service without gRPC: what it admits, when it cuts, what survives."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
+from network.devnet import orderer as devnet_orderer
 from network.devnet import protos as p
 from network.devnet.blocks import check_block
 from network.devnet.channel import Channel
@@ -50,6 +52,29 @@ async def test_messages_of_one_interval_share_a_block_and_are_acknowledged_when_
     assert (2, [False] * 3) == (orderer.height, [f.done() for f in futures])
     await asyncio.gather(*futures)
     assert (3, 3) == (orderer.height, len(orderer.block(2).data.data))
+
+
+def interval_of(orderer, seconds):
+    limits = dataclasses.replace(orderer.channel.limits, timeout_s=seconds)
+    orderer.channel = dataclasses.replace(orderer.channel, limits=limits)
+
+
+async def test_a_message_that_nobody_follows_does_not_wait_for_the_whole_interval(orderer, members, monkeypatch):
+    interval_of(orderer, 3600)
+    monkeypatch.setattr(devnet_orderer, "LULL", 1e-6)
+    async with asyncio.timeout(60):
+        await orderer.admit(members.transaction(puts(a=b"1")))
+
+
+async def test_a_block_is_cut_an_interval_after_its_first_message_though_others_follow(orderer, members, monkeypatch):
+    interval_of(orderer, 0.05)
+    monkeypatch.setattr(devnet_orderer, "LULL", 1e6)
+    transaction, first = members.transaction(puts(a=b"1")), orderer.height
+    async with asyncio.timeout(60):
+        while orderer.height == first:
+            orderer.admit(transaction)
+            await asyncio.sleep(0.002)
+    assert len(orderer.block(first).data.data) < orderer.channel.limits.messages
 
 
 async def test_a_full_batch_is_cut_at_once(orderer, members):

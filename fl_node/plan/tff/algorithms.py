@@ -143,7 +143,10 @@ def _require_measures(model: Any) -> None:
     with tf.Graph().as_default():
         measured = model.initialize_metrics_state()
     if not measured:
-        hint = "Give it some: functional_model_from_keras(…, metrics_constructor=lambda: OrderedDict(loss=…))."
+        hint = (
+            "Give it some: functional_model_from_keras(…, metrics_constructor=lambda: OrderedDict(loss=…, "
+            "num_examples=tff.learning.metrics.NumExamplesCounter()))."
+        )
         raise plan_error(codes.SOURCE_UNUSABLE, "the FunctionalModel measures nothing", hint=hint)
 
 

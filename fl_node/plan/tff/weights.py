@@ -14,6 +14,10 @@ from fl_node.plan.weights import WeightRule, can_follow, named_weights, ruleless
 PROBED_ROWS: Final = 4096
 """Caps that more rows reach are not tried: a made-up participant of that size trains in seconds."""
 
+COUNTED: Final = (
+    "Measure num_examples too: functional_model_from_keras(…, metrics_constructor=lambda: OrderedDict(loss=…, "
+    "num_examples=tff.learning.metrics.NumExamplesCounter())), or that counter in build_fed_recon's metrics_fn."
+)
 HELD: Final = 2
 """Hold-out rows of the participant that is tried beyond the cap; no weight depends on them."""
 
@@ -27,14 +31,18 @@ def find_weights(layout: TensorLayout, workplace: Workplace, samples: Sequence[A
         samples: What the participants of `SAMPLE_ROWS` gave.
 
     Raises:
-        PlanError: FL3015 for a weight that follows no rule.
+        PlanError: FL3015 for a weight that follows no rule, or where nothing says how many rows there were.
     """
     loose = ruleless_weights(layout)
     if loose and not workplace.source.unbounded_weights:
         text = "an aggregator's weights that follow no rule: one survivor could make a step as large as it likes"
         raise plan_error(codes.NO_WEIGHT_RULE, text, ", ".join(segment.name for segment in loose))
     at = {path: at for at, (path, _) in enumerate(tensor_types(workplace.computations.sums_type))}
-    return tuple(_found(segment, at, workplace, samples) for segment in named_weights(layout))
+    rules = tuple(_found(segment, at, workplace, samples) for segment in named_weights(layout))
+    if layout.count is None and any(rule.weight(1) != rule.cap for rule in rules):
+        text = "no slot counts the rows that a weight follows from"
+        raise plan_error(codes.NO_WEIGHT_RULE, text, "metrics", COUNTED)
+    return rules
 
 
 def _found(

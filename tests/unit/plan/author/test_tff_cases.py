@@ -35,6 +35,8 @@ REFUSED = {
     "as_in_the_tutorial": ("FL3007", "quantised_mean(Quantisation(…)) and metrics_aggregator=secure_metrics"),
     "two_inputs": ("FL3010", "cut it inside: x[:, :4], x[:, 4:]"),
     "looked_up": ("FL3005", "op HashTableV2 in work"),
+    "functional_uncounted": ("FL3015", "num_examples=tff.learning.metrics.NumExamplesCounter()"),
+    "reconstruction_uncounted": ("FL3015", "that counter in build_fed_recon's metrics_fn"),
     "functional_unmeasured": ("FL3012", "metrics_constructor=lambda"),
     "kmeans": ("FL3007", "KindPlan(NAME, SCHEMA, KMeans(clusters=3)) of fl_node.plan.kinds.source"),
     "reconstruction_as_in_the_tutorial": ("FL3007", "build_fed_recon calls the first model_aggregator_factory"),
@@ -101,12 +103,14 @@ def written(folder: Path) -> Path:
     return folder / "rows.csv"
 
 
-@pytest.mark.parametrize("name", ["functional", "reconstruction"])
+@pytest.mark.parametrize(
+    ("name", "curve"), [("functional", "train/loss"), ("reconstruction", "client_work/train/loss")]
+)
 def test_models_of_functions_and_with_weights_of_one_s_own_learn(
-    name: str, cases: tuple[Path, dict[str, str]], tmp_path: Path
+    name: str, curve: str, cases: tuple[Path, dict[str, str]], tmp_path: Path
 ):
     trial = api.try_plan(cases[0] / f"{name}.flplan", written(tmp_path), split=2, rounds=8)
-    losses = trial.curve("train/loss")
+    losses = trial.curve(curve)
     assert losses[-1] < losses[0]
     assert bool(trial.final) == (name == "functional")
 

@@ -21,6 +21,7 @@ UNLABELLED = Schema(columns=FEATURES)
 Q = Quantisation(bits=18, clip="4", zero_above="20", weight_cap=4096)
 BATCHING = Batching(batch=16, epochs=1, holdout_percent=20)
 TRAINED_ONLY = Batching(batch=16, epochs=1, holdout_percent=0)
+counter = tff.learning.metrics.NumExamplesCounter
 ENTROPY = K.losses.SparseCategoricalCrossentropy(from_logits=True)
 STEP = {
     "client_optimizer_fn": tff.learning.optimizers.build_sgdm(0.02),
@@ -128,11 +129,19 @@ def as_the_hint_says():
     return tutorial(model_aggregator=quantised_mean(Q), metrics_aggregator=secure_metrics)
 
 
-def functional(metrics=lambda: OrderedDict(loss=K.metrics.SparseCategoricalCrossentropy(from_logits=True))):
+def measured():
+    return OrderedDict(loss=K.metrics.SparseCategoricalCrossentropy(from_logits=True), num_examples=counter())
+
+
+def functional(metrics=measured):
     """A model that TFF knows as functions of its weights, not of variables."""
     spec = (tf.TensorSpec([None, 6]), tf.TensorSpec([None], tf.int32))
     model = tff.learning.models.functional_model_from_keras(dense(2), ENTROPY, spec, metrics)
     return planned("functional", model, SCHEMA)
+
+
+def functional_uncounted():
+    return functional(lambda: OrderedDict(loss=K.metrics.SparseCategoricalCrossentropy(from_logits=True)))
 
 
 def functional_unmeasured():
@@ -155,11 +164,11 @@ def factors():
     )
 
 
-def rebuilt(**aggregators):
+def rebuilt(*, counted=True, **aggregators):
     return tff.learning.algorithms.build_fed_recon(
         factors,
         loss_fn=lambda: K.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics_fn=lambda: [K.metrics.SparseCategoricalAccuracy("accuracy")],
+        metrics_fn=lambda: [K.metrics.SparseCategoricalAccuracy("accuracy"), *([counter()] if counted else [])],
         **aggregators,
     )
 
@@ -185,6 +194,10 @@ def reconstruction():
 
 def reconstruction_bare():
     return rebuilt(**WHOLE)
+
+
+def reconstruction_uncounted():
+    return rebuilt(counted=False, **WHOLE)
 
 
 def reconstruction_with_a_holdout():

@@ -24,7 +24,11 @@ def python_of(name: str, *requirements: str) -> Path:
         return python
     venv.create(folder, with_pip=shutil.which("uv") is None, clear=True)
     uv = shutil.which("uv")
-    install = [uv, "pip", "install", "-q", "-p", str(python)] if uv else [str(python), "-m", "pip", "install", "-q"]
+    install = (
+        [uv, "pip", "install", "-q", "--compile-bytecode", "-p", str(python)]
+        if uv
+        else [str(python), "-m", "pip", "install", "-q"]
+    )
     made = subprocess.run([*install, *requirements], capture_output=True, text=True, check=False)
     if made.returncode:
         raise AbsentError(f"{' '.join(requirements)}: {made.stderr.strip()[-300:]}")

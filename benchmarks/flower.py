@@ -7,8 +7,11 @@ unmask, without TLS and without a second party that checks anything. `python -m 
 """
 
 import argparse
+import contextlib
 import json
 import os
+import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -25,7 +28,7 @@ from tests.ports import free_ports
 APP: Final = Path(__file__).with_name("flower_app")
 PACKAGES: Final = ("flwr==1.42.0", "numpy", "grpcio-health-checking==1.71.2")
 """The last one: what 1.42 takes by itself does not go with its own protobuf."""
-PATIENCE_S: Final = 300.0
+PATIENCE_S: Final = 900.0
 CONNECTION: Final = """[superlink]
 default = "bench"
 
@@ -60,16 +63,20 @@ def measure(participants: int, slots: int, dropouts: int, rounds: int) -> dict[s
 def _commands(folder: Path, participants: int, config: str) -> Iterator[list[str]]:
     """Yield the commands of the SuperLink, of the SuperNodes and of the run, which find one another at free ports."""
     base, local = free_ports(), "127.0.0.1"
-    fleet, control = f"{local}:{base}", f"{local}:{base + 1}"
-    (folder / "config.toml").write_text(CONNECTION.format(control))
+    where = f"{local}:{base}"
+    (folder / "config.toml").write_text(CONNECTION.format(where))
     yield [
-        "flower-superlink", "--insecure", "--disable-runtime-dependency-installation", "--fleet-api-address", fleet,
-        "--control-api-address", control, "--host", local, "--port", str(base + 2),
+        "flower-superlink", "--insecure", "--disable-runtime-dependency-installation", "--host", local,
+        "--port", str(base),
     ]  # fmt: skip
-    for at in range(participants):
+    until = time.monotonic() + PATIENCE_S
+    with socket.socket() as probe:  # what comes too early waits longer and longer between its tries
+        while probe.connect_ex((local, base)) and time.monotonic() < until:
+            time.sleep(0.2)
+    for at in range(1, participants + 1):
         yield [
-            "flower-supernode", "--insecure", "--superlink", fleet, "--host", local, "--port", str(base + 3 + at),
-            "--node-config", f"partition-id={at}",
+            "flower-supernode", "--insecure", "--superlink", where, "--host", local, "--port", str(base + at),
+            "--node-config", f"partition-id={at - 1}",
         ]  # fmt: skip
     yield ["flwr", "run", str(APP), "bench", "--stream", "--run-config", config]
 
@@ -79,10 +86,20 @@ def _start(stack: ExitStack, folder: Path, programs: Path, log: str, command: li
     environment |= {"FLWR_TELEMETRY_ENABLED": "0", "PYTHONPATH": ""}
     with (folder / log).open("wb") as said:
         process = subprocess.Popen(
-            [str(programs / command[0]), *command[1:]], cwd=folder, env=environment, stdout=said, stderr=said
+            [str(programs / command[0]), *command[1:]],
+            cwd=folder,
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,  # what it starts ends with it
         )
     stack.callback(process.wait)
-    stack.callback(process.terminate)
+    stack.callback(_end, process.pid)
+
+
+def _end(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _last_words(folder: Path) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -152,20 +151,6 @@ def test_a_machine_that_has_the_small_package_alone_checks_what_it_received(
         "--blocks", str(hospitals.blocks),
     )  # fmt: skip
     assert held["verdict"]["ok"]
-
-
-def test_the_folder_verifies_with_openssf_model_signing(hospitals: Released, tmp_path: Path):
-    program = os.environ.get("FEDLEDGER_MODEL_SIGNING") or shutil.which("model_signing")
-    if not program:
-        pytest.skip("no model_signing in FEDLEDGER_MODEL_SIGNING or PATH (pip install model-signing pyopenssl)")
-    model = tmp_path / hospitals.model.name
-    shutil.copytree(hospitals.model, model)
-    root = next(hospitals.trust.glob("HospitalAMSP/cacerts/*.pem"))
-    line = [program, "verify", "certificate", str(model), "--signature", str(model / "model.sig")]
-    line += ["--certificate_chain", str(root)]
-    assert subprocess.run(line, capture_output=True, check=False).returncode == 0
-    (model / "model.json").write_text("{}")
-    assert subprocess.run(line, capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.evm

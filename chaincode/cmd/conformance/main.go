@@ -68,6 +68,7 @@ var functions = map[string]function{
 	"Call":               {-1, call},
 	"CallAndPut":         {-1, callAndPut},
 	"PutPrivate":         {2, putPrivate},
+	"PutPrivateInBoth":   {3, putPrivateInBoth},
 	"PutPrivateMany":     {3, putPrivateMany},
 	"IncrementPrivate":   {2, incrementPrivate},
 	"GetPrivate":         {2, getPrivate},

@@ -17,6 +17,14 @@ func putPrivate(s stub, args []string) ([]byte, error) {
 	return nil, s.PutPrivateData(args[0], args[1], value)
 }
 
+// putPrivateInBoth writes the transient data "value" into two collections: collection, collection, key.
+func putPrivateInBoth(s stub, args []string) ([]byte, error) {
+	if _, err := putPrivate(s, []string{args[0], args[2]}); err != nil {
+		return nil, err
+	}
+	return putPrivate(s, args[1:])
+}
+
 // putPrivateMany writes prefix0000 … in one batch: collection, prefix, number.
 func putPrivateMany(s stub, args []string) ([]byte, error) {
 	number, err := strconv.Atoi(args[2])

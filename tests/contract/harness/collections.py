@@ -2,7 +2,7 @@
 
 from typing import Any
 
-A, B = "HospitalAMSP", "HospitalBMSP"
+A, B, C = "HospitalAMSP", "HospitalBMSP", "HospitalCMSP"
 BOTH = f"OR('{A}.member', '{B}.member')"
 ALL = "OR(" + ", ".join(f"'Hospital{letter}MSP.member'" for letter in "ABCD") + ")"
 
@@ -17,6 +17,26 @@ SINGLE = "single"
 EVERY = "every"
 """Of all members."""
 
+OF_A, OF_C = "of-a", "of-c"
+"""Of one member each, which alone endorses and reads; others' clients write."""
+SHARED = "shared"
+"""Of two members, of which either endorses; closed to the clients of others."""
+
+
+def _of(name: str, *members: str, closed: bool) -> dict[str, Any]:
+    def any_of(role: str) -> str:
+        return "OR(" + ", ".join(f"'{member}.{role}'" for member in members) + ")"
+
+    return {
+        "name": name,
+        "policy": any_of("member"),
+        "maxPeerCount": len(members) - 1,
+        "memberOnlyRead": True,
+        "memberOnlyWrite": closed,
+        "endorsementPolicy": {"signaturePolicy": any_of("peer")},
+    }
+
+
 COLLECTIONS: list[dict[str, Any]] = [
     {
         "name": PAIR,
@@ -30,6 +50,9 @@ COLLECTIONS: list[dict[str, Any]] = [
     {"name": BRIEF, "policy": BOTH, "blockToLive": 2},
     {"name": SINGLE, "policy": BOTH, "endorsementPolicy": {"signaturePolicy": f"OR('{A}.peer')"}},
     {"name": EVERY, "policy": ALL, "maxPeerCount": 3},
+    _of(OF_A, A, closed=False),
+    _of(OF_C, C, closed=False),
+    _of(SHARED, A, C, closed=True),
 ]
 
 

@@ -63,31 +63,31 @@ async def commit(gateway: Gateway, ledger: Ledger, key: str) -> int:
     return (await sent.status()).block_number
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_block_is_received(ledger: Ledger, ours: Gateway, key: str, kind: str):
-    async with listen(ours.network(ledger.consortium.channel), kind) as stream:
+@pytest.mark.parametrize("events", KINDS)
+async def test_a_block_is_received(ledger: Ledger, ours: Gateway, key: str, events: str):
+    async with listen(ours.network(ledger.consortium.channel), events) as stream:
         await until(stream, await commit(ours, ledger, key))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_block_is_replayed(ledger: Ledger, ours: Gateway, key: str, kind: str):
+@pytest.mark.parametrize("events", KINDS)
+async def test_a_block_is_replayed(ledger: Ledger, ours: Gateway, key: str, events: str):
     number = await commit(ours, ledger, key)
-    async with listen(ours.network(ledger.consortium.channel), kind, start_block=number) as stream:
+    async with listen(ours.network(ledger.consortium.channel), events, start_block=number) as stream:
         await until(stream, number)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_who_stopped_listening_begins_again(ledger: Ledger, ours: Gateway, key: str, kind: str):
+@pytest.mark.parametrize("events", KINDS)
+async def test_who_stopped_listening_begins_again(ledger: Ledger, ours: Gateway, key: str, events: str):
     for turn in range(2):
-        async with listen(ours.network(ledger.consortium.channel), kind) as stream:
+        async with listen(ours.network(ledger.consortium.channel), events) as stream:
             await until(stream, await commit(ours, ledger, f"{key}{turn}"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_closing_a_stream_leaves_another_alone(ledger: Ledger, ours: Gateway, key: str, kind: str):
+@pytest.mark.parametrize("events", KINDS)
+async def test_closing_a_stream_leaves_another_alone(ledger: Ledger, ours: Gateway, key: str, events: str):
     network = ours.network(ledger.consortium.channel)
     async with AsyncExitStack() as stack:
-        first, second = [await stack.enter_async_context(listen(network, kind)) for _ in range(2)]
+        first, second = [await stack.enter_async_context(listen(network, events)) for _ in range(2)]
         number = await commit(ours, ledger, f"{key}0")
         await until(first, number)
         await until(second, number)
@@ -95,16 +95,16 @@ async def test_closing_a_stream_leaves_another_alone(ledger: Ledger, ours: Gatew
         await until(second, await commit(ours, ledger, f"{key}1"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("events", KINDS)
 async def test_a_checkpoint_goes_on_with_what_was_missed(
-    ledger: Ledger, ours: Gateway, key: str, kind: str, tmp_path: Path
+    ledger: Ledger, ours: Gateway, key: str, events: str, tmp_path: Path
 ):
     network, file = ours.network(ledger.consortium.channel), tmp_path / "checkpoint"
-    async with listen(network, kind, checkpoint=FileCheckpointer(file)) as stream:
+    async with listen(network, events, checkpoint=FileCheckpointer(file)) as stream:
         await until(stream, await commit(ours, ledger, f"{key}0"))
         await stream.done()
     number = await commit(ours, ledger, f"{key}1")  # nobody listens
-    async with listen(network, kind, checkpoint=FileCheckpointer(file)) as stream:
+    async with listen(network, events, checkpoint=FileCheckpointer(file)) as stream:
         await until(stream, number)
 
 

@@ -4,15 +4,22 @@ import os
 import time
 from pathlib import Path
 
+import structlog
+
 from fl_node.ledger.records import Round
 from fl_node.node import readiness
 from fl_node.round.masking import Attempt
 from fl_node.round.proposing import Proposing
 from fl_node.secagg import dealing
+from fl_node.secagg.layout import Layout
+from tests.faults import adversary
+from tests.faults.adversary import MIDDLE
+
+log = structlog.get_logger("adversary")
 
 
 def commit() -> None:
-    """Change this process as CLOCK, COMPLAINS_OF, GARBLES_FOR, NEVER_ATTESTS and NEVER_UPDATES say."""
+    """Change this process as CLOCK, COMPLAINS_OF, GARBLES_FOR, NEVER_ATTESTS, NEVER_UPDATES and ATTACK say."""
     if clock := os.environ.get("CLOCK"):
         set_clock(Path(clock))
     if dealer := os.environ.get("COMPLAINS_OF"):
@@ -23,6 +30,8 @@ def commit() -> None:
         never_attest()
     if os.environ.get("NEVER_UPDATES"):
         never_update()
+    if path := os.environ.get("ATTACK"):
+        attack(Path(path))
 
 
 def set_clock(path: Path) -> None:
@@ -76,3 +85,20 @@ def never_update() -> None:
         pass
 
     Attempt.commit_update = silent
+
+
+def attack(path: Path) -> None:
+    """Send what a program of `tests/adversary` sends: the one whose name the file holds, none where it is empty."""
+    commit = Attempt.commit_update
+
+    async def attacked(self: Attempt, view: Round, vector: bytes, examples: int) -> None:
+        if name := path.read_text():  # noqa: ASYNC240  # a word
+            layout = Layout.from_fields((await self.node.ledger.plan(view.plan)).layout)
+            sent = bytearray(vector)
+            words = layout.segment("values").view(sent)
+            words[:] = MIDDLE + adversary.update(name, self.node.me, view.groups, len(words))
+            vector = bytes(sent)
+            log.info("attacked", attempt=view.name, by=name)
+        await commit(self, view, vector, examples)
+
+    Attempt.commit_update = attacked

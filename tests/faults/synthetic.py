@@ -36,6 +36,7 @@ from fl_node.round.consent import Consent
 from fl_node.secagg.layout import Vector
 from network.errors import FedledgerError
 from tests.faults import misdeeds
+from tests.faults.adversary import MIDDLE
 
 SLOTS = 64
 ROWS = 10
@@ -87,6 +88,11 @@ def layout_of(name: str) -> TensorLayout:
 def rule_of(name: str) -> WeightRule:
     """Return what a participant of a plan weighs."""
     return ALIKE if name.startswith("alike") else RULE
+
+
+def zero_of(name: str, state: bytes) -> int:
+    """Return what stands for zero in a value: the middle where the plan's name says so, else the state's first byte."""
+    return MIDDLE if "from-the-middle" in name else state[0]
 
 
 def initial_of(name: str) -> bytes:
@@ -144,7 +150,7 @@ class SyntheticRunner:
         number = _number(data.path)
         time.sleep(float(os.environ.get("TRAINING_S", "0")))
         slots = self.manifest.layout.segments[1].slots
-        values = np.broadcast_to(np.int32(number + state[0]), slots)
+        values = np.broadcast_to(np.int32(number + zero_of(self.manifest.name, state)), slots)
         return WorkResult(self.packed(ROWS * EPOCHS, values, self.manifest.weights[0].weight(ROWS)), ROWS, {}, 0.0)
 
     def packed(self, count: int, values: NDArray[np.int32], weight: int) -> Vector:
@@ -212,6 +218,15 @@ class Shouter(SyntheticRunner):
         return super().packed(count, np.full_like(values, 65_535), weight)
 
 
+class Inflater(SyntheticRunner):
+    """Says that it has several times its rows, as INFLATES in its environment says, everywhere alike."""
+
+    def work(self, state: bytes, data: DataSource) -> WorkResult:
+        rows = ROWS * int(os.environ["INFLATES"])
+        values = np.full(SLOTS, _number(data.path) + state[0], dtype=np.int32)
+        return WorkResult(self.packed(rows * EPOCHS, values, self.manifest.weights[0].weight(rows)), rows, {}, 0.0)
+
+
 class Overreacher(SyntheticRunner):
     """Runs plans whose name begins with "overreaching" in a real child process once they have left their first state.
 
@@ -233,6 +248,7 @@ OPENERS = {
     "LIAR": Liar,
     "GARBAGE": Garbler,
     "SHOUTS": Shouter,
+    "INFLATES": Inflater,
     "OVERREACHES": Overreacher,
 }
 

@@ -13,7 +13,7 @@ from tests.faults.conftest import network
 from tests.faults.stage import NAMES, Nodes, found, last_attempt, start
 
 SHOUTER = "hospital-c"
-TRAINING = "alike-and-plain"
+TRAINING, WATCHED = "alike-and-plain", "alike-from-the-middle-and-plain"
 
 pytestmark = [pytest.mark.lengthy, pytest.mark.timeout(600)]
 
@@ -41,6 +41,9 @@ async def test_t19_one_of_four_that_shouts_moves_neither_median_nor_multi_krum_a
             await _vote(federation, "multi_krum")
             await start(federation, f"{TRAINING}-2", 1)
             second = await last_attempt(federation.first, f"{TRAINING}-2", 1)
+            await start(federation, WATCHED, 3)
+            for number in (1, 2, 3):
+                await last_attempt(federation.first, WATCHED, number)
         assert [list(group) for group in first.groups] == [[name] for name in first.cohort]
         assert _mean(first) == 3  # of 1, 2, 4 and the shouter's: the mean of the middle two
         assert second.proposal
@@ -49,6 +52,10 @@ async def test_t19_one_of_four_that_shouts_moves_neither_median_nor_multi_krum_a
         verdict = await regulator.audit(run)
         assert verdict.get("ok") is True, verdict.get("failures") or verdict.get("error")
         assert not [gap for gap in verdict["unchecked"] if "sum" in gap["text"]]
+        (seen,) = (await regulator.command("anomalies", "--training", WATCHED, *regulator.evidence(run)))["trainings"]
+        assert (seen["in_groups"], seen["unreadable"]) == (3, "")
+        about = {flag["kind"]: flag["about"] for flag in seen["flags"]}
+        assert about["outlying"] == about["norm"] == [SHOUTER]
     finally:
         nodes.close()
 

@@ -13,7 +13,7 @@ from tests.adversary.federation import aggregated_in
 
 NAMES = tuple(f"hospital-{letter}" for letter in "abcdefghi")
 NUMBERS: Mapping[str, int] = {name: number for number, name in enumerate(NAMES, 1)}
-MIDDLE = 32_767
+MIDDLE = 200
 """What stands for zero in a slot of a plan whose name says "from-the-middle"."""
 LARGEST = 9
 TRIGGER = slice(0, 8)

@@ -82,6 +82,8 @@ def layout_of(name: str) -> TensorLayout:
         values["slots"], values["shape"] = int(sized[1]), [int(sized[1])]
     if name.startswith("alike"):
         weight["max"] = 1
+    if "from-the-middle" in name:
+        values["max"] = 2 * MIDDLE
     return TensorLayout.model_validate(fields)
 
 
@@ -215,7 +217,7 @@ class Shouter(SyntheticRunner):
     """Sends the largest number that each slot holds."""
 
     def packed(self, count: int, values: NDArray[np.int32], weight: int) -> Vector:
-        return super().packed(count, np.full_like(values, 65_535), weight)
+        return super().packed(count, np.full_like(values, self.manifest.layout.segments[1].max), weight)
 
 
 class Inflater(SyntheticRunner):

@@ -72,7 +72,7 @@ class Nine:
         assert view.proposal
         digest, slots = view.proposal.aggregate, synthetic.SLOTS
         vector = next(self.nodes.run.glob(f"**/{digest[:2]}/{digest}")).read_bytes()
-        values = synthetic.layout_of("alike").unpack(vector, len(NAMES))[1]
+        values = synthetic.layout_of(view.training).unpack(vector, len(NAMES))[1]
         assert values.shape == (slots,)
         return values / len(NAMES) - adversary.MIDDLE
 

@@ -75,7 +75,15 @@ class Attempt:
     async def keys_and_shares(self) -> None:
         """Run the phases Keys and Shares."""
         self.simulation.publish_keys()
-        await asyncio.gather(*(self._publish(name) for name in self.simulation.keys))
+        await self.keys(self.simulation.keys)
+        await self.all_shares()
+
+    async def keys(self, names: Collection[str]) -> None:
+        """Let some participants publish their keys."""
+        await asyncio.gather(*(self._publish(name) for name in names))
+
+    async def all_shares(self) -> None:
+        """Run the phase Shares, once all keys are there."""
         await self.advance("Shares")
         self.simulation.commit_shares()
         await asyncio.gather(*(self._commit(name) for name in self.simulation.commitments))

@@ -32,14 +32,16 @@ class Stage:
 
 
 @contextlib.contextmanager
-def begun(folder: Path, plan: Path, data: Mapping[str, Path]) -> Iterator[Stage]:
+def begun(folder: Path, plan: Path, data: Mapping[str, Path], *options: str) -> Iterator[Stage]:
     """Run a node beside each one's rows, on a network that is up; each applies for a plan and is admitted."""
     with contextlib.ExitStack() as stack:
         stage = Stage(folder, {})
         for name, path in data.items():
             command = [sys.executable, "-m", "fl_node", "node", "run", "--org", name, "--run", str(folder)]
             log = stack.enter_context((folder / f"{name}.log").open("wb"))
-            stage.nodes[name] = subprocess.Popen([*command, "--data", str(path)], cwd=ROOT, stdout=log, stderr=log)
+            stage.nodes[name] = subprocess.Popen(
+                [*command, "--data", str(path), *options], cwd=ROOT, stdout=log, stderr=log
+            )
             stack.callback(stage.nodes[name].wait)
             stack.callback(stage.nodes[name].terminate)
         asyncio.run(_found(folder, plan, data))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from fl_node.plan.kinds.source import KindPlan
 from network.folders import folder_of
 from tests.faults.conftest import network
 from tests.faults.stage import NAMES, last_attempt
-from tests.scenarios.test_kinds import PATIENT, READY_S, ROOT, ROWS, begin, until, write
+from tests.scenarios.shares import PATIENT, READY_S, ROOT, begun, until
+from tests.scenarios.test_kinds import ROWS, write
 from tests.scenarios.test_kinds import written as compiled
 from tests.unit.passport.test_alone import command, run
 from tests.unit.passport.test_registry import rpc, sender
@@ -35,19 +37,13 @@ PLAN = KindPlan("claims", SCHEMA, KINDS_OF["glm"])
 @contextlib.contextmanager
 def consortium(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """Bring a consortium up, whose four nodes have rows and sign releases by themselves."""
-    with contextlib.ExitStack() as stack:
-        up = stack.enter_context(network(folder, request, **PATIENT))
+    with network(folder, request, **PATIENT) as up:
         data = {name: write(up / f"{name}.csv", rows) for name, rows in zip(NAMES, dealt(ROWS, 4), strict=True)}
-        for name, path in data.items():
-            line = [sys.executable, "-m", "fl_node", "node", "run", "--org", name, "--run", str(up)]
-            log = stack.enter_context((up / f"{name}.log").open("wb"))
-            node = subprocess.Popen([*line, "--data", str(path), "--sign-releases"], cwd=ROOT, stdout=log, stderr=log)
-            stack.callback(node.wait)
-            stack.callback(node.terminate)
-        asyncio.run(begin(up, data))
-        fedledger("proposal", "create", "set_rules_version", "version=2", up=up)
-        vote("set_rules_version", up)
-        yield up
+        first = compiled(up, KindPlan("first", SCHEMA, KINDS_OF["glm"]))
+        with begun(up, first, data, "--sign-releases"):
+            fedledger("proposal", "create", "set_rules_version", "version=2", up=up)
+            vote("set_rules_version", up)
+            yield up
 
 
 def fedledger(*arguments: str, up: Path | None = None, org: str = NAMES[0], fails: bool = False) -> Any:
@@ -151,6 +147,20 @@ def test_a_machine_that_has_the_small_package_alone_checks_what_it_received(
         "--blocks", str(hospitals.blocks),
     )  # fmt: skip
     assert held["verdict"]["ok"]
+
+
+def test_the_folder_verifies_with_openssf_model_signing(hospitals: Released, tmp_path: Path):
+    program = os.environ.get("FEDLEDGER_MODEL_SIGNING") or shutil.which("model_signing")
+    if not program:
+        pytest.skip("no model_signing in FEDLEDGER_MODEL_SIGNING or PATH (pip install model-signing pyopenssl)")
+    model = tmp_path / hospitals.model.name
+    shutil.copytree(hospitals.model, model)
+    root = next(hospitals.trust.glob("HospitalAMSP/cacerts/*.pem"))
+    line = [program, "verify", "certificate", str(model), "--signature", str(model / "model.sig")]
+    line += ["--certificate_chain", str(root)]
+    assert subprocess.run(line, capture_output=True, check=False).returncode == 0
+    (model / "model.json").write_text("{}")
+    assert subprocess.run(line, capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.evm

@@ -14,9 +14,11 @@ from audit.evidence.fetch import fetch
 from fedledger_passport import PassportError, Trust, Verified, verify
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, open_ledger
+from fl_node.plan.forms import TARGETS
 from fl_node.plan.state_codec import Leaf, encode_state
 from fl_node.release.blocks import assembled, check_blocks
 from fl_node.release.folder import folder_of
+from fl_node.release.network_files import Network
 from fl_node.release.releasing import RELEASE, WITHDRAWN, envelope_of, release_body, sign_release
 from fl_node.release.trusted import write_trust
 from tests.faults.synthetic import plan_of
@@ -77,6 +79,46 @@ async def test_a_model_leaves_with_a_passport_that_checks_without_the_ledger(fed
         await audited(federation, found, tmp_path)
 
 
+NETWORK = """
+import tensorflow as tf
+
+def network():
+    return tf.keras.Sequential([tf.keras.layers.Input((2,)), tf.keras.layers.Dense(3, "softmax", use_bias=False)])
+"""
+
+
+@pytest.mark.tff
+@pytest.mark.lengthy
+@pytest.mark.timeout(600)
+async def test_a_model_leaves_with_files_of_its_network_that_each_signer_made_again(
+    federation: Federation, tmp_path: Path
+):
+    """Five child processes of the framework: who proposes, three who sign, who writes the folder."""
+    await trained(federation)
+    source = tmp_path / "source.py"
+    source.write_text(NETWORK)
+    network, first = Network(str(source)), federation.members[0]
+    async with own(federation, first) as ledger:
+        body = await release_body(ledger, "tumour-1", "tumour", 0, read, network, TARGETS)
+        await federation.agree("release_model", **body)
+        with pytest.raises(NodeError, match=r"FL4516.*network\.py"):
+            await sign_release(ledger, "tumour-1", RELEASE, read)
+    for member in federation.members[:3]:
+        async with own(federation, member) as ledger:
+            await sign_release(ledger, "tumour-1", RELEASE, read, network)
+    async with own(federation, first) as ledger:
+        envelope = envelope_of(await ledger.query("GetRelease", release="tumour-1"), RELEASE)
+        await write_trust(ledger, tmp_path / "trust")
+        files = await folder_of(ledger, envelope, "model", read, network=network)
+    made = {"model.safetensors", "model.onnx", "model.keras", "network.py", "saved_model/saved_model.pb"}
+    assert made <= files.keys()
+    model, trust = written(tmp_path / "model", files), Trust.load(tmp_path / "trust")
+    assert len(verify(files["passport.json"], trust, model=model).signed_by) == 3
+    (model / "model.onnx").write_bytes(b"another graph")
+    with pytest.raises(PassportError, match=r"FL6014.*model\.onnx"):
+        verify(files["passport.json"], trust, model=model)
+
+
 async def trained(federation: Federation) -> None:
     """One Final round under version 2 of the rules."""
     await federation.found()
@@ -105,8 +147,8 @@ async def refuses_what_is_not_so(federation: Federation, body: dict[str, Any]) -
 
 
 def written(folder: Path, files: dict[str, bytes]) -> Path:
-    folder.mkdir()
     for name, raw in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(raw)
     return folder
 

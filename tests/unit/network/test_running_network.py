@@ -1,5 +1,6 @@
 """Both networks, up and down, killed and started again; what they do with transactions is in tests/contract."""
 
+import asyncio
 import http.client
 import socket
 import ssl
@@ -189,6 +190,29 @@ async def test_two_networks_live_side_by_side(running, tmp_path):
             assert await there.evaluate("Get", "side") == b"other"
     finally:
         down(other)
+
+
+@pytest.mark.lengthy
+@pytest.mark.parametrize("running", ["devnet"], indirect=True)
+async def test_memory_falls_back_after_large_blocks(running):
+    outcome, run = running
+
+    def resident() -> dict[str, int]:
+        found = processes.status(run, outcome.plan)
+        return {s.name: s.memory // MEGABYTE for s in found if not s.name.startswith("chaincode")}
+
+    async with contract_of(run, "hospital-a") as contract:
+        await contract.submit("Put", "before", "1")
+        before = most = resident()
+        for turn in range(8):
+            await contract.submit("Put", f"large-{turn}", bytes([97 + turn]) * 8 * MEGABYTE)
+            most = {name: max(most[name], now) for name, now in resident().items()}
+        deadline = time.monotonic() + 60
+        while over := {name: now for name, now in resident().items() if now > before[name] + 40}:
+            assert time.monotonic() < deadline, (before, most, over)
+            await asyncio.sleep(0.5)
+    print(f"\nMB before {before}, at most {most}, after {resident()}")  # noqa: T201
+    assert max(most.values()) > 100  # else they were not large
 
 
 @pytest.mark.lengthy

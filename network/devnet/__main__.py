@@ -17,6 +17,7 @@ from fabric_protos.orderer import ab_pb2_grpc
 from network.addresses import join
 from network.checked import read_checked
 from network.devnet.log import Log
+from network.devnet.memory import give_back
 from network.devnet.orderer import Orderer, OrdererService
 from network.devnet.peer import Peer
 from network.devnet.transport import listen, new_server
@@ -38,7 +39,9 @@ async def run_orderer(consortium: "Consortium", run: Path) -> None:
     listen(server, join(node.bound, node.port), folder_of(run, organisation.name).orderer(node.name) / "tls")
     await server.start()
     log.info("ready", address=node.address, height=orderer.height, pid=os.getpid())
+    memory = asyncio.create_task(give_back())
     await _asked_to_stop()
+    memory.cancel()
     orderer.cut()
     await server.stop(0.2)
 
@@ -55,12 +58,14 @@ async def run_peer(consortium: "Consortium", run: Path, number: int) -> None:
     await server.start()
     tasks = peer.start()
     stop = asyncio.create_task(_asked_to_stop())
+    memory = asyncio.create_task(give_back())
     log.info("ready", address=node.address, height=peer.committer.height, pid=os.getpid())
     await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         if task.done():
             task.result()  # a background task ends only by an error: let the process end with it
         task.cancel()
+    memory.cancel()
     await server.stop(0.2)
 
 

@@ -73,6 +73,7 @@ class ChaincodeLink:
             self._log.info("chaincode connected", address=self._address, package_id=self.package_id)
             while (message := await call.read()) is not EOF:
                 self._handle(message)
+                del message  # a large one would stay until the next comes
         finally:
             outbox.close()
             call.cancel()

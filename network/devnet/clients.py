@@ -184,6 +184,7 @@ class Puller:
                         self._log.warning("blocks refused", status=p.common.Status.Name(response.status))
                         break
                     await self._committer.commit(response.block)
+                    del response  # a large block would stay until the next comes
             except grpc.aio.AioRpcError as error:
                 self._log.warning("ordering service lost", address=self._node.address, reason=error.details())
             except (BlockError, NetworkError) as error:

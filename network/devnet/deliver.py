@@ -57,6 +57,7 @@ class Deliver:
             try:
                 async for block, reader in self._blocks(envelope):
                     yield respond(block, reader)
+                    del block, reader
             except _RefusedError as refused:
                 status = refused.status
             yield finish(status)
@@ -127,6 +128,13 @@ class Deliver:
         if stop_kind == "specified" and stop < start:
             raise _RefusedError(Status.BAD_REQUEST)
         return start, stop
+
+
+async def write_all(responses: AsyncIterator[Any], context: Any) -> None:
+    """Write each response to a stream, and keep none while waiting for the next: it may be a large block."""
+    async for response in responses:
+        await context.write(response)
+        del response
 
 
 class _RefusedError(Exception):

@@ -13,7 +13,7 @@ from network.devnet import configtx, genesis
 from network.devnet import protos as p
 from network.devnet.blocks import config_of, last_config, new_block, sign_block
 from network.devnet.channel import CHANNEL_WRITERS, Channel
-from network.devnet.deliver import Deliver
+from network.devnet.deliver import Deliver, write_all
 from network.devnet.envelopes import MalformedError, SignedPayload, channel_header, open_envelope, sign_envelope
 from network.devnet.msp import IdentityError
 from network.devnet.policy import PolicyError
@@ -217,6 +217,7 @@ class OrdererService(ab_pb2_grpc.AtomicBroadcastServicer):  # type: ignore[misc]
                         answers.put_nowait(self._orderer.admit(envelope))
                     except NotAdmittedError as error:
                         answers.put_nowait(p.ab.BroadcastResponse(status=error.status, info=error.info))
+                    del envelope  # a large one would stay until the next comes
             finally:
                 answers.put_nowait(None)
 
@@ -227,16 +228,14 @@ class OrdererService(ab_pb2_grpc.AtomicBroadcastServicer):  # type: ignore[misc]
         finally:
             reader.cancel()
 
-    async def Deliver(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Deliver(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802
         """Stream blocks to readers."""
-        del context
         served = self._deliver.serve(
             requests,
             lambda block, _: p.ab.DeliverResponse(block=block),
             lambda status: p.ab.DeliverResponse(status=status),
         )
-        async for response in served:
-            yield response
+        await write_all(served, context)
 
 
 async def _acknowledged(future: asyncio.Future[None]) -> Any:

@@ -19,7 +19,7 @@ from network.devnet.chaincode_link import ChaincodeLink
 from network.devnet.clients import Broadcaster, LocalEndorser, Peers, Puller
 from network.devnet.collection_rules import find
 from network.devnet.committer import Committer
-from network.devnet.deliver import Deliver
+from network.devnet.deliver import Deliver, write_all
 from network.devnet.dissemination import Dissemination
 from network.devnet.endorser import Endorser, RejectedError
 from network.devnet.events import filtered_block
@@ -91,32 +91,22 @@ class DeliverService(events_pb2_grpc.DeliverServicer):  # type: ignore[misc]
         self._full = Deliver(committer, "event/Block", window_s)
         self._filtered = Deliver(committer, "event/FilteredBlock", window_s)
 
-    async def Deliver(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Deliver(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802
         """Stream blocks."""
-        del context
-        async for response in self._full.serve(requests, lambda b, _: p.events.DeliverResponse(block=b), _status):
-            yield response
+        await write_all(self._full.serve(requests, lambda b, _: p.events.DeliverResponse(block=b), _status), context)
 
-    async def DeliverFiltered(  # noqa: N802
-        self, requests: AsyncIterator[Any], context: Any
-    ) -> AsyncIterator[Any]:
+    async def DeliverFiltered(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802
         """Stream filtered blocks."""
-        del context
         name = self._committer.channel.name
 
         def respond(block: Any, _: Any) -> Any:
             return p.events.DeliverResponse(filtered_block=filtered_block(block, name))
 
-        async for response in self._filtered.serve(requests, respond, _status):
-            yield response
+        await write_all(self._filtered.serve(requests, respond, _status), context)
 
-    async def DeliverWithPrivateData(  # noqa: N802
-        self, requests: AsyncIterator[Any], context: Any
-    ) -> AsyncIterator[Any]:
+    async def DeliverWithPrivateData(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802
         """Stream blocks with what this peer holds of their private data and the reader may see."""
-        del context
-        async for response in self._full.serve(requests, self._with_private_data, _status):
-            yield response
+        await write_all(self._full.serve(requests, self._with_private_data, _status), context)
 
     def _with_private_data(self, block: Any, reader: Any) -> Any:
         state, channel = self._committer.store.current, self._committer.channel

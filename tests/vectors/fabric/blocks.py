@@ -14,10 +14,12 @@ from fabric_protos.common import configuration_pb2
 from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.orderer import configuration_pb2 as orderer_pb2
+from fabric_protos.peer import collection_pb2
 from load import load
 from ordering import Ordering
 from policy_cases import implicit, policy_of
 
+from network.collections_config import collections_package
 from network.devnet.lifecycle import NAMESPACE, definition
 
 NAMES = ("cc", "other", "x", "pad")
@@ -34,6 +36,10 @@ class Defined:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def collections_package(self) -> collection_pb2.CollectionConfigPackage:
+        """Return no private data: no case has any."""
+        return collections_package([])
 
 
 def reads(running: Ordering) -> Iterator[tuple[str, Measured | None]]:

@@ -44,17 +44,7 @@ def form_channel(run: Path, consortium: Consortium, report: Callable[[str], None
         return Formed(committed=False, needed=consortium.majority, orderers=answering)
     if members:
         report("installing and approving the chaincode")
-        _together(admin.install for admin in members)
-        for each in consortium.each()[1:]:
-            others = [replace(admin, consortium=each) for admin in members]
-            _together(other.install for other in others)
-            _define([other for other in others if not other.number], each)
-        try:
-            formed = _define([admin for admin in members if not admin.number], consortium)
-        except NetworkError as error:
-            if error.code != codes.APPROVAL_LOST:
-                raise
-            formed = Formed(members[0].committed(), lost=error)
+        formed = _define_all(members, consortium)
     if formed.committed:
         report("waiting for the gateways")
         for each in consortium.each():
@@ -66,6 +56,24 @@ def _too_few_orderers(consortium: Consortium) -> int | None:
     """Return how many orderers answer if they cannot order yet: their organisations come one after another."""
     answering = sum(answers(orderer.host, orderer.port) for _, orderer in consortium.orderers)
     return answering if answering < len(consortium.orderers) - consortium.tolerated else None
+
+
+def _define_all(members: Sequence[Admin], consortium: Consortium) -> Formed:
+    """Install and define every contract, the channel's first at last; return how that one stands, and what is lost."""
+    _together(admin.install for admin in members)
+    formed, lost = Formed(None), None
+    for each in (*consortium.each()[1:], consortium):
+        admins = [replace(admin, consortium=each) for admin in members]
+        if each is not consortium:
+            _together(admin.install for admin in admins)
+        firsts = [admin for admin in admins if not admin.number]
+        try:
+            formed = _define(firsts, each)
+        except NetworkError as error:
+            if error.code != codes.APPROVAL_LOST:
+                raise
+            formed, lost = Formed(firsts[0].committed()), error  # it goes on as a member that endorses nothing
+    return replace(formed, lost=lost)
 
 
 def _define(members: Sequence[Admin], consortium: Consortium) -> Formed:

@@ -84,7 +84,7 @@ def start_newcomer(ledger: Ledger) -> OrdererAdmin:
 @contextlib.contextmanager
 def moved_out(network: Ledger, name: str) -> Iterator[Path]:
     """An organisation's own folder, from which its processes can run meanwhile as on a host of its own."""
-    theirs = re.compile(rf"-{name}(-|$)")  # of several contracts each has a process
+    theirs = re.compile(rf"[-.]{name}(-|$)")  # of several contracts each has a process
     moved = [process.name for process in Plan.read(network.run).processes if theirs.search(process.name)]
     for process in moved:
         stop_one(network.run, process)

@@ -278,7 +278,7 @@ CATALOGUE: Final = {
         "Ask for the file that `fedledger network update propose` wrote.",
     ),
     UPDATE_STALE: Entry(
-        "An update file was made for an earlier configuration of the channel.",
+        "An update file was made for another configuration of the channel.",
         "Have it proposed again; the signatures on it count no more.",
     ),
     UPDATE_DIFFERS: Entry(

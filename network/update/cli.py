@@ -26,8 +26,9 @@ def show(file: File, org: Org = "", user: User = "admin", run: Run = DEFAULT_RUN
     from network.update.steps import Shown, desk
 
     async def seen() -> Shown:
-        async with desk(run, acting(run, org), user) as mine:
-            return mine.show(UpdateFile.parse(file.read_bytes(), str(file)), str(file))
+        given = UpdateFile.parse(file.read_bytes(), str(file))
+        async with desk(run, acting(run, org), user, file=given) as mine:
+            return mine.show(given, str(file))
 
     with explained(as_json=as_json):
         found = finish(seen())
@@ -52,8 +53,9 @@ def sign(file: File, org: Org = "", user: User = "admin", run: Run = DEFAULT_RUN
     from network.update.steps import desk
 
     async def signed() -> UpdateFile:
-        async with desk(run, acting(run, org), user) as mine:
-            return mine.sign(UpdateFile.parse(file.read_bytes(), str(file)), str(file))
+        given = UpdateFile.parse(file.read_bytes(), str(file))
+        async with desk(run, acting(run, org), user, file=given) as mine:
+            return mine.sign(given, str(file))
 
     with explained(as_json=as_json):
         made = finish(signed())
@@ -81,7 +83,7 @@ def submit(
     who = ""
 
     async def sent(copies: list[UpdateFile]) -> bool:
-        async with desk(run, who, user) as mine:
+        async with desk(run, who, user, file=copies[0]) as mine:
             return await mine.submit(copies, str(files[0]))
 
     with explained(as_json=as_json):

@@ -114,7 +114,7 @@ class UpdateFile:
         """Check that the file is what its change makes of a Config.
 
         Raises:
-            NetworkError: FL1151 if it was made for an earlier one, FL1152 if it does something other than it says,
+            NetworkError: FL1151 if it was made for another one, FL1152 if it does something other than it says,
                 FL1153 if the channel has the change, FL1154 if it cannot have it.
         """
         if self.channel != channel:
@@ -124,6 +124,9 @@ class UpdateFile:
         if self.sequence != config.sequence:
             message = f"it was made for configuration {self.sequence}, the channel has {config.sequence}"
             hint = "Have it proposed again, and sign it anew."
+            if self.sequence > config.sequence:
+                message = f"it was made for configuration {self.sequence}, your peer has {config.sequence}"
+                hint = "Your peer is behind: try again once it has caught up."
             raise NetworkError(codes.UPDATE_STALE, message, where=where, hint=hint)
         message = "what it would change is not what it says that it changes"
         hint = "Do not sign it. Ask who gave it to you for the file that was proposed."

@@ -20,12 +20,12 @@ async def signed_in_turn(run: Path, consortium: Consortium, change: Change) -> U
         file, config = first.propose(change), first.config
     for organisation, _ in here(run, consortium):
         if organisation.msp_id in signers(config, file).asked:
-            async with desk(run, organisation.name) as each:
+            async with desk(run, organisation.name, file=file) as each:
                 file = each.sign(file)
     return file
 
 
 async def submitted(run: Path, consortium: Consortium, file: UpdateFile) -> bool:
     """Send a signed file as the first member; return whether the channel changed now; raises as `Desk.submit`."""
-    async with desk(run, consortium.members[0].name) as first:
+    async with desk(run, consortium.members[0].name, file=file) as first:
         return await first.submit([file])

@@ -147,11 +147,21 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(run: Path, organisation: str, user: str = "admin") -> AsyncIterator[Desk]:
-    """Read the channel's configuration from the own peer, as an administrator; FL1060 if it does not answer."""
+async def desk(
+    run: Path, organisation: str, user: str = "admin", *, file: UpdateFile | None = None
+) -> AsyncIterator[Desk]:
+    """Read the channel's configuration from the own peer, as an administrator; FL1060 if it does not answer.
+
+    A peer that has not yet seen the configuration from which a `file` was made is waited for: it is only behind.
+    """
     admin = ChannelAdmin.of(profile(run, organisation, user))
+    deadline = time.monotonic() + BLOCK_PATIENCE_S
     try:
-        yield Desk(admin, consortium_of(run), await admin.config())
+        config = await admin.config()
+        while file and config.sequence < file.sequence and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_S)
+            config = await admin.config()
+        yield Desk(admin, consortium_of(run), config)
     finally:
         await admin.transport.close()
 

@@ -223,6 +223,20 @@ def test_a_file_says_every_change_in_words(run: Path, config):
         assert places(config, change.apply(config))
 
 
+@pytest.mark.parametrize(
+    ("sequence", "hint"),
+    [(2, "Your peer is behind: try again once it has caught up."), (4, "Have it proposed again, and sign it anew.")],
+    ids=["before", "after"],
+)
+def test_a_file_of_another_configuration_says_whether_the_peer_is_behind_or_the_file(config, sequence, hint):
+    one, other = (MovePeers(organisation="BankCMSP", addresses=[f"{name}.test:7051"]) for name in ("one", "other"))
+    file = UpdateFile.of(CHANNEL, config, one)
+    moved = configtx_pb2.Config(sequence=sequence, channel_group=other.apply(config).channel_group)
+    with pytest.raises(NetworkError) as caught:
+        file.require_honest(CHANNEL, moved)
+    assert (caught.value.code, caught.value.hint) == ("FL1151", hint)
+
+
 def test_what_is_no_file_is_refused(run: Path, config):
     made = UpdateFile.of(CHANNEL, config, MovePeers(organisation="BankCMSP", addresses=["elsewhere.test:7051"]))
     assert UpdateFile.parse(made.dump()) == made

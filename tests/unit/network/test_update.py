@@ -229,11 +229,12 @@ def test_a_file_says_every_change_in_words(run: Path, config):
     ids=["before", "after"],
 )
 def test_a_file_of_another_configuration_says_whether_the_peer_is_behind_or_the_file(config, sequence, hint):
-    one, other = (MovePeers(organisation="BankCMSP", addresses=[f"{name}.test:7051"]) for name in ("one", "other"))
-    file = UpdateFile.of(CHANNEL, config, one)
-    moved = configtx_pb2.Config(sequence=sequence, channel_group=other.apply(config).channel_group)
+    move = MovePeers(organisation="BankCMSP", addresses=["elsewhere.test:7051"])
+    file = UpdateFile.of(CHANNEL, config, move)
+    now = configtx_pb2.Config(sequence=sequence, channel_group=config.channel_group)
+    now.channel_group.groups["Application"].groups["BankCMSP"].version += 1
     with pytest.raises(NetworkError) as caught:
-        file.require_honest(CHANNEL, moved)
+        file.require_honest(CHANNEL, now)
     assert (caught.value.code, caught.value.hint) == ("FL1151", hint)
 
 

@@ -56,13 +56,26 @@ class Screen:
         self.drawn = ""
 
 
+def in_front() -> None:
+    """Let Ctrl-C end this process: what a shell runs in the background, as tests may be, is born deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def terminal(*line: str) -> AsyncIterator[Screen]:
     """Run a command of fedledger in a terminal of 180 columns; end it as Ctrl-C does."""
     ours, theirs = pty.openpty()
     variables = {**os.environ, "COLUMNS": COLUMNS, "LINES": "60", "TERM": "xterm", "NO_COLOR": "1"}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "fl_node", *line, stdin=theirs, stdout=theirs, stderr=theirs, env=variables
+        sys.executable,
+        "-m",
+        "fl_node",
+        *line,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=variables,
+        preexec_fn=in_front,
     )
     os.close(theirs)
     screen, loop = Screen(process), asyncio.get_running_loop()
@@ -87,7 +100,9 @@ async def terminal(*line: str) -> AsyncIterator[Screen]:
 @asynccontextmanager
 async def lines(*line: str) -> AsyncIterator[Callable[[], Any]]:
     """Run a command that writes a line of JSON for each change; yield what reads the next one."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "fl_node", *line, "--json", stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "fl_node", *line, "--json", stdout=PIPE, preexec_fn=in_front
+    )
     assert process.stdout
     stream = process.stdout
 

@@ -20,7 +20,8 @@ OPTIONS = (
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),
     ("grpc.initial_reconnect_backoff_ms", 30),  # the default of a second dominates start-up
-    ("grpc.min_reconnect_backoff_ms", 30),
+    # How long one attempt may take: a TLS handshake on a busy machine takes longer than those pauses.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 300),
     ("grpc.so_reuseport", 0),  # a second process on the same port must fail, not share it
     ("grpc.keepalive_time_ms", 60_000),

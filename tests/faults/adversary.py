@@ -62,7 +62,7 @@ def means(attack: str, attacker: str, groups: Groups, slots: int) -> Updates:
     return np.array([np.mean([sent[name] for name in group], axis=0) for group in groups])
 
 
-def far(of: Updates) -> list[int]:
+def far(of: Updates, bound: float = FAR) -> set[int]:
     """Return which of the groups the bound leaves out, in numbers with a fraction: a reading of its own."""
     square = ((of - np.median(of, axis=0)) ** 2).sum(axis=1)
-    return [at for at, one in enumerate(square) if one > FAR * np.sort(square)[(len(of) - 1) // 2]]
+    return {at for at, one in enumerate(square) if one > bound * np.sort(square)[(len(of) - 1) // 2]}

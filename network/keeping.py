@@ -8,18 +8,21 @@ from collections.abc import Sequence
 SHELL = "/bin/sh"
 LONGEST_S = 30
 """How long is waited at most; a program that ran for as long is started at once when it ends."""
-# A program that ends within two seconds of its first start is not started again: its start has failed, and who starts
+# A program that ends within half a second of its first start is not started again: its start has failed, and who starts
 # it is told so. Afterwards it is, at once and then after 1, 2, 4 … seconds.
 SCRIPT = f"""\
+now() {{
+  if read -r up _ 2>/dev/null </proc/uptime; then echo "${{up%.*}}${{up#*.}}"; else date +%s00; fi
+}}
 wait=0 first=yes
 while :; do
-  begun=$(date +%s)
+  begun=$(now)
   "$0" "$@"
   status=$?
-  lived=$(($(date +%s) - begun))
-  [ $first = yes ] && [ $lived -lt 2 ] && exit $status
+  lived=$(($(now) - begun))
+  [ $first = yes ] && [ $lived -lt 50 ] && exit $status
   first=no
-  [ $lived -ge {LONGEST_S} ] && wait=0
+  [ $lived -ge {LONGEST_S}00 ] && wait=0
   echo "{{\\"level\\":\\"error\\",\\"event\\":\\"program ended\\",\\"status\\":$status,\\"again_in_s\\":$wait}}"
   sleep $wait
   wait=$((wait ? wait * 2 : 1))

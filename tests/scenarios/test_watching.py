@@ -56,9 +56,12 @@ class Screen:
         self.drawn = ""
 
 
-def in_front() -> None:
-    """Let Ctrl-C end this process: what a shell runs in the background, as tests may be, is born deaf to it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+IN_FRONT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "fl_node", *sys.argv[1:]])
+"""
+"""Lets Ctrl-C end fedledger: what a shell runs in the background, as tests may be, is born deaf to it."""
 
 
 @asynccontextmanager
@@ -75,7 +78,6 @@ async def terminal(*line: str) -> AsyncIterator[Screen]:
         stdout=theirs,
         stderr=theirs,
         env=variables,
-        preexec_fn=in_front,
     )
     os.close(theirs)
     screen, loop = Screen(process), asyncio.get_running_loop()
@@ -100,9 +102,7 @@ async def terminal(*line: str) -> AsyncIterator[Screen]:
 @asynccontextmanager
 async def lines(*line: str) -> AsyncIterator[Callable[[], Any]]:
     """Run a command that writes a line of JSON for each change; yield what reads the next one."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "fl_node", *line, "--json", stdout=PIPE, preexec_fn=in_front
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", IN_FRONT, *line, "--json", stdout=PIPE)
     assert process.stdout
     stream = process.stdout
 

@@ -22,7 +22,7 @@ def started(path):
 
 def test_a_program_that_ends_is_started_again_and_both_are_stopped(tmp_path):
     seen = tmp_path / "pids-seen"
-    command = (sys.executable, "-c", DIES, str(seen), "2.2")
+    command = (sys.executable, "-c", DIES, str(seen), "0.8")
     number = processes.start(tmp_path, Process(name="contract", command=command, port=1, service="chaincode"))
     try:
         assert processes.wait_until(lambda: len(started(seen)) >= 2, PATIENCE_S)

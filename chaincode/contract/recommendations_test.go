@@ -177,8 +177,10 @@ var recommendations = []recommendation{
 		f := training(4, `{}`)
 		p := f.Open("tumour", options{})
 		p.To(round.PhaseAttest)
-		f.Contract.Verifier = round.Recompute{Work: aggregate.NewVerifier(f.Blobs, aggregate.Limits{Inline: 1})}
+		blobs := gated{f.Blobs, make(chan struct{})}
+		f.Contract.Verifier = round.Recompute{Work: aggregate.NewVerifier(blobs, aggregate.Limits{Inline: time.Nanosecond})}
 		return again(f, p.Aggregator(), "ProposeAggregate", p.Proposal, func() {
+			close(blobs.gate)
 			for range 10_000 {
 				if asked(f, p.Aggregator(), "ProposeAggregate", p.Proposal()) == nil {
 					return

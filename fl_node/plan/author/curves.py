@@ -36,7 +36,7 @@ def draw(trial: Trial, path: Path) -> None:
     except ModuleNotFoundError as error:
         hint = "Install fedledger[audit], or leave --plot out: the table has the same numbers."
         raise plan_error(codes.TRIAL_IMPOSSIBLE, "matplotlib is not installed", str(path), hint) from error
-    measures = list(dict.fromkeys(name.split("/", 1)[1] for name in trial.names))
+    measures = list(dict.fromkeys(_measure(name) for name in trial.names))
     spent = [each.epsilon for each in trial.rounds if each.epsilon is not None]
     count = len(measures) + bool(spent)
     figure = Figure(figsize=(4.5 * count, 3.2), layout="constrained")
@@ -45,7 +45,7 @@ def draw(trial: Trial, path: Path) -> None:
         panels[-1].plot(range(1, 1 + len(spent)), spent)
         panels[-1].set(title="ε", xlabel="rounds trained")
     for axes, measure in zip(panels, measures, strict=False):
-        for name in (name for name in trial.names if name.split("/", 1)[1] == measure):
+        for name in (name for name in trial.names if _measure(name) == measure):
             curve = trial.curve(name)
             first = 0 if name.startswith("evaluation/") else 1
             axes.plot(range(first, first + len(curve)), curve, label=name.split("/", 1)[0])
@@ -56,3 +56,8 @@ def draw(trial: Trial, path: Path) -> None:
     except ValueError as error:
         hint = "Name a .png, .svg or .pdf file."
         raise plan_error(codes.TRIAL_IMPOSSIBLE, str(error)[:200], str(path), hint) from error
+
+
+def _measure(name: str) -> str:
+    """What a metric measures, without where: `train/loss` and `evaluation/loss` share a panel; `loss` has its own."""
+    return name.partition("/")[2] or name

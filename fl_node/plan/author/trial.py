@@ -22,6 +22,8 @@ from fl_node.secagg.layout import Vector
 CLIPPED: Final = "aggregation/clipped"
 ZEROED: Final = "aggregation/zeroed"
 EXAMPLES: Final = "num_examples"
+COUNTS: Final = ("aggregation/", "aggregator/", "distributor/", "finalizer/")
+"""Metrics that tell of the aggregation, not of the model; all but the first are those of a bare TFF process."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Trial:
     def names(self) -> list[str]:
         """The metrics that are curves: all but counts."""
         found = self.rounds[0].metrics if self.rounds else {}
-        return [name for name in found if not name.startswith("aggregation/") and "num_" not in name]
+        return [name for name in found if not name.startswith(COUNTS) and "num_" not in name]
 
 
 def run_trial(

@@ -14,6 +14,7 @@ from fl_node.data.read import read_table
 from fl_node.data.schema import Column, Label, Schema, Window
 from fl_node.plan.author import api
 from fl_node.plan.author.curves import draw, sparks
+from fl_node.plan.author.trial import Round, Trial
 from fl_node.plan.cli import app
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import JAX
@@ -170,6 +171,14 @@ def test_curves_are_drawn_of_few_and_of_many_rounds(rows: Path, tmp_path: Path):
     trial = api.try_plan(REGRESSION, rows, split=2, rounds=2)
     with pytest.raises(PlanError, match=r"FL3082.*Name a \.png"):
         draw(trial, tmp_path / "curves.txt")
+
+
+def test_what_a_bare_tff_process_counts_is_no_curve(tmp_path: Path):
+    metrics = {"loss": 1.0, "client_work/train/loss": 2.0, "aggregator/mean_value/clipped": 3.0, "finalizer/steps": 4.0}
+    trial = Trial((8, 8), tuple(Round(at, metrics, (), (), True, 0.1) for at in (1, 2)), {}, b"")
+    assert trial.names == ["loss", "client_work/train/loss"]
+    draw(trial, tmp_path / "curves.svg")
+    assert (tmp_path / "curves.svg").read_bytes()
 
 
 def test_a_researchers_code_may_stand_in_several_files(tmp_path: Path):

@@ -24,6 +24,7 @@ AGGREGATE: Final = "FL5050"
 LINEAGE: Final = "FL5051"
 STATE: Final = "FL5052"
 PARENT: Final = "FL5053"
+PRIVACY: Final = "FL5054"
 EXPIRED: Final = "FL5060"
 HEIGHT: Final = "FL5070"
 REWRITTEN: Final = "FL5071"
@@ -64,6 +65,7 @@ CATALOGUE: Final = {
     LINEAGE: Entry("A model does not follow from the initial state.", ""),
     STATE: Entry("A model is not what its sum gives, though its plan's step is exact.", ""),
     PARENT: Entry("A model that a plan began from is not the one that its channel released.", ""),
+    PRIVACY: Entry("What the ledger counts of a training's privacy does not follow from its plan and its rounds.", ""),
     EXPIRED: Entry("A certificate was used after its expiry.", ""),
     HEIGHT: Entry("Other organisations do not stand at the same block.", ""),
     REWRITTEN: Entry(

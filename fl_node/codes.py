@@ -78,6 +78,7 @@ ADDRESS_OF_ANOTHER: Final = "FL4015"
 PROGRAM_DIFFERS: Final = "FL4016"
 CHANNEL_DIFFERS: Final = "FL4017"
 ANOTHERS_KEY: Final = "FL4018"
+PROPOSAL_DIFFERS: Final = "FL4019"
 BAD_KEY: Final = "FL4101"
 BAD_SEAL: Final = "FL4102"
 BAD_SHARE: Final = "FL4103"
@@ -115,6 +116,7 @@ RULES_TOO_NEW: Final = "FL4307"
 BUDGET_SPENT: Final = "FL4308"
 TOO_LITTLE_NOISE: Final = "FL4309"
 UPDATES_SHOWN: Final = "FL4310"
+PROMISE_DIFFERS: Final = "FL4311"
 NOT_COMMITTED: Final = "FL4401"
 RESULT_DOES_NOT_FOLLOW: Final = "FL4402"
 EXPORT_REFUSED: Final = "FL4502"
@@ -361,6 +363,10 @@ CATALOGUE: Final = {
         "A participant is to speak with the identity of another participant.",
         "Name the participant with --participant, or its own identity with --user.",
     ),
+    PROPOSAL_DIFFERS: Entry(
+        "A proposal to register a plan says something else than the plan's file gives.",
+        "Vote --no, and ask who proposed it.",
+    ),
     BAD_KEY: Entry("A public key is weak, malformed or published twice.", ""),
     BAD_SEAL: Entry("What a dealer sealed does not open, or holds no shares.", ""),
     BAD_SHARE: Entry("A share lies outside the field.", ""),
@@ -415,6 +421,10 @@ CATALOGUE: Final = {
     UPDATES_SHOWN: Entry(
         "The round is in the mode plain, which shows each update to the members, and the organisation has not consented to that.",
         "Start the node with --show-updates if the organisation agrees, or vote for another mode.",
+    ),
+    PROMISE_DIFFERS: Entry(
+        "The plan is registered with another promise of privacy than its file gives.",
+        "Ask who proposed it; vote to stop the training and register the plan again under another name.",
     ),
     NOT_COMMITTED: Entry("The node's transaction was not committed in time.", ""),
     RESULT_DOES_NOT_FOLLOW: Entry("The proposed aggregate or state does not follow from the survivors' updates.", ""),

@@ -11,7 +11,7 @@ from typing import Any
 
 from audit.evidence.blobs import PREFIX, is_digest
 from audit.fabric.state import State
-from audit.verify.privacy import spent_by
+from audit.verify.privacy import breaches, spent_by
 from audit.verify.story import round_of
 from audit.verify.verdict import Rule, Unchecked, Verdict
 from fl_node import codes as plan_codes
@@ -22,6 +22,7 @@ from fl_node.plan.container import Plan, read_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.step import next_state as next_state_of_kind
+from fl_node.plan.manifest import Manifest
 
 SHOWN = 16
 
@@ -51,22 +52,37 @@ def check_states(verdict: Verdict, state: State, training: dict[str, Any], blobs
     """
     finals = [one for one in training["rounds"] if one["phase"] == "Final"]
     verdict.steps += len(finals)
-    raw = blobs.get(training["plan"])
-    if raw is None or not training["rounds"]:
+    if not training["rounds"]:
         return
-    try:
-        plan = read_plan(raw, training["plan"])
-    except PlanError as error:
-        verdict.leave(Unchecked.STATE, attempt=training["training"], why=f"its plan cannot be read: {error.message}")
-        return
-    if spent := spent_by(plan.manifest, training):
-        verdict.privacy.append(spent)
-    if not isinstance(plan.manifest, AveragingManifest | KindManifest):
+    plan = _plan(verdict, training, blobs)
+    _check_privacy(verdict, training, plan.manifest if plan else None)
+    if plan is None or not isinstance(plan.manifest, AveragingManifest | KindManifest):
         return
     blocks = {round_of(event): event["block"] for event in state.events() if event["name"] == "RoundFinal"}
     for one in finals:
         place = f"{training['training']}/{one['round']}/{one['attempt']}"
         _check(verdict, plan, one, blobs, (place, blocks.get(place, -1)))
+
+
+def _plan(verdict: Verdict, training: dict[str, Any], blobs: Blobs) -> Plan | None:
+    raw = blobs.get(training["plan"])
+    try:
+        return read_plan(raw, training["plan"]) if raw is not None else None
+    except PlanError as error:
+        verdict.leave(Unchecked.STATE, attempt=training["training"], why=f"its plan cannot be read: {error.message}")
+        return None
+
+
+def _check_privacy(verdict: Verdict, training: dict[str, Any], manifest: Manifest | None) -> None:
+    """Add to a verdict what each participant has spent, and whether the ledger counts so."""
+    found = breaches(manifest, training)
+    for text in found:
+        verdict.failed_rule(Rule.PRIVACY, f"{training['training']}: {text}")
+    spent = spent_by(manifest, training)
+    if spent:
+        verdict.privacy.append(spent)
+    if spent and spent.ledger and not found:
+        verdict.held_rule(Rule.PRIVACY)
 
 
 def _check(verdict: Verdict, plan: Plan, one: dict[str, Any], blobs: Blobs, place: tuple[str, int]) -> None:

@@ -10,6 +10,7 @@ from audit.fabric.state import State
 from audit.fabric.wire import WireError, read_json
 from audit.verify.history import history
 from audit.verify.replay import Replayer, ReplayError
+from fl_node.privacy.integers import Account
 from network import contract_codes
 
 PAGE = 100
@@ -120,7 +121,7 @@ def _releases(reader: Reader) -> Iterator[dict[str, Any]]:
 
 
 def training_story(reader: Reader, training: dict[str, Any]) -> dict[str, Any]:
-    """Return a training with its rounds, draws, rewards and lineage."""
+    """Return a training with its rounds, draws, rewards and lineage, its plan's promise of privacy and the accounts."""
     name = training["training"]
     rounds = [
         reader.get("GetRound", training=name, round=entry["round"], attempt=entry["attempt"])
@@ -136,7 +137,17 @@ def training_story(reader: Reader, training: dict[str, Any]) -> dict[str, Any]:
         "rounds": rounds,
         "draws": [reader.get("GetDraw", training=name, epoch=epoch) for epoch in epochs],
         "lineage": reader.get("GetLineage", training=name),
+        **_privacy(reader, training),
     }
+
+
+def _privacy(reader: Reader, training: dict[str, Any]) -> dict[str, Any]:
+    """Return what the training's plan is registered to promise, None under version 1 of the rules, and its accounts."""
+    promise = reader.get("GetPlan", plan=training["plan"]).get("privacy")
+    if promise is None:
+        return {"promise": None, "accounts": {}}
+    items = reader.items("ListPrivacy", training=training["training"])
+    return {"promise": promise, "accounts": {item.pop("participant"): Account(**item) for item in items}}
 
 
 def lineage_breaks(training: dict[str, Any]) -> list[str]:

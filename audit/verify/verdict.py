@@ -31,6 +31,7 @@ class Rule(StrEnum):
     LINEAGE = codes.LINEAGE
     STATE = codes.STATE
     PARENT = codes.PARENT
+    PRIVACY = codes.PRIVACY
     EXPIRED = codes.EXPIRED
     HEIGHT = codes.HEIGHT
     REWRITTEN = codes.REWRITTEN
@@ -57,6 +58,7 @@ TITLES = {
     Rule.LINEAGE: "every model follows from the initial state",
     Rule.STATE: "models of exact plans are what their sums give, bit for bit",
     Rule.PARENT: "models that plans began from are those that other channels released",
+    Rule.PRIVACY: "the ledger's accounts of privacy follow from plans and survivors",
     Rule.EXPIRED: "no certificate was used after its expiry",
     Rule.HEIGHT: "other organisations stand at the same block",
     Rule.REWRITTEN: "no block differs from one that an earlier audit verified",

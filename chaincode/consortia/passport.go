@@ -115,15 +115,20 @@ func Bring(s ledger.State, env ledger.Env, req BringRequest) (Withdrawn, ledger.
 // SummariseWithdrawn makes a list's entry of a withdrawal.
 func SummariseWithdrawn(item ledger.Item[Withdrawn]) (Withdrawn, error) { return item.Record, nil }
 
-// PlanBody is the body of register_plan: with a passport, the plan's initial state is a model that another consortium released.
+// PlanBody is the body of register_plan: with a passport, the plan's initial state is a model that another consortium released. Without
+// privacy the plan promises none.
 type PlanBody struct {
 	round.PlanBody
-	Passport *Envelope `json:"passport"`
+	Passport *Envelope     `json:"passport"`
+	Privacy  round.Privacy `json:"privacy"`
 }
 
 // Check implements governance.Body.
 func (b PlanBody) Check(parameters governance.Parameters) error {
-	if err := b.PlanBody.Check(parameters); err != nil || b.Passport == nil {
+	if err := b.PlanBody.Check(parameters); err != nil {
+		return err
+	}
+	if err := b.Privacy.Check(); err != nil || b.Passport == nil {
 		return err
 	}
 	_, err := b.Passport.payload()
@@ -134,7 +139,7 @@ func (b PlanBody) Check(parameters governance.Parameters) error {
 // the state holds then of what the first round trains from.
 func RegisterPlan(s ledger.State, env ledger.Env, body PlanBody) error {
 	if body.Passport == nil {
-		return round.RegisterPlan(s, env, body.PlanBody)
+		return round.RegisterPlanFrom(s, env, body.PlanBody, nil, &body.Privacy)
 	}
 	found, err := Verify(s, env, *body.Passport)
 	if err != nil {
@@ -153,5 +158,5 @@ func RegisterPlan(s ledger.State, env ledger.Env, body PlanBody) error {
 	return round.RegisterPlanFrom(s, env, body.PlanBody, &round.Parent{
 		Channel: model.Channel, Chaincode: model.Chaincode, Genesis: model.Genesis, Passport: found.Digest, Release: model.Release, Training: model.Final.Training,
 		Round: model.Final.Round, State: model.State, Lineage: model.Root, Steps: model.Steps, ReleasedMS: model.ReleasedMS, SignedBy: found.SignedBy,
-	})
+	}, &body.Privacy)
 }

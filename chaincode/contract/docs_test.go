@@ -93,6 +93,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"update", "CommitUpdate", "the digest of a masked update"},
 	{"frozen", "Advance", "a survivor set, by epoch"},
 	{"base", "Advance", "the same, by base state"},
+	{"privacy", "Advance", "what a training's rounds have told of a participant, where its plan promises privacy, in units of 10^-15"},
 	{"contribution", "Advance", "what the groups of an epoch contributed until a round, where the members voted terms for it"},
 	{"reveal", "RevealShares", "the shares that a member revealed"},
 	{"proposed", "ProposeAggregate", "a proposed result"},
@@ -137,7 +138,14 @@ func everything() []contracttest.Entry {
 	groups.Open("tumour", options{})
 	paid := inGroupsPaid(9, 500, 9)
 	paid.Open("tumour", options{}).Finish()
-	return slices.Concat(history().Log, f.Log, groups.Log, paid.Log)
+	private := contracttest.New(4, `{}`)
+	private.Ready(1, 4)
+	if err := errors.Join(private.Agree("set_rules_version", object{"version": 2}), private.Agree("register_plan", registering(promise)),
+		private.Agree("start_training", starting)); err != nil {
+		panic(err)
+	}
+	private.Open("private", options{}).Finish()
+	return slices.Concat(history().Log, f.Log, groups.Log, paid.Log, private.Log)
 }
 
 func TestTheLayoutPageShowsEveryKeyWithAnExample(t *testing.T) {

@@ -57,7 +57,7 @@ func lists() map[string]object {
 	return map[string]object{
 		"ListOrganisations": {}, "ListParticipants": {}, "ListProposals": {}, "ListPlans": {}, "ListTrainings": {}, "ListFlags": {}, "ListReleases": {},
 		"ListConsortia": {}, "ListWithdrawals": {},
-		"ListRounds": {"training": "tumour"}, "ListRewards": {"training": "tumour", "round": 1},
+		"ListRounds": {"training": "tumour"}, "ListRewards": {"training": "tumour", "round": 1}, "ListPrivacy": {"training": "private"},
 	}
 }
 
@@ -77,6 +77,9 @@ func long(t *testing.T) *contracttest.Federation {
 		f.Open("tumour", options{}).Ended()
 	}
 	agree(t, f, "set_rules_version", object{"version": 2})
+	agree(t, f, "register_plan", registering(promise))
+	agree(t, f, "start_training", changed(copied(starting), "cohort", 12))
+	f.Open("private", options{}).Finish()
 	for i := range 12 {
 		agree(t, f, "release_model", contracttest.Releasing(fmt.Sprint("tumour-", i), 4))
 		abroad := contracttest.NewAbroad(fmt.Sprint("abroad-", i))

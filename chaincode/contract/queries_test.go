@@ -30,7 +30,7 @@ func TestEveryQueryAnswersAndWritesNothing(t *testing.T) {
 	arguments := map[string]object{
 		"GetParticipant": {"participant": contracttest.ID(0)}, "GetReputation": {"participant": contracttest.ID(0)},
 		"GetProposal": {"proposal": f.Log[0].Env.TxID}, "GetPlan": {"plan": contracttest.Digest("plan")},
-		"GetTraining": {"training": "tumour"}, "GetLineage": {"training": "tumour"}, "ListRounds": {"training": "tumour"},
+		"GetTraining": {"training": "tumour"}, "GetLineage": {"training": "tumour"}, "ListRounds": {"training": "tumour"}, "ListPrivacy": {"training": "tumour"},
 		"GetRound":   {"training": "tumour", "round": 1, "attempt": 0},
 		"GetReveals": {"training": "tumour", "round": 0, "attempt": 0},
 		"GetDraw":    {"training": "tumour", "epoch": 1}, "ListRewards": {"training": "tumour", "round": 1},

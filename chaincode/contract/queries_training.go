@@ -132,6 +132,13 @@ func listRewards(s ledger.State, req rewardsRequest) (Listing[rewardView], error
 	}, "reward", req.Training, ledger.Number(req.Round))
 }
 
+func listPrivacy(s ledger.State, req roundsRequest) (Listing[round.SpentBy], error) {
+	if _, err := round.LoadTraining(s, req.Training); err != nil {
+		return Listing[round.SpentBy]{}, err
+	}
+	return paged(s, req.Page, round.SummariseSpent, "privacy", req.Training)
+}
+
 func listFlags(s ledger.State, page Page) (Listing[round.Flag], error) {
 	return paged(s, page, record[round.Flag], "flag")
 }

@@ -20,6 +20,9 @@ func (c Contract) table(version uint64) map[string]entry {
 	if round.HasReleases(version) {
 		maps.Copy(table, releases())
 	}
+	if round.HasAccounts(version) {
+		table["ListPrivacy"] = query(listPrivacy)
+	}
 	return table
 }
 

@@ -193,6 +193,9 @@ func (a *advance) freeze() error {
 	opened := a.round.opening(found.names)
 	a.status.Survivors, a.status.LeftOut = opened.survivors, opened.leftOut
 	a.status.DeadlineMS = a.env.TimeMS + a.round.Parameters.UnmaskMS
+	if err := a.spend(); err != nil {
+		return err
+	}
 	frozen := Frozen{a.round.Ref, a.round.Epoch, a.round.BaseState, a.status.Survivors, exposures, opened.sets}
 	epoch := []string{a.round.Training, ledger.Number(a.round.Epoch), ledger.Number(a.round.Round), ledger.Number(a.round.Attempt)}
 	if err := ledger.Store(a.state, ledger.Key("frozen", epoch...), frozen); err != nil {

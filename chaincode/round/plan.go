@@ -22,6 +22,8 @@ type Plan struct {
 	RegisteredMS int64           `json:"registered_ms"`
 	// Parent is where the initial state comes from, nil where the members made it.
 	Parent *Parent `json:"parent,omitempty"`
+	// Privacy is what it promises. Invariant: absent where it was registered under version 1 of the rules, which keep no account.
+	Privacy *Privacy `json:"privacy,omitempty"`
 }
 
 // Parent is a model that another consortium released, as its passport names it.
@@ -100,11 +102,11 @@ func LoadPlan(s ledger.State, digest string) (Plan, error) {
 
 // RegisterPlan executes register_plan.
 func RegisterPlan(s ledger.State, env ledger.Env, req PlanBody) error {
-	return RegisterPlanFrom(s, env, req, nil)
+	return RegisterPlanFrom(s, env, req, nil, nil)
 }
 
-// RegisterPlanFrom registers a plan whose initial state is the parent's.
-func RegisterPlanFrom(s ledger.State, env ledger.Env, req PlanBody, parent *Parent) error {
+// RegisterPlanFrom registers a plan with what it promises of privacy, and with the parent whose state it begins from.
+func RegisterPlanFrom(s ledger.State, env ledger.Env, req PlanBody, parent *Parent, privacy *Privacy) error {
 	if _, exists, err := ledger.Load[Plan](s, planKey(req.Plan)); err != nil || exists {
 		return either(err, errcode.New(errcode.PlanExists, "%s", req.Plan))
 	}
@@ -114,7 +116,7 @@ func RegisterPlanFrom(s ledger.State, env ledger.Env, req PlanBody, parent *Pare
 	}
 	return ledger.Store(s, planKey(req.Plan), Plan{
 		req.Plan, req.Name, req.Layout, ledger.Hex(layout.Digest[:]), uint64(layout.Bytes()),
-		req.InitialState, req.Schema, false, env.TimeMS, parent,
+		req.InitialState, req.Schema, false, env.TimeMS, parent, privacy,
 	})
 }
 

@@ -155,6 +155,9 @@ func checkMode(plan Plan, parameters governance.Parameters) error {
 	if err == nil && mode.Of(parameters).CheckPlan(layout) != nil {
 		err = errcode.New(errcode.BadLayout, "%v; or vote another mode", mode.Of(parameters).CheckPlan(layout))
 	}
+	if err == nil && plan.private() && parameters.Mode != governance.ModeSecureSum {
+		err = errcode.New(errcode.BadLayout, "the plan counts on the noise of all survivors in one sum; or vote another mode than %s", parameters.Mode)
+	}
 	return err
 }
 

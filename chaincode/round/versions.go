@@ -18,6 +18,9 @@ type differences struct {
 	// releases: a vote may release a model, and members sign what leaves the channel with it (package release); a plan
 	// may begin from a model that another consortium released (package consortia). Version 1 does not know these functions and kinds.
 	releases bool
+	// accounts: the ledger adds up what rounds tell of each participant, where a plan promises privacy. A plan that was registered
+	// under version 1 has no account: it names no numbers.
+	accounts bool
 	// modes are the ways to aggregate that may be voted.
 	modes []string
 }
@@ -26,11 +29,14 @@ func differ(version uint64) differences {
 	if version == 1 {
 		return differences{replaces: true}
 	}
-	return differences{releases: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain}}
+	return differences{releases: true, accounts: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain}}
 }
 
 // HasReleases says whether a version of the rules knows releases.
 func HasReleases(version uint64) bool { return differ(version).releases }
+
+// HasAccounts says whether under a version of the rules the ledger adds up what rounds tell of each participant.
+func HasAccounts(version uint64) bool { return differ(version).accounts }
 
 // Modes are the ways to aggregate that may be voted under a version of the rules; none where it has secure_sum alone.
 func Modes(version uint64) []string { return differ(version).modes }

@@ -11,6 +11,7 @@ from fedledger_passport.verifying import verify
 from fl_node.commands.blobs import place
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, note, show
 from fl_node.commands.proposal import propose
+from fl_node.commands.registering import registration, rules_of
 from fl_node.commands.releases import refusing
 from fl_node.ledger.client import Ledger
 from fl_node.plan.cli import app as plan
@@ -37,17 +38,20 @@ def register(
 ) -> None:
     """Place the plan with every member and propose to register it; the organisations then vote."""
     with explained(as_json=as_json):
-        body = registration(file) | ({"passport": json.loads(passport.read_bytes())} if passport else {})
+        given = {"passport": json.loads(passport.read_bytes())} if passport else {}
 
         async def work(ledger: Ledger) -> dict[str, Any]:
+            body = registration(load_plan(file), await rules_of(ledger)) | given
             _, holders = await place(run, org, file.read_bytes(), user)
             await place(run, org, load_plan(file).initial_state, user)
             if not as_json:
                 note(f"held by {', '.join(holders)}")
-            return await propose(ledger, "register_plan", body, reason, days)
+            answer = await propose(ledger, "register_plan", body, reason, days)
+            return {"plan": body["plan"], "name": body["name"], **answer}
 
         answer = ask(run, org, user, work)
-        show({"plan": body["plan"], **answer}, as_json=as_json, title=f"Proposed: plan {body['name']}")
+        title = f"Proposed: plan {answer.pop('name')}"
+        show(answer, as_json=as_json, title=title)
 
 
 @plan.command("continue")
@@ -77,20 +81,3 @@ def list_(org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json
     with explained(as_json=as_json):
         found = ask(run, org, user, lambda ledger: ledger.everything("ListPlans"))
         show(found, as_json=as_json, title="Plans", columns=("name", "plan", "initial_state", "schema", "retired"))
-
-
-def registration(file: Path) -> dict[str, Any]:
-    """Return the body of a `register_plan` proposal.
-
-    Raises:
-        PlanError: it is no plan file.
-    """
-    read = load_plan(file)
-    manifest = read.manifest
-    return {
-        "plan": read.digest,
-        "name": manifest.name,
-        "layout": manifest.layout.model_dump(mode="json", by_alias=True),
-        "initial_state": manifest.initial_state,
-        "schema": manifest.schema_digest,
-    }

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fl_node import codes
 from fl_node.clock import DAY_MS, now_ms
-from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, show
+from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, note, show
+from fl_node.commands.registering import check_proposed
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
 from network import contract_codes
@@ -51,6 +53,8 @@ def vote(
 
     async def work(ledger: Ledger) -> list[dict[str, Any]]:
         found = [await _whole(ledger, text) for text in proposals]  # all are known before the first vote
+        for each in found if approve else ():
+            await _check(ledger, run, org, user, each)
         return [await cast(ledger, each, approve=approve) for each in found]
 
     with explained(as_json=as_json):
@@ -111,6 +115,18 @@ def body_of(fields: list[str]) -> dict[str, Any]:
         except ValueError:
             body[key] = text
     return body
+
+
+async def _check(ledger: Ledger, run: Path, org: str, user: str, proposal_id: str) -> None:
+    """Check what can be checked before a yes; `cast` waits for a proposal that the peer does not have yet."""
+    try:
+        record = await ledger.query("GetProposal", proposal=proposal_id)
+    except LedgerError as error:
+        if error.code != contract_codes.UNKNOWN_PROPOSAL:
+            raise
+        return
+    if record["kind"] == "register_plan" and not await check_proposed(ledger, run, org, user, record["body"]):
+        note(f"The file of plan {record['body']['name']} is not at hand: nobody compared the proposal with it.")
 
 
 async def _whole(ledger: Ledger, text: str) -> str:

@@ -14,6 +14,8 @@ from fl_node.commands.watching import Progress
 from fl_node.commands.watching import watch as watch_training
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, meaning
+from fl_node.ledger.records import Privacy
+from fl_node.privacy.integers import Account
 from network import contract_codes
 
 train = typer.Typer(no_args_is_help=True, help="Start, stop and watch trainings.")
@@ -57,20 +59,24 @@ def stop(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "admin",
 
 @train.command()
 def status(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "client", as_json: Json = False) -> None:
-    """Show a training and every attempt of its rounds."""
+    """Show a training, every attempt of its rounds, and ε so far by the ledger's account where the plan adds noise."""
 
     async def work(ledger: Ledger) -> dict[str, Any]:
         record = await ledger.query("GetTraining", training=training)
-        return {**record, "attempts": await ledger.everything("ListRounds", training=training)}
+        attempts = await ledger.everything("ListRounds", training=training)
+        return {**record, "attempts": attempts, "privacy": await told(ledger, training, record["plan"])}
 
     with explained(as_json=as_json):
         record = ask(run, org, user, work)
         if as_json:
             emit_json(record)
             return
-        attempts = record.pop("attempts")
+        attempts, privacy = record.pop("attempts"), record.pop("privacy")
         show(record, as_json=False, title=training)
         show(attempts, as_json=False, columns=("round", "attempt", "phase", "survivors", "state", "void_reason"))
+        if privacy:
+            title = f"ε so far for every {privacy['unit']} (δ = {privacy['delta']}, {privacy['colluders']} colluding)"
+            show(privacy["participants"], as_json=False, title=title, columns=("participant", "epsilon"))
         if attempts and (said := explanation(attempts[-1]["void_reason"])):
             note(said)
 
@@ -95,6 +101,20 @@ def watch(training: Name, org: Org, run: Run = DEFAULT_RUN, user: User = "client
 
     with explained(as_json=as_json):
         ask(run, org, user, work)
+
+
+async def told(ledger: Ledger, training: str, plan: str) -> dict[str, Any] | None:
+    """Return what the rounds have told of each participant by the ledger's accounts; None where it keeps none."""
+    privacy = (await ledger.plan(plan)).privacy
+    if privacy is None or not privacy.unit:
+        return None
+    accounts = await ledger.everything("ListPrivacy", training=training)
+    return privacy.model_dump() | {"participants": [one | {"epsilon": _epsilon(one, privacy)} for one in accounts]}
+
+
+def _epsilon(account: dict[str, Any], privacy: Privacy) -> str:
+    found = Account(account["squared_e15"], account["slack_e15"]).epsilon(float(privacy.delta))
+    return f"{found:.4g}"
 
 
 async def registered(ledger: Ledger, text: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from fl_node.commands.blobs import place
 from fl_node.commands.founding import found
 from fl_node.commands.member import application
-from fl_node.commands.plan import registration
 from fl_node.commands.proposal import cast, propose
+from fl_node.commands.registering import registration, rules_of
 from fl_node.ledger.client import Ledger, open_ledger
 from fl_node.plan.container import load_plan
 from network.connection import consortium_of, profile
@@ -75,7 +75,7 @@ class Federation:
         organisation = next(iter(self.admins))
         await place(self.run, organisation, await asyncio.to_thread(plan.read_bytes), "admin")
         await place(self.run, organisation, read.initial_state, "admin")
-        await self.decide("register_plan", registration(plan))
+        await self.decide("register_plan", registration(read, await rules_of(self.first)))
         return read.digest
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from fl_node.privacy.integers import Numbers
+
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Phase = Literal["Keys", "Shares", "Updates", "Unmask", "Attest", "Final", "Void"]
 NEWEST_RULES: Final = 2
@@ -218,13 +220,34 @@ class Reveal(View):
     value: str
 
 
+class Privacy(View):
+    """What a plan promises of privacy, in whole numbers (fl_node/privacy/integers.py, `Numbers`)."""
+
+    unit: str
+    delta: str
+    survivors: int
+    colluders: int
+    squared_e15: int
+    slack_e15: int
+
+    @property
+    def numbers(self) -> Numbers:
+        """Return them as readers compute with them."""
+        return Numbers(**self.model_dump())
+
+
 class Plan(View):
-    """A registered plan."""
+    """A registered plan.
+
+    Attributes:
+        privacy: What it promises; None where it was registered under version 1 of the rules, which keep no accounts.
+    """
 
     plan: Digest
     name: str
     layout: dict[str, Any]
     initial_state: Digest
+    privacy: Privacy | None = None
 
 
 class Head(View):

@@ -13,6 +13,7 @@ from fl_node.data.schema import Decimal, Model, Schema
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.weights import WeightRule, can_follow, declared, named_weights, weighed
 from fl_node.privacy.accounting import Promise
+from fl_node.privacy.integers import NOTHING, Numbers
 from fl_node.secagg.layout import Vector
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -139,6 +140,11 @@ class Manifest(Model):
     def promise(self) -> Promise | None:
         """What each round of the plan gives away of a unit that it protects; None: it promises nothing."""
         return None
+
+    @property
+    def registered(self) -> Numbers:
+        """The same as the ledger has it, in whole numbers."""
+        return NOTHING
 
     @property
     def contribution(self) -> int:

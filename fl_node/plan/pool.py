@@ -19,6 +19,7 @@ from fl_node.plan.own import OwnStates
 from fl_node.plan.runtime import DataSource, Runtime, UpdateResult, WorkResult, open_plan
 from fl_node.plan.sandbox import STOPPED, Sandbox
 from fl_node.privacy.accounting import Promise
+from fl_node.privacy.integers import Numbers
 from fl_node.secagg.layout import Vector
 from network.files import write_atomically
 
@@ -53,6 +54,10 @@ class Described(Protocol):
     @property
     def promise(self) -> Promise | None:
         """Return what each round gives away, None where nothing is promised."""
+
+    @property
+    def registered(self) -> Numbers:
+        """Return the same as the ledger has it, in whole numbers."""
 
     @property
     def contribution(self) -> int:

@@ -128,7 +128,8 @@ async def _spent(ledger: Ledger, manifest: Manifest, training: str, round_: int)
     views = [
         await ledger.query("GetRound", training=training, round=one["round"], attempt=one["attempt"]) for one in entries
     ]
-    found = spent_by(manifest, {"training": training, "rounds": views})
+    promise = (await ledger.query("GetPlan", plan=views[0]["plan"])).get("privacy")
+    found = spent_by(manifest, {"training": training, "rounds": views, "promise": promise})
     return {name: f"{value:.4g}" for name, value in sorted(found.participants.items())} if found else {}
 
 

@@ -12,6 +12,7 @@ from fl_node import codes
 from fl_node.errors import RefusalError
 from fl_node.ledger.records import Phase, Round
 from fl_node.privacy.accounting import Promise
+from fl_node.privacy.integers import NOTHING, Numbers
 from fl_node.round.consent import Consent
 from fl_node.secagg.modes.interface import Mode
 
@@ -35,6 +36,8 @@ class Trusted:
         share_limit_ppm: The largest part of the examples one survivor may declare, in millionths.
         count_bucket: What declared examples are rounded up to a multiple of.
         promise: What the plan promises of differential privacy.
+        numbers: The same in the ledger's whole numbers. Invariant: computed from the plan file.
+        registered: What the ledger adds up by; None where the plan was registered under rules that keep no accounts.
         zeroing: The plan replaces large updates by zeros, which are no mean of a group.
     """
 
@@ -46,6 +49,8 @@ class Trusted:
     share_limit_ppm: int = 700_000
     count_bucket: int = 1
     promise: Promise | None = None
+    numbers: Numbers = NOTHING
+    registered: Numbers | None = None
     zeroing: bool = False
 
 
@@ -53,7 +58,8 @@ def check_opening(view: Round, trusted: Trusted) -> None:
     """Check what a round fixes when it opens, before the node draws a key for it.
 
     Raises:
-        RefusalError: FL4301 another model (T1), FL4302 another layout, FL4303 members that nobody vetted (T10).
+        RefusalError: FL4301 another model (T1), FL4302 another layout, FL4303 members that nobody vetted (T10),
+            FL4311 another promise of privacy than the plan's.
     """
     if view.plan != trusted.plan:
         raise _refusal(
@@ -65,6 +71,9 @@ def check_opening(view: Round, trusted: Trusted) -> None:
         )
     if view.layout_digest != trusted.layout_digest:
         raise _refusal(codes.WRONG_LAYOUT, "the round's layout is not the plan's", view)
+    if trusted.registered is not None and trusted.registered != trusted.numbers:
+        text = f"the plan is registered with the promise {trusted.registered}, its file gives {trusted.numbers}"
+        raise _refusal(codes.PROMISE_DIFFERS, text, view)
     _check_groups(view, trusted)
     _check_vetted(view, view.cohort, trusted)
 

@@ -56,6 +56,7 @@ async def gather(node: KnowledgeDependencies, view: Round) -> Trusted:
     if node.consent.plans and training.plan not in node.consent.plans:
         raise RefusalError(codes.WRONG_PLAN_OR_BASE, "the organisation does not accept this plan", where=training.plan)
     runner = await node.workshop.runner(training.plan)
+    registered = (await node.ledger.plan(training.plan)).privacy
     return Trusted(
         plan=training.plan,
         layout_digest=runner.manifest.layout_digest,
@@ -65,6 +66,8 @@ async def gather(node: KnowledgeDependencies, view: Round) -> Trusted:
         share_limit_ppm=parameters.share_limit_ppm,
         count_bucket=parameters.count_bucket,
         promise=runner.manifest.promise,
+        numbers=runner.manifest.registered,
+        registered=registered.numbers if registered else None,
         zeroing=runner.manifest.zeroing,
     )
 

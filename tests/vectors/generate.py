@@ -12,6 +12,7 @@ from typing import Any
 import arithmetic_cases
 import encoding_cases
 import group_cases
+import privacy_cases
 import secagg_cases
 import vector_cases
 
@@ -36,6 +37,7 @@ VECTORS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "sum": vector_cases.sum_cases,
     "robust": group_cases.robust_cases,
     "groups": group_cases.group_cases,
+    "privacy": privacy_cases.privacy_cases,
     "server_step": arithmetic_cases.step_cases,
     "quantise": arithmetic_cases.quantise_cases,
     "measure": arithmetic_cases.measure_cases,

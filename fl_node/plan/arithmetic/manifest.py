@@ -5,11 +5,12 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from fl_node.plan.arithmetic.averaging import CONTROL, KEPT, MOMENTS, TRAINED, Averaging
-from fl_node.plan.arithmetic.private import round_loss
+from fl_node.plan.arithmetic.private import in_numbers, round_loss
 from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
 from fl_node.plan.errors import PlanError
 from fl_node.plan.manifest import Manifest
 from fl_node.privacy.accounting import Promise
+from fl_node.privacy.integers import NOTHING, Numbers
 
 Specs = list[tuple[str, str, tuple[int, ...]]]
 WEIGHT_TYPES = ("float32", "float16")
@@ -64,6 +65,14 @@ class AveragingManifest(Manifest):
             return None
         loss = round_loss(privacy, self.averaging.quantisation, self.numbers)
         return Promise(loss, float(privacy.goal.delta), privacy.goal.survivors)
+
+    @property
+    def registered(self) -> Numbers:
+        """The same as the ledger has it, in whole numbers; empty where the plan has no noise."""
+        privacy = self.averaging.privacy
+        if privacy is None:
+            return NOTHING
+        return in_numbers(privacy, self.averaging.quantisation, self.numbers, self.cohort_max)
 
     @property
     def contribution(self) -> int:

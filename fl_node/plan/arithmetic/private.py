@@ -19,6 +19,7 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Quantisation
 from fl_node.privacy import accounting
 from fl_node.privacy.gaussian import SCALE_MAX, Draw, noise
+from fl_node.privacy.integers import Numbers, in_units
 
 Unit = Literal["record", "participant"]
 Scale = Annotated[int, Field(ge=1, le=SCALE_MAX)]
@@ -126,6 +127,21 @@ def round_loss(privacy: Privacy, quantisation: Quantisation, numbers: int, contr
         for limit, scale in zip(privacy.measured_max, privacy.measured_scales, strict=True)
     )
     return values + measures * parts_touched(unit)
+
+
+def in_numbers(privacy: Privacy, quantisation: Quantisation, numbers: int, cohort_max: int) -> Numbers:
+    """What a plan promises in the ledger's whole numbers; its slack is that of the largest cohort, the most there is.
+
+    Args:
+        privacy: The noise.
+        quantisation: The plan's.
+        numbers: Its value slots.
+        cohort_max: The largest cohort.
+    """
+    goal = privacy.goal
+    alone, all_of = (round_loss(privacy, quantisation, numbers, contributors) for contributors in (1, cohort_max))
+    squared, slack = in_units(alone.squared), in_units(all_of.slack)
+    return Numbers(goal.unit, goal.delta, goal.survivors, goal.colluders, squared, slack)
 
 
 def parts_touched(unit: Unit) -> int:

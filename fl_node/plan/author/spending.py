@@ -1,21 +1,18 @@
 """What the rounds of a trial would have told of each row or participant, where the plan adds noise."""
 
 from fl_node.plan.arithmetic.manifest import AveragingManifest
-from fl_node.plan.arithmetic.private import Privacy, round_loss
+from fl_node.plan.arithmetic.private import Privacy
 from fl_node.plan.manifest import Manifest
 from fl_node.plan.summary import promised
-from fl_node.privacy.accounting import epsilon
+from fl_node.privacy.integers import Account
 
 
 def spent_after(manifest: Manifest, shares: int, rounds: int) -> float | None:
     """ε after rounds in which every share survived, as the audit adds it up; None where the plan adds no noise."""
-    privacy = _privacy(manifest)
-    if privacy is None:
+    numbers = manifest.registered
+    if not numbers.unit:
         return None
-    assert isinstance(manifest, AveragingManifest), "no other plan has noise"
-    unknown = max(1, shares - privacy.goal.colluders)
-    loss = round_loss(privacy, manifest.averaging.quantisation, manifest.numbers, unknown)
-    return epsilon(loss * rounds, float(privacy.goal.delta))
+    return sum([numbers.loss(shares)] * rounds, Account()).epsilon(float(numbers.delta))
 
 
 def said_of(manifest: Manifest, shares: int, rounds: int) -> list[str]:

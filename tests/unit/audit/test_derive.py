@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from fl_node.plan.arithmetic.state import read_state
 from fl_node.plan.arithmetic.update import next_state
 from fl_node.plan.manifest import Quantisation
 from fl_node.plan.state_codec import decode_state, encode_state
+from fl_node.privacy.integers import Account, Numbers
 from tests.unit.plan.arithmetic import models
 from tests.unit.plan.conftest import add
 
@@ -203,3 +205,76 @@ def test_the_privacy_that_each_participant_spent_is_added_up_over_frozen_attempt
 
 def test_a_plan_without_noise_spends_no_privacy_that_could_be_told(place: Place) -> None:
     assert place.verdict().privacy == []
+
+
+def counted(place: Private) -> None:
+    """What the ledger holds where the plan is registered under version 2 of the rules, honestly."""
+    promise = place.plan.registered
+    rounds = len(place.training["rounds"])
+    accounts = {name: sum([promise.loss(len(ROWS))] * rounds, Account()) for name in ROWS}
+    place.training |= {"promise": asdict(promise), "accounts": accounts}
+
+
+def test_the_ledgers_accounts_are_derived_again_and_shown(tmp_path: Path) -> None:
+    place = Private(tmp_path)
+    before = place.verdict().privacy
+    counted(place)
+    verdict = place.verdict()
+    assert (verdict.failures, verdict.held[Rule.PRIVACY.value]) == ([], 1)
+    (spent,) = verdict.privacy
+    assert (spent.participants, spent.ledger, before[0].ledger) == (before[0].participants, True, False)
+    assert "the ledger keeps the accounts" in spent.text
+
+
+def test_without_the_plan_file_the_ledgers_own_numbers_tell(tmp_path: Path) -> None:
+    place = Private(tmp_path)
+    counted(place)
+    place.take(place.training["plan"])
+    verdict = place.verdict()
+    assert (verdict.failures, verdict.held[Rule.PRIVACY.value]) == ([], 1)
+    assert verdict.privacy[0].participants == {name: pytest.approx(3, abs=0.01) for name in ROWS}
+
+
+def less_told(place: Private) -> None:
+    place.training["accounts"]["b"] = Account(1, 1)
+
+
+def nobodys_account(place: Private) -> None:
+    place.training["accounts"]["e"] = Account(1)
+
+
+def no_account(place: Private) -> None:
+    del place.training["accounts"]["c"]
+
+
+def a_round_more(place: Private) -> None:
+    place.training["rounds"].append({**place.training["rounds"][0], "attempt": 2, "phase": "Void"})
+
+
+def another_promise(place: Private) -> None:
+    place.training["promise"]["squared_e15"] -= 2
+    promise = Numbers(**place.training["promise"])
+    place.training["accounts"] = {name: sum([promise.loss(len(ROWS))] * 2, Account()) for name in ROWS}
+
+
+def no_promise(place: Private) -> None:
+    place.training |= {"promise": asdict(Numbers()), "accounts": {}}
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (less_told, "of b, the ledger's account says Account(squared_e15=1"),
+        (nobodys_account, "the rounds told Account(squared_e15=0, slack_e15=0) of e"),
+        (no_account, "of c, the ledger's account says Account(squared_e15=0"),
+        (a_round_more, "of a, the ledger's account says"),
+        (another_promise, "its plan is registered with the promise"),
+        (no_promise, "its plan is registered with the promise Numbers(unit=''"),
+    ],
+)
+def test_an_account_that_does_not_follow_is_found(tamper: Callable[[Private], None], said: str, tmp_path: Path) -> None:
+    place = Private(tmp_path)
+    counted(place)
+    tamper(place)
+    first = place.verdict().failures[0]
+    assert (first.code, said in first.text) == (Rule.PRIVACY.value, True), first.text

@@ -25,6 +25,7 @@ from fl_node.journal.journal import Journal
 from fl_node.journal.recordfile import MAGIC, RecordFile
 from fl_node.ledger.records import Parameters, Reveal, Round, Training
 from fl_node.metrics import Health, Metrics
+from fl_node.privacy.integers import NOTHING
 from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache
@@ -141,7 +142,7 @@ class Member:
         }
 
     async def plan(self, _: str) -> Any:
-        return SimpleNamespace(layout=FIELDS)
+        return SimpleNamespace(layout=FIELDS, privacy=None)
 
     async def training(self, _: str) -> Training:
         return TRAINING
@@ -197,7 +198,11 @@ class Member:
     async def runner(self, _: str) -> Any:
         return SimpleNamespace(
             manifest=SimpleNamespace(
-                layout_digest=SESSION.layout.digest.hex(), initial_state=STATE, promise=None, zeroing=False
+                layout_digest=SESSION.layout.digest.hex(),
+                initial_state=STATE,
+                promise=None,
+                registered=NOTHING,
+                zeroing=False,
             )
         )
 

@@ -8,6 +8,7 @@ import pytest
 
 from fl_node.errors import RefusalError
 from fl_node.ledger.records import Round
+from fl_node.privacy.integers import Numbers
 from fl_node.round import checks
 
 if TYPE_CHECKING:
@@ -65,6 +66,15 @@ def test_a_plan_that_zeroes_or_promises_privacy_is_refused_in_groups_and_only_th
     for trusted in (replace(KNOWN, zeroing=True), replace(KNOWN, promise=cast("Promise", object()))):
         assert refused(lambda trusted=trusted: checks.check_opening(split, trusted)) == "FL4302"
         checks.check_opening(ROUND, trusted)
+
+
+def test_a_plan_that_is_registered_with_another_promise_than_its_file_gives_is_refused():
+    promise = Numbers("record", "0.00001", 3, 1, 10**12, 0)
+    checks.check_opening(ROUND, replace(KNOWN, numbers=promise))  # registered under version 1: there are no accounts
+    checks.check_opening(ROUND, replace(KNOWN, numbers=promise, registered=promise))
+    for other in (Numbers(), replace(promise, squared_e15=10**12 - 1), replace(promise, colluders=0)):
+        trusted = replace(KNOWN, numbers=promise, registered=other)
+        assert refused(lambda trusted=trusted: checks.check_opening(ROUND, trusted)) == "FL4311"
 
 
 def test_t10_a_member_whom_nobody_vetted_is_refused():

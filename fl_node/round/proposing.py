@@ -97,9 +97,24 @@ class Proposing:
 
     async def propose(self, view: Round, training: Training) -> None:
         """Publish the sum and the next state, warmed up at every member first where verifying takes long."""
+        argument = await self._published(view)
+        if argument is None:
+            return
+        try:
+            await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
+        except LedgerError as error:
+            if error.code != contract_codes.VERIFYING:
+                raise
+            await self._warm(argument)
+            await self._node.ledger.submit("ProposeAggregate", **argument)
+        digest = argument["aggregate"]
+        log.info("aggregate proposed", attempt=view.name, aggregate=digest, training=training.training)
+
+    async def _published(self, view: Round) -> dict[str, Any] | None:
+        """Publish the sum and the next state; return what the ledger is told. Nothing holds the sum any longer then."""
         computed = await self._computed(view)
         if computed is None:
-            return
+            return None
         aggregate, result = computed
         published: tuple[Vector, ...] = (result.state, aggregate.vector, *aggregate.groups)
         state, *_ = await asyncio.gather(*map(self._publish, published))
@@ -115,14 +130,7 @@ class Proposing:
         if aggregate.outlying:
             log.warning("groups are left out", attempt=view.name, groups=aggregate.outlying)
             argument["outlying"] = aggregate.outlying
-        try:
-            await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
-        except LedgerError as error:
-            if error.code != contract_codes.VERIFYING:
-                raise
-            await self._warm(argument)
-            await self._node.ledger.submit("ProposeAggregate", **argument)
-        log.info("aggregate proposed", attempt=view.name, aggregate=aggregate.digest.hex(), training=training.training)
+        return argument
 
     async def seek(self, view: Round) -> None:
         """Compute the next state, to keep it for the proposal that comes or to say that none follows."""
@@ -133,11 +141,12 @@ class Proposing:
         mirror = self._node.mirror
         patience = (view.deadline_ms - now_ms()) / 1000  # after that another may propose
         async with asyncio.timeout(min(max(patience, PATIENCE_LEAST_S), PATIENCE_S)):
-            aggregate, proposed = await mirror.get_all(
-                [(proposal.aggregate, proposal.proposer), (proposal.state, proposal.proposer)]
+            await mirror.fetch_all([(proposal.aggregate, proposal.proposer)])
+            proposed, *aggregate = await mirror.get_all(
+                [(digest, proposal.proposer) for digest in (proposal.state, *self._lacked(view, proposal.aggregate))]
             )
         try:
-            mine = await self._next_state(view, proposal.aggregate, aggregate)
+            mine = await self._next_state(view, proposal.aggregate, *aggregate)
         except NoStateError as none:
             await self._deny(view, none)
             return
@@ -193,7 +202,13 @@ class Proposing:
         except PlanError:
             return None
 
-    async def _next_state(self, view: Round, digest: str, aggregate: Vector) -> Result:
+    def _lacked(self, view: Round, aggregate: str) -> tuple[str, ...]:
+        """Return the sum's digest where the node must read the sum: it has not computed what follows from it."""
+        known, _ = self._results.get(view.training, (None, None))
+        return () if known == (view.base_state, aggregate, view.counts) else (aggregate,)
+
+    async def _next_state(self, view: Round, digest: str, aggregate: Vector = b"") -> Result:
+        """Compute what follows from a sum, once; a sum whose result is kept may be left out (`_lacked`)."""
         key = (view.base_state, digest, view.counts)
         cached, result = self._results.get(view.training, (None, None))
         if result is None or cached != key:

@@ -42,6 +42,8 @@ class Node:
         self.said: list[tuple[str, dict[str, Any]]] = []
         self.answers = list(answers)
         self.counts: list[object] = []
+        self.read: list[str] = []
+        self.fetched: list[str] = []
         self.organisation = "hospital-a"
         self.consortium = SimpleNamespace(threshold=3)
         self.ledger = self.workshop = self.mirror = self.store = self.blobs = self
@@ -50,8 +52,12 @@ class Node:
     async def submit(self, function: str, **argument: Any) -> None:
         self.said.append((function, argument))
 
-    async def get_all(self, _: object) -> list[bytes]:
-        return [SUM, self.proposed]
+    async def fetch_all(self, wanted: list[tuple[str, str]]) -> None:
+        self.fetched += [digest for digest, _ in wanted]
+
+    async def get_all(self, wanted: list[tuple[str, str]]) -> list[bytes]:
+        self.read += [digest for digest, _ in wanted]
+        return [SUM if digest == DIGEST.hexdigest() else self.proposed for digest, _ in wanted]
 
     async def runner(self, _: object) -> Any:
         return SimpleNamespace(compare_states=lambda mine, theirs: compare_states(mine, theirs, 1e-6))
@@ -151,6 +157,23 @@ async def test_who_looks_for_a_state_and_finds_one_keeps_it_and_says_nothing():
     assert proposer.found(VIEW)
     assert not proposer.found(cast("Round", VIEW.model_copy(update={"attempt": 2})))
     assert node.said == []
+
+
+async def test_a_sum_whose_state_is_known_is_had_on_the_disk_and_not_read_into_memory_again():
+    state = encode_state([Leaf("weights", np.zeros(2))])
+    node = Node(UpdateResult(state, {}, 0.0), proposed=state)
+    stranger, acquainted = of(node), of(node)
+    proposal = PROPOSAL.model_copy(update={"state": hashlib.sha256(state).hexdigest()})
+    await stranger.attest(VIEW, proposal)
+    assert node.read == [proposal.state, proposal.aggregate]
+    node.read.clear()
+    await acquainted.seek(VIEW)
+    await acquainted.attest(VIEW, proposal)
+    assert (node.read, node.fetched) == ([proposal.state], [proposal.aggregate] * 2)
+    assert [argument["agree"] for _, argument in node.said] == [True, True]
+    other = proposal.model_copy(update={"aggregate": "ab" * 32})
+    await acquainted.attest(VIEW, other)
+    assert node.read[1:] == [proposal.state, other.aggregate]
 
 
 async def test_the_examples_of_a_proposal_are_the_count_of_the_sum_as_endorsers_round_it():

@@ -37,7 +37,7 @@ from tests.faults import synthetic
 from tests.faults.stage import ROOT, Nodes, found, start
 from tests.ports import free_ports
 
-PATIENCE_MS = 120_000
+PATIENCE_MS = 600_000
 AFTERWARDS_S = 3
 """How long nodes have to put the last round away before the disk is looked at."""
 UPDATES_S = 5
@@ -88,6 +88,8 @@ class Size:
             "participants_per_organisation": -(-self.participants // self.organisations),
             "share_limit_ppm": 1_000_000,
             "cohort_min": min(4, self.participants),
+            "aggregator_lease_ms": 10_000 + self.slots // 1000,
+            "max_update_bytes": max(64 << 20, self.slots * 4 + 4096),
         }
         return raw
 

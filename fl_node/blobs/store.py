@@ -39,7 +39,7 @@ class Limits:
         unnamed_ms: How long a blob stays that no round and no plan of the ledger names.
     """
 
-    blob: int = 256 << 20
+    blob: int = 1 << 30
     organisation: int = 8 << 30
     reserve: int = DISK_RESERVE
     unnamed_ms: int = 30 * 86_400_000

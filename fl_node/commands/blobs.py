@@ -42,7 +42,7 @@ blobs = typer.Typer(no_args_is_help=True, help="Run and use this organisation's 
 
 @blobs.command()
 def serve(
-    org: Org, blob_mb: BlobMb = 256, quota_gb: QuotaGb = 8, reserve_mb: ReserveMb = 64, run: Run = DEFAULT_RUN
+    org: Org, blob_mb: BlobMb = 1024, quota_gb: QuotaGb = 8, reserve_mb: ReserveMb = 64, run: Run = DEFAULT_RUN
 ) -> None:
     """Run the blob service alone, until SIGTERM, where the node is elsewhere; nothing expires. Logs are JSON lines."""
     configure_logs()

@@ -100,7 +100,7 @@ def run(
         bool, typer.Option("--show-updates", help="Consent to the mode plain, which shows updates to the members.")
     ] = False,
     journal_key: JournalKey = None,
-    blob_mb: BlobMb = 256,
+    blob_mb: BlobMb = 1024,
     quota_gb: QuotaGb = 8,
     reserve_mb: ReserveMb = 64,
     unnamed_days: UnnamedDays = 30,

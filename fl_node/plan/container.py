@@ -17,7 +17,7 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.manifest import Manifest
 
-MAX_BYTES: Final = 256 << 20
+MAX_BYTES: Final = 1 << 30
 """The largest plan file."""
 
 MAX_ENTRIES: Final = 8

@@ -37,6 +37,7 @@ def build(
     *,
     framework: Framework = TFF,
     goal: Goal | None = None,
+    clip: str | None = None,
     log: Path | None = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Built:
@@ -46,6 +47,7 @@ def build(
         source: `FILE.py` or `FILE.py:function`; the function's default name is `plan`.
         framework: Whose compiler builds it.
         goal: Differential privacy to build for.
+        clip: What rows, or updates, are clipped to, in the place of the file's own; decimal text.
         log: Where the framework writes; nowhere if None.
         timeout: Seconds that it may take.
 
@@ -58,6 +60,7 @@ def build(
     file, _, function = source.partition(":")
     header: dict[str, Any] = {"file": str(Path(file).resolve()), "function": function or DEFAULT_FUNCTION}
     header |= {"privacy": goal.model_dump(mode="json")} if goal else {}
+    header |= {"clip": clip} if clip else {}
     try:
         answer = _compile(framework, header, "upb", log, timeout)
     except PlanError as error:

@@ -42,10 +42,14 @@ def build(
     unit: Annotated[str, typer.Option(help="What is protected: record (a row) or participant.")] = "record",
     survivors: Annotated[int, typer.Option(min=2, help="The fewest survivors; with fewer nothing is revealed.")] = 3,
     colluders: Annotated[int, typer.Option(min=0, help="How many of them may share their noise.")] = 1,
+    clip_from: Annotated[
+        Path | None, typer.Option(help="Rows of your own, or public ones: what to clip to is found from them.")
+    ] = None,
     log: Annotated[Path | None, typer.Option(help="Where the framework writes.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compile a learning process into a plan file; refusals say the reason and the mend."""
+    from fl_node.plan.author.clipping import clip_from as find_clip
     from fl_node.plan.build import build as build_plan
     from fl_node.plan.build import write_plan
 
@@ -54,13 +58,18 @@ def build(
         if not as_json:
             note(f"{chosen.title} starts; compiling takes up to half a minute …")
         goal = asked_goal(epsilon, delta, rounds, unit, survivors, colluders)
-        built = build_plan(source, framework=chosen, goal=goal, log=log)
+        found = find_clip(source, clip_from, framework=chosen, goal=goal, log=log) if clip_from else None
+        built = build_plan(source, framework=chosen, goal=goal, clip=found.clip if found else None, log=log)
         write_plan(built, output)
     if as_json:
         times = {"compile_seconds": round(built.compile_seconds, 3), "seconds": round(built.seconds, 3)}
-        emit_json({"file": str(output), **summary(built.plan), **times})
+        clip = {"clip": found.clip, "clip_from": found.told} if found else {}
+        emit_json({"file": str(output), **summary(built.plan), **clip, **times})
         return
     _show(built.plan)
+    if found:
+        out.print(f"clipped to {found.clip}: {found.told}", highlight=False, markup=False, soft_wrap=True)
+        out.print("The clip is not private: it tells of these rows. Use public rows or your own, never a member's.")
     out.print(f"written to {output} in {built.seconds:.1f} s", highlight=False)
 
 

@@ -59,8 +59,8 @@ class Compiled:
     clips_rows: bool = False
 
 
-def described_training(file: Path, function: str, goal: Goal | None = None) -> Training:
-    """Calls a researcher's function; a goal of privacy takes the place of its own.
+def described_training(file: Path, function: str, goal: Goal | None = None, clip: str | None = None) -> Training:
+    """Calls a researcher's function; a goal of privacy and a clip take the place of its own.
 
     Raises:
         PlanError: FL3012.
@@ -68,6 +68,8 @@ def described_training(file: Path, function: str, goal: Goal | None = None) -> T
     found, _ = described(file, function)
     if not isinstance(found, Training):
         raise plan_error(codes.SOURCE_UNUSABLE, f"the function returns {type(found).__name__}, no Training", str(file))
+    if clip:
+        found = replace(found, quantisation=found.quantisation.model_copy(update={"clip": clip}))
     return replace(found, privacy=goal) if goal else found
 
 

@@ -2,20 +2,24 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fl_node.data.examples import Examples
 from fl_node.data.kept import KeptExamples
 from fl_node.plan.arithmetic.manifest import AveragingManifest
-from fl_node.plan.arithmetic.state import ModelState, read_state
+from fl_node.plan.arithmetic.state import ModelState, read_model, read_state
 
 Sums = list[float]
 EVALUATION_ROWS: Final = 1024
 """Rows that are measured at once; nothing depends on it but memory."""
+NORM_ROWS: Final = 2000
+"""Rows whose gradients' norms are looked at, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,18 @@ class LocalPlan(ABC):
                 held.append(float(value))
         return list(map(math.fsum, sums))
 
+    def norms(self, state: bytes, data: Path) -> list[float]:
+        """How far training rows move the model, as L2 norms before any clipping of updates.
+
+        Of a plan that clips rows: by the gradient of each row alone, at most of `NORM_ROWS`, chosen by digests.
+        Of others: by all rows together, one norm.
+        """
+        rows = self._rows.load(data)[0]
+        alone = range(min(rows.rows, NORM_ROWS)) if self.manifest.averaging.by_record else []
+        parts = [_one(rows, at) for at in alone] or [rows]
+        before = _flat(read_state(self.manifest, state).trained)
+        return [float(np.linalg.norm(_flat(read_model(self.train(state, part).model)[0]) - before)) for part in parts]
+
     @abstractmethod
     def train(self, state: bytes, rows: Examples) -> Step:
         """Trains on rows: whole batches, then the rest, as often as the plan says."""
@@ -70,3 +86,11 @@ class LocalPlan(ABC):
 def columns(rows: Examples) -> list[NDArray[Any]]:
     """What a program takes of rows: features, and labels where there are any."""
     return [rows.features] if rows.labels is None else [rows.features, rows.labels]
+
+
+def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    return np.concatenate([array.astype(np.float64).reshape(-1) for array in arrays])
+
+
+def _one(rows: Examples, at: int) -> Examples:
+    return Examples(rows.features[at : at + 1], None if rows.labels is None else rows.labels[at : at + 1])

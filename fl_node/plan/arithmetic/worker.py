@@ -13,15 +13,16 @@ def handler(build: Callable[..., bytes], load: Callable[..., LocalPlan]) -> Hand
     """Returns what answers a node's requests and holds the loaded plan between them.
 
     Args:
-        build: From a researcher's file, its function's name and a goal of privacy, if there is one, to a plan file.
+        build: From a researcher's file, its function's name, a goal of privacy and a clip, or None, to a plan file.
         load: From a manifest and the computations, in the manifest's order, to a plan that trains.
     """
     held: list[LocalPlan] = []
 
     def built(request: Message) -> Message:
         asked = request.header.get("privacy")
-        goal = [Goal.model_validate(asked)] if asked else []
-        return Message({}, (build(Path(request.header["file"]), request.header["function"], *goal),))
+        goal = Goal.model_validate(asked) if asked else None
+        file, function = Path(request.header["file"]), request.header["function"]
+        return Message({}, (build(file, function, goal, request.header.get("clip")),))
 
     def loaded(request: Message) -> Message:
         held[:] = [load(*request.blobs)]
@@ -39,6 +40,8 @@ def handler(build: Callable[..., bytes], load: Callable[..., LocalPlan]) -> Hand
         sums, rows = held[0].evaluate(request.blobs[0], Path(request.header["data"]))
         return Message({"evaluation": sums, "held": rows})
 
-    return answering(
-        {"build": built, "load": loaded, "prepare": lambda _: Message({}), "work": work, "evaluate": evaluate}
-    )
+    def norms(request: Message) -> Message:
+        return Message({"norms": held[0].norms(request.blobs[0], Path(request.header["data"]))})
+
+    answers = {"build": built, "load": loaded, "prepare": lambda _: Message({}), "work": work, "evaluate": evaluate}
+    return answering({**answers, "norms": norms})

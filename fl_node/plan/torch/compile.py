@@ -16,13 +16,14 @@ from fl_node.plan.torch.manifest import Optimiser, TorchManifest
 from fl_node.plan.torch.trace import traced
 
 
-def build_plan(file: Path, function: str, goal: Goal | None = None) -> bytes:
+def build_plan(file: Path, function: str, goal: Goal | None = None, clip: str | None = None) -> bytes:
     """Builds the plan that a function in a file describes.
 
     Args:
         file: A Python file.
         function: Name of a function without parameters that returns a `Training`.
         goal: Differential privacy to build for, in the place of the training's own.
+        clip: What rows, or updates, are clipped to, in the place of the training's own; decimal text.
 
     Returns:
         The bytes of the plan file.
@@ -31,7 +32,7 @@ def build_plan(file: Path, function: str, goal: Goal | None = None) -> bytes:
         PlanError: FL3005, FL3008, FL3009, FL3012 … FL3014, FL3022, FL3050, with the reason and the mend.
     """
     torch.manual_seed(SEED)
-    return compile_training(described_training(file, function, goal))
+    return compile_training(described_training(file, function, goal, clip))
 
 
 def compile_training(training: Training) -> bytes:

@@ -8,11 +8,11 @@ from fl_node.plan.arithmetic.worker import handler
 from fl_node.plan.serving import serve
 
 
-def build(file: Path, function: str, *goal: Goal) -> bytes:
+def build(file: Path, function: str, goal: Goal | None, clip: str | None) -> bytes:
     """Compiles a researcher's file; see `compile.build_plan`."""
     from fl_node.plan.torch.compile import build_plan  # noqa: PLC0415 - PyTorch takes seconds: only when asked for
 
-    return build_plan(file, function, *goal)
+    return build_plan(file, function, goal, clip)
 
 
 def load(*parts: bytes) -> LocalPlan:

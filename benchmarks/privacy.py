@@ -1,14 +1,16 @@
 """What privacy costs: accuracy on test rows with noise for an ε, without noise, and pooled with the noise of one.
 
     python benchmarks/privacy.py [--example tumour] [--epsilon 3]... [--rounds 40] [--seeds 10] [--participants 4]
-                                 [--unit record] [--rate 0.5] [--epochs 1] [--hidden 0] [--json]
+                                 [--unit record] [--rate 0.5] [--epochs 1] [--hidden 0] [--rows N] [--random 0] [--json]
 
 Real plans on JAX (`fedledger plan runtime install jax`): local steps in a child process, noise, integer sums and the
 server's step; no ledger and no masks, which change no sum. "pooled" is one participant that holds all rows and adds all
 noise itself: central DP-SGD without sampling, at the same ε. Each seed is another split of the rows, and fresh noise.
 With `--unit participant` whole updates are protected, and nobody holds all rows. Of `credit`, where few rows are of one
 outcome, the score is the area under the curve instead of the accuracy. Several `--epsilon` make a table. `--hidden`
-adds a layer, so that there is a model that remembers rows.
+adds a layer, so that there is a model that remembers rows. `--rows` leaves each participant so few, and `--random`
+gives that share of all rows a random label, which can only be remembered: so the attack has something to find. It is
+asked of training rows and of test rows that were treated alike; accuracy is that of untouched test rows.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rate", default="0.5")
     parser.add_argument("--hidden", type=int, default=0)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--random", type=float, default=0.0)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--participants", type=int, default=4)
     parser.add_argument("--json", action="store_true")
@@ -108,14 +112,14 @@ def main() -> None:
     title = f"{arguments.example}, unit {arguments.unit}, {arguments.participants} participants"
     print(f"{title}, {arguments.rounds} rounds, {arguments.seeds} seeds")
     for name, one in found.items():
-        figures_of = f"{one['mean']:6.2f} ± {one['deviation']:.2f} %, membership attack {one['membership']:.3f}"
-        print(f"{name:30} {figures_of}", flush=True)
+        attack = f"of training rows {one['training']:6.2f} %, membership attack {one['membership']:.3f}"
+        print(f"{name:30} {one['mean']:6.2f} ± {one['deviation']:.2f} %, {attack}", flush=True)
 
 
 def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, Case, str]]:
     """The rows of the table: what needs no ε once, the others for each."""
     for case in CASES:
-        if case.pooled and arguments.unit == "participant":
+        if case.pooled and (arguments.unit == "participant" or arguments.rows):
             continue
         for epsilon in arguments.epsilon if case.private else [""]:
             yield f"{case.name}, ε = {epsilon}" if epsilon else case.name, case, epsilon
@@ -130,7 +134,7 @@ def figures(case: Case, epsilon: str, arguments: argparse.Namespace, folder: Pat
         example=arguments.example,
         cap=None if arguments.unit == "participant" else cap,
         epochs=arguments.epochs,
-        held=0 if arguments.unit == "participant" else 15,  # its shares are small
+        held=0 if arguments.unit == "participant" or arguments.rows else 15,  # small shares are trained whole
         rate=arguments.rate,
         hidden=arguments.hidden,
         init="glorot_uniform" if arguments.hidden else "zeros",
@@ -141,34 +145,58 @@ def figures(case: Case, epsilon: str, arguments: argparse.Namespace, folder: Pat
     source.write_text(text)
     write_plan(build(str(source), framework=JAX), plan)
     found = [score(case, arguments, seed, plan, folder / f"{name}-{seed}") for seed in range(arguments.seeds)]
-    scores, attacks = [accuracy for accuracy, _ in found], [attack for _, attack in found]
+    scores, attacks, known = map(list, zip(*found, strict=True))
     deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
     return {
         "mean": statistics.fmean(scores),
         "deviation": deviation,
         "scores": scores,
         "membership": statistics.fmean(attacks),
+        "training": statistics.fmean(known),
     }
 
 
-def score(case: Case, arguments: argparse.Namespace, seed: int, plan: Path, folder: Path) -> tuple[float, float]:
-    """Trains on one split; the model's accuracy on test rows, and how well its loss tells training rows from them."""
+def score(case: Case, arguments: argparse.Namespace, seed: int, plan: Path, folder: Path) -> tuple[float, float, float]:
+    """Trains on one split.
+
+    Returns:
+        The model's accuracy on test rows, how well its loss tells training rows from them, its accuracy on the former.
+    """
     shares, test = deal(arguments.example, arguments.participants, seed)
+    draw = np.random.default_rng(seed)
+    shares = [treated(share, arguments, draw) for share in shares]
     folder.mkdir()
     parts = [joined(shares)] if case.pooled else shares
     paths = [written(rows, folder / f"{number}.csv") for number, rows in enumerate(parts)]
     tested = written(test, folder / "test.csv")
+    alike = written(relabelled(test, arguments.random, draw), folder / "alike.csv")
     with open_plan(plan, data=folder) as runtime:
         assert isinstance(runtime, AveragingRuntime)
         state = runtime.initialize()
         for _ in range(arguments.rounds):
             works = [runtime.work(state, DataSource(path)) for path in paths]
             state = runtime.update(state, summed(runtime, [work.vector for work in works]), counts(works)).state
-        right, strange = measured(runtime, state, tested)
+        right, _ = measured(runtime, state, tested)
         if arguments.example == "credit":
             right = [ranked(runtime, state, tested)]
-        known = np.concatenate([measured(runtime, state, path)[1] for path in paths])
-        return 100 * float(np.mean(right)), membership(known, strange)
+        learned, known = map(np.concatenate, zip(*(measured(runtime, state, path) for path in paths), strict=True))
+        attack = membership(known, measured(runtime, state, alike)[1])
+        return 100 * float(np.mean(right)), attack, 100 * float(np.mean(learned))
+
+
+def treated(rows: Rows, arguments: argparse.Namespace, draw: np.random.Generator) -> Rows:
+    """A participant's rows: as many as are asked for, drawn by lot, some with random labels."""
+    if arguments.rows:
+        kept = draw.permutation(len(rows.labels))[: arguments.rows]
+        rows = replace(rows, features=rows.features[kept], labels=tuple(rows.labels[at] for at in kept))
+    return relabelled(rows, arguments.random, draw)
+
+
+def relabelled(rows: Rows, share: float, draw: np.random.Generator) -> Rows:
+    """Rows of which a share have a label drawn from all that occur."""
+    classes = sorted(set(rows.labels))
+    labels = [str(draw.choice(classes)) if draw.random() < share else label for label in rows.labels]
+    return replace(rows, labels=tuple(labels))
 
 
 def counts(works: list[Any]) -> list[int]:

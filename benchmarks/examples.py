@@ -135,7 +135,7 @@ def trained(loaded: Any, state: bytes, participants: Sequence[Any], rounds: int)
             step = loaded.train(state, rows)
             nothing = {"train": step.sums, "evaluation": [0.0] * len(step.sums)}
             worked = Worked(*read_model(step.model), rows.rows, 1, nothing)
-            vectors.append(vector_of(manifest, (base.trained, base.kept), worked))
+            vectors.append(vector_of(manifest, base, worked))
         counts = [manifest.layout.rows(vector) for vector in vectors]
         state, _ = next_state(manifest, state, summed(manifest.layout, vectors), counts)
     return state

@@ -123,7 +123,7 @@ def large() -> tuple[float, float]:
     started = time.perf_counter()
     zeros = [np.zeros(array.shape, array.dtype) for array in state.trained]
     moved = [array + np.float32(1e-4) for array in zeros]
-    vector = vector_of(plan, (zeros, []), Worked(moved, [], 100, 0, {"train": [1.0]}))
+    vector = vector_of(plan, ModelState(zeros, []), Worked(moved, [], 100, 0, {"train": [1.0]}))
     made = time.perf_counter()
     next_state(plan, encode_state(state.leaves()), vector, [100])
     return made - started, time.perf_counter() - made

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -56,7 +57,13 @@ async def lineage(ledger: Ledger, training: str, round_: int) -> dict[str, Any]:
 
 
 async def export(
-    state: bytes, made_by: dict[str, Any], form: str, out: Path, source: str, rows: NDArray[np.float32] | None = None
+    state: bytes,
+    made_by: dict[str, Any],
+    form: str,
+    out: Path,
+    source: str,
+    rows: NDArray[np.float32] | None = None,
+    frozen: Mapping[str, NDArray[Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write a model and its lineage into a folder; return what was written, and how far the file's outputs lie apart.
 
@@ -67,6 +74,7 @@ async def export(
         out: The folder.
         source: FILE.py[:function] that builds the Keras network; "" for NumPy.
         rows: Rows on which the file must compute what the network computes; None: nothing is compared.
+        frozen: The plan's weights that are in no state (`frozen_of`).
 
     Raises:
         NodeError: FL4502, no such form, the network does not fit, or the file computes something else; FL4701, the
@@ -75,7 +83,7 @@ async def export(
     _check_digest(state, made_by)
     if form not in FORMATS:
         raise NodeError(codes.EXPORT_REFUSED, f"{form} is none of {', '.join((*FORMATS, *OF_KINDS))}")
-    weights = weights_of(state)
+    weights = weights_of(state) | dict(frozen)
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     arrays = out / "weights.npz"
     await asyncio.to_thread(np.savez, arrays, **weights)

@@ -13,6 +13,7 @@ from fl_node.commands.export import lineage as lineage_of
 from fl_node.ledger.client import Ledger
 from fl_node.plan.container import read_plan
 from fl_node.plan.forms import held_out_rows
+from fl_node.plan.frozen import frozen_of
 
 model = typer.Typer(no_args_is_help=True, help="Export a trained model with its lineage.")
 Name = Annotated[str, typer.Argument(metavar="TRAINING", help="The training's id.")]
@@ -45,11 +46,12 @@ def export(
     async def work(ledger: Ledger) -> dict[str, Any]:
         made_by = await lineage_of(ledger, training, round_)
         state = await fetch(run, org, made_by["state"], user)
+        raw = await fetch(run, org, made_by["plan"], user)
         if form in OF_KINDS:
-            return await export_kind(await fetch(run, org, made_by["plan"], user), state, made_by, form, out, data)
-        plan = read_plan(await fetch(run, org, made_by["plan"], user)) if data else None
-        rows = held_out_rows(plan.manifest, data) if plan and data else None
-        return await export_model(state, made_by, form, out, source, rows)
+            return await export_kind(raw, state, made_by, form, out, data)
+        plan = read_plan(raw, made_by["plan"])
+        rows = held_out_rows(plan.manifest, data) if data else None
+        return await export_model(state, made_by, form, out, source, rows, frozen_of(plan))
 
     with explained(as_json=as_json):
         show(ask(run, org, user, work), as_json=as_json, title=f"Model of {training}")

@@ -11,12 +11,19 @@ def filled(weights: str, source: str, kept: Callable[[Any], Sequence[Any]]) -> A
     """Builds a network and puts weights in.
 
     Args:
-        weights: A .npz file of `trainable/0` … and `non_trainable/0` ….
+        weights: A .npz file of `trainable/0` … and `non_trainable/0` …; `frozen/N` is number N of those not trained.
         source: FILE.py[:function]; the function's default name is `network`.
         kept: From the network to its variables that are not trained, in the state's order.
     """
     model, arrays = network_of(source)(), dict(np.load(weights))
-    for kind, variables in (("trainable", model.trainable_weights), ("non_trainable", kept(model))):
+    others = list(kept(model))
+    frozen = {_place(name): arrays[name] for name in arrays if name.startswith("frozen/")}
+    if any(at >= len(others) or others[at].shape != array.shape for at, array in frozen.items()):
+        raise SystemExit("the network's frozen weights have other shapes than the plan's")
+    for at, array in frozen.items():
+        others[at].assign(array)
+    moving = [variable for at, variable in enumerate(others) if at not in frozen]
+    for kind, variables in (("trainable", model.trainable_weights), ("non_trainable", moving)):
         names = sorted((name for name in arrays if name.startswith(f"{kind}/")), key=_place)
         if [tuple(arrays[name].shape) for name in names] != [tuple(variable.shape) for variable in variables]:
             raise SystemExit(f"the network's {kind} weights have other shapes than the state's")

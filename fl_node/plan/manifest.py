@@ -84,8 +84,8 @@ class Manifest(Model):
         files: SHA-256 of every other entry of the plan file.
     """
 
-    entries: ClassVar[tuple[str, ...]] = ()
-    """The plan file's entries that hold computations, in the order in which a child loads them."""
+    programs: ClassVar[tuple[str, ...]] = ()
+    """The plan file's entries that every plan of this kind has beside its initial state."""
 
     format: Literal["fedledger-plan/1"] = "fedledger-plan/1"
     name: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
@@ -104,6 +104,11 @@ class Manifest(Model):
     random_ops: tuple[str, ...] = Field(default=(), strict=False)
     tolerance_e9: int = Field(ge=0, le=MAX_TOLERANCE_E9)
     files: dict[str, Digest]
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The plan file's entries that hold computations, in the order in which a child loads them."""
+        return self.programs
 
     @model_validator(mode="after")
     def _digests_agree(self) -> Self:

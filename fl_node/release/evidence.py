@@ -16,6 +16,7 @@ from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.container import Plan, read_plan
+from fl_node.plan.frozen import frozen_of
 from fl_node.plan.kinds.manifest import KindManifest
 from fl_node.plan.kinds.step import read_state
 from fl_node.plan.manifest import Manifest
@@ -45,7 +46,7 @@ def model_files(plan: Plan, state: bytes) -> dict[str, bytes]:
     if isinstance(plan.manifest, KindManifest):
         found = plan.manifest.kind.export(plan.manifest.schema_, read_state(plan.manifest, state))
         return {"model.json": json.dumps(found, indent=2).encode() + b"\n"}
-    return {"model.safetensors": to_safetensors(weights_of(state))}
+    return {"model.safetensors": to_safetensors(weights_of(state) | frozen_of(plan))}
 
 
 async def all_files(plan: Plan, state: bytes, names: Iterable[str], network: Network | None) -> dict[str, bytes]:

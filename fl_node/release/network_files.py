@@ -11,6 +11,7 @@ from fl_node import codes
 from fl_node.errors import NodeError
 from fl_node.plan.container import Plan
 from fl_node.plan.forms import TARGETS, held_out_rows, source_file, write_forms
+from fl_node.plan.frozen import frozen_of
 from fl_node.plan.model_weights import weights_of
 
 SOURCE: Final = "network.py"
@@ -45,7 +46,7 @@ class Network:
         rows = await asyncio.to_thread(held_out_rows, plan.manifest, self.data) if self.data else None
         with tempfile.TemporaryDirectory(prefix="release-") as name:
             folder = Path(name)
-            await write_forms(weights_of(state), self.source, forms, folder, rows)
+            await write_forms(weights_of(state) | frozen_of(plan), self.source, forms, folder, rows)
             return await asyncio.to_thread(_read, folder) | {SOURCE: source_file(self.source).read_bytes()}
 
 

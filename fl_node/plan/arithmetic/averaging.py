@@ -1,5 +1,7 @@
 """The constants of this arithmetic: how updates become a sum, and what the server does with it."""
 
+import math
+from decimal import Decimal as Exact
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,8 +15,9 @@ KEPT: Final = "global_model_weights/non_trainable/"
 FIRST: Final = "server/first/"
 SECOND: Final = "server/second/"
 CONTROL: Final = "server/control/"
+ROUNDS: Final = "server/rounds/"
 """How the leaves of a state are named: trained and other weights, the server's first and second moments, its control
-variate."""
+variate, and how many rounds made it."""
 MOMENTS: Final = {"fedavg": (), "fedavgm": (FIRST,), "fedadam": (FIRST, SECOND), "fedyogi": (FIRST, SECOND)}
 """What each kind of server keeps: the mean update's running mean, and that of its squares."""
 
@@ -69,6 +72,26 @@ class Scaffold(Model):
         return self
 
 
+class Compression(Model):
+    """A part of each update travels (`chosen`): what it holds is public, and another part in every round.
+
+    Attributes:
+        keep: The share of the trained numbers that travels, above 0 and below 1; their number is rounded up.
+    """
+
+    keep: Decimal
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        if not 0 < Exact(self.keep) < 1:
+            raise ValueError("keep lies above 0 and below 1")
+        return self
+
+    def count(self, numbers: int) -> int:
+        """How many of so many trained numbers travel."""
+        return math.ceil(Exact(self.keep) * numbers)
+
+
 class Averaging(Model):
     """How updates become a sum, and a sum the next state.
 
@@ -85,9 +108,10 @@ class Averaging(Model):
         contribution: For how many groups of a round there are slots in which each participant says what they
             contributed (`fl_node.round.contribution`); 0: none, and the manifest does not speak of it.
         scaffold: Control variates; None: there are none.
+        compression: Which part of an update travels; None: the whole.
     """
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"contribution", "scaffold"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"contribution", "scaffold", "compression"})
 
     quantisation: Quantisation
     moments_clip: Decimal | None = None
@@ -98,6 +122,7 @@ class Averaging(Model):
     privacy: Privacy | None = None
     contribution: int = Field(default=0, ge=0, le=MOST_GROUPS)
     scaffold: Scaffold | None = None
+    compression: Compression | None = None
 
     @property
     def by_record(self) -> bool:
@@ -131,6 +156,8 @@ class Averaging(Model):
             raise ValueError("scaffold needs the rate of a plain gradient descent")
         if self.privacy is not None:
             raise ValueError("control variates would need noise of their own: scaffold has no privacy")
+        if self.compression is not None:
+            raise ValueError("control variates need whole updates: scaffold has no compression")
         if float(self.proximal):
             raise ValueError("scaffold takes the place of proximal")
         return self

@@ -79,19 +79,10 @@ def packed(training: Training, compiled: Compiled) -> bytes:
     Raises:
         PlanError: FL3008 where the sums do not fit their slots, FL3014, FL3022, FL3050.
     """
-    averaging = Averaging(
-        quantisation=training.quantisation,
-        moments_clip=training.moments_clip if compiled.kept and not training.local_moments else None,
-        local=bool(compiled.kept) and training.local_moments,
-        server=training.server,
-        measured=("loss", *training.metrics),
-        proximal=training.proximal,
-        privacy=_privacy(training, compiled),
-        contribution=training.contribution,
-        scaffold=_scaffold(training, compiled),
-    )
-    controlled = averaging.scaffold is not None
-    state = first_state(compiled.trained, compiled.kept, training.server, controlled=controlled).leaves()
+    averaging = _averaging(training, compiled)
+    controlled, counted = averaging.scaffold is not None, averaging.compression is not None
+    first = first_state(compiled.trained, compiled.kept, training.server, controlled=controlled, counted=counted)
+    state = first.leaves()
     require_finite(state)
     files = {INITIAL: encode_state(state), **compiled.programs}
     evaluation = training.batching.holdout_percent > 0
@@ -121,6 +112,21 @@ def packed(training: Training, compiled: Compiled) -> bytes:
     return pack_plan(manifest, files)
 
 
+def _averaging(training: Training, compiled: Compiled) -> Averaging:
+    return Averaging(
+        quantisation=training.quantisation,
+        moments_clip=training.moments_clip if compiled.kept and not training.local_moments else None,
+        local=bool(compiled.kept) and training.local_moments,
+        server=training.server,
+        measured=("loss", *training.metrics),
+        proximal=training.proximal,
+        privacy=_privacy(training, compiled),
+        contribution=training.contribution,
+        scaffold=_scaffold(training, compiled),
+        compression=training.compression,
+    )
+
+
 def _privacy(training: Training, compiled: Compiled) -> Privacy | None:
     """The noise that a training asks for; FL3050 where it cannot be had."""
     goal = training.privacy
@@ -136,6 +142,7 @@ def _privacy(training: Training, compiled: Compiled) -> Privacy | None:
     for fault in (text for text, holds in faults.items() if holds):
         raise plan_error(codes.NOT_PRIVATE, fault, "privacy")
     numbers = sum(array.size for array in compiled.trained)
+    numbers = training.compression.count(numbers) if training.compression else numbers
     return calibrated(goal, training.quantisation, ("loss", *training.metrics), numbers)
 
 
@@ -147,9 +154,10 @@ def _scaffold(training: Training, compiled: Compiled) -> Scaffold | None:
         "scaffold needs plain gradient descent: option II divides by the length of a step": compiled.rate is None,
         "scaffold takes the place of proximal": bool(float(training.proximal)),
         "control variates would need noise of their own: scaffold has no privacy": training.privacy is not None,
+        "control variates need whole updates: scaffold has no compression": training.compression is not None,
     }
     for fault in (text for text, holds in faults.items() if holds):
-        hint = "Take sgd(RATE) without momentum, and neither proximal nor privacy; or leave scaffold out."
+        hint = "Take sgd(RATE) without momentum, and no proximal, privacy or compression; or leave scaffold out."
         raise plan_error(codes.SOURCE_UNUSABLE, fault, "scaffold", hint)
     return training.scaffold.model_copy(update={"rate": compiled.rate})
 
@@ -171,7 +179,7 @@ def check_on_made_up_rows(
         found = read_model(step.model)
         control = scaffold.changes(manifest.averaging, base, found[0], step.steps)
         worked = Worked(*found, step.rows, rows.rows, measured, control)
-        vector = vector_of(manifest, (base.trained, base.kept), worked)
+        vector = vector_of(manifest, base, worked)
     except PlanError as error:
         raise plan_error(codes.SELF_CHECK_FAILED, f"{error.message} on made-up rows", error.where) from error
     except Exception as error:

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from fl_node.plan.arithmetic.averaging import CONTROL, KEPT, MOMENTS, TRAINED, Averaging
+from fl_node.plan.arithmetic.averaging import CONTROL, KEPT, MOMENTS, ROUNDS, TRAINED, Averaging
 from fl_node.plan.arithmetic.private import in_numbers, round_loss
 from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
 from fl_node.plan.errors import PlanError
@@ -96,4 +96,5 @@ def expected_state(found: Specs, trained: int, kept: int, averaging: Averaging) 
     expected = [(name, dtype, one[2]) for name, dtype, one in zip(names, dtypes, weights, strict=False)]
     for moment in (*MOMENTS[averaging.server.kind], *([CONTROL] if averaging.scaffold else [])):
         expected += [(f"{moment}{at}", "float64", shape) for at, (_, _, shape) in enumerate(weights[:trained])]
+    expected += [(f"{ROUNDS}0", "float64", ())] if averaging.compression else []
     return expected if trained else []

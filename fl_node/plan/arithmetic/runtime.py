@@ -56,7 +56,7 @@ class AveragingRuntime(Hosted):
         begun, kept = scaffold.begun(self.manifest, base, data.own)
         answer = self.call("work", encode_state(begun.leaves()), data=str(data.path))
         worked = self._worked(answer, base)
-        vector = vector_of(self.manifest, (base.trained, base.kept), worked)
+        vector = vector_of(self.manifest, base, worked)
         tensors = self.manifest.layout.unpack(vector, 1)
         sums = {segment.name: tensor for segment, tensor in zip(self.manifest.layout.segments, tensors, strict=True)}
         metrics = metrics_of(self.manifest, sums, 1)

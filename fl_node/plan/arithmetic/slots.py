@@ -34,6 +34,8 @@ NOTHING: Final = 1 << 31
 """Stands for no contribution: there is room for ±2¹⁵ of the loss in steps of 2⁻¹⁶."""
 ONE: Final = "one"
 CONTROL_VALUE: Final = "value/control/"
+CHOSEN: Final = "value/chosen"
+"""The numbers of an update that travel, where not all do, in the order of their places (`chosen`)."""
 
 
 def parts(*, evaluation: bool) -> tuple[str, ...]:
@@ -61,6 +63,10 @@ def make_layout(averaging: Averaging, trained: Shapes, kept: Shapes, cohort: int
         segments.append(slot(counted, "count" if counted == ROWS else "metric", COUNT_MAX, cohort))
     most = 2 * centre(averaging)
     averaged, controlled = () if averaging.local else kept, trained if averaging.scaffold else ()
+    if averaging.compression:
+        count = averaging.compression.count(sum(map(math.prod, trained)))
+        segments.append(slot(CHOSEN, "value", most, cohort, (count,)))
+        trained = ()
     for name, shapes in (("trainable", trained), ("non_trainable", averaged), ("control", controlled)):
         segments += [slot(f"value/{name}/{at}", "value", most, cohort, shape) for at, shape in enumerate(shapes)]
     segments.append(slot(WEIGHT, "weight", quantisation.weight_cap or 1, cohort))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fl_node import codes
-from fl_node.plan.arithmetic.averaging import CONTROL, FIRST, KEPT, MOMENTS, SECOND, TRAINED, Server
+from fl_node.plan.arithmetic.averaging import CONTROL, FIRST, KEPT, MOMENTS, ROUNDS, SECOND, TRAINED, Server
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.errors import plan_error
 from fl_node.plan.state_codec import Leaf, decode_state
@@ -30,6 +30,7 @@ class ModelState:
         second: Its second moments, likewise.
         control: Its control variate, likewise; what a participant keeps for itself has its own here, and what a local
             step begins with the difference of the two.
+        rounds: One number: how many rounds made it, so that no state comes twice; empty where nothing depends on that.
     """
 
     trained: Arrays
@@ -37,22 +38,25 @@ class ModelState:
     first: Arrays = ()
     second: Arrays = ()
     control: Arrays = ()
+    rounds: Arrays = ()
 
     def leaves(self) -> list[Leaf]:
         """The state's leaves, in the order of its blob."""
         weights = ((TRAINED, self.trained), (KEPT, self.kept))
-        named = (*weights, (FIRST, self.first), (SECOND, self.second), (CONTROL, self.control))
+        named = (*weights, (FIRST, self.first), (SECOND, self.second), (CONTROL, self.control), (ROUNDS, self.rounds))
         return [Leaf(f"{name}{at}", array) for name, arrays in named for at, array in enumerate(arrays)]
 
 
-def first_state(trained: Arrays, kept: Arrays, server: Server, *, controlled: bool = False) -> ModelState:
-    """The state before the first round; second moments begin at floor², as Reddi et al. ask, the control at zero."""
+def first_state(
+    trained: Arrays, kept: Arrays, server: Server, *, controlled: bool = False, counted: bool = False
+) -> ModelState:
+    """The state before the first round; second moments begin at floor², as Reddi et al. ask, all else at zero."""
     floor = float(server.floor)
     moments = MOMENTS[server.kind]
     zeros = [np.zeros(array.shape) for array in trained] if FIRST in moments else []
     squares = [np.full(array.shape, floor * floor) for array in trained] if SECOND in moments else []
     control = [np.zeros(array.shape) for array in trained] if controlled else []
-    return ModelState(trained, kept, zeros, squares, control)
+    return ModelState(trained, kept, zeros, squares, control, [np.zeros(())] if counted else [])
 
 
 def read_state(manifest: AveragingManifest, blob: bytes) -> ModelState:
@@ -89,7 +93,7 @@ def own_state(manifest: AveragingManifest, base: ModelState, own: bytes) -> Mode
 
 
 def _read(leaves: Sequence[Leaf]) -> ModelState:
-    names = (TRAINED, KEPT, FIRST, SECOND, CONTROL)
+    names = (TRAINED, KEPT, FIRST, SECOND, CONTROL, ROUNDS)
     return ModelState(*([leaf.array for leaf in leaves if leaf.path.startswith(name)] for name in names))
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from fl_node.data.schema import Schema
-from fl_node.plan.arithmetic.averaging import Scaffold, Server
+from fl_node.plan.arithmetic.averaging import Compression, Scaffold, Server
 from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.manifest import Batching, Quantisation
 
@@ -36,6 +36,7 @@ class Training:
         local_moments: Whether those stay with each participant instead, for its own rows (FedBN).
         scaffold: SCAFFOLD's control variates, for participants with unlike rows; `optimiser` is then plain gradient
             descent. Twice as many numbers are masked.
+        compression: Which share of the trained numbers travels in a round: a public set, another in each round.
         gpu: Whether it is to train on a GPU; PyTorch alone. Members whose policy allows none, or who have none, cannot
             train such a plan.
         privacy: Differential privacy. With unit `record` the local step is one gradient at the base model, clipped row
@@ -60,6 +61,7 @@ class Training:
     privacy: Goal | None = None
     contribution: int = 0
     scaffold: Scaffold | None = None
+    compression: Compression | None = None
     gpu: bool = False
 
 

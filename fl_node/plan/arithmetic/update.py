@@ -1,6 +1,6 @@
 """From a state and the survivors' sum to the next state and the metrics: what every node, and the audit, computes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fl_node.plan.arithmetic import scaffold, slots
 from fl_node.plan.arithmetic.averaging import Averaging
+from fl_node.plan.arithmetic.chosen import Inner, at_places, chosen, placed, split
 from fl_node.plan.arithmetic.machine import require_ieee
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.server import step
@@ -16,6 +17,7 @@ from fl_node.plan.state_codec import encode_state, require_finite
 from fl_node.secagg.layout import Vector
 
 Sums = Mapping[str, NDArray[Any]]
+Doubles = NDArray[np.float64]
 
 
 def next_state(
@@ -64,12 +66,11 @@ def metrics_of(manifest: AveragingManifest, sums: Sums, participants: int) -> di
 def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participants: int) -> ModelState:
     averaging = manifest.averaging
     trained, moments = [], []
-    for at, weights in enumerate(base.trained):
-        delta = slots.mean(averaging, sums, f"value/trainable/{at}", participants, float(averaging.quantisation.clip))
-        kept = tuple(arrays[at] for arrays in (base.first, base.second) if arrays)
-        moved, after = step(averaging.server, delta, kept)
-        trained.append((weights.astype(np.float64) + moved).astype(weights.dtype))
-        moments.append(after)
+    for at, (delta, inner) in enumerate(_means(averaging, base, sums, participants)):
+        weights, kept = base.trained[at], [arrays[at] for arrays in (base.first, base.second) if arrays]
+        moved, after = step(averaging.server, delta, tuple(at_places(one, inner) for one in kept))
+        trained.append(placed(weights, inner, at_places(weights, inner).astype(np.float64) + moved))
+        moments.append([placed(one, inner, numbers) for one, numbers in zip(kept, after, strict=True)])
     others: list[NDArray[Any]] = list(base.kept) if averaging.local else []
     for at, weights in enumerate([] if averaging.local else base.kept):
         clip = float(averaging.moments_clip or 1)
@@ -77,7 +78,23 @@ def _moved(manifest: AveragingManifest, base: ModelState, sums: Sums, participan
         others.append((weights.astype(np.float64) + delta).astype(weights.dtype))
     first = [after[0] for after in moments] if base.first else []
     second = [after[1] for after in moments] if base.second else []
-    return ModelState(trained, others, first, second, _control(averaging, base, sums, participants))
+    rounds = [one + 1.0 for one in base.rounds]
+    return ModelState(trained, others, first, second, _control(averaging, base, sums, participants), rounds)
+
+
+def _means(averaging: Averaging, base: ModelState, sums: Sums, participants: int) -> Iterator[tuple[Doubles, Inner]]:
+    """Each trained tensor's mean update, and which of its numbers it is of: None where it is of all.
+
+    Where a part of the update travels, the step is of that part: other numbers stay as they are, with their moments.
+    """
+    clip, places = float(averaging.quantisation.clip), chosen(averaging, base)
+    if places is None:
+        for at in range(len(base.trained)):
+            yield slots.mean(averaging, sums, f"value/trainable/{at}", participants, clip), None
+        return
+    mean = slots.mean(averaging, sums, slots.CHOSEN, participants, clip)
+    for held, inner in split([weights.size for weights in base.trained], places):
+        yield mean[held], inner
 
 
 def _control(averaging: Averaging, base: ModelState, sums: Sums, participants: int) -> Sequence[NDArray[Any]]:

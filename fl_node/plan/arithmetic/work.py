@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from fl_node import codes
 from fl_node.plan.arithmetic import slots
 from fl_node.plan.arithmetic.averaging import Averaging
+from fl_node.plan.arithmetic.chosen import chosen, gathered
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.private import Privacy, noised
-from fl_node.plan.arithmetic.state import Arrays
+from fl_node.plan.arithmetic.state import Arrays, ModelState
 from fl_node.plan.errors import plan_error
 from fl_node.plan.manifest import Quantisation
 from fl_node.privacy.gaussian import Draw
@@ -46,21 +47,20 @@ class Worked:
     control: Arrays = ()
 
 
-def vector_of(
-    manifest: AveragingManifest, before: tuple[Arrays, Arrays], worked: Worked, draw: Draw = os.urandom
-) -> bytearray:
+def vector_of(manifest: AveragingManifest, before: ModelState, worked: Worked, draw: Draw = os.urandom) -> bytearray:
     """Turns a local step into this participant's vector, unmasked.
 
     With H = 2^(bits-1) - 1, clipping norm C, weight w = min(rows, W) and cap W, an update x becomes
     round(x/C · w/W · H) + H. Zero is exact; the rounding error of the mean is at most n·C·W / (2·H·Σw).
-    An update with a coordinate beyond `zero_above` becomes zeros and weighs nothing.
+    An update with a coordinate beyond `zero_above` becomes zeros and weighs nothing. Where a part of the update
+    travels, that part alone is clipped: its norm is what C bounds.
 
     A private plan's values and measures get noise, so that each call gives another vector, and no count tells whether
     this update was clipped.
 
     Args:
         manifest: The plan's.
-        before: The trained and the other weights of the base state.
+        before: The base state.
         worked: What the step gave.
         draw: Where the noise of a private plan comes from.
 
@@ -68,10 +68,12 @@ def vector_of(
         PlanError: FL3030 where a number is not finite or does not fit its slot.
     """
     averaging, quantisation = manifest.averaging, manifest.averaging.quantisation
-    trained, kept = deltas(before[0], worked.trained), deltas(before[1], worked.kept)
+    trained, kept = deltas(before.trained, worked.trained), deltas(before.kept, worked.kept)
     kept = [] if averaging.local else kept
     zeroed = _largest(trained) > float(quantisation.zero_above or math.inf)
     weight = 0 if zeroed else min(worked.rows, quantisation.weight_cap or 1)
+    places = chosen(averaging, before)
+    trained = trained if places is None else [gathered(trained, places)]
     values, clipped = quantised(trained, float(quantisation.clip), quantisation, weight)
     moments, _ = quantised(kept, float(averaging.moments_clip or 1), quantisation, weight)
     limit = float(averaging.scaffold.clip) if averaging.scaffold else 1.0
@@ -85,7 +87,7 @@ def vector_of(
         slots.CLIPPED: int(clipped and not zeroed and averaging.privacy is None),
         slots.ZEROED: int(zeroed),
         slots.ONE: 1,
-        **{f"value/trainable/{at}": value + room for at, value in enumerate(values)},
+        **{slots.CHOSEN if averaging.compression else f"value/trainable/{at}": v + room for at, v in enumerate(values)},
         **{f"value/non_trainable/{at}": value + room for at, value in enumerate(moments)},
         **{f"{slots.CONTROL_VALUE}{at}": value for at, value in enumerate(control)},
     }

@@ -11,10 +11,11 @@ from fl_node.plan.arithmetic.private import Goal
 from fl_node.plan.arithmetic.training import Training, decimal_text
 from fl_node.plan.errors import plan_error
 from fl_node.plan.jax.loaded import SEEDED, LoadedPlan
-from fl_node.plan.jax.manifest import JaxManifest
+from fl_node.plan.jax.manifest import FROZEN, JaxManifest
 from fl_node.plan.jax.model import Flat, flat
 from fl_node.plan.jax.operations import check_program, read_program
 from fl_node.plan.jax.programs import exported
+from fl_node.plan.state_codec import Leaf, encode_state
 
 
 def build_plan(file: Path, function: str, goal: Goal | None = None, clip: str | None = None) -> bytes:
@@ -41,9 +42,11 @@ def compile_training(training: Training) -> bytes:
     if training.gpu:
         hint = "Leave gpu out: the locked environment of JAX computes on the CPU. PyTorch's knows GPUs."
         raise plan_error(codes.SOURCE_UNUSABLE, "plans on JAX train on the CPU", "gpu", hint)
-    model = flat(training.model)
+    model = flat(training.model, training.schema.width)
     programs = exported(training, model)
     drawn = _drawn(programs, model)
+    if model.frozen:
+        programs[FROZEN] = encode_state([Leaf(f"frozen/{at}", array) for at, array in model.frozen.items()])
     compiled = Compiled(
         JaxManifest,
         jax.__version__,
@@ -52,6 +55,7 @@ def compile_training(training: Training) -> bytes:
         programs,
         drawn,
         LoadedPlan,
+        {"frozen": True} if model.frozen else {},
         rate=decimal_text(training.optimiser.rate),
         clips_rows=True,
     )

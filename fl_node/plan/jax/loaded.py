@@ -2,10 +2,11 @@
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from fl_node.plan.errors import plan_error
 from fl_node.plan.frameworks import parse_manifest
 from fl_node.plan.jax.manifest import JaxManifest
 from fl_node.plan.jax.operations import check_program, read_program
-from fl_node.plan.state_codec import encode_state
+from fl_node.plan.state_codec import decode_state, encode_state
 
 SEEDED: Final = "seeds"
 """How a manifest names, among its random operations, seeds that a model's layers draw from."""
@@ -27,7 +28,7 @@ SEEDED: Final = "seeds"
 
 ARGUMENTS: Final = {"work": (5, 2), "evaluate": (2, 2)}
 """How many lists of arrays a program takes, and at most how many arrays of rows after them; with control variates the
-pass takes one list more."""
+pass takes one list more, and where weights are frozen both programs take one."""
 
 
 class LoadedPlan(LocalPlan):
@@ -37,24 +38,27 @@ class LoadedPlan(LocalPlan):
         manifest: The manifest's bytes.
         work: The serialized pass over batches.
         evaluate: The serialized measuring.
+        frozen: The weights that nothing trains, as a state; empty where there are none.
 
     Raises:
         PlanError: FL3005 or FL3006 for operations that nodes do not run, FL3013 for what is no program, FL3003 or
             FL3010 for parts that do not agree.
     """
 
-    def __init__(self, manifest: bytes, work: bytes, evaluate: bytes) -> None:
+    def __init__(self, manifest: bytes, work: bytes, evaluate: bytes, frozen: bytes = b"") -> None:
         parsed = parse_manifest(manifest)
         if not isinstance(parsed, JaxManifest):
             raise plan_error(codes.BAD_MANIFEST, "no plan of this framework", "manifest.json")
         super().__init__(parsed)
         programs = {"work": read_program("work", work), "evaluate": read_program("evaluate", evaluate)}
         drawn = {name: check_program(name, program) for name, program in programs.items()}
-        controlled = self.manifest.averaging.scaffold is not None
-        (_, _, _, self._seeds, self._optimiser, *_), _ = signature(programs["work"], "work", controlled)
+        weights = [leaf.array for leaf in decode_state(frozen)] if frozen else []
+        more = bool(weights) + (self.manifest.averaging.scaffold is not None)
+        (_, _, _, self._seeds, self._optimiser, *_), _ = signature(programs["work"], "work", more)
         if (*drawn["work"], *([SEEDED] if self._seeds else [])) != self.manifest.random_ops:
             raise plan_error(codes.BAD_MANIFEST, "the random operations of the client's work are others")
-        check_signatures(self.manifest, programs)
+        check_signatures(self.manifest, programs, weights)
+        self._frozen = [[jnp.asarray(array) for array in weights]] if weights else []
         self._work, self._evaluate = jax.jit(programs["work"].call), jax.jit(programs["evaluate"].call)
 
     def train(self, state: bytes, rows: Examples) -> Step:
@@ -66,6 +70,7 @@ class LoadedPlan(LocalPlan):
         carry: Any = (begun, base.kept, self._drawn(state), starting)
         sums: list[list[float]] = [[] for _ in self.manifest.averaging.measured]
         beside = [[c.astype(w.dtype) for c, w in zip(base.control, base.trained, strict=True)]] if base.control else []
+        beside += self._frozen
         steps = 0
         for _ in range(self.manifest.batching.epochs):
             for batches in batched(rows, self.manifest.batching.batch):
@@ -81,7 +86,7 @@ class LoadedPlan(LocalPlan):
 
     def measure_part(self, base: ModelState, part: list[NDArray[Any]]) -> Any:
         """Measures a state on some rows at once; the sums of each measure."""
-        return self._evaluate(base.trained, base.kept, *part)
+        return self._evaluate(base.trained, base.kept, *self._frozen, *part)
 
     def _drawn(self, state: bytes) -> list[NDArray[np.uint32]]:
         """Seeds that differ from round to round, and follow from the state alone."""
@@ -98,8 +103,8 @@ def batched(rows: Examples, size: int) -> Iterator[list[NDArray[Any]]]:
             yield [column[start:end].reshape(-1, batch, *column.shape[1:]) for column in columns(rows)]
 
 
-def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any]) -> None:
-    """Checks that programs take and give what the manifest says.
+def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any], frozen: Sequence[Any] = ()) -> None:
+    """Checks that programs take and give what the manifest says, and take the weights that are frozen.
 
     Raises:
         PlanError: FL3010.
@@ -110,14 +115,15 @@ def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any]) -
     label, width = manifest.schema_.label_dtype, manifest.schema_.width
     rows = [((width,), "float32"), *([] if label is None else [(manifest.schema_.label_shape, label.name)])]
     sums = [((), "float32")] * len(manifest.averaging.measured)
-    controlled = manifest.averaging.scaffold is not None
-    (base, weights, moments, seeds, optimiser, *rest), given = signature(programs["work"], "work", controlled)
-    beside, batches = (rest[:1], rest[1:]) if controlled else ([], rest)
-    (weighed, still, *batch), measured = signature(programs["evaluate"], "evaluate")
+    still = [specs(list(frozen))] if frozen else []
+    beside = [*([trained] if manifest.averaging.scaffold else []), *still]
+    (base, weights, moments, seeds, optimiser, *rest), given = signature(programs["work"], "work", len(beside))
+    (weighed, held, *others), measured = signature(programs["evaluate"], "evaluate", len(still))
+    more, fewer = len(beside), len(still)
     agree = (
-        [specs(part) for part in (base, weights, moments, weighed, still)] == [trained, trained, kept, trained, kept]
-        and all(specs(part) == trained for part in beside)
-        and specs(batches, 2) == specs(batch, 1) == rows
+        [specs(part) for part in (base, weights, moments, weighed, held)] == [trained, trained, kept, trained, kept]
+        and [specs(part) for part in (*rest[:more], *others[:fewer])] == [*beside, *still]
+        and specs(rest[more:], 2) == specs(others[fewer:], 1) == rows
         and [specs(part) for part in given[:-1]] == [specs(part) for part in (weights, moments, seeds, optimiser)]
         and specs(given[-1], 1) == specs(measured) == sums
     )
@@ -125,8 +131,8 @@ def check_signatures(manifest: AveragingManifest, programs: Mapping[str, Any]) -
         raise plan_error(codes.SCHEMA_MISMATCH, "the programs do not take or give what the manifest says")
 
 
-def signature(program: Any, name: str, controlled: bool = False) -> tuple[list[Any], Any]:
-    """Returns a program's arguments and results, as shapes and types.
+def signature(program: Any, name: str, more: int = 0) -> tuple[list[Any], Any]:
+    """Returns a program's arguments, of which so many lists more than usual, and results, as shapes and types.
 
     Raises:
         PlanError: FL3010 where they are not such as this project's compiler makes.
@@ -134,7 +140,7 @@ def signature(program: Any, name: str, controlled: bool = False) -> tuple[list[A
     arguments, named = jax.tree.unflatten(program.in_tree, program.in_avals)
     results = jax.tree.unflatten(program.out_tree, program.out_avals)
     lists, batches = ARGUMENTS[name]
-    lists += controlled
+    lists += more
     form = [isinstance(part, list) for part in arguments[:lists]]
     if named or form != [True] * lists or len(arguments) not in range(lists + 1, lists + batches + 1):
         raise plan_error(codes.SCHEMA_MISMATCH, f"{name} takes other arguments")

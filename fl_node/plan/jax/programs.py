@@ -36,13 +36,14 @@ def exported(training: Training, model: Flat) -> dict[str, bytes]:
     label = schema.label_dtype
     labels = [] if label is None else [jax.ShapeDtypeStruct((rows, *schema.label_shape), label)]
     many = [jax.ShapeDtypeStruct((count, *one.shape), one.dtype) for one in (features, *labels)]
-    trained, moments, seeds, start = (
-        list(map(_like, part)) for part in (model.trained, model.moments, model.seeds, starting)
+    trained, moments, seeds, start, frozen = (
+        list(map(_like, part)) for part in (model.trained, model.moments, model.seeds, starting, model.frozen.values())
     )
     try:
-        beside = [trained] if training.scaffold else []
+        still = [frozen] if frozen else []
+        beside = [*([trained] if training.scaffold else []), *still]
         work = _export(working(training, model), trained, trained, moments, seeds, start, *beside, *many)
-        evaluate = _export(_evaluate(training, model), trained, moments, features, *labels)
+        evaluate = _export(_evaluate(training, model), trained, moments, *still, features, *labels)
     except PlanError:
         raise
     except Exception as error:
@@ -78,14 +79,15 @@ def _measures(training: Training) -> list[Any]:
 def _work(training: Training, model: Flat) -> Any:
     """A pass: base, trained, moments, seeds, optimiser, features, labels → trained, moments, seeds, optimiser, sums.
 
-    With control variates there is one list more, before the rows: what corrects each gradient.
+    With control variates there is one list more, before the rows: what corrects each gradient. Where weights are frozen
+    they are the last list before the rows.
     """
     measures, proximal = _measures(training), float(training.proximal)
     tree = jax.tree.structure(training.optimiser.start(model.trained))
 
-    def loss(trained: Arrays, base: Arrays, moments: Arrays, seeds: Arrays, batch: tuple[Any, ...]) -> Any:
+    def loss(trained: Arrays, base: Arrays, moments: Arrays, seeds: Arrays, frozen: Arrays, batch: Any) -> Any:
         features, labels = batch[0], batch[-1]
-        outputs, moments, seeds, extra = model.apply(trained, moments, seeds, features, True)
+        outputs, moments, seeds, extra = model.apply(trained, moments, seeds, frozen, features, True)
         values = [measure(labels, outputs) for measure in measures]
         total = values[0].mean() + extra
         if proximal:
@@ -93,11 +95,12 @@ def _work(training: Training, model: Flat) -> Any:
         return total, (moments, seeds, [value.sum() for value in values])
 
     def work(base: Arrays, trained: Arrays, moments: Arrays, seeds: Arrays, optimiser: Arrays, *rest: Any) -> Any:
-        corrections, batches = (rest[0], rest[1:]) if training.scaffold else ([], rest)
+        corrections, rest = (rest[0], rest[1:]) if training.scaffold else ([], rest)
+        frozen, batches = _split(model, rest)
 
         def step(carry: Any, batch: tuple[Any, ...]) -> Any:
             trained, moments, seeds, optimiser = carry
-            slope, (moments, seeds, sums) = jax.grad(loss, has_aux=True)(trained, base, moments, seeds, batch)
+            slope, (moments, seeds, sums) = jax.grad(loss, has_aux=True)(trained, base, moments, seeds, frozen, batch)
             slope = [g + c for g, c in zip(slope, corrections, strict=True)] if corrections else slope
             state = jax.tree.unflatten(tree, optimiser)
             trained, state = training.optimiser.step(slope, state, trained)
@@ -107,6 +110,11 @@ def _work(training: Training, model: Flat) -> Any:
         return (*carry, sums)
 
     return work
+
+
+def _split(model: Flat, rest: Any) -> tuple[Arrays, Any]:
+    """Cuts a program's last arguments into frozen weights, if the model has any, and rows."""
+    return (rest[0], rest[1:]) if model.frozen else ([], rest)
 
 
 def by_record(training: Training) -> bool:
@@ -123,21 +131,23 @@ def _gradients(training: Training, model: Flat) -> Any:
     measures, clip = _measures(training), float(training.quantisation.clip)
     limits = limits_of(training)
 
-    def loss(base: Arrays, moments: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
+    def loss(base: Arrays, moments: Arrays, seeds: Arrays, frozen: Arrays, row: tuple[Any, ...]) -> Any:
         features, labels = row[0][None], row[-1][None]
-        outputs, _, _, extra = model.apply(base, moments, seeds, features, True)
+        outputs, _, _, extra = model.apply(base, moments, seeds, frozen, features, True)
         values = [measure(labels, outputs)[0] for measure in measures]
         return values[0] + extra, [jnp.clip(value, 0, most) for value, most in zip(values, limits, strict=True)]
 
-    def clipped(base: Arrays, moments: Arrays, seeds: Arrays, row: tuple[Any, ...]) -> Any:
-        slope, values = jax.grad(loss, has_aux=True)(base, moments, seeds, row)
+    def clipped(base: Arrays, moments: Arrays, seeds: Arrays, frozen: Arrays, row: tuple[Any, ...]) -> Any:
+        slope, values = jax.grad(loss, has_aux=True)(base, moments, seeds, frozen, row)
         slope = [jnp.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in slope]
         length = jnp.sqrt(sum(jnp.sum(part * part) for part in slope))
         return [part * (clip / jnp.maximum(length, clip)) for part in slope], [jnp.nan_to_num(v) for v in values]
 
-    def work(base: Arrays, summed: Arrays, moments: Arrays, seeds: Arrays, optimiser: Arrays, *batches: Any) -> Any:
+    def work(base: Arrays, summed: Arrays, moments: Arrays, seeds: Arrays, optimiser: Arrays, *rest: Any) -> Any:
+        frozen, batches = _split(model, rest)
+
         def step(carry: Arrays, batch: tuple[Any, ...]) -> Any:
-            slopes, values = jax.vmap(clipped, in_axes=(None, None, None, 0))(base, moments, seeds, batch)
+            slopes, values = jax.vmap(clipped, in_axes=(None, None, None, None, 0))(base, moments, seeds, frozen, batch)
             return [held - slope.sum(axis=0) for held, slope in zip(carry, slopes, strict=True)], [
                 value.sum() for value in values
             ]
@@ -157,11 +167,13 @@ def limits_of(training: Training) -> list[float]:
 
 
 def _evaluate(training: Training, model: Flat) -> Any:
-    """Measuring: trained, moments, features, labels → the sums of each measure."""
+    """Measuring: trained, moments, frozen where there are any, features, labels → the sums of each measure."""
     measures, limits = _measures(training), limits_of(training)
 
-    def evaluate(trained: Arrays, moments: Arrays, *batch: Any) -> list[Any]:
-        outputs, *_ = model.apply(trained, moments, [jnp.asarray(seed) for seed in model.seeds], batch[0], False)
+    def evaluate(trained: Arrays, moments: Arrays, *rest: Any) -> list[Any]:
+        frozen, batch = _split(model, rest)
+        seeds = [jnp.asarray(seed) for seed in model.seeds]
+        outputs, *_ = model.apply(trained, moments, seeds, frozen, batch[0], False)
         values = [measure(batch[-1], outputs) for measure in measures]
         if by_record(training):
             values = [jnp.clip(jnp.nan_to_num(value), 0, most) for value, most in zip(values, limits, strict=True)]

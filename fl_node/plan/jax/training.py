@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fl_node.plan.arithmetic.averaging import Scaffold
+from fl_node.plan.arithmetic.averaging import Compression, Scaffold
 from fl_node.plan.arithmetic.training import Measure, Training
 
-__all__ = ["Functions", "Measure", "Optimiser", "Scaffold", "Training", "accuracy", "adam", "sgd"]
+__all__ = ["Compression", "Functions", "Measure", "Optimiser", "Scaffold", "Training", "accuracy", "adam", "sgd"]
 
 Tree = Any
 """Weights, their gradients or an optimiser's state: a tree of arrays."""

@@ -33,7 +33,7 @@ class KindManifest(Manifest):
         kind: What is computed.
     """
 
-    entries: ClassVar[tuple[str, ...]] = ()
+    programs: ClassVar[tuple[str, ...]] = ()
 
     framework: Literal["fedledger"] = NAME
     kind: AnyKind

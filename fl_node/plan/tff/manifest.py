@@ -17,7 +17,7 @@ class TffManifest(Manifest):
         quantisation: How updates are quantised, where this project's own aggregation does it.
     """
 
-    entries: ClassVar[tuple[str, ...]] = ("prepare.pb", "work.pb", "update.pb")
+    programs: ClassVar[tuple[str, ...]] = ("prepare.pb", "work.pb", "update.pb")
 
     framework: Literal["tensorflow-federated"] = NAME
     protobuf: Literal["upb", "python"] = "upb"

@@ -51,7 +51,7 @@ class TorchManifest(AveragingManifest):
     """
 
     LATER: ClassVar[frozenset[str]] = frozenset({"device"})
-    entries: ClassVar[tuple[str, ...]] = ("train.aten", "evaluate.aten", "constants.state")
+    programs: ClassVar[tuple[str, ...]] = ("train.aten", "evaluate.aten", "constants.state")
 
     framework: Literal["torch"] = "torch"
     loss: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.<>]{1,80}$")]

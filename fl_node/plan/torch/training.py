@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from fl_node.plan.arithmetic.averaging import Scaffold
+from fl_node.plan.arithmetic.averaging import Compression, Scaffold
 from fl_node.plan.arithmetic.training import Measure, Training
 from fl_node.plan.torch.manifest import Optimiser
 
-__all__ = ["Measure", "Optimiser", "Scaffold", "Training", "accuracy", "adam", "adamw", "sgd"]
+__all__ = ["Compression", "Measure", "Optimiser", "Scaffold", "Training", "accuracy", "adam", "adamw", "sgd"]
 
 
 def sgd(rate: float, momentum: float = 0.0, decay: float = 0.0) -> Optimiser:

@@ -174,6 +174,21 @@ def test_an_altered_copy_of_a_blob_is_none(place: Place, tmp_path: Path) -> None
     assert Blobs(None).get(name) is None
 
 
+class Compressed(Place):
+    """Two rounds in which half of the numbers travel."""
+
+    def made(self) -> AveragingManifest:
+        return models.compressed("fedadam")
+
+
+def test_models_of_parts_of_updates_are_made_again_and_a_tampered_one_is_found(tmp_path: Path) -> None:
+    place = Compressed(tmp_path)
+    verdict = place.verdict()
+    assert (verdict.failures, verdict.unchecked, verdict.derived) == ([], [], 2)
+    last_bit(place)
+    assert [one.code for one in place.verdict().failures][:1] == [Rule.STATE.value]
+
+
 class Private(Place):
     """Two rounds of a plan with noise, and an attempt between them that ended Void once its survivors were frozen."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fl_node.plan.arithmetic.averaging import Averaging, Server
+from fl_node.plan.arithmetic.averaging import Averaging, Compression, Server
 from fl_node.plan.arithmetic.manifest import AveragingManifest
 from fl_node.plan.arithmetic.slots import make_layout, metric_names, weight_rule
 from fl_node.plan.arithmetic.state import ModelState, first_state, read_state
@@ -34,6 +34,19 @@ def manifest(
         measured=MEASURED,
     )
     return described(averaging, first(averaging.server), holdout)
+
+
+def compressed(kind: Any = "fedavg", keep: str = "0.4") -> AveragingManifest:
+    """A plan of which a part of each update travels: by default four of eight numbers."""
+    averaging = Averaging(
+        quantisation=Quantisation(bits=18, clip="4", zero_above="20", weight_cap=64),
+        moments_clip="10",
+        server=Server(kind=kind, rate="0.5"),
+        measured=MEASURED,
+        compression=Compression(keep=keep),
+    )
+    state = first(averaging.server)
+    return described(averaging, first_state(state.trained, state.kept, averaging.server, counted=True), 20)
 
 
 def private(averaging: Averaging) -> AveragingManifest:
@@ -76,7 +89,8 @@ def first_of(plan: AveragingManifest) -> ModelState:
     """The first state of a plan, with or without weights that are not trained."""
     state = first(plan.averaging.server)
     kept = state.kept if plan.averaging.moments_clip else []
-    return ModelState(state.trained, kept, state.first, state.second)
+    rounds = [np.zeros(())] if plan.averaging.compression else []
+    return ModelState(state.trained, kept, state.first, state.second, rounds=rounds)
 
 
 def read(plan: AveragingManifest, state: bytes) -> list[NDArray[Any]]:
@@ -102,4 +116,4 @@ def worked(state: ModelState, seed: int, rows: int, size: float = 0.1) -> Worked
 
 
 def vector(plan: AveragingManifest, state: ModelState, seed: int, rows: int, size: float = 0.1) -> bytes:
-    return vector_of(plan, (state.trained, state.kept), worked(state, seed, rows, size))
+    return vector_of(plan, state, worked(state, seed, rows, size))

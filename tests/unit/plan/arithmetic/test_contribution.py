@@ -42,7 +42,7 @@ def test_a_vector_says_nothing_until_a_node_writes_its_word_and_the_ledger_has_t
     plan = manifest(3)
     state = first_of(plan)
     sums = {part: [0.5] * len(MEASURED) for part in ("train", "evaluation")}
-    vector = vector_of(plan, (state.trained, state.kept), Worked(state.trained, state.kept, 5, 2, sums))
+    vector = vector_of(plan, state, Worked(state.trained, state.kept, 5, 2, sums))
     assert told(plan, vector, 1) == [0, 0, 0]
     flat = plan.layout.flat
     spoken = [written(flat, vector, {0: value, 2: -1.0}) for value in (0.5, 1.0)]

@@ -60,7 +60,7 @@ def worked(plan: AveragingManifest, seed: int, size: float = 0.1, loss: float = 
 
 
 def vector(plan: AveragingManifest, seed: int, **more: Any) -> bytes:
-    return vector_of(plan, (base(plan).trained, []), worked(plan, seed, **more))
+    return vector_of(plan, ModelState(base(plan).trained, []), worked(plan, seed, **more))
 
 
 def values(plan: AveragingManifest, raw: bytes) -> np.ndarray[Any, Any]:

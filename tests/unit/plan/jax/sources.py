@@ -9,7 +9,8 @@ import keras
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.arithmetic.private import Goal
-from fl_node.plan.jax.training import Functions, Scaffold, Training, accuracy, adam, sgd
+from fl_node.plan.jax.adapters import adapted
+from fl_node.plan.jax.training import Compression, Functions, Scaffold, Training, accuracy, adam, sgd
 from fl_node.plan.manifest import Batching, Quantisation
 
 COLUMNS = tuple(Column(name=name) for name in ("a", "b", "c"))
@@ -42,6 +43,30 @@ def local():
     """BatchNorm whose moments stay with each participant."""
     model = network(keras.layers.Dense(4, "relu"), keras.layers.BatchNormalization(), keras.layers.Dense(2))
     return Training("local", model, CROSS, sgd(0.1), local_moments=True, **COMMON)
+
+
+def compressed():
+    """Three of eight numbers travel in a round."""
+    model = network(keras.layers.Dense(2))
+    compression, server = Compression(keep="0.3"), Server(kind="fedavgm", rate="0.5")
+    return Training("compressed", model, CROSS, sgd(0.1), compression=compression, server=server, **COMMON)
+
+
+def fine_tuned_network():
+    """A body with an adapter of rank 2; BatchNorm that is frozen, and one whose moments go on."""
+    layers = keras.layers
+    model = network(
+        layers.Dense(8, "relu", name="body"),
+        layers.BatchNormalization(name="still"),
+        layers.BatchNormalization(name="moving"),
+        layers.Dropout(0.1),
+        layers.Dense(2, name="head"),
+    )
+    return adapted(model, 2, 4.0, layers=["body"], whole=["moving", "head"])
+
+
+def fine_tuned():
+    return Training("fine-tuned", fine_tuned_network(), CROSS, sgd(0.1), **COMMON)
 
 
 def pair():
@@ -178,7 +203,29 @@ GOOD = (
     private,
     regression,
     controlled,
+    compressed,
+    fine_tuned,
 )
+
+
+def compressed_controlled():
+    compression, scaffold = Compression(keep="0.3"), Scaffold(participants=4)
+    model = network(keras.layers.Dense(2))
+    return Training("both", model, CROSS, sgd(0.1), compression=compression, scaffold=scaffold, **COMMON)
+
+
+def adapter_for_none():
+    model = adapted(network(keras.layers.Dense(2)), 2, layers=["nowhere"])
+    return Training("none", model, CROSS, sgd(0.1), **COMMON)
+
+
+def adapter_of_no_rank():
+    return Training("none", adapted(network(keras.layers.Dense(2)), 0), CROSS, sgd(0.1), **COMMON)
+
+
+def adapter_of_a_norm():
+    model = network(keras.layers.BatchNormalization(name="norm"), keras.layers.Dense(2))
+    return Training("none", adapted(model, 2, layers=["norm"]), CROSS, sgd(0.1), **COMMON)
 
 
 def another_width():
@@ -245,4 +292,8 @@ BAD = (
     private_passes,
     private_moments,
     controlled_momentum,
+    compressed_controlled,
+    adapter_for_none,
+    adapter_of_no_rank,
+    adapter_of_a_norm,
 )

@@ -1,5 +1,6 @@
 """Plans on JAX, from the compiler to the next state; JAX's environment is installed for them where it is not here."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,7 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fl_node.commands.export import export
 from fl_node.data.errors import DataError
+from fl_node.data.examples import load_examples
+from fl_node.errors import NodeError
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
 from fl_node.plan.arithmetic.state import read_model, read_state
 from fl_node.plan.arithmetic.update import next_state
@@ -20,14 +24,17 @@ from fl_node.plan.cli import warnings
 from fl_node.plan.container import load_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import JAX
+from fl_node.plan.frozen import frozen_of
 from fl_node.plan.runtime import DataSource, open_plan
+from fl_node.plan.state_codec import Leaf, decode_state, encode_state
 from tests.unit.plan.arithmetic.scaffold_reference import pooled, scaffold, unlike, write_regression
 from tests.unit.plan.conftest import ROOT, add
 from tests.unit.plan.playing import changed, files, masked_sum, play, write_rows
 
 pytestmark = pytest.mark.jax
 PATIENCE_S = 600
-NAMES = ("average", "normalised", "pair")
+SOURCES = Path(__file__).parent / "sources.py"
+NAMES = ("average", "normalised", "pair", "compressed", "fine_tuned")
 """Those whose rounds are played; the compiler has tried the others on made-up rows."""
 
 
@@ -192,6 +199,10 @@ sys.stdout.buffer.write(loaded.train(plan.initial_state, rows).model)
         "private_passes": "FL3050: unit record takes one pass",
         "private_moments": "FL3050: weights that are not trained",
         "controlled_momentum": "FL3012: scaffold needs plain gradient descent",
+        "compressed_controlled": "FL3012: control variates need whole updates",
+        "adapter_for_none": "FL3012: no layer has the name nowhere",
+        "adapter_of_no_rank": "FL3012: adapters need a rank of 1",
+        "adapter_of_a_norm": "FL3012: norm is no layer that takes an adapter",
     }.items(),
 )
 def test_a_source_that_is_no_plan_is_refused_with_a_code(name: str, refused: str, reference: Reference):
@@ -307,3 +318,71 @@ def test_rows_that_do_not_fit_are_refused_by_the_child(reference: Reference, tmp
     (tmp_path / "rows.csv").write_text("a,b,c,kind\n1,2,x,no\n")
     with open_plan(reference.plan("average"), data=tmp_path) as runtime, pytest.raises(DataError, match="FL3104"):
         runtime.work(runtime.initialize(), DataSource(tmp_path / "rows.csv"))
+
+
+def test_only_the_share_of_an_update_that_is_kept_has_slots(reference: Reference):
+    plan = load_plan(reference.plan("compressed"))
+    values = [(one.name, one.slots) for one in plan.manifest.layout.segments if one.kind == "value"]
+    assert values == [("value/chosen", 3)]
+    assert sum(leaf.array.size for leaf in decode_state(plan.initial_state) if "trainable" in leaf.path) == 8
+
+
+def test_of_adapters_only_what_trains_travels_and_what_is_frozen_is_in_the_plan_alone(reference: Reference):
+    plan = load_plan(reference.plan("fine_tuned"))
+    values = {one.name: one.slots for one in plan.manifest.layout.segments if one.kind == "value"}
+    adapter, norm, head = [3 * 2, 2 * 8], [8, 8], [8 * 2, 2]
+    assert sorted(n for name, n in values.items() if "/trainable/" in name) == sorted([*adapter, *norm, *head])
+    assert [n for name, n in values.items() if "/non_trainable/" in name] == [8, 8]  # the moments of one BatchNorm
+    frozen = frozen_of(plan)
+    assert sorted(array.size for array in frozen.values()) == [8] * 5 + [3 * 8]  # the other BatchNorm, bias and kernel
+    assert not any("frozen" in leaf.path for leaf in decode_state(plan.initial_state))
+    assert frozen_of(load_plan(reference.plan("average"))) == {}
+
+
+def test_frozen_weights_of_other_shapes_are_refused(reference: Reference, rows: Path, tmp_path: Path):
+    plan = load_plan(reference.plan("fine_tuned"))
+    first, *others = decode_state(plan.computations["frozen"])
+    wrong = encode_state([Leaf(first.path, np.zeros(7, np.float32)), *others])
+    refused(changed(plan, tmp_path, {"frozen.state": wrong}), rows, "FL3010")
+
+
+async def test_an_exported_model_computes_what_its_adapters_learned(reference: Reference, rows: Path, tmp_path: Path):
+    path = reference.plan("fine_tuned")
+    with open_plan(path, data=rows) as runtime:
+        works = [runtime.work(runtime.initialize(), data) for data in files(rows)]
+        total = add(runtime.manifest.layout, [work.vector for work in works])
+        state = runtime.update(runtime.initialize(), total, [work.examples for work in works]).state
+        data = files(rows)[0]
+        measured, before = (runtime.evaluate(one, data)["loss"] for one in (state, runtime.initialize()))
+    _, held = load_examples(data.path, runtime.manifest.schema_, runtime.manifest.batching.holdout_percent)
+    made_by, source = {"state": hashlib.sha256(state).hexdigest()}, f"{SOURCES}:fine_tuned_network"
+    frozen = frozen_of(load_plan(path))
+    written = await export(state, made_by, "keras", tmp_path / "out", source, held.features, frozen)
+    assert written["deviation"] < 1e-5
+    assert held.labels is not None
+    assert loss_of(Path(written["file"]), held.features, held.labels) == pytest.approx(measured, abs=1e-5)
+    assert abs(measured - before) > 1e-4
+    other = {name: array + 1 for name, array in frozen.items()}
+    wrong = await export(state, made_by, "keras", tmp_path / "wrong", source, held.features, other)
+    assert abs(loss_of(Path(wrong["file"]), held.features, held.labels) - measured) > 1e-4
+    with pytest.raises(NodeError, match=r"FL4502.*frozen weights have other shapes"):
+        await export(state, made_by, "keras", tmp_path / "more", source, None, {"frozen/99": np.zeros(3)})
+
+
+def loss_of(path: Path, features: Any, labels: Any) -> float:
+    """The mean cross entropy of a saved network, as Keras reads and computes it."""
+    program = """
+import sys, json, keras, numpy as np
+given = json.loads(sys.stdin.read())
+outputs = np.asarray(keras.saving.load_model(sys.argv[1])(np.array(given["features"], np.float32)), np.float64)
+logs = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+print(-logs[np.arange(len(logs)), given["labels"]].mean())
+"""
+    assert JAX.environment
+    variables, given = (
+        {**os.environ, **JAX.environment.settings},
+        {"features": features.tolist(), "labels": labels.tolist()},
+    )
+    command = [JAX.environment.python, "-c", program, path]
+    done = subprocess.run(command, env=variables, input=json.dumps(given), capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])

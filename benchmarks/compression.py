@@ -1,6 +1,6 @@
 """What a public part of each update costs in accuracy: an example for JAX with whole updates and with a share of them.
 
-    python benchmarks/compression.py [--example digits] [--keep 0.1] [--rounds 20 60] [--split 0]
+    python -m benchmarks.compression [--example digits] [--keep 0.1] [--rounds 20 60] [--split 0]
 
 The plan's own work, integer sums and steps, in one process of JAX's environment, as `examples` does; no ledger, no
 masks. Every model is measured on the same test rows, which nobody trained on.

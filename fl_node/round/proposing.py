@@ -111,7 +111,10 @@ class Proposing:
         log.info("aggregate proposed", attempt=view.name, aggregate=digest, training=training.training)
 
     async def _published(self, view: Round) -> dict[str, Any] | None:
-        """Publish the sum and the next state; return what the ledger is told. Nothing holds the sum any longer then."""
+        """Publish the sum and the next state; return the argument of ProposeAggregate.
+
+        Nothing holds the sum any longer when it returns.
+        """
         computed = await self._computed(view)
         if computed is None:
             return None
@@ -142,11 +145,11 @@ class Proposing:
         patience = (view.deadline_ms - now_ms()) / 1000  # after that another may propose
         async with asyncio.timeout(min(max(patience, PATIENCE_LEAST_S), PATIENCE_S)):
             await mirror.fetch_all([(proposal.aggregate, proposal.proposer)])
-            proposed, *aggregate = await mirror.get_all(
-                [(digest, proposal.proposer) for digest in (proposal.state, *self._lacked(view, proposal.aggregate))]
-            )
+            kept = self._kept(view, proposal.aggregate)
+            needed = [proposal.state] if kept else [proposal.state, proposal.aggregate]
+            proposed, *read = await mirror.get_all([(digest, proposal.proposer) for digest in needed])
         try:
-            mine = await self._next_state(view, proposal.aggregate, *aggregate)
+            mine = kept or await self._next_state(view, proposal.aggregate, read[0])
         except NoStateError as none:
             await self._deny(view, none)
             return
@@ -202,19 +205,21 @@ class Proposing:
         except PlanError:
             return None
 
-    def _lacked(self, view: Round, aggregate: str) -> tuple[str, ...]:
-        """Return the sum's digest where the node must read the sum: it has not computed what follows from it."""
-        known, _ = self._results.get(view.training, (None, None))
-        return () if known == (view.base_state, aggregate, view.counts) else (aggregate,)
-
-    async def _next_state(self, view: Round, digest: str, aggregate: Vector = b"") -> Result:
-        """Compute what follows from a sum, once; a sum whose result is kept may be left out (`_lacked`)."""
-        key = (view.base_state, digest, view.counts)
-        cached, result = self._results.get(view.training, (None, None))
-        if result is None or cached != key:
-            result = await self._updated(view, digest, aggregate)
-            self._results[view.training] = key, result
+    def _kept(self, view: Round, digest: str) -> Result | None:
+        """Return what this node has computed from a sum; None where it must read the sum."""
+        key, result = self._results.get(view.training, (None, None))
+        if result is None or key != (view.base_state, digest, view.counts):
+            return None
         self._found[view.training] = view.name
+        return result
+
+    async def _next_state(self, view: Round, digest: str, aggregate: Vector) -> Result:
+        """Compute what follows from a sum, once."""
+        result = self._kept(view, digest)
+        if result is None:
+            result = await self._updated(view, digest, aggregate)
+            self._results[view.training] = (view.base_state, digest, view.counts), result
+            self._found[view.training] = view.name
         return result
 
     async def _updated(self, view: Round, digest: str, aggregate: Vector) -> Result:

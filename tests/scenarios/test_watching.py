@@ -71,8 +71,8 @@ async def terminal(*line: str) -> AsyncIterator[Screen]:
     variables = {**os.environ, "COLUMNS": COLUMNS, "LINES": "60", "TERM": "xterm", "NO_COLOR": "1"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "fl_node",
+        "-c",
+        IN_FRONT,
         *line,
         stdin=theirs,
         stdout=theirs,
@@ -118,10 +118,18 @@ async def lines(*line: str) -> AsyncIterator[Callable[[], Any]]:
 
 @asynccontextmanager
 async def observed(health: Health) -> AsyncIterator[str]:
-    """Serve a node's health as a node does; yield the port."""
+    """Serve the health of a node whose ledger answers all the time; yield the port."""
+
+    async def answers() -> None:
+        while True:
+            health.ledger_answered()
+            await asyncio.sleep(1)
+
     port = free_ports()
     runner = await serve(Metrics(), health, port)
+    answering = asyncio.create_task(answers())
     yield str(port)
+    answering.cancel()
     await runner.cleanup()
 
 
@@ -133,7 +141,6 @@ async def test_who_is_waited_for_is_seen_in_the_terminal_while_the_round_waits(f
     *early, late = attempt.simulation.keys
     where = ("--org", federation.members[0], "--run", str(federation.run))
     health = Health()
-    health.ledger_answered()
     async with observed(health) as port:
         status = ("node", "status", "--watch", "--observe-port", port, *where)
         async with (

@@ -41,7 +41,9 @@ def compile_training(training: Training) -> bytes:
         hint = "Take sgd, adam or adamw of fl_node.plan.torch.training."
         raise plan_error(codes.SOURCE_UNUSABLE, "the optimiser is none that a manifest can name", "optimiser", hint)
     found = traced(training)
-    constants = encode_state([Leaf(f"constant/{at}", one) for at, one in enumerate(found.constants)])
+    frozen = sum(not one.requires_grad for one in training.model.parameters())  # a module names parameters first
+    names = ["frozen" if at < frozen else "constant" for at in range(len(found.constants))]
+    constants = encode_state([Leaf(f"{names[at]}/{at}", one) for at, one in enumerate(found.constants)])
     programs = {
         "train.aten": found.train.encode(),
         "evaluate.aten": found.evaluate.encode(),

@@ -7,7 +7,8 @@ from torch.nn import functional
 from fl_node.data.schema import Column, Label, Schema
 from fl_node.plan.arithmetic.averaging import Server
 from fl_node.plan.manifest import Batching, Quantisation
-from fl_node.plan.torch.training import Scaffold, Training, accuracy, adam, adamw, sgd
+from fl_node.plan.torch.adapters import adapted
+from fl_node.plan.torch.training import Compression, Scaffold, Training, accuracy, adam, adamw, sgd
 
 COLUMNS = tuple(Column(name=name) for name in ("a", "b", "c"))
 ROWS = Schema(columns=COLUMNS, label=Label(name="kind", values=("no", "yes")))
@@ -36,6 +37,24 @@ def plain():
     """BatchNorm and Adam alone: one can train it by hand."""
     layers = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)
     return Training("plain", nn.Sequential(*layers), nn.CrossEntropyLoss(), adam(0.01), **COMMON)
+
+
+def compressed():
+    """Three of eight numbers travel in a round."""
+    compression = Compression(keep="0.3")
+    model, loss = nn.Linear(3, 2), nn.CrossEntropyLoss()
+    return Training("compressed", model, loss, sgd(0.1), compression=compression, **COMMON)
+
+
+def fine_tuned_network():
+    """A body with an adapter of rank 2, and a head that is trained whole."""
+    model = nn.Sequential()
+    model.body, model.bend, model.head = nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2)
+    return adapted(model, 2, 4.0, whole=["head"])
+
+
+def fine_tuned():
+    return Training("fine-tuned", fine_tuned_network(), nn.CrossEntropyLoss(), sgd(0.1), **COMMON)
 
 
 class Line(nn.Module):
@@ -143,7 +162,17 @@ def counts():
     return Training("counts", nn.Linear(3, 1), loss, sgd(0.01), schema, BATCHING, QUANTISATION)
 
 
-GOOD = (average, normalised, plain, line, pictures, unlabelled, sequence, counts, controlled)
+GOOD = (average, normalised, plain, line, pictures, unlabelled, sequence, counts, controlled, compressed, fine_tuned)
+
+
+def adapter_for_none():
+    model = adapted(nn.Sequential(nn.Linear(3, 2)), 2, layers=["nowhere"])
+    return Training("none", model, nn.CrossEntropyLoss(), sgd(0.1), **COMMON)
+
+
+def adapter_of_a_norm():
+    model = adapted(nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 2)), 2, layers=["0"])
+    return Training("none", model, nn.CrossEntropyLoss(), sgd(0.1), **COMMON)
 
 
 def another_width():
@@ -219,4 +248,6 @@ BAD = (
     always_zeroed,
     no_training,
     controlled_adam,
+    adapter_for_none,
+    adapter_of_a_norm,
 )

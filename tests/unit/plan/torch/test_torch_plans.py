@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fl_node.data.examples import load_examples
 from fl_node.plan.arithmetic.runtime import AveragingRuntime
 from fl_node.plan.arithmetic.state import read_model, read_state
 from fl_node.plan.build import build
@@ -18,8 +19,11 @@ from fl_node.plan.cli import warnings
 from fl_node.plan.container import load_plan
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import TORCH
+from fl_node.plan.frozen import frozen_of
+from fl_node.plan.model_weights import weights_of
 from fl_node.plan.runtime import DataSource, open_plan
 from fl_node.plan.sandbox import Sandbox
+from fl_node.plan.state_codec import decode_state
 from fl_node.plan.torch.graph import read_graph
 from tests.unit.plan.arithmetic.scaffold_reference import scaffold, unlike, write_regression
 from tests.unit.plan.conftest import ROOT, add
@@ -71,7 +75,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory, wide: None) -> Reference
     return Reference(folder)
 
 
-@pytest.fixture(scope="session", params=("average", "line"))
+@pytest.fixture(scope="session", params=("average", "line", "compressed", "fine_tuned"))
 def runtime(request: pytest.FixtureRequest, reference: Reference, rows: Path) -> Iterator[AveragingRuntime]:
     found = open_plan(reference.plan(request.param), data=rows)
     assert isinstance(found, AveragingRuntime)
@@ -156,6 +160,8 @@ def test_every_optimiser_steps_as_pytorch_s_own_does(reference: Reference):
         "always_zeroed": "FL3014: the update of made-up rows lies beyond zero_above",
         "no_training": "FL3012: the function returns int",
         "controlled_adam": "FL3012: scaffold needs plain gradient descent",
+        "adapter_for_none": "FL3012: no module has the name nowhere",
+        "adapter_of_a_norm": "FL3012: adapters need a rank of 1 and linear layers",
     }.items(),
 )
 def test_a_source_that_is_no_plan_is_refused_with_a_code(name: str, refused: str, reference: Reference):
@@ -251,3 +257,47 @@ def test_every_program_is_read_back_as_it_was_written(reference: Reference):
         plan = load_plan(path)
         for name in ("train", "evaluate"):
             assert read_graph(name, plan.computations[name]).encode() == plan.computations[name]
+
+
+def test_of_adapters_only_what_trains_travels_and_what_is_frozen_is_in_the_plan_alone(reference: Reference):
+    plan = load_plan(reference.plan("fine_tuned"))
+    values = {one.name: one.slots for one in plan.manifest.layout.segments if one.kind == "value"}
+    assert values == {f"value/trainable/{at}": n for at, n in enumerate([2 * 3, 8 * 2, 2 * 8, 2])}
+    assert {name: array.shape for name, array in frozen_of(plan).items()} == {"frozen/0": (8, 3), "frozen/1": (8,)}
+    assert [leaf.path for leaf in decode_state(plan.initial_state) if "trainable" not in leaf.path] == []
+
+
+def test_a_module_takes_an_exported_model_back_and_merges_its_adapters(
+    reference: Reference, rows: Path, tmp_path: Path
+):
+    path = reference.plan("fine_tuned")
+    with open_plan(path, data=rows) as runtime:
+        works = [runtime.work(runtime.initialize(), data) for data in files(rows)]
+        total = add(runtime.manifest.layout, [work.vector for work in works])
+        state = runtime.update(runtime.initialize(), total, [work.examples for work in works]).state
+        data = files(rows)[0]
+        measured, before = (runtime.evaluate(one, data)["loss"] for one in (state, runtime.initialize()))
+    _, held = load_examples(data.path, runtime.manifest.schema_, runtime.manifest.batching.holdout_percent)
+    assert held.labels is not None
+    np.savez(tmp_path / "weights.npz", **weights_of(state), **frozen_of(load_plan(path)))
+    np.savez(tmp_path / "rows.npz", features=held.features, labels=held.labels)
+    program = """
+import sys, torch, numpy as np
+from fl_node.plan.torch.adapters import merged, restored
+from tests.unit.plan.torch.sources import fine_tuned_network
+rows = np.load(sys.argv[1] + "/rows.npz")
+model = restored(fine_tuned_network(), np.load(sys.argv[1] + "/weights.npz"))
+def loss():
+    found = model(torch.from_numpy(rows["features"]))
+    return float(torch.nn.functional.cross_entropy(found, torch.from_numpy(rows["labels"]).long()))
+first, model = loss(), merged(model)
+print(first, loss(), *[type(one).__name__ for one in model])
+"""
+    assert TORCH.environment
+    variables = {**os.environ, **TORCH.environment.settings, "PYTHONPATH": str(ROOT)}
+    command = [TORCH.environment.python, "-c", program, tmp_path]
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
+    whole, single, *layers = done.stdout.split()
+    assert [float(whole), float(single)] == pytest.approx([measured] * 2, abs=1e-5)
+    assert layers == ["Linear", "ReLU", "Linear"]
+    assert abs(measured - before) > 1e-4

@@ -29,7 +29,7 @@ SECTIONS = dict.fromkeys(MEMBERS, "A founding member") | {
     "regulator": "A regulator",
 }
 LATER_SECTION = "A member that comes later"
-PAUSE_S = 0.5
+PAUSE_S = 1.5  # each look is a command of its own, which costs a second of a processor
 TOO_FEW = "too few to order: run this again"
 NOT_YET = (
     "proposal vote",

@@ -8,7 +8,8 @@ import pytest
 
 from fl_node.errors import RefusalError
 from fl_node.journal.journal import Journal
-from fl_node.ledger.records import Frozen, Parameters, Round, Training
+from fl_node.ledger.records import Frozen, Parameters, Plan, Round, Training
+from fl_node.privacy.integers import NOTHING
 from fl_node.round import known
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache, KnowledgeDependencies
@@ -33,6 +34,9 @@ class Ledger:
         fields = {"training": name, "plan": DIGEST, "rounds": 2, "cohort": 4, "head": head}
         return Training.model_validate(fields)
 
+    async def plan(self, plan: str) -> Plan:
+        return Plan(plan=plan, name="tumour", layout={}, initial_state=DIGEST)  # the client reads a plan once
+
     async def parameters(self) -> Parameters:
         self.reads += 1
         return Parameters(survivor_difference_min=3, share_limit_ppm=600_000, count_bucket=5, time_window_ms=0)
@@ -52,7 +56,13 @@ class Ledger:
 
 def node(ledger: Ledger, *facts: str, plans: frozenset[str] = frozenset()) -> KnowledgeDependencies:
     async def runner(_: str) -> Any:
-        about = {"layout_digest": DIGEST, "initial_state": DIGEST, "promise": None, "zeroing": False}
+        about = {
+            "layout_digest": DIGEST,
+            "initial_state": DIGEST,
+            "promise": None,
+            "registered": NOTHING,
+            "zeroing": False,
+        }
         return SimpleNamespace(manifest=SimpleNamespace(**about))
 
     made = SimpleNamespace(

@@ -313,7 +313,7 @@ async def test_t1_a_layout_on_the_ledger_that_is_not_the_plan_files_is_refused_b
         digests.add(Layout.from_fields(other).digest.hex())
 
         async def plan(_: str, layout: object = other) -> Any:
-            return SimpleNamespace(layout=layout)
+            return SimpleNamespace(layout=layout, privacy=None)
 
         member.plan = plan  # type: ignore[method-assign]
         view = world.chain.view()

@@ -16,7 +16,7 @@ def graph(deed: str) -> Any:
 
     @tff.tensorflow.computation(tf.int64)
     def growing(rows: Any) -> Any:
-        step = lambda at, held: (at + 1, tf.concat([held, tf.ones([1 << 22])], 0))  # noqa: E731
+        step = lambda at, held: (at + 1, tf.concat([held, tf.ones([1 << 25])], 0))  # noqa: E731
         shapes = [tf.TensorShape([]), tf.TensorShape([None])]
         ended = tf.while_loop(lambda at, _: at < rows, step, [tf.constant(0, tf.int64), tf.ones([1])], shapes)
         return tf.reduce_sum(ended[1])

@@ -128,9 +128,11 @@ async def observed(health: Health) -> AsyncIterator[str]:
     port = free_ports()
     runner = await serve(Metrics(), health, port)
     answering = asyncio.create_task(answers())
-    yield str(port)
-    answering.cancel()
-    await runner.cleanup()
+    try:
+        yield str(port)
+    finally:
+        answering.cancel()
+        await runner.cleanup()
 
 
 @pytest.mark.timeout(600)

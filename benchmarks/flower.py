@@ -14,7 +14,6 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.environments import AbsentError, python_of
+from benchmarks.ours import our_round
 from tests.ports import free_ports
 
 APP: Final = Path(__file__).with_name("flower_app")
@@ -119,17 +119,10 @@ def main() -> None:
     except AbsentError as error:
         report = {"absent": str(error)}
     else:
-        report["ours"] = ours = _ours(arguments)
+        sizes = {name: getattr(arguments, name) for name in ("participants", "slots", "dropouts")}
+        report["ours"] = ours = our_round(arguments.rounds, **sizes)  # with the wait for those that drop out
         report["flower_over_ours"] = round(report["median_seconds"] / ours["median_seconds"]["total"], 1)
     print(json.dumps(report))
-
-
-def _ours(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what a round of the same size takes here, the wait for those that drop out included."""
-    sizes = [f"--{name}={getattr(arguments, name)}" for name in ("participants", "slots", "dropouts")]
-    command = [sys.executable, "-m", "benchmarks.scale", *sizes, f"--rounds={arguments.rounds + 1}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from benchmarks.environments import note
-from benchmarks.rounds import processor
 from network.bringup import Request, down, up
+from network.pids import processor
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes
 from tests.ports import free_ports

@@ -8,7 +8,6 @@ Goal: at most 0.6 s on devnet, at most 1.6 s on real Fabric with 200 ms batches.
 import argparse
 import asyncio
 import json
-import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from fl_node.commands.watching import watch
 from fl_node.demo.federation import opened
 from network import processes
 from network.bringup import Request, down, up
+from network.pids import processor
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes, found, start
 
@@ -74,14 +74,8 @@ def processor_seconds(nodes: Nodes) -> dict[str, float]:
     used: dict[str, float] = {}
     for name, pid in (*network.items(), *(("node", process.pid) for process in nodes.processes.values())):
         kind = name.partition("-")[0].rstrip("0123456789")
-        used[kind] = used.get(kind, 0.0) + processor(pid or 0)
+        used[kind] = used.get(kind, 0.0) + (processor(pid) if pid else 0.0)
     return used
-
-
-def processor(pid: int) -> float:
-    """Return the processor time that a process has used, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

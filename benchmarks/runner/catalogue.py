@@ -87,6 +87,17 @@ def _flower(name: str, question: str, arguments: str) -> Benchmark:
     return Benchmark(name, question, command, smoke, figures)
 
 
+def _flare(name: str, question: str, arguments: str) -> Benchmark:
+    command = ("flare", *arguments.split())
+    smoke = ("flare", "--participants", "2", "--slots", "1000", "--rounds", "1")
+    figures = (
+        Figure("FLARE over ours", ("flare_over_ours",), "times", better="more"),
+        Figure("FLARE's round", ("median_seconds",)),
+        Figure("our round", ("ours", "median_seconds", "total")),
+    )
+    return Benchmark(name, question, command, smoke, figures)
+
+
 EXAMPLES = ("claims", "credit", "demand", "digits", "tumour")
 BENCHMARKS = (
     Benchmark(
@@ -112,6 +123,8 @@ BENCHMARKS = (
     _flower("flower", "Flower's SecAgg+ over its own processes, four participants, 10⁴ slots?", "--slots 10000"),
     _flower("flower-million", "The same with 10⁶ slots?", "--slots 1000000"),
     _flower("flower-dropout", "Ten participants, one drops out, 10⁴ slots?", "--participants 10 --dropouts 1"),
+    _flare("flare", "NVIDIA FLARE's plain averaging in POC mode, four participants, 10⁴ slots?", "--slots 10000"),
+    _flare("flare-million", "The same with 10⁶ slots?", "--slots 1000000"),
     Benchmark(
         "postgres",
         "What does the ledger cost, beside the same nodes with a coordinator on PostgreSQL?",

@@ -13,7 +13,7 @@ from benchmarks.runner.catalogue import BENCHMARKS
 BY_NAME = {each.name: each for each in BENCHMARKS}
 QUICK = ("start", "masking", "endorsement", "endorsement-in-groups", "data", "audit")
 NETWORKS = ("rounds", "million", "fifty", "ledger", "ready", "growth")  # the others differ in their arguments alone
-BESIDE = {"postgres": "round by the coordinator", "flower": "Flower's round"}
+BESIDE = {"postgres": "round by the coordinator", "flower": "Flower's round", "flare": "FLARE's round"}
 """What is measured beside others, and the figure of theirs, which takes PostgreSQL or packages of their own."""
 COMMAND = Path(sys.executable).with_name("fedledger-bench")
 

@@ -5,6 +5,7 @@ import sys
 
 from network import processes
 from network.keeping import kept
+from network.pids import processor
 from network.plan import Process
 from tests.waiting import PATIENCE_S
 
@@ -31,6 +32,17 @@ def test_a_program_that_ends_is_started_again_and_both_are_stopped(tmp_path):
         assert processes.stop(tmp_path, "contract")
     assert processes.wait_until(lambda: not _runs(started(seen)[-1]), PATIENCE_S)
     assert '"event":"program ended","status":3' in processes.log_path(tmp_path, "contract").read_text()
+
+
+def test_the_processor_time_of_a_program_counts_for_its_keeper(tmp_path):
+    busy = "import time\nwhile time.process_time() < 1: pass\ntime.sleep(600)"
+    number = processes.start(
+        tmp_path, Process(name="contract", command=(sys.executable, "-c", busy), port=1, service="chaincode")
+    )
+    try:
+        assert processes.wait_until(lambda: processor(number) >= 0.5, PATIENCE_S)
+    finally:
+        assert processes.stop(tmp_path, "contract")
 
 
 def test_a_program_that_never_gets_going_ends_with_its_status(tmp_path):

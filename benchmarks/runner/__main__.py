@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.runner.catalogue import BENCHMARKS, Benchmark
-from benchmarks.runner.goals import NEEDED, show_goals
+from benchmarks.runner.goals import NEEDED, as_markdown, plot_goals, show_goals
 from benchmarks.runner.show import plot, show
 from benchmarks.runner.turns import FailedTurnError, report
 
@@ -22,7 +22,7 @@ def main(
     turns: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 3,
     smoke: Annotated[bool, typer.Option(help="As small as can be: only to see that it works.")] = False,
     to: Annotated[Path | None, typer.Option("--json", help="Write every turn and the medians to this file.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Draw into this folder.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Draw into this folder; with --goals also their table.")] = None,
     goals: Annotated[bool, typer.Option(help="All figures that the project set out to reach, in one table.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Say what there is, and stop.")] = False,
 ) -> None:
@@ -41,6 +41,9 @@ def main(
     if to:
         to.write_text(json.dumps(found, indent=1) + "\n")
     (show_goals if goals else show)(found, out)
+    if goals and plots:
+        plot_goals(found, plots / "goals.svg")
+        (plots / "goals.md").write_text(as_markdown(found))
     if plots:
         for path in plot(found, plots):
             err.print(f"drawn: {path}")

@@ -1,6 +1,7 @@
 """The figures that this project has set out to reach: each of a benchmark, with what it was in November 2026."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -44,23 +45,83 @@ NEEDED = tuple(dict.fromkeys(row.benchmark for row in ROWS))
 """The benchmarks that give all rows."""
 
 
+COLUMNS = ("row", "was", "reached", "goal", "unit", "", "load", "command")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a row came to: the figure and its goal in `unit`, the machine's load before each turn, and the command."""
+
+    row: Row
+    figure: dict[str, Any]
+    loads: tuple[float, ...]
+    command: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, one cell for each of COLUMNS."""
+        goal = "" if self.figure["goal"] is None else number(self.figure["goal"])
+        loads = ", ".join(str(load) for load in self.loads)
+        verdict = VERDICTS[self.figure.get("reached")]
+        median = number(self.figure["median"])
+        return (self.row.name, self.row.was, median, goal, self.figure["unit"], verdict, loads, self.command)
+
+    @property
+    def share(self) -> float | None:
+        """How many times the goal was needed: at most 1 where it is reached; None without a figure or a goal."""
+        median, goal = self.figure["median"], self.figure["goal"]
+        if not median or not goal:
+            return None
+        return float(median / goal if self.figure["better"] == "less" else goal / median)
+
+
+def taken(report: dict[str, Any]) -> list[Taken]:
+    """Return every row of a report that has all of NEEDED."""
+    by_name = {benchmark["name"]: benchmark for benchmark in report["benchmarks"]}
+    found = []
+    for row in ROWS:
+        benchmark = by_name[row.benchmark]
+        figure = next(each for each in benchmark["figures"] if each["name"] == row.figure)
+        loads = tuple(turn["load"] for turn in benchmark["turns"])
+        found.append(Taken(row, figure, loads, benchmark["command"]))
+    return found
+
+
 def show_goals(report: dict[str, Any], console: Console) -> None:
     """Print one table of all rows, and the command that takes each."""
     about = report["machine"]
     console.print(f"{about['processor']}, {about['cores']} cores, {about['memory_gb']} GB, Python {about['python']}")
-    by_name = {benchmark["name"]: benchmark for benchmark in report["benchmarks"]}
     table = Table(title="Goals", title_justify="left")
-    for column in ("row", "was", "median", "goal", "unit", "reached", "load", "command"):
+    for column in COLUMNS:
         table.add_column(column, overflow="fold")
-    for row in ROWS:
-        benchmark = by_name[row.benchmark]
-        figure = next(each for each in benchmark["figures"] if each["name"] == row.figure)
-        goal = "" if figure["goal"] is None else number(figure["goal"])
-        loads = ", ".join(str(turn["load"]) for turn in benchmark["turns"])
-        reached = VERDICTS[figure.get("reached")]
-        median = number(figure["median"])
-        table.add_row(row.name, row.was, median, goal, figure["unit"], reached, loads, benchmark["command"])
+    for each in taken(report):
+        table.add_row(*each.cells)
     console.print(table)
     for benchmark in report["benchmarks"]:
         for problem in {turn["problem"] for turn in benchmark["turns"] if turn.get("problem")}:
             console.print(f"{benchmark['name']}: {problem}", markup=False, highlight=False)
+
+
+def as_markdown(report: dict[str, Any]) -> str:
+    """Return the table for a page of documentation."""
+    lines = [COLUMNS, ("---",) * len(COLUMNS)]
+    lines += [(*each.cells[:-1], f"`{each.command}`") for each in taken(report)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def plot_goals(report: dict[str, Any], file: Path) -> None:
+    """Draw how far each figure is from its goal: left of the line it is reached."""
+    from matplotlib.figure import Figure
+
+    rows = [(each.row.name, share) for each in taken(report) if (share := each.share) is not None]
+    picture = Figure(figsize=(8, 0.32 * len(rows) + 1.2), layout="constrained")
+    axes = picture.subplots()
+    colours = ["#0072B2" if share <= 1 else "#D55E00" for _, share in rows]
+    axes.hlines([name for name, _ in rows], 1, [share for _, share in rows], color=colours, linewidth=2)
+    axes.scatter([share for _, share in rows], [name for name, _ in rows], color=colours, zorder=3)
+    axes.axvline(1, color="#444444", linewidth=1)
+    axes.set_xscale("log")
+    axes.invert_yaxis()
+    axes.set_xlabel("times the goal, logarithmic: reached left of the line")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.savefig(file, metadata={"Date": None})

@@ -60,14 +60,15 @@ def _turn(benchmark: Benchmark, *, smoke: bool) -> dict[str, Any]:
 def _summary(benchmark: Benchmark, turns: list[dict[str, Any]], *, smoke: bool) -> dict[str, Any]:
     figures = []
     for figure in benchmark.figures:
+        about = {"name": figure.name, "unit": figure.unit, "goal": figure.goal, "better": figure.better}
         values = [value for turn in turns if (value := figure.of(turn["said"])) is not None]
         if not values:
-            figures.append({"name": figure.name, "unit": figure.unit, "goal": figure.goal, "median": None})
+            figures.append({**about, "median": None})
             continue
         median = statistics.median(values)
         spread = {"median": median, "least": min(values), "most": max(values)}
         reached = None if smoke else figure.reached(median)
-        figures.append({"name": figure.name, "unit": figure.unit, "goal": figure.goal, **spread, "reached": reached})
+        figures.append({**about, **spread, "reached": reached})
     command = " ".join(benchmark.smoke if smoke else benchmark.command)
     return {
         "name": benchmark.name,

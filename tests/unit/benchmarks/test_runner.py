@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from benchmarks.growth import at, fitted
 from benchmarks.runner import turns
 from benchmarks.runner.__main__ import app
 from benchmarks.runner.catalogue import BENCHMARKS, Benchmark, Figure
-from benchmarks.runner.goals import NEEDED, ROWS, show_goals
+from benchmarks.runner.goals import NEEDED, ROWS, Taken, as_markdown, plot_goals, show_goals
 from benchmarks.runner.show import plot, show
 
 SLOW = Benchmark(
@@ -99,7 +100,7 @@ def test_every_goal_is_a_figure_of_a_benchmark():
         assert row.figure in {figure.name for figure in by_name[row.benchmark].figures}, row
 
 
-def test_goals_are_shown_though_a_benchmark_fails(monkeypatch: pytest.MonkeyPatch):
+def test_goals_are_shown_though_a_benchmark_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def once(command: list[str], **_: Any) -> Any:
         fails = command[2] == "benchmarks.postgres"
         return type("Done", (), {"returncode": int(fails), "stdout": '{"help_seconds": 0.1}', "stderr": "no server"})
@@ -109,10 +110,22 @@ def test_goals_are_shown_though_a_benchmark_fails(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(turns.FailedTurnError):
         turns.report(chosen, 1, False, lambda _: None)
     console = Console(width=200, record=True, file=io.StringIO())
-    show_goals(turns.report(chosen, 1, False, lambda _: None, tolerant=True), console)
+    report = turns.report(chosen, 1, False, lambda _: None, tolerant=True)
+    show_goals(report, console)
     said = console.export_text()
     assert all(row.name in said for row in ROWS)
     assert "postgres: no server" in said.replace("postgres: postgres", "postgres")
+    help_row = next(line for line in as_markdown(report).splitlines() if "fedledger --help" in line)
+    assert "| 0.1 | 0.15 | s | yes |" in help_row
+    plot_goals(report, tmp_path / "plots" / "goals.svg")
+    assert "</svg>" in (tmp_path / "plots" / "goals.svg").read_text()
+
+
+def test_a_figure_of_which_more_is_better_is_as_far_from_its_goal_the_other_way():
+    def of(median: float | None, better: str) -> float | None:
+        return Taken(ROWS[0], {"median": median, "goal": 3.0, "better": better}, (), "").share
+
+    assert (of(1.5, "less"), of(1.5, "more"), of(None, "less")) == (0.5, 2.0, None)
 
 
 def test_growth_is_fitted_and_no_term_is_below_zero():

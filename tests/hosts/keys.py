@@ -47,7 +47,8 @@ def foreign(host: Host) -> set[str]:
 
     Programs write while this reads: a file that was gone a moment later, or half written, is looked at again.
     """
-    return _foreign(host) & _foreign(host)
+    found = _foreign(host)
+    return found & _foreign(host) if found else found
 
 
 def _foreign(host: Host, tries: int = 100) -> set[str]:

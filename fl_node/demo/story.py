@@ -9,7 +9,7 @@ from typing import Any
 
 from fl_node import codes
 from fl_node.commands.blobs import fetch
-from fl_node.demo import comparison, poisoning, regulator
+from fl_node.demo import comparison, poisoning, privacy, regulator
 from fl_node.demo import federation as admins
 from fl_node.demo.attacks import LABEL_FLIP, with_labels_flipped
 from fl_node.demo.compiling import compiled, compiled_path
@@ -81,6 +81,7 @@ class Story:
                 self._dropouts(rounds, drops)
             self._fraud(fraud.outcome)
             await self._contributed(federation, rounds)
+            await privacy.accounted(federation, options, plan, report)
             await self._rewards(federation)
             await self._worth(federation, rounds)
         await self._regulator()
@@ -100,6 +101,7 @@ class Story:
                 for (name, p), d in zip(profiles.items(), decided, strict=True)
             ]
             report.table(("participant", "rows", "by label", "decision", "votes"), rows)
+        await privacy.introduce(federation, self.options, report)
         with report.chapter("The plan: what is trained is what was voted on", "plan") as found:
             found["plan"] = digest = await federation.register(self.plan)
             report.say(f"{self.plan.name} is {digest}; every node fetches it and starts its framework")

@@ -147,6 +147,25 @@ def test_one_hospital_of_nine_that_turns_its_updates_round_spoils_one_sum_and_no
         assert row in page.read_text()
 
 
+@pytest.mark.lengthy
+@pytest.mark.jax
+@pytest.mark.timeout(900)
+def test_the_story_with_noise_ends_with_every_hospitals_account_within_what_was_planned(
+    tmp_path: Path, request: pytest.FixtureRequest
+):
+    asked = ("--framework", "jax", "--epsilon", "3", "--rounds", "3")
+    report = run_story(tmp_path, *asked, network=request.config.getoption("--network"))
+    chapters = report["chapters"]
+    assert (chapters["accounts"]["rules"], chapters["privacy"]["unit"]) == (2, "record")
+    told = {one["participant"]: float(one["epsilon"]) for one in chapters["privacy"]["participants"]}
+    frozen = {name: sum(name in record["survivors"] for record in report["rounds"]) for name in told}
+    assert len(told) == 4
+    for name, epsilon in told.items():
+        assert 0 < epsilon <= 3.01, name  # in the accounts whole numbers are rounded up, by at most 0.1 %
+    assert all(told[a] <= told[b] for a in told for b in told if frozen[a] <= frozen[b])
+    assert chapters["audit"]["verdict"] == "OK"
+
+
 def test_a_mode_or_an_attack_that_cannot_be_shown_is_refused(tmp_path: Path):
     for asked in (
         {"mode": "magic"},

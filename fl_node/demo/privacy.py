@@ -1,0 +1,28 @@
+"""The part of the story with noise: the ledger counts what every round tells of each participant."""
+
+from fl_node.commands.registering import ACCOUNTS_SINCE
+from fl_node.commands.train import told
+from fl_node.demo.federation import Federation
+from fl_node.demo.options import Options
+from fl_node.demo.report import Report
+from fl_node.demo.rounds import TRAINING
+
+
+async def introduce(federation: Federation, options: Options, report: Report) -> None:
+    """Let the members vote for the rules that keep accounts of ε, where the plan adds noise."""
+    if options.epsilon is None:
+        return
+    with report.chapter("A vote: the ledger counts what every round tells", "accounts") as found:
+        decided = await federation.decide("set_rules_version", {"version": ACCOUNTS_SINCE})
+        found.update({"rules": ACCOUNTS_SINCE, "decision": decided["status"]})
+        report.say(f"rules version {ACCOUNTS_SINCE}: {decided['status']}")
+
+
+async def accounted(federation: Federation, options: Options, plan: str, report: Report) -> None:
+    """Show each participant's account on the ledger, where the plan adds noise."""
+    if options.epsilon is None:
+        return
+    with report.chapter("What the rounds have told, by the ledger's accounts", "privacy") as found:
+        found.update(await told(federation.first, TRAINING, plan) or {})
+        report.say(f"ε so far for every {found['unit']}, δ = {found['delta']}, of the {options.epsilon:g} planned for")
+        report.table(("participant", "ε"), [(one["participant"], one["epsilon"]) for one in found["participants"]])

@@ -26,8 +26,8 @@ from audit.verify.replay import Replayer
 from audit.verify.verdict import Finding, Record, Rule, Unchecked, Verdict
 
 VALID = codes.VALID
-CHECKPOINT_EVERY = 200
-"""Blocks between two points that a later run can start from."""
+CHECKPOINT_LEAST = 200
+"""Blocks between two points that a later run can start from, at least: a quarter of a chain that is longer."""
 
 
 class ChainError(ValueError):
@@ -51,6 +51,14 @@ def chained(before: bytes, raw: bytes) -> bytes:
     return sha256(before + sha256(raw).digest()).digest()
 
 
+def checkpoint_after(height: int) -> int:
+    """Return the height at which to save next: in steps that grow with the chain, since saving reads the whole state.
+
+    So all of them together take time in proportion to the chain, not to its square.
+    """
+    return height + max(CHECKPOINT_LEAST, height // 4)
+
+
 class Auditor:
     """Checks a chain block by block; the state file remembers where it stands."""
 
@@ -63,6 +71,7 @@ class Auditor:
         self._execution = Execution(state, self.record, chaincode, replayer)
         self.height: int = state.recall("height", 0)
         """How many blocks hold, from genesis on. Invariant: everything below speaks of exactly these blocks."""
+        self._checkpoint_at = checkpoint_after(self.height)
         self._previous = bytes.fromhex(state.recall("last_hash", ""))
         self._blocks = bytes.fromhex(state.recall("blocks_digest", ""))
         """The digest over the raw bytes of these blocks, as `chained` makes it."""
@@ -108,7 +117,7 @@ class Auditor:
         self._blocks = chained(self._blocks, block.SerializeToString() if raw is None else raw)
         self.height = block.header.number + 1
         self._compare_earlier()
-        if self.height % CHECKPOINT_EVERY == 0:
+        if self.height >= self._checkpoint_at:
             self.save()
 
     def _check(self, block: common_pb2.Block) -> None:
@@ -234,6 +243,7 @@ class Auditor:
             self._state.remember(name, value)
         self.record.save()
         self._state.checkpoint()
+        self._checkpoint_at = checkpoint_after(self.height)
 
     def verdict(self) -> Verdict:
         """Return the verdict over everything read so far."""

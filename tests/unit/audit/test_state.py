@@ -7,6 +7,7 @@ import pytest
 from audit.evidence.fetch import FetchError
 from audit.fabric.state import State
 from audit.verify.run import open_state
+from audit.verify.verify import CHECKPOINT_LEAST, checkpoint_after
 
 
 def _write(state: State, number: int, key: str, value: bytes | None) -> None:
@@ -105,3 +106,12 @@ def test_blocks_that_were_not_audited_have_no_state_and_asking_for_it_makes_none
     with pytest.raises(FetchError, match="FL5102"):
         open_state(tmp_path, tmp_path / "state.sqlite")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_checkpoints_of_a_long_chain_read_little_more_than_it_has() -> None:
+    height, read = 0, 0
+    while height < 1_000_000:
+        height = checkpoint_after(height)
+        read += height  # a checkpoint reads what all blocks so far left
+    assert checkpoint_after(0) == CHECKPOINT_LEAST
+    assert read < 6 * height

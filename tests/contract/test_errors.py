@@ -79,6 +79,9 @@ async def test_a_clock_that_is_wrong_is_told_once(
     contract, calls = counting
     monkeypatch.setattr("gateway._messages._now", lambda: Timestamp(seconds=1_500_000_000))
     error = await refused(contract, stage, "Get", "key")
-    assert "incorrect timestamp 2017-07-14" in error.details[0].message
-    assert error.code in {StatusCode.ABORTED, StatusCode.UNAVAILABLE}
+    said = error.details[0].message
+    assert "incorrect timestamp 2017-07-14" in said
+    # Fabric 2.5 passes an endorser's own words off as the chaincode's where it evaluates (gateway/apiutils.go).
+    as_chaincodes = stage == "evaluate" and said.startswith("chaincode response 500, request unauthorized")
+    assert error.code in ({StatusCode.UNKNOWN} if as_chaincodes else {StatusCode.ABORTED, StatusCode.UNAVAILABLE})
     assert calls == {METHODS[stage][0]: 1}

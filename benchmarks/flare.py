@@ -2,7 +2,7 @@
 
     python -m benchmarks.flare [--participants 4] [--slots 10000] [--rounds 5]
 
-FLARE runs unmodified, with its defaults and its mutual TLS; participants do not train. A round is from one model that
+FLARE runs unmodified, with its defaults; participants do not train. A round is from one model that
 a client receives to the next. Nothing is masked, and nobody but the server sees or checks a sum.
 `python -m benchmarks.scale` has these arguments.
 """

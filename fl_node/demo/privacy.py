@@ -23,6 +23,8 @@ async def accounted(federation: Federation, options: Options, plan: str, report:
     if options.epsilon is None:
         return
     with report.chapter("What the rounds have told, by the ledger's accounts", "privacy") as found:
-        found.update(await told(federation.first, TRAINING, plan) or {})
+        accounts = await told(federation.first, TRAINING, plan)
+        assert accounts, "the plan was registered under rules that keep accounts"
+        found.update(accounts)
         report.say(f"ε so far for every {found['unit']}, δ = {found['delta']}, of the {options.epsilon:g} planned for")
         report.table(("participant", "ε"), [(one["participant"], one["epsilon"]) for one in found["participants"]])

@@ -122,10 +122,10 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
             _start(nodes, organisation, participant, rank, lazy=participant in size.lazy)
         await start(federation, size.training, rounds, cohort=size.participants, holders=size.organisations)
         records: dict[str, Any] = {}
-        before, disk, began = processor_seconds(nodes), _disk(nodes, size), time.monotonic()
+        before, disk, sent, began = processor_seconds(nodes), _disk(nodes, size), _sent(), time.monotonic()
         async for progress in watch(federation.first, size.training):
             records[progress.view.name] = progress.as_json()
-        seconds, after = time.monotonic() - began, processor_seconds(nodes)
+        seconds, after, sent = time.monotonic() - began, processor_seconds(nodes), _sent() - sent
         await asyncio.sleep(AFTERWARDS_S)
         grown = {kind: round((value - disk[kind]) / rounds) for kind, value in _disk(nodes, size).items()}
     return {
@@ -136,6 +136,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         **final_medians(list(records.values())),
         "seconds_a_round_with_start": round(seconds / rounds, 2),
         "processor_seconds_per_round": {kind: round((after[kind] - before[kind]) / rounds, 3) for kind in after},
+        "wire_bytes_a_round_of_an_organisation": sent // rounds // size.organisations,
         "resident_mb": resident(nodes),
         "peak_mb": {"node": max(_peak(process.pid) for process in nodes.processes.values())},
         "bytes_a_round_of_a_member": grown | {"blobs_after_the_audits_window": _for_good(nodes, size) // rounds},
@@ -172,6 +173,12 @@ def _peak(pid: int) -> int:
     """Return the most memory that a process ever had, in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10
+
+
+def _sent() -> int:
+    """Return the bytes that went over the loopback interface so far, TLS and TCP included, whoever sent them."""
+    lines = Path("/proc/net/dev").read_text().splitlines()
+    return next(int(line.split(":")[1].split()[0]) for line in lines if line.strip().startswith("lo:"))
 
 
 def _for_good(nodes: Nodes, size: Size) -> int:

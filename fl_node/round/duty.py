@@ -30,7 +30,10 @@ from fl_node.round.effects import (
 )
 
 TURN_MS: Final = 1000
-"""How much longer each next node in the elected order waits before it does what any may do: longer than that takes."""
+"""How much longer each next node in the elected order waits before it does what any may do: longer than that takes.
+
+A node whose ledger answers late waits longer in proportion (LocalState.turn_ms).
+"""
 URGENT: Final = frozenset(
     {
         "RoundOpened",
@@ -67,6 +70,7 @@ class LocalState:
         ready: The plan's framework has started.
         found: It has computed the state that follows from the survivors' sum.
         ripe_ms: For how long the node has seen that the phase can move on, in milliseconds; negative while it rests.
+        turn_ms: TURN_MS at the pace of this node's ledger. Invariant: at least TURN_MS.
     """
 
     participant: str
@@ -78,6 +82,7 @@ class LocalState:
     ready: bool = True
     found: bool = False
     ripe_ms: int = 0
+    turn_ms: int = TURN_MS
 
 
 def duty(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
@@ -91,7 +96,7 @@ def duty(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if view.phase not in OVER and not own.dropped and forgotten(view, own):
         return (Drop(codes.JOURNAL_RESTORED),)
     effects = PHASES[view.phase](view, own, now_ms)
-    if ripe(view, now_ms) and own.ripe_ms >= turn(view, own) * TURN_MS:
+    if ripe(view, now_ms) and own.ripe_ms >= turn(view, own) * own.turn_ms:
         return (*effects, Advance())
     return effects
 
@@ -143,7 +148,7 @@ def lacking(view: Round) -> int:
 
 def finished(view: Round, own: LocalState) -> bool:
     """Tell whether the training has no more rounds and this node's turn to settle the last has come and gone."""
-    return view.phase in OVER and not own.running and own.ripe_ms >= turn(view, own) * TURN_MS
+    return view.phase in OVER and not own.running and own.ripe_ms >= turn(view, own) * own.turn_ms
 
 
 def turn(view: Round, own: LocalState) -> int:
@@ -229,7 +234,7 @@ def _attest(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
 
 
 def _over(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
-    if own.ripe_ms < turn(view, own) * TURN_MS:
+    if own.ripe_ms < turn(view, own) * own.turn_ms:
         return ()
     settle: tuple[Effect, ...] = (Settle(),) if view.phase == "Final" else ()
     return (OpenRound(), *settle) if own.running else settle

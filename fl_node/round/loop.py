@@ -20,12 +20,13 @@ from fl_node.metrics import Health, Metrics
 from fl_node.round.carry_out import Deeds
 from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, lacking, rest_ms, ripe, turn
 from fl_node.round.effects import Effect, OpenRound, Settle, Train
+from fl_node.round.pace import paced
 from fl_node.secagg.errors import Refusal
 from network.topology import Consortium
 
 log = structlog.get_logger("node")
 TICK_S: Final = 1.0
-"""How long an attendance sleeps at most: nothing depends on an event's arrival."""
+"""How long an attendance sleeps at most, at its ledger's pace: nothing depends on an event's arrival."""
 NEVER: Final = 1 << 30
 SHORTEST_SLEEP_S: Final = 0.02
 FIRST_PAUSE_MS: Final = 50
@@ -86,6 +87,7 @@ class Attendance:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _began_ms: int = field(default_factory=now_ms)
     _memory: LoopMemory = field(default_factory=LoopMemory)
+    _pace: float = 1.0
     _sleep_s: float = TICK_S
     _heard: int = 0
     _lacking: int = NEVER
@@ -132,7 +134,10 @@ class Attendance:
     async def _step(self) -> bool:
         """Do what is due and return whether to look again at once; no error, foreseen or not, ends the attendance."""
         try:
+            began = time.monotonic()
             view = await self.node.ledger.round(self.training.training)
+            self._pace = paced(self._pace, time.monotonic() - began)
+            self._sleep_s = TICK_S * self._pace
             if view is None:
                 await self._begin()
             again = view is not None and await self._attend(view)
@@ -145,13 +150,17 @@ class Attendance:
             self._problem("")
         return again
 
+    @property
+    def _turn_ms(self) -> int:
+        return int(TURN_MS * self._pace)
+
     def _problem(self, text: str) -> None:
         self.node.health.note(self.training.training, text)
 
     async def _begin(self) -> None:
         """Open the first round, the members one after the other in their order until one has."""
         msps = [member.msp_id for member in self.node.consortium.members]
-        mine_ms = self._began_ms + msps.index(self.node.msp) * TURN_MS
+        mine_ms = self._began_ms + msps.index(self.node.msp) * self._turn_ms
         if now_ms() >= mine_ms:
             await self.deeds.open(self.training)
         else:
@@ -173,7 +182,7 @@ class Attendance:
             self._sleep_until(self._memory.not_before_ms)
             return False
         self._failing = False
-        own = replace(own, ripe_ms=now_ms() - self._memory.ripe_ms)
+        own = replace(own, ripe_ms=now_ms() - self._memory.ripe_ms, turn_ms=self._turn_ms)
         left = [await self._try(view, effect) for effect in duty(view, own, now_ms())]
         self.over = finished(view, own)
         if self.over:
@@ -205,7 +214,7 @@ class Attendance:
         now = now_ms()
         moments = [view.deadline_ms, *(t.from_ms for t in view.turns if t.participant == own.participant)]
         if view.phase in OVER or ripe(view, now):
-            moments.append(self._memory.ripe_ms + turn(view, own) * TURN_MS)
+            moments.append(self._memory.ripe_ms + turn(view, own) * self._turn_ms)
         for moment in moments:
             if moment > now:
                 self._sleep_until(moment)

@@ -1,6 +1,7 @@
 """When a node looks at a training again: for what everyone must do at once, and for the rest when it can matter."""
 
 import asyncio
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -274,6 +275,29 @@ async def test_a_node_sleeps_a_tick_or_less_where_its_turn_or_the_deadline_comes
     made._memory = LoopMemory(shown.name, shown.phase, ripe_ms)
     assert not await made._step()
     assert (deeds.done, made._sleep_s) == ([], pytest.approx(sleep_s))
+    assert clock.ms == NOW
+
+
+@pytest.mark.parametrize(
+    ("participant", "ripe_ms", "advances", "sleep_s"),
+    [
+        ("b", NOW - 1000, True, 3 * TICK_S),
+        ("a", NOW - 1000, False, 2.0 + SHORTEST_SLEEP_S),
+        ("a", NOW - 3000, True, 3 * TICK_S),
+        ("d", NOW - 5900, False, 0.1 + SHORTEST_SLEEP_S),
+    ],
+    ids=["first", "second, who would be due at the usual pace", "second", "third"],
+)
+async def test_where_the_ledger_answers_late_a_node_looks_less_often_and_waits_longer_for_those_before_it(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, participant: str, ripe_ms: int, advances: bool, sleep_s: float
+):
+    times = itertools.count(0.0, 0.5)  # half a second between asking and the answer: (1 + 5) / 2 times the usual pace
+    monkeypatch.setattr("fl_node.round.loop.time", SimpleNamespace(monotonic=lambda: next(times)))
+    shown = view("Keys", **COMPLETE)
+    made, _, deeds = attendance(shown, LocalState(participant, "MSP", RECORDED, dropped=True))
+    made._memory = LoopMemory(shown.name, shown.phase, ripe_ms)
+    await made._step()
+    assert (deeds.done == [Advance()], made._sleep_s) == (advances, pytest.approx(sleep_s))
     assert clock.ms == NOW
 
 

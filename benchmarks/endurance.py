@@ -24,6 +24,7 @@ from fl_node.demo.federation import opened
 from fl_node.ledger.records import Round
 from network import processes
 from network.bringup import Request, down, up
+from network.interrupt import interruptible
 from network.topology import DEFAULT_DEFINITION
 from tests.faults import synthetic
 from tests.faults.stage import Nodes, found, start
@@ -154,7 +155,7 @@ def _median(counts: list[dict[str, Any]], name: str, figure: str) -> float:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Bring the network up, run and take it down."""
     names = names_of(arguments.participants)
-    with tempfile.TemporaryDirectory() as folder:
+    with interruptible(), tempfile.TemporaryDirectory() as folder:
         definition = Path(folder) / "definition.yaml"
         definition.write_text(yaml.safe_dump(definition_of(arguments.participants)))
         run = Path(folder) / "run"

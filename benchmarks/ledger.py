@@ -29,6 +29,7 @@ from network.bringup import Request, down, up
 from network.build import build_chaincode
 from network.connection import Profile, profile
 from network.folders import folder_of, public_parts
+from network.interrupt import interruptible
 from network.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -57,7 +58,7 @@ class Figures:
 
 def main() -> None:
     options = arguments()
-    with tempfile.TemporaryDirectory(prefix="fedledger-bench-", ignore_cleanup_errors=True) as folder:
+    with interruptible(), tempfile.TemporaryDirectory(prefix="fedledger-bench-", ignore_cleanup_errors=True) as folder:
         run = Path(folder)
         try:
             report = measure(run, options)

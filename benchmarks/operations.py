@@ -28,6 +28,7 @@ from network import processes
 from network.bringup import Request, down, up
 from network.connection import consortium_of
 from network.folders import folder_of, owner_of
+from network.interrupt import interruptible
 from network.joining import Newcomer, add_organisation
 from network.pids import memory
 from network.topology import DEFAULT_DEFINITION
@@ -44,7 +45,7 @@ NEWCOMER = "hospital-e"
 
 def measure(rounds: int, training_s: float, kind: str) -> dict[str, Any]:
     """Bring a network up, train, add an organisation, and return the figures."""
-    with tempfile.TemporaryDirectory() as folder:
+    with interruptible(), tempfile.TemporaryDirectory() as folder:
         definition = Path(folder) / "definition.yaml"
         definition.write_text(yaml.safe_dump(_definition()))
         run = Path(folder) / "run"

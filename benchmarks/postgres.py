@@ -34,6 +34,7 @@ from network.bringup import Request, down, up
 from network.build import build_chaincode
 from network.connection import profile
 from network.folders import folder_of
+from network.interrupt import interruptible
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes, found, start
 from tests.ports import free_ports
@@ -45,7 +46,7 @@ MINUTE = 60.0
 
 def measure(rounds: int, slots: int, kind: str) -> dict[str, Any]:
     """Return the figures of both, and how they relate."""
-    with tempfile.TemporaryDirectory() as folder:
+    with interruptible(), tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         definition = Path(folder) / "definition.yaml"
         raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())

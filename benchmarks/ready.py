@@ -17,6 +17,7 @@ import yaml
 
 from benchmarks.environments import note
 from network.bringup import Request, down, up
+from network.interrupt import interruptible
 from network.pids import processor
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes
@@ -27,7 +28,7 @@ PATIENCE_S = 120.0
 
 def measure(repeat: int) -> dict[str, Any]:
     """Bring a network up and start a node of one member again and again."""
-    with tempfile.TemporaryDirectory() as folder:
+    with interruptible(), tempfile.TemporaryDirectory() as folder:
         raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
         definition, run = Path(folder) / "definition.yaml", Path(folder) / "run"
         raw.pop("base_port")

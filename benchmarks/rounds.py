@@ -19,6 +19,7 @@ from fl_node.commands.watching import watch
 from fl_node.demo.federation import opened
 from network import processes
 from network.bringup import Request, down, up
+from network.interrupt import interruptible
 from network.pids import processor
 from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes, found, start
@@ -29,7 +30,7 @@ PHASES = ("Keys", "Shares", "Updates", "Unmask", "Attest", "total")
 
 def measure(rounds: int, kind: str) -> dict[str, Any]:
     """Bring a network up, train, and return the medians over all rounds but the first."""
-    with tempfile.TemporaryDirectory() as folder:
+    with interruptible(), tempfile.TemporaryDirectory() as folder:
         definition = Path(folder) / "definition.yaml"
         raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
         raw.pop("base_port")

@@ -32,6 +32,7 @@ from network import roster
 from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
 from network.folders import folder_of
+from network.interrupt import interruptible
 from network.topology import DEFAULT_DEFINITION
 from tests.faults import synthetic
 from tests.faults.stage import ROOT, Nodes, found, start
@@ -96,7 +97,7 @@ class Size:
 
 def measure(size: Size, rounds: int, kind: str) -> dict[str, Any]:
     """Bring a network up, train, and return the figures of a round."""
-    with tempfile.TemporaryDirectory() as folder:
+    with interruptible(), tempfile.TemporaryDirectory() as folder:
         definition = Path(folder) / "definition.yaml"
         definition.write_text(yaml.safe_dump(size.definition()))
         run = Path(folder) / "run"

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,7 +21,9 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which; all by default.")] = None,
     turns: Annotated[int, typer.Option(min=1, help="How often each is run.")] = 3,
     smoke: Annotated[bool, typer.Option(help="As small as can be: only to see that it works.")] = False,
-    to: Annotated[Path | None, typer.Option("--json", help="Write every turn and the medians to this file.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--json", help="Write all turns and medians to this file, after each.")
+    ] = None,
     plots: Annotated[Path | None, typer.Option(help="Draw into this folder; with --goals also their table.")] = None,
     goals: Annotated[bool, typer.Option(help="All figures that the project set out to reach, in one table.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Say what there is, and stop.")] = False,
@@ -34,12 +36,17 @@ def main(
         return
     chosen = [NAMES[name] for name in NEEDED] if goals else _chosen(names)
     try:
-        found = report(chosen, 1 if smoke else turns, smoke, lambda text: err.print(text, style="dim"), tolerant=goals)
+        found = report(
+            chosen,
+            1 if smoke else turns,
+            smoke,
+            lambda text: err.print(text, style="dim"),
+            tolerant=goals,
+            kept=lambda so_far: _write(so_far, to),
+        )
     except FailedTurnError as error:
         err.print(str(error), markup=False)
         raise typer.Exit(1) from None
-    if to:
-        to.write_text(json.dumps(found, indent=1) + "\n")
     (show_goals if goals else show)(found, out)
     if goals and plots:
         plot_goals(found, plots / "goals.svg")
@@ -47,6 +54,11 @@ def main(
     if plots:
         for path in plot(found, plots):
             err.print(f"drawn: {path}")
+
+
+def _write(found: dict[str, Any], to: Path | None) -> None:
+    if to:
+        to.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _chosen(names: list[str] | None) -> list[Benchmark]:

@@ -5,7 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,22 @@ class FailedTurnError(Exception):
     """A benchmark did not print its figures; the text is the end of what it said."""
 
 
+def _forgotten(_: dict[str, Any]) -> None:
+    """Keep nothing between the turns."""
+
+
 def report(
-    benchmarks: Sequence[Benchmark], turns: int, smoke: bool, told: Callable[[str], None], *, tolerant: bool = False
+    benchmarks: Sequence[Benchmark],
+    turns: int,
+    smoke: bool,
+    told: Callable[[str], None],
+    *,
+    tolerant: bool = False,
+    kept: Callable[[dict[str, Any]], None] = _forgotten,
 ) -> dict[str, Any]:
     """Return every benchmark's turns with the medians of its figures, and the machine they ran on.
+
+    After each turn `kept` is given what there is so far: a run of an hour that is ended has not been for nothing.
 
     Raises:
         FailedTurnError: one failed. Where failures are tolerated its turn has no figures, and says why.
@@ -38,6 +50,13 @@ def report(
                 if not tolerant:
                     raise
                 taken[each.name].append({"load": load(), "said": {}, "problem": str(error)})
+            kept(_report(benchmarks, taken, smoke=smoke))
+    return _report(benchmarks, taken, smoke=smoke)
+
+
+def _report(
+    benchmarks: Sequence[Benchmark], taken: Mapping[str, list[dict[str, Any]]], *, smoke: bool
+) -> dict[str, Any]:
     return {
         "machine": machine(),
         "smoke": smoke,

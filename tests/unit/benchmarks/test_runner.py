@@ -59,6 +59,22 @@ def test_turns_of_several_benchmarks_take_their_turn(said: list[str]):
     assert [text.split()[1] for text in said] == ["benchmarks.slow", "benchmarks.other"] * 2
 
 
+def test_what_was_taken_is_kept_after_each_turn(said: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    written = tmp_path / "figures.json"
+    seen: list[int] = []
+    once = turns.subprocess.run
+
+    def looking(*command: Any, **how: Any) -> Any:
+        report = json.loads(written.read_text()) if written.exists() else {"benchmarks": [{"turns": []}]}
+        seen.append(len(report["benchmarks"][0]["turns"]))
+        return once(*command, **how)
+
+    monkeypatch.setattr("benchmarks.runner.turns.subprocess.run", looking)
+    asked = CliRunner().invoke(app, ["start", "--turns", "3", "--json", str(written)])
+    assert (asked.exit_code, seen) == (0, [0, 1, 2])
+    assert len(json.loads(written.read_text())["benchmarks"][0]["turns"]) == len(said)
+
+
 def test_a_smoke_run_says_nothing_of_goals(said: list[str]):
     (found,) = turns.report([SLOW], 1, True, lambda _: None)["benchmarks"]
     assert [each.get("reached") for each in found["figures"]] == [None, None, None]

@@ -1,6 +1,6 @@
 """How the cost of a round grows with participants and slots, and what 1,000 participants would take.
 
-    python -m benchmarks.growth [--measured FILE…] [--participants 1000] [--slots 100000] [--smoke]
+    python -m benchmarks.growth [--measured FILE…] [--participants 1000] [--slots 100000] [--plot FILE] [--smoke]
 
 Whole rounds are measured by `benchmarks.scale` at a few sizes, or read from files with its output, one JSON object a
 line. Seconds and processor seconds are fitted by least squares, no term below zero, to
@@ -35,9 +35,12 @@ from fl_node.secagg.dealing import deal_sealed
 SIZES: Final = ((4, 4, 10_000), (10, 10, 10_000), (20, 10, 10_000), (4, 4, 1_000_000), (10, 10, 1_000_000))
 """Participants, organisations, slots."""
 SMOKE: Final = ((4, 4, 1000),)
+KEPT: Final = ("participants", "organisations", "slots", "median_seconds", "processor_seconds_per_round")
 WORD: Final = 4
 """Bytes of a slot."""
 LEDGER: Final = ("peer", "chaincode")
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+"""Of Okabe and Ito: told apart by those who see some colours alike."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,43 @@ def simulated(costs: Costs, ledger: dict[str, float], participants: int, slots: 
     return {"participant": round(own, 2), "organisation": round(whole, 1), "total": round(own + whole, 1)}
 
 
+def draw(report: dict[str, Any], file: Path) -> None:
+    """Draw what was measured as points, and the fits as lines: a round, and one organisation's part of it."""
+    from matplotlib.figure import Figure
+
+    picture = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = picture.subplots(1, 2)
+    _panel(left, report["measured"], lambda each: each["median_seconds"]["total"], [report["seconds"]])
+    left.set_title("seconds of a round, all on one machine", fontsize=10)
+    organisation = report["processor_seconds_of_an_organisation"]
+    _panel(right, report["measured"], _of_an_organisation, list(organisation.values()))
+    right.set_title("processor seconds of one organisation", fontsize=10)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.savefig(file, metadata={"Date": None})
+
+
+def _panel(
+    axes: Any,
+    measured: Sequence[dict[str, Any]],
+    value: Callable[[dict[str, Any]], float],
+    fits: Sequence[dict[str, float]],
+) -> None:
+    """Draw one kind of seconds over the participants, a colour for each number of slots."""
+    for slots, colour in zip(sorted({each["slots"] for each in measured}), COLOURS, strict=False):
+        points = sorted((each["participants"], value(each)) for each in measured if each["slots"] == slots)
+        numbers = np.linspace(points[0][0], points[-1][0], 50)
+        axes.plot(numbers, [sum(at(fit, n, slots) for fit in fits) for n in numbers], color=colour, linewidth=1)
+        axes.scatter(*zip(*points, strict=True), color=colour, s=18, label=f"{slots:.0e} slots")
+    axes.set_xlabel("participants")
+    axes.set_yscale("log")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _of_an_organisation(each: dict[str, Any]) -> float:
+    """Return the processor seconds of one organisation: its participants' nodes, its peer, its contract."""
+    return sum(_share(kind, each) for kind in ("node", *LEDGER))
+
+
 def _points(
     measured: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]
 ) -> list[tuple[int, int, float]]:
@@ -158,6 +198,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, nargs="*", help="output of benchmarks.scale, one object a line")
     parser.add_argument("--participants", type=int, default=1000)
     parser.add_argument("--slots", type=int, default=100_000)
+    parser.add_argument("--plot", type=Path, help="draw points and fits into this SVG file")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     if options.measured:
@@ -170,16 +211,15 @@ def main() -> None:
     ledger = fitted(_points(measured, lambda each: sum(_share(kind, each) for kind in LEDGER)))
     whole = simulated(found, ledger, options.participants, options.slots)
     report = {
-        "measured": [
-            {key: each[key] for key in ("participants", "organisations", "slots", "median_seconds")}
-            for each in measured
-        ],
+        "measured": [{key: each[key] for key in KEPT} for each in measured],
         "costs": asdict(found),
         "seconds": seconds,
         "processor_seconds_of_an_organisation": processor,
         "simulated": {"participants": options.participants, "slots": options.slots, "seconds": whole},
         "load": os.getloadavg()[0],
     }
+    if options.plot:
+        draw(report, options.plot)
     print(json.dumps(report))
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
@@ -22,15 +23,23 @@ from fl_node.journal.egress import EgressLog
 
 CHUNK: Final = 1 << 20
 """Bytes sent or taken at once: of a large blob no more is in memory."""
-AT_ONCE: Final = 16
-"""Connections to one service: it takes only so many of one organisation."""
+AT_ONCE: Final = 3
+"""Connections to one service: a push, a pull and a question beside them; whatever else waits in line.
+
+Each begins with a TLS handshake. Where fifty participants begin a phase together, ten services that each of them
+called by sixteen would do nothing else for half a minute.
+"""
+KEPT_S: Final = 25.0
+"""How long a connection is kept for the next request: less than the service keeps it."""
 MOST: Final = 1 << 30
 ATTEMPTS: Final = 5
 FIRST_PAUSE_S: Final = 0.1
 GRACE_S: Final = 0.5
 WHOLE: Final = -1
 HINT: Final = "Look at `fedledger node doctor`; the node tries again."
-TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=10)
+LINE_S: Final = 20.0
+"""How long a pull waits in line for a connection, which is no failure of the source: then another is asked."""
 PULL_S: Final = 2.0
 SLOWEST: Final = 1 << 20
 """A source has PULL_S and a second for each so many bytes, up to the whole timeout: then another is asked."""
@@ -60,6 +69,7 @@ class BlobClient:
         self._contexts = contexts
         self._egress = egress
         self._session: aiohttp.ClientSession | None = None
+        self._lines: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._fetching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -75,7 +85,8 @@ class BlobClient:
             raise ConnectionError(f"{organisation} has no blob service") from None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=TIMEOUT, connector=aiohttp.TCPConnector(limit_per_host=AT_ONCE))
+        connector = aiohttp.TCPConnector(limit_per_host=AT_ONCE, limit=0, keepalive_timeout=KEPT_S)
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT, connector=connector)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -238,18 +249,25 @@ class BlobClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return reason(error)
 
-    def _call(
-        self, method: str, organisation: str, url: str, **options: Any
-    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    @contextlib.asynccontextmanager
+    async def _call(
+        self, method: str, organisation: str, url: str, *, within: float | None = None, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask a service as soon as one of its connections is free; `within` bounds the seconds from then on."""
         assert self._session, "use `async with`"
-        return self._session.request(method, url, ssl=self._contexts(organisation), proxy=proxy_for(url), **options)
+        context, proxy = self._contexts(organisation), proxy_for(url)
+        async with asyncio.timeout(None if within is None else LINE_S) as waiting, self._lines[organisation]:
+            waiting.reschedule(None)
+            async with (
+                asyncio.timeout(within),
+                self._session.request(method, url, ssl=context, proxy=proxy, **options) as response,
+            ):
+                yield response
 
     async def _get(self, source: str, digest: str, most: int) -> bytes | None:
         try:
-            async with (
-                asyncio.timeout(PULL_S + most / SLOWEST),
-                self._call("GET", source, f"{self._url(source)}/blobs/{digest}") as response,
-            ):
+            url, within = f"{self._url(source)}/blobs/{digest}", PULL_S + most / SLOWEST
+            async with self._call("GET", source, url, within=within) as response:
                 return await bounded(response, most) if response.status == HTTP_OK else None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
@@ -259,10 +277,8 @@ class BlobClient:
         url, begun = f"{self._url(source)}/blobs/{arrival.digest}", arrival.offset
         headers = {"Range": f"bytes={begun}-"} if begun else {}
         try:
-            async with (
-                asyncio.timeout(PULL_S + most / SLOWEST),
-                self._call("GET", source, url, headers=headers) as response,
-            ):
+            within = PULL_S + most / SLOWEST
+            async with self._call("GET", source, url, within=within, headers=headers) as response:
                 whole = await arrival.take(response, most, CHUNK)
         except (aiohttp.ClientError, TimeoutError, OSError, EOFError):
             return False

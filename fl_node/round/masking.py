@@ -38,6 +38,8 @@ MASKED: Final = "masked"
 REVEAL: Final = "reveal"
 SEAL_PATIENCE_S: Final = 5.0
 """How long to wait for sealed bundles that the ledger names: without some the others' shares still rebuild."""
+SEAL_EACH_S: Final = 0.5
+"""How much longer for each of them: all of a large cohort ask for all at once."""
 T = TypeVar("T")
 
 
@@ -215,7 +217,7 @@ class Attempt:
     async def _receive_sealed(self, view: Round, dealers: list[str]) -> None:
         async def fetch(dealer: str) -> tuple[str, bytes | None]:
             try:
-                async with asyncio.timeout(SEAL_PATIENCE_S):
+                async with asyncio.timeout(SEAL_PATIENCE_S + SEAL_EACH_S * len(dealers)):
                     digest, length = view.shares[dealer].sealed, bundle_bytes(len(view.u1))
                     return dealer, await self.node.mirror.get(digest, dealer, length)
             except (TimeoutError, NodeError):

@@ -8,9 +8,10 @@ from typing import Any, Final, cast
 import numpy as np
 
 from fl_node import codes
-from fl_node.plan.errors import PlanError, plan_error
+from fl_node.plan.errors import NO_NUMBER, PlanError, plan_error
 from fl_node.plan.layout import Count, Kind, TensorLayout, TensorSegment, word_for
 from fl_node.plan.state_codec import Leaf, encode_state
+from fl_node.plan.tff.aggregation import REFUSED
 from fl_node.plan.tff.execute import Computations
 from fl_node.plan.tff.samples import SAMPLE_ROWS, Arrays, Workplace
 from fl_node.plan.tff.structure import Path, flatten, tensor_types
@@ -166,6 +167,10 @@ def _as_count(segment: TensorSegment) -> TensorSegment:
 def _check_samples(layout: TensorLayout, segments: Sequence[TensorSegment], samples: Sequence[Arrays]) -> None:
     position = {segment.name: at for at, segment in enumerate(segments)}
     for tensors in samples:
+        for segment, tensor in zip(segments, tensors, strict=True):
+            if segment.kind == "metric" and np.any(tensor == REFUSED):
+                text = "on made-up rows: a loss or metric is no number, or counts below zero"
+                raise plan_error(codes.SELF_CHECK_FAILED, text, segment.name, NO_NUMBER)
         try:
             layout.pack([tensors[position[segment.name]] for segment in layout.segments])
         except PlanError as error:

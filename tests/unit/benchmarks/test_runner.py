@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from benchmarks.growth import at, fitted
+from benchmarks.growth import at, draw, fitted
 from benchmarks.runner import turns
 from benchmarks.runner.__main__ import app
 from benchmarks.runner.catalogue import BENCHMARKS, Benchmark, Figure
@@ -150,3 +150,22 @@ def test_growth_is_fitted_and_no_term_is_below_zero():
     assert at(terms, 50, 1_000_000) == pytest.approx(0.5 + 5.0 + 5.0)
     falling = fitted([(n, 10_000, 10.0 - 0.1 * n) for n in (4, 10, 20)])
     assert min(falling[name] for name in ("constant", "n", "n²", "n·d")) >= 0
+
+
+def test_growth_is_drawn(tmp_path: Path):
+    sizes = [(4, 10_000), (10, 10_000), (4, 1_000_000)]
+    spent = {"node": 4.0, "peer": 6.0, "chaincode": 2.0}
+    measured = [
+        {
+            "participants": n,
+            "organisations": n,
+            "slots": d,
+            "median_seconds": {"total": 1.0 + n},
+            "processor_seconds_per_round": spent,
+        }
+        for n, d in sizes
+    ]
+    fit = fitted([(n, d, 1.0 + n) for n, d in sizes])
+    report = {"measured": measured, "seconds": fit, "processor_seconds_of_an_organisation": dict.fromkeys(spent, fit)}
+    draw(report, tmp_path / "plots" / "growth.svg")
+    assert "</svg>" in (tmp_path / "plots" / "growth.svg").read_text()

@@ -15,6 +15,7 @@ from aiohttp import web
 from fl_node.blobs import client as blob_client
 from fl_node.blobs import service, tls
 from fl_node.blobs.client import BlobClient
+from fl_node.blobs.door import Door
 from fl_node.blobs.service import STATUS_RANGE, BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import About, BlobStore
@@ -66,6 +67,48 @@ def put(
 @pytest.fixture
 def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "blobs")
+
+
+async def test_many_pulls_at_once_share_a_few_connections_and_to_wait_for_one_is_no_failure(
+    run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+):
+    entered: list[bytes] = []
+    enter, get = Door.enter, BlobService.get
+
+    def counted(door: Door, certificate: bytes) -> str | None:
+        entered.append(certificate)
+        return enter(door, certificate)
+
+    async def slow(self: BlobService, request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.1)
+        return await get(self, request)
+
+    monkeypatch.setattr(Door, "enter", counted)
+    monkeypatch.setattr(BlobService, "get", slow)
+    monkeypatch.setattr(blob_client, "PULL_S", 0.8)  # thirty answers of three at a time take a second and more
+    digest = store.put(b"sealed", About(OWNER))
+    async with (
+        serving(run, consortium, store) as url,
+        BlobClient({OWNER: url}, client_context(run, "hospital-b")) as client,
+    ):
+        assert await asyncio.gather(*(client.get(digest) for _ in range(30))) == [b"sealed"] * 30
+    assert len(entered) == blob_client.AT_ONCE
+
+
+async def test_a_pull_waits_only_so_long_for_a_connection(
+    run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(blob_client, "LINE_S", 0.1)
+    digest = store.put(b"sealed", About(OWNER))
+    async with (
+        serving(run, consortium, store) as url,
+        BlobClient({OWNER: url}, client_context(run, "hospital-b")) as client,
+    ):
+        async with contextlib.AsyncExitStack() as busy:
+            for _ in range(blob_client.AT_ONCE):
+                await busy.enter_async_context(client._lines[OWNER])
+            assert await client.get(digest) is None
+        assert await client.get(digest) == b"sealed"
 
 
 async def test_what_a_member_puts_any_member_and_the_regulator_read(

@@ -10,6 +10,7 @@ import tensorflow_federated as tff
 from fl_node.data.schema import Label, Schema
 from fl_node.plan.source import PlanSource
 from fl_node.plan.tff.aggregation import quantised_mean
+from fl_node.plan.tff.algorithms import fed_avg, learning_plan
 from tests.unit.plan.sources import BATCHING, FEATURES, MODEL, ROWS, WEIGHTED, at_server, stock
 
 DEPTH = 40
@@ -140,6 +141,23 @@ def outside_slot():
     return _simple(work=lambda rows: rows * 1000)
 
 
+def loss_that_is_no_number():
+    """Poisson's loss takes the logarithm of what the model says, and the model may say less than zero."""
+
+    def below_zero():
+        layer = tf.keras.layers.Dense(1, kernel_initializer="zeros", bias_initializer=tf.constant_initializer(-1.0))
+        return tff.learning.models.from_keras_model(
+            tf.keras.Sequential([tf.keras.layers.InputLayer((3,)), layer]),
+            input_spec=(tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([None], tf.float32)),
+            loss=tf.keras.losses.Poisson(),
+        )
+
+    schema = Schema(columns=ROWS.columns, label=Label(name="claims", type="float"))
+    return learning_plan(
+        "poisson", fed_avg(below_zero, WEIGHTED, client_rate=0.1), below_zero, schema, BATCHING, WEIGHTED
+    )
+
+
 def other_width():
     return _simple(data=tff.SequenceType(tff.TensorType(np.float32, [None, 4])))
 
@@ -210,6 +228,7 @@ REFUSED = (
     overflow,
     odd_modulus,
     outside_slot,
+    loss_that_is_no_number,
     other_width,
     other_label,
     one_of_several_labels,

@@ -18,7 +18,7 @@ from fl_node.plan.child import Child
 from fl_node.plan.cli import warnings
 from fl_node.plan.container import Plan, load_plan, pack_plan
 from fl_node.plan.described import OWN_CODE
-from fl_node.plan.errors import CATALOGUE, PlanError
+from fl_node.plan.errors import CATALOGUE, NO_NUMBER, PlanError
 from fl_node.plan.frames import Message
 from fl_node.plan.layout import TensorLayout
 from fl_node.plan.runtime import DataSource, PlanRuntime, open_plan
@@ -41,6 +41,7 @@ REFUSED = {
     "overflow": "FL3008",
     "odd_modulus": "FL3011",
     "outside_slot": "FL3014",
+    "loss_that_is_no_number": "FL3014",
     "other_width": "FL3010",
     "other_label": "FL3010",
     "one_of_several_labels": "FL3010",
@@ -222,12 +223,21 @@ def test_the_ledger_reads_the_layout_alike(name: str, reference: Reference):
     assert [segment.name for segment in ledger.segments] == [segment.name for segment in manifest.layout.segments]
 
 
+OWN_HINTS = {"broken": OWN_CODE, "loss_that_is_no_number": NO_NUMBER}
+
+
 @pytest.mark.parametrize(("name", "code"), REFUSED.items())
 def test_the_compiler_refuses_with_a_code_and_a_mend(name: str, code: str, reference: Reference):
     refusal = reference.report["refused"][name]
     assert refusal["code"] == code
     assert refusal["message"]
-    assert refusal["hint"] == (OWN_CODE if name == "broken" else CATALOGUE[code][1])
+    assert refusal["hint"] == OWN_HINTS.get(name, CATALOGUE[code][1])
+
+
+def test_a_loss_that_is_no_number_is_named(reference: Reference):
+    refusal = reference.report["refused"]["loss_that_is_no_number"]
+    assert "is no number" in refusal["message"]
+    assert "loss" in refusal["where"]
 
 
 def changed(plan: Plan, folder: Path, *, work: bytes | None = None, **changes: object) -> Path:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import aiohttp
 
 from fl_node import codes
-from fl_node.blobs.responses import bounded
+from fl_node.blobs.responses import MOST_SAID, bounded
 from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import NodeError
 
@@ -38,6 +38,7 @@ class Arrival:
         if not offset:
             self.store.discard_part(self.digest, self.organisation)
         if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            await bounded(response, MOST_SAID)  # else the connection is closed, and the next question begins with TLS
             return False
         if response.content_length is None:
             data = await bounded(response, most - offset)

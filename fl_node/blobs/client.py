@@ -15,7 +15,7 @@ from fl_node.blobs.arrival import Arrival
 from fl_node.blobs.content import Content, chunk_of, length_of
 from fl_node.blobs.first_digest import ASKED, FIRST, Binding
 from fl_node.blobs.proxy import proxy_for
-from fl_node.blobs.responses import bounded, reason, refusal
+from fl_node.blobs.responses import MOST_SAID, bounded, reason, refusal
 from fl_node.blobs.store import BlobStore
 from fl_node.blobs.tls import Contexts
 from fl_node.errors import NodeError, RefusalError
@@ -268,7 +268,9 @@ class BlobClient:
         try:
             url, within = f"{self._url(source)}/blobs/{digest}", PULL_S + most / SLOWEST
             async with self._call("GET", source, url, within=within) as response:
-                return await bounded(response, most) if response.status == HTTP_OK else None
+                found = response.status == HTTP_OK
+                said = await bounded(response, most if found else MOST_SAID)  # a refusal too: the connection is kept
+                return said if found else None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
 

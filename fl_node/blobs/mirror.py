@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
@@ -17,7 +18,11 @@ from fl_node.metrics import Metrics
 from fl_node.secagg.seal import bundle_bytes
 
 log = structlog.get_logger("mirror")
+SETTLE_S: Final = 1.0
+"""About how long a blob that the ledger has just named is not pulled: its owner is still giving it to everybody."""
 PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 4.0
+"""The pauses between asking everybody begin with PAUSE_S and double up to this: a large cohort asks for a lot."""
 UPLOAD_PATIENCE_S: Final = 5.0
 """How long a blob that somebody is bringing is not pulled: it need not come twice."""
 T = TypeVar("T")
@@ -101,19 +106,26 @@ class Mirror:
     def _start(self, view: Round, digest: str, first: str, most: int) -> None:
         if digest in self._tasks or self.store.size(digest) is not None:
             return
-        task = asyncio.create_task(self.fetch(digest, first, most))
+        task = asyncio.create_task(self._mirrored(digest, first, most))
         self._tasks[digest] = task
         self._named.setdefault(view.name, set()).add(digest)
         task.add_done_callback(lambda done: self._finished(digest, done))
 
+    async def _mirrored(self, digest: str, first: str, most: int) -> None:
+        await asyncio.sleep(_spread(SETTLE_S))
+        if self.store.size(digest) is None:
+            await self.fetch(digest, first, most)
+
     async def _until(self, ask: Callable[..., Awaitable[T]], digest: str, first: str, most: int | None) -> T:
+        pause = PAUSE_S
         while True:
             try:
-                return await ask(digest, self.store, self.organisation, self._sources(first), most)
+                return await ask(digest, self.store, self.organisation, self._sources(digest, first), most)
             except NodeError as error:
                 if error.code != codes.BLOB_MISSING:
                     raise
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(_spread(pause))
+            pause = min(LONGEST_PAUSE_S, 2 * pause)
 
     def _finished(self, digest: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(digest, None)
@@ -124,6 +136,14 @@ class Mirror:
         else:
             self._metrics.blobs.inc()
 
-    def _sources(self, first: str) -> list[str]:
+    def _sources(self, digest: str, first: str) -> list[str]:
+        """Return whom to ask: first whom the ledger names, then all from another one on for each blob."""
         others = list(self.client.urls)
-        return [first, *others] if first in self.client.urls else others
+        start = int(digest[:8], 16) % max(1, len(others))
+        turned = others[start:] + others[:start]
+        return [first, *turned] if first in self.client.urls else turned
+
+
+def _spread(pause_s: float) -> float:
+    """Return a pause up to half longer or shorter, so that those who began together do not go on together."""
+    return pause_s * (0.5 + random.random())  # noqa: S311  # guards nothing

@@ -5,9 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.mirror import Mirror
-from fl_node.blobs.store import BlobStore
+from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import NodeError
 from fl_node.journal.journal import Journal
 from fl_node.ledger.records import Round
@@ -23,8 +25,8 @@ SEALED, UPDATE, AGGREGATE, STATE = (digit * 64 for digit in "1234")
 class Nowhere:
     """Blob services that have nothing, and remember what was asked of them."""
 
-    def __init__(self) -> None:
-        self.urls = {"hospital-b": ""}
+    def __init__(self, *names: str) -> None:
+        self.urls = dict.fromkeys(names or ("hospital-b",), "")
         self.most: dict[str, int | None] = {}
 
     async def fetch(self, digest: str, *_: Any) -> None:
@@ -42,6 +44,11 @@ def view(phase: str) -> Round:
 
 KINDS = 4
 """Sealed bundle, masked update, aggregate and state: what the view names."""
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fl_node.blobs.mirror.SETTLE_S", 0.0)
 
 
 async def pulled_after(folder: Path, end: str) -> tuple[dict[str, int | None], set[str]]:
@@ -69,6 +76,52 @@ async def test_a_blob_may_have_no_more_bytes_than_its_kind(tmp_path: Path):
 async def test_blobs_that_may_never_have_been_are_not_waited_for_once_the_attempt_is_over(tmp_path: Path):
     assert (await pulled_after(tmp_path / "void", "Void"))[1] == {UPDATE}
     assert (await pulled_after(tmp_path / "final", "Final"))[1] == {UPDATE, AGGREGATE, STATE}
+
+
+async def test_a_blob_that_arrives_while_its_owner_is_giving_it_to_everybody_is_not_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fl_node.blobs.mirror.SETTLE_S", 0.1)
+    client, store = Nowhere(), BlobStore(tmp_path)
+    mirror = Mirror(store, cast("BlobClient", client), "hospital-a", Metrics())
+    named = view("Updates")
+    digest = store.put(b"masked", About("hospital-b"))
+    store.path(digest).rename(tmp_path / "aside")
+    named.updates["b"] = named.updates["b"].model_copy(update={"digest": digest})
+    mirror.watch(named)
+    await asyncio.sleep(0)
+    (tmp_path / "aside").rename(store.path(digest))
+    await asyncio.sleep(0.3)
+    await mirror.close()
+    assert SEALED in client.most
+    assert digest not in client.most
+
+
+async def test_who_is_asked_again_and_again_is_asked_less_and_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 6:
+            raise TimeoutError
+
+    monkeypatch.setattr("fl_node.blobs.mirror.asyncio.sleep", sleep)
+    monkeypatch.setattr("fl_node.blobs.mirror.random.random", lambda: 0.5)
+    mirror = Mirror(BlobStore(tmp_path), cast("BlobClient", Nowhere()), "hospital-a", Metrics())
+    with pytest.raises(TimeoutError):
+        await mirror._until(mirror.client.fetch, SEALED, "", None)
+    assert slept == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+
+
+def test_not_every_blob_is_asked_of_the_same_service_first(tmp_path: Path):
+    names = ("hospital-b", "hospital-c", "hospital-d")
+    mirror = Mirror(BlobStore(tmp_path), cast("BlobClient", Nowhere(*names)), "hospital-a", Metrics())
+    firsts = {mirror._sources(f"{number:08x}" + 56 * "0", "participant-7")[0] for number in range(3)}
+    assert firsts == set(names)
+    assert mirror._sources(SEALED, "hospital-c")[0] == "hospital-c"
+    assert set(mirror._sources(SEALED, "hospital-c")) == set(names)
 
 
 async def test_t9_secrets_of_attempts_that_ended_unseen_are_forgotten(tmp_path: Path):

@@ -23,21 +23,21 @@ from fl_node.journal.egress import EgressLog
 
 CHUNK: Final = 1 << 20
 """Bytes sent or taken at once: of a large blob no more is in memory."""
-AT_ONCE: Final = 3
-"""Connections to one service: a push, a pull and a question beside them; whatever else waits in line.
+AT_ONCE: Final = 2
+"""Connections to one service: a blob on its way and a question beside it; whatever else waits in line.
 
 Each begins with a TLS handshake. Where fifty participants begin a phase together, ten services that each of them
-called by sixteen would do nothing else for half a minute.
+called by sixteen connections would do nothing else for half a minute.
 """
-KEPT_S: Final = 25.0
-"""How long a connection is kept for the next request: less than the service keeps it."""
+KEPT_S: Final = 100.0
+"""How long a connection is kept for the next request, from one phase to the next: less than the service keeps it."""
 MOST: Final = 1 << 30
 ATTEMPTS: Final = 5
 FIRST_PAUSE_S: Final = 0.1
 GRACE_S: Final = 0.5
 WHOLE: Final = -1
 HINT: Final = "Look at `fedledger node doctor`; the node tries again."
-TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=10)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=20)
 LINE_S: Final = 20.0
 """How long a pull waits in line for a connection, which is no failure of the source: then another is asked."""
 PULL_S: Final = 2.0

@@ -17,8 +17,12 @@ from fl_node.blobs.admission import Caps, Organisations, Rates, Strangers
 from fl_node.blobs.reports import Reports
 from fl_node.errors import NodeError
 
-HANDSHAKE_S: Final = 5.0
-"""How long a stranger may take for the TLS handshake."""
+HANDSHAKE_S: Final = 20.0
+"""How long a stranger may take for the TLS handshake.
+
+It takes milliseconds, but a service that a hundred participants call in one second answers the last of them after all
+others, and whom it cuts off comes again. Who is silent for so long takes no room from others (admission.Strangers).
+"""
 GOODBYE_S: Final = 1.0
 """How long the other side may take to end TLS before the connection is cut."""
 BACKLOG: Final = 256

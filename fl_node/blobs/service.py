@@ -43,7 +43,7 @@ MAX_UPLOADS: Final = 4
 """Uploads of one organisation read at once: its next wait, another's do not; memory stays near 16 MiB a member."""
 UPLOAD_S: Final = 60.0
 """How long a chunk may take to arrive."""
-IDLE_S: Final = 30.0
+IDLE_S: Final = 120.0
 """How long a connection may be without a whole request: before its first byte, amid its headers, between requests."""
 SEND_S: Final = 15.0
 SLOWEST: Final = 256 << 10

@@ -31,7 +31,20 @@ T = TypeVar("T")
 class Mirror:
     """Pulls every blob that a round names from whoever has it; one task a blob."""
 
-    def __init__(self, store: BlobStore, client: BlobClient, organisation: str, metrics: Metrics) -> None:
+    def __init__(
+        self, store: BlobStore, client: BlobClient, organisation: str, metrics: Metrics, *, whole: bool = True
+    ) -> None:
+        """Begin for a node.
+
+        Args:
+            store: Its folder.
+            client: How others are asked.
+            organisation: Whose node it is.
+            metrics: Where blobs are counted.
+            whole: The folder is the organisation's, from which its endorser verifies and its service answers. A node
+                beside it pulls what it needs itself, and asks the organisation's own service first.
+        """
+        self._whole = whole
         self.store = store
         self.client = client
         self.organisation = organisation
@@ -47,6 +60,8 @@ class Mirror:
         if self._bases.get(view.training) != view.base_state:
             self._bases[view.training] = view.base_state
             self.keep(view.base_state)
+        if not self._whole:
+            return
         most = self.store.limits.blob
         for dealer, shares in view.shares.items():
             self._start(view, shares.sealed, dealer, bundle_bytes(len(view.u1)))
@@ -137,11 +152,11 @@ class Mirror:
             self._metrics.blobs.inc()
 
     def _sources(self, digest: str, first: str) -> list[str]:
-        """Return whom to ask: first whom the ledger names, then all from another one on for each blob."""
+        """Return whom to ask: the own service, whom the ledger names, then all from another one on for each blob."""
         others = list(self.client.urls)
         start = int(digest[:8], 16) % max(1, len(others))
         turned = others[start:] + others[:start]
-        return [first, *turned] if first in self.client.urls else turned
+        return [name for name in dict.fromkeys((self.organisation, first, *turned)) if name in self.client.urls]
 
 
 def _spread(pause_s: float) -> float:

@@ -83,7 +83,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         await stack.enter_async_context(_observed(config, own, defined, others.believed, metrics, health, egress))
         ledger = await stack.enter_async_context(open_ledger(own, egress, answering=(own.msp_id,)))
         await _require_admission(ledger)
-        mirror = Mirror(store, others.client, config.organisation, metrics)
+        mirror = Mirror(store, others.client, config.organisation, metrics, whole=config.serves)
         stack.push_async_callback(mirror.close)
         health.sandbox = await _sandbox(config)
         workshop = Workshop(

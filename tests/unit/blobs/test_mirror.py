@@ -124,6 +124,18 @@ def test_not_every_blob_is_asked_of_the_same_service_first(tmp_path: Path):
     assert set(mirror._sources(SEALED, "hospital-c")) == set(names)
 
 
+async def test_a_node_beside_its_organisations_service_pulls_nothing_for_others_and_asks_that_service_first(
+    tmp_path: Path,
+):
+    client = Nowhere("hospital-b", "hospital-a", "hospital-c")
+    mirror = Mirror(BlobStore(tmp_path), cast("BlobClient", client), "hospital-a", Metrics(), whole=False)
+    mirror.watch(view("Attest"))
+    await asyncio.sleep(0.05)
+    assert client.most == {}
+    assert mirror._sources(SEALED, "hospital-c")[:2] == ["hospital-a", "hospital-c"]
+    assert sorted(mirror._sources(SEALED, "participant-7")) == sorted(client.urls)
+
+
 async def test_t9_secrets_of_attempts_that_ended_unseen_are_forgotten(tmp_path: Path):
     rounds = {(1, 1): "Void", (1, 2): "Updates"}
 

@@ -85,7 +85,7 @@ async def test_many_pulls_at_once_share_a_few_connections_and_to_wait_for_one_is
 
     monkeypatch.setattr(Door, "enter", counted)
     monkeypatch.setattr(BlobService, "get", slow)
-    monkeypatch.setattr(blob_client, "PULL_S", 0.8)  # thirty answers of three at a time take a second and more
+    monkeypatch.setattr(blob_client, "PULL_S", 0.8)  # thirty answers of two at a time take 1.5 s
     digest = store.put(b"sealed", About(OWNER))
     async with (
         serving(run, consortium, store) as url,

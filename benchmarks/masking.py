@@ -24,10 +24,9 @@ import numpy as np
 
 from fl_node.canonical import canonical_json
 from fl_node.secagg.dealing import deal_sealed, own_masks
-from fl_node.secagg.keys import KeyPair, PublicKeys
+from fl_node.secagg.keys import KeyPair, PublicKeys, Secrets
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import CHUNK, apply_masks, keystream
-from fl_node.secagg.records import Secrets
 from fl_node.secagg.session import Session
 from fl_node.secagg.simulation import session_of
 

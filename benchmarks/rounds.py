@@ -1,6 +1,6 @@
 """What a round costs beside training: seconds by phase, with four nodes whose plan is plain arithmetic.
 
-    python benchmarks/rounds.py [--rounds 10] [--fabric] [--json]
+    python benchmarks/rounds.py [--rounds 10] [--fabric] [--rules 2] [--json]
 
 Goal: at most 0.6 s on devnet, at most 1.6 s on real Fabric with 200 ms batches.
 """
@@ -17,6 +17,7 @@ import yaml
 
 from fl_node.commands.watching import watch
 from fl_node.demo.federation import opened
+from fl_node.ledger.records import NEWEST_RULES
 from network import processes
 from network.bringup import Request, down, up
 from network.interrupt import interruptible
@@ -28,7 +29,7 @@ BASE_PORT = 31800
 PHASES = ("Keys", "Shares", "Updates", "Unmask", "Attest", "total")
 
 
-def measure(rounds: int, kind: str) -> dict[str, Any]:
+def measure(rounds: int, kind: str, rules: int = NEWEST_RULES) -> dict[str, Any]:
     """Bring a network up, train, and return the medians over all rounds but the first."""
     with interruptible(), tempfile.TemporaryDirectory() as folder:
         definition = Path(folder) / "definition.yaml"
@@ -41,16 +42,16 @@ def measure(rounds: int, kind: str) -> dict[str, Any]:
         try:
             for name in NAMES:
                 nodes.start(name)
-            return asyncio.run(_train(nodes, run, rounds)) | {"network": kind}
+            return asyncio.run(_train(nodes, run, rounds, rules)) | {"network": kind, "rules": rules}
         finally:
             nodes.close()
             down(run)
 
 
-async def _train(nodes: Nodes, run: Path, rounds: int) -> dict[str, Any]:
+async def _train(nodes: Nodes, run: Path, rounds: int, rules: int) -> dict[str, Any]:
     await nodes.ready()
     async with opened(run) as federation:
-        await found(federation)
+        await found(federation, rules)
         await start(federation, "measured", rounds)
         records, before = {}, processor_seconds(nodes)
         async for progress in watch(federation.first, "measured"):
@@ -65,7 +66,7 @@ def final_medians(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the attempts, those that are Final, and the medians of their phases' seconds but the first one's."""
     final = [record["seconds"] for record in records if record["status"] == "Final"]
     warm = final[1:] or final
-    medians = {phase: round(statistics.median(seconds[phase] for seconds in warm), 3) for phase in PHASES}
+    medians = {phase: round(statistics.median(seconds.get(phase, 0.0) for seconds in warm), 3) for phase in PHASES}
     return {"rounds": len(records), "final": len(final), "median_seconds": medians}
 
 
@@ -84,9 +85,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--fabric", action="store_true")
+    parser.add_argument("--rules", type=int, default=NEWEST_RULES, help="the version of the rules")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    result = measure(arguments.rounds, "fabric" if arguments.fabric else "devnet")
+    result = measure(arguments.rounds, "fabric" if arguments.fabric else "devnet", arguments.rules)
     if arguments.json:
         print(json.dumps(result))
     else:

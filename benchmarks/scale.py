@@ -1,7 +1,7 @@
 """What a whole round costs as participants and slots grow: seconds by phase, processor time, memory, bytes.
 
     python -m benchmarks.scale [--participants 4] [--organisations N] [--slots 10000] [--dropouts 0]
-        [--rounds 5] [--fabric]
+        [--rounds 5] [--fabric] [--rules 2]
 
 The plan is plain arithmetic, so that nothing is measured but the round. Participants are spread evenly over the
 organisations, one each by default; those who drop out answer until the shares are dealt and never send their update, so
@@ -28,6 +28,7 @@ from fl_node.blobs.store import BlobStore
 from fl_node.commands.watching import watch
 from fl_node.demo.federation import Federation, opened
 from fl_node.ledger.client import public_key_hash
+from fl_node.ledger.records import NEWEST_RULES
 from network import roster
 from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
@@ -47,12 +48,17 @@ UPDATES_S = 5
 
 @dataclass(frozen=True)
 class Size:
-    """What is measured: `dropouts` of `participants`, of `organisations`, send no update of `slots` numbers."""
+    """What is measured: `dropouts` of `participants`, of `organisations`, send no update of `slots` numbers.
+
+    Attributes:
+        rules: The version of the rules that the rounds follow.
+    """
 
     participants: int
     organisations: int
     slots: int
     dropouts: int
+    rules: int = NEWEST_RULES
 
     @property
     def training(self) -> str:
@@ -116,7 +122,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         nodes.start(name, rows=[1] * synthetic.ROWS, **lazy)
         await nodes.ready(name)  # one after the other: many that start together keep every peer busy for too long
     async with opened(nodes.run) as federation:
-        await found(federation)
+        await found(federation, size.rules)
         for organisation, participant in size.further:
             await _admit(federation, organisation, participant)
         for rank, (organisation, participant) in enumerate(size.further):
@@ -134,6 +140,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         "organisations": size.organisations,
         "slots": size.slots,
         "dropouts": size.dropouts,
+        "rules": size.rules,
         **final_medians(list(records.values())),
         "seconds_a_round_with_start": round(seconds / rounds, 2),
         "processor_seconds_per_round": {kind: round((after[kind] - before[kind]) / rounds, 3) for kind in after},
@@ -204,9 +211,10 @@ def main() -> None:
     parser.add_argument("--dropouts", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fabric", action="store_true")
+    parser.add_argument("--rules", type=int, default=NEWEST_RULES, help="the version of the rules")
     arguments = parser.parse_args()
     organisations = arguments.organisations or arguments.participants
-    size = Size(arguments.participants, organisations, arguments.slots, arguments.dropouts)
+    size = Size(arguments.participants, organisations, arguments.slots, arguments.dropouts, arguments.rules)
     print(json.dumps(measure(size, arguments.rounds, "fabric" if arguments.fabric else "devnet")))
 
 

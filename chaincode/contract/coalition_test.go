@@ -128,13 +128,13 @@ func (c *coalition) complain() {
 // moveOn sends Advance, at once or late, until the phase is over.
 func (c *coalition) moveOn(from round.Phase) {
 	for range 3 {
+		if c.p.View().Phase != from { // everybody has spoken: by version 2 it is over
+			return
+		}
 		if c.chance(30) {
 			c.f.TimeMS += int64(c.random.IntN(9_000))
 		}
 		c.f.Try(contracttest.Node(c.random.IntN(len(c.f.Members))), "Advance", c.p.Ref)
-		if c.p.View().Phase != from {
-			return
-		}
 		c.f.TimeMS = max(c.f.TimeMS, c.p.View().DeadlineMS)
 	}
 }

@@ -29,7 +29,7 @@ func advanceBy(table []Transition, s ledger.State, env ledger.Env, req Ref) (Adv
 	if err := governance.CheckMember(s, env); err != nil {
 		return AdvanceResponse{}, none, err
 	}
-	round, status, err := load(s, req)
+	round, status, err := standing(s, req)
 	if err != nil {
 		return AdvanceResponse{}, none, err
 	}

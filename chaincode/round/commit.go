@@ -21,13 +21,12 @@ func happened(name string, ref Ref, phase Phase) ledger.Event {
 // KeysRequest is the argument of PublishKeys.
 type KeysRequest struct {
 	Ref
-	SealKey string `json:"seal_key"`
-	MaskKey string `json:"mask_key"`
+	KeyPair
 }
 
 // PublishKeys records a member's fresh public keys for this attempt, in a transaction signed by its vetted certificate.
 func PublishKeys(s ledger.State, env ledger.Env, req KeysRequest) (Response, ledger.Event, error) {
-	round, _, err := inPhase(s, req.Ref, PhaseKeys)
+	round, status, err := inPhase(s, req.Ref, PhaseKeys)
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
@@ -35,29 +34,38 @@ func PublishKeys(s ledger.State, env ledger.Env, req KeysRequest) (Response, led
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	if err := ledger.Digests("seal_key", req.SealKey, "mask_key", req.MaskKey); err != nil {
-		return Response{}, ledger.Event{}, err
-	}
 	key := req.key("keys", id)
-	if err := s.Ahead(key, ledger.Key("public-key", req.SealKey), ledger.Key("public-key", req.MaskKey)); err != nil {
+	if err := s.Ahead(key, publicKey(req.SealKey), publicKey(req.MaskKey)); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	for _, public := range []string{req.SealKey, req.MaskKey} {
-		if err := claimPublicKey(s, req.Ref, id, public); err != nil {
-			return Response{}, ledger.Event{}, err
-		}
+	if err := claimKeys(s, req.Ref, id, req.KeyPair); err != nil {
+		return Response{}, ledger.Event{}, err
 	}
 	return Response{req.Ref, PhaseKeys}, happened("KeysPublished", req.Ref, PhaseKeys),
-		ledger.Store(s, key, Keys{req.SealKey, req.MaskKey})
+		ledger.Store(s, key, Keys{req.KeyPair, word(env, round, status)})
 }
 
-// PublicKeyUse says where a public key was published.
+// PublicKeyUse says in which attempt a public key was published, for that one or for the next.
 type PublicKeyUse struct {
 	Ref
 	Participant string `json:"participant"`
+}
+
+func publicKey(public string) string { return ledger.Key("public-key", public) }
+
+func claimKeys(s ledger.State, ref Ref, id string, keys KeyPair) error {
+	if err := ledger.Digests("seal_key", keys.SealKey, "mask_key", keys.MaskKey); err != nil {
+		return err
+	}
+	for _, public := range []string{keys.SealKey, keys.MaskKey} {
+		if err := claimPublicKey(s, ref, id, public); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // claimPublicKey refuses weak keys and any key ever published before, so that no mask is used twice (T5, T6).
@@ -65,7 +73,7 @@ func claimPublicKey(s ledger.State, ref Ref, id, public string) error {
 	if err := secagg.CheckPublicKey(ledger.Bytes(public)); err != nil {
 		return errcode.New(errcode.WeakKey, "%v", err)
 	}
-	key := ledger.Key("public-key", public)
+	key := publicKey(public)
 	if _, used, err := ledger.Load[PublicKeyUse](s, key); err != nil || used {
 		return either(err, errcode.New(errcode.KeyReused, "generate fresh keys for every attempt"))
 	}
@@ -83,13 +91,13 @@ func caller(s ledger.State, env ledger.Env, members []string, what string) (stri
 // SharesRequest is the argument of CommitShares.
 type SharesRequest struct {
 	Ref
-	Shares
+	Dealt
 }
 
 // CommitShares records a dealer's commitments and the digest of its sealed bundle. An endorser whose organisation does not
 // hold the bundle refuses, so that no dealer can commit to sealed messages and withhold them (T15, T17).
 func CommitShares(s ledger.State, env ledger.Env, verifier Verifier, req SharesRequest) (Response, ledger.Event, error) {
-	_, status, err := inPhase(s, req.Ref, PhaseShares)
+	round, status, err := inPhase(s, req.Ref, PhaseShares)
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
@@ -101,7 +109,7 @@ func CommitShares(s ledger.State, env ledger.Env, verifier Verifier, req SharesR
 	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	given := req.Shares
+	given := req.Dealt
 	err = ledger.Digests("seed_commitment", given.SeedCommitment, "shares_root", given.SharesRoot, "sealed", given.Sealed)
 	if err != nil {
 		return Response{}, ledger.Event{}, err
@@ -109,7 +117,7 @@ func CommitShares(s ledger.State, env ledger.Env, verifier Verifier, req SharesR
 	if err := verifier.CheckSealed(bytes32(given.Sealed), len(status.U1), env.Caller.MSPID); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	return Response{req.Ref, PhaseShares}, happened("SharesCommitted", req.Ref, PhaseShares), ledger.Store(s, key, given)
+	return Response{req.Ref, PhaseShares}, happened("SharesCommitted", req.Ref, PhaseShares), ledger.Store(s, key, Shares{given, word(env, round, status)})
 }
 
 // UpdateRequest is the argument of CommitUpdate.

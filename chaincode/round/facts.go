@@ -65,6 +65,7 @@ func ofSurvivors[T any](f facts, read func(names []string) (T, error)) func() (T
 // arrivals are the records of the present phase.
 type arrivals struct {
 	names   []string          // Invariant: names ⊆ expected, in cohort order
+	lastMS  int64             // when the last of them spoke; 0 in phase Updates, and in version 1 of the rules
 	updates map[string]Update // of phase Updates, by member
 }
 
@@ -72,22 +73,26 @@ func readArrivals(s ledger.Reader, round Round, status Status) (found arrivals, 
 	expected := status.expected(round)
 	switch status.Phase {
 	case PhaseKeys:
-		found.names, err = arrived[Keys](s, round, "keys", expected)
+		found, err = arrived[Keys](s, round, "keys", expected)
 	case PhaseShares:
-		found.names, err = arrived[Shares](s, round, "shares", expected)
+		found, err = arrived[Shares](s, round, "shares", expected)
 	case PhaseUpdates:
 		found.updates, err = byMember[Update](s, round.Ref, "update")
 		found.names = present(expected, found.updates)
 	default:
-		found.names, err = arrived[Reveal](s, round, "reveal", expected)
+		found, err = arrived[Reveal](s, round, "reveal", expected)
 	}
 	return found, err
 }
 
 // arrived reads a range, so that a record which arrives at the same time is not lost unseen.
-func arrived[T any](s ledger.Reader, round Round, kind string, expected []string) ([]string, error) {
+func arrived[T interface{ at() int64 }](s ledger.Reader, round Round, kind string, expected []string) (arrivals, error) {
 	records, err := byMember[T](s, round.Ref, kind)
-	return present(expected, records), err
+	found := arrivals{names: present(expected, records)}
+	for _, name := range found.names {
+		found.lastMS = max(found.lastMS, records[name].at())
+	}
+	return found, err
 }
 
 // expected are those whose records end the present phase when all are there.

@@ -40,15 +40,6 @@ func RulesOf(s ledger.State, argument []byte, inForce uint64) (uint64, error) {
 	return round.Rules, nil
 }
 
-// inPhase loads a round that must be in this phase. Reading the phase is what kills a transaction that commits late.
-func inPhase(s ledger.State, ref Ref, phase Phase) (Round, Status, error) {
-	round, status, err := load(s, ref)
-	if err == nil && status.Phase != phase {
-		err = errcode.New(errcode.WrongPhase, "round %d, attempt %d is in phase %s, not %s", ref.Round, ref.Attempt, status.Phase, phase)
-	}
-	return round, status, err
-}
-
 func putStatus(s ledger.State, ref Ref, status Status) error {
 	return ledger.Store(s, ref.key("phase"), status)
 }

@@ -47,27 +47,46 @@ func OpenRound(s ledger.State, env ledger.Env, req OpenRequest) (Ref, ledger.Eve
 			return Ref{}, none, err
 		}
 	}
+	phase, err := store(s, env, training, round)
+	return round.Ref, happened("RoundOpened", round.Ref, phase), err
+}
+
+// store writes the round, and its status as it stands with the keys that members have laid ready.
+func store(s ledger.State, env ledger.Env, training Training, round Round) (Phase, error) {
 	status := Status{
 		Phase: PhaseKeys, DeadlineMS: env.TimeMS + round.Parameters.KeysMS, Beacon: round.Beacon,
 		U1: []string{}, U2: []string{}, Survivors: []string{},
 	}
-	return round.Ref, happened("RoundOpened", round.Ref, PhaseKeys), store(s, training, round, status)
-}
-
-func store(s ledger.State, training Training, round Round, status Status) error {
 	if err := putTraining(s, training); err != nil {
-		return err
+		return "", err
 	}
 	if err := ledger.Store(s, round.key("round"), round); err != nil {
-		return err
+		return "", err
 	}
+	if err := engage(s, round); err != nil {
+		return "", err
+	}
+	if differ(round.Rules).flows {
+		if err := takeAhead(s, env, round); err != nil {
+			return "", err
+		}
+		var err error
+		if status, _, err = flow(s, round, status); err != nil {
+			return "", err
+		}
+	}
+	return status.Phase, putStatus(s, round.Ref, status)
+}
+
+// engage ties what each member may owe to the attempt.
+func engage(s ledger.State, round Round) error {
 	most := max(round.Parameters.FaultSlash(), round.Parameters.DropoutSlash())
 	for _, id := range round.Names() {
 		if err := rewards.Engage(s, round.Training, round.Round, round.Attempt, id, most); err != nil {
 			return err
 		}
 	}
-	return putStatus(s, round.Ref, status)
+	return nil
 }
 
 // next takes over how the last round ended and moves the training to its next round, attempt and epoch.

@@ -1,13 +1,33 @@
 package round
 
-// Keys are a member's two fresh public keys (X25519). Invariant: no other member, attempt or training ever published either.
+// Word says when a member said something. Invariant: 0 in version 1 of the rules; later the transaction's time, and no earlier
+// than its phase began.
+type Word struct {
+	TimeMS int64 `json:"time_ms,omitempty"`
+}
+
+func (w Word) at() int64 { return w.TimeMS }
+
+// Keys are a member's two fresh public keys of an attempt.
 type Keys struct {
+	KeyPair
+	Word
+}
+
+// KeyPair are two public keys (X25519). Invariant: no other member, attempt or training ever published either.
+type KeyPair struct {
 	SealKey string `json:"seal_key"` // others seal shares to it
 	MaskKey string `json:"mask_key"` // pairwise masks come from it
 }
 
-// Shares are a member's commitments to its seed and to all shares that it dealt, and the digest of its sealed bundle.
+// Shares are what a member dealt.
 type Shares struct {
+	Dealt
+	Word
+}
+
+// Dealt are a member's commitments to its seed and to all shares that it dealt, and the digest of its sealed bundle.
+type Dealt struct {
 	SeedCommitment string `json:"seed_commitment"`
 	// SharesRoot is the Merkle root over both shares of every member of U1. Invariant: what is revealed stands under it.
 	SharesRoot string `json:"shares_root"`
@@ -29,6 +49,7 @@ type Update struct {
 // the dealers.
 type Reveal struct {
 	Shares []RevealedShare `json:"shares"`
+	Word
 }
 
 // RevealedShare is one share that was checked against its dealer's root.

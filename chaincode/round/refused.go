@@ -29,7 +29,7 @@ func reportRefused(s ledger.State, env ledger.Env, verifier Verifier, open Opene
 	if _, err := membership.Caller(s, env); err != nil {
 		return Response{}, none, err
 	}
-	round, status, err := load(s, req.Ref)
+	round, status, err := standing(s, req.Ref)
 	if err != nil {
 		return Response{}, none, err
 	}

@@ -15,6 +15,8 @@ const maxProof = 16
 type RevealRequest struct {
 	Ref
 	Shares []OfferedShare `json:"shares"`
+	// Next are keys for the training's next attempt, so that it need not wait for them; version 1 of the rules knows none.
+	Next *KeyPair `json:"next,omitempty"`
 }
 
 // OfferedShare is a share with its audit path, leaf to root.
@@ -41,7 +43,10 @@ func RevealShares(s ledger.State, env ledger.Env, req RevealRequest) (Response, 
 	if err := checkReveals(s, round, status, id, req.Shares); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	reveal := Reveal{make([]RevealedShare, len(req.Shares))}
+	if err := layAhead(s, round, id, req.Next); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
+	reveal := Reveal{make([]RevealedShare, len(req.Shares)), word(env, round, status)}
 	for i, share := range req.Shares {
 		reveal.Shares[i] = share.RevealedShare
 	}

@@ -23,15 +23,15 @@ func crowded(t *testing.T, members, attempts int) (ledger.State, Ref) {
 			t.Fatal(err)
 		}
 	}
-	exposures, reveal := []Exposure{}, Reveal{}
+	exposures, reveal := []Exposure{}, Reveal{Word: Word{1 << 41}}
 	for i := range members {
 		id, msp := fmt.Sprintf("%040d", i), fmt.Sprintf("%064d", i)
 		round.Cohort = append(round.Cohort, Member{id, msp, 1 << 40, 1000, 1000})
 		round.Aggregators = append(round.Aggregators, id)
 		exposures = append(exposures, Exposure{id, members})
 		reveal.Shares = append(reveal.Shares, RevealedShare{id, "seed", strings.Repeat("f", 132)})
-		put(ref.key("keys", id), Keys{digest, digest})
-		put(ref.key("shares", id), Shares{digest, digest, digest})
+		put(ref.key("keys", id), Keys{KeyPair{digest, digest}, Word{1 << 41}})
+		put(ref.key("shares", id), Shares{Dealt{digest, digest, digest}, Word{1 << 41}})
 		put(ref.key("update", id), Update{digest, 1 << 40, 1 << 41})
 	}
 	names := round.Names()

@@ -220,7 +220,7 @@ func interrupt(s ledger.State, env ledger.Env, training Training) (Training, err
 	if !training.Pending {
 		return training, nil
 	}
-	round, status, err := load(s, training.ref())
+	round, status, err := standing(s, training.ref())
 	if err != nil {
 		return training, err
 	}

@@ -21,6 +21,9 @@ type differences struct {
 	// accounts: the ledger adds up what rounds tell of each participant, where a plan promises privacy. A plan that was registered
 	// under version 1 has no account: it names no numbers.
 	accounts bool
+	// flows: a phase in which everybody has spoken is over without an Advance, where no secret depends on its end (flow.go).
+	// Version 1 takes an Advance for every phase.
+	flows bool
 	// modes are the ways to aggregate that may be voted.
 	modes []string
 }
@@ -29,7 +32,7 @@ func differ(version uint64) differences {
 	if version == 1 {
 		return differences{replaces: true}
 	}
-	return differences{releases: true, accounts: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain}}
+	return differences{releases: true, accounts: true, flows: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain}}
 }
 
 // HasReleases says whether a version of the rules knows releases.

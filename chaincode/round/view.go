@@ -105,7 +105,7 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	round, status, err := load(s, ref)
+	round, status, err := standing(s, ref)
 	if err != nil {
 		return View{}, err
 	}

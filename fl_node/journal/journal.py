@@ -117,12 +117,25 @@ class Journal:
 
     def forget(self, training: str, round_: int, attempt: int) -> None:
         """Delete the secrets of an attempt that is over (T9)."""
-        name = f"{training}.{round_}.{attempt}"
+        self._forget(f"{training}.{round_}.{attempt}")
+
+    def _forget(self, name: str) -> None:
         self._open.pop(name, None)
         path = self.folder / f"{name}.log"
         if path.exists():
             path.unlink()
             sync_folder(self.folder)
+
+    def ahead(self, training: str) -> AttemptJournal:
+        """Return what is laid ready for a training's next attempt, empty where nothing is."""
+        name = f"{training}.ahead"
+        if name not in self._open:
+            self._open[name] = AttemptJournal(self.folder / f"{name}.log", self._key)
+        return self._open[name]
+
+    def forget_ahead(self, training: str) -> None:
+        """Delete what was laid ready, used or not."""
+        self._forget(f"{training}.ahead")
 
     def attempts(self) -> list[tuple[str, int, int]]:
         """Return (training, round, attempt) of every journal on disk."""

@@ -9,8 +9,10 @@ from fl_node.errors import NodeError
 from fl_node.journal.journal import AttemptJournal
 from fl_node.ledger.records import OVER, Round, Training
 from fl_node.metrics import Metrics
+from fl_node.round import ahead
 from fl_node.round.duty import LocalState
-from fl_node.round.masking import KEYS, MASKED, REVEAL, SHARES, Attempt, AttemptDependencies
+from fl_node.round.masking import Attempt, AttemptDependencies
+from fl_node.round.recorded import KEYS, MASKED, REVEAL, SHARES
 
 log = structlog.get_logger("participant")
 DROPPED: Final = "dropped"
@@ -40,6 +42,8 @@ class Attempts:
         node = self._node
         try:
             records = self.records(view)
+            if view.phase not in OVER:
+                ahead.adopt(node.journal, records, view, node.me)
         except NodeError as error:
             self._leave(view, error.code)
             return LocalState(node.me, node.msp, dropped=True, running=training.running)

@@ -32,8 +32,9 @@ from fl_node.round.effects import (
     Settle,
     Train,
 )
-from fl_node.round.masking import SHARES, Attempt
+from fl_node.round.masking import Attempt
 from fl_node.round.proposing import Proposing, ProposingDependencies
+from fl_node.round.recorded import SHARES
 from fl_node.round.settling import Settling
 from network import contract_codes
 
@@ -115,6 +116,10 @@ class Deeds:
         self._attempts.forget(view)
         self._node.mirror.retain(view, self._node.consent.retention_ms)
         self._node.metrics.ended.labels(view.phase).inc()
+
+    def over(self, training: str) -> None:
+        """Forget what was laid ready for an attempt that does not come."""
+        self._node.journal.forget_ahead(training)
 
     async def end_missed(self, view: Round) -> None:
         """End the attempts before this one that were over before the node saw it: their secrets must not stay (T9)."""

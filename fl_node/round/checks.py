@@ -38,6 +38,7 @@ class Trusted:
         promise: What the plan promises of differential privacy.
         numbers: The same in the ledger's whole numbers. Invariant: computed from the plan file.
         registered: What the ledger adds up by; None where the plan was registered under rules that keep no accounts.
+        rounds: How many rounds the training has.
         zeroing: The plan replaces large updates by zeros, which are no mean of a group.
     """
 
@@ -52,6 +53,7 @@ class Trusted:
     numbers: Numbers = NOTHING
     registered: Numbers | None = None
     zeroing: bool = False
+    rounds: int = 0
 
 
 def check_opening(view: Round, trusted: Trusted) -> None:

@@ -29,6 +29,8 @@ from fl_node.round.effects import (
     Train,
 )
 
+FLOWS_SINCE: Final = 2
+"""The version of the rules since which a phase in which everybody has spoken is over without an Advance."""
 TURN_MS: Final = 1000
 """How much longer each next node in the elected order waits before it does what any may do: longer than that takes.
 
@@ -153,8 +155,15 @@ def finished(view: Round, own: LocalState) -> bool:
 
 def turn(view: Round, own: LocalState) -> int:
     """Return how many nodes come before this one in doing what anyone may do."""
-    order = (*view.aggregators, *(p for p in view.cohort if p not in view.aggregators))
+    there = view.survivors or view.u2 or view.u1 or view.cohort  # those who have dropped out come last
+    drawn = (*view.aggregators, *(p for p in view.cohort if p not in view.aggregators))
+    order = sorted(drawn, key=lambda participant: participant not in there)
     return order.index(own.participant) if own.participant in order else len(order)
+
+
+def flows(view: Round) -> bool:
+    """Tell whether everybody has something to do as soon as all have spoken: no Advance says that the phase is over."""
+    return view.rules >= FLOWS_SINCE and view.phase in {"Keys", "Shares"}
 
 
 def rest_ms(view: Round) -> int:
@@ -184,7 +193,8 @@ def _keys(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
 def _shares(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u1:
         return ()
-    return () if own.participant in view.shares or _gathers_time(view, own, now_ms) else (CommitShares(),)
+    dealt = own.participant in view.shares or _gathers_time(view, own, now_ms)
+    return (Train(),) if dealt else (Train(), CommitShares())
 
 
 def _gathers_time(view: Round, own: LocalState, now_ms: int) -> bool:

@@ -69,6 +69,7 @@ async def gather(node: KnowledgeDependencies, view: Round) -> Trusted:
         numbers=runner.manifest.registered,
         registered=registered.numbers if registered else None,
         zeroing=runner.manifest.zeroing,
+        rounds=training.rounds,
     )
 
 

@@ -18,7 +18,7 @@ from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import NEWEST_RULES, OVER, Round, Training
 from fl_node.metrics import Health, Metrics
 from fl_node.round.carry_out import Deeds
-from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, lacking, rest_ms, ripe, turn
+from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, flows, lacking, rest_ms, ripe, turn
 from fl_node.round.effects import Effect, OpenRound, Settle, Train
 from fl_node.round.pace import paced
 from fl_node.secagg.errors import Refusal
@@ -187,6 +187,7 @@ class Attendance:
         self.over = finished(view, own)
         if self.over:
             self.node.metrics.over(view.training)
+            self.deeds.over(view.training)
         self._plan_sleep(view, own)
         return any(left)
 
@@ -201,7 +202,7 @@ class Attendance:
                 self.deeds.ended(view)
         if view.phase not in OVER and not ripe(view, now):
             memory.ripe_ms = now
-        if turn(view, own) == 0:
+        if turn(view, own) == 0 or flows(view):
             self._lacking = lacking(view) or NEVER
         if self._heard >= self._lacking:  # heard while the ledger answered
             self._wake.set()
@@ -256,6 +257,6 @@ class Attendance:
         self._memory.failures += 1
         if self._wake.is_set():
             return  # what was heard meanwhile may be what it failed for
-        pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2**self._memory.failures)
+        pause = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (self._memory.failures - 1))
         self._memory.not_before_ms = now_ms() + int(pause * (0.5 + random.random()))  # noqa: S311  # spreads retries
         self._sleep_until(self._memory.not_before_ms)

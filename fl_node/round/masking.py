@@ -16,15 +16,16 @@ from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import AttemptJournal
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Round, Shares
-from fl_node.round import budget, checks, known
+from fl_node.round import ahead, budget, checks, known
 from fl_node.round.checks import Trusted
 from fl_node.round.duty import to_answer
 from fl_node.round.known import KnowledgeDependencies
 from fl_node.round.placing import Placing, PlacingDependencies
+from fl_node.round.recorded import KEYS, LAID, MASKED, REVEAL, SHARES, SecaggRecords
 from fl_node.round.unmasking import UnmaskingDependencies, session_of
 from fl_node.round.witnesses import Witnesses
 from fl_node.secagg import messages as m
-from fl_node.secagg.keys import PublicKeys
+from fl_node.secagg.keys import PublicKeys, Secrets
 from fl_node.secagg.layout import Vector
 from fl_node.secagg.participant import Participant, Stage
 from fl_node.secagg.seal import bundle_bytes
@@ -32,30 +33,11 @@ from fl_node.secagg.session import Session
 from network import contract_codes
 
 log = structlog.get_logger("participant")
-KEYS: Final = "keys"
-SHARES: Final = "shares"
-MASKED: Final = "masked"
-REVEAL: Final = "reveal"
 SEAL_PATIENCE_S: Final = 5.0
 """How long to wait for sealed bundles that the ledger names: without some the others' shares still rebuild."""
 SEAL_EACH_S: Final = 0.5
 """How much longer for each of them: all of a large cohort ask for all at once."""
 T = TypeVar("T")
-
-
-class SecaggRecords:
-    """Secure aggregation's records in the attempt's journal; `Journal.forget` deletes them when the attempt is over."""
-
-    def __init__(self, records: AttemptJournal) -> None:
-        self._records = records
-
-    def read(self, key: str) -> bytes | None:
-        """Return a record, or None."""
-        return self._records.get(f"secagg {key}")
-
-    def write(self, key: str, value: bytes) -> None:
-        """Store a record, synced."""
-        self._records.record(f"secagg {key}", value)
 
 
 class AttemptDependencies(KnowledgeDependencies, PlacingDependencies, UnmaskingDependencies, Protocol):
@@ -194,10 +176,25 @@ class Attempt:
             {"dealer": s.dealer, "kind": s.kind, "value": s.value.hex(), "proof": [node.hex() for node in s.proof]}
             for s in sorted(revealed.shares, key=lambda share: self.session.place(share.dealer))
         ]
-        await self.node.ledger.submit("RevealShares", **view.ref, shares=shares)
+        await self._submit_reveal(view, shares)
+
+    async def _submit_reveal(self, view: Round, shares: list[dict[str, Any]]) -> None:
+        """Reveal, and lay keys for the next attempt; without them where somebody who saw ours has published them."""
+        keys = ahead.lay(self.node.journal, view, self.trusted.rounds)
+        following: dict[str, Any] = {"next": {"seal_key": keys.seal.hex(), "mask_key": keys.mask.hex()}} if keys else {}
+        try:
+            await self.node.ledger.submit("RevealShares", **view.ref, shares=shares, **following)
+        except LedgerError as error:
+            if error.code != contract_codes.KEY_REUSED or keys is None:
+                raise
+            log.warning("our next keys were published by somebody else", attempt=view.name, code=error.code)
+            self.node.journal.forget_ahead(view.training)
+            await self.node.ledger.submit("RevealShares", **view.ref, shares=shares)
 
     def _opened(self, view: Round) -> list[m.Outgoing]:
-        opened = m.RoundOpened(self.session, bytes.fromhex(view.session), dict(self.trusted.organisations))
+        laid = self.records.get(LAID)
+        secrets = Secrets.decode(laid) if laid else None
+        opened = m.RoundOpened(self.session, bytes.fromhex(view.session), dict(self.trusted.organisations), secrets)
         return self.participant.receive(opened)
 
     def _keys_fixed(self, view: Round) -> list[m.Outgoing]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from fl_node import codes
 from fl_node.secagg.errors import SecaggError
-from fl_node.secagg.keys import PublicKeys, check_public_key, pair_key, seed_commitment, self_key, share_key
+from fl_node.secagg.keys import PublicKeys, Secrets, check_public_key, pair_key, seed_commitment, self_key, share_key
 from fl_node.secagg.masks import Mask
-from fl_node.secagg.records import Dealing, Secrets, keys_digest
+from fl_node.secagg.records import Dealing, keys_digest
 from fl_node.secagg.seal import part, seal, unseal
 from fl_node.secagg.session import Session
 from fl_node.secagg.shamir import Entropy

@@ -13,10 +13,13 @@ from fl_node.canonical import (
     LABEL_MASK_SELF,
     LABEL_SEED_COMMITMENT,
     LABEL_SHARE,
+    canonical_json,
+    decode_strict,
     prefixed,
     tagged_hash,
 )
 from fl_node.secagg.errors import SecaggError
+from fl_node.secagg.shamir import Entropy
 
 KEY_BYTES: Final = 32
 FIELD_PRIME: Final = (1 << 255) - 19
@@ -44,6 +47,35 @@ class PublicKeys:
 
     seal: bytes
     mask: bytes
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The secrets of one attempt: both key pairs and the self-mask seed b."""
+
+    seal: KeyPair
+    mask: KeyPair
+    seed: bytes = field(repr=False)
+
+    @classmethod
+    def fresh(cls, entropy: Entropy) -> "Secrets":
+        """Draws new secrets."""
+        return cls(KeyPair.of(entropy(KEY_BYTES)), KeyPair.of(entropy(KEY_BYTES)), entropy(KEY_BYTES))
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Secrets":
+        """Reads the record."""
+        fields = {name: bytes.fromhex(value) for name, value in decode_strict(raw).items()}
+        return cls(KeyPair.of(fields["seal"]), KeyPair.of(fields["mask"]), fields["seed"])
+
+    def encode(self) -> bytes:
+        """Writes the record."""
+        return canonical_json({"seal": self.seal.secret.hex(), "mask": self.mask.secret.hex(), "seed": self.seed.hex()})
+
+    @property
+    def public(self) -> PublicKeys:
+        """Both public keys."""
+        return PublicKeys(self.seal.public, self.mask.public)
 
 
 def check_public_key(key: bytes) -> None:

@@ -14,7 +14,7 @@ Unmask    SurvivorsFixed            RevealShares
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fl_node.secagg.keys import PublicKeys
+from fl_node.secagg.keys import PublicKeys, Secrets
 from fl_node.secagg.session import Session
 from fl_node.secagg.shares import Dealt, Kind
 
@@ -27,11 +27,14 @@ class RoundOpened:
         session: The attempt as this node understands it.
         digest: The session digest that the ledger states.
         organisations: Id to organisation of the cohort; empty where the caller checks distinctness itself.
+        laid: The secrets of keys that were laid ready before, where the ledger gave them to this attempt. Invariant: no
+            other attempt ever had them.
     """
 
     session: Session
     digest: bytes
     organisations: Mapping[str, str] = field(default_factory=dict)
+    laid: Secrets | None = None
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from fl_node.secagg.errors import (
     Refusal,
     SecaggError,
 )
-from fl_node.secagg.keys import PublicKeys
+from fl_node.secagg.keys import PublicKeys, Secrets
 from fl_node.secagg.masks import Mask, apply_masks
-from fl_node.secagg.records import Answered, AttemptRecords, Dealing, Revealed, Secrets, keys_digest
+from fl_node.secagg.records import Answered, AttemptRecords, Dealing, Revealed, keys_digest
 from fl_node.secagg.session import Session
 from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import Dealt, Kind, proof
@@ -103,14 +103,14 @@ class Participant:
         session.layout.check_cohort(len(session.cohort))
         session.mode.check_plan(session.layout)
         self._session, self._organisations = session, message.organisations
-        self._secrets = self._load_secrets()
+        self._secrets = self._load_secrets(message.laid)
         return [m.PublishKeys(self._secrets.public)]
 
-    def _load_secrets(self) -> Secrets:
+    def _load_secrets(self, laid: Secrets | None) -> Secrets:
         raw = self._read("secrets")
         if raw is not None:
             return Secrets.decode(raw)
-        secrets = Secrets.fresh(self._entropy)
+        secrets = laid or Secrets.fresh(self._entropy)
         self._write("secrets", secrets.encode())
         return secrets
 

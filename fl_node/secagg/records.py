@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fl_node.canonical import canonical_json, decode_strict
-from fl_node.secagg.keys import KEY_BYTES, KeyPair, PublicKeys
+from fl_node.secagg.keys import PublicKeys
 from fl_node.secagg.messages import CommitShares
-from fl_node.secagg.shamir import Entropy
 from fl_node.secagg.shares import Dealt
 
 
@@ -41,35 +40,6 @@ class MemoryRecords:
     def write(self, key: str, value: bytes) -> None:
         """Stores a record."""
         self.records[key] = value
-
-
-@dataclass(frozen=True)
-class Secrets:
-    """The secrets of one attempt: both key pairs and the self-mask seed b."""
-
-    seal: KeyPair
-    mask: KeyPair
-    seed: bytes = field(repr=False)
-
-    @classmethod
-    def fresh(cls, entropy: Entropy) -> "Secrets":
-        """Draws new secrets."""
-        return cls(KeyPair.of(entropy(KEY_BYTES)), KeyPair.of(entropy(KEY_BYTES)), entropy(KEY_BYTES))
-
-    @classmethod
-    def decode(cls, raw: bytes) -> "Secrets":
-        """Reads the record."""
-        fields = {name: bytes.fromhex(value) for name, value in decode_strict(raw).items()}
-        return cls(KeyPair.of(fields["seal"]), KeyPair.of(fields["mask"]), fields["seed"])
-
-    def encode(self) -> bytes:
-        """Writes the record."""
-        return canonical_json({"seal": self.seal.secret.hex(), "mask": self.mask.secret.hex(), "seed": self.seed.hex()})
-
-    @property
-    def public(self) -> PublicKeys:
-        """Both public keys."""
-        return PublicKeys(self.seal.public, self.mask.public)
 
 
 @dataclass(frozen=True)

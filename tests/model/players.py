@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fl_node.secagg.dealing import own_masks
-from fl_node.secagg.keys import PublicKeys, seed_commitment
+from fl_node.secagg.keys import PublicKeys, Secrets, seed_commitment
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import apply_masks
 from fl_node.secagg.merkle import Tree
-from fl_node.secagg.records import Secrets
 from fl_node.secagg.seal import bundle_bytes
 from fl_node.secagg.session import Session
 from fl_node.secagg.shamir import SHARE_BYTES, Entropy

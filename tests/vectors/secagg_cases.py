@@ -6,10 +6,9 @@ from typing import Any
 from fixed import Fixed
 
 from fl_node.secagg.dealing import deal_sealed
-from fl_node.secagg.keys import FIELD_PRIME, KeyPair, pair_key, seed_commitment, self_key, share_key
+from fl_node.secagg.keys import FIELD_PRIME, KeyPair, Secrets, pair_key, seed_commitment, self_key, share_key
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.merkle import Tree
-from fl_node.secagg.records import Secrets
 from fl_node.secagg.seal import seal
 from fl_node.secagg.session import Session, threshold
 from fl_node.secagg.shamir import PRIME, SHARE_BYTES, split

@@ -9,9 +9,9 @@ from fl_node import codes
 from fl_node.secagg import errors
 from fl_node.secagg import messages as m
 from fl_node.secagg.dealing import deal_sealed
-from fl_node.secagg.keys import KeyPair
+from fl_node.secagg.keys import KeyPair, Secrets
 from fl_node.secagg.participant import Participant
-from fl_node.secagg.records import Dealing, Secrets
+from fl_node.secagg.records import Dealing
 from tests.unit.secagg.world import LAYOUT, ME, VECTOR, World, refused
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from fl_node import codes
 from fl_node.secagg import errors
 from fl_node.secagg import messages as m
-from fl_node.secagg.keys import KeyPair, pair_key, self_key, share_key
+from fl_node.secagg.keys import KeyPair, Secrets, pair_key, self_key, share_key
 from fl_node.secagg.layout import Layout
 from fl_node.secagg.masks import BATCH, CHUNK, STRIPE, Mask, apply_masks, keystream
-from fl_node.secagg.records import Dealing, MemoryRecords, Secrets
+from fl_node.secagg.records import Dealing, MemoryRecords
 from fl_node.secagg.shamir import rebuild, split
 from fl_node.secagg.simulation import Simulation, session_of
 

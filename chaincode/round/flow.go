@@ -1,0 +1,90 @@
+package round
+
+import (
+	"fedledger/chaincode/errcode"
+	"fedledger/chaincode/ledger"
+)
+
+// standing loads a round as it stands. From version 2 of the rules on a phase of Keys, Shares or Unmask in which everybody has
+// spoken is over: what comes next is accepted without an Advance between, which would cost a transaction and a block. The
+// record of the phase follows with the next transaction that writes it: the freeze, the first proposal, or an end.
+//
+// Where somebody is missing an Advance moves the round after the deadline, as in version 1. Updates always ends with one: the
+// freeze is what every reveal depends on, so it is a record before the first of them. The result is one too.
+//
+// Scenario: a, b and c of three have published keys, in one block. Now a commits its shares. Its endorsers read the phase, Keys,
+// and the range of keys, find everybody's, and hold the round to be in Shares since the last of them. No key can be added or
+// changed: what they read stays so until the transaction is committed.
+func standing(s ledger.State, ref Ref) (Round, Status, error) {
+	return flowing(s, ref, "")
+}
+
+// flowing is standing up to a phase: what speaks in a phase must not read who else has spoken in it, or all that speak at once
+// would conflict.
+func flowing(s ledger.State, ref Ref, until Phase) (Round, Status, error) {
+	round, status, err := load(s, ref)
+	if err != nil || !differ(round.Rules).flows {
+		return round, status, err
+	}
+	for status.Phase != until {
+		next, over, err := flow(s, round, status)
+		if err != nil || !over {
+			return round, status, err
+		}
+		status = next
+	}
+	return round, status, nil
+}
+
+// flow returns the status after a phase in which everybody has spoken: what Advance would have made of it at the moment of the
+// last word. over is false where the phase is not over so, or leads to an end: that is an Advance's to record.
+func flow(s ledger.Reader, round Round, status Status) (next Status, over bool, err error) {
+	if !flows(status.Phase) {
+		return status, false, nil
+	}
+	said, err := readArrivals(s, round, status)
+	if err != nil || len(said.names) < len(status.expected(round)) {
+		return status, false, err
+	}
+	change := &advance{round: round, status: status, facts: factsOf(s, round, status, said.lastMS)} // without a state: it cannot write
+	change.env.TimeMS = said.lastMS
+	for _, transition := range Transitions() {
+		if transition.From != status.Phase || transition.holds == nil {
+			continue
+		}
+		if holds, err := transition.holds(change.facts); err != nil || !holds {
+			if err != nil {
+				return status, false, err
+			}
+			continue
+		}
+		if transition.To == Void {
+			return status, false, nil
+		}
+		change.status.Phase = transition.To
+		return change.status, true, transition.do(change)
+	}
+	return status, false, nil
+}
+
+// flows says of a phase that it may be over without an Advance.
+func flows(phase Phase) bool {
+	return phase == PhaseKeys || phase == PhaseShares || phase == PhaseUnmask
+}
+
+// inPhase loads a round that must be in this phase. Reading the phase is what kills a transaction that commits late.
+func inPhase(s ledger.State, ref Ref, phase Phase) (Round, Status, error) {
+	round, status, err := flowing(s, ref, phase)
+	if err == nil && status.Phase != phase {
+		err = errcode.New(errcode.WrongPhase, "round %d, attempt %d is in phase %s, not %s", ref.Round, ref.Attempt, status.Phase, phase)
+	}
+	return round, status, err
+}
+
+// word is what is kept of when somebody spoke in the present phase; version 1 keeps nothing.
+func word(env ledger.Env, round Round, status Status) Word {
+	if !differ(round.Rules).flows {
+		return Word{}
+	}
+	return Word{max(env.TimeMS, began(round, status))}
+}

@@ -1,6 +1,8 @@
 package round
 
 import (
+	"slices"
+
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/ledger"
 )
@@ -76,9 +78,26 @@ func flows(phase Phase) bool {
 func inPhase(s ledger.State, ref Ref, phase Phase) (Round, Status, error) {
 	round, status, err := flowing(s, ref, phase)
 	if err == nil && status.Phase != phase {
-		err = errcode.New(errcode.WrongPhase, "round %d, attempt %d is in phase %s, not %s", ref.Round, ref.Attempt, status.Phase, phase)
+		err = wrongPhase(ref, status.Phase, phase)
 	}
 	return round, status, err
+}
+
+func wrongPhase(ref Ref, is, wanted Phase) error {
+	return errcode.New(errcode.WrongPhase, "round %d, attempt %d is in phase %s, not %s", ref.Round, ref.Attempt, is, wanted)
+}
+
+// checkStill refuses a member that nobody waits for in Unmask once all survivors have revealed. A survivor that has not revealed
+// need not be asked: it is waited for. So only dropouts, who reveal too, read what others say at the same time.
+func checkStill(s ledger.State, round Round, status Status, id string) error {
+	if !differ(round.Rules).flows || slices.Contains(status.Survivors, id) {
+		return nil
+	}
+	next, over, err := flow(s, round, status)
+	if err == nil && over {
+		err = wrongPhase(round.Ref, next.Phase, status.Phase)
+	}
+	return err
 }
 
 // word is what is kept of when somebody spoke in the present phase; version 1 keeps nothing.

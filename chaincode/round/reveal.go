@@ -36,6 +36,9 @@ func RevealShares(s ledger.State, env ledger.Env, req RevealRequest) (Response, 
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
+	if err := checkStill(s, round, status, id); err != nil {
+		return Response{}, ledger.Event{}, err
+	}
 	key := req.key("reveal", id)
 	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err

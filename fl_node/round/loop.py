@@ -183,13 +183,20 @@ class Attendance:
             return False
         self._failing = False
         own = replace(own, ripe_ms=now_ms() - self._memory.ripe_ms, turn_ms=self._turn_ms)
-        left = [await self._try(view, effect) for effect in duty(view, own, now_ms())]
+        left = await self._do(view, duty(view, own, now_ms()))
         self.over = finished(view, own)
         if self.over:
             self.node.metrics.over(view.training)
             self.deeds.over(view.training)
         self._plan_sleep(view, own)
-        return any(left)
+        return left
+
+    async def _do(self, view: Round, effects: tuple[Effect, ...]) -> bool:
+        """Carry out what is due until something is refused: that ends the attempt, and the rest is not due any more."""
+        for effect in effects:
+            if await self._try(view, effect):
+                return True
+        return False
 
     def _notice(self, view: Round, own: LocalState) -> None:
         """Remember since when the attempt is in its phase, since when that can move on, and what it still lacks."""

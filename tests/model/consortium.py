@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from fl_node.canonical import tagged_hash
 from tests.model.expected import Attempt, majority
 from tests.model.ledger import CHANNEL, Answer, Caller, Ledger, caller
-from tests.model.players import FIELDS, Cohort, digest
+from tests.model.players import FIELDS, Cohort, Laid, digest
 
 WINDOW_MS = 2_000
 """How far a sender's clock may be off; no phase is shorter than three times as much."""
@@ -48,6 +48,7 @@ class Training:
     retry: bool = False
     stopped: bool = False
     lifted: bool = False
+    laid: dict[str, Laid] = field(default_factory=dict)
     finals: dict[int, str] = field(default_factory=dict)
     play: "Play | None" = None
 

@@ -34,7 +34,9 @@ class Attempt:
     """One attempt of one round, as everybody could keep it from the committed transactions.
 
     Attributes:
+        flows: By version 2 of the rules: a phase but Updates and Attest is over when everybody due has spoken.
         spoke: Who has spoken in each phase.
+        last: When somebody due in the present phase last spoke, at least when the phase began.
         verdicts, agreed: Of the open proposal; of the latest, closed or not.
         denials: The sums of which organisations say that no state follows.
         dealers: Of each dealer, the receivers whose share of a kind is wrong; "commitment" stands for a false seed.
@@ -48,6 +50,7 @@ class Attempt:
     order: tuple[str, ...]
     lifted: bool
     now: int
+    flows: bool = False
     phase: str = KEYS
     spoke: dict[str, set[str]] = field(default_factory=lambda: {phase: set() for phase in SPEAK})
     u1: tuple[str, ...] = ()
@@ -72,6 +75,7 @@ class Attempt:
 
     def __post_init__(self) -> None:
         self.began, self.deadline = self.now, self.now + LENGTH[KEYS]
+        self.last = self.now
 
     @property
     def threshold(self) -> int:
@@ -99,6 +103,26 @@ class Attempt:
     def kind_of(self, dealer: str) -> str:
         """Return the one kind of share that is ever revealed of a dealer."""
         return "seed" if dealer in self.survivors else "mask"
+
+    # ---- what speaking does
+
+    def say(self, name: str, at_ms: int) -> None:
+        """Take a member's word of the present phase in."""
+        self.spoke[self.phase].add(name)
+        if name in self.due():
+            self.last = max(self.last, at_ms, self.began)
+
+    def flow(self) -> bool:
+        """Move on where everybody due has spoken, if the rules need no Advance for it; return whether it did."""
+        if not self.flows or self.phase not in {KEYS, SHARES, UNMASK} or not set(self.due()) <= self.spoke[self.phase]:
+            return False
+        if self.phase == UNMASK:
+            if self._bad_dealers() or self._lacking():
+                return False  # how it ends is an Advance's to say
+            self._attest(self.last)
+        else:
+            self._next(self.due(), self.last)
+        return True
 
     # ---- what an Advance does
 
@@ -140,7 +164,7 @@ class Attempt:
             self.u2, self.phase = there, UPDATES
         else:
             self.survivors, self.phase = there, UNMASK
-        self.began, self.deadline = now, now + LENGTH[self.phase]
+        self.began, self.deadline, self.last = now, now + LENGTH[self.phase], now
 
     def _unsafe(self, there: tuple[str, ...], sets: Iterable[tuple[set[str], set[str]]]) -> str:
         total = sum(self.examples[name] for name in there)
@@ -171,22 +195,31 @@ class Attempt:
         late, there = now >= self.deadline, self.spoke[UNMASK]
         if not late and not set(self.survivors) <= there:
             return False
-        bad, lacking = [], False
+        bad = self._bad_dealers()
+        if bad:
+            self.blamed = bad
+            return self._void("FL0427", now)
+        if self._lacking():
+            return self._void("FL0426", now) if late else False
+        self._attest(now)
+        return True
+
+    def _attest(self, now: int) -> None:
+        self.missed |= set(self.survivors) - self.spoke[UNMASK]
+        self.phase, self.began, self.turn_ms, self.deadline = ATTEST, now, now, now + LEASE
+
+    def _lacking(self) -> bool:
+        return any(len(self.known(dealer)) < self.threshold for dealer in self.u2)
+
+    def _bad_dealers(self) -> tuple[str, ...]:
+        bad = []
         for dealer in self.u2:
             receivers = self.known(dealer)[: self.threshold]
-            lacking = lacking or len(receivers) < self.threshold
             wrong = any((one, self.kind_of(dealer)) in self.dealers[dealer] for one in receivers)
             false = dealer in self.survivors and ("", "commitment") in self.dealers[dealer]
             if len(receivers) == self.threshold and (wrong or false):
                 bad.append(dealer)
-        if bad:
-            self.blamed = tuple(bad)
-            return self._void("FL0427", now)
-        if lacking:
-            return self._void("FL0426", now) if late else False
-        self.missed |= set(self.survivors) - there
-        self.phase, self.began, self.turn_ms, self.deadline = ATTEST, now, now, now + LEASE
-        return True
+        return tuple(bad)
 
     def known(self, dealer: str) -> list[str]:
         """Return whose shares of a dealer are public, in cohort order."""

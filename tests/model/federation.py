@@ -10,7 +10,7 @@ from typing import Any
 from tests.model.consortium import INITIAL, PLAN, Play, msp, place_of
 from tests.model.expected import ATTEST, KEYS, SHARES, SPEAK, UNMASK, UPDATES, Complaint
 from tests.model.ledger import caller
-from tests.model.players import EXAMPLES, LAYOUT, digest, in_range, plain_vector
+from tests.model.players import EXAMPLES, LAYOUT, Laid, digest, in_range, plain_vector
 from tests.model.rounds import Rounds
 
 
@@ -29,7 +29,7 @@ class Federation(Rounds):
         argument = play.ref | fields
         self.send(place_of(name), SPEAK[phase], argument, accepted, skew=skew)
         if accepted:
-            expected.spoke[phase].add(name)
+            expected.say(name, self.now + skew)
             play.sent[name, phase] = argument
             self.history.append((caller(msp(place_of(name)), "client"), SPEAK[phase], argument))
         return accepted
@@ -37,6 +37,7 @@ class Federation(Rounds):
     def publish_keys(self, play: Play, name: str, **how: Any) -> None:
         """Phase Keys: two fresh keys."""
         self.say(play, name, play.cohort.keys(name), phase=KEYS, **how)
+        self.flow(play)
 
     def commit_shares(
         self, play: Play, name: str, spoil: Iterable[tuple[str, str]] = (), unsealed: Collection[str] = (), **how: Any
@@ -55,6 +56,7 @@ class Federation(Rounds):
             player.unsealed = set(unsealed) & set(expected.u1) - {name}
             expected.dealers[name] = player.spoiled | {one for one in spoil if one[1] == "commitment"}
             play.shown[name] = {"mask": set(), "seed": set()}
+        self.flow(play)
 
     def commit_update(
         self,
@@ -85,7 +87,10 @@ class Federation(Rounds):
     def reveal(
         self, play: Play, name: str, dealers: Collection[str] | None = None, *, wrong: str = "", **how: Any
     ) -> None:
-        """Phase Unmask: shares of the allowed kind, of all dealers whose message opened or of some."""
+        """Phase Unmask: shares of the allowed kind, of all dealers whose message opened or of some.
+
+        By version 2 of the rules who reveals all lays keys for the next attempt; wrong ones are taken, or weak.
+        """
         expected = play.expected
         if name not in expected.u2:
             self.say(play, name, {"shares": []}, phase=UNMASK, good=False)
@@ -102,10 +107,26 @@ class Federation(Rounds):
         elif wrong == "twice" and shares:
             shares.append(shares[0])
         good = bool(shares) and not wrong
-        if self.say(play, name, {"shares": shares}, phase=UNMASK, good=good, **how):
+        fields: dict[str, Any] = {"shares": shares}
+        laid = self._laid(play, name, wrong) if dealers is None or wrong else None
+        if laid is not None:
+            fields["next"] = laid.keys
+        if self.say(play, name, fields, phase=UNMASK, good=good, **how):
             expected.revealed[name] = set(chosen)
             for dealer in chosen:
                 play.shown[dealer][expected.kind_of(dealer)].add(name)
+            if laid is not None:
+                self._training(play).laid[name] = laid
+        self.flow(play)
+
+    def _laid(self, play: Play, name: str, wrong: str) -> Laid | None:
+        """Return keys for the next attempt, None where there are none to lay."""
+        if wrong in {"taken key", "weak key"}:
+            own = play.cohort.keys(name)
+            return Laid(None, own if wrong == "taken key" else own | {"seal_key": "00" * 32})
+        if wrong == "early keys":  # under rules that know none
+            return Laid(None, {"seal_key": PLAN, "mask_key": INITIAL})
+        return Laid.drawn(play.expected.name, name) if play.expected.flows and not wrong else None
 
     def complain(self, play: Play, name: str, dealer: str, skew: int = 0) -> None:
         """Say that a dealer's message does not open, truly or not."""

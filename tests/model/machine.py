@@ -238,6 +238,8 @@ class Protocol(RuleBasedStateMachine):
             lambda: fed.reveal(play, name, wrong="kind"),
             lambda: fed.reveal(play, name, wrong="value"),
             lambda: fed.reveal(play, name, wrong="twice"),
+            lambda: fed.reveal(play, name, wrong="taken key"),
+            lambda: fed.reveal(play, name, wrong="weak key" if play.expected.flows else "early keys"),
         ]
 
     def _attest_menu(self, play: Play, name: str, others: list[str], skew: int) -> list[Callable[[], object]]:

@@ -1,7 +1,7 @@
 """The participants of one attempt, honest and not, with the real secure aggregation of `fl_node.secagg`."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,15 +64,29 @@ class Player:
     plain: bytearray = field(default_factory=bytearray)
 
 
+@dataclass
+class Laid:
+    """Keys that a member laid ready for the next attempt; without secrets they are not its own to use."""
+
+    secrets: Secrets | None
+    keys: dict[str, str]
+
+    @classmethod
+    def drawn(cls, *names: object) -> "Laid":
+        """Draw some."""
+        secrets = Secrets.fresh(entropy("laid", *names))
+        return cls(secrets, {"seal_key": secrets.public.seal.hex(), "mask_key": secrets.public.mask.hex()})
+
+
 class Cohort:
     """The players of one attempt. Ledger facts (U1, U2, survivors) are given to each step by the caller."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, laid: Mapping[str, Secrets | None] | None = None) -> None:
         self.session = session
-        self.players = {name: self._player(name) for name in session.cohort}
+        self.players = {name: self._player(name, (laid or {}).get(name)) for name in session.cohort}
 
-    def _player(self, name: str) -> Player:
-        return Player(name, Secrets.fresh(entropy(self.session.digest, name)))
+    def _player(self, name: str, laid: Secrets | None) -> Player:
+        return Player(name, laid or Secrets.fresh(entropy(self.session.digest, name)))
 
     def keys(self, name: str) -> dict[str, str]:
         """Return the keys of PublishKeys."""

@@ -1,7 +1,7 @@
 """Rounds of trainings: opened, advanced, settled, interrupted, each step as expected; what must hold at their ends."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fl_node.secagg.session import Session
@@ -19,7 +19,7 @@ from tests.model.consortium import (
 )
 from tests.model.expected import FINAL, UNMASK, UPDATES, VOID, Attempt
 from tests.model.ledger import CHANNEL, caller
-from tests.model.players import BARREN, LAYOUT, Cohort, digest, in_range
+from tests.model.players import BARREN, LAYOUT, Cohort, Laid, digest, in_range
 
 
 class Rounds(Consortium):
@@ -53,15 +53,38 @@ class Rounds(Consortium):
             tuple(record["aggregators"]),
             record["lifted"],
             self.now + skew,
+            flows=record["rules"] > 1,
         )
         session = Session(
             CHANNEL, *name, bytes.fromhex(PLAN), bytes.fromhex(attempt.base), LAYOUT, cohort, attempt.threshold
         )
         assert session.digest.hex() == record["session"]
-        training.play = Play(attempt, Cohort(session))
+        laid = {member: training.laid.pop(member) for member in cohort if member in training.laid}
+        training.play = Play(attempt, Cohort(session, {member: keys.secrets for member, keys in laid.items()}))
         self.attempts[name] = training.play
+        self._check_laid(training.play, laid)
+        self.flow(training.play)
         self._same(training.play)
         return ""
+
+    def _check_laid(self, play: Play, laid: Mapping[str, Laid]) -> None:
+        """Whoever has laid keys has spoken in Keys; nobody else, and each key serves one attempt."""
+        shown = {parts[3]: record for parts, record in self.ledger.under("keys", *play.expected.name)}
+        assert {name: {kind: keys[kind] for kind in ("seal_key", "mask_key")} for name, keys in shown.items()} == {
+            name: keys.keys for name, keys in laid.items()
+        }
+        assert not any(self.ledger.get("laid", play.expected.name[0], name) for name in play.expected.cohort)
+        for name in laid:
+            play.expected.say(name, play.expected.now)
+            self.reached["keys laid ready"] += 1
+
+    def flow(self, play: Play) -> None:
+        """Move on where the last word has ended a phase."""
+        before = play.expected.phase
+        if play.expected.flow():
+            self.reached["flows"] += 1
+            self._moved(play, before)
+            self._same(play)
 
     def _check_opened(self, training: Training, record: dict[str, Any]) -> None:
         names = [member["participant"] for member in record["cohort"]]
@@ -94,7 +117,9 @@ class Rounds(Consortium):
 
     def _same(self, play: Play) -> None:
         """Hold the rules' record of the attempt against what is expected."""
-        expected, status = play.expected, self.ledger.get("phase", *play.expected.name)
+        expected = play.expected
+        standing = expected.flows and not expected.ended  # its record may be of an earlier phase
+        status = self.ledger.query("GetRound", play.ref) if standing else self.ledger.get("phase", *expected.name)
         assert (status["phase"], status["void_reason"]) == (expected.phase, expected.code)
         assert status["u1"] == list(expected.u1)
         assert status["u2"] == list(expected.u2)
@@ -148,8 +173,10 @@ class Rounds(Consortium):
             done = set(expected.survivors) - expected.missed
             assert paid <= done, f"{paid - done} did not finish and are paid"
             record = self.ledger.get("round", *expected.name)
-            assert record["rules"] == 1 or not paid & set(record["in_place"])
-            assert done - paid <= set(map(participant, self.adversaries)), f"{done - paid} finished and are not paid"
+            unpaid = set(record["in_place"]) if record["rules"] > 1 else set()  # they work for their reputation
+            assert not paid & unpaid
+            unpaid |= set(map(participant, self.adversaries))
+            assert done - paid <= unpaid, f"{done - paid} finished and are not paid"
 
     def _check_final(self, play: Play, training: Training) -> None:
         expected, number = play.expected, play.expected.name[1]

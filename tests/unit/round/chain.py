@@ -32,7 +32,7 @@ class Chain:
     """The ledger: who delivered what in one attempt; `late` lets a phase end without all."""
 
     def __init__(self) -> None:
-        self.phase, self.late = "Keys", False
+        self.phase, self.late, self.rules = "Keys", False, 1
         self.records: dict[str, dict[str, Any]] = {kind: {} for kind in DEEDS.values()}
         self.fixed: dict[str, tuple[str, ...]] = {}
 
@@ -45,9 +45,13 @@ class Chain:
                 "voters": 4, "majority": 3, "session": SESSION.digest.hex(), "threshold": 3, "cohort": NAMES,
                 "keys": keys, "shares": shares,
                 "updates": updates, "revealed": tuple(reveals), "u1": self.fixed.get("Shares", ()),
-                "u2": self.fixed.get("Updates", ()), "survivors": self.fixed.get("Unmask", ()),
+                "u2": self.fixed.get("Updates", ()), "survivors": self.fixed.get("Unmask", ()), "rules": self.rules,
             }
         )  # fmt: skip
+
+    def give(self, keys: dict[str, dict[str, str]]) -> None:
+        """Open with the keys that everybody has laid ready, by version 2 of the rules."""
+        self.records["keys"], self.phase, self.rules, self.fixed["Shares"] = keys, "Shares", 2, NAMES
 
     def take(self, who: str, function: str, arguments: dict[str, Any]) -> None:
         record = self.records[DEEDS[function]]

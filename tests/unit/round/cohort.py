@@ -26,6 +26,7 @@ from fl_node.journal.recordfile import MAGIC, RecordFile
 from fl_node.ledger.records import Parameters, Reveal, Round, Training
 from fl_node.metrics import Health, Metrics
 from fl_node.privacy.integers import NOTHING
+from fl_node.round import ahead
 from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache
@@ -36,7 +37,7 @@ from tests.unit.round.chain import DEEDS, FIELDS, NAMES, SESSION, STATE, TRAININ
 class World:
     """The chain, everyone's blob stores, what has left each node, and the steps of the victim."""
 
-    def __init__(self, folder: Path, fatal: int = 0) -> None:
+    def __init__(self, folder: Path, fatal: int = 0, *, laid: bool = False) -> None:
         self.folder, self.fatal = folder, fatal
         self.chain = Chain()
         self.steps: list[str] = []
@@ -46,6 +47,15 @@ class World:
         self.snapshots: list[Path] = []
         self.backing_up = self.restored = False
         self.nodes = {name: Member(self, name) for name in NAMES}
+        if laid:
+            self.chain.give({name: self.lay(name) for name in NAMES})
+
+    def lay(self, name: str) -> dict[str, str]:
+        """Let a node lay keys ready, as it did in the attempt before."""
+        before = self.chain.view().model_copy(update={"round": 0, "rules": 2})
+        keys = ahead.lay(self.nodes[name].journal, before, rounds=2)
+        assert keys is not None
+        return {"seal_key": keys.seal.hex(), "mask_key": keys.mask.hex()}
 
     def step(self, who: str, what: str) -> None:
         """Die here, if it is the time."""
@@ -160,7 +170,8 @@ class Member:
         if function not in DEEDS:
             return
         self.world.step(self.name, f"before {function} leaves")
-        self.world.left[self.name, function].add(json.dumps(arguments, sort_keys=True))
+        said = {name: value for name, value in arguments.items() if name != "next"}  # other keys may come of a backup
+        self.world.left[self.name, function].add(json.dumps(said, sort_keys=True))
         self.world.step(self.name, f"{function} has left and is in no block")
         self.world.chain.take(self.name, function, arguments)
         self.world.step(self.name, f"{function} is in a block")

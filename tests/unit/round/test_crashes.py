@@ -50,9 +50,9 @@ def added(layout: Layout, vectors: list[bytes]) -> bytes:
     return bytes(total)
 
 
-async def steps(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+async def steps(folder: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool = False) -> list[str]:
     """Return the steps of an attempt in which nobody dies."""
-    world = World(folder)
+    world = World(folder, laid=laid)
     with running(world, monkeypatch):
         await world.run()
     await judged(world)
@@ -64,13 +64,15 @@ def chain_is_whole(world: World) -> bool:
     return world.chain.fixed["Unmask"] == NAMES and set(world.chain.records["reveals"]) == set(NAMES)
 
 
+@pytest.mark.parametrize("laid", [False, True], ids=["keys published", "keys laid ready"])
 async def test_t6_a_node_killed_at_any_step_does_no_second_different_deed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool
 ):
-    found = await steps(tmp_path / "whole", monkeypatch)
+    found = await steps(tmp_path / "whole", monkeypatch, laid=laid)
+    assert any("PublishKeys" in step for step in found) is not laid
     lost = []
     for fatal, what in enumerate(found, 1):
-        world = World(tmp_path / str(fatal), fatal)
+        world = World(tmp_path / str(fatal), fatal, laid=laid)
         with running(world, monkeypatch):
             await world.run()
         assert world.steps[fatal - 1] == what
@@ -86,16 +88,17 @@ async def test_t6_a_node_killed_at_any_step_does_no_second_different_deed(
 
 
 @pytest.mark.parametrize("blobs", [False, True], ids=["journal", "whole disk"])
+@pytest.mark.parametrize("laid", [False, True], ids=["keys published", "keys laid ready"])
 async def test_t6_a_node_restored_from_any_backup_after_any_step_masks_no_second_vector(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, blobs: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, blobs: bool, laid: bool
 ):
-    found = await steps(tmp_path / "whole", monkeypatch)
+    found = await steps(tmp_path / "whole", monkeypatch, laid=laid)
     for fatal, what in enumerate(found, 1):
         if "leave" in what or "before" in what or "half" in what:
             continue  # as the step before it
         number = 0
         while True:
-            world = World(tmp_path / f"{fatal}-{number}", fatal)
+            world = World(tmp_path / f"{fatal}-{number}", fatal, laid=laid)
             world.backing_up = True
             with running(world, monkeypatch):
                 await world.run(number, blobs=blobs)

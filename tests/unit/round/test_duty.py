@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fl_node.ledger.records import Round
-from fl_node.round.duty import LATEST_MS, TURN_MS, LocalState, duty, finished, lacking, to_answer, turn
+from fl_node.round.duty import LATEST_MS, TURN_MS, LocalState, duty, finished, flows, lacking, to_answer, turn
 from fl_node.round.effects import (
     Advance,
     AnswerComplaints,
@@ -78,7 +78,8 @@ def test_a_crash_between_journal_and_ledger_publishes_again():
 
 def test_a_member_with_keys_commits_shares():
     own = replace(ME, done=frozenset({"keys"}))
-    assert duty(view("Shares", **keys(*NAMES)), own, 0) == (CommitShares(),)
+    assert duty(view("Shares", **keys(*NAMES)), own, 0) == (Train(), CommitShares())
+    assert duty(view("Shares", **shared("a")), replace(own, done=SHARED), 0) == (Train(),)
 
 
 def test_one_without_keys_has_no_part_in_the_later_phases():
@@ -193,9 +194,9 @@ def test_a_final_round_is_settled_and_the_next_opened_while_the_training_runs():
     own = replace(ME, ripe_ms=TURN_MS)
     assert duty(view("Final", **updated(*NAMES)), own, 0) == (OpenRound(), Settle())
     assert duty(view("Final", **updated(*NAMES)), replace(own, running=False), 0) == (Settle(),)
-    assert duty(view("Void", **keys("a")), own, 0) == (OpenRound(),)
-    assert duty(view("Void", **keys("a")), replace(own, ripe_ms=TURN_MS - 1), 0) == ()
-    assert duty(view("Void", **keys("a")), replace(own, ripe_ms=5 * TURN_MS), 0) == (OpenRound(),)
+    assert duty(view("Void", **keys(*NAMES)), own, 0) == (OpenRound(),)
+    assert duty(view("Void", **keys(*NAMES)), replace(own, ripe_ms=TURN_MS - 1), 0) == ()
+    assert duty(view("Void", **keys(*NAMES)), replace(own, ripe_ms=5 * TURN_MS), 0) == (OpenRound(),)
 
 
 def test_a_node_whose_framework_is_still_starting_takes_part_at_the_last_moment_of_the_phases_before_updates():
@@ -203,8 +204,23 @@ def test_a_node_whose_framework_is_still_starting_takes_part_at_the_last_moment_
     last = DEADLINE - LATEST_MS
     assert duty(view("Keys"), own, last - 1) == (Train(),)
     assert duty(view("Keys"), own, last) == duty(view("Keys"), own, last + 1) == (Train(), PublishKeys())
-    assert duty(view("Shares", **keys(*NAMES)), own, last - 1) == ()
-    assert duty(view("Shares", **keys(*NAMES)), own, last) == (CommitShares(),)
+    assert duty(view("Shares", **keys(*NAMES)), own, last - 1) == (Train(),)
+    assert duty(view("Shares", **keys(*NAMES)), own, last) == (Train(), CommitShares())
+
+
+def test_who_has_dropped_out_comes_last_in_doing_what_anyone_may_do():
+    own = [replace(ME, participant=name) for name in ("b", "a", "d", "c")]
+    assert [turn(view("Keys"), one) for one in own] == [0, 1, 2, 3]
+    assert [turn(view("Updates", **shared("a", "c", "d")), one) for one in own] == [3, 0, 1, 2]
+    assert [turn(view("Unmask", **updated("c", "d", "b")), one) for one in own] == [0, 3, 1, 2]
+
+
+def test_everybody_has_something_to_do_when_all_have_spoken_only_where_no_advance_ends_the_phase():
+    assert flows(view("Keys", rules=2))
+    assert flows(view("Shares", rules=2))
+    assert not flows(view("Updates", rules=2))
+    assert not flows(view("Unmask", rules=2))
+    assert not flows(view("Keys", rules=1))
 
 
 def test_a_phase_lacks_the_records_that_are_awaited_and_a_proposal_those_that_decide_it():

@@ -124,6 +124,13 @@ async def test_a_node_steps_when_the_phase_moved_and_the_first_in_order_when_all
     assert await looks(made, ledger, *events) == expected
 
 
+@pytest.mark.parametrize(("events", "expected"), [(1, 0), (2, 1)])
+async def test_everybody_steps_when_all_have_delivered_and_no_advance_is_needed(events: int, expected: int):
+    own = LocalState("c", "MSP", frozenset({"keys"}))
+    made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, rules=2, **keys("b", "c")), own)
+    assert await looks(made, ledger, *["KeysPublished"] * events) == expected
+
+
 async def test_what_is_heard_while_the_ledger_answers_is_not_lost():
     made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, **keys("a", "b", "c")), LocalState("b", "BMSP"))
 
@@ -355,13 +362,13 @@ async def test_the_pauses_after_failures_double_up_to_the_longest_and_are_spread
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ):
     own = replace(ME, done=frozenset({"keys"}))
-    made, _, deeds = attendance(view("Shares", deadline_ms=NOW + (1 << 40), **keys(*NAMES)), own)
+    made, _, deeds = attendance(view("Unmask", deadline_ms=NOW + (1 << 40), **updated(*NAMES)), own)
 
     async def fail(*_: object) -> bool:
         raise NodeError("FL4007", "disk full")
 
     deeds.do = fail  # type: ignore[method-assign]
-    for lot, expected in ((0.25, [75, 150, 300, 600, 1200, 2400, 3750, 3750]), (0.75, [125, 250, 500, 1000])):
+    for lot, expected in ((0.25, [37, 75, 150, 300, 600, 1200, 2400, 3750, 3750]), (0.75, [62, 125, 250, 500])):
         monkeypatch.setattr("random.random", lambda lot=lot: lot)
         made._memory = LoopMemory()
         pauses = []

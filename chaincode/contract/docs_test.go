@@ -83,6 +83,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"snapshot", "votes, OpenRound", "the candidates of an epoch, fixed before its seed was known"},
 	{"draw", "OpenRound", "an epoch's draw with all its inputs"},
 	{"partition", "OpenRound", "to which group of its epoch each participant belongs, in robust_groups"},
+	{"laid", "RevealShares, OpenRound", "a member's keys for the training's next attempt, until that is opened (version 2)"},
 	{"lift", "votes, OpenRound", "the next attempt is excused from the rule on differences"},
 	{"round", "OpenRound", "what an attempt fixes for good"},
 	{"phase", "OpenRound, Advance, ProposeAggregate, ReportFault, votes", "where the attempt stands and what its phases froze"},
@@ -145,7 +146,13 @@ func everything() []contracttest.Entry {
 		panic(err)
 	}
 	private.Open("private", options{}).Finish()
-	return slices.Concat(history().Log, f.Log, groups.Log, paid.Log, private.Log)
+	ahead := contracttest.New(4, `{}`)
+	ahead.Ready(2, 4)
+	if err := ahead.Agree("set_rules_version", object{"version": 2}); err != nil {
+		panic(err)
+	}
+	revealed(ahead, 0, 1, 2, 3)
+	return slices.Concat(history().Log, f.Log, groups.Log, paid.Log, private.Log, ahead.Log)
 }
 
 func TestTheLayoutPageShowsEveryKeyWithAnExample(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 // Where somebody is missing an Advance moves the round after the deadline, as in version 1. Updates always ends with one: the
 // freeze is what every reveal depends on, so it is a record before the first of them. The result is one too.
 //
-// Scenario: a, b and c of three have published keys, in one block. Now a commits its shares. Its endorsers read the phase, Keys,
-// and the range of keys, find everybody's, and hold the round to be in Shares since the last of them. No key can be added or
-// changed: what they read stays so until the transaction is committed.
+// Scenario: all four members have published keys, in one block. Now a commits its shares. Its endorsers read the phase, Keys, and
+// the range of keys, find everybody's, and hold the round to be in Shares since the last of them. No key can be added or changed:
+// what they read stays so until the transaction is committed.
 func standing(s ledger.State, ref Ref) (Round, Status, error) {
 	return flowing(s, ref, "")
 }

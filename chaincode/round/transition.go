@@ -34,7 +34,8 @@ type Transition struct {
 }
 
 // Transitions is the whole machine; docs/life-of-a-round.md is drawn from it. A deadline only allows moving on: it never
-// shuts out a transaction that reaches its phase.
+// shuts out a transaction that reaches its phase. In version 2 of the rules a phase that flows (flow.go) leads on without the
+// command where all are there.
 func Transitions() []Transition {
 	const command = "Advance"
 	return []Transition{
@@ -68,6 +69,9 @@ func Diagram() string {
 	out.WriteString("stateDiagram-v2\n    [*] --> Open\n")
 	for _, t := range Transitions() {
 		label := t.Command + ", if " + t.When // Mermaid ends a label at a second colon
+		if flows(t.From) && t.To != Void {
+			label += " (version 2 – none where all are there)"
+		}
 		if t.Code != "" {
 			label += " (" + string(t.Code) + ")"
 		}

@@ -17,12 +17,11 @@ import yaml
 
 from fl_node.commands.watching import watch
 from fl_node.demo.federation import opened
-from fl_node.ledger.records import NEWEST_RULES
 from network import processes
 from network.bringup import Request, down, up
 from network.interrupt import interruptible
 from network.pids import processor
-from network.topology import DEFAULT_DEFINITION
+from network.topology import DEFAULT_DEFINITION, NEWEST_RULES
 from tests.faults.stage import NAMES, Nodes, found, start
 
 BASE_PORT = 31800
@@ -35,6 +34,7 @@ def measure(rounds: int, kind: str, rules: int = NEWEST_RULES) -> dict[str, Any]
         definition = Path(folder) / "definition.yaml"
         raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
         raw.pop("base_port")
+        raw["federation"]["rules"] = rules
         definition.write_text(yaml.safe_dump(raw))
         run = Path(folder) / "run"
         up(Request(run, kind, definition, BASE_PORT), lambda _: None)
@@ -42,16 +42,16 @@ def measure(rounds: int, kind: str, rules: int = NEWEST_RULES) -> dict[str, Any]
         try:
             for name in NAMES:
                 nodes.start(name)
-            return asyncio.run(_train(nodes, run, rounds, rules)) | {"network": kind, "rules": rules}
+            return asyncio.run(_train(nodes, run, rounds)) | {"network": kind, "rules": rules}
         finally:
             nodes.close()
             down(run)
 
 
-async def _train(nodes: Nodes, run: Path, rounds: int, rules: int) -> dict[str, Any]:
+async def _train(nodes: Nodes, run: Path, rounds: int) -> dict[str, Any]:
     await nodes.ready()
     async with opened(run) as federation:
-        await found(federation, rules)
+        await found(federation)
         await start(federation, "measured", rounds)
         records, before = {}, processor_seconds(nodes)
         async for progress in watch(federation.first, "measured"):

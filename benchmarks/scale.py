@@ -28,13 +28,12 @@ from fl_node.blobs.store import BlobStore
 from fl_node.commands.watching import watch
 from fl_node.demo.federation import Federation, opened
 from fl_node.ledger.client import public_key_hash
-from fl_node.ledger.records import NEWEST_RULES
 from network import roster
 from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
 from network.folders import folder_of
 from network.interrupt import interruptible
-from network.topology import DEFAULT_DEFINITION
+from network.topology import DEFAULT_DEFINITION, NEWEST_RULES
 from tests.faults import synthetic
 from tests.faults.stage import ROOT, Nodes, found, start
 from tests.ports import free_ports
@@ -87,6 +86,7 @@ class Size:
         raw.pop("base_port")
         others = [organisation for organisation in raw["organisations"] if organisation["role"] != "member"]
         raw["organisations"] = [*others, *({"name": name, "role": "member"} for name in self.names)]
+        raw["federation"]["rules"] = self.rules
         phases = {f"{phase}_ms": PATIENCE_MS for phase in ("keys", "shares", "updates", "unmask", "attest")}
         if self.dropouts:
             phases["updates_ms"] = UPDATES_S * 1000
@@ -122,7 +122,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         nodes.start(name, rows=[1] * synthetic.ROWS, **lazy)
         await nodes.ready(name)  # one after the other: many that start together keep every peer busy for too long
     async with opened(nodes.run) as federation:
-        await found(federation, size.rules)
+        await found(federation)
         for organisation, participant in size.further:
             await _admit(federation, organisation, participant)
         for rank, (organisation, participant) in enumerate(size.further):

@@ -80,5 +80,6 @@ def _terms(consortium: Consortium) -> str:
         "members": sorted(member.msp_id for member in consortium.members),
         "regulators": sorted(regulator.msp_id for regulator in consortium.regulators),
         "parameters": dict(consortium.federation.parameters),
+        "rules": consortium.federation.rules,
     }
     return json.dumps(value, sort_keys=True, indent=1) + "\n"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -16,6 +16,8 @@ from network.errors import NetworkError
 from network.roles import Roles
 from network.yaml_lines import Location, PlacedYaml
 
+NEWEST_RULES: Final = 2
+"""The newest version of the rules that this release holds (chaincode/round/versions.go)."""
 DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
 Role = Literal["member", "regulator", "orderer"]
 Ordering = Literal["bft", "raft"]
@@ -87,8 +89,13 @@ class Organisation(_Model):
 
 
 class Federation(_Model):
-    """What the members' chaincode processes are told about the federation."""
+    """What the members' chaincode processes are told about the federation.
 
+    Attributes:
+        rules: The version of the rules that it begins under; later ones come by vote.
+    """
+
+    rules: Annotated[int, Field(ge=1, le=NEWEST_RULES, strict=True)] = NEWEST_RULES
     parameters: dict[str, int | str] = Field(default_factory=dict)
 
 

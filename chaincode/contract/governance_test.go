@@ -22,6 +22,7 @@ func TestFoundingNeedsEachEndorsersOwnDefinitionToAgree(t *testing.T) {
 	refused(t, f, admin, "Found", changed(founding(f), "parameters", object{"cohort_min": 6}), errcode.DefinitionDiffers)
 	refused(t, f, admin, "Found", changed(founding(f), "members", f.Members[:3]), errcode.DefinitionDiffers)
 	refused(t, f, admin, "Found", changed(founding(f), "regulators", []string{}), errcode.DefinitionDiffers)
+	refused(t, f, admin, "Found", changed(founding(f), "rules", 2), errcode.DefinitionDiffers)
 	refused(t, f, admin, "Found", changed(founding(f), "members", []string{}), errcode.LimitExceeded)
 	refused(t, f, admin, "Found", changed(founding(f), "members", []string{"A", "A"}), errcode.BadArgument)
 	refused(t, f, admin, "Found", changed(founding(f), "members", []string{"A\u0000B"}), errcode.BadArgument)
@@ -29,6 +30,22 @@ func TestFoundingNeedsEachEndorsersOwnDefinitionToAgree(t *testing.T) {
 	refused(t, f, contracttest.Node(0), "Found", founding(f), errcode.NotPermitted)
 	f.Must(admin, "Found", founding(f), nil)
 	refused(t, f, admin, "Found", founding(f), errcode.AlreadyFounded)
+}
+
+func TestAFederationBeginsUnderTheVersionOfTheRulesThatItsDefinitionsName(t *testing.T) {
+	for _, wanted := range []uint64{0, 1, round.Newest} {
+		f := contracttest.New(4, `{}`)
+		f.Contract.Definition.Rules = wanted
+		f.Must(contracttest.Admin(0), "Found", changed(founding(f), "rules", wanted), nil)
+		version, err := governance.RulesVersion(f.State.Begin())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, max(1, wanted), version)
+	}
+	f := contracttest.New(4, `{}`)
+	f.Contract.Definition.Rules = round.Newest + 1
+	refused(t, f, contracttest.Admin(0), "Found", changed(founding(f), "rules", round.Newest+1), errcode.RulesVersion)
 }
 
 func TestNothingWorksBeforeFounding(t *testing.T) {

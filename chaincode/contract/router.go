@@ -114,7 +114,7 @@ func (c Contract) vote(s ledger.State, env ledger.Env, req governance.VoteReques
 }
 
 func (c Contract) found(s ledger.State, env ledger.Env, req governance.FoundRequest) (governance.Federation, ledger.Event, error) {
-	federation, event, err := governance.Found(s, env, c.Definition, req)
+	federation, event, err := governance.Found(s, env, c.Definition, c.latest(), req)
 	if err != nil {
 		return federation, event, err
 	}

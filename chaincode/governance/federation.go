@@ -19,6 +19,8 @@ type Definition struct {
 	Members    []string        `json:"members"`
 	Regulators []string        `json:"regulators"`
 	Parameters json.RawMessage `json:"parameters"`
+	// Rules is the version of the rules to begin under, 0 for the first.
+	Rules uint64 `json:"rules,omitempty"`
 }
 
 // Federation is the founding record.
@@ -34,18 +36,25 @@ type FoundRequest struct {
 	Members    []string        `json:"members"`
 	Regulators []string        `json:"regulators"`
 	Parameters json.RawMessage `json:"parameters"`
+	// Rules is the version of the rules to begin under, 0 for the first: members vote only for later ones.
+	Rules uint64 `json:"rules,omitempty"`
 }
 
 var federationKey = ledger.Key("federation")
 
-// Found writes the members, regulators and parameters, once, and only where this endorser's definition says the same.
-func Found(s ledger.State, env ledger.Env, own Definition, req FoundRequest) (Federation, ledger.Event, error) {
+// Found writes the members, regulators, parameters and version of the rules, once, and only where this endorser's definition says
+// the same. Its build holds the versions 1 to latest.
+func Found(s ledger.State, env ledger.Env, own Definition, latest uint64, req FoundRequest) (Federation, ledger.Event, error) {
 	none := ledger.Event{}
 	if _, found, err := ledger.Load[Federation](s, federationKey); err != nil || found {
 		return Federation{}, none, firstOf(err, errcode.New(errcode.AlreadyFounded, "the federation was founded before"))
 	}
 	parameters, err := agree(env, own, req)
 	if err != nil {
+		return Federation{}, none, err
+	}
+	rules := Rules{max(1, req.Rules)}
+	if err := CheckRules(rules.Version, latest); err != nil {
 		return Federation{}, none, err
 	}
 	federation := Federation{env.Channel, sorted(req.Members), sorted(req.Regulators), env.TimeMS}
@@ -60,7 +69,7 @@ func Found(s ledger.State, env ledger.Env, own Definition, req FoundRequest) (Fe
 	if err := ledger.Store(s, parametersKey, parameters); err != nil {
 		return federation, none, err
 	}
-	if err := ledger.Store(s, rulesKey, Rules{1}); err != nil {
+	if err := ledger.Store(s, rulesKey, rules); err != nil {
 		return federation, none, err
 	}
 	if err := putBeacon(s, Beacon{Number: 1, SinceMS: env.TimeMS}); err != nil {
@@ -82,11 +91,11 @@ func agree(env ledger.Env, own Definition, req FoundRequest) (Parameters, error)
 	if err := checkOrganisations(req); err != nil {
 		return wanted, err
 	}
-	a, errA := codec.Canonical([]any{env.Channel, sorted(req.Members), sorted(req.Regulators), wanted})
-	b, errB := codec.Canonical([]any{own.Channel, sorted(own.Members), sorted(own.Regulators), mine})
+	a, errA := codec.Canonical([]any{env.Channel, sorted(req.Members), sorted(req.Regulators), wanted, max(1, req.Rules)})
+	b, errB := codec.Canonical([]any{own.Channel, sorted(own.Members), sorted(own.Regulators), mine, max(1, own.Rules)})
 	if errA != nil || errB != nil || !bytes.Equal(a, b) {
 		return wanted, errcode.New(errcode.DefinitionDiffers,
-			"channel, members, regulators or parameters differ from this endorser's definition")
+			"channel, members, regulators, parameters or version of the rules differ from this endorser's definition")
 	}
 	return wanted, nil
 }

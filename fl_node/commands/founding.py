@@ -31,7 +31,7 @@ async def found(ledger: Ledger, *, patience_s: float = 120.0) -> None:
     definition = definition_of(ledger.profile.run, ledger.profile.organisation)
     value = _value(ledger.profile.run, ledger.profile.organisation)
     commitment = tagged_hash(LABEL_BEACON_COMMITMENT, ledger.profile.channel, ledger.profile.msp_id, value)
-    terms = {key: definition[key] for key in ("members", "regulators", "parameters")}
+    terms = {key: definition[key] for key in ("members", "regulators", "parameters", "rules")}
     await _until(ledger, "Found", terms, patience_s)
     await _until(ledger, "CommitBeacon", {"commitment": commitment.hex()}, patience_s)
     await _until(ledger, "RevealBeacon", {"value": value.hex()}, patience_s)

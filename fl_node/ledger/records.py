@@ -1,6 +1,6 @@
 """What the ledger says, as frozen values: the answers of the chaincode's queries (docs/contract.md)."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -8,8 +8,6 @@ from fl_node.privacy.integers import Numbers
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Phase = Literal["Keys", "Shares", "Updates", "Unmask", "Attest", "Final", "Void"]
-NEWEST_RULES: Final = 2
-"""The newest version of the rules that this node can take part in (chaincode/round/versions.go)."""
 OVER: tuple[Phase, ...] = ("Final", "Void")
 
 

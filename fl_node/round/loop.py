@@ -15,14 +15,14 @@ from fl_node.clock import now_ms
 from fl_node.data.errors import DataError
 from fl_node.errors import NodeError, RefusalError, reported
 from fl_node.ledger.client import Ledger
-from fl_node.ledger.records import NEWEST_RULES, OVER, Round, Training
+from fl_node.ledger.records import OVER, Round, Training
 from fl_node.metrics import Health, Metrics
 from fl_node.round.carry_out import Deeds
 from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, flows, lacking, rest_ms, ripe, turn
 from fl_node.round.effects import Effect, OpenRound, Settle, Train
 from fl_node.round.pace import paced
 from fl_node.secagg.errors import Refusal
-from network.topology import Consortium
+from network.topology import NEWEST_RULES, Consortium
 
 log = structlog.get_logger("node")
 TICK_S: Final = 1.0

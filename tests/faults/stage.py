@@ -119,11 +119,9 @@ def founded(run: Path, checkouts: Mapping[str, Path] = MappingProxyType({})) -> 
         nodes.close()
 
 
-async def found(federation: Federation, rules: int = 1) -> None:
-    """Found the federation, under a version of the rules, and admit every member's node."""
+async def found(federation: Federation) -> None:
+    """Found the federation and admit every member's node."""
     await federation.found()
-    if rules > 1:
-        await federation.decide("set_rules_version", {"version": rules})
     for name, ledger in federation.admins.items():
         await ledger.submit(
             "Apply",

@@ -1,4 +1,4 @@
-"""Keys that a node lays ready for the next attempt: drawn once, taken by the attempt that shows them, then forgotten."""
+"""Keys laid ready for the next attempt: drawn once, taken by the attempt that shows them, then forgotten."""
 
 from collections.abc import Iterator
 from pathlib import Path

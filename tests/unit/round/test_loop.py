@@ -10,13 +10,14 @@ from typing import Any, cast
 import pytest
 
 from fl_node.errors import NodeError, RefusalError
-from fl_node.ledger.records import NEWEST_RULES, OVER, Round
+from fl_node.ledger.records import OVER, Round
 from fl_node.metrics import Health, Metrics
 from fl_node.round.attempts import RECORDED
 from fl_node.round.carry_out import Deeds
 from fl_node.round.duty import TURN_MS, LocalState, rest_ms
 from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
 from fl_node.round.loop import SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDependencies, LoopMemory
+from network.topology import NEWEST_RULES
 from tests.unit.node.test_daemon import training
 from tests.unit.round.test_duty import ME, NAMES, keys, updated, view
 from tests.waiting import settle, until

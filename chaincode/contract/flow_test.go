@@ -167,6 +167,32 @@ func TestInVersion2TheFirstProposalRecordsThatEverybodyRevealed(t *testing.T) {
 	equal(t, round.PhaseAttest, stored(t, f, p.Ref))
 }
 
+func TestInVersion2AProposalIsItsOrganisationsWordForIt(t *testing.T) {
+	f := flowing(t, 4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	proposer := p.Aggregator()
+	p.Propose()
+	equal(t, true, p.View().Attestations[proposer.MSPID].Agree)
+	verdict := p.With(object{"number": 1, "state": contracttest.Digest("mine"), "agree": false, "deviation_e9": 0})
+	refused(t, f, proposer, "Attest", verdict, errcode.AlreadyAttested)
+	refused(t, f, proposer, "AttestNoState", p.With(object{"aggregate": contracttest.Digest("sum"), "code": "FL3010"}), errcode.AlreadyAttested)
+	p.Attest(0, 1, 2)
+	p.Advance(round.Final)
+	equal(t, 3, p.View().Majority)
+}
+
+func TestInVersion2WhoFindsNoStateDoesNotAgreeByProposingOne(t *testing.T) {
+	f := flowing(t, 4, `{}`)
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseAttest)
+	proposer := p.Aggregator()
+	f.Must(proposer, "AttestNoState", p.With(object{"aggregate": contracttest.Digest("sum"), "code": "FL3010"}), nil)
+	p.Propose()
+	_, said := p.View().Attestations[proposer.MSPID]
+	equal(t, false, said)
+}
+
 func TestInVersion2ADropoutRevealsNothingMoreOnceAllSurvivorsHave(t *testing.T) {
 	f := flowing(t, 5, `{}`)
 	p := f.Open("tumour", options{Dropouts: []int{4}})

@@ -107,6 +107,7 @@ class Proposing:
                 raise
             await self._warm(argument)
             await self._node.ledger.submit("ProposeAggregate", **argument)
+        known.attested(self._node.journal, view.training, argument["state"])  # it is this organisation's word too
         digest = argument["aggregate"]
         log.info("aggregate proposed", attempt=view.name, aggregate=digest, training=training.training)
 

@@ -269,9 +269,11 @@ class Attempt:
         turns = sorted(order, key=lambda name: name in self.spent)
         return who in turns and at_ms >= self.turn_ms + turns.index(who) * LEASE
 
-    def propose(self, who: str, state: str, at_ms: int) -> None:
-        """Record a proposal that the endorsers could confirm."""
+    def propose(self, who: str, state: str, at_ms: int, organisation: str) -> None:
+        """Record a proposal that the endorsers could confirm; in version 2 it is its organisation's word as well."""
         self.number, self.proposer, self.proposed, self.verdicts = self.number + 1, who, state, {}
         self.agreed = {}
+        if self.flows and organisation not in self.denials:
+            self.verdicts[organisation] = self.agreed[organisation] = True
         self.spent = [*self.spent, who] if len(self.spent) + 1 < len(self.aggregators) else []
         self.began, self.deadline = at_ms, at_ms + LENGTH[ATTEST]

@@ -178,7 +178,7 @@ class Federation(Rounds):
         argument = play.ref | fields
         self.send(place_of(name), "ProposeAggregate", argument, accepted, skew=skew)
         if accepted:
-            expected.propose(name, fields["state"], at_ms)
+            expected.propose(name, fields["state"], at_ms, msp(place_of(name)))
             self.history.append((caller(msp(place_of(name)), "client"), "ProposeAggregate", argument))
             self._same(play)
         return accepted

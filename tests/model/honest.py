@@ -126,12 +126,13 @@ def drive(fed: Federation, play: Play, ways: Sequence[str], attempt: int = 0) ->
     for _ in range(TURNS):
         if play.expected.ended:
             return
+        phase = play.expected.phase
         for number, place in enumerate(sorted(fed.adversaries)):
             if participant(place) in play.expected.cohort and not play.expected.ended:
                 misbehave(fed, play, participant(place), ways[(number + attempt) % len(ways)])
         honest_turn(fed, play)
-        if play.expected.ended or fed.advance(play, fed.honest[0]):
-            continue
+        if play.expected.ended or fed.advance(play, fed.honest[0]) or play.expected.phase != phase:
+            continue  # in the next phase adversaries speak in time as well
         fed.now = max(fed.now + LEASE, play.expected.deadline)
         if play.expected.phase == UPDATES and play.expected.complaints:
             fed.now = max(fed.now, max(one.at_ms for one in play.expected.complaints.values()) + LENGTH[SHARES])

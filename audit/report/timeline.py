@@ -27,6 +27,10 @@ WRITES: Final = {
     "no-state": "Attest",
 }
 """Which phase a record of the ledger belongs to (docs/ledger-layout.md)."""
+FLOWS_SINCE: Final = 2
+"""The version of the rules since which a phase can be over without a record of it (docs/decisions/0030-flow.md)."""
+FLOWING: Final = {"Keys": "Shares", "Shares": "Updates", "Unmask": "Attest"}
+"""Which phases are over so, and what follows them."""
 MOST_NAMED: Final = 3
 NOTICED_S: Final = 0.5
 """By how many seconds the last must come after the others to be named: ledgers take that long by themselves."""
@@ -139,9 +143,25 @@ def timelines(history: Iterable[dict[str, Any]], training: Mapping[str, Any]) ->
     }
 
 
+def _flowed(
+    one: Mapping[str, Any], moves: Mapping[str, tuple[int, int]], came: Mapping[str, Mapping[str, int]]
+) -> dict[str, tuple[int, int]]:
+    """Add the phases that began with the last word of the one before, of which no record says when (decision 30)."""
+    found = dict(moves)
+    for before, after in FLOWING.items() if one.get("rules", 1) >= FLOWS_SINCE else ():
+        spoke, asked = came.get(before, {}), one[ASKED[before]]
+        reached = (
+            one["phase"] not in ENDED or came.get(after) or any(name in moves for name in PHASES[PHASES.index(after) :])
+        )
+        if reached and before in found and asked and all(who in spoke for who in asked):
+            found[after] = max(spoke[who] for who in asked), 0
+    return found
+
+
 def _phases(
     one: Mapping[str, Any], moves: Mapping[str, tuple[int, int]], came: Mapping[str, Mapping[str, int]]
 ) -> list[Phase]:
+    moves = _flowed(one, moves, came)
     starts = [(name, *moves[name]) for name in PHASES if name in moves]
     ends = [began for _, began, _ in starts[1:]] + [next((moves[name][0] for name in ENDED if name in moves), None)]
     return [

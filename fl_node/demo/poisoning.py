@@ -14,8 +14,6 @@ from fl_node.round.contribution import UNITS, summed
 
 TERMS: Final = {"floor": 500, "sums": 9}
 """What the group that contributed least keeps of its quality, in thousandths; how many sums an epoch may reveal."""
-RULES: Final = 2
-"""The version of the rules that knows modes."""
 
 
 async def introduce(federation: Federation, options: Options, report: Report) -> None:
@@ -23,12 +21,9 @@ async def introduce(federation: Federation, options: Options, report: Report) ->
     if options.settings:
         with report.chapter("A vote: sums of small groups, and a robust mean over them", "mode") as found:
             parameters = {"mode": options.mode, options.mode: options.settings, "contribution": TERMS}
-            decided = [
-                await federation.decide("set_rules_version", {"version": RULES}),
-                await federation.decide("set_parameters", {"parameters": parameters}),
-            ]
+            decided = await federation.decide("set_parameters", {"parameters": parameters})
             found.update({"mode": options.mode, "settings": options.settings})
-            report.say(f"{options.mode} {options.settings}: {', '.join(item['status'] for item in decided)}")
+            report.say(f"{options.mode} {options.settings}: {decided['status']}")
     if options.attack:
         with report.chapter("An attacker among them", "attack") as found:
             found.update({"attacker": options.attacker, "attack": options.attack})

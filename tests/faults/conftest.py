@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from network.bringup import Request, down, up
-from network.topology import DEFAULT_DEFINITION
+from network.topology import DEFAULT_DEFINITION, NEWEST_RULES
 from tests.faults.stage import Nodes, founded
 from tests.ports import free_ports
 
@@ -38,14 +38,16 @@ def network(
     out_of_reach: str = "",
     two_peers: str = "",
     channel: str = "",
+    rules: int = NEWEST_RULES,
     **terms: int,
 ) -> Iterator[Path]:
-    """Run a network with short phases, of the default definition's members and some more, and perhaps other terms.
+    """Run a network with short phases, of the default definition's members and some more, and perhaps other terms or rules.
 
     Nobody can open a connection to the blob service of who is out of reach; one organisation may have two peers.
     """
     raw = yaml.safe_load(DEFAULT_DEFINITION.read_text())
     raw["federation"]["parameters"] |= TIMES | terms
+    raw["federation"]["rules"] = rules
     raw["organisations"] += [{"name": name, "role": "member"} for name in more]
     raw.pop("base_port")
     raw["ordering"] = request.config.getoption("--ordering")

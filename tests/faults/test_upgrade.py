@@ -36,8 +36,11 @@ MARKS = itertools.count(2)
 
 @pytest.fixture(scope="module", name="network")
 def _network(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest):
-    """A network of its own, with four nodes that have founded the federation."""
-    with running_network(tmp_path_factory.mktemp("upgrade"), request, transfer_ms=0) as run, founded(run) as nodes:
+    """A network of its own, with four nodes that have founded the federation under the first rules."""
+    with (
+        running_network(tmp_path_factory.mktemp("upgrade"), request, rules=1, transfer_ms=0) as run,
+        founded(run) as nodes,
+    ):
         yield run, nodes
 
 

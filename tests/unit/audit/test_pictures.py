@@ -1,5 +1,6 @@
 """What pages draw, as values: phases and who was waited for, the matrix, lineage, metrics by unit, lines over time."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -85,6 +86,29 @@ def test_an_attempt_under_way_grows_until_now(training: dict[str, Any], story: d
     assert found[-1].ended_ms is None
     assert span(found, found[-1].began_ms + 7000) - span(found, found[-1].began_ms + 2000) == 5000
     assert [(a.how, a.phase) for a in arrivals(found, found[-1].began_ms)["hospital-a"]][-1] == ("missing", "Updates")
+
+
+def test_a_phase_that_no_record_ends_is_over_with_the_last_word_in_it(
+    training: dict[str, Any], story: dict[str, Any], phases: dict[str, list[Phase]]
+) -> None:
+    records = ("Keys", "Unmask", "Final")
+    entries = [e for e in story["history"] if e["kind"] != "phase" or e["value"]["phase"] in records]
+    rounds = [one | {"rules": 2} for one in training["rounds"]]
+    whole = timelines(entries, training | {"rounds": rounds})["tumour/1/1"]
+    assert [phase.name for phase in whole] == [phase.name for phase in phases["tumour/1/1"]]
+    for phase, after in pairwise(whole):
+        if phase.name in ("Keys", "Shares", "Unmask"):
+            assert phase.ended_ms == after.began_ms == max(phase.came.values())
+    first = timelines(entries, training)["tumour/1/1"]  # version 1 has no phase without a record
+    assert [phase.name for phase in first] == ["Keys", "Unmask"]
+
+
+def test_a_phase_that_was_never_reached_is_not_told_of(training: dict[str, Any], story: dict[str, Any]) -> None:
+    kept = [e for e in story["history"] if e["kind"] not in ("proposed", "attest", "no-state")]
+    entries = [e for e in kept if e["kind"] != "phase" or e["value"]["phase"] in ("Keys", "Unmask", "Final")]
+    ended = training["rounds"][0] | {"rules": 2, "phase": "Void"}
+    found = timelines(entries, training | {"rounds": [ended]})["tumour/1/1"]
+    assert [phase.name for phase in found] == ["Keys", "Shares", "Updates", "Unmask"]
 
 
 def test_the_matrix_says_what_became_of_each(story: dict[str, Any], training: dict[str, Any], phases: Any) -> None:

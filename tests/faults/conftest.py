@@ -41,7 +41,7 @@ def network(
     rules: int = NEWEST_RULES,
     **terms: int,
 ) -> Iterator[Path]:
-    """Run a network with short phases, of the default definition's members and some more, perhaps by other terms or rules.
+    """Run a network with short phases, of the default definition's members and some more, by other terms or rules.
 
     Nobody can open a connection to the blob service of who is out of reach; one organisation may have two peers.
     """

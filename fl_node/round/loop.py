@@ -18,7 +18,19 @@ from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import OVER, Round, Training
 from fl_node.metrics import Health, Metrics
 from fl_node.round.carry_out import Deeds
-from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, flows, lacking, rest_ms, ripe, turn
+from fl_node.round.duty import (
+    EXPECTED,
+    TURN_MS,
+    URGENT,
+    LocalState,
+    duty,
+    finished,
+    flows,
+    lacking,
+    rest_ms,
+    ripe,
+    turn,
+)
 from fl_node.round.effects import Effect, OpenRound, Settle, Train
 from fl_node.round.pace import paced
 from fl_node.secagg.errors import Refusal
@@ -29,6 +41,8 @@ TICK_S: Final = 1.0
 """How long an attendance sleeps at most, at its ledger's pace: nothing depends on an event's arrival."""
 NEVER: Final = 1 << 30
 SHORTEST_SLEEP_S: Final = 0.02
+LEAST_TURNS: Final = 2
+"""For how many turns, of TURN_MS each, a node lets a phase be before it ends it by its deadline."""
 FIRST_PAUSE_MS: Final = 50
 LONGEST_PAUSE_MS: Final = 5000
 
@@ -60,6 +74,7 @@ class LoopMemory:
         failures: How many duties failed in this phase. Invariant: 0 when the phase has just changed.
         not_before_ms: Until when to wait after a failure. Invariant: 0 when the phase has just changed, or an event
             came that the failure may have waited for.
+        since_ms: Since when it has been seen in this phase, milliseconds since 1970.
     """
 
     attempt: str = ""
@@ -67,6 +82,7 @@ class LoopMemory:
     ripe_ms: int = 0
     failures: int = 0
     not_before_ms: int = 0
+    since_ms: int = 0
 
 
 @dataclass
@@ -176,6 +192,7 @@ class Attendance:
         if view.name != self._memory.attempt:
             await self.deeds.end_missed(view)
             self._memory = LoopMemory(view.name)
+        view = self._unhurried(view)
         own = self.deeds.local_state(view, self.training)
         self._notice(view, own)
         if self._memory.not_before_ms > now_ms():
@@ -198,12 +215,25 @@ class Attendance:
                 return True
         return False
 
+    def _unhurried(self, view: Round) -> Round:
+        """Return the attempt with no earlier deadline than a while after this node first saw its phase.
+
+        Scenario: orderers stand still for a minute and then put everybody's keys into one block. By the keys' own times
+        the phase of shares is over when the first node sees it. If that node moved it on, the attempt would be void for
+        want of shares that everybody is about to send.
+        """
+        if view.phase not in EXPECTED:
+            return view
+        since = self._memory.since_ms if view.phase == self._memory.phase else now_ms()
+        return view.model_copy(update={"deadline_ms": max(view.deadline_ms, since + LEAST_TURNS * self._turn_ms)})
+
     def _notice(self, view: Round, own: LocalState) -> None:
         """Remember since when the attempt is in its phase, since when that can move on, and what it still lacks."""
         now, memory = now_ms(), self._memory
         if view.phase != memory.phase:
             log.info("phase", attempt=view.name, phase=view.phase, void_reason=view.void_reason or None)
-            memory.phase, memory.ripe_ms, memory.failures, memory.not_before_ms = view.phase, now + rest_ms(view), 0, 0
+            memory.phase, memory.since_ms, memory.ripe_ms = view.phase, now, now + rest_ms(view)
+            memory.failures, memory.not_before_ms = 0, 0
             self.node.metrics.phase(view.training, view.deadline_ms)
             if view.phase in OVER:
                 self.deeds.ended(view)

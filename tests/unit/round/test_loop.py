@@ -16,10 +16,11 @@ from fl_node.round.attempts import RECORDED
 from fl_node.round.carry_out import Deeds
 from fl_node.round.duty import TURN_MS, LocalState, rest_ms
 from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
-from fl_node.round.loop import SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDependencies, LoopMemory
+from fl_node.round.loop import LEAST_TURNS, SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDependencies, LoopMemory
 from network.topology import NEWEST_RULES
 from tests.unit.node.test_daemon import training
-from tests.unit.round.test_duty import ME, NAMES, keys, updated, view
+from tests.unit.round.test_duty import ME, NAMES,
+    SHARES, keys, updated, view
 from tests.waiting import settle, until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -257,6 +258,15 @@ async def test_the_first_round_is_opened_by_the_members_one_after_the_other(cloc
         assert deeds.opened == tries
 
 
+async def test_a_phase_whose_deadline_passed_before_anybody_saw_it_is_not_ended_at_once(clock: Clock):
+    own = LocalState("b", "BMSP", frozenset({"keys", "shares"}))
+    made, _, deeds = attendance(view("Shares", deadline_ms=1, **keys(*NAMES), shares={"b": SHARES}), own)
+    for later_ms, ended in ((0, False), (LEAST_TURNS * TURN_MS - 1, False), (1, True)):
+        clock.ms += later_ms
+        await made._step()
+        assert (Advance() in deeds.done) is ended
+
+
 NOW = Clock().ms
 LATER = NOW + 60_000
 COMPLETE = keys(*NAMES) | {"deadline_ms": LATER}
@@ -344,7 +354,7 @@ async def test_a_new_phase_ends_the_pause_of_the_one_before_and_an_attempt_that_
     made, _, deeds = attendance(view(after, deadline_ms=LATER), LocalState("c", "CMSP", dropped=True))
     made._memory = LoopMemory("t/1/1", before, ripe_ms=1, failures=7, not_before_ms=clock.ms + 1)
     await made._step()
-    assert made._memory == LoopMemory("t/1/1", after, ripe_ms=clock.ms)
+    assert made._memory == LoopMemory("t/1/1", after, ripe_ms=clock.ms, since_ms=clock.ms)
     await made._step()
     assert deeds.over == ([after] if after in OVER else [])
 

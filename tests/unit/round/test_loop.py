@@ -19,8 +19,7 @@ from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
 from fl_node.round.loop import LEAST_TURNS, SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDependencies, LoopMemory
 from network.topology import NEWEST_RULES
 from tests.unit.node.test_daemon import training
-from tests.unit.round.test_duty import ME, NAMES,
-    SHARES, keys, updated, view
+from tests.unit.round.test_duty import ME, NAMES, SHARES, keys, updated, view
 from tests.waiting import settle, until
 
 ROOT = Path(__file__).resolve().parents[3]

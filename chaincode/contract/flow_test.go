@@ -93,6 +93,21 @@ func TestInVersion2APhaseBeginsWithTheLastWordOfTheOneBefore(t *testing.T) {
 	equal(t, 3, len(p.View().U2))
 }
 
+func TestInVersion2AnAdvanceEndsThePhaseThatItNamesAlone(t *testing.T) {
+	f := flowing(t, 4, `{"keys_ms":5000,"shares_ms":5000}`)
+	p := f.Open("tumour", options{})
+	p.Say("PublishKeys", p.Keys, 0, 1, 2, 3)
+	f.TimeMS += 60_000 // the keys are in a block only now
+	var answer round.AdvanceResponse
+	f.Must(contracttest.Node(0), "Advance", p.With(object{"from": "Keys"}), &answer)
+	equal(t, round.AdvanceResponse{Phase: round.PhaseShares, Moved: false}, answer)
+	p.Say("CommitShares", p.Shares, 0, 1, 2)
+	f.Must(contracttest.Node(0), "Advance", p.With(object{"from": "Shares"}), &answer)
+	equal(t, round.AdvanceResponse{Phase: round.PhaseUpdates, Moved: true}, answer)
+	first := training(4, `{}`)
+	refused(t, first, contracttest.Node(0), "Advance", first.Open("tumour", options{}).With(object{"from": "Keys"}), errcode.BadArgument)
+}
+
 func TestT23InVersion2ALastWordByAClockThatIsBehindShortensNobodysPhase(t *testing.T) {
 	f := flowing(t, 4, `{"shares_ms":5000}`)
 	p := f.Open("tumour", options{})

@@ -3,6 +3,7 @@ package round
 import (
 	"slices"
 
+	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
 )
@@ -13,6 +14,16 @@ type AdvanceResponse struct {
 	Moved bool  `json:"moved"`
 }
 
+// AdvanceRequest is the argument of Advance.
+type AdvanceRequest struct {
+	Ref
+	// From is the phase that the sender wants to end; version 1 of the rules knows none.
+	//
+	// Scenario: orderers stood still, and the last keys come after the phase's deadline. The sender's peer has not seen them, so it
+	// ends Keys. Its endorsers have: by the keys' own times Shares is over too, and without From they would end that.
+	From Phase `json:"from,omitempty"`
+}
+
 // Advance moves a round on where its phase is over. Anyone of the consortium may send it; a round that has moved already
 // is no error. It reads the phase's records as a range, so that one which arrives at the same time is not lost unseen.
 //
@@ -20,18 +31,24 @@ type AdvanceResponse struct {
 // has moved the round yet, so d's keys count. An Advance at 10 s finds all four. Had one at 8 s been committed first, d would
 // be refused (FL0408). Had both been endorsed before either was committed, the second in the block would conflict: a late
 // Advance because the range that it read has grown, a late record because the phase that it read has changed.
-func Advance(s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.Event, error) {
+func Advance(s ledger.State, env ledger.Env, req AdvanceRequest) (AdvanceResponse, ledger.Event, error) {
 	return advanceBy(Transitions(), s, env, req)
 }
 
-func advanceBy(table []Transition, s ledger.State, env ledger.Env, req Ref) (AdvanceResponse, ledger.Event, error) {
+func advanceBy(table []Transition, s ledger.State, env ledger.Env, req AdvanceRequest) (AdvanceResponse, ledger.Event, error) {
 	none := ledger.Event{}
 	if err := governance.CheckMember(s, env); err != nil {
 		return AdvanceResponse{}, none, err
 	}
-	round, status, err := standing(s, req)
+	round, status, err := standing(s, req.Ref)
 	if err != nil {
 		return AdvanceResponse{}, none, err
+	}
+	if req.From != "" && !differ(round.Rules).flows {
+		return AdvanceResponse{}, none, errcode.New(errcode.BadArgument, "the round follows version %d of the rules, which knows no from", round.Rules)
+	}
+	if req.From != "" && req.From != status.Phase {
+		return AdvanceResponse{status.Phase, false}, happened("NotMoved", round.Ref, status.Phase), nil
 	}
 	env.TimeMS = max(env.TimeMS, began(round, status))
 	return newAdvance(s, env, round, status).walk(table)

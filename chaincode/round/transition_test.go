@@ -60,7 +60,7 @@ type machine struct {
 func (m *machine) outcome(f *contracttest.Federation, ref round.Ref, table []round.Transition) (string, bool) {
 	tx := f.State.Begin()
 	env := ledger.Env{TxID: "tx", TimeMS: f.TimeMS, Caller: contracttest.Node(0)}
-	response, event, err := round.AdvanceBy(table, tx, env, ref)
+	response, event, err := round.AdvanceBy(table, tx, env, round.AdvanceRequest{Ref: ref})
 	if err != nil {
 		m.t.Fatal(err)
 	}

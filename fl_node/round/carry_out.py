@@ -14,7 +14,7 @@ from fl_node.plan.runtime import WorkResult
 from fl_node.round.attempts import Attempts, AttemptsDependencies
 from fl_node.round.beacon import BeaconDependencies, contribute
 from fl_node.round.contribution import with_contributions
-from fl_node.round.duty import LocalState
+from fl_node.round.duty import FLOWS_SINCE, LocalState
 from fl_node.round.effects import (
     DONE_ALREADY,
     Advance,
@@ -182,7 +182,8 @@ class Deeds:
         return True
 
     async def _advance(self, view: Round, _: Training, __: Effect) -> bool:
-        return await self._node.ledger.move("Advance", **view.ref)
+        ended = {"from": view.phase} if view.rules >= FLOWS_SINCE else {}
+        return await self._node.ledger.move("Advance", **view.ref, **ended)
 
     async def _open(self, _: Round, training: Training, __: Effect) -> bool:
         return await self.open(training)

@@ -128,7 +128,7 @@ class Member:
         self.attendance = Attendance(cast("LoopDependencies", node), self.deeds, TRAINING)
 
     async def look(self) -> None:
-        self.attendance._memory.not_before_ms = 0
+        self.attendance._memory.not_before_ms = self.attendance._memory.since_ms = 0  # no time passes here
         for _ in range(4):
             if not await self.attendance._step():
                 break

@@ -22,7 +22,7 @@ from fl_node.demo.federation import Federation, opened
 from fl_node.ledger.client import Ledger, LedgerError, public_key_hash
 from fl_node.ledger.records import OVER, Round
 from network.connection import consortium_of, profile
-from network.contract_codes import ALREADY_SETTLED
+from network.contract_codes import ALREADY_SETTLED, UNKNOWN_TRAINING
 from network.folders import folder_of
 from tests.faults import synthetic
 from tests.waiting import PATIENCE_S
@@ -147,11 +147,21 @@ async def start(
     await federation.decide("start_training", terms)
 
 
+async def newest(ledger: Ledger, training: str) -> Round | None:
+    """Return the newest attempt; None where none was opened, or this peer has not yet seen that the training began."""
+    try:
+        return await ledger.round(training)
+    except LedgerError as error:
+        if error.code == UNKNOWN_TRAINING:
+            return None
+        raise
+
+
 async def attempts(ledger: Ledger, training: str) -> AsyncIterator[Progress]:
     """Yield the newest attempt at every change, for as long as the caller listens."""
     progress: Progress | None = None
     async for _ in changes(ledger):
-        view = await ledger.round(training)
+        view = await newest(ledger, training)
         if view is None or (progress and view == progress.view):
             continue
         if progress is None or progress.view.name != view.name:
@@ -173,8 +183,8 @@ async def ended(ledger: Ledger, training: str, number: int, attempt: int = 1) ->
     """Wait until an attempt is over and return it as it ended."""
     async with asyncio.timeout(ROUND_S):
         async for _ in changes(ledger):
-            newest = await ledger.round(training)
-            if newest is None or (newest.round, newest.attempt) < (number, attempt):
+            last = await newest(ledger, training)
+            if last is None or (last.round, last.attempt) < (number, attempt):
                 continue
             view = await ledger.round(training, number, attempt)
             if view is not None and view.phase in OVER:

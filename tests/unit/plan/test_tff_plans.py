@@ -268,12 +268,10 @@ def test_a_plan_for_another_version_of_the_framework_is_refused(reference: Refer
         open_plan(path)
 
 
-def test_refusals_of_data_and_aggregates_cross_the_process_boundary(
-    reference: Reference, opened: Opened, tmp_path: Path
-):
+def test_refusals_of_data_and_aggregates_cross_the_process_boundary(reference: Reference, opened: Opened):
     runtime = opened("average")
     state, layout = runtime.initialize(), runtime.manifest.layout
-    bad = tmp_path / "bad.csv"
+    bad = reference.folder / "bad.csv"  # where the child may read: for other rows it would start anew
     bad.write_text("a,b,c,kind\n1,2,x,no\n")
     with pytest.raises(DataError, match=r"FL3104: 'x' where a float is due \(.*bad\.csv, row 1, column c\)"):
         runtime.work(state, DataSource(bad))

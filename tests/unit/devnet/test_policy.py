@@ -182,9 +182,9 @@ def test_a_plan_for_fifty_members_takes_milliseconds():
     policy = majority_of(*names)
     took = []
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.thread_time()  # its own, whatever else the machine does
         plan = endorsed(plan_of(policy, *names), names[0])
         endorsed(plan, *plan.next())
         assert len(plan.complete()) == 26
-        took.append(time.perf_counter() - began)
+        took.append(time.thread_time() - began)
     assert min(took) < 0.1

@@ -1,9 +1,10 @@
 """Whole rounds of Flower's SecAgg+ over its own processes: SuperLink, a SuperNode each, in an environment of its own.
 
-    python -m benchmarks.flower [--participants 4] [--slots 10000] [--dropouts 0] [--rounds 3]
+    python -m benchmarks.flower [--participants 4] [--slots 10000] [--dropouts 0] [--rounds 3] [--simulation]
 
 Flower runs unmodified, with its defaults; participants do not train. Seconds are of its own workflow from setup to
 unmask, without TLS and without a second party that checks anything. `python -m benchmarks.scale` has these arguments.
+With --simulation its simulation engine runs the same app: actors that stay warm, one for each core, in one place.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from tests.ports import free_ports
 APP: Final = Path(__file__).with_name("flower_app")
 PACKAGES: Final = ("flwr==1.42.0", "numpy", "grpcio-health-checking==1.71.2")
 """The last one: what 1.42 takes by itself does not go with its own protobuf."""
+SIMULATION: Final = "flwr[simulation]==1.42.0"
 PATIENCE_S: Final = 900.0
 CONNECTION: Final = """[superlink]
 default = "bench"
@@ -58,6 +60,26 @@ def measure(participants: int, slots: int, dropouts: int, rounds: int) -> dict[s
         "participants": participants, "slots": slots, "dropouts": dropouts, "seconds": seconds,
         "median_seconds": round(statistics.median(seconds[1:] or seconds), 2), "load": os.getloadavg()[0],
     }  # fmt: skip
+
+
+def simulate(participants: int, slots: int, dropouts: int, rounds: int) -> dict[str, Any]:
+    """Run the app in Flower's simulation engine; return the seconds of its rounds."""
+    python = python_of("flower-simulation", SIMULATION, *PACKAGES)
+    with tempfile.TemporaryDirectory() as name:
+        report, log = Path(name) / "report.json", Path(name) / "log"
+        sizes = {"participants": participants, "slots": slots, "dropouts": dropouts, "rounds": rounds}
+        environment = {**os.environ, "FLWR_TELEMETRY_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+        environment |= {"FEDLEDGER_BENCH": json.dumps(sizes | {"report": str(report)}), "PYTHONPATH": str(APP)}
+        with log.open("wb") as said:
+            command = [str(python), str(APP / "simulated.py")]
+            subprocess.run(
+                command, env=environment, cwd=name, stdout=said, stderr=said, timeout=PATIENCE_S, check=False
+            )
+        if not report.exists():
+            raise AbsentError(log.read_text()[-600:])
+        seconds = json.loads(report.read_text())
+    median = round(statistics.median(seconds[1:] or seconds), 2)
+    return sizes | {"engine": "simulation", "seconds": seconds, "median_seconds": median, "load": os.getloadavg()[0]}
 
 
 def _commands(folder: Path, participants: int, config: str) -> Iterator[list[str]]:
@@ -113,9 +135,11 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=10_000)
     parser.add_argument("--dropouts", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--simulation", action="store_true", help="in Flower's simulation engine")
     arguments = parser.parse_args()
+    run = simulate if arguments.simulation else measure
     try:
-        report = measure(arguments.participants, arguments.slots, arguments.dropouts, arguments.rounds)
+        report = run(arguments.participants, arguments.slots, arguments.dropouts, arguments.rounds)
     except AbsentError as error:
         report = {"absent": str(error)}
     else:

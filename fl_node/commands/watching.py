@@ -70,14 +70,14 @@ class Progress:
         }
 
 
-async def watch(ledger: Ledger, training: str) -> AsyncIterator[Progress]:
+async def watch(ledger: Ledger, training: str, gather_s: float = GATHER_S) -> AsyncIterator[Progress]:
     """Yield each attempt whenever it has changed, until the training is finished or stopped.
 
     A first attempt that has ended before the watch began is not shown.
     """
     progress: Progress | None = None
     shown: Round | None = None
-    async for _ in changes(ledger):
+    async for _ in changes(ledger, gather_s):
         view = await ledger.round(training)
         if view is None or view == shown:
             if shown is not None and shown.phase in OVER and not (await ledger.training(training)).running:
@@ -94,7 +94,7 @@ async def watch(ledger: Ledger, training: str) -> AsyncIterator[Progress]:
             return
 
 
-async def changes(ledger: Ledger) -> AsyncIterator[None]:
+async def changes(ledger: Ledger, gather_s: float = GATHER_S) -> AsyncIterator[None]:
     """Yield at once, then after every event that moves a round, soon after any other, and at least every second."""
     woken, moved = asyncio.Event(), asyncio.Event()
 
@@ -115,7 +115,7 @@ async def changes(ledger: Ledger) -> AsyncIterator[None]:
             yield
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), TICK_S)
-                await asyncio.wait_for(moved.wait(), GATHER_S)
+                await asyncio.wait_for(moved.wait(), gather_s)
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)

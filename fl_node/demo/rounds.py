@@ -1,6 +1,6 @@
 """The training itself: rounds as they go, nodes killed where the story says so, and what each round left."""
 
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -14,6 +14,8 @@ from fl_node.demo.stage import Stage
 from fl_node.ledger.records import Round
 
 TRAINING = "diagnosis"
+AT_ONCE_S: Final = 0.02
+"""How soon a step of a round is seen: who is killed after its shares must not live to send its update."""
 
 
 class Drops:
@@ -57,7 +59,7 @@ async def run_rounds(
     drops, fraud = Drops(stage, options), Fraud(stage, options.fraud_round)
     with report.live(table_of(seen)) as live:
         try:
-            async for progress in watch(federation.first, TRAINING):
+            async for progress in watch(federation.first, TRAINING, AT_ONCE_S):
                 drops.see(progress.view)
                 await fraud.see(progress.view, federation.first)
                 seen[progress.view.name] = progress

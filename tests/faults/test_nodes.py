@@ -86,7 +86,7 @@ async def test_one_dropout_too_many_voids_before_any_reveal_and_the_next_attempt
         assert nodes.stop(name) == 0
         nodes.start(
             name, NEVER_UPDATES="yes"
-        )  # killed after its shares it may have sent the update that follows at once
+        )  # its update follows its shares at once
     await nodes.ready(*two)
     async with opened(run) as federation:
         await start(federation, "too-many", 1)

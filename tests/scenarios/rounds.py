@@ -196,9 +196,8 @@ class Attempt:
         """Let a majority of the members say the same; in version 2 of the rules the proposer's has said yes already."""
         members, said = self.federation.members, (await self.view())["attestations"]
         alike = sum(word["agree"] == agree for word in said.values())
-        for member in [name for name in members if self.federation.msp(name) not in said][
-            : len(members) // 2 + 1 - alike
-        ]:
+        others = [name for name in members if self.federation.msp(name) not in said]
+        for member in others[: len(members) // 2 + 1 - alike]:
             await self.federation.submit(
                 "Attest",
                 by=member,

@@ -93,6 +93,7 @@ class Size:
         raw["federation"]["parameters"] |= phases | {
             "epoch_rounds": 1000,
             "participants_per_organisation": -(-self.participants // self.organisations),
+            "founding_grant": 10_000_000 * -(-self.participants // self.organisations),  # each has a stake
             "share_limit_ppm": 1_000_000,
             "cohort_min": min(4, self.participants),
             "aggregator_lease_ms": 10_000 + self.slots // 1000,

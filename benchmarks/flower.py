@@ -68,7 +68,7 @@ def simulate(participants: int, slots: int, dropouts: int, rounds: int) -> dict[
     with tempfile.TemporaryDirectory() as name:
         report, log = Path(name) / "report.json", Path(name) / "log"
         sizes = {"participants": participants, "slots": slots, "dropouts": dropouts, "rounds": rounds}
-        environment = {**os.environ, "FLWR_TELEMETRY_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1"}
+        environment = {**os.environ, "FLWR_TELEMETRY_ENABLED": "0"}
         environment |= {"FEDLEDGER_BENCH": json.dumps(sizes | {"report": str(report)}), "PYTHONPATH": str(APP)}
         with log.open("wb") as said:
             command = [str(python), str(APP / "simulated.py")]

@@ -21,7 +21,8 @@ from network import processes
 from network.bringup import Request, down, up
 from network.interrupt import interruptible
 from network.pids import processor
-from network.topology import DEFAULT_DEFINITION, NEWEST_RULES
+from network.rules import NEWEST_RULES
+from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import NAMES, Nodes, found, start
 
 BASE_PORT = 31800

@@ -33,7 +33,8 @@ from network.bringup import Request, down, up
 from network.connection import consortium_of, profile
 from network.folders import folder_of
 from network.interrupt import interruptible
-from network.topology import DEFAULT_DEFINITION, NEWEST_RULES
+from network.rules import NEWEST_RULES
+from network.topology import DEFAULT_DEFINITION
 from tests.faults import synthetic
 from tests.faults.stage import ROOT, Nodes, found, start
 from tests.ports import free_ports

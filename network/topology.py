@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -14,10 +14,9 @@ from network.allotment import DEFAULT_BASE_PORT, MOST_OTHERS, allot
 from network.contracts import Chaincode, Name
 from network.errors import NetworkError
 from network.roles import Roles
+from network.rules import NEWEST_RULES
 from network.yaml_lines import Location, PlacedYaml
 
-NEWEST_RULES: Final = 2
-"""The newest version of the rules that this release holds (chaincode/round/versions.go)."""
 DEFAULT_DEFINITION = Path(__file__).with_name("consortium.yaml")
 Role = Literal["member", "regulator", "orderer"]
 Ordering = Literal["bft", "raft"]

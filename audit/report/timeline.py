@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from audit.verify.history import attempt_of
 from audit.verify.story import place_of
+from network.rules import FLOWS_SINCE
 
 PHASES: Final = ("Keys", "Shares", "Updates", "Unmask", "Attest")
 """In their order; after them an attempt is Final, or after any of them Void."""
@@ -27,10 +28,8 @@ WRITES: Final = {
     "no-state": "Attest",
 }
 """Which phase a record of the ledger belongs to (docs/ledger-layout.md)."""
-FLOWS_SINCE: Final = 2
-"""The version of the rules since which a phase can be over without a record of it (docs/decisions/0030-flow.md)."""
 FLOWING: Final = {"Keys": "Shares", "Shares": "Updates", "Unmask": "Attest"}
-"""Which phases are over so, and what follows them."""
+"""Which phases can be over without a record of it, and what follows them (docs/decisions/0030-flow.md)."""
 MOST_NAMED: Final = 3
 NOTICED_S: Final = 0.5
 """By how many seconds the last must come after the others to be named: ledgers take that long by themselves."""

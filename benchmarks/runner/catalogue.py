@@ -78,7 +78,8 @@ AFTER_AUDIT = Figure("blobs for good", ("bytes_a_round_of_a_member", "blobs_afte
 
 def _flower(name: str, question: str, arguments: str, goal: float = 15.0) -> Benchmark:
     command = ("flower", *arguments.split())
-    smoke = ("flower", "--participants", "4", "--slots", "1000", "--rounds", "1")
+    engine = ("--simulation",) if "--simulation" in command else ()
+    smoke = ("flower", "--participants", "4", "--slots", "1000", "--rounds", "1", *engine)
     figures = (
         Figure("Flower over ours", ("flower_over_ours",), "times", goal, "more"),
         Figure("Flower's round", ("median_seconds",)),

@@ -88,20 +88,28 @@ func newAdvance(s ledger.State, env ledger.Env, round Round, status Status) *adv
 
 // walk takes the first line of the table whose condition holds.
 func (a *advance) walk(table []Transition) (AdvanceResponse, ledger.Event, error) {
+	transition, found, err := a.facts.first(table)
+	if err != nil {
+		return AdvanceResponse{}, ledger.Event{}, err
+	}
+	if !found {
+		return AdvanceResponse{a.status.Phase, false}, happened("NotMoved", a.round.Ref, a.status.Phase), nil
+	}
+	event, err := a.take(transition)
+	return AdvanceResponse{transition.To, true}, event, err
+}
+
+// first returns the first line of the present phase whose condition holds.
+func (f facts) first(table []Transition) (line Transition, found bool, err error) {
 	for _, transition := range table {
-		if transition.From != a.status.Phase || transition.holds == nil {
+		if transition.From != f.status.Phase || transition.holds == nil {
 			continue
 		}
-		holds, err := transition.holds(a.facts)
-		if err != nil {
-			return AdvanceResponse{}, ledger.Event{}, err
-		}
-		if holds {
-			event, err := a.take(transition)
-			return AdvanceResponse{transition.To, true}, event, err
+		if holds, err := transition.holds(f); err != nil || holds {
+			return transition, holds, err
 		}
 	}
-	return AdvanceResponse{a.status.Phase, false}, happened("NotMoved", a.round.Ref, a.status.Phase), nil
+	return Transition{}, false, nil
 }
 
 func (a *advance) take(transition Transition) (ledger.Event, error) {

@@ -50,23 +50,12 @@ func flow(s ledger.Reader, round Round, status Status) (next Status, over bool, 
 	}
 	change := &advance{round: round, status: status, facts: factsOf(s, round, status, said.lastMS)} // without a state: it cannot write
 	change.env.TimeMS = said.lastMS
-	for _, transition := range Transitions() {
-		if transition.From != status.Phase || transition.holds == nil {
-			continue
-		}
-		if holds, err := transition.holds(change.facts); err != nil || !holds {
-			if err != nil {
-				return status, false, err
-			}
-			continue
-		}
-		if transition.To == Void {
-			return status, false, nil
-		}
-		change.status.Phase = transition.To
-		return change.status, true, transition.do(change)
+	transition, found, err := change.facts.first(Transitions())
+	if err != nil || !found || transition.To == Void {
+		return status, false, err
 	}
-	return status, false, nil
+	change.status.Phase = transition.To
+	return change.status, true, transition.do(change)
 }
 
 // flows says of a phase that it may be over without an Advance.

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from fl_node import codes
 from fl_node.commands.blobs import fetch
@@ -11,9 +11,7 @@ from fl_node.ledger.client import Ledger
 from fl_node.plan.container import Plan, read_plan
 from fl_node.plan.errors import plan_error
 from fl_node.privacy.integers import PROMISED_MAX, UNITS
-
-ACCOUNTS_SINCE: Final = 2
-"""The version of the rules since which a plan is registered with what it promises of privacy."""
+from network.rules import ACCOUNTS_SINCE
 
 
 def registration(plan: Plan, rules: int) -> dict[str, Any]:

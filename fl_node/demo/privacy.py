@@ -1,11 +1,11 @@
 """The part of the story with noise: the ledger counts what every round tells of each participant."""
 
-from fl_node.commands.registering import ACCOUNTS_SINCE
 from fl_node.commands.train import told
 from fl_node.demo.federation import Federation
 from fl_node.demo.options import Options
 from fl_node.demo.report import Report
 from fl_node.demo.rounds import TRAINING
+from network.rules import ACCOUNTS_SINCE
 
 
 async def introduce(federation: Federation, options: Options, report: Report) -> None:

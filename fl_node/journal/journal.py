@@ -110,7 +110,9 @@ class Journal:
 
     def attempt(self, training: str, round_: int, attempt: int) -> AttemptJournal:
         """Return the journal of one attempt, empty where nothing was done yet."""
-        name = f"{training}.{round_}.{attempt}"
+        return self._opened(f"{training}.{round_}.{attempt}")
+
+    def _opened(self, name: str) -> AttemptJournal:
         if name not in self._open:
             self._open[name] = AttemptJournal(self.folder / f"{name}.log", self._key)
         return self._open[name]
@@ -127,11 +129,17 @@ class Journal:
             sync_folder(self.folder)
 
     def ahead(self, training: str) -> AttemptJournal:
-        """Return what is laid ready for a training's next attempt, empty where nothing is."""
+        """Return what is laid ready for a training's next attempt, empty where nothing is.
+
+        What cannot be read is deleted: the attempt that would need it is left, as where a journal is lost, and no other
+        must wait for somebody to remove the file.
+        """
         name = f"{training}.ahead"
-        if name not in self._open:
-            self._open[name] = AttemptJournal(self.folder / f"{name}.log", self._key)
-        return self._open[name]
+        try:
+            return self._opened(name)
+        except NodeError:
+            self._forget(name)
+            return self._opened(name)
 
     def forget_ahead(self, training: str) -> None:
         """Delete what was laid ready, used or not."""

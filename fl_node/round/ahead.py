@@ -8,9 +8,9 @@ import os
 
 from fl_node.journal.journal import AttemptJournal, Journal
 from fl_node.ledger.records import Round
-from fl_node.round.duty import FLOWS_SINCE
 from fl_node.round.recorded import KEYS, LAID
 from fl_node.secagg.keys import PublicKeys, Secrets
+from network.rules import FLOWS_SINCE
 
 
 def lay(journal: Journal, view: Round, rounds: int) -> PublicKeys | None:

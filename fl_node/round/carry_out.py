@@ -14,7 +14,7 @@ from fl_node.plan.runtime import WorkResult
 from fl_node.round.attempts import Attempts, AttemptsDependencies
 from fl_node.round.beacon import BeaconDependencies, contribute
 from fl_node.round.contribution import with_contributions
-from fl_node.round.duty import FLOWS_SINCE, LocalState
+from fl_node.round.duty import LocalState
 from fl_node.round.effects import (
     DONE_ALREADY,
     Advance,
@@ -37,6 +37,7 @@ from fl_node.round.proposing import Proposing, ProposingDependencies
 from fl_node.round.recorded import SHARES
 from fl_node.round.settling import Settling
 from network import contract_codes
+from network.rules import FLOWS_SINCE
 
 log = structlog.get_logger("node")
 

@@ -28,9 +28,8 @@ from fl_node.round.effects import (
     Settle,
     Train,
 )
+from network.rules import FLOWS_SINCE
 
-FLOWS_SINCE: Final = 2
-"""The version of the rules since which a phase in which everybody has spoken is over without an Advance."""
 TURN_MS: Final = 1000
 """How much longer each next node in the elected order waits before it does what any may do: longer than that takes.
 

@@ -34,7 +34,8 @@ from fl_node.round.duty import (
 from fl_node.round.effects import Effect, OpenRound, Settle, Train
 from fl_node.round.pace import paced
 from fl_node.secagg.errors import Refusal
-from network.topology import NEWEST_RULES, Consortium
+from network.rules import NEWEST_RULES
+from network.topology import Consortium
 
 log = structlog.get_logger("node")
 TICK_S: Final = 1.0

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from network.bringup import Request, down, up
-from network.topology import DEFAULT_DEFINITION, NEWEST_RULES
+from network.rules import NEWEST_RULES
+from network.topology import DEFAULT_DEFINITION
 from tests.faults.stage import Nodes, founded
 from tests.ports import free_ports
 

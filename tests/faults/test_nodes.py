@@ -84,7 +84,7 @@ async def test_one_dropout_too_many_voids_before_any_reveal_and_the_next_attempt
     two = ("hospital-c", "hospital-d")
     for name in two:
         assert nodes.stop(name) == 0
-        nodes.start(name, NEVER_UPDATES="yes")  # its update follows its shares at once
+        nodes.start(name, NEVER_UPDATES="yes")  # a kill between shares and update may come too late
     await nodes.ready(*two)
     async with opened(run) as federation:
         await start(federation, "too-many", 1)

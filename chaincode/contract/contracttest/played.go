@@ -184,7 +184,8 @@ func (p *Played) Propose() {
 // Attest lets the members' administrators agree.
 func (p *Played) Attest(members ...int) {
 	for _, i := range members {
-		if _, said := p.View().Attestations[MSP(i)]; said && p.View().Rules > 1 { // with its proposal
+		view := p.View()
+		if _, said := view.Attestations[MSP(i)]; said && view.Rules > 1 { // with its proposal
 			continue
 		}
 		p.f.Must(Admin(i), "Attest", p.With(Map{

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from fl_node.journal.journal import Journal
+from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Round
 from fl_node.round import ahead
 from fl_node.round.recorded import KEYS, LAID
 from fl_node.secagg.keys import PublicKeys, Secrets
+from network import contract_codes
+from tests.unit.round.chain import NAMES, VICTIM, Chain
+from tests.unit.round.cohort import World, running
 from tests.unit.round.test_checks import ROUND
 
 ME = "a"
@@ -81,3 +85,37 @@ def test_what_an_attempt_had_no_use_for_is_replaced_at_the_next_reveal(journal: 
 def test_none_are_laid_where_no_attempt_could_have_them(journal: Journal, fields: dict[str, Any], rounds: int):
     assert ahead.lay(journal, attempt(1, **fields), rounds) is None
     assert not list(journal.folder.glob("*.ahead.log"))
+
+
+def test_a_file_that_cannot_be_read_keeps_nobody_from_revealing(tmp_path: Path):
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as made:
+        lost = lay(made, attempt(1))
+    path = tmp_path / "journal" / "t.ahead.log"
+    damaged = bytearray(path.read_bytes())
+    damaged[-20] ^= 1
+    path.write_bytes(damaged)
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as made:
+        ahead.adopt(made, made.attempt("t", 2, 1), attempt(2, lost), ME)
+        assert made.attempt("t", 2, 1).kinds() == ()
+        assert lay(made, attempt(2)) != lost
+
+
+async def test_t5_keys_that_somebody_else_published_first_keep_no_reveal_from_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    taken, take = [], Chain.take
+
+    def refusing(chain: Chain, who: str, function: str, arguments: dict[str, Any]) -> None:
+        if who == VICTIM and "next" in arguments:
+            taken.append(arguments["next"])
+            raise LedgerError(contract_codes.KEY_REUSED, "published before")
+        take(chain, who, function, arguments)
+
+    monkeypatch.setattr(Chain, "take", refusing)
+    world = World(tmp_path, laid=True)
+    with running(world, monkeypatch):
+        await world.run()
+    assert len(taken) == 1
+    assert "next" not in world.chain.records["reveals"][VICTIM]
+    assert all("next" in world.chain.records["reveals"][name] for name in NAMES if name != VICTIM)
+    assert not list((tmp_path / VICTIM / "journal").glob("*.ahead.log"))

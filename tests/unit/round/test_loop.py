@@ -17,7 +17,7 @@ from fl_node.round.carry_out import Deeds
 from fl_node.round.duty import TURN_MS, LocalState, rest_ms
 from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
 from fl_node.round.loop import LEAST_TURNS, SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDependencies, LoopMemory
-from network.topology import NEWEST_RULES
+from network.rules import NEWEST_RULES
 from tests.unit.node.test_daemon import training
 from tests.unit.round.test_duty import ME, NAMES, SHARES, keys, updated, view
 from tests.waiting import settle, until

@@ -256,7 +256,7 @@ CATALOGUE: Final = {
     ALREADY_SETTLED: Entry("The round has been settled.", ""),
     TOO_SOON: Entry("The organisation moved tokens less than transfer_ms ago.", ""),
     UNKNOWN_FAULT: Entry("There is no such kind of fault.", ""),
-    NOT_PROVEN: Entry("The evidence does not prove the fault.", ""),
+    NOT_PROVEN: Entry("The evidence does not prove the fault, or a signed proposal is not what it is brought for.", ""),
     ALREADY_REPORTED: Entry("The fault is on the ledger.", ""),
     NOT_ANSWERABLE: Entry("No complaint is to be answered: there is none, or more than may be faulty complain.", ""),
     UNKNOWN_RELEASE: Entry("No model was released under this id.", "See `fedledger passport list`."),

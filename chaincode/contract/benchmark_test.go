@@ -7,6 +7,7 @@ import (
 
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/contract/contracttest"
+	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/round"
 )
 
@@ -17,7 +18,7 @@ func (trusting) VerifyAggregate(aggregate.Inputs, uint64) error { return nil }
 // BenchmarkARoundOfAHundred plays the largest cohort, ten participants of each of ten organisations, with as many dropouts
 // as it bears, and times the transactions that read the most, without the sum itself: a peer holds its lock for that long.
 func BenchmarkARoundOfAHundred(b *testing.B) {
-	f := contracttest.New(10, `{"participants_per_organisation":10}`)
+	f := contracttest.New(10, `{"participants_per_organisation":10,"founding_grant":20000000}`)
 	f.Found()
 	for i := range 100 {
 		f.ApplyFor(i%10, i)
@@ -51,4 +52,41 @@ func BenchmarkARoundOfAHundred(b *testing.B) {
 	timed("GetRound", func() { p.View() })
 	proposer, proposal := p.Aggregator(), p.Proposal()
 	timed("ProposeAggregate", func() { f.Must(proposer, "ProposeAggregate", proposal, nil) })
+}
+
+// BenchmarkTwentyReveals times what twenty members reveal: alone, and carried by one of them.
+func BenchmarkTwentyReveals(b *testing.B) {
+	f := contracttest.New(20, `{}`)
+	f.Ready(1, 20)
+	if err := f.Agree("set_rules_version", object{"version": 2}); err != nil {
+		b.Fatal(err)
+	}
+	everybody := []int{}
+	for place := range 20 {
+		f.Certify(place)
+		everybody = append(everybody, place)
+	}
+	p := f.Open("tumour", options{})
+	p.To(round.PhaseUnmask)
+	alone, carried := []object{}, p.Carried("RevealShares", p.Reveal, everybody...)
+	for place := range 20 {
+		alone = append(alone, p.Reveal(place))
+	}
+	run := func(caller ledger.Caller, function string, argument object) {
+		if _, _, err := f.Prepare(caller, function, argument); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("alone", func(b *testing.B) {
+		for b.Loop() {
+			for place := range 20 {
+				run(p.Node(place), "RevealShares", alone[place])
+			}
+		}
+	})
+	b.Run("carried", func(b *testing.B) {
+		for b.Loop() {
+			run(carrier, "CarryWords", carried)
+		}
+	})
 }

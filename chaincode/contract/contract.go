@@ -3,7 +3,6 @@
 package contract
 
 import (
-	"fedledger/chaincode/codec"
 	"fedledger/chaincode/errcode"
 	"fedledger/chaincode/governance"
 	"fedledger/chaincode/ledger"
@@ -44,7 +43,7 @@ func (c Contract) rules(s ledger.State, argument []byte) (map[string]entry, erro
 // latest is the newest version that this build holds. It holds all since 1, so that old history replays for ever.
 func (c Contract) latest() uint64 { return round.Newest + uint64(len(c.later)) }
 
-// Execute runs one transaction or query and returns its response as canonical JSON. Where it fails, nothing that it wrote
+// Execute runs one transaction or query and returns its response as JSON, canonical where it is a transaction's. Where it fails, nothing that it wrote
 // may be kept.
 func (c Contract) Execute(s ledger.State, env ledger.Env, function string, argument []byte) ([]byte, ledger.Event, error) {
 	table, err := c.rules(s, argument)
@@ -62,7 +61,7 @@ func (c Contract) Execute(s ledger.State, env ledger.Env, function string, argum
 	if err != nil {
 		return nil, ledger.Event{}, errcode.Wrap(errcode.Internal, err)
 	}
-	raw, err := codec.Canonical(response)
+	raw, err := entry.encode(response)
 	if err != nil {
 		return nil, ledger.Event{}, errcode.New(errcode.Internal, "the response cannot be encoded: %v", err)
 	}

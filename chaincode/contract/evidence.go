@@ -17,13 +17,14 @@ import (
 	"fedledger/chaincode/shim/protos/peer"
 )
 
-const maxEvidenceBytes = 512 << 10
+const maxSignedBytes = 512 << 10
 
-// openSigned returns what opens a refused proposal to this chaincode on this channel: Fabric's SignedProposal in two base64 fields. The
-// certificate is checked against the participant's key hash by the rules, not against a chain.
+// openSigned returns what opens a proposal to this chaincode on this channel that somebody else brings: as evidence of a fault, or as a
+// word (carry.go). The certificate is checked against the participant's key hash by the rules, not against a chain: so what else it says,
+// its organisational unit say, gives no right.
 func openSigned(env ledger.Env) round.Opener {
-	return func(evidence round.FaultEvidence) (round.Signed, error) {
-		raw, signature, err := evidenceBytes(evidence)
+	return func(proposal round.SignedProposal) (round.Signed, error) {
+		raw, signature, err := signedBytes(proposal)
 		if err != nil {
 			return round.Signed{}, err
 		}
@@ -39,14 +40,14 @@ func openSigned(env ledger.Env) round.Opener {
 	}
 }
 
-func evidenceBytes(evidence round.FaultEvidence) (raw, signature []byte, err error) {
-	if len(evidence.Proposal) > maxEvidenceBytes || len(evidence.Signature) > 1_024 {
-		return nil, nil, errcode.New(errcode.LimitExceeded, "evidence has at most %d bytes", maxEvidenceBytes)
+func signedBytes(proposal round.SignedProposal) (raw, signature []byte, err error) {
+	if len(proposal.Proposal) > maxSignedBytes || len(proposal.Signature) > 1_024 {
+		return nil, nil, errcode.New(errcode.LimitExceeded, "a signed proposal has at most %d bytes, its signature 1024", maxSignedBytes)
 	}
-	raw, errProposal := base64.StdEncoding.Strict().DecodeString(evidence.Proposal)
-	signature, errSignature := base64.StdEncoding.Strict().DecodeString(evidence.Signature)
+	raw, errProposal := base64.StdEncoding.Strict().DecodeString(proposal.Proposal)
+	signature, errSignature := base64.StdEncoding.Strict().DecodeString(proposal.Signature)
 	if errProposal != nil || errSignature != nil {
-		return nil, nil, errcode.New(errcode.BadArgument, "evidence must hold proposal and signature in base64")
+		return nil, nil, errcode.New(errcode.BadArgument, "proposal and signature must be in base64")
 	}
 	return raw, signature, nil
 }
@@ -72,7 +73,7 @@ func parseProposal(raw []byte, env ledger.Env) (round.Signed, ledger.Caller, *x5
 		{func() []byte { return payload.GetInput() }, &invocation},
 	} {
 		if err := proto.Unmarshal(step.from(), step.into); err != nil {
-			return round.Signed{}, ledger.Caller{}, nil, errcode.New(errcode.BadArgument, "evidence: %v", err)
+			return round.Signed{}, ledger.Caller{}, nil, errcode.New(errcode.BadArgument, "the signed proposal cannot be decoded: %v", err)
 		}
 	}
 	args := invocation.GetChaincodeSpec().GetInput().GetArgs()

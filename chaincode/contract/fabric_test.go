@@ -2,22 +2,12 @@ package contract_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -28,7 +18,6 @@ import (
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/round"
 	"fedledger/chaincode/shim"
-	"fedledger/chaincode/shim/protos/common"
 	"fedledger/chaincode/shim/protos/ledger/queryresult"
 	"fedledger/chaincode/shim/protos/msp"
 	"fedledger/chaincode/shim/protos/peer"
@@ -40,15 +29,17 @@ type stub struct {
 
 	committed *ledger.Tx
 	creator   []byte
+	proposal  []byte
 	args      [][]byte
 	writes    []ledger.Entry
 	event     string
 	payload   []byte
+	ranges    []string // those asked for
 }
 
 func (s *stub) GetArgs() [][]byte { return s.args }
 func (s *stub) GetSignedProposal() (*peer.SignedProposal, error) {
-	return &peer.SignedProposal{}, nil
+	return &peer.SignedProposal{ProposalBytes: s.proposal}, nil
 }
 func (s *stub) GetTxID() string             { return "tx" }
 func (s *stub) GetChannelID() string        { return contracttest.Channel }
@@ -77,6 +68,7 @@ func (s *stub) SetEvent(name string, payload []byte) error {
 }
 
 func (s *stub) GetStateByPartialCompositeKey(kind string, parts []string) (shim.StateQueryIteratorInterface, error) {
+	s.ranges = append(s.ranges, kind)
 	entries, err := s.committed.Range(ledger.Key(kind, parts...))
 	return &iterator{entries: entries}, err
 }
@@ -126,41 +118,10 @@ func TestTheStubAdapterAndTheMemoryTwinGiveTheSameWritesAndEvents(t *testing.T) 
 	})
 }
 
-// identity is a certificate with its key.
-type identity struct {
-	key         *ecdsa.PrivateKey
-	certificate []byte
-	keyHash     string
-}
-
-func issue(t *testing.T, unit string) identity {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "someone", OrganizationalUnit: []string{unit}},
-		NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, _ := x509.ParseCertificate(der)
-	hash := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
-	return identity{key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), ledger.Hex(hash[:])}
-}
-
-func (i identity) creator(mspID string) []byte {
-	raw, _ := proto.Marshal(&msp.SerializedIdentity{Mspid: mspID, IdBytes: i.certificate})
-	return raw
-}
-
 func TestAPeersCallRunsTheContractAsItsCreator(t *testing.T) {
 	f := contracttest.New(4, `{}`)
 	argument, _ := codec.Canonical(founding(f))
-	admin, client := issue(t, "admin"), issue(t, "client")
+	admin, client := contracttest.Issue("admin", "admin"), contracttest.Issue("client", "client")
 	code := contract.Chaincode{Contract: f.Contract}
 	call := func(creator []byte, args ...string) (*stub, *peer.Response) {
 		s := &stub{committed: f.State.Begin(), creator: creator}
@@ -172,7 +133,7 @@ func TestAPeersCallRunsTheContractAsItsCreator(t *testing.T) {
 	for want, args := range map[string][]string{
 		"FL0002": {"Found", "{}", "{}"}, "FL0001": {"Unheard", "{}"}, "FL0103": {"Found", "{}"},
 	} {
-		creator := admin.creator(contracttest.MSP(0))
+		creator := admin.Creator(contracttest.MSP(0))
 		if want == "FL0103" {
 			args = []string{"Found", strings.Replace(string(argument), contracttest.MSP(3), "OtherMSP", 1)}
 		}
@@ -181,66 +142,30 @@ func TestAPeersCallRunsTheContractAsItsCreator(t *testing.T) {
 		equal(t, want, response.Message[:6])
 		equal(t, 0, len(s.writes))
 	}
-	_, response := call(client.creator(contracttest.MSP(0)), "Found", string(argument))
+	_, response := call(client.Creator(contracttest.MSP(0)), "Found", string(argument))
 	equal(t, "FL0004", response.Message[:6])
 	_, response = call([]byte("no identity"), "Found", string(argument))
 	equal(t, "FL0004", response.Message[:6])
 	bad, _ := proto.Marshal(&msp.SerializedIdentity{Mspid: "X", IdBytes: []byte("no PEM")})
 	_, response = call(bad, "Found", string(argument))
 	equal(t, "FL0004", response.Message[:6])
-	s, response := call(admin.creator(contracttest.MSP(0)), "Found", string(argument))
+	s, response := call(admin.Creator(contracttest.MSP(0)), "Found", string(argument))
 	equal(t, int32(200), response.Status)
 	equal(t, "Founded", s.event)
 	equal(t, int32(200), code.Init(s).Status)
-}
-
-// signed is a refused proposal as its sender signed it, as evidence.
-func signed(t *testing.T, who identity, mspID, channel, chaincode, function string, argument any) object {
-	t.Helper()
-	raw, err := codec.Canonical(argument)
-	if err != nil {
-		t.Fatal(err)
-	}
-	marshal := func(message proto.Message) []byte {
-		out, err := proto.Marshal(message)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	extension := protowire.AppendTag(nil, 2, protowire.BytesType) // of ChaincodeHeaderExtension
-	extension = protowire.AppendBytes(extension, marshal(&peer.ChaincodeID{Name: chaincode}))
-	proposal := marshal(&peer.Proposal{
-		Header: marshal(&common.Header{
-			ChannelHeader:   marshal(&common.ChannelHeader{ChannelId: channel, TxId: "refused", Extension: extension}),
-			SignatureHeader: marshal(&common.SignatureHeader{Creator: who.creator(mspID)}),
-		}),
-		Payload: marshal(&peer.ChaincodeProposalPayload{Input: marshal(&peer.ChaincodeInvocationSpec{
-			ChaincodeSpec: &peer.ChaincodeSpec{Input: &peer.ChaincodeInput{Args: [][]byte{[]byte(function), raw}}},
-		})}),
-	})
-	digest := sha256.Sum256(proposal)
-	signature, err := ecdsa.SignASN1(rand.Reader, who.key, digest[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return object{
-		"proposal":  base64.StdEncoding.EncodeToString(proposal),
-		"signature": base64.StdEncoding.EncodeToString(signature),
-	}
 }
 
 func TestASignedRefusedPayloadIsRecheckedAndRecorded(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseUnmask)
-	liar := issue(t, "client")
-	f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.keyHash}, nil)
+	liar := contracttest.Issue("liar", "client")
+	f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.KeyHash}, nil)
 	report := func(accused int, evidence object) object {
 		return p.With(object{"kind": "refused_payload", "accused": contracttest.ID(accused), "evidence": evidence})
 	}
 	evidence := func(function string, argument any) object {
-		return signed(t, liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, function, argument)
+		return liar.Sign(contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, function, argument)
 	}
 	honest := p.Reveal(1)
 	refused(t, f, p.Node(0), "ReportFault", report(1, evidence("RevealShares", honest)), errcode.NotProven)
@@ -248,8 +173,8 @@ func TestASignedRefusedPayloadIsRecheckedAndRecorded(t *testing.T) {
 	wrong["shares"].([]object)[0]["kind"] = "mask"
 	refused(t, f, p.Node(0), "ReportFault", report(2, evidence("RevealShares", wrong)), errcode.NotProven)
 	for _, elsewhere := range []object{
-		signed(t, liar, contracttest.MSP(1), "otherchannel", contracttest.Chaincode, "RevealShares", wrong),
-		signed(t, liar, contracttest.MSP(1), contracttest.Channel, "lookalike", "RevealShares", wrong),
+		liar.Sign(contracttest.MSP(1), "otherchannel", contracttest.Chaincode, "RevealShares", wrong),
+		liar.Sign(contracttest.MSP(1), contracttest.Channel, "lookalike", "RevealShares", wrong),
 	} {
 		refused(t, f, p.Node(0), "ReportFault", report(1, elsewhere), errcode.NotProven)
 	}
@@ -276,12 +201,12 @@ func TestASignedWrongAggregateIsRechecked(t *testing.T) {
 	f := training(4, `{}`)
 	p := f.Open("tumour", options{})
 	p.To(round.PhaseAttest)
-	liar := issue(t, "client")
-	f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.keyHash}, nil)
+	liar := contracttest.Issue("liar", "client")
+	f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.KeyHash}, nil)
 	report := func(argument any) object {
 		return p.With(object{
 			"kind": "refused_payload", "accused": contracttest.ID(1),
-			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "ProposeAggregate", argument),
+			"evidence": liar.Sign(contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "ProposeAggregate", argument),
 		})
 	}
 	refused(t, f, p.Node(0), "ReportFault", report(p.Proposal()), errcode.NotProven)
@@ -294,10 +219,10 @@ func TestARefusedPayloadReportedAfterTheRoundCostsStakeWhetherItIsSettledOrNot(t
 		f := training(4, `{}`)
 		p := f.Open("tumour", options{})
 		p.To(round.PhaseUpdates)
-		liar := issue(t, "client")
+		liar := contracttest.Issue("liar", "client")
 		update := changed(p.Update(1), "plan", contracttest.Digest("other"))
 		p.Finish()
-		f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.keyHash}, nil)
+		f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": liar.KeyHash}, nil)
 		f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": contracttest.KeyHash("fresh")}, nil)
 		settle := func() { f.Must(contracttest.Node(0), "Settle", object{"training": "tumour", "round": 1}, nil) }
 		if late {
@@ -305,7 +230,7 @@ func TestARefusedPayloadReportedAfterTheRoundCostsStakeWhetherItIsSettledOrNot(t
 		}
 		f.Must(p.Node(0), "ReportFault", p.With(object{
 			"kind": "refused_payload", "accused": contracttest.ID(1),
-			"evidence": signed(t, liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "CommitUpdate", update),
+			"evidence": liar.Sign(contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "CommitUpdate", update),
 		}), nil)
 		if !late {
 			settle()

@@ -86,6 +86,8 @@ func history() *contracttest.Federation {
 // voted carries every kind of proposal that a life has not seen before.
 func voted(f *contracttest.Federation) {
 	must(f.Agree("set_rules_version", object{"version": 2}))
+	f.Certify(0, 1, 2, 3, 4)
+	carryOn(f, f.Open("tumour", options{}))
 	must(f.Agree("release_model", contracttest.Releasing("tumour-1", 2)))
 	f.Must(signer(0).Caller, "SignRelease", signer(0).Signing(f, "tumour-1", "release"), nil)
 	for _, vote := range []struct {

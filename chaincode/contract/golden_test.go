@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -107,6 +108,9 @@ func (s *script) command(command string) {
 		s.send(s.caller(first), function, []byte(argument))
 	case "query":
 		entry, err := s.f.Do(ledger.Caller{}, first, []byte(second))
+		if err == nil {
+			entry.Response, err = codec.Canonical(json.RawMessage(entry.Response))
+		}
 		s.result(entry, err)
 	default:
 		s.t.Fatalf("unknown command %q", command)

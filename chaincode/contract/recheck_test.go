@@ -29,7 +29,7 @@ type accusing struct {
 	f     *contracttest.Federation
 	old   []*contracttest.Played
 	p     *contracttest.Played
-	liar  identity
+	liar  contracttest.Identity
 	blobs opened
 }
 
@@ -51,14 +51,14 @@ func (a *accusing) play(past int, o options) {
 	}
 	a.p = a.f.Open("tumour", o)
 	a.p.To(round.PhaseAttest)
-	a.liar = issue(a.T, "client")
-	a.f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": a.liar.keyHash}, nil)
+	a.liar = contracttest.Issue("liar", "client")
+	a.f.Must(contracttest.Admin(1), "RotateKey", object{"participant": contracttest.ID(1), "key_hash": a.liar.KeyHash}, nil)
 }
 
 // report evaluates a report by a member's node of what the liar signed about a round.
 func (a *accusing) report(by int, about *contracttest.Played, payload object) error {
 	_, _, err := a.f.Prepare(contracttest.Node(by), "ReportFault", about.With(object{"kind": "refused_payload", "accused": contracttest.ID(1),
-		"evidence": signed(a.T, a.liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "ProposeAggregate", payload)}))
+		"evidence": a.liar.Sign(contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "ProposeAggregate", payload)}))
 	return err
 }
 
@@ -79,8 +79,8 @@ func TestT24AReportOfARecordedSumCostsNothing(t *testing.T) {
 func TestT24AnOrganisationReportsNoFaultOfItsOwn(t *testing.T) {
 	a := accuse(t, 1)
 	node := contracttest.Node(1)
-	node.KeyHash = a.liar.keyHash
+	node.KeyHash = a.liar.KeyHash
 	refused(t, a.f, node, "ReportFault", a.p.With(object{"kind": "refused_payload", "accused": contracttest.ID(1),
-		"evidence": signed(t, a.liar, contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "ProposeAggregate", a.p.Proposal())}), errcode.NotPermitted)
+		"evidence": a.liar.Sign(contracttest.MSP(1), contracttest.Channel, contracttest.Chaincode, "ProposeAggregate", a.p.Proposal())}), errcode.NotPermitted)
 	equal(t, int64(0), a.blobs.times.Load())
 }

@@ -23,6 +23,9 @@ func (c Contract) table(version uint64) map[string]entry {
 	if round.HasAccounts(version) {
 		table["ListPrivacy"] = query(listPrivacy)
 	}
+	if round.HasWords(version) {
+		table["CarryWords"] = transaction(carrier(table).carry)
+	}
 	return table
 }
 

@@ -29,12 +29,15 @@ type Fabric struct {
 	stub      Stub
 	overlay   *overlay
 	committed map[string][]byte // what has been read: the peer would answer the same
+	ranges    map[string][]Entry
 }
 
 var _ State = (*Fabric)(nil)
 
 // NewFabric adapts the stub of one transaction.
-func NewFabric(stub Stub) *Fabric { return &Fabric{stub, newOverlay(), map[string][]byte{}} }
+func NewFabric(stub Stub) *Fabric {
+	return &Fabric{stub, newOverlay(), map[string][]byte{}, map[string][]Entry{}}
+}
 
 // Get implements State.
 func (f *Fabric) Get(key string) ([]byte, error) {
@@ -86,14 +89,17 @@ func (f *Fabric) Del(key string) error { return f.overlay.put(key, nil) }
 
 // Range implements State.
 func (f *Fabric) Range(prefix string) ([]Entry, error) {
-	kind, parts := Parts(prefix)
-	iterator, err := f.stub.GetStateByPartialCompositeKey(kind, parts)
-	if err != nil {
-		return nil, errcode.New(errcode.Internal, "the peer cannot read a range: %v", err)
-	}
-	committed, err := collect(iterator)
-	if err != nil {
-		return nil, err
+	committed, read := f.ranges[prefix]
+	if !read {
+		kind, parts := Parts(prefix)
+		iterator, err := f.stub.GetStateByPartialCompositeKey(kind, parts)
+		if err != nil {
+			return nil, errcode.New(errcode.Internal, "the peer cannot read a range: %v", err)
+		}
+		if committed, err = collect(iterator); err != nil {
+			return nil, err
+		}
+		f.ranges[prefix] = committed
 	}
 	return f.overlay.merge(prefix, committed), nil
 }

@@ -74,6 +74,29 @@ func OwnerOf(s ledger.State, mspID, keyHash string) (string, error) {
 	return owner.Participant, err
 }
 
+// Ahead names what Caller will read of each of these, so that it comes in two messages for all; it returns whose their keys are,
+// "" where a key is nobody's.
+func Ahead(s ledger.State, callers []ledger.Caller) (owners []string, err error) {
+	keys := []string{}
+	for _, caller := range callers {
+		keys = append(keys, ledger.Key("organisation", caller.MSPID), ledger.Key("key", caller.MSPID, caller.KeyHash))
+	}
+	if err := s.Ahead(keys...); err != nil {
+		return nil, err
+	}
+	keys = nil
+	for _, caller := range callers {
+		owner, err := OwnerOf(s, caller.MSPID, caller.KeyHash)
+		if err != nil {
+			return nil, err
+		}
+		if owners = append(owners, owner); owner != "" {
+			keys = append(keys, participantKey(owner), bindingKey(owner))
+		}
+	}
+	return owners, s.Ahead(keys...)
+}
+
 // Caller returns the active participant that the caller's certificate key is bound to (T4, T10).
 func Caller(s ledger.State, env ledger.Env) (Participant, error) {
 	if err := s.Ahead(ledger.Key("organisation", env.Caller.MSPID), ledger.Key("key", env.Caller.MSPID, env.Caller.KeyHash)); err != nil {

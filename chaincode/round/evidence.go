@@ -1,8 +1,6 @@
 package round
 
 import (
-	"errors"
-
 	"fedledger/chaincode/aggregate"
 	"fedledger/chaincode/ledger"
 	"fedledger/chaincode/secagg"
@@ -17,7 +15,17 @@ type evidence struct {
 	against map[string]map[string]Complaint
 }
 
-func loadEvidence(s ledger.Reader, round Round) (found evidence, err error) {
+func loadEvidence(s ledger.Reader, round Round) (evidence, error) {
+	found, err := saidIn(s, round)
+	if err != nil {
+		return found, err
+	}
+	found.against, err = against(s, round.Ref)
+	return found, err
+}
+
+// saidIn reads all of it but the complaints.
+func saidIn(s ledger.Reader, round Round) (found evidence, err error) {
 	if found.keys, err = byMember[Keys](s, round.Ref, "keys"); err != nil {
 		return found, err
 	}
@@ -27,10 +35,7 @@ func loadEvidence(s ledger.Reader, round Round) (found evidence, err error) {
 	if found.updates, err = byMember[Update](s, round.Ref, "update"); err != nil {
 		return found, err
 	}
-	if found.reveals, err = byMember[Reveal](s, round.Ref, "reveal"); err != nil {
-		return found, err
-	}
-	found.against, err = against(s, round.Ref)
+	found.reveals, err = byMember[Reveal](s, round.Ref, "reveal")
 	return found, err
 }
 
@@ -47,38 +52,6 @@ func (e evidence) participant(round Round, status Status, id string) aggregate.P
 		participant.Survivor, participant.Update = true, bytes32(e.updates[id].Digest)
 	}
 	return participant
-}
-
-// saidBy is loadEvidence by the members' keys, in one message: a query needs no protection against records to come.
-func saidBy(s ledger.State, round Round, status Status) (found evidence, err error) {
-	keys := []string{}
-	for _, member := range round.Names() {
-		keys = append(keys, round.key("keys", member), round.key("shares", member), round.key("update", member), round.key("reveal", member))
-	}
-	if err := s.Ahead(keys...); err != nil {
-		return found, err
-	}
-	found = evidence{keys: map[string]Keys{}, shares: map[string]Shares{}, updates: map[string]Update{}, reveals: map[string]Reveal{}}
-	for _, member := range round.Names() {
-		err := errors.Join(
-			keep(s, round, "keys", member, found.keys), keep(s, round, "shares", member, found.shares),
-			keep(s, round, "update", member, found.updates), keep(s, round, "reveal", member, found.reveals))
-		if err != nil {
-			return found, err
-		}
-	}
-	if len(status.U2) > 0 {
-		found.against, err = against(s, round.Ref)
-	}
-	return found, err
-}
-
-func keep[T any](s ledger.State, round Round, kind, member string, records map[string]T) error {
-	record, found, err := ledger.Load[T](s, round.key(kind, member))
-	if found {
-		records[member] = record
-	}
-	return err
 }
 
 // revealed gathers what is known of one dealer's shares of a kind, in cohort order of the receivers: what they revealed, and

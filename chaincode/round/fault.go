@@ -97,15 +97,9 @@ func (a *advance) blame(reason errcode.Code, blamed []string) error {
 // FaultRequest is the argument of ReportFault.
 type FaultRequest struct {
 	Ref
-	Kind     string        `json:"kind"`
-	Accused  string        `json:"accused"`
-	Evidence FaultEvidence `json:"evidence"`
-}
-
-// FaultEvidence is a proposal that endorsers refused, as its sender signed it.
-type FaultEvidence struct {
-	Proposal  string `json:"proposal"`
-	Signature string `json:"signature"`
+	Kind     string         `json:"kind"`
+	Accused  string         `json:"accused"`
+	Evidence SignedProposal `json:"evidence"` // of a refused_payload: the proposal that endorsers refused
 }
 
 // Kinds of faults that can be reported.

@@ -25,17 +25,26 @@ func standing(s ledger.State, ref Ref) (Round, Status, error) {
 // would conflict.
 func flowing(s ledger.State, ref Ref, until Phase) (Round, Status, error) {
 	round, status, err := load(s, ref)
-	if err != nil || !differ(round.Rules).flows {
+	if err != nil {
 		return round, status, err
+	}
+	status, err = flown(s, round, status, until)
+	return round, status, err
+}
+
+// flown returns the status that a recorded one stands for, up to a phase.
+func flown(s ledger.Reader, round Round, status Status, until Phase) (Status, error) {
+	if !differ(round.Rules).flows {
+		return status, nil
 	}
 	for status.Phase != until {
 		next, over, err := flow(s, round, status)
 		if err != nil || !over {
-			return round, status, err
+			return status, err
 		}
 		status = next
 	}
-	return round, status, nil
+	return status, nil
 }
 
 // flow returns the status after a phase in which everybody has spoken: what Advance would have made of it at the moment of the

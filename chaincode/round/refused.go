@@ -19,8 +19,14 @@ type Signed struct {
 	Argument []byte
 }
 
-// Opener checks the signature of a refused proposal and opens it: Fabric's bytes are the edge's to know.
-type Opener func(evidence FaultEvidence) (Signed, error)
+// SignedProposal is a proposal to this chaincode as its sender signed it: Fabric's two fields, in base64.
+type SignedProposal struct {
+	Proposal  string `json:"proposal"`
+	Signature string `json:"signature"`
+}
+
+// Opener checks the signature of a proposal and opens it: Fabric's bytes are the edge's to know.
+type Opener func(proposal SignedProposal) (Signed, error)
 
 // reportRefused checks again what endorsers refused. A refusal leaves no trace on a ledger, so the signed payload is
 // brought, and only rules over what is frozen for good are held against it: they say the same at any later time.

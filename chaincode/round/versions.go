@@ -24,6 +24,8 @@ type differences struct {
 	// flows: a phase in which everybody has spoken is over without an Advance, where no secret depends on its end (flow.go).
 	// Version 1 takes an Advance for every phase.
 	flows bool
+	// carries: one transaction may hold what many participants say, each in a proposal that it signed (contract/carry.go).
+	carries bool
 	// modes are the ways to aggregate that may be voted.
 	modes []string
 }
@@ -32,7 +34,10 @@ func differ(version uint64) differences {
 	if version == 1 {
 		return differences{replaces: true}
 	}
-	return differences{releases: true, accounts: true, flows: true, modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain}}
+	return differences{
+		releases: true, accounts: true, flows: true, carries: true,
+		modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain},
+	}
 }
 
 // HasReleases says whether a version of the rules knows releases.
@@ -40,6 +45,9 @@ func HasReleases(version uint64) bool { return differ(version).releases }
 
 // HasAccounts says whether under a version of the rules the ledger adds up what rounds tell of each participant.
 func HasAccounts(version uint64) bool { return differ(version).accounts }
+
+// HasWords says whether under a version of the rules somebody may carry what others have signed.
+func HasWords(version uint64) bool { return differ(version).carries }
 
 // Modes are the ways to aggregate that may be voted under a version of the rules; none where it has secure_sum alone.
 func Modes(version uint64) []string { return differ(version).modes }

@@ -1,7 +1,6 @@
 package round
 
 import (
-	"maps"
 	"slices"
 
 	"fedledger/chaincode/errcode"
@@ -105,18 +104,22 @@ func GetRound(s ledger.State, ref Ref) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	round, status, err := standing(s, ref)
+	round, status, err := load(s, ref)
 	if err != nil {
+		return View{}, err
+	}
+	if s, err = readingOf(s, round); err != nil {
+		return View{}, err
+	}
+	if status, err = flown(s, round, status, ""); err != nil {
 		return View{}, err
 	}
 	view := fixed(round)
 	view.settle(round.Parameters)
 	view.froze(round, status)
-	evidence, err := saidBy(s, round, status)
-	if err != nil {
+	if err := view.readSaid(s, round, status); err != nil {
 		return view, err
 	}
-	view.said(round, evidence)
 	for _, read := range []func(ledger.State, Round, Status) error{view.readSets, view.readTurns, view.readMajority, view.readProposal, view.readNoState, view.readContributed} {
 		if err := read(s, round, status); err != nil {
 			return view, err
@@ -136,7 +139,10 @@ func fixed(round Round) View {
 }
 
 // readContributed adds what the epoch's groups have contributed, where the members voted terms for it.
-func (v *View) readContributed(s ledger.State, round Round, _ Status) error {
+func (v *View) readContributed(s ledger.State, round Round, status Status) error {
+	if status.Phase != Final || round.Parameters.Contribution == nil {
+		return nil
+	}
 	found, _, err := ledger.Load[Contributed](s, round.key("contribution"))
 	v.Contribution = found.Groups
 	return err
@@ -167,11 +173,13 @@ func (v *View) froze(round Round, status Status) {
 	}
 }
 
-func (v *View) said(round Round, found evidence) {
-	v.Keys, v.Updates, v.Shares = map[string]Keys{}, map[string]Update{}, map[string]Shares{}
-	maps.Copy(v.Keys, found.keys)
-	maps.Copy(v.Updates, found.updates)
-	maps.Copy(v.Shares, found.shares)
+// readSaid adds what the members have said. Nobody complains before sealed shares are settled.
+func (v *View) readSaid(s ledger.State, round Round, status Status) error {
+	found, err := saidIn(s, round)
+	if err == nil && len(status.U2) > 0 {
+		found.against, err = against(s, round.Ref)
+	}
+	v.Keys, v.Shares, v.Updates = found.keys, found.shares, found.updates
 	v.Revealed = present(round.Names(), found.reveals)
 	v.Complaints = map[string]Complaints{}
 	for dealer, complaints := range found.against { // any order: into a map
@@ -180,6 +188,7 @@ func (v *View) said(round Round, found evidence) {
 			v.Complaints[dealer][from] = complaint.answered()
 		}
 	}
+	return err
 }
 
 // readSets adds the different survivor sets frozen on the same base state by other attempts, and this one's exposures.
@@ -244,7 +253,10 @@ func (v *View) readProposal(s ledger.State, round Round, status Status) error {
 	return err
 }
 
-func (v *View) readNoState(s ledger.State, round Round, _ Status) error {
+func (v *View) readNoState(s ledger.State, round Round, status Status) error {
+	if status.Phase != PhaseAttest && status.Phase != Final && status.Phase != Void {
+		return nil // nobody could say so yet
+	}
 	items, err := ledger.List[NoState](s, "no-state", round.parts()...)
 	for _, item := range items {
 		if msp := item.Parts[3]; v.counts(msp) {

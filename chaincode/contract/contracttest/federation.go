@@ -34,6 +34,8 @@ type Federation struct {
 
 	count  int
 	owners map[string]int // member by participant
+
+	certified map[string]Identity // by participant: those that can sign
 }
 
 // Entry is one committed transaction.
@@ -48,7 +50,7 @@ type Entry struct {
 
 // New returns a federation of n members that has not been founded. parameters is JSON.
 func New(n int, parameters string) *Federation {
-	f := &Federation{State: ledger.NewMemory(), Blobs: aggregatetest.Memory{}, TimeMS: 1_000_000, owners: map[string]int{}, Layout: Layout}
+	f := &Federation{State: ledger.NewMemory(), Blobs: aggregatetest.Memory{}, TimeMS: 1_000_000, owners: map[string]int{}, certified: map[string]Identity{}, Layout: Layout}
 	for i := range n {
 		f.Members = append(f.Members, MSP(i))
 	}

@@ -164,11 +164,21 @@ var order = []round.Phase{round.PhaseKeys, round.PhaseShares, round.PhaseUpdates
 // Node is the caller at a place of the cohort.
 func (p *Played) Node(place int) ledger.Caller {
 	id := p.Members[place].ID
-	return ledger.Caller{MSPID: MSP(p.f.owners[id]), Role: ledger.Client, KeyHash: KeyHash(id)}
+	caller := ledger.Caller{MSPID: MSP(p.f.owners[id]), Role: ledger.Client, KeyHash: KeyHash(id)}
+	if identity, certified := p.f.certified[id]; certified {
+		caller.KeyHash = identity.KeyHash
+	}
+	return caller
 }
 
 // Aggregator is the caller whose turn it is.
 func (p *Played) Aggregator() ledger.Caller { return p.Named(p.View().Turns[0].Participant) }
+
+// Others are the places whose turn it is not.
+func (p *Played) Others() []int {
+	turn := p.View().Turns[0].Participant
+	return slices.DeleteFunc(all(len(p.Members)), func(place int) bool { return p.Members[place].ID == turn })
+}
 
 // Named is the caller with an id.
 func (p *Played) Named(who string) ledger.Caller {

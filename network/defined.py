@@ -1,6 +1,6 @@
 """An organisation's own definition as it is at each moment: commands bring it after the channel while nodes run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ class BlobServices(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._defined().blob_services)
+
+    def items(self) -> ItemsView[str, str]:
+        """Return all as they are at one moment: to ask for each by itself looks at the definition's file every time."""
+        return self._defined().blob_services.items()
 
 
 def _mark(path: Path) -> tuple[int, ...]:

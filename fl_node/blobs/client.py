@@ -27,7 +27,7 @@ AT_ONCE: Final = 2
 """Connections to one service: a blob on its way and a question beside it; whatever else waits in line.
 
 Each begins with a TLS handshake. Where fifty participants begin a phase together, ten services that each of them
-called by sixteen connections would do nothing else for half a minute.
+called by sixteen connections would do nothing else for half a minute. Words have a line of their own (blobs.handing).
 """
 KEPT_S: Final = 100.0
 """How long a connection is kept for the next request, from one phase to the next: less than the service keeps it."""
@@ -67,7 +67,7 @@ class BlobClient:
         self._urls = urls
         self._beside = [beside] if beside else []
         self._contexts = contexts
-        self._egress = egress
+        self.egress = egress
         self._session: aiohttp.ClientSession | None = None
         self._lines: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._fetching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -77,15 +77,9 @@ class BlobClient:
         """Return the services that are called, by organisation, as they are now."""
         return {name: url for name, url in self._urls.items() if name not in self._beside}
 
-    def _url(self, organisation: str) -> str:
-        """Return where an organisation's service is; ConnectionError where there is none (any more)."""
-        try:
-            return self._urls[organisation]
-        except KeyError:
-            raise ConnectionError(f"{organisation} has no blob service") from None
-
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit_per_host=AT_ONCE, limit=0, keepalive_timeout=KEPT_S)
+        # The lines bound what is under way; a connection that is free serves whoever asks next, in whichever line.
+        connector = aiohttp.TCPConnector(limit_per_host=0, limit=0, keepalive_timeout=KEPT_S)
         self._session = aiohttp.ClientSession(timeout=TIMEOUT, connector=connector)
         return self
 
@@ -178,8 +172,8 @@ class BlobClient:
         return arrived
 
     async def _told(self, organisation: str, binding: Binding) -> int | None:
-        if self._egress:
-            self._egress.binding(organisation, binding.text)
+        if self.egress:
+            self.egress.binding(organisation, binding.text)
         try:
             offset, bound = await self._head(organisation, binding.digest, {ASKED: binding.text})
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
@@ -191,8 +185,8 @@ class BlobClient:
 
     async def _head(self, organisation: str, digest: str, headers: dict[str, str]) -> tuple[int, str]:
         """Return how many bytes of a blob an organisation has, `WHOLE` for all, and the binding that it knows."""
-        url = f"{self._url(organisation)}/blobs/{digest}"
-        async with self._call("HEAD", organisation, url, headers=headers) as response:
+        url = f"{self.url(organisation)}/blobs/{digest}"
+        async with self.call("HEAD", organisation, url, headers=headers) as response:
             whole = response.status == HTTP_OK
             return WHOLE if whole else int(response.headers.get("Upload-Offset", "0")), response.headers.get(FIRST, "")
 
@@ -244,19 +238,50 @@ class BlobClient:
     async def problem(self, organisation: str) -> str:
         """Return why an organisation's service does not answer us; empty where it does."""
         try:
-            async with self._call("GET", organisation, f"{self._url(organisation)}/health") as response:
+            async with self.call("GET", organisation, f"{self.url(organisation)}/health") as response:
                 return "" if response.status == HTTP_OK else f"it answers {response.status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return reason(error)
 
+    def url(self, organisation: str) -> str:
+        """Return where an organisation's service is; ConnectionError where there is none (any more)."""
+        try:
+            return self._urls[organisation]
+        except KeyError:
+            raise ConnectionError(f"{organisation} has no blob service") from None
+
+    def busy(self, organisation: str) -> bool:
+        """Tell whether all connections for blobs to an organisation's service are in use."""
+        return self._lines[organisation].locked()
+
     @contextlib.asynccontextmanager
-    async def _call(
-        self, method: str, organisation: str, url: str, *, within: float | None = None, **options: Any
+    async def call(
+        self,
+        method: str,
+        organisation: str,
+        url: str,
+        *,
+        within: float | None = None,
+        line: asyncio.Semaphore | None = None,
+        **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask a service as soon as one of its connections is free; `within` bounds the seconds from then on."""
+        """Ask a service as soon as one of its connections is free; `within` bounds the seconds from then on.
+
+        Args:
+            method: HTTP's.
+            organisation: Whose service.
+            url: What is asked for.
+            within: Seconds from the question to the end of the answer.
+            line: Where to wait for a connection; by default where all wait who ask this service for blobs.
+            **options: As aiohttp's request takes them.
+
+        Raises:
+            aiohttp.ClientError, TimeoutError, OSError: the service does not answer.
+        """
         assert self._session, "use `async with`"
         context, proxy = self._contexts(organisation), proxy_for(url)
-        async with asyncio.timeout(None if within is None else LINE_S) as waiting, self._lines[organisation]:
+        line = line or self._lines[organisation]
+        async with asyncio.timeout(None if within is None else LINE_S) as waiting, line:
             waiting.reschedule(None)
             async with (
                 asyncio.timeout(within),
@@ -266,8 +291,8 @@ class BlobClient:
 
     async def _get(self, source: str, digest: str, most: int) -> bytes | None:
         try:
-            url, within = f"{self._url(source)}/blobs/{digest}", PULL_S + most / SLOWEST
-            async with self._call("GET", source, url, within=within) as response:
+            url, within = f"{self.url(source)}/blobs/{digest}", PULL_S + most / SLOWEST
+            async with self.call("GET", source, url, within=within) as response:
                 found = response.status == HTTP_OK
                 said = await bounded(response, most if found else MOST_SAID)  # a refusal too: the connection is kept
                 return said if found else None
@@ -276,11 +301,11 @@ class BlobClient:
 
     async def _taken(self, source: str, arrival: Arrival, most: int) -> bool:
         """Take a blob from a source, from where an earlier try ended; return whether it is whole and the one wanted."""
-        url, begun = f"{self._url(source)}/blobs/{arrival.digest}", arrival.offset
+        url, begun = f"{self.url(source)}/blobs/{arrival.digest}", arrival.offset
         headers = {"Range": f"bytes={begun}-"} if begun else {}
         try:
             within = PULL_S + most / SLOWEST
-            async with self._call("GET", source, url, within=within, headers=headers) as response:
+            async with self.call("GET", source, url, within=within, headers=headers) as response:
                 whole = await arrival.take(response, most, CHUNK)
         except (aiohttp.ClientError, TimeoutError, OSError, EOFError):
             return False
@@ -288,15 +313,15 @@ class BlobClient:
         return whole or (begun > 0 and arrival.offset == 0 and await self._taken(source, arrival, most))
 
     async def _push_once(self, organisation: str, digest: str, data: Content, arrived: int | None) -> None:
-        url = f"{self._url(organisation)}/blobs/{digest}"
+        url = f"{self.url(organisation)}/blobs/{digest}"
         offset = (await self._head(organisation, digest, {}))[0] if arrived is None else arrived
         total = length_of(data)
         while 0 <= offset < total:
             chunk = await chunk_of(data, offset, CHUNK)
             headers = {"Content-Range": f"bytes {offset}-{offset + len(chunk) - 1}/{total}"}
-            if self._egress:
-                self._egress.blob(organisation, digest, offset, len(chunk))
-            async with self._call("PUT", organisation, url, data=chunk, headers=headers) as response:
+            if self.egress:
+                self.egress.blob(organisation, digest, offset, len(chunk))
+            async with self.call("PUT", organisation, url, data=chunk, headers=headers) as response:
                 if response.status == HTTP_CREATED:
                     return
                 if response.status in PERMANENT:

@@ -52,6 +52,7 @@ class Mirror:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._named: dict[str, set[str]] = {}
         self._bases: dict[str, str] = {}
+        self._marking: set[asyncio.Task[None]] = set()
 
     def watch(self, view: Round) -> None:
         """Start pulling what an attempt names and the store lacks: sealed bundles, updates, the proposal."""
@@ -101,22 +102,34 @@ class Mirror:
         Sealed bundles and refused proposals that nobody gave are no longer waited for: they may never have been.
         """
         kept = {update.digest for update in view.updates.values()}
-        if view.phase == "Final" and view.proposal:
-            kept.update(view.proposal.blobs)
-            self.keep(*view.proposal.blobs)
+        named = tuple(view.proposal.blobs) if view.phase == "Final" and view.proposal else ()
+        kept.update(named)
         for digest in self._named.pop(view.name, set()) - kept:
             if task := self._tasks.get(digest):
                 task.cancel()
         until = now_ms() + retention_ms
         sealed = (shares.sealed for shares in view.shares.values())
-        for digest in (*sealed, *(update.digest for update in view.updates.values())):
+        masked = (*sealed, *(update.digest for update in view.updates.values()))
+        marking = asyncio.create_task(asyncio.to_thread(self._mark, named, masked, until))
+        self._marking.add(marking)
+        marking.add_done_callback(self._marked)
+
+    def _mark(self, kept: Iterable[str], masked: Iterable[str], until: int) -> None:
+        """Write until when each blob stays: some files, each synced, which no round waits for."""
+        self.keep(*kept)
+        for digest in masked:
             self.store.expire(digest, until)
 
+    def _marked(self, task: asyncio.Task[None]) -> None:
+        self._marking.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("blobs are not marked to expire", error=str(error))
+
     async def close(self) -> None:
-        """Stop pulling."""
+        """Stop pulling, when what is under way on the disk has ended."""
         for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), *self._marking, return_exceptions=True)
 
     def _start(self, view: Round, digest: str, first: str, most: int) -> None:
         if digest in self._tasks or self.store.size(digest) is not None:
@@ -153,10 +166,11 @@ class Mirror:
 
     def _sources(self, digest: str, first: str) -> list[str]:
         """Return whom to ask: the own service, whom the ledger names, then all from another one on for each blob."""
-        others = list(self.client.urls)
+        urls = self.client.urls
+        others = list(urls)
         start = int(digest[:8], 16) % max(1, len(others))
         turned = others[start:] + others[:start]
-        return [name for name in dict.fromkeys((self.organisation, first, *turned)) if name in self.client.urls]
+        return [name for name in dict.fromkeys((self.organisation, first, *turned)) if name in urls]
 
 
 def _spread(pause_s: float) -> float:

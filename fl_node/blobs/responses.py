@@ -1,10 +1,11 @@
-"""What another organisation's blob service answers, read with care: it may say anything, for as long as it likes."""
+"""What another organisation says, read with care: it may say anything, for as long as it likes."""
 
 import json
 import os
 from typing import Final
 
 import aiohttp
+from aiohttp import web
 
 from fl_node import codes
 
@@ -12,10 +13,10 @@ MOST_SAID: Final = 1 << 16
 """Bytes of a refusal that are read."""
 
 
-async def bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
-    """Return a body, or None as soon as it is longer than may be: a source's length is not to be believed."""
+async def bounded(message: aiohttp.ClientResponse | web.Request, most: int) -> bytes | None:
+    """Return a body, or None as soon as it is longer than may be: a sender's length is not to be believed."""
     data = bytearray()
-    async for chunk in response.content.iter_any():
+    async for chunk in message.content.iter_any():
         data += chunk
         if len(data) > most:
             return None

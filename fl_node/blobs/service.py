@@ -4,6 +4,10 @@ PUT  /blobs/{digest}   members; whole, or in chunks by `Content-Range: bytes a-b
 HEAD /blobs/{digest}   members and regulators; 404 with `Upload-Offset` says how much of the caller's upload is here;
                        `Upload-Binding` is answered with the first binding of its deed in `Upload-Bound`
 GET  /blobs/{digest}   members and regulators; `Range` is honoured
+POST /words/{training}/{round}/{attempt}/{function}/{participant}
+                       members; a word for the carrier, `{"proposal", "signature"}` in base64
+GET  /words/{training}/{round}/{attempt}/{function}?count=N&wait_ms=M
+                       the own organisation; what was handed in, as soon as N words are here or after M ms
 """
 
 import asyncio
@@ -19,11 +23,13 @@ from aiohttp.abc import AbstractStreamWriter
 
 from fl_node import codes
 from fl_node.blobs.admission import Caps, descriptors
+from fl_node.blobs.callers import arriving, caller
 from fl_node.blobs.door import Door
 from fl_node.blobs.first_digest import ASKED, FIRST
 from fl_node.blobs.reports import Reports, logger
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.tls import Trust
+from fl_node.blobs.words_service import WordsService
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
 
@@ -41,8 +47,6 @@ STATUS_RANGE: Final = 409
 MAX_CHUNK: Final = 4 << 20
 MAX_UPLOADS: Final = 4
 """Uploads of one organisation read at once: its next wait, another's do not; memory stays near 16 MiB a member."""
-UPLOAD_S: Final = 60.0
-"""How long a chunk may take to arrive."""
 IDLE_S: Final = 120.0
 """How long a connection may be without a whole request: before its first byte, amid its headers, between requests."""
 SEND_S: Final = 15.0
@@ -57,11 +61,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class BlobService:
-    """Handlers over one store; `application()` gives what aiohttp runs."""
+    """Handlers over one store, whose owner is the service's organisation; `application()` gives what aiohttp runs."""
 
     def __init__(self, store: BlobStore, trust: Trust, egress: EgressLog | None = None) -> None:
         self.store = store
         self.trust = trust
+        self.words = WordsService(store.owner, trust)
         self._egress = egress
         self._uploads: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_UPLOADS))
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -75,13 +80,15 @@ class BlobService:
                 web.head("/blobs/{digest}", self.head),
                 web.get("/blobs/{digest}", self.get, allow_head=False),
                 web.get("/health", self.health),
+                *self.words.routes(),
             ]
         )
+        application.on_shutdown.append(self.words.stop)
         return application
 
     async def put(self, request: web.Request) -> web.Response:
         """Take a blob or a chunk of one."""
-        organisation = self._caller(request, {"member"})
+        organisation = caller(request, self.trust, {"member"})
         digest = request.match_info["digest"]
         self.store.path(digest)
         if (request.content_length or 0) > MAX_CHUNK:
@@ -102,7 +109,7 @@ class BlobService:
 
     async def head(self, request: web.Request) -> web.Response:
         """Tell whether a blob is here, or how far the caller's upload came."""
-        organisation = self._caller(request, {"member", "regulator"})
+        organisation = caller(request, self.trust, {"member", "regulator"})
         digest = request.match_info["digest"]
         headers = await self._bound(request, organisation)
         size = self.store.size(digest)
@@ -116,12 +123,12 @@ class BlobService:
         text = request.headers.get(ASKED)
         if text is None:
             return {}
-        self._caller(request, {"member"})
+        caller(request, self.trust, {"member"})
         return {FIRST: await asyncio.to_thread(self.store.bindings.first, organisation, text)}
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Give a blob or a range of it."""
-        organisation = self._caller(request, {"member", "regulator"})
+        organisation = caller(request, self.trust, {"member", "regulator"})
         digest = request.match_info["digest"]
         size = self.store.size(digest)
         if size is None:
@@ -133,32 +140,14 @@ class BlobService:
 
     async def health(self, request: web.Request) -> web.Response:
         """Answer anyone of the consortium."""
-        self._caller(request, {"member", "regulator", "orderer"})
+        caller(request, self.trust, {"member", "regulator", "orderer"})
         return web.json_response({"status": "ok"})
-
-    def _caller(self, request: web.Request, roles: set[str]) -> str:
-        connection = request.transport.get_extra_info("ssl_object") if request.transport else None
-        certificate = connection.getpeercert(binary_form=True) if connection else None
-        if not certificate:
-            raise NodeError(codes.CALLER_REFUSED, "a client certificate is needed")
-        organisation = self.trust.organisation(certificate)
-        if self.trust.role(organisation) not in roles:
-            raise NodeError(
-                codes.CALLER_REFUSED,
-                f"{organisation} may not do this",
-                hint="Members write; members and regulators read.",
-            )
-        return organisation
 
     async def _chunk(self, request: web.Request) -> tuple[int, int, bytes]:
         header = request.headers.get("Content-Range")
-        try:
-            async with asyncio.timeout(UPLOAD_S):
-                body = await request.read()
-        except TimeoutError:
-            raise NodeError(codes.CHUNK_REFUSED, f"the chunk did not arrive within {UPLOAD_S:g} s") from None
+        body = await arriving(request.read(), "chunk")
         if header is None:
-            organisation = self._caller(request, {"member"})
+            organisation = caller(request, self.trust, {"member"})
             self.store.discard_part(request.match_info["digest"], organisation)
             return 0, len(body), body
         match = CONTENT_RANGE.fullmatch(header)

@@ -51,7 +51,7 @@ class BlobStore:
     def __init__(self, folder: Path, limits: Limits = Limits(), owner: str = "") -> None:
         self.folder = folder
         self.limits = limits
-        self._owner = owner
+        self.owner = owner
         (folder / ".parts").mkdir(parents=True, exist_ok=True)
         self._abouts = Abouts(folder / ".about")
         self.about = self._abouts.get
@@ -124,7 +124,7 @@ class BlobStore:
         """Tell whether another organisation is bringing a blob: some of its bytes came within `ARRIVING_S`."""
         for path in (self.folder / ".parts").glob(f"{digest}.*"):
             with contextlib.suppress(FileNotFoundError):
-                if path.suffix != f".{self._owner}" and time.time() - path.stat().st_mtime < ARRIVING_S:
+                if path.suffix != f".{self.owner}" and time.time() - path.stat().st_mtime < ARRIVING_S:
                     return True
         return False
 
@@ -220,12 +220,12 @@ class BlobStore:
         if end > total:
             raise NodeError(codes.CHUNK_REFUSED, f"the chunk ends at {end} of {total} bytes")
         others = self._unfinished(organisation, part)
-        if organisation != self._owner and len(others) >= MOST_PARTS:
+        if organisation != self.owner and len(others) >= MOST_PARTS:
             raise NodeError(
                 codes.QUOTA_USED_UP, f"{organisation} has {len(others)} uploads unfinished", hint="Finish some first."
             )
         used = self._used.get(organisation, 0) + sum(others) + total
-        if organisation != self._owner and used > self.limits.organisation:
+        if organisation != self.owner and used > self.limits.organisation:
             raise NodeError(
                 codes.QUOTA_USED_UP, f"{organisation} has used its quota of {self.limits.organisation} bytes"
             )

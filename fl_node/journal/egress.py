@@ -36,6 +36,10 @@ class EgressLog:
         """Note a transaction's argument, which every organisation of the channel will read."""
         self._told("transaction", "ledger", argument, function)
 
+    def word(self, to: str, function: str, proposal: bytes) -> None:
+        """Note a signed proposal handed to an organisation, which puts it onto the ledger (blobs.handing)."""
+        self._told("word", to, proposal, function)
+
     def _told(self, kind: str, to: str, what: bytes, function: str = "") -> None:
         named = {"function": function} if function else {}
         self._write({"kind": kind, "to": to, **named, "digest": hashlib.sha256(what).hexdigest(), "bytes": len(what)})

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from fl_node.blobs import admission, door, service, tls
+from fl_node.blobs import admission, callers, door, handing, service, tls, words_service
 from fl_node.blobs.admission import Caps
 from fl_node.blobs.client import BlobClient
+from fl_node.blobs.handing import Handing
 from fl_node.blobs.service import BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import About, BlobStore
@@ -229,7 +230,7 @@ async def test_a_reader_who_does_not_read_is_cut_off(
 async def test_writers_who_do_not_write_are_cut_off(
     run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(service, "UPLOAD_S", 0.5)
+    monkeypatch.setattr(callers, "UPLOAD_S", 0.5)
     monkeypatch.setattr(service, "IDLE_S", 1.0)
     context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
     context.check_hostname = False
@@ -317,5 +318,36 @@ async def test_a_chunk_larger_than_one_may_be_is_refused_before_it_is_read(
     async with serving(run, consortium, store) as where:
         reader, writer = await dial(where, context)
         writer.write(f"PUT /blobs/{DIGEST} HTTP/1.1\r\nHost: x\r\nContent-Length: {1 << 40}\r\n\r\n".encode())
+        assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
+        await drop([(reader, writer)])
+
+
+async def test_words_that_never_end_keep_no_other_member_from_handing_one_in(
+    run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(handing, "HAND_S", callers.UPLOAD_S / 2)
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
+    context.check_hostname = False
+    path = "risk/1/1/Attest/p"
+    head = f"POST /words/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{".encode()
+    async with serving(run, consortium, store) as where:
+        held = await attack(words_service.AT_ONCE + 2, lambda _: dial(where, context))
+        for _, writer in held:
+            writer.write(head)
+        await asyncio.sleep(0.2)
+        async with BlobClient({OWNER: url_of(where)}, tls.calling(run, HONEST, "client", channel_of(run))) as client:
+            await Handing(client, HONEST).hand(OWNER, path, {"proposal": "YQ==", "signature": "YQ=="})
+        await drop(held)
+
+
+async def test_a_word_larger_than_one_may_be_is_refused_before_it_is_read(
+    run: Path, consortium: Consortium, store: BlobStore
+):
+    context = tls.calling(run, BAD, "client", channel_of(run))(OWNER)
+    context.check_hostname = False
+    size = words_service.MOST_BODY + 1
+    async with serving(run, consortium, store) as where:
+        reader, writer = await dial(where, context)
+        writer.write(f"POST /words/risk/1/1/Attest/p HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
         assert b" 413 " in await asyncio.wait_for(reader.readline(), 5)
         await drop([(reader, writer)])

@@ -16,6 +16,7 @@ from fl_node.ledger.records import Round
 from fl_node.metrics import Metrics
 from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.consent import Consent
+from fl_node.round.speaking import Speaking, SpeakingDependencies
 from fl_node.secagg.seal import bundle_bytes
 from tests.unit.round.test_checks import ROUND
 
@@ -154,6 +155,7 @@ async def test_t9_secrets_of_attempts_that_ended_unseen_are_forgotten(tmp_path: 
             consent=Consent(retention_ms=1),
             workshop=SimpleNamespace(settle=lambda view, counted: settled.append((view.attempt, counted))),
         )
+        node.speaking = Speaking(cast("SpeakingDependencies", node))
         settled: list[tuple[int, bool]] = []
         for attempt in (1, 2, 3):
             journal.attempt("t", 1, attempt).record("secret", b"1")

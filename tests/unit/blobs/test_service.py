@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from fl_node.blobs import callers, tls
 from fl_node.blobs import client as blob_client
-from fl_node.blobs import service, tls
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.door import Door
 from fl_node.blobs.service import STATUS_RANGE, BlobService
@@ -350,7 +350,7 @@ async def test_a_service_that_answers_an_upload_with_nonsense_is_given_up(
 async def test_one_member_whose_uploads_never_end_keeps_no_other_from_uploading(
     run: Path, consortium: Consortium, store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(service, "UPLOAD_S", 4.0)
+    monkeypatch.setattr(callers, "UPLOAD_S", 4.0)
     never = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:

@@ -8,3 +8,5 @@ ACCOUNTS_SINCE: Final = 2
 """Since when plans are registered with what they promise of privacy, and the ledger keeps accounts of what is told."""
 FLOWS_SINCE: Final = 2
 """Since when a phase in which everybody has spoken can be over without an Advance and without a record of it."""
+WORDS_SINCE: Final = 2
+"""Since when a carrier can put what many participants have signed into one transaction."""

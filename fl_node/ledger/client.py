@@ -54,7 +54,7 @@ class Ledger:
         self._egress = egress
         self._plans: dict[str, Plan] = {}
 
-    async def query(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
+    async def query(self, function: str, /, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
         """Ask a peer (of the given organisations, else of `answering`) and return the decoded answer.
 
         Raises:
@@ -72,7 +72,7 @@ class Ledger:
         return json.loads(raw) if raw else {}
 
     async def submit(
-        self, function: str, *, organisations: tuple[str, ...] = (), patient: bool = True, **arguments: Any
+        self, function: str, /, *, organisations: tuple[str, ...] = (), patient: bool = True, **arguments: Any
     ) -> Any:
         """Commit a transaction and return the function's answer; unless patient, RETRYABLE answers are raised too.
 
@@ -92,7 +92,7 @@ class Ledger:
                 )
         return json.loads(raw) if raw else {}
 
-    async def move(self, function: str, **arguments: Any) -> bool:
+    async def move(self, function: str, /, **arguments: Any) -> bool:
         """Commit what any node may, unless its endorsers see nothing to move; tell whether this transaction moved it.
 
         One that another's overtook is not repeated: the ledger has moved on.
@@ -113,19 +113,26 @@ class Ledger:
             raise LedgerError(codes.LEDGER_UNREACHABLE, f"committed as {status.code.name}", where=function)
         return status.successful
 
-    async def refused(self, function: str, **arguments: Any) -> tuple[LedgerError | None, dict[str, str]]:
+    async def word(self, function: str, /, **arguments: Any) -> dict[str, str]:
+        """Return what this user would ask for, signed: `proposal` and `signature`, base64, for somebody to carry."""
+        argument = canonical_json(arguments)
+        if self._egress:
+            self._egress.transaction(function, argument)
+        payload, signature = await self._contract.proposal(function, argument).evidence()
+        return _encoded(payload, signature)
+
+    async def refused(self, function: str, /, **arguments: Any) -> tuple[LedgerError | None, dict[str, str]]:
         """Ask for endorsement only; return the refusal, None if there was none, and the signed payload as evidence."""
         proposal = self._contract.proposal(function, canonical_json(arguments))
         payload, signature = await proposal.evidence()
-        encoded = (base64.b64encode(part).decode() for part in (payload, signature))
-        evidence = dict(zip(("proposal", "signature"), encoded, strict=True))
+        evidence = _encoded(payload, signature)
         try:
             await proposal.with_signature(signature).endorse()
         except GatewayError as error:
             return explained(error, function), evidence
         return None, evidence
 
-    async def everything(self, function: str, **arguments: Any) -> list[Any]:
+    async def everything(self, function: str, /, **arguments: Any) -> list[Any]:
         """Return all items of a paginated query."""
         return [item async for page in self._pages(function, arguments) for item in page["items"]]
 
@@ -186,6 +193,10 @@ class Ledger:
     async def parameters(self) -> Parameters:
         """Return the federation's parameters."""
         return Parameters.model_validate(await self.query("GetParameters"))
+
+
+def _encoded(proposal: bytes, signature: bytes) -> dict[str, str]:
+    return {"proposal": base64.b64encode(proposal).decode(), "signature": base64.b64encode(signature).decode()}
 
 
 @contextlib.contextmanager

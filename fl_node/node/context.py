@@ -3,14 +3,17 @@
 from dataclasses import dataclass, field
 
 from fl_node.blobs.client import BlobClient
+from fl_node.blobs.handing import Handing
 from fl_node.blobs.mirror import Mirror
 from fl_node.blobs.store import BlobStore
+from fl_node.blobs.words import Words
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger
 from fl_node.metrics import Health, Metrics
 from fl_node.plan.pool import Workshop
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache
+from fl_node.round.speaking import Speaking
 from fl_node.round.witnesses import Witnesses
 from network.defined import Defined
 from network.topology import Consortium
@@ -28,6 +31,9 @@ class Context:
         restored_ms: When the organisation's folder was restored from a backup, milliseconds since 1970; 0: never.
         defined: The consortium as the own definition has it at each moment.
         governance_cache: What only votes change; `daemon` empties it when it hears of one.
+        words: Those of the organisation's blob service where this process runs it.
+        handing: How words reach a carrier's organisation, and this one's carrier.
+        speaking: How this participant says its words; it remembers what it left to a carrier.
     """
 
     me: str
@@ -45,7 +51,14 @@ class Context:
     metrics: Metrics
     health: Health
     restored_ms: int = 0
+    words: Words | None = None
     governance_cache: GovernanceCache = field(default_factory=GovernanceCache)
+    handing: Handing = field(init=False)
+    speaking: Speaking = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.handing = Handing(self.blobs, self.organisation, self.words)
+        self.speaking = Speaking(self)
 
     @property
     def consortium(self) -> Consortium:

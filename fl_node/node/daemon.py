@@ -38,7 +38,7 @@ class Node:
     _warming: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._deeds = Deeds(self.context)
+        self._deeds = Deeds(self.context, self._on_words)
         self.context.workshop.on_trained = self._on_trained
 
     def stop(self) -> None:
@@ -123,6 +123,10 @@ class Node:
             self.context.health.plans.append(plan)
             log.info("plan is ready", plan=plan)
         self._wake_all()
+
+    def _on_words(self, training: str) -> None:
+        if attendance := self._attended.get(training):
+            attendance.on_words()
 
     def _on_trained(self, training: str) -> None:
         if attendance := self._attended.get(training):

@@ -16,6 +16,7 @@ from fl_node.blobs.mirror import Mirror
 from fl_node.blobs.service import BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import BlobStore
+from fl_node.blobs.words import Words
 from fl_node.journal.egress import EgressLog
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError, open_ledger
@@ -94,7 +95,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
             me=config.name, organisation=config.organisation, msp=own.msp_id, consent=config.consent,
             defined=defined, ledger=ledger, witnesses=others.witnesses, store=store, blobs=others.client,
             mirror=mirror, workshop=workshop, journal=journal, metrics=metrics, health=health,
-            restored_ms=_restored(config),
+            restored_ms=_restored(config), words=others.words,
         )  # fmt: skip
 
 
@@ -105,6 +106,7 @@ class _Others:
     believed: Believed
     client: BlobClient
     witnesses: Witnesses
+    words: Words | None
 
 
 @contextlib.asynccontextmanager
@@ -114,14 +116,15 @@ async def _others(
     """Open the ways to and from other organisations, as channel and definition have them at each moment."""
     async with contextlib.AsyncExitStack() as stack:
         believed = await stack.enter_async_context(following(own, defined, log))
+        words = None
         if defined().organisation(config.organisation).inbound and config.serves:
-            await stack.enter_async_context(_serving(config, defined, store, believed, egress))
+            words = await stack.enter_async_context(_serving(config, defined, store, believed, egress))
         calling = tls.calling(config.run, config.organisation, config.user, believed)
         beside = config.organisation if config.serves else ""
         client = await stack.enter_async_context(BlobClient(BlobServices(defined), calling, egress, beside=beside))
         elsewhere = Elsewhere(own, believed, egress)
         stack.push_async_callback(elsewhere.close)
-        yield _Others(believed, client, Witnesses(own.msp_id, defined, elsewhere))
+        yield _Others(believed, client, Witnesses(own.msp_id, defined, elsewhere), words)
 
 
 @contextlib.asynccontextmanager
@@ -143,14 +146,14 @@ async def _observed(
 @contextlib.asynccontextmanager
 async def _serving(
     config: NodeConfig, defined: Definition, store: BlobStore, believed: Believed, egress: EgressLog
-) -> AsyncIterator[None]:
-    """Run the organisation's blob service, for whom the channel has in it at each moment."""
+) -> AsyncIterator[Words]:
+    """Run the organisation's blob service, for whom the channel has in it at each moment; yield its words."""
     member = defined().organisation(config.organisation)
     service = BlobService(store, tls.Trust(defined, believed), egress)
     serving = tls.serving(config.run, config.organisation, believed)
     runner = await serve_blobs(service, member.bound, member.blob_port or 0, serving)
     try:
-        yield
+        yield service.words.words
     finally:
         await runner.cleanup()
 

@@ -13,6 +13,7 @@ from fl_node.plan.errors import PlanError
 from fl_node.plan.runtime import WorkResult
 from fl_node.round.attempts import Attempts, AttemptsDependencies
 from fl_node.round.beacon import BeaconDependencies, contribute
+from fl_node.round.carrying import Carrying, CarryingDependencies
 from fl_node.round.contribution import with_contributions
 from fl_node.round.duty import LocalState
 from fl_node.round.effects import (
@@ -20,10 +21,12 @@ from fl_node.round.effects import (
     Advance,
     AnswerComplaints,
     Attest,
+    Carry,
     CommitShares,
     CommitUpdate,
     Drop,
     Effect,
+    Gather,
     OpenRound,
     Propose,
     PublishKeys,
@@ -45,15 +48,19 @@ Deed = Callable[[Round, Training, Effect], Awaitable[bool]]
 """Does one thing and returns whether the ledger may have changed."""
 
 
-class CarryOutDependencies(AttemptsDependencies, ProposingDependencies, BeaconDependencies, Protocol):
+class CarryOutDependencies(
+    AttemptsDependencies, ProposingDependencies, BeaconDependencies, CarryingDependencies, Protocol
+):
     """What carrying out a node's duties needs of it."""
 
 
 class Deeds:
     """The deeds of one node, for all its trainings: one for each effect."""
 
-    def __init__(self, node: CarryOutDependencies) -> None:
+    def __init__(self, node: CarryOutDependencies, heard: Callable[[str], None] = lambda _: None) -> None:
+        """Prepare; `heard` is told the training of which words have come to be carried."""
         self._node = node
+        self._carrying = Carrying(node, heard)
         self._attempts = Attempts(node)
         self._proposing = Proposing(node)
         self._settling = Settling(node.ledger)
@@ -67,6 +74,8 @@ class Deeds:
             Propose: self._propose,
             Attest: self._attest,
             SeekState: self._seek_state,
+            Gather: self._gather,
+            Carry: self._carry,
             Advance: self._advance,
             OpenRound: self._open,
             Settle: self._settle,
@@ -100,7 +109,14 @@ class Deeds:
 
     def local_state(self, view: Round, training: Training) -> LocalState:
         """Return the node's side of an attempt."""
-        return replace(self._attempts.local_state(view, training), found=self._proposing.found(view))
+        gathered, held_ms = self._carrying.gathered(view)
+        return replace(
+            self._attempts.local_state(view, training),
+            found=self._proposing.found(view),
+            handed=self._node.speaking.handed(view),
+            gathered=gathered,
+            held_ms=held_ms,
+        )
 
     def drop(self, view: Round, code: str) -> None:
         """Leave an attempt for good."""
@@ -115,12 +131,14 @@ class Deeds:
         counted = view.phase == "Final" and self._node.me in view.survivors
         self._node.workshop.settle(view, counted=counted)  # first: of what the journal has forgotten nobody asks again
         self._attempts.forget(view)
+        self._node.speaking.forget(view)
         self._node.mirror.retain(view, self._node.consent.retention_ms)
         self._node.metrics.ended.labels(view.phase).inc()
 
     def over(self, training: str) -> None:
         """Forget what was laid ready for an attempt that does not come."""
         self._node.journal.forget_ahead(training)
+        self._carrying.forget(training)
 
     async def end_missed(self, view: Round) -> None:
         """End the attempts before this one that were over before the node saw it: their secrets must not stay (T9)."""
@@ -133,6 +151,7 @@ class Deeds:
     async def close(self) -> None:
         """Stop what runs in the background."""
         await self._settling.close()
+        await self._carrying.close()
 
     def _in_attempt(self, step: Callable[[Attempt, Round], Awaitable[None]]) -> Deed:
         async def deed(view: Round, _: Training, __: Effect) -> bool:
@@ -163,7 +182,9 @@ class Deeds:
             work: WorkResult = await self._node.workshop.start(view)
         except PlanError as error:  # the work has ended, and its error with it: nothing comes of waiting
             raise RefusalError(error.code, error.message, where=error.where, hint=error.hint) from error
-        vector = await with_contributions(self._node, view, work.vector)
+        vector = work.vector
+        if not self._node.speaking.ever_handed(view, "CommitUpdate"):  # else it is masked, and nobody reads it again
+            vector = await with_contributions(self._node, view, vector)
         await attempt.commit_update(view, vector, work.examples)
         self._node.workshop.committed(view)
         log.info("update committed", attempt=view.name, work_seconds=round(work.seconds, 3), metrics=work.metrics)
@@ -181,6 +202,14 @@ class Deeds:
     async def _seek_state(self, view: Round, _: Training, __: Effect) -> bool:
         await self._proposing.seek(view)
         return True
+
+    async def _gather(self, view: Round, _: Training, __: Effect) -> bool:
+        self._carrying.gather(view)
+        return True
+
+    async def _carry(self, view: Round, _: Training, effect: Effect) -> bool:
+        assert isinstance(effect, Carry), "the table maps each type to its deed"
+        return await self._carrying.carry(view, last=effect.last)
 
     async def _advance(self, view: Round, _: Training, __: Effect) -> bool:
         ended = {"from": view.phase} if view.rules >= FLOWS_SINCE else {}

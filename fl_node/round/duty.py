@@ -5,7 +5,6 @@ again with the ledger's new word. So a restart at any point continues where the 
 are those of docs/life-of-a-round.md.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,10 +15,12 @@ from fl_node.round.effects import (
     Advance,
     AnswerComplaints,
     Attest,
+    Carry,
     CommitShares,
     CommitUpdate,
     Drop,
     Effect,
+    Gather,
     OpenRound,
     Propose,
     PublishKeys,
@@ -28,7 +29,7 @@ from fl_node.round.effects import (
     Settle,
     Train,
 )
-from network.rules import FLOWS_SINCE
+from fl_node.round.progress import WORDS, barren, carrier, decided, in_turn, lacking, ripe
 
 TURN_MS: Final = 1000
 """How much longer each next node in the elected order waits before it does what any may do: longer than that takes.
@@ -45,12 +46,12 @@ URGENT: Final = frozenset(
         "NoStateAttested",
         "RoundFinal",
         "RoundVoid",
+        "WordsCarried",
     }
 )
 """Events that give every node something to do; of the others only the one whose turn it is to advance need know."""
-QUICK_ATTEMPTS: Final = 3
-"""So many void attempts of a round are each followed by the next at once."""
-LONGEST_REST_MS: Final = 300_000
+HURRY_TURNS: Final = 2
+"""How many turns before the deadline a carrier holds no word up any more."""
 LATEST_MS: Final = 3000
 """How long before a deadline a node that is not ready to train takes part at last."""
 
@@ -72,6 +73,9 @@ class LocalState:
         found: It has computed the state that follows from the survivors' sum.
         ripe_ms: For how long the node has seen that the phase can move on, in milliseconds; negative while it rests.
         turn_ms: TURN_MS at the pace of this node's ledger. Invariant: at least TURN_MS.
+        handed: What the node has left to a carrier and gives it time for: names of contract functions.
+        gathered: How many words of the phase lie here to be carried.
+        held_ms: For how long the oldest of them has lain here.
     """
 
     participant: str
@@ -84,6 +88,9 @@ class LocalState:
     found: bool = False
     ripe_ms: int = 0
     turn_ms: int = TURN_MS
+    handed: frozenset[str] = frozenset()
+    gathered: int = 0
+    held_ms: int = 0
 
 
 def duty(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
@@ -96,7 +103,7 @@ def duty(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     """
     if view.phase not in OVER and not own.dropped and forgotten(view, own):
         return (Drop(codes.JOURNAL_RESTORED),)
-    effects = PHASES[view.phase](view, own, now_ms)
+    effects = (*PHASES[view.phase](view, own, now_ms), *_carrying(view, own, now_ms))
     if ripe(view, now_ms) and own.ripe_ms >= turn(view, own) * own.turn_ms:
         return (*effects, Advance())
     return effects
@@ -114,39 +121,6 @@ def forgotten(view: Round, own: LocalState) -> bool:
     return any(on_ledger and kind not in own.done for kind, on_ledger in deeds.items())
 
 
-def ripe(view: Round, now_ms: int) -> bool:
-    """Tell whether the phase can move on: all have delivered, or the deadline has passed."""
-    if view.phase in OVER:
-        return False
-    if view.phase == "Attest":
-        return barren(view) or (view.proposal is not None and (decided(view) or now_ms >= view.deadline_ms))
-    expected, arrived = EXPECTED[view.phase](view)
-    return set(expected) <= set(arrived) or now_ms >= view.deadline_ms
-
-
-def barren(view: Round) -> bool:
-    """Tell whether a majority says of one sum that no state follows from it, so that the attempt is void."""
-    sums = Counter(word.aggregate for word in view.no_state.values())
-    return max(sums.values(), default=0) >= view.majority
-
-
-def decided(view: Round) -> bool:
-    """Tell whether a majority agrees to the proposal or disagrees, or all have attested without one."""
-    return _undecided(view) <= 0
-
-
-def _undecided(view: Round) -> int:
-    """Return how many attestations the proposal's fate still takes at least."""
-    attested = len(view.attestations)
-    agree = sum(attestation.agree for attestation in view.attestations.values())
-    return min(view.majority - max(agree, attested - agree), view.voters - attested)
-
-
-def lacking(view: Round) -> int:
-    """Return how many more records it takes at least until the phase can move on before its deadline; 0: none."""
-    return max(0, _undecided(view)) if view.proposal is not None else len(awaited(view))
-
-
 def finished(view: Round, own: LocalState) -> bool:
     """Tell whether the training has no more rounds and this node's turn to settle the last has come and gone."""
     return view.phase in OVER and not own.running and own.ripe_ms >= turn(view, own) * own.turn_ms
@@ -154,46 +128,40 @@ def finished(view: Round, own: LocalState) -> bool:
 
 def turn(view: Round, own: LocalState) -> int:
     """Return how many nodes come before this one in doing what anyone may do."""
-    there = view.survivors or view.u2 or view.u1 or view.cohort  # those who have dropped out come last
-    drawn = (*view.aggregators, *(p for p in view.cohort if p not in view.aggregators))
-    order = sorted(drawn, key=lambda participant: participant not in there)
+    order = in_turn(view)
     return order.index(own.participant) if own.participant in order else len(order)
 
 
-def flows(view: Round) -> bool:
-    """Tell whether everybody has something to do as soon as all have spoken: no Advance says that the phase is over."""
-    return view.rules >= FLOWS_SINCE and view.phase in {"Keys", "Shares"}
+def _carrying(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
+    """Gather words, and carry them when all are here or the first has waited for a turn.
 
-
-def rest_ms(view: Round) -> int:
-    """Return how long to rest after an attempt: what is void again and again takes a vote or a repair, not haste.
-
-    Scenario: two of four nodes are down for a day. Without a rest every deadline of Keys would bring another void
-    attempt, thousands in a day. With it three void attempts are each followed by the next at once; after the fourth it
-    takes 2 s, then 4 s … 5 min. A vote, such as the suspension of the two, ends the rest.
+    Scenario: three of four have trained within a second of each other, the fourth takes a minute more. Their words are
+    carried when the first has lain here for a turn, and the fourth's, with the freeze, when it comes.
     """
-    doublings = min(view.attempt - QUICK_ATTEMPTS, LONGEST_REST_MS.bit_length())
-    return min(LONGEST_REST_MS, 1000 << doublings) if view.phase == "Void" and doublings > 0 else 0
-
-
-def awaited(view: Round) -> tuple[str, ...]:
-    """Return the participants that the phase still waits for, in cohort order."""
-    expected, arrived = EXPECTED[view.phase](view) if view.phase in EXPECTED else ((), ())
-    return tuple(p for p in expected if p not in arrived)
+    missing = lacking(view)
+    if carrier(view) != own.participant or not missing:
+        return ()
+    last = own.gathered >= missing
+    hurry = own.held_ms >= own.turn_ms or now_ms >= view.deadline_ms - HURRY_TURNS * own.turn_ms
+    return (Gather(), Carry(last)) if last or (own.gathered and hurry) else (Gather(),)
 
 
 def _keys(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.cohort:
         return ()
-    published = own.participant in view.keys or _gathers_time(view, own, now_ms)
+    published = own.participant in view.keys or _handed(view, own) or _gathers_time(view, own, now_ms)
     return (Train(),) if published else (Train(), PublishKeys())
 
 
 def _shares(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u1:
         return ()
-    dealt = own.participant in view.shares or _gathers_time(view, own, now_ms)
+    dealt = own.participant in view.shares or _handed(view, own) or _gathers_time(view, own, now_ms)
     return (Train(),) if dealt else (Train(), CommitShares())
+
+
+def _handed(view: Round, own: LocalState) -> bool:
+    return WORDS[view.phase] in own.handed
 
 
 def _gathers_time(view: Round, own: LocalState, now_ms: int) -> bool:
@@ -205,7 +173,7 @@ def _updates(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
     if own.dropped or own.participant not in view.u2:
         return ()
     answers = (AnswerComplaints(),) if to_answer(view, own.participant) else ()
-    if own.participant in view.updates:
+    if own.participant in view.updates or _handed(view, own):
         return answers
     return (*answers, CommitUpdate() if own.trained else Train())
 
@@ -226,7 +194,7 @@ def to_answer(view: Round, dealer: str) -> tuple[str, ...]:
 
 
 def _unmask(view: Round, own: LocalState, _now: int) -> tuple[Effect, ...]:
-    if own.dropped or own.participant not in view.u2 or own.participant in view.revealed:
+    if own.dropped or own.participant not in view.u2 or own.participant in view.revealed or _handed(view, own):
         return ()
     return (RevealShares(),)
 
@@ -235,7 +203,7 @@ def _attest(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     if not own.ready or own.msp in view.no_state or barren(view):
         return ()
     if view.proposal is not None:
-        attested = own.msp in view.attestations or decided(view)
+        attested = own.msp in view.attestations or _handed(view, own) or decided(view)
         return () if attested else (Attest(view.proposal.number),)
     if any(turn.participant == own.participant and now_ms >= turn.from_ms for turn in view.turns):
         return (Propose(),)
@@ -257,11 +225,4 @@ PHASES: Final[dict[Phase, Callable[[Round, LocalState, int], tuple[Effect, ...]]
     "Attest": _attest,
     "Final": _over,
     "Void": _over,
-}
-
-EXPECTED: Final[dict[Phase, Callable[[Round], tuple[tuple[str, ...], tuple[str, ...]]]]] = {
-    "Keys": lambda view: (view.cohort, tuple(view.keys)),
-    "Shares": lambda view: (view.u1, tuple(view.shares)),
-    "Updates": lambda view: (view.u2, tuple(view.updates)),
-    "Unmask": lambda view: (view.survivors, view.revealed),
 }

@@ -74,6 +74,22 @@ class SeekState(Effect):
 
 
 @dataclass(frozen=True)
+class Gather(Effect):
+    """Listen for the words of the phase: this node is their carrier."""
+
+
+@dataclass(frozen=True)
+class Carry(Effect):
+    """Put the gathered words into one transaction.
+
+    Attributes:
+        last: They are all that the phase waits for, so that the same transaction can end it.
+    """
+
+    last: bool
+
+
+@dataclass(frozen=True)
 class Advance(Effect):
     """Move the phase on; that somebody else did is success."""
 

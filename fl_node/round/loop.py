@@ -18,21 +18,11 @@ from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import OVER, Round, Training
 from fl_node.metrics import Health, Metrics
 from fl_node.round.carry_out import Deeds
-from fl_node.round.duty import (
-    EXPECTED,
-    TURN_MS,
-    URGENT,
-    LocalState,
-    duty,
-    finished,
-    flows,
-    lacking,
-    rest_ms,
-    ripe,
-    turn,
-)
+from fl_node.round.duty import TURN_MS, URGENT, LocalState, duty, finished, turn
 from fl_node.round.effects import Effect, OpenRound, Settle, Train
 from fl_node.round.pace import paced
+from fl_node.round.progress import EXPECTED, flows, lacking, rest_ms, ripe
+from fl_node.round.speaking import Speaking
 from fl_node.secagg.errors import Refusal
 from network.rules import NEWEST_RULES
 from network.topology import Consortium
@@ -61,6 +51,7 @@ class LoopDependencies(Protocol):
     mirror: Mirror
     metrics: Metrics
     health: Health
+    speaking: Speaking
 
 
 @dataclass
@@ -143,6 +134,10 @@ class Attendance:
         self._memory.ripe_ms = min(self._memory.ripe_ms, now_ms())
         self._wake.set()
 
+    def on_words(self) -> None:
+        """Take note that words have come that this node carries."""
+        self._wake.set()
+
     def on_trained(self) -> None:
         """Take note that client work has ended; before Updates nothing waits for it."""
         if self._memory.phase == "Updates":
@@ -153,7 +148,7 @@ class Attendance:
         try:
             began = time.monotonic()
             view = await self.node.ledger.round(self.training.training)
-            self._pace = paced(self._pace, time.monotonic() - began)
+            self._pace = self.node.speaking.pace = paced(self._pace, time.monotonic() - began)
             self._sleep_s = TICK_S * self._pace
             if view is None:
                 await self._begin()

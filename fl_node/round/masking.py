@@ -55,7 +55,8 @@ class Attempt:
         session: What the attempt is. Invariant: its layout is the plan file's, its digest goes into every key.
         records: The attempt's journal. Invariant: a deed is recorded here, synced, before the ledger can learn of it.
         uncommitted: The update is certainly not on the ledger, so that the survivors may lack it. Invariant: true only
-            where this process has masked the vector, and every try to commit it was refused by the contract's rules.
+            where this process has masked the vector, every try to commit it was refused by the contract's rules, and
+            no carrier has had the word.
         unstored: The masked update as long as it is not on the disk. Invariant: while it is here, the vector that the
             client work gave is masked and of no other use.
 
@@ -94,7 +95,7 @@ class Attempt:
         (published,) = of(self._opened(view), m.PublishKeys)
         keys = published.keys
         self.records.record(KEYS, keys.seal + keys.mask)
-        await self.node.ledger.submit("PublishKeys", **view.ref, seal_key=keys.seal.hex(), mask_key=keys.mask.hex())
+        await self.node.speaking.say(view, "PublishKeys", {"seal_key": keys.seal.hex(), "mask_key": keys.mask.hex()})
 
     async def commit_shares(self, view: Round) -> None:
         """Deal shares of both secrets, place the sealed bundle with enough members, commit to all of it.
@@ -129,7 +130,8 @@ class Attempt:
         try:
             await self.placing.commit(view, "CommitUpdate", blob, digest, **update, **trained)
         except LedgerError as error:
-            self.uncommitted = error.code.startswith("FL0") and error.code != contract_codes.ALREADY_DONE
+            refused = error.code.startswith("FL0") and error.code != contract_codes.ALREADY_DONE
+            self.uncommitted &= refused and not self.node.speaking.ever_handed(view, "CommitUpdate")
             raise
         self.participant.receive(m.UpdateCommitted(bytes.fromhex(digest)))
 
@@ -183,7 +185,7 @@ class Attempt:
         keys = ahead.lay(self.node.journal, view, self.trusted.rounds)
         following: dict[str, Any] = {"next": {"seal_key": keys.seal.hex(), "mask_key": keys.mask.hex()}} if keys else {}
         try:
-            await self.node.ledger.submit("RevealShares", **view.ref, shares=shares, **following)
+            await self.node.speaking.say(view, "RevealShares", {"shares": shares, **following})
         except LedgerError as error:
             if error.code != contract_codes.KEY_REUSED or keys is None:
                 raise

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from fl_node.blobs.client import BlobClient
-from fl_node.blobs.content import Content
+from fl_node.blobs.content import Content, length_of
 from fl_node.blobs.first_digest import Binding
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.ledger.records import Round
+from fl_node.round.speaking import Speaking
 from network import contract_codes
 from network.topology import Consortium
 
 READING_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 4.0)
 """When endorsers that still read a blob are asked again: they read by turns, and remember what they read."""
+CARRIED_MOST: Final = 4 << 20
+"""Bytes of a blob whose commitment a carrier may bring: larger ones are verified as they arrive, each by itself."""
 
 
 class PlacingDependencies(Protocol):
@@ -31,6 +34,7 @@ class PlacingDependencies(Protocol):
     ledger: Ledger
     blobs: BlobClient
     journal: Journal
+    speaking: Speaking
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Placing:
     declined: bool = False
 
     async def commit(self, view: Round, function: str, blob: Content, digest: str, /, **arguments: Any) -> None:
-        """Push a blob to enough members and submit the transaction that commits to its digest.
+        """Push a blob to enough members and commit to its digest.
 
         Raises:
             NodeError: FL4707, too few took it; LedgerError: it was not endorsed or not committed.
@@ -56,11 +60,18 @@ class Placing:
         everyone = node.blobs.urls if self.declined else ()
         binding = Binding(f"{view.name}/{node.me}/{function.lower()}", digest, node.journal.mark)
         holders = await node.blobs.spread(digest, blob, node.consortium.threshold, everyone, binding)
-        try:
-            await self._endorsed(view, function, self.endorsers(holders), arguments)
-        except LedgerError:
-            self.declined = True
-            raise
+
+        async def alone() -> None:
+            try:
+                await self._endorsed(view, function, self.endorsers(holders), arguments)
+            except LedgerError:
+                self.declined = True
+                raise
+
+        if length_of(blob) > CARRIED_MOST:
+            await alone()
+        else:
+            await node.speaking.say(view, function, arguments, alone)
 
     async def _endorsed(
         self, view: Round, function: str, endorsers: tuple[str, ...], arguments: dict[str, Any]

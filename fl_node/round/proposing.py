@@ -23,6 +23,7 @@ from fl_node.plan.errors import PlanError
 from fl_node.plan.pool import Workshop
 from fl_node.plan.runtime import deviation_e9
 from fl_node.round import known
+from fl_node.round.speaking import Speaking
 from fl_node.round.unmasking import UnmaskingDependencies, unmasked
 from fl_node.secagg.errors import Fault
 from fl_node.secagg.layout import Vector
@@ -80,6 +81,7 @@ class ProposingDependencies(UnmaskingDependencies, Protocol):
     blobs: BlobClient
     workshop: Workshop
     journal: Journal
+    speaking: Speaking
 
 
 class Proposing:
@@ -165,14 +167,13 @@ class Proposing:
                 code=codes.RESULT_DOES_NOT_FOLLOW,
                 number=proposal.number,
             )
-        await self._node.ledger.submit(
-            "Attest",
-            **view.ref,
-            number=proposal.number,
-            state=proposal.state if agree else hashlib.sha256(mine.state).hexdigest(),
-            agree=agree,
-            deviation_e9=deviation or 0,
-        )
+        verdict = {
+            "number": proposal.number,
+            "state": proposal.state if agree else hashlib.sha256(mine.state).hexdigest(),
+            "agree": agree,
+            "deviation_e9": deviation or 0,
+        }
+        await self._node.speaking.say(view, "Attest", verdict)
 
     async def _computed(self, view: Round) -> tuple[Aggregate, Result] | None:
         """Return the sum and what follows from it; what has no end that way is reported to the ledger instead."""

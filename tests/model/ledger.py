@@ -15,6 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from fabric_protos.msp import identities_pb2
+
+from gateway._messages import Invocation, propose
+from gateway.signatures import sign
 
 CHANNEL, CHAINCODE = "fedchannel", "fedledger"
 STATE_BROKEN = ("FL0901", "FL0902", "FL0903")
@@ -23,11 +27,19 @@ STATE_BROKEN = ("FL0901", "FL0902", "FL0903")
 
 @dataclass(frozen=True)
 class Caller:
-    """A certificate and the organisation that it belongs to."""
+    """A certificate, its key and the organisation that it belongs to."""
 
     msp_id: str
     pem: str
     key_hash: str
+    key: ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
+
+    def word(self, function: str, argument: dict[str, Any]) -> dict[str, str]:
+        """Sign a proposal as a gateway makes it, for somebody else to bring."""
+        creator = identities_pb2.SerializedIdentity(mspid=self.msp_id, id_bytes=self.pem.encode())
+        asked = Invocation(CHANNEL, CHAINCODE, (function.encode(), _canonical(argument)))
+        _, proposal = propose(asked, creator.SerializeToString())
+        return {"proposal": _text(proposal), "signature": _text(sign(self.key, proposal))}
 
 
 @lru_cache(maxsize=64)
@@ -43,7 +55,7 @@ def caller(msp_id: str, role: str) -> Caller:
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + dt.timedelta(days=9999))
     spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-    return Caller(msp_id, pem, hashlib.sha256(spki).hexdigest())
+    return Caller(msp_id, pem, hashlib.sha256(spki).hexdigest(), key)
 
 
 @dataclass

@@ -39,10 +39,11 @@ class Misdeeds:
         misdeeds = self
 
         class Adversary(Rules):
-            async def submit(self, function: str, **arguments: Any) -> Any:
-                if not misdeeds.done:
-                    arguments = misdeeds.changed(self, function, arguments)
-                return await super().submit(function, **arguments)
+            async def submit(self, function: str, /, **arguments: Any) -> Any:
+                return await super().submit(function, **misdeeds.changed(self, function, arguments))
+
+            async def word(self, function: str, /, **arguments: Any) -> dict[str, str]:
+                return await super().word(function, **misdeeds.changed(self, function, arguments))
 
         class Garbler(Runner):
             def misdone(self, vector: bytes) -> bytes:
@@ -57,6 +58,8 @@ class Misdeeds:
     def changed(self, rules: Rules, function: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return a transaction's arguments as the participant sends them."""
         match function:
+            case _ if self.done:
+                return arguments
             case "CommitUpdate":
                 blob = rules.world.store.read(arguments["digest"])
                 other = self.masked(blob)

@@ -8,6 +8,7 @@ real ones are.
 import asyncio
 import contextlib
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from fl_node import clock, codes
 from fl_node.blobs.content import Content, whole
 from fl_node.blobs.mirror import Mirror
 from fl_node.blobs.store import About, BlobStore
+from fl_node.blobs.words import Turn, Word, Words
 from fl_node.errors import NodeError
 from fl_node.journal.journal import Journal
 from fl_node.ledger.client import Ledger, LedgerError
@@ -28,11 +30,12 @@ from fl_node.metrics import Health, Metrics
 from fl_node.plan.interface import DataSource, UpdateResult, WorkResult
 from fl_node.plan.pool import Workshop
 from fl_node.plan.state_codec import Leaf, compare_states, encode_state
-from fl_node.round import proposing
+from fl_node.round import carrying, proposing, speaking
 from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache
 from fl_node.round.loop import Attendance, LoopDependencies
+from fl_node.round.speaking import Speaking, SpeakingDependencies
 from fl_node.secagg.layout import Vector
 from tests.faults import synthetic
 from tests.model.consortium import Consortium, msp, participant
@@ -54,7 +57,7 @@ class Rules(Ledger):
         self.profile = cast("Any", SimpleNamespace(channel=CHANNEL, msp_id=msp(place)))
         self._plans: dict[str, Plan] = {}
 
-    async def query(self, function: str, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
+    async def query(self, function: str, /, *, organisations: tuple[str, ...] = (), **arguments: Any) -> Any:
         del organisations
         answer, error = self.world.ledger.ask(function, arguments)
         if error:
@@ -62,19 +65,25 @@ class Rules(Ledger):
         return answer
 
     async def submit(
-        self, function: str, *, organisations: tuple[str, ...] = (), patient: bool = True, **arguments: Any
+        self, function: str, /, *, organisations: tuple[str, ...] = (), patient: bool = True, **arguments: Any
     ) -> Any:
         del organisations, patient
         return self._committed(function, arguments).result
 
-    async def move(self, function: str, **arguments: Any) -> bool:
+    async def move(self, function: str, /, **arguments: Any) -> bool:
         return self._committed(function, arguments).result.get("moved") is not False
+
+    async def word(self, function: str, /, **arguments: Any) -> dict[str, str]:
+        self.world.said[self.world.names[self.place], function].append(arguments)
+        return caller(msp(self.place), "client").word(function, arguments)
 
     def _committed(self, function: str, argument: dict[str, Any]) -> Answer:
         answer = self.world.ledger.submit(caller(msp(self.place), "client"), function, argument, self.world.now)
         if answer.code:
-            raise LedgerError(answer.code, answer.text)
+            raise LedgerError(answer.code, answer.text.removeprefix(f"{answer.code}: "))
         self.world.committed += bool(answer.writes)
+        self.world.accepted[function] += 1
+        self.world.said[self.world.names[self.place], function].append(argument)
         return answer
 
 
@@ -96,6 +105,31 @@ class Shelf:
         if self._store.size(digest) is None:
             raise NodeError(codes.BLOB_MISSING, "nobody has this blob", where=digest)
         return self._store.read(digest)
+
+
+class Hands:
+    """Every organisation's service of words at once, as one node has it; who waits does so on the world's clock."""
+
+    def __init__(self, world: "World", own: str) -> None:
+        self.world, self.own = world, own
+
+    async def hand(self, organisation: str, path: str, word: dict[str, str]) -> None:
+        path, _, speaker = path.rpartition("/")
+        self.world.words[organisation].put(turn_of(path), Word(self.own, speaker, word["proposal"], word["signature"]))
+        self.world.committed += 1  # there is something to do without waiting
+        self.world.stir()
+
+    async def words(self, path: str, count: int, wait_ms: int) -> list[Word]:
+        kept, until = self.world.words[self.own], self.world.now + wait_ms
+        while len(kept.of(turn_of(path))) < count and self.world.now < until:
+            await self.world.stirred.wait()
+        return kept.of(turn_of(path))
+
+
+def turn_of(path: str) -> Turn:
+    """Return what a path without a participant names."""
+    training, number, attempt, function = path.split("/")
+    return Turn(training, int(number), int(attempt), function)
 
 
 class Runner(synthetic.SyntheticRunner):
@@ -139,6 +173,7 @@ class Member:
         organisations = {one: SimpleNamespace(name=one, msp_id=msp(at)) for at, one in enumerate(world.names)}
         node = SimpleNamespace(
             organisation=name, consent=world.consent, ledger=rules(world, place), blobs=shelf, mirror=self.mirror,
+            handing=Hands(world, name),
             consortium=SimpleNamespace(
                 threshold=3, members=list(organisations.values()), organisation=organisations.__getitem__
             ),
@@ -146,6 +181,7 @@ class Member:
             witnesses=SimpleNamespace(confirm=_no_other_peer), msp=msp(place), governance_cache=GovernanceCache(),
             restored_ms=0,
         )  # fmt: skip
+        node.speaking = Speaking(cast("SpeakingDependencies", node))
         self.node = cast("CarryOutDependencies", node)
         self.attendance: Attendance | None = None
 
@@ -166,8 +202,11 @@ class Member:
             pass
         work = [one.task for one in self.workshop._work.values()]
         await asyncio.gather(*work, return_exceptions=True)
+        await asyncio.sleep(0)  # who carries listens
 
     async def close(self) -> None:
+        if self.attendance is not None:
+            await self.attendance.deeds.close()
         await self.mirror.close()
         await self.workshop.close()
         self.journal.close()
@@ -181,16 +220,24 @@ class World(Consortium):
     """A federation of the synthetic plan whose participants are nodes, with a round that is open.
 
     Attributes:
-        first: Who may propose first: the adversary, if there is one.
+        idle_ms: How much time passes after a turn in which nothing was said.
+        first: Who may propose first, and carries words: the adversary, if there is one.
+        words: What lies in each organisation's service to be carried.
+        accepted: How many transactions of each function the rules have taken.
+        said: Participant and function → the arguments of what it has said, by itself or to a carrier.
     """
 
     title: ClassVar[str] = "ends"
     plan: ClassVar[dict[str, Any]] = synthetic.registration(title)
     names: ClassVar[tuple[str, ...]] = NAMES
     consent: ClassVar[Consent] = Consent()
+    idle_ms: ClassVar[int] = IDLE_MS
 
     def __init__(self, binary: Path, folder: Path, rules: type[Rules] = Rules, runner: type[Runner] = Runner) -> None:
-        self.folder, self.committed = folder, 0
+        self.folder, self.committed, self.stirred = folder, 0, asyncio.Event()
+        self.words = {name: Words(lambda: self.now / 1000) for name in self.names}
+        self.accepted: Counter[str] = Counter()
+        self.said: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self.store = BlobStore(folder / "blobs")
         self.store.put(synthetic.plan_of(self.title), About("shelf"))
         self.plans = folder / "plans"
@@ -204,6 +251,14 @@ class World(Consortium):
 
     def prepare(self) -> None:
         """Vote what shall hold before the first round is opened."""
+
+    def between(self) -> None:
+        """Do what happens between two turns."""
+
+    def stir(self) -> None:
+        """Let all who wait for words look whether they have come, or whether the time is over."""
+        self.stirred.set()
+        self.stirred.clear()
 
     def view(self, attempt: int = 0) -> Round:
         """Return an attempt of the first round, by default the newest."""
@@ -220,11 +275,13 @@ class World(Consortium):
         """
         for turn in range(TURNS):
             before = self.committed
+            self.between()
             for node in self.nodes:
                 await node.look()
                 if (found := self._over(attempt)) is not None:
                     return found, turn
-            self.now += TURN_MS if self.committed > before else IDLE_MS
+            self.now += TURN_MS if self.committed > before else self.idle_ms
+            self.stir()
         raise AssertionError(f"{self.view().name} is still in {self.view().phase} after {TURNS} turns")
 
     def _over(self, attempt: int) -> Round | None:
@@ -243,6 +300,8 @@ async def world(binary: Path, folder: Path, *kinds: Any, of: type[World] = World
     made = of(binary, folder, *kinds)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "time", SimpleNamespace(time_ns=lambda: made.now * 1_000_000))
+        for waits in (speaking, carrying):
+            patch.setattr(waits, "time", SimpleNamespace(monotonic=lambda: made.now / 1000))
         patch.setattr(proposing, "PATIENCE_S", 0.02)
         try:
             yield made

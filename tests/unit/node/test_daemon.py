@@ -17,6 +17,7 @@ from fl_node.node.context import Context
 from fl_node.node.daemon import Node
 from fl_node.plan.errors import plan_error
 from fl_node.round.known import GovernanceCache
+from fl_node.round.speaking import Speaking, SpeakingDependencies
 from tests.unit.round.test_duty import DIGEST
 from tests.waiting import until
 
@@ -91,6 +92,7 @@ async def running(ledger: Ledger, workshop: Workshop | None = None) -> AsyncIter
         health=Health(),
         workshop=workshop or Workshop(),
     )
+    held.speaking = Speaking(cast("SpeakingDependencies", held))
     node = Node(cast("Context", held))
     task = asyncio.create_task(node.run())
     yield node

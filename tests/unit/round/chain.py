@@ -33,6 +33,8 @@ class Chain:
 
     def __init__(self) -> None:
         self.phase, self.late, self.rules = "Keys", False, 1
+        self.members: tuple[dict[str, Any], ...] = ()
+        self.aggregators: tuple[str, ...] = ()
         self.records: dict[str, dict[str, Any]] = {kind: {} for kind in DEEDS.values()}
         self.fixed: dict[str, tuple[str, ...]] = {}
 
@@ -46,12 +48,18 @@ class Chain:
                 "keys": keys, "shares": shares,
                 "updates": updates, "revealed": tuple(reveals), "u1": self.fixed.get("Shares", ()),
                 "u2": self.fixed.get("Updates", ()), "survivors": self.fixed.get("Unmask", ()), "rules": self.rules,
+                "members": self.members, "aggregators": self.aggregators,
             }
         )  # fmt: skip
 
     def give(self, keys: dict[str, dict[str, str]]) -> None:
         """Open with the keys that everybody has laid ready, by version 2 of the rules."""
         self.records["keys"], self.phase, self.rules, self.fixed["Shares"] = keys, "Shares", 2, NAMES
+
+    def leave_to(self, carrier: str) -> None:
+        """Let words be carried, by version 2 of the rules, first by this one."""
+        self.rules, self.aggregators = 2, (carrier,)
+        self.members = tuple({"participant": name, "msp_id": f"{name}MSP", "rows": 10} for name in NAMES)
 
     def take(self, who: str, function: str, arguments: dict[str, Any]) -> None:
         record = self.records[DEEDS[function]]

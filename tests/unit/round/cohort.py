@@ -20,9 +20,11 @@ import pytest
 from fl_node.blobs.content import Content, length_of, whole
 from fl_node.blobs.first_digest import Binding
 from fl_node.blobs.store import About, BlobStore
+from fl_node.blobs.words import Word
 from fl_node.errors import RefusalError
 from fl_node.journal.journal import Journal
 from fl_node.journal.recordfile import MAGIC, RecordFile
+from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Parameters, Reveal, Round, Training
 from fl_node.metrics import Health, Metrics
 from fl_node.privacy.integers import NOTHING
@@ -31,15 +33,21 @@ from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.consent import Consent
 from fl_node.round.known import GovernanceCache
 from fl_node.round.loop import Attendance, LoopDependencies
+from fl_node.round.speaking import Speaking, SpeakingDependencies
 from tests.unit.round.chain import DEEDS, FIELDS, NAMES, SESSION, STATE, TRAINING, VICTIM, Chain, Killed
 
 
 class World:
     """The chain, everyone's blob stores, what has left each node, and the steps of the victim."""
 
-    def __init__(self, folder: Path, fatal: int = 0, *, laid: bool = False) -> None:
+    def __init__(self, folder: Path, fatal: int = 0, *, laid: bool = False, carrier: str = "") -> None:
         self.folder, self.fatal = folder, fatal
         self.chain = Chain()
+        if carrier:
+            self.chain.leave_to(carrier)
+        self.words: defaultdict[str, list[Word]] = defaultdict(list)
+        self.carried: set[str] = set()
+        self.more = asyncio.Event()
         self.steps: list[str] = []
         self.left: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self.vectors: defaultdict[str, list[bytes]] = defaultdict(list)
@@ -99,6 +107,9 @@ class World:
                 break
             idle = idle + 1 if before == (self.chain.phase, str(self.chain.records), len(self.steps)) else 0
             self.chain.late = idle > 2
+            if idle > 1:
+                for node in self.nodes.values():
+                    node.lose_patience()
         for node in self.nodes.values():
             node.close()
 
@@ -117,13 +128,14 @@ class Member:
         node = SimpleNamespace(
             organisation=name, consent=Consent(),
             consortium=SimpleNamespace(
-                threshold=3, members=[SimpleNamespace(msp_id=f"{n}MSP") for n in NAMES],
+                threshold=3, members=[SimpleNamespace(name=n, msp_id=f"{n}MSP") for n in NAMES],
                 organisation=lambda n: SimpleNamespace(msp_id=f"{n}MSP"),
             ),
-            ledger=self, blobs=self, mirror=self, workshop=self, journal=self.journal, store=self.store,
+            ledger=self, blobs=self, handing=self, mirror=self, workshop=self, journal=self.journal, store=self.store,
             witnesses=SimpleNamespace(confirm=self.nothing), metrics=self.metrics, health=Health(), me=name,
             restored_ms=0, msp=f"{name}MSP", governance_cache=GovernanceCache(),
         )  # fmt: skip
+        self.speaking = node.speaking = Speaking(cast("SpeakingDependencies", node))
         self.deeds = Deeds(cast("CarryOutDependencies", node))
         self.attendance = Attendance(cast("LoopDependencies", node), self.deeds, TRAINING)
 
@@ -132,11 +144,18 @@ class Member:
         for _ in range(4):
             if not await self.attendance._step():
                 break
+        for _ in range(4):
+            await asyncio.sleep(0)  # who carries listens
 
     def seen(self, phase: str) -> bool:
         return self.attendance._memory.phase == phase
 
+    def lose_patience(self) -> None:
+        """Let the time pass that a carrier is given."""
+        self.speaking._until = dict.fromkeys(self.speaking._until, 0.0)
+
     def close(self) -> None:
+        self.deeds._carrying.forget("t")
         self.journal.close()
 
     # The ledger.
@@ -164,17 +183,41 @@ class Member:
         return [{"participant": name, "msp_id": f"{name}MSP"} for name in NAMES]
 
     async def submit(
-        self, function: str, *, organisations: object = (), patient: bool = True, **arguments: Any
+        self, function: str, /, *, organisations: object = (), patient: bool = True, **arguments: Any
     ) -> None:
         del organisations, patient
+        if function == "CarryWords":
+            self._carried(arguments)
         if function not in DEEDS:
             return
+        self._leaves(function, arguments)
+        self.world.chain.take(self.name, function, arguments)
+        self.world.step(self.name, f"{function} is in a block")
+
+    def _leaves(self, function: str, arguments: dict[str, Any]) -> None:
         self.world.step(self.name, f"before {function} leaves")
         said = {name: value for name, value in arguments.items() if name != "next"}  # other keys may come of a backup
         self.world.left[self.name, function].add(json.dumps(said, sort_keys=True))
         self.world.step(self.name, f"{function} has left and is in no block")
-        self.world.chain.take(self.name, function, arguments)
-        self.world.step(self.name, f"{function} is in a block")
+
+    def _carried(self, arguments: dict[str, Any]) -> None:
+        self.world.step(self.name, "before words are carried")
+        function = arguments["function"]
+        for place, word in enumerate(arguments["words"]):
+            who, said = json.loads(word["proposal"])
+            if who in self.world.chain.records[DEEDS[function]]:
+                raise LedgerError("FL0410", f"word {place}: done already")
+        for word in arguments["words"]:
+            who, said = json.loads(word["proposal"])
+            self.world.chain.take(who, function, said)
+        self.world.carried.add(function)
+        if "from" in arguments:
+            assert self.world.chain.advance()
+        self.world.step(self.name, "words are in a block")
+
+    async def word(self, function: str, /, **arguments: Any) -> dict[str, str]:
+        self._leaves(function, arguments)
+        return {"proposal": json.dumps([self.name, arguments]), "signature": "signed"}
 
     async def move(self, function: str, **_: object) -> bool:
         assert function == "Advance"
@@ -194,6 +237,21 @@ class Member:
             stores[other].append(digest, 0, length_of(data), whole(data), About(self.name))
         self.world.step(self.name, "a blob is everywhere")
         return list(NAMES)
+
+    async def hand(self, organisation: str, path: str, word: dict[str, str]) -> None:
+        assert organisation in NAMES
+        function, _, speaker = path.rpartition("/")
+        said = Word(self.name, speaker, word["proposal"], word["signature"], 0)
+        others = [one for one in self.world.words[function] if one.participant != speaker]
+        self.world.words[function] = [*others, said]
+        self.world.more.set()
+        self.world.step(self.name, "a word is with its carrier")
+
+    async def words(self, path: str, count: int, _: int) -> list[Word]:
+        while len(self.world.words[path]) < count:
+            self.world.more.clear()
+            await self.world.more.wait()
+        return self.world.words[path]
 
     async def get(self, digest: str, *_: object) -> bytes:
         return self.world.stores["a"].read(digest)

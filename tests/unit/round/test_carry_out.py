@@ -28,10 +28,36 @@ async def test_client_work_that_failed_drops_the_node_out_whatever_the_reason(co
 
     task = asyncio.ensure_future(fails())
     workshop = SimpleNamespace(start=lambda _: task)
-    deeds = SimpleNamespace(_node=SimpleNamespace(workshop=workshop), attempts=SimpleNamespace(opened=opened))
-    deeds._attempts = deeds.attempts
+    deeds = SimpleNamespace(_node=SimpleNamespace(workshop=workshop), _attempts=SimpleNamespace(opened=opened))
     with pytest.raises(RefusalError, match=code):
         await Deeds._commit_update(cast("Deeds", deeds), ROUND, cast("Any", None), cast("Any", None))
+
+
+@pytest.mark.parametrize("handed", [False, True])
+async def test_a_vector_that_was_masked_for_a_carrier_and_let_go_of_is_not_written_to_again(
+    monkeypatch: pytest.MonkeyPatch, *, handed: bool
+):
+    given: list[bytes] = []
+
+    async def written(_: object, __: object, vector: bytes) -> bytes:
+        assert vector, "there is no place for a word on contributions in a vector that is gone"
+        return vector + b" and our word"
+
+    async def opened(_: object) -> Any:
+        return SimpleNamespace(commit_update=commit)
+
+    async def commit(_: object, vector: bytes, __: int) -> None:
+        given.append(vector)
+
+    monkeypatch.setattr("fl_node.round.carry_out.with_contributions", written)
+    done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    done.set_result(SimpleNamespace(vector=b"" if handed else b"vector", examples=10, seconds=0.0, metrics={}))
+    workshop = SimpleNamespace(start=lambda _: done, committed=lambda _: None)
+    speaking = SimpleNamespace(ever_handed=lambda *_: handed)
+    held = SimpleNamespace(workshop=workshop, speaking=speaking)
+    deeds = SimpleNamespace(_node=held, _attempts=SimpleNamespace(opened=opened))
+    await Deeds._commit_update(cast("Deeds", deeds), ROUND, TRAINING, cast("Any", None))
+    assert given == [b"" if handed else b"vector and our word"]
 
 
 @pytest.mark.parametrize("code", [*sorted(DONE_ALREADY), "FL4005", "FL4401"])

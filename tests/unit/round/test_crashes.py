@@ -6,7 +6,7 @@ import pytest
 
 from fl_node.round.unmasking import sum_of
 from fl_node.secagg.layout import Layout
-from tests.unit.round.chain import FIELDS, NAMES, VICTIM
+from tests.unit.round.chain import DEEDS, FIELDS, NAMES, VICTIM
 from tests.unit.round.cohort import World, running
 
 ATTEMPT = f"t/1/1/{VICTIM}"
@@ -50,13 +50,15 @@ def added(layout: Layout, vectors: list[bytes]) -> bytes:
     return bytes(total)
 
 
-async def steps(folder: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool = False) -> list[str]:
+async def steps(folder: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool = False, carrier: str = "") -> list[str]:
     """Return the steps of an attempt in which nobody dies."""
-    world = World(folder, laid=laid)
+    world = World(folder, laid=laid, carrier=carrier)
     with running(world, monkeypatch):
         await world.run()
     await judged(world)
     assert chain_is_whole(world)
+    said = set(DEEDS) - ({"PublishKeys"} if laid else set())
+    assert world.carried == (said if carrier else set())
     return world.steps
 
 
@@ -64,15 +66,16 @@ def chain_is_whole(world: World) -> bool:
     return world.chain.fixed["Unmask"] == NAMES and set(world.chain.records["reveals"]) == set(NAMES)
 
 
+@pytest.mark.parametrize("carrier", ["", "a", VICTIM], ids=["alone", "carried", "carrying"])
 @pytest.mark.parametrize("laid", [False, True], ids=["keys published", "keys laid ready"])
 async def test_t6_a_node_killed_at_any_step_does_no_second_different_deed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, laid: bool, carrier: str
 ):
-    found = await steps(tmp_path / "whole", monkeypatch, laid=laid)
+    found = await steps(tmp_path / "whole", monkeypatch, laid=laid, carrier=carrier)
     assert any("PublishKeys" in step for step in found) is not laid
     lost = []
     for fatal, what in enumerate(found, 1):
-        world = World(tmp_path / str(fatal), fatal, laid=laid)
+        world = World(tmp_path / str(fatal), fatal, laid=laid, carrier=carrier)
         with running(world, monkeypatch):
             await world.run()
         assert world.steps[fatal - 1] == what
@@ -88,17 +91,21 @@ async def test_t6_a_node_killed_at_any_step_does_no_second_different_deed(
 
 
 @pytest.mark.parametrize("blobs", [False, True], ids=["journal", "whole disk"])
-@pytest.mark.parametrize("laid", [False, True], ids=["keys published", "keys laid ready"])
+@pytest.mark.parametrize(
+    ("laid", "carrier"),
+    [(False, ""), (True, ""), (False, "a"), (True, VICTIM)],
+    ids=["keys published", "keys laid ready", "keys carried", "keys laid ready, carrying"],
+)
 async def test_t6_a_node_restored_from_any_backup_after_any_step_masks_no_second_vector(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, blobs: bool, laid: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, blobs: bool, laid: bool, carrier: str
 ):
-    found = await steps(tmp_path / "whole", monkeypatch, laid=laid)
+    found = await steps(tmp_path / "whole", monkeypatch, laid=laid, carrier=carrier)
     for fatal, what in enumerate(found, 1):
         if "leave" in what or "before" in what or "half" in what:
             continue  # as the step before it
         number = 0
         while True:
-            world = World(tmp_path / f"{fatal}-{number}", fatal, laid=laid)
+            world = World(tmp_path / f"{fatal}-{number}", fatal, laid=laid, carrier=carrier)
             world.backing_up = True
             with running(world, monkeypatch):
                 await world.run(number, blobs=blobs)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fl_node.ledger.records import Round
-from fl_node.round.duty import LATEST_MS, TURN_MS, LocalState, duty, finished, flows, lacking, to_answer, turn
+from fl_node.round.duty import LATEST_MS, TURN_MS, LocalState, duty, finished, to_answer, turn
 from fl_node.round.effects import (
     Advance,
     AnswerComplaints,
@@ -22,6 +22,7 @@ from fl_node.round.effects import (
     Settle,
     Train,
 )
+from fl_node.round.progress import flows, lacking
 
 NAMES = ("a", "b", "c", "d")
 DIGEST = "ab" * 32

@@ -14,9 +14,10 @@ from fl_node.ledger.records import OVER, Round
 from fl_node.metrics import Health, Metrics
 from fl_node.round.attempts import RECORDED
 from fl_node.round.carry_out import Deeds
-from fl_node.round.duty import TURN_MS, LocalState, rest_ms
+from fl_node.round.duty import TURN_MS, LocalState
 from fl_node.round.effects import Advance, Effect, OpenRound, PublishKeys
 from fl_node.round.loop import LEAST_TURNS, SHORTEST_SLEEP_S, TICK_S, Attendance, LoopDependencies, LoopMemory
+from fl_node.round.progress import rest_ms
 from network.rules import NEWEST_RULES
 from tests.unit.node.test_daemon import training
 from tests.unit.round.test_duty import ME, NAMES, SHARES, keys, updated, view
@@ -90,7 +91,13 @@ def attendance(shown: Round | None, own: LocalState) -> tuple[Attendance, Ledger
     mirror = SimpleNamespace(watch=lambda *_: None)
     consortium = SimpleNamespace(members=[SimpleNamespace(msp_id=f"{name.upper()}MSP") for name in NAMES])
     held = SimpleNamespace(
-        ledger=ledger, health=Health(), metrics=Metrics(), mirror=mirror, msp=own.msp, consortium=consortium
+        ledger=ledger,
+        health=Health(),
+        metrics=Metrics(),
+        mirror=mirror,
+        msp=own.msp,
+        consortium=consortium,
+        speaking=SimpleNamespace(),
     )
     return Attendance(cast("LoopDependencies", held), cast("Deeds", deeds), training("t")), ledger, deeds
 

@@ -20,6 +20,7 @@ from fl_node.round.budget import so_far
 from fl_node.round.carry_out import CarryOutDependencies, Deeds
 from fl_node.round.effects import PublishKeys
 from fl_node.round.masking import KEYS, MASKED, REVEAL, SHARES, Attempt
+from fl_node.round.speaking import Speaking, SpeakingDependencies
 from fl_node.secagg import messages as m
 from fl_node.secagg.layout import Layout
 from tests.unit.round.chain import DEEDS, FIELDS, NAMES, VICTIM, Killed
@@ -70,6 +71,7 @@ def node(journal: Journal, store: BlobStore, restored_ms: int = 0) -> CarryOutDe
         msp="aMSP",
         restored_ms=restored_ms,
     )
+    made.speaking = Speaking(cast("SpeakingDependencies", made))
     return cast("CarryOutDependencies", made)
 
 
@@ -191,27 +193,43 @@ async def test_t14_an_update_that_may_be_on_the_ledger_is_not_taken_to_be_missin
     assert (m.UpdateCommitted(b"masked") in heard) is told
 
 
+@pytest.mark.parametrize("handed", [False, True])
 @pytest.mark.parametrize(
-    ("code", "uncommitted"), [("FL0408", True), ("FL0410", False), ("FL4401", False), ("FL4005", False)]
+    ("codes", "uncommitted"),
+    [
+        (["FL0408"], True),
+        (["FL0501", "FL0408"], True),
+        (["FL0410"], False),
+        (["FL4401"], False),
+        (["FL4005"], False),
+        (["FL4401", "FL0408"], False),
+    ],
 )
-async def test_t14_only_a_refusal_by_the_rules_shows_that_an_update_is_not_on_the_ledger(code: str, uncommitted: bool):
+async def test_t14_only_refusals_by_the_rules_show_that_an_update_is_not_on_the_ledger(
+    codes: list[str], uncommitted: bool, handed: bool
+):
+    masked: list[bytes] = []
+
     async def nothing(*_: object) -> tuple[bytes, str]:
         return b"masked", DIGEST
 
     async def commit(*_: object, **__: object) -> None:
-        raise LedgerError(code, "not committed")
+        masked.append(b"masked")
+        raise LedgerError(codes[len(masked) - 1], "not committed")
 
     attempt = SimpleNamespace(
         _shares_fixed=nothing,
         _masked=nothing,
         uncommitted=False,
-        records=SimpleNamespace(get=lambda _: None),
+        records=SimpleNamespace(get=lambda _: masked[0] if masked else None),
         trusted=KNOWN,
         placing=SimpleNamespace(commit=commit),
+        node=SimpleNamespace(speaking=SimpleNamespace(ever_handed=lambda *_: handed)),
     )
-    with pytest.raises(LedgerError):
-        await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", 1)
-    assert attempt.uncommitted is uncommitted
+    for _ in codes:
+        with pytest.raises(LedgerError):
+            await Attempt.commit_update(cast("Attempt", attempt), ROUND, b"vector", 1)
+    assert attempt.uncommitted is (uncommitted and not handed)
 
 
 async def test_a_node_restarted_once_in_each_phase_takes_part_to_the_end(

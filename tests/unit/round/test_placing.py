@@ -7,11 +7,17 @@ import pytest
 
 from fl_node.blobs.first_digest import Binding
 from fl_node.ledger.client import LedgerError
+from fl_node.ledger.records import Round
 from fl_node.round import placing
 from fl_node.round.placing import Placing
+from fl_node.round.speaking import Alone
 from tests.unit.round.test_checks import DIGEST, ROUND
 
 MEMBERS = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
+
+
+async def said_alone(_: Round, __: str, ___: dict[str, Any], alone: Alone) -> None:
+    await alone()
 
 
 class World:
@@ -23,6 +29,7 @@ class World:
         self.consortium = SimpleNamespace(threshold=3, organisation=lambda name: SimpleNamespace(msp_id=name))
         self.blobs = SimpleNamespace(urls=dict.fromkeys(MEMBERS, ""), spread=self.spread)
         self.ledger = SimpleNamespace(submit=self.submit)
+        self.speaking = SimpleNamespace(say=said_alone)
         self.asked: list[tuple[str, ...]] = []
 
     async def spread(self, _: str, __: bytes, needed: int, preferred: Any, binding: Binding) -> list[str]:

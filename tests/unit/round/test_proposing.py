@@ -22,6 +22,7 @@ from fl_node.plan.interface import UpdateResult
 from fl_node.plan.state_codec import Leaf, compare_states, encode_state
 from fl_node.round import proposing
 from fl_node.round.proposing import TRIES, Proposing, decimal, same_metrics
+from fl_node.round.speaking import Speaking, SpeakingDependencies
 from fl_node.secagg.unmask import Aggregate
 from tests.unit.round.test_checks import ROUND
 
@@ -45,9 +46,10 @@ class Node:
         self.read: list[str] = []
         self.fetched: list[str] = []
         self.organisation = "hospital-a"
-        self.consortium = SimpleNamespace(threshold=3)
+        self.consortium = SimpleNamespace(threshold=3, members=[])
         self.ledger = self.workshop = self.mirror = self.store = self.blobs = self
         self.journal = SimpleNamespace(facts=lambda _: (), remember=lambda *_: None)
+        self.me, self.speaking = "a", Speaking(cast("SpeakingDependencies", self))
 
     async def submit(self, function: str, **argument: Any) -> None:
         self.said.append((function, argument))

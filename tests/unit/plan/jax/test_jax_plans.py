@@ -31,7 +31,7 @@ from tests.unit.plan.arithmetic.scaffold_reference import pooled, scaffold, unli
 from tests.unit.plan.conftest import ROOT, add
 from tests.unit.plan.playing import changed, files, masked_sum, play, write_rows
 
-pytestmark = pytest.mark.jax
+pytestmark = [pytest.mark.jax, pytest.mark.timeout(900)]
 PATIENCE_S = 600
 SOURCES = Path(__file__).parent / "sources.py"
 NAMES = ("average", "normalised", "pair", "compressed", "fine_tuned")

@@ -7,8 +7,7 @@ line. Seconds and processor seconds are fitted by least squares, no term below z
 
     s(n, d) = constant + a·n + b·n² + c·n·d        n participants, d slots
 
-since every phase ends with n transactions, every participant answers for n others, and every organisation reads n·d
-slots.
+since every participant answers for n others, every organisation is asked by n, and every organisation reads n·d slots.
 
 What one participant does by itself is measured here, at two sizes of each. A large cohort is then simulated:
 participants work side by side, each on its own machine; each organisation's peer and contract do on one core, one

@@ -16,8 +16,8 @@ type entry struct {
 	handle func(s ledger.State, env ledger.Env, argument []byte) (any, ledger.Event, error)
 }
 
-// encode returns a response as JSON. A transaction's is canonical, since it goes into its block; a query's need not be, and for a
-// round of a hundred that would take twice the time of the query itself.
+// encode returns a response as JSON. A transaction's is canonical, since it goes into its block; a query's need not be, and a round is
+// asked for often.
 func (e entry) encode(response any) ([]byte, error) {
 	if e.query {
 		return json.Marshal(response)

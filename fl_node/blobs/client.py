@@ -27,7 +27,7 @@ AT_ONCE: Final = 2
 """Connections to one service: a blob on its way and a question beside it; whatever else waits in line.
 
 Each begins with a TLS handshake. Where fifty participants begin a phase together, ten services that each of them
-called by sixteen connections would do nothing else for half a minute. Words have a line of their own (blobs.handing).
+called by sixteen connections would do nothing else for half a minute. Words take one that is free (blobs.handing).
 """
 KEPT_S: Final = 100.0
 """How long a connection is kept for the next request, from one phase to the next: less than the service keeps it."""

@@ -15,9 +15,8 @@ from fl_node.blobs.responses import bounded, reason, refusal
 from fl_node.blobs.words import ANSWERED, Turn, Word, Words
 from fl_node.errors import NodeError
 
-__all__ = ["Handing", "Word"]
 HAND_S: Final = 2.0
-"""A carrier that does not take a word within this time is none: its speaker finds another, or submits it by itself."""
+"""A carrier that does not take a word within this time is none: its speaker submits it by itself."""
 ASK_S: Final = 5.0
 """How long the own service may take beyond the time that it was asked to wait."""
 ASIDE_AT_ONCE: Final = 1

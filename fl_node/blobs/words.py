@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-FUNCTIONS: Final = ("PublishKeys", "CommitShares", "CommitUpdate", "RevealShares", "Attest")
-"""What participants say in a round."""
+from fl_node.ledger.records import WORDS
+
+FUNCTIONS: Final = tuple(WORDS.values())
 MOST_WORDS: Final = 4096
 MOST_BYTES: Final = 64 << 20
 """Kept of one organisation; the oldest go first."""

@@ -9,6 +9,14 @@ from fl_node.privacy.integers import Numbers
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Phase = Literal["Keys", "Shares", "Updates", "Unmask", "Attest", "Final", "Void"]
 OVER: tuple[Phase, ...] = ("Final", "Void")
+WORDS: dict[Phase, str] = {
+    "Keys": "PublishKeys",
+    "Shares": "CommitShares",
+    "Updates": "CommitUpdate",
+    "Unmask": "RevealShares",
+    "Attest": "Attest",
+}
+"""What participants say in each phase: a word that a carrier can put into a transaction with others."""
 
 
 class View(BaseModel):

@@ -17,8 +17,8 @@ from fl_node.blobs.words import Word
 from fl_node.blobs.words_service import MOST_COUNT
 from fl_node.errors import reported
 from fl_node.ledger.client import RETRYABLE, Ledger, LedgerError
-from fl_node.ledger.records import Round
-from fl_node.round.progress import ENDED_BY_ADVANCE, WORDS, awaited, lacking
+from fl_node.ledger.records import WORDS, Round
+from fl_node.round.progress import ENDED_BY_ADVANCE, awaited, lacking
 from network.topology import Consortium
 
 log = structlog.get_logger("carrier")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fl_node import codes
-from fl_node.ledger.records import OVER, Phase, Round
+from fl_node.ledger.records import OVER, WORDS, Phase, Round
 from fl_node.round.effects import (
     Advance,
     AnswerComplaints,
@@ -29,7 +29,7 @@ from fl_node.round.effects import (
     Settle,
     Train,
 )
-from fl_node.round.progress import WORDS, barren, carrier, decided, in_turn, lacking, ripe
+from fl_node.round.progress import barren, carrier, decided, in_turn, lacking, ripe
 
 TURN_MS: Final = 1000
 """How much longer each next node in the elected order waits before it does what any may do: longer than that takes.

@@ -4,20 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from fl_node.ledger.records import OVER, Phase, Round
+from fl_node.ledger.records import OVER, WORDS, Phase, Round
 from network.rules import FLOWS_SINCE, WORDS_SINCE
 
 QUICK_ATTEMPTS: Final = 3
 """So many void attempts of a round are each followed by the next at once."""
 LONGEST_REST_MS: Final = 300_000
-WORDS: Final[dict[Phase, str]] = {
-    "Keys": "PublishKeys",
-    "Shares": "CommitShares",
-    "Updates": "CommitUpdate",
-    "Unmask": "RevealShares",
-    "Attest": "Attest",
-}
-"""What is said in each phase: a word that a carrier can put into a transaction with others."""
 ENDED_BY_ADVANCE: Final = frozenset({"Updates", "Attest"})
 """The phases that take an Advance though all have spoken: the freeze and the result."""
 

@@ -15,9 +15,9 @@ from fl_node.blobs.handing import Handing
 from fl_node.clock import now_ms
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger
-from fl_node.ledger.records import Round
+from fl_node.ledger.records import WORDS, Round
 from fl_node.round.duty import TURN_MS
-from fl_node.round.progress import WORDS, awaited, carrier
+from fl_node.round.progress import awaited, carrier
 from network.topology import Consortium
 
 log = structlog.get_logger("participant")
@@ -64,7 +64,7 @@ class Speaking:
 
         Args:
             view: The attempt.
-            function: One of duty.WORDS.
+            function: One of those in `WORDS`.
             arguments: Those of the function, without the attempt.
             alone: Says it in a transaction of its own; by default one that any peers endorse.
 

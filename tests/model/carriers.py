@@ -9,8 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from fl_node.blobs.words import FUNCTIONS, Turn
-from fl_node.ledger.records import Round
-from fl_node.round.progress import WORDS
+from fl_node.ledger.records import WORDS, Round
 from tests.faults import synthetic
 from tests.model.consortium import msp, place_of
 from tests.model.ledger import caller

@@ -12,10 +12,9 @@ from fl_node.blobs.words import Turn, Word, Words
 from fl_node.blobs.words_service import MOST_COUNT
 from fl_node.errors import NodeError
 from fl_node.ledger.client import LedgerError
-from fl_node.ledger.records import Round
+from fl_node.ledger.records import WORDS, Round
 from fl_node.round import carrying
 from fl_node.round.carrying import Carrying, CarryingDependencies
-from fl_node.round.progress import WORDS
 from tests.unit.round.test_duty import NAMES
 from tests.waiting import until
 

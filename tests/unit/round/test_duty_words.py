@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fl_node.ledger.records import Phase, Round
+from fl_node.ledger.records import WORDS, Phase, Round
 from fl_node.round.duty import HURRY_TURNS, TURN_MS, LocalState, duty
 from fl_node.round.effects import (
     AnswerComplaints,
@@ -20,7 +20,7 @@ from fl_node.round.effects import (
     RevealShares,
     Train,
 )
-from fl_node.round.progress import ENDED_BY_ADVANCE, WORDS, awaited, carrier, in_turn, lacking
+from fl_node.round.progress import ENDED_BY_ADVANCE, awaited, carrier, in_turn, lacking
 from tests.unit.round.test_duty import (
     DEADLINE,
     KEYS,

@@ -41,19 +41,27 @@ class BlobServices(Mapping[str, str]):
 
     def __init__(self, defined: Defined) -> None:
         self._defined = defined
+        self._of: Consortium | None = None
+        self._services: dict[str, str] = {}
 
     def __getitem__(self, organisation: str) -> str:
-        return self._defined().blob_services[organisation]
+        return self._now()[organisation]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._defined().blob_services)
+        return iter(self._now())
 
     def __len__(self) -> int:
-        return len(self._defined().blob_services)
+        return len(self._now())
 
     def items(self) -> ItemsView[str, str]:
         """Return all as they are at one moment: to ask for each by itself looks at the definition's file every time."""
-        return self._defined().blob_services.items()
+        return self._now().items()
+
+    def _now(self) -> dict[str, str]:
+        consortium = self._defined()
+        if consortium is not self._of:
+            self._of, self._services = consortium, consortium.blob_services
+        return self._services
 
 
 def _mark(path: Path) -> tuple[int, ...]:

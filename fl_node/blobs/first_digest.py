@@ -8,6 +8,7 @@ make such an answer, so nobody can stop it with one (docs/decisions/0010).
 """
 
 import contextlib
+import functools
 import hashlib
 import hmac
 import re
@@ -36,7 +37,7 @@ class Binding:
     digest: str
     mark: Callable[[str], str]
 
-    @property
+    @functools.cached_property
     def text(self) -> str:
         """Return the binding as it is sent."""
         return self._marked(self.digest)

@@ -30,6 +30,7 @@ LABEL_SHARE: Final = "fedledger/v1/share"
 LABEL_SHARE_AAD: Final = "fedledger/v1/share-aad"
 LABEL_MASK_SELF: Final = "fedledger/v1/mask-self"
 LABEL_MASK_PAIR: Final = "fedledger/v1/mask-pair"
+LABEL_SETTLED: Final = "fedledger/v1/settled"
 
 
 class CanonicalError(ValueError):

@@ -27,8 +27,10 @@ AT_ONCE: Final = 2
 """Connections to one service: a blob on its way and a question beside it; whatever else waits in line.
 
 Each begins with a TLS handshake. Where fifty participants begin a phase together, ten services that each of them
-called by sixteen connections would do nothing else for half a minute. Words take one that is free (blobs.handing).
+called by sixteen connections would do nothing else for half a minute.
 """
+SPARE_AT_ONCE: Final = 1
+"""Connections to one service for words and questions alone, where blobs hold the others."""
 KEPT_S: Final = 100.0
 """How long a connection is kept for the next request, from one phase to the next: less than the service keeps it."""
 MOST: Final = 1 << 30
@@ -70,6 +72,7 @@ class BlobClient:
         self.egress = egress
         self._session: aiohttp.ClientSession | None = None
         self._lines: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._spare: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(SPARE_AT_ONCE))
         self._fetching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -250,9 +253,12 @@ class BlobClient:
         except KeyError:
             raise ConnectionError(f"{organisation} has no blob service") from None
 
-    def busy(self, organisation: str) -> bool:
-        """Tell whether all connections for blobs to an organisation's service are in use."""
-        return self._lines[organisation].locked()
+    def spare(self, organisation: str) -> asyncio.Semaphore | None:
+        """Return the line for what must not wait for blobs: None, theirs, unless large blobs hold all its connections.
+
+        Another connection begins with a handshake, which a service under attack has little room for.
+        """
+        return self._spare[organisation] if self._lines[organisation].locked() else None
 
     @contextlib.asynccontextmanager
     async def call(

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,23 +15,16 @@ from fl_node.blobs.words import ANSWERED, Turn, Word, Words
 from fl_node.errors import NodeError
 
 HAND_S: Final = 2.0
-"""A carrier that does not take a word within this time is none: its speaker submits it by itself."""
+"""A carrier that does not take a word within this time, at the ledger's pace, is none: its speaker submits it."""
 ASK_S: Final = 5.0
 """How long the own service may take beyond the time that it was asked to wait."""
-ASIDE_AT_ONCE: Final = 1
-"""Connections to one service for words alone."""
 ASKED_AT_ONCE: Final = 8
 """Questions to the own service that wait at once: one for each attempt that this node carries at a time."""
 MOST_ANSWER: Final = 2 * ANSWERED
 
 
 class Handing:
-    """Speaks of words over the connections of a BlobClient.
-
-    A word takes a connection that blobs leave free: another would begin with a handshake, which a service under attack
-    has little room for. Only where large blobs hold them all it has a line of its own, as a question has that waits for
-    seconds.
-    """
+    """Speaks of words over the connections of a BlobClient; a question that waits for seconds has a line of its own."""
 
     def __init__(self, client: BlobClient, own: str, here: Words | None = None) -> None:
         """Prepare to speak.
@@ -45,16 +37,16 @@ class Handing:
         self._client = client
         self._own = own
         self._here = here
-        self._aside: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(ASIDE_AT_ONCE))
         self._asked = asyncio.Semaphore(ASKED_AT_ONCE)
 
-    async def hand(self, organisation: str, path: str, word: Mapping[str, str]) -> None:
+    async def hand(self, organisation: str, path: str, word: Mapping[str, str], pace: float = 1.0) -> None:
         """Hand a word to an organisation's service, which keeps it for its carrier.
 
         Args:
             organisation: The carrier's.
             path: training/round/attempt/function/participant.
             word: `proposal` and `signature`, in base64.
+            pace: How many times longer than usual things take (round.pace): the carrier's machine may be as busy.
 
         Raises:
             NodeError: FL4008, the service does not take it in time; FL4705, FL4001 …, it refuses; FL4007, it cannot
@@ -65,7 +57,7 @@ class Handing:
             self._here.put(_turn(turn), Word(organisation, speaker, word["proposal"], word["signature"]))
             return
         try:
-            async with asyncio.timeout(HAND_S):
+            async with asyncio.timeout(HAND_S * pace):
                 await self._hand(organisation, path, word)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _silent(organisation, reason(error)) from None
@@ -100,7 +92,7 @@ class Handing:
         if self._client.egress:
             function = path.split("/")[-2]
             self._client.egress.word(organisation, function, base64.b64decode(word["proposal"]))
-        line = self._aside[organisation] if self._client.busy(organisation) else None
+        line = self._client.spare(organisation)
         async with self._client.call("POST", organisation, url, line=line, json=dict(word)) as response:
             if response.status != HTTP_ACCEPTED:
                 raise NodeError(*await refusal(response), where=organisation)

@@ -10,6 +10,7 @@ import structlog
 
 from fl_node import codes
 from fl_node.blobs.client import BlobClient
+from fl_node.blobs.several import several
 from fl_node.blobs.store import BlobStore
 from fl_node.clock import now_ms
 from fl_node.errors import NodeError
@@ -91,6 +92,10 @@ class Mirror:
     async def fetch_all(self, digests: Iterable[tuple[str, str]]) -> None:
         """Have blobs by (digest, whom to ask first) on the disk."""
         await asyncio.gather(*(self.fetch(digest, first) for digest, first in digests))
+
+    async def several(self, digests: Iterable[str], most: int) -> dict[str, bytes]:
+        """Return those blobs that the organisation's service has, by digest; none where this node is the service."""
+        return {} if self._whole else await several(self.client, self.organisation, list(digests), most)
 
     async def get_all(self, digests: Iterable[tuple[str, str]]) -> list[bytes]:
         """Return blobs by (digest, whom to ask first), in order."""

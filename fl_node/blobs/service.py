@@ -8,6 +8,9 @@ POST /words/{training}/{round}/{attempt}/{function}/{participant}
                        members; a word for the carrier, `{"proposal", "signature"}` in base64
 GET  /words/{training}/{round}/{attempt}/{function}?count=N&wait_ms=M
                        the own organisation; what was handed in, as soon as N words are here or after M ms
+GET  /rounds/{training}/{round}/{attempt}
+                       members; what is settled in an attempt (blobs.seen)
+POST /several          the own organisation; many small blobs in one answer (blobs.several)
 """
 
 import asyncio
@@ -27,6 +30,8 @@ from fl_node.blobs.callers import arriving, caller
 from fl_node.blobs.door import Door
 from fl_node.blobs.first_digest import ASKED, FIRST
 from fl_node.blobs.reports import Reports, logger
+from fl_node.blobs.seen import SeenService
+from fl_node.blobs.several import SeveralService
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.tls import Trust
 from fl_node.blobs.words_service import WordsService
@@ -67,6 +72,8 @@ class BlobService:
         self.store = store
         self.trust = trust
         self.words = WordsService(store.owner, trust)
+        self.rounds = SeenService(trust)
+        self._several = SeveralService(store, trust)
         self._egress = egress
         self._uploads: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_UPLOADS))
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -81,6 +88,8 @@ class BlobService:
                 web.get("/blobs/{digest}", self.get, allow_head=False),
                 web.get("/health", self.health),
                 *self.words.routes(),
+                *self.rounds.routes(),
+                *self._several.routes(),
             ]
         )
         application.on_shutdown.append(self.words.stop)

@@ -51,7 +51,7 @@ class WordsService:
     async def post(self, request: web.Request) -> web.Response:
         """Take a word from a member."""
         organisation = caller(request, self._trust, {"member"})
-        turn, participant = _turn(request), _identifier(request, "participant")
+        turn, participant = _turn(request), identifier(request, "participant")
         if (request.content_length or 0) > MOST_BODY:
             raise _too_large()
         async with self._reading[organisation]:
@@ -68,7 +68,7 @@ class WordsService:
             hint = "A carrier asks the service of its own organisation."
             raise NodeError(codes.CALLER_REFUSED, "words are given to the service's own organisation", hint=hint)
         turn = _turn(request)
-        count, wait_ms = _number(request.query.get("count", "1")), _number(request.query.get("wait_ms", "0"))
+        count, wait_ms = number(request.query.get("count", "1")), number(request.query.get("wait_ms", "0"))
         if not 1 <= count <= MOST_COUNT:
             raise _unusable(f"count is 1 to {MOST_COUNT}")
         await self._while_there(request, turn, count, min(wait_ms, MOST_WAIT_MS) / 1000)
@@ -90,20 +90,22 @@ class WordsService:
 
 def _turn(request: web.Request) -> Turn:
     """Return the turn that a path names; FL4001 where it names none."""
-    training, function = _identifier(request, "training"), request.match_info["function"]
+    training, function = identifier(request, "training"), request.match_info["function"]
     if function not in FUNCTIONS:
         raise _unusable("nobody speaks so in a round", hint=f"Words are calls of {', '.join(FUNCTIONS)}.")
-    return Turn(training, _number(request.match_info["round"]), _number(request.match_info["attempt"]), function)
+    return Turn(training, number(request.match_info["round"]), number(request.match_info["attempt"]), function)
 
 
-def _identifier(request: web.Request, name: str) -> str:
+def identifier(request: web.Request, name: str) -> str:
+    """Return a training's or a participant's name in a path; FL4001 where it is none."""
     text = request.match_info[name]
     if not IDENTIFIER.fullmatch(text):
         raise _unusable(f"this is no {name}", hint="It has 1 to 40 characters of a-z, 0-9 and '-'.")
     return text
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """Return a whole number of a path or query; FL4001 where it is none."""
     if not NUMBER.fullmatch(text):
         raise _unusable("this is no number", hint="Round, attempt, count and wait_ms are decimal, without a sign.")
     return int(text)

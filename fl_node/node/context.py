@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.handing import Handing
 from fl_node.blobs.mirror import Mirror
+from fl_node.blobs.seen import Seen
 from fl_node.blobs.store import BlobStore
 from fl_node.blobs.words import Words
 from fl_node.journal.journal import Journal
@@ -32,6 +33,7 @@ class Context:
         defined: The consortium as the own definition has it at each moment.
         governance_cache: What only votes change; `daemon` empties it when it hears of one.
         words: Those of the organisation's blob service where this process runs it.
+        seen: What other organisations are told of attempts, where this process runs the organisation's blob service.
         handing: How words reach a carrier's organisation, and this one's carrier.
         speaking: How this participant says its words; it remembers what it left to a carrier.
     """
@@ -52,6 +54,7 @@ class Context:
     health: Health
     restored_ms: int = 0
     words: Words | None = None
+    seen: Seen = field(default_factory=Seen)
     governance_cache: GovernanceCache = field(default_factory=GovernanceCache)
     handing: Handing = field(init=False)
     speaking: Speaking = field(init=False)

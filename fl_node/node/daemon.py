@@ -144,7 +144,7 @@ class Node:
             try:
                 async for event in ledger.network.chaincode_events(ledger.profile.chaincode):
                     self._on_event(event.name, json.loads(event.payload or b"{}"))
-            except Exception as error:  # noqa: BLE001  # see _survey; without events every second is looked
+            except Exception as error:  # noqa: BLE001  # see _survey; without events the trainings are looked at all the same
                 report = reported(error)
                 self.context.health.note("events", report["message"])
                 log.warning("event stream broke", **report)

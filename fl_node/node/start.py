@@ -13,6 +13,7 @@ from fl_node import codes
 from fl_node.blobs import tls
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.mirror import Mirror
+from fl_node.blobs.seen import Seen
 from fl_node.blobs.service import BlobService
 from fl_node.blobs.service import serve as serve_blobs
 from fl_node.blobs.store import BlobStore
@@ -96,6 +97,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
             defined=defined, ledger=ledger, witnesses=others.witnesses, store=store, blobs=others.client,
             mirror=mirror, workshop=workshop, journal=journal, metrics=metrics, health=health,
             restored_ms=_restored(config), words=others.words,
+            seen=others.seen,
         )  # fmt: skip
 
 
@@ -107,6 +109,7 @@ class _Others:
     client: BlobClient
     witnesses: Witnesses
     words: Words | None
+    seen: Seen
 
 
 @contextlib.asynccontextmanager
@@ -116,15 +119,16 @@ async def _others(
     """Open the ways to and from other organisations, as channel and definition have them at each moment."""
     async with contextlib.AsyncExitStack() as stack:
         believed = await stack.enter_async_context(following(own, defined, log))
-        words = None
+        words, seen = None, Seen()
         if defined().organisation(config.organisation).inbound and config.serves:
-            words = await stack.enter_async_context(_serving(config, defined, store, believed, egress))
+            service = await stack.enter_async_context(_serving(config, defined, store, believed, egress))
+            words, seen = service.words.words, service.rounds.seen
         calling = tls.calling(config.run, config.organisation, config.user, believed)
         beside = config.organisation if config.serves else ""
         client = await stack.enter_async_context(BlobClient(BlobServices(defined), calling, egress, beside=beside))
         elsewhere = Elsewhere(own, believed, egress)
         stack.push_async_callback(elsewhere.close)
-        yield _Others(believed, client, Witnesses(own.msp_id, defined, elsewhere), words)
+        yield _Others(believed, client, Witnesses(own.msp_id, defined, elsewhere, client), words, seen)
 
 
 @contextlib.asynccontextmanager
@@ -146,14 +150,14 @@ async def _observed(
 @contextlib.asynccontextmanager
 async def _serving(
     config: NodeConfig, defined: Definition, store: BlobStore, believed: Believed, egress: EgressLog
-) -> AsyncIterator[Words]:
-    """Run the organisation's blob service, for whom the channel has in it at each moment; yield its words."""
+) -> AsyncIterator[BlobService]:
+    """Run the organisation's blob service, for whom the channel has in it at each moment."""
     member = defined().organisation(config.organisation)
     service = BlobService(store, tls.Trust(defined, believed), egress)
     serving = tls.serving(config.run, config.organisation, believed)
     runner = await serve_blobs(service, member.bound, member.blob_port or 0, serving)
     try:
-        yield service.words.words
+        yield service
     finally:
         await runner.cleanup()
 

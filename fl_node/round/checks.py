@@ -10,7 +10,8 @@ from typing import Final
 
 from fl_node import codes
 from fl_node.errors import RefusalError
-from fl_node.ledger.records import Phase, Round
+from fl_node.ledger.records import Round
+from fl_node.ledger.settled import Settled, settled
 from fl_node.privacy.accounting import Promise
 from fl_node.privacy.integers import NOTHING, Numbers
 from fl_node.round.consent import Consent
@@ -19,7 +20,6 @@ from fl_node.secagg.modes.interface import Mode
 PPM: Final = 1_000_000
 SHARE_LIMIT_MOST_PPM: Final = 900_000
 """No vote makes a node reveal where one survivor declares more: the sum would almost be its update (T28)."""
-ORDER: Final[tuple[Phase, ...]] = ("Keys", "Shares", "Updates", "Unmask", "Attest", "Final")
 
 
 @dataclass(frozen=True)
@@ -116,53 +116,27 @@ def check_reveal(view: Round, trusted: Trusted) -> None:
             raise _refusal(codes.SHARE_TOO_LARGE, f"{name} declares {declared} of {total} examples", view)
 
 
-def check_agreement(view: Round, others: Mapping[str, Round | None], faulty: int) -> bool:
-    """Tell whether enough peers of other organisations confirm what the organisation's own peer shows (T3, T4).
+def check_agreement(view: Round, others: Mapping[str, Settled | None], faulty: int) -> bool:
+    """Tell whether enough other organisations confirm what the organisation's own peer shows (T3, T4).
 
     At most `faulty` organisations are dishonest. If our own peer's host is one of them, at most `faulty` - 1 others
     support it, so that `faulty` confirmations include an honest one. No single liar can stop a node: it takes more than
-    `faulty` contradictions. A peer that lags behind, or has ended the attempt, counts neither way.
+    `faulty` contradictions. One that lags behind, or has ended the attempt, counts neither way.
 
     Args:
         view: The attempt as the own peer has it.
-        others: MSP id → the attempt as that organisation's own peer has it.
+        others: MSP id → what that organisation has of the attempt.
         faulty: How many organisations may be dishonest.
 
     Raises:
-        RefusalError: FL4305, more than `faulty` peers show something else, an honest one among them.
+        RefusalError: FL4305, more than `faulty` show something else, an honest one among them.
     """
-    answers = {msp: _same(view, other) for msp, other in others.items() if other is not None}
+    ours = settled(view)
+    answers = {msp: ours.agrees(other) for msp, other in others.items() if other is not None}
     contradicting = sorted(msp for msp, answer in answers.items() if answer is False)
     if len(contradicting) > faulty:
-        raise _refusal(
-            codes.MEMBERS_DISAGREE, f"the peers of {', '.join(contradicting)} show another attempt than ours", view
-        )
+        raise _refusal(codes.MEMBERS_DISAGREE, f"{', '.join(contradicting)} show another attempt than our peer", view)
     return sum(answer is True for answer in answers.values()) >= faulty
-
-
-def _same(view: Round, other: Round) -> bool | None:
-    """Tell whether another peer confirms (True) or contradicts (False) all that is settled in the view's phase."""
-    if _settled(other, "Keys") != _settled(view, "Keys"):
-        return False
-    if other.phase not in ORDER or ORDER.index(other.phase) < ORDER.index(view.phase):
-        return None
-    if _settled(other, view.phase) != _settled(view, view.phase):
-        return False
-    return True if other.frozen == view.frozen else None  # another training may just have frozen a set
-
-
-def _settled(view: Round, phase: Phase) -> tuple[object, ...]:
-    """Return what can no longer change in an attempt that has reached a phase."""
-    settled: list[object] = [view.plan, view.base_state, view.session, view.threshold, view.cohort, view.members]
-    settled += [view.mode, view.robust_groups, view.groups]
-    for since, values in (
-        ("Shares", (view.u1, view.keys)),
-        ("Updates", (view.u2, view.shares)),
-        ("Unmask", (view.survivors, view.left_out, view.updates)),
-    ):
-        if ORDER.index(phase) >= ORDER.index(since):
-            settled.extend(values)
-    return tuple(settled)
 
 
 def check_unchanged(view: Round, before: Collection[str] | None) -> None:

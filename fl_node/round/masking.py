@@ -104,7 +104,7 @@ class Attempt:
             NodeError: FL4707, too few took the bundle.
             RefusalError: FL4305, our own peer shows other keys than the ledger's; what is sealed to them is given away.
         """
-        await self.node.witnesses.confirm(view)
+        await self.node.witnesses.confirm(view, self.node.speaking.pace)
         out = self._keys_fixed(view)
         (bundle,), (commitment,) = of(out, m.SealedBundle), of(out, m.CommitShares)
         self.records.record(SHARES, commitment.shares_root)
@@ -149,7 +149,7 @@ class Attempt:
             await self.node.ledger.submit("AnswerComplaint", **view.ref, to=answer.to, **shares)
 
     async def reveal(self, view: Round) -> None:
-        """Check the frozen survivors with other members' peers, then reveal one kind of share for each participant.
+        """Check the frozen survivors with other members, then reveal one kind of share for each participant.
 
         Raises:
             RefusalError, secagg.Refusal: the survivors are not such that a reveal is safe; nothing has left the node.
@@ -158,7 +158,7 @@ class Attempt:
         checks.check_reveal(view, self.trusted)
         budget.check_survivors(view, self.trusted.promise)
         checks.check_unchanged(view, known.frozen_as(self.node.journal, view))
-        await self.node.witnesses.confirm(view)
+        await self.node.witnesses.confirm(view, self.node.speaking.pace)
         masked = self.records.get(MASKED)
         if masked is not None and not self.uncommitted:  # also where a crash left it open: the view may lie
             self.participant.receive(m.UpdateCommitted(masked))
@@ -214,10 +214,15 @@ class Attempt:
             await self._receive_sealed(view, [name for name in members if name != self.node.me])
 
     async def _receive_sealed(self, view: Round, dealers: list[str]) -> None:
+        length = bundle_bytes(len(view.u1))
+        given = await self.node.mirror.several((view.shares[dealer].sealed for dealer in dealers), length)
+
         async def fetch(dealer: str) -> tuple[str, bytes | None]:
+            digest = view.shares[dealer].sealed
+            if digest in given:
+                return dealer, given[digest]
             try:
                 async with asyncio.timeout(SEAL_PATIENCE_S + SEAL_EACH_S * len(dealers)):
-                    digest, length = view.shares[dealer].sealed, bundle_bytes(len(view.u1))
                     return dealer, await self.node.mirror.get(digest, dealer, length)
             except (TimeoutError, NodeError):
                 return dealer, None

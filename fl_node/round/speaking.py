@@ -117,7 +117,8 @@ class Speaking:
         word = await self._node.ledger.word(said.function, **view.ref, **arguments)
         self._given.add(said)  # first: who answers with an error, or not at all, may have taken it
         try:
-            await self._node.handing.hand(organisation, f"{view.name}/{said.function}/{self._node.me}", word)
+            path = f"{view.name}/{said.function}/{self._node.me}"
+            await self._node.handing.hand(organisation, path, word, self.pace)
         except NodeError as error:
             log.info("the carrier takes no word", attempt=view.name, duty=said.function, **error.as_json())
             return False

@@ -20,6 +20,7 @@ import pytest
 from fl_node import clock, codes
 from fl_node.blobs.content import Content, whole
 from fl_node.blobs.mirror import Mirror
+from fl_node.blobs.seen import Seen
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.words import Turn, Word, Words
 from fl_node.errors import NodeError
@@ -113,7 +114,7 @@ class Hands:
     def __init__(self, world: "World", own: str) -> None:
         self.world, self.own = world, own
 
-    async def hand(self, organisation: str, path: str, word: dict[str, str]) -> None:
+    async def hand(self, organisation: str, path: str, word: dict[str, str], _: float) -> None:
         path, _, speaker = path.rpartition("/")
         self.world.words[organisation].put(turn_of(path), Word(self.own, speaker, word["proposal"], word["signature"]))
         self.world.committed += 1  # there is something to do without waiting
@@ -173,7 +174,7 @@ class Member:
         organisations = {one: SimpleNamespace(name=one, msp_id=msp(at)) for at, one in enumerate(world.names)}
         node = SimpleNamespace(
             organisation=name, consent=world.consent, ledger=rules(world, place), blobs=shelf, mirror=self.mirror,
-            handing=Hands(world, name),
+            handing=Hands(world, name), seen=Seen(),
             consortium=SimpleNamespace(
                 threshold=3, members=list(organisations.values()), organisation=organisations.__getitem__
             ),
@@ -212,7 +213,7 @@ class Member:
         self.journal.close()
 
 
-async def _no_other_peer(_: Round) -> None:
+async def _no_other_peer(*_: object) -> None:
     """There is one ledger only: no peer shows another."""
 
 

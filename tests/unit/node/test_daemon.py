@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from fl_node.blobs.seen import Seen
 from fl_node.errors import NodeError, reported
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Training
@@ -90,6 +91,7 @@ async def running(ledger: Ledger, workshop: Workshop | None = None) -> AsyncIter
         msp="AMSP",
         governance_cache=GovernanceCache(),
         health=Health(),
+        seen=Seen(),
         workshop=workshop or Workshop(),
     )
     held.speaking = Speaking(cast("SpeakingDependencies", held))

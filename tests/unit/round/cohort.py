@@ -19,6 +19,7 @@ import pytest
 
 from fl_node.blobs.content import Content, length_of, whole
 from fl_node.blobs.first_digest import Binding
+from fl_node.blobs.seen import Seen
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.words import Word
 from fl_node.errors import RefusalError
@@ -133,7 +134,7 @@ class Member:
             ),
             ledger=self, blobs=self, handing=self, mirror=self, workshop=self, journal=self.journal, store=self.store,
             witnesses=SimpleNamespace(confirm=self.nothing), metrics=self.metrics, health=Health(), me=name,
-            restored_ms=0, msp=f"{name}MSP", governance_cache=GovernanceCache(),
+            seen=Seen(), restored_ms=0, msp=f"{name}MSP", governance_cache=GovernanceCache(),
         )  # fmt: skip
         self.speaking = node.speaking = Speaking(cast("SpeakingDependencies", node))
         self.deeds = Deeds(cast("CarryOutDependencies", node))
@@ -238,7 +239,7 @@ class Member:
         self.world.step(self.name, "a blob is everywhere")
         return list(NAMES)
 
-    async def hand(self, organisation: str, path: str, word: dict[str, str]) -> None:
+    async def hand(self, organisation: str, path: str, word: dict[str, str], _: float) -> None:
         assert organisation in NAMES
         function, _, speaker = path.rpartition("/")
         said = Word(self.name, speaker, word["proposal"], word["signature"], 0)
@@ -255,6 +256,9 @@ class Member:
 
     async def get(self, digest: str, *_: object) -> bytes:
         return self.world.stores["a"].read(digest)
+
+    async def several(self, *_: object) -> dict[str, bytes]:
+        return {}
 
     def watch(self, _: Round) -> None:
         """Nothing is to be pulled."""

@@ -8,6 +8,7 @@ import pytest
 
 from fl_node.errors import RefusalError
 from fl_node.ledger.records import Round
+from fl_node.ledger.settled import settled
 from fl_node.privacy.integers import Numbers
 from fl_node.round import checks
 
@@ -51,7 +52,7 @@ def refused(check: Callable[[], None]) -> str:
 def test_an_honest_round_is_not_refused():
     checks.check_opening(ROUND, KNOWN)
     checks.check_reveal(ROUND, KNOWN)
-    assert checks.check_agreement(ROUND, {"bMSP": ROUND, "cMSP": None}, 1)
+    assert agreed(ROUND, {"bMSP": ROUND, "cMSP": None}, 1)
     checks.check_unchanged(ROUND, NAMES)
     checks.check_unchanged(ROUND, None)
 
@@ -105,7 +106,11 @@ def test_t28_no_vote_lifts_the_limit_altogether():
 
 
 def shown(**changes: object) -> Round:
-    return ROUND.model_copy(update=changes)
+    return Round.model_validate(ROUND.model_dump() | changes)
+
+
+def agreed(view: Round, others: dict[str, Round | None], faulty: int) -> bool:
+    return checks.check_agreement(view, {msp: other and settled(other) for msp, other in others.items()}, faulty)
 
 
 LIE = shown(survivors=NAMES[:3])
@@ -113,11 +118,11 @@ LIE = shown(survivors=NAMES[:3])
 
 def test_t3_more_peers_with_other_survivors_than_may_lie_are_noticed():
     others = {"bMSP": ROUND, "cMSP": LIE, "dMSP": LIE}
-    assert refused(lambda: checks.check_agreement(ROUND, others, 1)) == "FL4305"
+    assert refused(lambda: agreed(ROUND, others, 1)) == "FL4305"
 
 
 def test_t3_one_lying_peer_stops_nobody():
-    assert checks.check_agreement(ROUND, {"bMSP": LIE, "cMSP": ROUND, "dMSP": None}, 1)
+    assert agreed(ROUND, {"bMSP": LIE, "cMSP": ROUND, "dMSP": None}, 1)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +137,12 @@ def test_t3_one_lying_peer_stops_nobody():
     ids=["unreachable", "lying", "a phase behind", "ended", "with a set that ours does not show"],
 )
 def test_t3_a_peer_that_does_not_confirm_is_no_witness(silent: Round | None):
-    assert not checks.check_agreement(ROUND, {"bMSP": silent, "cMSP": None, "dMSP": None}, 1)
+    assert not agreed(ROUND, {"bMSP": silent, "cMSP": None, "dMSP": None}, 1)
 
 
 def test_t3_a_peer_that_lacks_a_set_that_ours_shows_is_no_witness_and_no_liar():
     ours = shown(frozen=({"survivors": NAMES},))
-    assert not checks.check_agreement(ours, {"bMSP": ROUND, "cMSP": ROUND, "dMSP": ROUND}, 1)
+    assert not agreed(ours, {"bMSP": ROUND, "cMSP": ROUND, "dMSP": ROUND}, 1)
 
 
 @pytest.mark.parametrize(
@@ -152,10 +157,10 @@ def test_t3_a_peer_that_lacks_a_set_that_ours_shows_is_no_witness_and_no_liar():
 def test_t4_keys_and_cohort_are_confirmed_before_shares_are_sealed_to_them(changes: dict[str, object]):
     dealing = shown(phase="Shares", survivors=(), updates={})
     further = shown(**changes)  # a peer may be phases ahead
-    assert checks.check_agreement(dealing, {"bMSP": ROUND}, 1)
-    assert not checks.check_agreement(dealing, {"bMSP": further}, 1)
+    assert agreed(dealing, {"bMSP": ROUND}, 1)
+    assert not agreed(dealing, {"bMSP": further}, 1)
     both = {"bMSP": further, "cMSP": further}
-    assert refused(lambda: checks.check_agreement(dealing, both, 1)) == "FL4305"
+    assert refused(lambda: agreed(dealing, both, 1)) == "FL4305"
 
 
 def test_t2_other_survivors_than_those_of_an_earlier_reveal_are_refused():

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from fl_node.blobs.seen import Seen
 from fl_node.errors import NodeError, RefusalError
 from fl_node.ledger.records import OVER, Round
 from fl_node.metrics import Health, Metrics
@@ -97,6 +98,7 @@ def attendance(shown: Round | None, own: LocalState) -> tuple[Attendance, Ledger
         mirror=mirror,
         msp=own.msp,
         consortium=consortium,
+        seen=Seen(),
         speaking=SimpleNamespace(),
     )
     return Attendance(cast("LoopDependencies", held), cast("Deeds", deeds), training("t")), ledger, deeds

@@ -182,7 +182,9 @@ async def test_t14_an_update_that_may_be_on_the_ledger_is_not_taken_to_be_missin
     monkeypatch.setattr("fl_node.round.known.earlier_groups", lambda *_: ())
     attempt = SimpleNamespace(
         _shares_fixed=nothing,
-        node=SimpleNamespace(witnesses=SimpleNamespace(confirm=nothing), journal=None),
+        node=SimpleNamespace(
+            witnesses=SimpleNamespace(confirm=nothing), speaking=SimpleNamespace(pace=1.0), journal=None
+        ),
         trusted=KNOWN,
         uncommitted=uncommitted,
         records=SimpleNamespace(get=lambda _: b"masked" if masked else None),

@@ -52,7 +52,7 @@ class World:
     async def submit(self, function: str, **arguments: Any) -> None:
         self.alone.append((function, arguments))
 
-    async def hand(self, organisation: str, path: str, word: dict[str, str]) -> None:
+    async def hand(self, organisation: str, path: str, word: dict[str, str], _: float) -> None:
         self.handed.append((organisation, path, word))
         if self.silent:
             raise NodeError("FL4008", "it takes no words")

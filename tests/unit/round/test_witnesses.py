@@ -1,15 +1,18 @@
-"""Other organisations' peers are asked each over a connection of its own, and one honest word is enough."""
+"""Other organisations are asked each over a connection of its own, and one honest word is enough."""
 
 import asyncio
+import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fl_node.blobs.client import BlobClient
 from fl_node.errors import NodeError, RefusalError
 from fl_node.ledger.client import Ledger, LedgerError
 from fl_node.ledger.elsewhere import Elsewhere
 from fl_node.ledger.records import Round
+from fl_node.ledger.settled import Settled, settled
 from fl_node.round import witnesses
 from fl_node.round.witnesses import PAUSES_S, Witnesses
 from network.connection import consortium_of, profile
@@ -19,6 +22,8 @@ from tests.believing import channel_of
 from tests.unit.round.test_checks import LIE, ROUND
 
 Answer = Round | Exception | None
+NO_SERVICES = BlobClient({}, lambda _: ssl.create_default_context())
+"""No organisation's node says what it has seen: peers are asked."""
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def others(run: Path, consortium: Consortium, monkeypatch: pytest.MonkeyPatch) -
     """Hospital-a's witnesses in a consortium of which one organisation may be dishonest."""
     own = profile(run, "hospital-a", "node")
     monkeypatch.setattr(Witnesses, "faulty", 1)
-    return Witnesses(own.msp_id, lambda: consortium, Elsewhere(own, channel_of(run)))
+    return Witnesses(own.msp_id, lambda: consortium, Elsewhere(own, channel_of(run)), NO_SERVICES)
 
 
 def address(consortium: Consortium, name: str) -> str:
@@ -128,6 +133,33 @@ async def test_t3_two_peers_that_contradict_make_the_node_refuse(
     assert caught.value.code == "FL4305"
 
 
+async def test_what_an_organisations_node_has_seen_spares_its_peer_the_question(
+    monkeypatch: pytest.MonkeyPatch, others: Witnesses
+):
+    async def seen(_: BlobClient, organisation: str, view: Round) -> Settled | None:
+        assert (organisation in {"hospital-b", "hospital-c", "hospital-d"}, view) == (True, ROUND)
+        return settled(ROUND)
+
+    async def no_peer(*_: Any, **__: Any) -> Round:
+        raise AssertionError("a peer was asked")
+
+    monkeypatch.setattr(witnesses, "seen_by", seen)
+    monkeypatch.setattr(Ledger, "round", no_peer)
+    await others.confirm(ROUND)
+
+
+async def test_t3_nodes_that_have_seen_something_else_contradict_as_their_peers_do(
+    monkeypatch: pytest.MonkeyPatch, others: Witnesses
+):
+    async def seen(*_: object) -> Settled:
+        return settled(LIE)
+
+    monkeypatch.setattr(witnesses, "seen_by", seen)
+    with pytest.raises(RefusalError) as caught:
+        await others.confirm(ROUND)
+    assert caught.value.code == "FL4305"
+
+
 @pytest.mark.parametrize(("members", "faulty"), [(3, 0), (4, 1), (6, 1), (7, 2), (10, 3)])
 def test_t3_a_third_of_the_organisations_may_be_dishonest_as_the_definition_has_them_now(
     run: Path, members: int, faulty: int
@@ -137,6 +169,6 @@ def test_t3_a_third_of_the_organisations_may_be_dishonest_as_the_definition_has_
     consortium = Consortium.model_validate({"organisations": organisations})
     now = [consortium_of(run)]
     elsewhere = Elsewhere(profile(run, "hospital-a", "node"), Believed())
-    known = Witnesses(consortium.members[0].msp_id, lambda: now[0], elsewhere)
+    known = Witnesses(consortium.members[0].msp_id, lambda: now[0], elsewhere, NO_SERVICES)
     now[0] = consortium
     assert known.faulty == faulty

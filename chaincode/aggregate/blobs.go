@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// Blobs opens content by its SHA-256. What it returns is not trusted: every reader hashes the bytes that it uses.
+// Blobs opens content by its SHA-256. What it returns is not trusted: every reader hashes the bytes that it uses, or knows them
+// by a seal of its own.
 type Blobs interface {
 	Open(digest Digest) (io.ReadCloser, error)
 	// Version names the content that is there now, so that a blob which was checked is not read again until it has changed.
@@ -74,6 +75,11 @@ func CheckBlob(blobs Blobs, digest Digest, length int) error {
 // CheckUpdate says whether this organisation holds a masked update unaltered that has the layout's length and form. It fails with
 // ErrBlob where the blob is missing or altered and with *Fault (FaultUpdate) where its sender broke the form.
 func CheckUpdate(blobs Blobs, digest Digest, layout Layout) error {
+	return checkUpdate(blobs, digest, layout, func([]byte) {})
+}
+
+// checkUpdate shows each chunk that it reads.
+func checkUpdate(blobs Blobs, digest Digest, layout Layout, show func(chunk []byte)) error {
 	reader, err := blobs.Open(digest)
 	if err != nil {
 		return fmt.Errorf("%w: %x", ErrBlob, digest)
@@ -88,6 +94,7 @@ func CheckUpdate(blobs Blobs, digest Digest, layout Layout) error {
 		}
 		_, _ = hash.Write(chunk)
 		form.check(chunk, start)
+		show(chunk)
 	}
 	if !atEnd(reader) {
 		return wrongLength(blobs, digest, layout)

@@ -11,35 +11,44 @@ type checked struct {
 	what, version string
 }
 
+// found is what a check found: an error, or the seal of an update.
+type found struct {
+	err  error
+	seal *seal
+}
+
+func updateOf(layout Layout) string { return fmt.Sprintf("update of layout %x", layout.Digest) }
+
 // CheckUpdate is the function CheckUpdate with a memory, asked for by somebody. What is not known is read by turns, beside a
 // verification by a part of its work only; a call that would wait for long fails with ErrVerifying.
 func (v *Verifier) CheckUpdate(digest Digest, layout Layout, by string) error {
-	return v.check(digest, fmt.Sprintf("update of layout %x", layout.Digest), by, func(blobs Blobs) error {
-		return CheckUpdate(blobs, digest, layout)
+	return v.check(digest, updateOf(layout), by, func(blobs Blobs) found {
+		seal := newSeal()
+		return found{checkUpdate(blobs, digest, layout, seal.add), seal}
 	})
 }
 
 // CheckBlob is the function CheckBlob in the same way.
 func (v *Verifier) CheckBlob(digest Digest, length int, by string) error {
-	return v.check(digest, fmt.Sprintf("blob of %d bytes", length), by, func(blobs Blobs) error {
-		return CheckBlob(blobs, digest, length)
+	return v.check(digest, fmt.Sprintf("blob of %d bytes", length), by, func(blobs Blobs) found {
+		return found{err: CheckBlob(blobs, digest, length)}
 	})
 }
 
-func (v *Verifier) check(digest Digest, what, by string, read func(Blobs) error) error {
+func (v *Verifier) check(digest Digest, what, by string, read func(Blobs) found) error {
 	version, err := v.blobs.Version(digest)
 	if err != nil {
 		return fmt.Errorf("%w: %x", ErrBlob, digest)
 	}
-	task := v.checks.ask(by, checked{digest, what, version}, func() (error, bool) {
-		err := read(paced{v.blobs, v.pace})
+	task := v.checks.ask(by, checked{digest, what, version}, func() (found, bool) {
+		one := read(paced{v.blobs, v.pace})
 		after, _ := v.blobs.Version(digest)
-		return err, lasting(err) && after == version
+		return one, lasting(one.err) && after == version
 	})
 	if task == nil || !v.waited(task.ended) {
 		return ErrVerifying
 	}
-	return task.found
+	return task.found.err
 }
 
 // waited waits for a short while.

@@ -16,7 +16,7 @@ func (v *Verifier) Again(in Inputs, by string) (Result, error) {
 	if found == nil {
 		task := v.again.ask(by, key, func() (*outcome, bool) {
 			v.pace.stand()
-			result, err := Sum(in, v.blobs, standing{v.pace})
+			result, err := Sum(in, seen{v.blobs, v}, standing{v.pace})
 			return &outcome{result: result, err: err}, lasting(err)
 		})
 		if task == nil || !task.done() {

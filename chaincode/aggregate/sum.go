@@ -1,10 +1,7 @@
 package aggregate
 
 import (
-	"crypto/cipher"
-	"crypto/sha256"
 	"fmt"
-	"hash"
 	"io"
 	"runtime"
 	"sync"
@@ -17,22 +14,11 @@ const chunkBytes = 128 << 10
 // maxWorkers bounds the cores that one verification takes.
 const maxWorkers = 4
 
-// update is a masked update being read: its bytes are hashed as they are summed, so that what was summed is what was
-// committed.
-type update struct {
-	participant Participant
-	group       int // its place among the groups with survivors
-	selfMask    cipher.Stream
-	reader      io.ReadCloser
-	hash        hash.Hash
-	form        *form
-}
-
 // worker holds the buffers of one goroutine: its part of each group's sum, and a chunk of an update and of a keystream.
 type worker struct {
 	sums         []words
 	data, stream []byte
-	err          error
+	short        int // the first of its updates that ends too early, by its place among all; else their number
 }
 
 // summer streams Σ y − masks of every group through chunks.
@@ -69,17 +55,14 @@ func newSummer(in Inputs, blobs Blobs, known secrets) (*summer, error) {
 	}
 	for _, i := range in.survivors() {
 		participant := in.Cohort[i]
-		reader, err := blobs.Open(participant.Update)
-		if err != nil {
+		if err := s.open(blobs, participant, places[participant.Group], in.selfKey(known, i)); err != nil {
 			s.close()
-			return nil, fmt.Errorf("%w: update of %s", ErrBlob, participant.ID)
+			return nil, err
 		}
-		selfMask := keystream(in.selfKey(known, i), 0)
-		s.updates = append(s.updates, &update{participant, places[participant.Group], selfMask, reader, sha256.New(), newForm(in.Layout)})
 	}
 	size := min(chunkBytes, in.Layout.Bytes())
 	for range min(runtime.GOMAXPROCS(0), maxWorkers, len(s.updates)) {
-		worker := &worker{data: make([]byte, size), stream: make([]byte, size)}
+		worker := &worker{data: make([]byte, size), stream: make([]byte, size), short: len(s.updates)}
 		for range s.groups {
 			worker.sums = append(worker.sums, newWords(size))
 		}
@@ -109,16 +92,14 @@ func (s *summer) run(take func(chunks []words, start int)) error {
 			}()
 		}
 		group.Wait()
+		if err := s.short(); err != nil {
+			return err
+		}
 		chunks := make([]words, s.groups)
 		for group := range chunks {
 			chunks[group] = s.workers[0].sums[group].of(start, end, boundary)
 			for _, worker := range s.workers[1:] {
 				chunks[group].merge(worker.sums[group].of(start, end, boundary))
-			}
-		}
-		for _, worker := range s.workers {
-			if worker.err != nil {
-				return worker.err
 			}
 		}
 		take(chunks, start)
@@ -136,11 +117,10 @@ func (w *worker) chunk(s *summer, i, start, end, boundary int) {
 	for u := i; u < len(s.updates); u += len(s.workers) {
 		update := s.updates[u]
 		if _, err := io.ReadFull(update.reader, data); err != nil {
-			w.err = fmt.Errorf("%w: update of %s is cut short", ErrBlob, update.participant.ID)
+			w.short = u
 			return
 		}
-		_, _ = update.hash.Write(data)
-		update.form.check(data, start)
+		update.see(data, start)
 		update.selfMask.XORKeyStream(stream, zeros[:len(stream)])
 		sums[update.group].unmask(data, stream)
 	}
@@ -154,10 +134,22 @@ func (w *worker) chunk(s *summer, i, start, end, boundary int) {
 	}
 }
 
+// short names the first update that is cut short, the same however many workers read.
+func (s *summer) short() error {
+	first := len(s.updates)
+	for _, worker := range s.workers {
+		first = min(first, worker.short)
+	}
+	if first == len(s.updates) {
+		return nil
+	}
+	return fmt.Errorf("%w: update of %s is cut short", ErrBlob, s.updates[first].participant.ID)
+}
+
 // finish compares every update with its digest, then blames those that broke the form.
 func (s *summer) finish() error {
 	for _, update := range s.updates {
-		if Digest(update.hash.Sum(nil)) != update.participant.Update || !atEnd(update.reader) {
+		if !update.whole() {
 			return fmt.Errorf("%w: update of %s is altered", ErrBlob, update.participant.ID)
 		}
 	}

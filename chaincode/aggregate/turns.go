@@ -87,6 +87,16 @@ func (t *turns[K, R]) keep(one *task[K, R]) {
 	t.kept[one.by] = keys
 }
 
+// result is what a task found, if it is done and remembered.
+func (t *turns[K, R]) result(key K) (found R, done bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if one, known := t.known[key]; known && one.done() {
+		return one.found, true
+	}
+	return found, false
+}
+
 // done says whether the task has ended, without waiting for it.
 func (t *task[K, R]) done() bool {
 	select {

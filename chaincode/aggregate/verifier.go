@@ -35,7 +35,7 @@ type Verifier struct {
 
 	pace   *pace
 	again  turns[Digest, *outcome]
-	checks turns[checked, error]
+	checks turns[checked, found]
 }
 
 // outcome is a computation, under way until done is closed.
@@ -129,7 +129,7 @@ func (v *Verifier) background(current *outcome, in Inputs) {
 
 func (v *Verifier) compute(current *outcome, in Inputs) {
 	v.pace.begin()
-	current.result, current.err = Sum(in, v.blobs, verifying{v.pace, in.Cost(), in.passes() * in.Layout.Bytes()})
+	current.result, current.err = Sum(in, seen{v.blobs, v}, verifying{v.pace, in.Cost(), in.passes() * in.Layout.Bytes()})
 	v.pace.end()
 	close(current.done)
 }

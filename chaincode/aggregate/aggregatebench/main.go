@@ -2,6 +2,7 @@
 //
 //	aggregatebench prepare DIR COHORT SLOTS DROPOUTS GROUPS   plays a round, in groups unless 0; writes its blobs and inputs
 //	aggregatebench verify DIR REPEAT                   verifies it from files and prints its figures as JSON
+//	aggregatebench checked DIR REPEAT                  the same after each update was checked, as at an endorser of their commits
 //	aggregatebench hash DIR REPEAT                     hashes the same files with SHA-256 in one goroutine
 //
 // Each figure comes from a process of its own, so that the peak of its memory is its own. Times are the best of the
@@ -32,7 +33,12 @@ import (
 // patience is the time after which nothing is repeated any more.
 const patience = 5 * time.Second
 
-const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS GROUPS | verify DIR REPEAT | hash DIR REPEAT"
+const usage = "usage: aggregatebench prepare DIR COHORT SLOTS DROPOUTS GROUPS | verify|checked|hash DIR REPEAT"
+
+// work is what is measured, made ready anew for each repetition.
+type work func(folder string, in aggregate.Inputs) (timed func() error, err error)
+
+var works = map[string]work{"verify": verify, "checked": checked, "hash": hash}
 
 func main() {
 	gob.Register(robust.Rule{})
@@ -46,10 +52,8 @@ func run(arguments []string) error {
 	switch {
 	case len(arguments) == 6 && arguments[0] == "prepare":
 		return prepare(arguments[1], arguments[2:])
-	case len(arguments) == 3 && arguments[0] == "verify":
-		return measure(arguments[1], arguments[2], verify)
-	case len(arguments) == 3 && arguments[0] == "hash":
-		return measure(arguments[1], arguments[2], hash)
+	case len(arguments) == 3 && works[arguments[0]] != nil:
+		return measure(arguments[1], arguments[2], works[arguments[0]])
 	default:
 		return fmt.Errorf("%s", usage)
 	}
@@ -92,12 +96,33 @@ func prepare(folder string, sizes []string) error {
 	return file.Close()
 }
 
-func verify(folder string, in aggregate.Inputs) error {
-	_, err := aggregate.Verify(in, aggregate.Folder(folder))
-	return err
+func verify(folder string, in aggregate.Inputs) (func() error, error) {
+	return func() error {
+		_, err := aggregate.Verify(in, aggregate.Folder(folder))
+		return err
+	}, nil
 }
 
-func hash(folder string, in aggregate.Inputs) error {
+func checked(folder string, in aggregate.Inputs) (func() error, error) {
+	verifier := aggregate.NewVerifier(aggregate.Folder(folder), aggregate.Limits{Inline: time.Hour, Patience: time.Hour})
+	for _, participant := range in.Cohort {
+		if participant.Survivor {
+			if err := verifier.CheckUpdate(participant.Update, in.Layout, participant.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return func() error {
+		_, err := verifier.Verify(in)
+		return err
+	}, nil
+}
+
+func hash(folder string, in aggregate.Inputs) (func() error, error) {
+	return func() error { return hashAll(folder, in) }, nil
+}
+
+func hashAll(folder string, in aggregate.Inputs) error {
 	buffer := make([]byte, 128<<10)
 	for _, participant := range in.Cohort {
 		if !participant.Survivor {
@@ -122,7 +147,7 @@ func hash(folder string, in aggregate.Inputs) error {
 }
 
 // measure repeats the work and prints its best wall and CPU seconds, the estimate, and the peak of resident memory.
-func measure(folder, repeat string, work func(string, aggregate.Inputs) error) error {
+func measure(folder, repeat string, work work) error {
 	times, err := strconv.Atoi(repeat)
 	if err != nil {
 		return err
@@ -137,9 +162,13 @@ func measure(folder, repeat string, work func(string, aggregate.Inputs) error) e
 	}
 	bestWall, bestCPU := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
 	for end := time.Now().Add(patience); times > 0 && time.Now().Before(end); times-- {
+		timed, err := work(folder, in)
+		if err != nil {
+			return err
+		}
 		runtime.GC()
 		before, start := cpu(), time.Now()
-		if err := work(folder, in); err != nil {
+		if err := timed(); err != nil {
 			return err
 		}
 		bestWall, bestCPU = min(bestWall, time.Since(start)), min(bestCPU, cpu()-before)

@@ -2,10 +2,12 @@
 
     python benchmarks/aggregate.py [--case COHORT,SLOTS,DROPOUTS,GROUPS]... [--repeat K] [--turns T]
 
-Prints one JSON object. The endorser's own Go code is built and run (aggregatebench), from files in the page cache, once
-with all cores and once with one. `seconds` is wall time, `cpu_seconds` what a busy machine disturbs less; each is the
-best of K repetitions, for SHA-256 as for the verification. `load` is the machine's at the start. With several turns the
-cases are measured one after the other in each, so that what else the machine does disturbs all alike; the best counts.
+Prints one JSON object. The endorser's own Go code is built and run (aggregatebench), from files in the page cache, with
+all cores and with one; SHA-256 has one thread in every comparison. `checked` is the verification by an endorser that
+checked the updates when they were committed: it knows them by the seals of that check, whose time is not in it. The
+others hash them. `seconds` is wall time, `cpu_seconds` what a busy machine disturbs less; each is the best of K
+repetitions, for SHA-256 as for the verification. `load` is the machine's at the start. With several turns the cases are
+measured one after the other in each, so that what else the machine does disturbs all alike; the best counts.
 A case in groups says how its processor time on one core compares with that of one sum, `cpu_ratio_to_one_sum`, where
 that is among the cases.
 """
@@ -45,8 +47,9 @@ Figures = dict[str, Any]
 def measure(binary: Path, folder: str, repeat: str) -> Figures:
     """Measure a case that is prepared in a folder."""
     figures: Figures = {"sha256": (sha := run(binary, "hash", folder, repeat, cores=1))}
-    for name, cores in (("all_cores", None), ("one_core", 1)):
-        figures[name] = verified = run(binary, "verify", folder, repeat, cores=cores)
+    for name, cores in (("all_cores", None), ("one_core", 1), ("checked_all_cores", None), ("checked_one_core", 1)):
+        how = "checked" if name.startswith("checked") else "verify"
+        figures[name] = verified = run(binary, how, folder, repeat, cores=cores)
         verified["ratio_to_sha256"] = verified["seconds"] / sha["seconds"]
         verified["cpu_ratio_to_sha256"] = verified["cpu_seconds"] / sha["cpu_seconds"]
     return figures

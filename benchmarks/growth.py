@@ -169,7 +169,7 @@ def _best(work: Callable[[], object], repeat: int = 3) -> float:
 def _mask(n: int, d: int) -> float:
     participant = Participant(n, d)
     words = quantize(np.zeros(d, np.float32))
-    return _best(lambda: participant.mask(words, threads=1))
+    return _best(lambda: participant.mask(words))
 
 
 def _deal(n: int) -> float:

@@ -36,6 +36,7 @@ ROWS = (
     Row("the ledger's part of a minute", "postgres", "of a minute", ""),
     Row("masking n = 10, 10⁶", "masking", "of AES-CTR", "0.67"),
     Row("endorsement check n = 10, 10⁶", "endorsement", "of SHA-256", "1.57"),
+    Row("the same of updates checked before", "endorsement", "of SHA-256, once checked", ""),
     Row("node's memory after rounds of 10⁷ slots", "ten-million", "node memory", "374"),
     Row("disk a round and member, n = 4, 10⁷: for good", "ten-million", "blobs for good", ""),
     Row("the same within the audit's window", "ten-million", "blobs a round", "200 000 000"),

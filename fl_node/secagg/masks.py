@@ -1,16 +1,14 @@
 """Masks: AES-256-CTR keystreams added to a vector word by word, each word modulo its size."""
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.ciphers.modes import CTR, GCM
 
 from fl_node.secagg.layout import ALIGN, Layout
 
@@ -20,13 +18,13 @@ CHUNK: Final = 128 << 10
 BATCH: Final = 256
 """Keystreams open at a time."""
 
-STRIPE: Final = 1 << 20
-"""Fewest bytes that are worth a thread of their own."""
+HEAD: Final = 2 * ALIGN
+"""Bytes of a keystream that `beyond_head` leaves out."""
 
-MOST_THREADS: Final = 4
+_ZEROS: Final = memoryview(bytes(CHUNK))
 
-Range = tuple[int, int]
-"""First byte and the byte after the last."""
+Chunk = tuple[int, int, np.dtype[np.unsignedinteger[Any]]]
+"""First byte, the byte after the last, and the type of its words."""
 
 
 @dataclass(frozen=True)
@@ -37,60 +35,55 @@ class Mask:
     add: bool
 
 
-def keystream(key: bytes, start: int = 0) -> CipherContext:
-    """Returns AES-256-CTR (NIST SP 800-38A) from a byte offset, a multiple of 16.
+def keystream(key: bytes) -> CipherContext:
+    """Returns AES-256-CTR (NIST SP 800-38A); the counter block starts at zero, as one 128-bit big-endian integer."""
+    return Cipher(AES(key), CTR(bytes(ALIGN))).encryptor()
 
-    The counter block starts at zero and counts as one 128-bit big-endian integer.
+
+def beyond_head(key: bytes) -> CipherContext:
+    """Returns the same keystream from byte `HEAD` on, by a mode for which OpenSSL uses wider instructions than for CTR.
+
+    GCM (NIST SP 800-38D) encrypts in counter mode: a counter block is a nonce of 96 bits and a counter of 32, which is
+    2 at first. With a nonce of zeros that is `keystream` from block 2 to block 2^32 - 1, far behind the end of the
+    longest layout. Nobody asks for the tag, and a key has no other nonce.
     """
-    return Cipher(AES(key), CTR((start // ALIGN).to_bytes(ALIGN, "big"))).encryptor()
+    return Cipher(AES(key), GCM(bytes(12))).encryptor()
 
 
-def apply_masks(vector: bytearray, layout: Layout, masks: Iterable[Mask], threads: int | None = None) -> None:
+def apply_masks(vector: bytearray, layout: Layout, masks: Iterable[Mask]) -> None:
     """Adds (or takes away) masks over a whole vector, in place.
 
     Keystream byte k lies over byte k of the vector. Padding stays zero, and modular words are reduced to their ring.
-    Work memory is two chunks a thread.
+    Work memory is two chunks. One thread: steps are so short that two would mostly wait for the interpreter's lock.
 
     Args:
         vector: `layout.length` bytes.
         layout: How the bytes are words.
         masks: Keystreams with signs; made on demand, so that half a million need no memory.
-        threads: How many stripes are worked on at a time; by default as many as there are cores and work for.
     """
-    stripes = _stripes(layout, threads or min(os.cpu_count() or 1, MOST_THREADS))
     remaining = iter(masks)
-    with ThreadPoolExecutor(len(stripes)) as pool:  # starts threads only when it is given work
-        while batch := list(islice(remaining, BATCH)):
-            # Both the cipher and numpy let go of the interpreter's lock while they work.
-            others = [pool.submit(_mask_stripe, vector, layout, batch, stripe) for stripe in stripes[1:]]
-            _mask_stripe(vector, layout, batch, stripes[0])
-            for other in others:
-                other.result()
+    while batch := list(islice(remaining, BATCH)):
+        _add_masks(vector, chunks(layout, 0, min(HEAD, layout.data_bytes)), batch, keystream)
+        _add_masks(vector, chunks(layout, HEAD), batch, beyond_head)
     layout.reduce(vector)
 
 
-def _stripes(layout: Layout, threads: int) -> list[Range]:
-    count = max(1, min(threads, layout.data_bytes // STRIPE))
-    inner = [layout.data_bytes * number // count // ALIGN * ALIGN for number in range(1, count)]
-    return list(pairwise([0, *inner, layout.data_bytes]))
-
-
-def _mask_stripe(vector: bytearray, layout: Layout, masks: Sequence[Mask], stripe: Range) -> None:
-    size = min(CHUNK, stripe[1] - stripe[0])
-    zeros, stream = bytes(size), bytearray(size)
-    streams = [(keystream(mask.key, stripe[0]).update_into, np.add if mask.add else np.subtract) for mask in masks]
-    for start, end, dtype in chunks(layout, *stripe):
+def _add_masks(
+    vector: bytearray, parts: Iterable[Chunk], masks: Sequence[Mask], opener: Callable[[bytes], CipherContext]
+) -> None:
+    """Adds masks to parts of a vector that follow one another, from where the opener's keystreams begin."""
+    stream = memoryview(bytearray(min(CHUNK, len(vector))))
+    streams = [(opener(mask.key).update_into, np.add if mask.add else np.subtract) for mask in masks]
+    for start, end, dtype in parts:
         words = np.frombuffer(vector, dtype, (end - start) // dtype.itemsize, start)
-        data, out = memoryview(zeros)[: end - start], memoryview(stream)[: end - start]
+        data, out = _ZEROS[: end - start], stream[: end - start]
         pad = np.frombuffer(out, dtype)
         for write, combine in streams:
             write(data, out)
             combine(words, pad, words)
 
 
-def chunks(
-    layout: Layout, first: int = 0, last: int | None = None
-) -> Iterator[tuple[int, int, np.dtype[np.unsignedinteger[Any]]]]:
+def chunks(layout: Layout, first: int = 0, last: int | None = None) -> Iterator[Chunk]:
     """Yields start, end and word type of every chunk of a part of the vector, none across word sizes."""
     last = layout.data_bytes if last is None else last
     middle = min(max(layout.boundary, first), last)

@@ -16,8 +16,8 @@ from fl_node import codes
 from fl_node.secagg import errors
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import KeyPair, Secrets, pair_key, self_key, share_key
-from fl_node.secagg.layout import Layout
-from fl_node.secagg.masks import BATCH, CHUNK, STRIPE, Mask, apply_masks, keystream
+from fl_node.secagg.layout import ALIGN, MAX_BYTES, Layout
+from fl_node.secagg.masks import BATCH, CHUNK, HEAD, Mask, apply_masks, beyond_head, keystream
 from fl_node.secagg.records import Dealing, MemoryRecords
 from fl_node.secagg.shamir import rebuild, split
 from fl_node.secagg.simulation import Simulation, session_of
@@ -107,20 +107,38 @@ def test_regression_a_mask_is_the_same_however_the_vector_is_cut_into_chunks():
     assert bytes(layout.length - layout.data_bytes) == vector[layout.data_bytes :]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 7])
-def test_a_mask_is_the_same_on_any_number_of_threads(threads: int):
-    layout = layout_of((64, 64, (STRIPE + 24) // 8), (32, 32, STRIPE // 2 + 5), (32, 13, 7))
-    source = fixed("threads")
-    keys = [next(source) for _ in range(3)]
-    plain, striped = bytearray(layout.length), bytearray(layout.length)
-    apply_masks(plain, layout, [Mask(key, add=True) for key in keys], threads=1)
-    apply_masks(striped, layout, [Mask(key, add=True) for key in keys], threads=threads)
-    assert plain == striped
-    first = np.frombuffer(keystream(keys[0]).update(bytes(layout.length)), "<u4")
-    rest = np.frombuffer(striped, "<u4")
-    apply_masks(striped, layout, [Mask(key, add=False) for key in keys[1:]], threads=threads)
-    narrow = slice(layout.boundary // 4, layout.segments[1].end // 4)
-    assert first[narrow].tolist() == rest[narrow].tolist()
+def taken_by_word(vector: bytes, layout: Layout, masks: list[Mask]) -> bytes:
+    """Adds masks as the rule says it: keystreams whole, from AES-CTR alone, and one word after the other."""
+    streams = [(keystream(mask.key).update(bytes(layout.length)), 1 if mask.add else -1) for mask in masks]
+    result = bytearray(vector)
+    for segment in layout.segments:
+        size = segment.word // 8
+        for at in range(segment.start, segment.end, size):
+            word = int.from_bytes(vector[at : at + size], "little")
+            word += sum(sign * int.from_bytes(stream[at : at + size], "little") for stream, sign in streams)
+            result[at : at + size] = (word % (1 << segment.ring)).to_bytes(size, "little")
+    return bytes(result)
+
+
+@pytest.mark.parametrize("wide", [0, 1, 3, 4, 5, CHUNK // 8 + 4])
+@pytest.mark.parametrize("narrow", [1, 7, 8, 9, CHUNK // 4 + 13])
+def test_masks_are_aes_ctr_wherever_words_begin_and_chunks_end(wide: int, narrow: int):
+    layout = layout_of(*([(64, 64, wide)] if wide else []), (32, 32, narrow), (32, 13, 2))
+    source = fixed("wherever")
+    masks = [Mask(next(source), add=add) for add in (False, True, False)]
+    plain = keystream(next(source)).update(bytes(layout.data_bytes)) + bytes(layout.length - layout.data_bytes)
+    masked = bytearray(plain)
+    apply_masks(masked, layout, iter(masks))
+    assert taken_by_word(plain, layout, masks) == masked
+
+
+@given(key=st.binary(min_size=32, max_size=32), length=st.integers(0, 4 * CHUNK))
+def test_the_keystream_beyond_its_head_is_the_same(key: bytes, length: int):
+    assert keystream(key).update(bytes(HEAD + length))[HEAD:] == beyond_head(key).update(bytes(length))
+
+
+def test_no_layout_is_as_long_as_the_keystream_beyond_its_head():
+    assert MAX_BYTES // ALIGN < 1 << 32  # behind that block GCM would count from zero again
 
 
 def test_masks_that_are_added_and_taken_away_leave_the_vector_as_it_was():

@@ -15,7 +15,7 @@ from fl_node.canonical import decode_strict
 from fl_node.secagg import errors
 from fl_node.secagg.keys import KeyPair, check_public_key, pair_key, seed_commitment, self_key, share_key
 from fl_node.secagg.layout import Layout
-from fl_node.secagg.masks import keystream
+from fl_node.secagg.masks import Mask, apply_masks, keystream
 from fl_node.secagg.merkle import Tree, verify_path
 from fl_node.secagg.modes.choice import mode_of
 from fl_node.secagg.modes.robust import Rule
@@ -224,6 +224,11 @@ def test_packing_follows_its_vectors(case: Case):
 def test_keystreams_follow_their_vectors(case: Case):
     stream = keystream(bytes.fromhex(case["key"])).update(bytes(case["offset"] + 32))
     assert case["stream"] == stream[case["offset"] :].hex()
+    vector = bytearray(case["offset"] + 32)
+    segment = {"name": "all", "kind": "value", "word": 32, "ring": 32, "max": 1, "slots": len(vector) // 4}
+    layout = Layout.from_fields({"version": 1, "segments": [segment], "count": None})
+    apply_masks(vector, layout, [Mask(bytes.fromhex(case["key"]), add=True)])
+    assert case["stream"] == vector[case["offset"] :].hex()
 
 
 def test_the_keystream_of_the_zero_key_is_the_known_answer_of_aes_256():

@@ -112,7 +112,8 @@ def _commands(folder: Path, lock: Path) -> list[tuple[str, ...]]:
     python = str(folder / "bin" / "python")
     if uv := shutil.which("uv"):
         bare = (sys.executable, "-m", "venv", "--without-pip", str(folder))
-        return [bare, (uv, "pip", "install", "--quiet", "--no-deps", "--python", python, *wanted)]
+        # With bytecode, as pip does: a child that runs a plan may write none.
+        return [bare, (uv, "pip", "install", "--quiet", "--compile-bytecode", "--no-deps", "--python", python, *wanted)]
     pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", *wanted)
     return [(sys.executable, "-m", "venv", str(folder)), pip]
 

@@ -8,7 +8,7 @@ import pytest
 
 from fl_node.canonical import canonical_json
 from fl_node.plan.container import load_plan
-from fl_node.plan.environment import Environment
+from fl_node.plan.environment import Environment, _commands
 from fl_node.plan.errors import PlanError
 from fl_node.plan.frameworks import FRAMEWORKS, JAX, TFF, TORCH, Framework, parse_manifest, require_version
 from fl_node.plan.runtime import RUNTIMES
@@ -84,3 +84,10 @@ def test_an_environment_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch:
     assert empty.installed
     (tmp_path / "list").write_text("another==1\n")
     assert not empty.installed
+
+
+def test_uv_leaves_bytecode_as_pip_does_since_a_plans_child_may_write_none(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shutil.which", lambda _: "uv")
+    _, install = _commands(Path("made"), Path("list"))
+    assert install[0] == "uv"
+    assert "--compile-bytecode" in install

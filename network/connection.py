@@ -69,7 +69,8 @@ def profile(run: Path, org: str, user: str = "client") -> Profile:
     Raises:
         NetworkError: FL1020 if there is no consortium, FL1010 or FL1011 if it has no such organisation or user.
     """
-    consortium, organisation = consortium_of(run), organisation_of(run, org)
+    consortium = consortium_of(run)
+    organisation = _organisation(consortium, org)
     own = folder_of(run, org)
     folder = own.user(user)
     if not (folder / "msp" / "signcerts" / "cert.pem").exists():
@@ -113,7 +114,10 @@ def own_folder(run: Path) -> tuple[OrganisationFolder, Consortium]:
 
 def organisation_of(run: Path, org: str) -> Organisation:
     """Return an organisation of a run folder's consortium; FL1020 or FL1010 if there is none."""
-    consortium = consortium_of(run)
+    return _organisation(consortium_of(run), org)
+
+
+def _organisation(consortium: Consortium, org: str) -> Organisation:
     try:
         return consortium.organisation(org)
     except KeyError:

@@ -74,9 +74,10 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         FedledgerError: identity, clock, disk, journal, blob service or ledger are not as they must be.
     """
     own = profile(config.run, config.organisation, config.user)
-    await readiness.require(config, own)
-    defined = Definition(config.run, log)
     async with contextlib.AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(_begun(_sandbox(config)))  # a process of its own, which takes a while
+        await readiness.require(config, own)
+        defined = Definition(config.run, log)
         journal = stack.enter_context(Journal(config.folder / "journal", config.key_file))
         store = BlobStore(config.blobs, config.limits, config.organisation)
         metrics, health = Metrics(), Health()
@@ -87,7 +88,7 @@ async def opened(config: NodeConfig, opener: Opener | None = None) -> AsyncItera
         await _require_admission(ledger)
         mirror = Mirror(store, others.client, config.organisation, metrics, whole=config.serves)
         stack.push_async_callback(mirror.close)
-        health.sandbox = await _sandbox(config)
+        health.sandbox = await sandbox
         workshop = Workshop(
             config.folder / "plans", mirror, config.data, opener or plan_opener(config.sandbox, config.data)
         )
@@ -168,6 +169,17 @@ def _restored(config: NodeConfig) -> int:
     if when:
         log.warning("restored from a backup: attempts opened before are left", restored_ms=when)
     return when
+
+
+@contextlib.asynccontextmanager
+async def _begun(work: Coroutine[Any, Any, str]) -> AsyncIterator["asyncio.Task[str]"]:
+    """Let work go on beside; what has not ended by then is given up at the end."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _sandbox(config: NodeConfig) -> str:

@@ -10,7 +10,6 @@ import typer
 from fl_node import codes
 from fl_node.clock import DAY_MS, now_ms
 from fl_node.commands.common import DEFAULT_RUN, Json, Org, Run, User, ask, explained, note, show
-from fl_node.commands.registering import check_proposed
 from fl_node.errors import NodeError
 from fl_node.ledger.client import Ledger, LedgerError
 from network import contract_codes
@@ -125,7 +124,11 @@ async def _check(ledger: Ledger, run: Path, org: str, user: str, proposal_id: st
         if error.code != contract_codes.UNKNOWN_PROPOSAL:
             raise
         return
-    if record["kind"] == "register_plan" and not await check_proposed(ledger, run, org, user, record["body"]):
+    if record["kind"] != "register_plan":
+        return
+    from fl_node.commands.registering import check_proposed  # noqa: PLC0415 - reads plans: a third of a command's start
+
+    if not await check_proposed(ledger, run, org, user, record["body"]):
         note(f"The file of plan {record['body']['name']} is not at hand: nobody compared the proposal with it.")
 
 

@@ -97,6 +97,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"privacy", "Advance", "what a training's rounds have told of a participant, where its plan promises privacy, in units of 10^-15"},
 	{"contribution", "Advance", "what the groups of an epoch contributed until a round, where the members voted terms for it"},
 	{"reveal", "RevealShares", "the shares that a member revealed"},
+	{"revealed", "RevealShares", "that a member has revealed its shares, and when"},
 	{"proposed", "ProposeAggregate", "a proposed result"},
 	{"attest", "Attest", "an organisation's verdict on it"},
 	{"no-state", "AttestNoState", "an organisation finds no state after the sum"},

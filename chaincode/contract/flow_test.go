@@ -350,3 +350,56 @@ func TestInVersion2AVoteEndsARoundWhoseRecordIsBehind(t *testing.T) {
 		equal(t, uint64(0), dropouts)
 	}
 }
+
+// watched remembers of which kinds records are read.
+type watched struct {
+	ledger.State
+	kinds map[string]bool
+}
+
+func (w watched) note(keys ...string) {
+	for _, key := range keys {
+		kind, _ := ledger.Parts(key)
+		w.kinds[kind] = true
+	}
+}
+
+func (w watched) Get(key string) ([]byte, error) {
+	w.note(key)
+	return w.State.Get(key)
+}
+
+func (w watched) Range(prefix string) ([]ledger.Entry, error) {
+	w.note(prefix)
+	return w.State.Range(prefix)
+}
+
+func (w watched) Ahead(keys ...string) error {
+	w.note(keys...)
+	return w.State.Ahead(keys...)
+}
+
+// All shares of a round grow with the square of its cohort, and every node looks at it again and again. The carrier of the last
+// reveals records that the phase is over: else everybody would rebuild all secrets to see it.
+func TestInVersion2WhoeverLooksAtARoundDoesNotReadItsShares(t *testing.T) {
+	for version, f := range map[int]*contracttest.Federation{1: contracttest.New(4, `{}`), 2: flowing(t, 4, `{}`)} {
+		if version == 1 {
+			f.Ready(1, 4)
+		}
+		p := revealed(f)
+		if version == 2 {
+			var answer round.AdvanceResponse
+			f.Must(contracttest.Node(0), "Advance", p.With(object{"from": "Unmask"}), &answer)
+			equal(t, round.AdvanceResponse{Phase: round.PhaseAttest, Moved: true}, answer)
+			equal(t, round.PhaseAttest, stored(t, f, p.Ref))
+		}
+		state := watched{f.State.Begin(), map[string]bool{}}
+		view, err := round.GetRound(state, p.Ref)
+		if err != nil || len(view.Revealed) != 4 {
+			t.Fatal(version, view.Revealed, err)
+		}
+		if state.kinds["reveal"] != (version == 1) || state.kinds["revealed"] != (version == 2) {
+			t.Errorf("version %d: reads %v", version, state.kinds)
+		}
+	}
+}

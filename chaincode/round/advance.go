@@ -24,6 +24,16 @@ type AdvanceRequest struct {
 	From Phase `json:"from,omitempty"`
 }
 
+// recorded is the phase whose end is written down though everybody has spoken in it: that of Unmask, since whoever looks at a
+// round that is over unrecorded rebuilds all secrets to see that it is. Of Keys and Shares it takes no more than their records, and
+// a write of the phase would conflict with all who speak in the next.
+func (r AdvanceRequest) recorded() Phase {
+	if r.From == PhaseUnmask {
+		return PhaseUnmask
+	}
+	return ""
+}
+
 // Advance moves a round on where its phase is over. Anyone of the consortium may send it; a round that has moved already
 // is no error. It reads the phase's records as a range, so that one which arrives at the same time is not lost unseen.
 //
@@ -40,7 +50,7 @@ func advanceBy(table []Transition, s ledger.State, env ledger.Env, req AdvanceRe
 	if err := governance.CheckMember(s, env); err != nil {
 		return AdvanceResponse{}, none, err
 	}
-	round, status, err := standing(s, req.Ref)
+	round, status, err := flowing(s, req.Ref, req.recorded())
 	if err != nil {
 		return AdvanceResponse{}, none, err
 	}

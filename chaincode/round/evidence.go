@@ -20,11 +20,14 @@ func loadEvidence(s ledger.Reader, round Round) (evidence, error) {
 	if err != nil {
 		return found, err
 	}
+	if found.reveals, err = byMember[Reveal](s, round.Ref, "reveal"); err != nil {
+		return found, err
+	}
 	found.against, err = against(s, round.Ref)
 	return found, err
 }
 
-// saidIn reads all of it but the complaints.
+// saidIn reads all of it but reveals and complaints.
 func saidIn(s ledger.Reader, round Round) (found evidence, err error) {
 	if found.keys, err = byMember[Keys](s, round.Ref, "keys"); err != nil {
 		return found, err
@@ -32,10 +35,7 @@ func saidIn(s ledger.Reader, round Round) (found evidence, err error) {
 	if found.shares, err = byMember[Shares](s, round.Ref, "shares"); err != nil {
 		return found, err
 	}
-	if found.updates, err = byMember[Update](s, round.Ref, "update"); err != nil {
-		return found, err
-	}
-	found.reveals, err = byMember[Reveal](s, round.Ref, "reveal")
+	found.updates, err = byMember[Update](s, round.Ref, "update")
 	return found, err
 }
 

@@ -69,30 +69,32 @@ type arrivals struct {
 	updates map[string]Update // of phase Updates, by member
 }
 
+// readArrivals reads ranges, so that a record which arrives at the same time is not lost unseen.
 func readArrivals(s ledger.Reader, round Round, status Status) (found arrivals, err error) {
 	expected := status.expected(round)
 	switch status.Phase {
 	case PhaseKeys:
-		found, err = arrived[Keys](s, round, "keys", expected)
+		records, err := byMember[Keys](s, round.Ref, "keys")
+		return arrived(records, expected), err
 	case PhaseShares:
-		found, err = arrived[Shares](s, round, "shares", expected)
+		records, err := byMember[Shares](s, round.Ref, "shares")
+		return arrived(records, expected), err
 	case PhaseUpdates:
 		found.updates, err = byMember[Update](s, round.Ref, "update")
 		found.names = present(expected, found.updates)
+		return found, err
 	default:
-		found, err = arrived[Reveal](s, round, "reveal", expected)
+		records, err := revealedBy(s, round)
+		return arrived(records, expected), err
 	}
-	return found, err
 }
 
-// arrived reads a range, so that a record which arrives at the same time is not lost unseen.
-func arrived[T interface{ at() int64 }](s ledger.Reader, round Round, kind string, expected []string) (arrivals, error) {
-	records, err := byMember[T](s, round.Ref, kind)
+func arrived[T interface{ at() int64 }](records map[string]T, expected []string) arrivals {
 	found := arrivals{names: present(expected, records)}
 	for _, name := range found.names {
 		found.lastMS = max(found.lastMS, records[name].at())
 	}
-	return found, err
+	return found
 }
 
 // expected are those whose records end the present phase when all are there.

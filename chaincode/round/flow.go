@@ -9,7 +9,8 @@ import (
 
 // standing loads a round as it stands. From version 2 of the rules on a phase of Keys, Shares or Unmask in which everybody has
 // spoken is over: what comes next is accepted without an Advance between, which would cost a transaction and a block. The
-// record of the phase follows with the next transaction that writes it: the freeze, the first proposal, or an end.
+// record of the phase follows with the next transaction that writes it: the freeze, the last words of Unmask where they are
+// carried, else the first proposal, or an end.
 //
 // Where somebody is missing an Advance moves the round after the deadline, as in version 1. Updates always ends with one: the
 // freeze is what every reveal depends on, so it is a record before the first of them. The result is one too.

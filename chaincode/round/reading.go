@@ -6,8 +6,13 @@ import (
 	"fedledger/chaincode/ledger"
 )
 
-// said are the kinds of records that members of a round put on the ledger, one each.
-var said = []string{"keys", "shares", "update", "reveal"}
+// said are the kinds of records that members of a round put on the ledger, one each, as far as a view of the round shows them.
+func said(round Round) []string {
+	if differ(round.Rules).marks {
+		return []string{"keys", "shares", "update", "revealed"}
+	}
+	return []string{"keys", "shares", "update", "reveal"}
+}
 
 // reading is the state for a query of a round. What its members have said is read by their keys, all in one message, where a
 // transaction reads ranges: a query needs no protection against records to come.
@@ -20,7 +25,7 @@ type reading struct {
 func readingOf(s ledger.State, round Round) (reading, error) {
 	keys := []string{}
 	for _, member := range round.Names() {
-		for _, kind := range said {
+		for _, kind := range said(round) {
 			keys = append(keys, round.key(kind, member))
 		}
 	}
@@ -30,7 +35,7 @@ func readingOf(s ledger.State, round Round) (reading, error) {
 // Range implements ledger.State.
 func (r reading) Range(prefix string) ([]ledger.Entry, error) {
 	kind, parts := ledger.Parts(prefix)
-	if !slices.Contains(said, kind) || !slices.Equal(parts, r.round.parts()) {
+	if !slices.Contains(said(r.round), kind) || !slices.Equal(parts, r.round.parts()) {
 		return r.State.Range(prefix)
 	}
 	entries := []ledger.Entry{}

@@ -52,6 +52,10 @@ type Reveal struct {
 	Word
 }
 
+// Revealed says that a member has revealed its shares, and when: its Reveal grows with the cohort, and most readers ask no more
+// than this.
+type Revealed struct{ Word }
+
 // RevealedShare is one share that was checked against its dealer's root.
 type RevealedShare struct {
 	Dealer string `json:"dealer"` // Invariant: in U2

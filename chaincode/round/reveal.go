@@ -56,7 +56,29 @@ func RevealShares(s ledger.State, env ledger.Env, req RevealRequest) (Response, 
 	slices.SortFunc(reveal.Shares, func(a, b RevealedShare) int {
 		return slices.Index(status.U2, a.Dealer) - slices.Index(status.U2, b.Dealer)
 	})
-	return Response{req.Ref, PhaseUnmask}, happened("SharesRevealed", req.Ref, PhaseUnmask), ledger.Store(s, key, reveal)
+	return Response{req.Ref, PhaseUnmask}, happened("SharesRevealed", req.Ref, PhaseUnmask), putReveal(s, round, id, reveal)
+}
+
+func putReveal(s ledger.State, round Round, id string, reveal Reveal) error {
+	if differ(round.Rules).marks {
+		if err := ledger.Store(s, round.key("revealed", id), Revealed{reveal.Word}); err != nil {
+			return err
+		}
+	}
+	return ledger.Store(s, round.key("reveal", id), reveal)
+}
+
+// revealedBy are the members that have revealed shares.
+func revealedBy(s ledger.Reader, round Round) (map[string]Revealed, error) {
+	if differ(round.Rules).marks {
+		return byMember[Revealed](s, round.Ref, "revealed")
+	}
+	reveals, err := byMember[Reveal](s, round.Ref, "reveal")
+	found := map[string]Revealed{}
+	for id, reveal := range reveals { // any order: into a map
+		found[id] = Revealed{reveal.Word}
+	}
+	return found, err
 }
 
 func checkReveals(s ledger.State, round Round, status Status, receiver string, shares []OfferedShare) error {

@@ -26,6 +26,9 @@ type differences struct {
 	flows bool
 	// carries: one transaction may hold what many participants say, each in a proposal that it signed (contract/carry.go).
 	carries bool
+	// marks: who has revealed shares stands in a record of its own. In version 1 every reader of a round reads all shares for it,
+	// which grow with the square of the cohort: of a hundred members two megabytes.
+	marks bool
 	// modes are the ways to aggregate that may be voted.
 	modes []string
 }
@@ -35,7 +38,7 @@ func differ(version uint64) differences {
 		return differences{replaces: true}
 	}
 	return differences{
-		releases: true, accounts: true, flows: true, carries: true,
+		releases: true, accounts: true, flows: true, carries: true, marks: true,
 		modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain},
 	}
 }

@@ -179,8 +179,12 @@ func (v *View) readSaid(s ledger.State, round Round, status Status) error {
 	if err == nil && len(status.U2) > 0 {
 		found.against, err = against(s, round.Ref)
 	}
+	if err != nil {
+		return err
+	}
 	v.Keys, v.Shares, v.Updates = found.keys, found.shares, found.updates
-	v.Revealed = present(round.Names(), found.reveals)
+	reveals, err := revealedBy(s, round)
+	v.Revealed = present(round.Names(), reveals)
 	v.Complaints = map[string]Complaints{}
 	for dealer, complaints := range found.against { // any order: into a map
 		v.Complaints[dealer] = Complaints{}

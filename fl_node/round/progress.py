@@ -10,8 +10,9 @@ from network.rules import FLOWS_SINCE, WORDS_SINCE
 QUICK_ATTEMPTS: Final = 3
 """So many void attempts of a round are each followed by the next at once."""
 LONGEST_REST_MS: Final = 300_000
-ENDED_BY_ADVANCE: Final = frozenset({"Updates", "Attest"})
-"""The phases that take an Advance though all have spoken: the freeze and the result."""
+ENDED_BY_ADVANCE: Final = frozenset({"Updates", "Unmask", "Attest"})
+"""The phases whose end the carrier of the last words records: the freeze and the result take it; and who looks at a round
+that is past Unmask unrecorded makes its contract rebuild all secrets."""
 
 
 def ripe(view: Round, now_ms: int) -> bool:

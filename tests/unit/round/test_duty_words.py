@@ -148,8 +148,8 @@ def test_what_is_carried_comes_after_the_carriers_own_word_and_before_the_end_of
     assert WORDS[phase] in names[:-3]
 
 
-def test_only_updates_and_attest_are_ended_by_the_transaction_that_brings_the_last_words():
-    assert {"Updates", "Attest"} == ENDED_BY_ADVANCE
+def test_what_ends_with_the_transaction_that_brings_the_last_words():
+    assert {"Updates", "Unmask", "Attest"} == ENDED_BY_ADVANCE
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ class Cohort:
         player.plain = bytearray(plain)
         keys = {other: self._public(other) for other in members}
         vector = bytearray(plain)
-        apply_masks(vector, LAYOUT, own_masks(self.session, name, player.secrets, keys, shared), threads=1)
+        apply_masks(vector, LAYOUT, own_masks(self.session, name, player.secrets, keys, shared))
         return bytes(vector)
 
     def _public(self, name: str) -> PublicKeys:

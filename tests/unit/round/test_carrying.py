@@ -210,9 +210,9 @@ async def test_an_error_that_names_none_of_the_words_is_raised_and_leaves_none_o
     assert await carrier.carry(at, last=False)
 
 
-@pytest.mark.parametrize(("phase", "ends"), [("Keys", False), ("Shares", False), ("Unmask", False), ("Updates", True),
+@pytest.mark.parametrize(("phase", "ends"), [("Keys", False), ("Shares", False), ("Unmask", True), ("Updates", True),
                                               ("Attest", True)])  # fmt: skip
-async def test_the_last_words_end_the_phases_that_need_an_advance_and_no_other(
+async def test_the_last_words_end_the_phases_whose_end_is_recorded_and_no_other(
     world: World, carrier: Carrying, phase: Phase, *, ends: bool
 ):
     at = shown(phase)

@@ -11,8 +11,11 @@ QUICK_ATTEMPTS: Final = 3
 """So many void attempts of a round are each followed by the next at once."""
 LONGEST_REST_MS: Final = 300_000
 ENDED_BY_ADVANCE: Final = frozenset({"Updates", "Unmask", "Attest"})
-"""The phases whose end the carrier of the last words records: the freeze and the result take it; and who looks at a round
-that is past Unmask unrecorded makes its contract rebuild all secrets."""
+"""The phases whose end the carrier of the last words records.
+
+The freeze and the result take it. Whoever looks at a round that is past Unmask unrecorded makes a contract rebuild all
+secrets to see it.
+"""
 
 
 def ripe(view: Round, now_ms: int) -> bool:

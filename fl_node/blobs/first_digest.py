@@ -7,26 +7,32 @@ and answers with it; a sender that is shown another digest under its own MAC kno
 make such an answer, so nobody can stop it with one (docs/decisions/0010).
 """
 
-import contextlib
 import functools
-import hashlib
 import hmac
 import re
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from fl_node import codes
+from fl_node.blobs.index import Index
 from fl_node.errors import NodeError
-from network.files import create_file
 
 ASKED: Final = "Upload-Binding"
 FIRST: Final = "Upload-Bound"
 """Headers of the question (HEAD) and of its answer."""
 TEXT: Final = re.compile(r"[a-z0-9./-]{1,160} [0-9a-f]{64} [0-9a-f]{64}")
 MOST: Final = 4096
-"""Bindings kept of one organisation; the oldest half goes when there are more."""
+ROOM_EVERY: Final = 256
+"""Of one organisation the newest MOST bindings are kept; older ones go whenever ROOM_EVERY more have come, of all."""
+TELL: Final = "insert or ignore into bound (organisation, deed, binding) values (?, ?, ?)"
+FIND: Final = "select binding from bound where organisation = ? and deed = ?"
+MAKE_ROOM: Final = """
+with ranked as (
+    select number, row_number() over (partition by organisation order by number desc) as place from bound)
+delete from bound where number in (select number from ranked where place > ?)
+"""
 
 
 @dataclass(frozen=True)
@@ -54,35 +60,40 @@ class Binding:
 
 
 class Bindings:
-    """The first binding of every deed of every organisation, in a folder."""
+    """The first binding of every deed of every organisation."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, index: Index) -> None:
+        self._index = index
 
     def first(self, organisation: str, text: str) -> str:
-        """Return the first binding of the text's deed that an organisation told, synced: this one if there was none.
+        """Return the first binding of the text's deed that an organisation told; errors as `firsts`."""
+        return self.firsts([(organisation, text)])[0]
+
+    def firsts(self, told: Sequence[tuple[str, str]]) -> list[str]:
+        """Return of each (organisation, binding) the first binding of its deed, synced: its own if there was none.
 
         Raises:
-            NodeError: FL4706, the text is no binding; FL4007, the disk refuses.
+            NodeError: FL4706, a text is no binding; FL4007, the disk refuses.
         """
-        if not TEXT.fullmatch(text):
-            raise NodeError(codes.CHUNK_REFUSED, "this is no binding", where=organisation)
-        path = self._folder / organisation / hashlib.sha256(text.split(" ", maxsplit=1)[0].encode()).hexdigest()
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                return path.read_text()
-            return self._keep(path, text)
-        except OSError as error:
-            raise NodeError(codes.DISK_REFUSES, f"cannot store: {error.strerror}", where=str(path)) from None
+        for organisation, text in told:
+            require_binding(text, organisation)
+        with self._index.changing(synced=True) as database:
+            return [_first(database, organisation, text) for organisation, text in told]
 
-    def _keep(self, path: Path, text: str) -> str:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._make_room(path.parent)
-        create_file(path, text)  # the first of two that come at once is the one
-        return path.read_text()
 
-    def _make_room(self, folder: Path) -> None:
-        known = list(folder.iterdir())
-        if len(known) >= MOST:
-            for old in sorted(known, key=lambda path: path.stat().st_mtime)[: MOST // 2]:
-                old.unlink(missing_ok=True)
+def require_binding(text: str, organisation: str) -> None:
+    """Check that an organisation told a binding; FL4706 where it is none."""
+    if not TEXT.fullmatch(text):
+        raise NodeError(codes.CHUNK_REFUSED, "this is no binding", where=organisation)
+
+
+def _first(database: sqlite3.Connection, organisation: str, text: str) -> str:
+    """Keep a binding unless its deed has one; return the one that it has."""
+    deed = text.split(" ", maxsplit=1)[0]
+    told = database.execute(TELL, (organisation, deed, text))
+    if told.rowcount:
+        assert told.lastrowid is not None, "a row was inserted"
+        if told.lastrowid % ROOM_EVERY == 0:
+            database.execute(MAKE_ROOM, (MOST,))
+        return text
+    return str(database.execute(FIND, (organisation, deed)).fetchone()[0])

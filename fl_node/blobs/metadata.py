@@ -1,18 +1,15 @@
-"""What a blob store knows beside the bytes: who brought a blob, until when it stays, which deed of the owner it was."""
+"""What a blob store knows of each blob: who brought it, until when it stays, which deed of the owner it was."""
 
-import contextlib
-import json
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
-from fl_node import codes
-from fl_node.errors import NodeError
-from network.files import replace_file
+from fl_node.blobs.index import Index
 
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+FIELDS: Final = "select organisation, expires_ms, note from about"
+VALUES: Final = "into about (digest, organisation, expires_ms, note) values (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -25,43 +22,54 @@ class About:
 
 
 class Abouts:
-    """A folder with one small file for each blob."""
+    """What is known of every blob of a store; whatever it is asked or told raises FL4007 where the disk refuses."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, index: Index) -> None:
+        self._index = index
 
     def get(self, digest: str) -> About | None:
         """Return what is known of a blob, or None."""
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-            return About(**json.loads((self._folder / digest).read_text()))
-        return None
-
-    def set(self, digest: str, about: About) -> None:
-        """Write what is known of a blob; FL4007 where the disk refuses."""
-        path = self._folder / digest
-        try:
-            replace_file(path, json.dumps(asdict(about)))
-        except OSError as error:
-            raise NodeError(codes.DISK_REFUSES, f"cannot write: {error.strerror}", where=str(path)) from None
+        found = self._index.rows(f"{FIELDS} where digest = ?", (digest,))
+        return About(*found[0]) if found else None
 
     def arrived(self, digest: str, about: About) -> None:
-        """Note that a blob was brought: the first to bring it stays its owner, the later end counts."""
-        known = self.get(digest)
-        if known is None:
-            self.set(digest, about)
-            return
-        ends = (known.expires_ms, about.expires_ms)
-        merged = About(known.organisation, 0 if 0 in ends else max(ends), known.note or about.note)
-        if merged != known:
-            self.set(digest, merged)
+        """Note that a blob was brought: the first to bring it stays its owner, the later end counts.
+
+        A note outlives a power cut, since it shows what a restored journal has forgotten. Of what others bring nothing
+        has to: a blob of which nothing is known stays.
+        """
+        with self._index.changing(synced=bool(about.note)) as database:
+            found = database.execute(f"{FIELDS} where digest = ?", (digest,)).fetchone()
+            known = About(*found) if found else about
+            ends = (known.expires_ms, about.expires_ms)
+            expires_ms = 0 if 0 in ends else max(ends)
+            database.execute(
+                f"insert or replace {VALUES}", (digest, known.organisation, expires_ms, known.note or about.note)
+            )
+
+    def expire(self, digests: Iterable[str], when_ms: int) -> None:
+        """Let blobs go at a time in milliseconds, 0 keeps them for good; both outlive a power cut."""
+        with self._index.changing(synced=True) as database:
+            values = ((when_ms, digest) for digest in digests)
+            database.executemany("update about set expires_ms = ? where digest = ?", values)
 
     def forget(self, digest: str) -> None:
-        """Delete what is known of a blob."""
-        (self._folder / digest).unlink(missing_ok=True)
+        """Forget what is known of a blob."""
+        with self._index.changing(synced=False) as database:
+            database.execute("delete from about where digest = ?", (digest,))
 
-    def all(self) -> Iterator[tuple[str, About]]:
-        """Yield every blob that something is known of."""
-        for path in self._folder.iterdir():
-            if DIGEST.fullmatch(path.name) and (about := self.get(path.name)):
-                yield path.name, about
+    def all(self) -> list[tuple[str, str]]:
+        """Return digest and organisation of every blob that something is known of."""
+        return [
+            (digest, brought_by) for digest, brought_by in self._index.rows("select digest, organisation from about")
+        ]
+
+    def expired(self, now_ms: int) -> list[tuple[str, About]]:
+        """Return every blob whose time has come."""
+        query = "select digest, organisation, expires_ms, note from about where expires_ms > 0 and expires_ms <= ?"
+        return [(digest, About(*about)) for digest, *about in self._index.rows(query, (now_ms,))]
+
+    def noted(self, organisation: str) -> dict[str, str]:
+        """Return note → digest of every blob that an organisation brought with a note."""
+        query = "select note, digest from about where organisation = ? and note <> ''"
+        return dict(self._index.rows(query, (organisation,)))

@@ -94,8 +94,18 @@ class Mirror:
         await asyncio.gather(*(self.fetch(digest, first) for digest, first in digests))
 
     async def several(self, digests: Iterable[str], most: int) -> dict[str, bytes]:
-        """Return those blobs that the organisation's service has, by digest; none where this node is the service."""
-        return {} if self._whole else await several(self.client, self.organisation, list(digests), most)
+        """Return those blobs that the organisation has, by digest: of its store, or of its service beside this node."""
+        if self._whole:
+            return await asyncio.to_thread(self._here, tuple(digests), most)
+        return await several(self.client, self.organisation, list(digests), most)
+
+    def _here(self, digests: Iterable[str], most: int) -> dict[str, bytes]:
+        found = dict[str, bytes]()
+        for digest in digests:
+            if 0 < (self.store.size(digest) or 0) <= most:
+                with contextlib.suppress(NodeError):  # damaged on the disk and set aside, or just gone
+                    found[digest] = self.store.read(digest)
+        return found
 
     async def get_all(self, digests: Iterable[tuple[str, str]]) -> list[bytes]:
         """Return blobs by (digest, whom to ask first), in order."""
@@ -120,10 +130,9 @@ class Mirror:
         marking.add_done_callback(self._marked)
 
     def _mark(self, kept: Iterable[str], masked: Iterable[str], until: int) -> None:
-        """Write until when each blob stays: some files, each synced, which no round waits for."""
+        """Write until when each blob stays, which no round waits for."""
         self.keep(*kept)
-        for digest in masked:
-            self.store.expire(digest, until)
+        self.store.expire(until, *masked)
 
     def _marked(self, task: asyncio.Task[None]) -> None:
         self._marking.discard(task)

@@ -18,7 +18,7 @@ import json
 import re
 import ssl
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -28,12 +28,13 @@ from fl_node import codes
 from fl_node.blobs.admission import Caps, descriptors
 from fl_node.blobs.callers import arriving, caller
 from fl_node.blobs.door import Door
-from fl_node.blobs.first_digest import ASKED, FIRST
+from fl_node.blobs.first_digest import ASKED, FIRST, require_binding
 from fl_node.blobs.reports import Reports, logger
 from fl_node.blobs.seen import SeenService
 from fl_node.blobs.several import SeveralService
 from fl_node.blobs.store import About, BlobStore
 from fl_node.blobs.tls import Trust
+from fl_node.blobs.together import Together
 from fl_node.blobs.words_service import WordsService
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
@@ -74,6 +75,7 @@ class BlobService:
         self.words = WordsService(store.owner, trust)
         self.rounds = SeenService(trust)
         self._several = SeveralService(store, trust)
+        self._telling = Together(self._firsts)
         self._egress = egress
         self._uploads: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_UPLOADS))
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -128,12 +130,16 @@ class BlobService:
             return web.Response(status=404, headers={"Content-Length": "0", "Upload-Offset": str(arrived), **headers})
         return web.Response(status=200, headers={"Content-Length": str(size), **headers})
 
+    def _firsts(self, told: Sequence[tuple[str, str]]) -> list[str]:
+        return self.store.bindings.firsts(told)
+
     async def _bound(self, request: web.Request, organisation: str) -> dict[str, str]:
         text = request.headers.get(ASKED)
         if text is None:
             return {}
         caller(request, self.trust, {"member"})
-        return {FIRST: await asyncio.to_thread(self.store.bindings.first, organisation, text)}
+        require_binding(text, organisation)
+        return {FIRST: await self._telling.do((organisation, text))}
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Give a blob or a range of it."""

@@ -1,7 +1,7 @@
 """One organisation's folder of content-addressed blobs, which its chaincode process reads.
 
-`<folder>/<first two hex>/<64 hex>` is a whole, verified blob. What is arriving lies in `.parts`, what is known of a
-blob in `.about`, which digest each deed of an organisation had first in `.bound`.
+`<folder>/<first two hex>/<64 hex>` is a whole, verified blob. What is arriving lies in `.parts`. What is known of each
+blob, and which digest each deed of an organisation had first, is in `.index`.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from fl_node import codes
 from fl_node.blobs.checked import Checked
+from fl_node.blobs.earlier import opened
 from fl_node.blobs.first_digest import Bindings
 from fl_node.blobs.metadata import DIGEST, About, Abouts
 from fl_node.errors import NodeError
@@ -53,14 +54,16 @@ class BlobStore:
         self.limits = limits
         self.owner = owner
         (folder / ".parts").mkdir(parents=True, exist_ok=True)
-        self._abouts = Abouts(folder / ".about")
+        index = opened(folder)
+        self._abouts = Abouts(index)
         self.about = self._abouts.get
-        self.bindings = Bindings(folder / ".bound")
+        self.notes = self._abouts.noted
+        self.bindings = Bindings(index)
         self._used: dict[str, int] = {}
         self._checked = Checked()
-        for digest, about in self._abouts.all():
+        for digest, organisation in self._abouts.all():
             if (size := self.size(digest)) is not None:
-                self._charge(about.organisation, size)
+                self._charge(organisation, size)
 
     def path(self, digest: str) -> Path:
         """Return where a blob lies or would lie.
@@ -162,33 +165,29 @@ class BlobStore:
                 stream.write(chunk)
                 if offset + len(chunk) < total:
                     return False
+            if not actual and len(chunk) == total:
+                actual = hashlib.sha256(chunk).hexdigest()
             self._finish(digest, part, about, actual)
         except OSError as error:
             raise NodeError(codes.DISK_REFUSES, f"cannot store a blob: {error.strerror}", where=str(part)) from None
         return True
 
-    def notes(self, organisation: str) -> dict[str, str]:
-        """Return note → digest of every blob that an organisation put here with a note."""
-        return {a.note: digest for digest, a in self._abouts.all() if a.organisation == organisation and a.note}
-
-    def expire(self, digest: str, when_ms: int) -> None:
-        """Let a blob go at a time in milliseconds; its digest stays on the ledger."""
-        about = self._abouts.get(digest)
-        if about and self.size(digest) is not None:
-            self._abouts.set(digest, replace(about, expires_ms=when_ms))
+    def expire(self, when_ms: int, *digests: str) -> None:
+        """Let blobs go at a time in milliseconds, those that are here; their digests stay on the ledger."""
+        here = [digest for digest in digests if self.size(digest) is not None]
+        if here:
+            self._abouts.expire(here, when_ms)
 
     def keep(self, *digests: str) -> None:
         """Keep blobs for good that the ledger names: plans, states, aggregates."""
-        for digest in digests:
-            self.expire(digest, 0)
+        self.expire(0, *digests)
 
     def sweep(self, now_ms: int | None = None) -> int:
         """Delete what has expired and what lay unfinished for a day; return how many blobs went."""
         now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
         gone = 0
-        for digest, about in list(self._abouts.all()):
-            if 0 < about.expires_ms <= now:
-                gone += self._delete(digest, about)
+        for digest, about in self._abouts.expired(now):
+            gone += self._delete(digest, about)
         for part in (self.folder / ".parts").iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if part.stat().st_mtime * 1000 < now - 86_400_000:

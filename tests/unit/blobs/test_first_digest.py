@@ -10,6 +10,7 @@ import pytest
 from fl_node.blobs import first_digest, tls
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.first_digest import Binding, Bindings
+from fl_node.blobs.index import Index
 from fl_node.blobs.store import BlobStore
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import Journal
@@ -20,6 +21,11 @@ from tests.unit.blobs.test_service import serving
 DEED = "t/1/1/hospital-a"
 FIRST, SECOND = b"one vector, masked", b"another vector under the same mask"
 NAMES = ("hospital-a", "hospital-b", "hospital-c")
+
+
+def forgetful(folder: Path, name: str = "new") -> Bindings:
+    """Return bindings of which none is known."""
+    return Bindings(Index(folder / f"{name}.index"))
 
 
 def digest(data: bytes) -> str:
@@ -70,8 +76,7 @@ async def test_the_same_blob_again_is_success(world: World):
 
 async def test_t6_a_second_vector_after_a_snapshot_is_refused_before_a_byte_of_it_leaves(world: World, tmp_path: Path):
     await world.spread(FIRST)
-    own = world.stores["hospital-a"].bindings
-    own._folder = tmp_path / "restored"  # what the snapshot holds of the node's own service
+    world.stores["hospital-a"].bindings = forgetful(tmp_path)  # what the snapshot holds of the node's own service
     with pytest.raises(RefusalError) as caught:
         await world.spread(SECOND)
     assert caught.value.code == "FL4203"
@@ -81,7 +86,7 @@ async def test_t6_a_second_vector_after_a_snapshot_is_refused_before_a_byte_of_i
 async def test_t6_one_service_that_remembers_is_enough(world: World, tmp_path: Path):
     await world.spread(FIRST)
     for name in ("hospital-a", "hospital-b"):
-        world.stores[name].bindings = Bindings(tmp_path / "forgotten" / name)
+        world.stores[name].bindings = forgetful(tmp_path, name)
     with pytest.raises(RefusalError):
         await world.spread(SECOND)
     assert world.holders(SECOND) == set()
@@ -92,8 +97,8 @@ async def test_a_service_that_makes_an_answer_up_stops_nobody(
 ):
     with Journal(tmp_path / "liar", tmp_path / "liar.key") as other:
         made_up = Binding(DEED, digest(FIRST), other.mark).text
-    monkeypatch.setattr(world.stores["hospital-b"].bindings, "first", lambda *_: made_up)
-    monkeypatch.setattr(world.stores["hospital-c"].bindings, "first", lambda *_: "nonsense")
+    monkeypatch.setattr(world.stores["hospital-b"].bindings, "firsts", lambda told: [made_up] * len(told))
+    monkeypatch.setattr(world.stores["hospital-c"].bindings, "firsts", lambda told: ["nonsense"] * len(told))
     assert await world.spread(SECOND) == sorted(NAMES)
 
 
@@ -116,7 +121,7 @@ async def test_a_regulator_binds_nothing(world: World, run: Path, journal: Journ
 
 
 def test_organisations_do_not_bind_for_each_other(tmp_path: Path, journal: Journal):
-    kept = Bindings(tmp_path / "bound")
+    kept = forgetful(tmp_path)
     one, other = (Binding(DEED, digest(data), journal.mark).text for data in (FIRST, SECOND))
     assert (kept.first("hospital-a", one), kept.first("hospital-b", other)) == (one, other)
     assert (kept.first("hospital-a", other), kept.first("hospital-b", one)) == (one, other)
@@ -125,16 +130,21 @@ def test_organisations_do_not_bind_for_each_other(tmp_path: Path, journal: Journ
 @pytest.mark.parametrize("text", ["", "t/1/1/a", f"{DEED} {'a' * 64}", f"../../x {'a' * 64} {'b' * 63}", "x\ny z"])
 def test_what_is_no_binding_is_refused(tmp_path: Path, text: str):
     with pytest.raises(NodeError) as caught:
-        Bindings(tmp_path).first("hospital-a", text)
+        forgetful(tmp_path).first("hospital-a", text)
     assert caught.value.code == "FL4706"
 
 
 def test_bindings_are_bounded_and_the_newest_stay(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(first_digest, "MOST", 8)
-    kept = Bindings(tmp_path / "bound")
-    texts = [Binding(f"t/{number}/1/a", digest(FIRST), journal.mark).text for number in range(20)]
-    for text in texts:
+    monkeypatch.setattr(first_digest, "MOST", 6)
+    monkeypatch.setattr(first_digest, "ROOM_EVERY", 2)
+    kept = forgetful(tmp_path)
+    other = kept.first("hospital-b", Binding("t/0/1/b", digest(FIRST), journal.mark).text)
+    first = [Binding(f"t/{number}/1/a", digest(FIRST), journal.mark).text for number in range(20)]
+    second = [Binding(f"t/{number}/1/a", digest(SECOND), journal.mark).text for number in range(20)]
+    for text in first:
         kept.first("hospital-a", text)
-    files = list((tmp_path / "bound" / "hospital-a").iterdir())
-    assert len(files) <= 8
-    assert texts[-1] in {path.read_text() for path in files}
+    answers = kept.firsts([("hospital-a", text) for text in reversed(second)])
+    known = [answer == text for answer, text in zip(answers, reversed(first), strict=True)]
+    assert known[:6] == [True] * 6
+    assert not any(known[7:])
+    assert kept.first("hospital-b", Binding("t/0/1/b", digest(SECOND), journal.mark).text) == other

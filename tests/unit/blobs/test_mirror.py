@@ -98,6 +98,15 @@ async def test_a_blob_that_arrives_while_its_owner_is_giving_it_to_everybody_is_
     assert digest not in client.most
 
 
+async def test_blobs_of_the_own_store_are_read_at_once(tmp_path: Path):
+    store = BlobStore(tmp_path)
+    mirror = Mirror(store, cast("BlobClient", Nowhere()), "hospital-a", Metrics())
+    one, long, damaged = (store.put(data, About("hospital-b")) for data in (b"1234", b"12345", b"4321"))
+    store.path(damaged).write_bytes(b"43?1")
+    assert await mirror.several([one, long, damaged, SEALED], 4) == {one: b"1234"}
+    assert store.size(damaged) is None
+
+
 async def test_who_is_asked_again_and_again_is_asked_less_and_less_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

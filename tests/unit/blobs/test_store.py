@@ -75,7 +75,7 @@ def test_tiny_blobs_cost_a_block_of_the_disk_each(tmp_path: Path):
     gone = store.put(b"2", About(OWNER, note="mine"))
     with pytest.raises(NodeError):
         store.put(b"3", About(OWNER))
-    store.expire(gone, 1)
+    store.expire(1, gone)
     assert [store.sweep(), store.sweep()] == [1, 0]
     store.put(b"3", About(OWNER))
     with pytest.raises(NodeError):
@@ -102,7 +102,7 @@ def test_unfinished_uploads_count_against_the_quota_and_are_few(tmp_path: Path):
 def test_a_masked_blob_expires_and_what_has_a_later_date_stays(store: BlobStore):
     kept = store.put(b"a state", About(OWNER))
     store.put(DATA, About(OWNER))
-    store.expire(DIGEST, 1000)
+    store.expire(1000, DIGEST)
     assert store.sweep(999) == 0
     assert store.sweep(1000) == 1
     assert (store.size(DIGEST), store.read(kept)) == (None, b"a state")
@@ -121,7 +121,7 @@ def test_a_blob_goes_that_nothing_on_the_ledger_names_and_one_that_is_kept_stays
 def test_a_blob_that_is_brought_again_stays_longer_and_its_first_owner_pays(tmp_path: Path):
     store = BlobStore(tmp_path, Limits(unnamed_ms=1000))
     store.put(DATA, About(OWNER))
-    store.expire(DIGEST, 1)
+    store.expire(1, DIGEST)
     store.put(DATA, About("hospital-b"))
     about = store.about(DIGEST)
     assert about
@@ -138,7 +138,7 @@ def test_the_owners_own_blobs_count_against_no_quota(tmp_path: Path):
 
 def test_the_owners_notes_outlive_the_bytes(store: BlobStore):
     store.put(DATA, About(OWNER, note="t/1/1 update"))
-    store.expire(DIGEST, 1)
+    store.expire(1, DIGEST)
     store.sweep(2)
     assert store.notes(OWNER) == {"t/1/1 update": DIGEST}
     assert store.notes("hospital-b") == {}

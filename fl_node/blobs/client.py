@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
@@ -128,9 +128,29 @@ class BlobClient:
             NodeError: FL4707, fewer than needed took it.
             RefusalError: FL4203, a service knows that this node bound the same deed to another digest.
         """
-        arrived = await self._announce(binding, needed - len(self._beside)) if binding else {}
-        tasks = {asyncio.create_task(self.push(o, digest, data, arrived=arrived.get(o)), name=o) for o in self.urls}
-        wanted, pending = set(preferred), tasks
+        arrived = await self.announce(binding, needed) if binding else {}
+
+        def give(organisation: str) -> Awaitable[None]:
+            return self.push(organisation, digest, data, arrived=arrived.get(organisation))
+
+        return await self.everywhere(give, needed, digest, preferred)
+
+    async def everywhere(
+        self, give: Callable[[str], Awaitable[None]], needed: int, what: str, preferred: Iterable[str] = ()
+    ) -> list[str]:
+        """Give something to all members at once; return the organisations that have it as soon as enough do.
+
+        Args:
+            give: Gives it to one, or raises NodeError.
+            needed: How many organisations must have it, the one that gives included.
+            what: What it is, for the error.
+            preferred: Organisations to wait for a moment longer.
+
+        Raises:
+            NodeError: FL4707, fewer than needed took it.
+        """
+        tasks = {asyncio.ensure_future(give(name)): name for name in self.urls}
+        wanted, pending = set(preferred), set(tasks)
         held = list(self._beside)
         problems: list[str] = []
         while pending and not (len(held) >= needed and wanted <= set(held)):
@@ -140,21 +160,30 @@ class BlobClient:
                 break
             for task in done:
                 failure = task.exception()
-                held.extend([] if failure else [task.get_name()])
+                held.extend([] if failure else [tasks[task]])
                 problems.extend([str(failure)] if failure else [])
         for task in pending:
             task.add_done_callback(_forget)
         if len(held) < needed:
             text = f"{len(held)} of {needed} blob services took a blob: {'; '.join(problems)}"
-            raise NodeError(codes.TOO_FEW_COPIES, text, where=digest, hint=HINT)
+            raise NodeError(codes.TOO_FEW_COPIES, text, where=what, hint=HINT)
         return sorted(held)
 
-    async def _announce(self, binding: Binding, needed: int) -> dict[str, int]:
+    async def announce(self, binding: Binding, needed: int) -> dict[str, int]:
         """Tell every service what is to come, with the question that an upload begins with anyway.
 
         Returns organisation → bytes of the blob that have arrived there. All are waited for while they answer within
         `GRACE_S` of each other: one honest service that knows better is enough.
+
+        Args:
+            binding: What must be so everywhere before a byte leaves.
+            needed: How many organisations must have answered, the one that asks included.
+
+        Raises:
+            NodeError: FL4707, fewer than needed answer.
+            RefusalError: FL4203, a service knows that this node bound the same deed to another digest.
         """
+        needed -= len(self._beside)
         tasks = {asyncio.create_task(self._told(o, binding), name=o) for o in self.urls}
         pending, arrived = tasks, dict[str, int]()
         try:
@@ -343,6 +372,6 @@ def _pause(attempt: int) -> float:
     return FIRST_PAUSE_S * 2.0**attempt * (0.5 + random.random())  # noqa: S311  # spreads retries, guards nothing
 
 
-def _forget(task: "asyncio.Task[None]") -> None:
+def _forget(task: "asyncio.Future[None]") -> None:
     if not task.cancelled():
         task.exception()  # a straggler's failure is of no consequence: enough others have the blob

@@ -45,7 +45,7 @@ class Handing:
         Args:
             organisation: The carrier's.
             path: training/round/attempt/function/participant.
-            word: `proposal` and `signature`, in base64.
+            word: `proposal` and `signature`, in base64; `blob`, the digest of what was left to the carrier with it.
             pace: How many times longer than usual things take (round.pace): the carrier's machine may be as busy.
 
         Raises:
@@ -54,7 +54,8 @@ class Handing:
         """
         if self._here and organisation == self._own:
             *turn, speaker = path.split("/")
-            self._here.put(_turn(turn), Word(organisation, speaker, word["proposal"], word["signature"]))
+            said = Word(organisation, speaker, word["proposal"], word["signature"], blob=word.get("blob", ""))
+            self._here.put(_turn(turn), said)
             return
         try:
             async with asyncio.timeout(HAND_S * pace):
@@ -113,6 +114,7 @@ def _read(answer: bytes | None) -> list[Word]:
                 str(each["proposal"]),
                 str(each["signature"]),
                 int(each["age_ms"]),
+                str(each["blob"]),
             )
             for each in json.loads(answer or b"")["words"]
         ]

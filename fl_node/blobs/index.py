@@ -37,9 +37,10 @@ class Index:
         self._lock = threading.Lock()
         with self._explained():
             self._connection = sqlite3.connect(path, BUSY_S, isolation_level=None, check_same_thread=False)
+            self._connection.execute("pragma synchronous=normal")
             self._connection.execute("pragma journal_mode=wal")
-            self._connection.executescript(SCHEMA)
-        self._synced = True  # SQLite's default
+            self._connection.executescript(f"begin; {SCHEMA} commit;")
+        self._synced = False
 
     @contextlib.contextmanager
     def changing(self, *, synced: bool) -> Iterator[sqlite3.Connection]:

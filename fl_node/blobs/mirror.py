@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import structlog
 
 from fl_node import codes
+from fl_node.blobs.bringing import LARGEST, bring
 from fl_node.blobs.client import BlobClient
 from fl_node.blobs.several import several
 from fl_node.blobs.store import BlobStore
@@ -98,6 +99,25 @@ class Mirror:
         if self._whole:
             return await asyncio.to_thread(self._here, tuple(digests), most)
         return await several(self.client, self.organisation, list(digests), most)
+
+    async def pass_on(self, digests: Iterable[str], needed: int) -> list[str]:
+        """Bring small blobs that lie with the organisation to all members; return who has them as soon as enough do.
+
+        Args:
+            digests: What to bring; what does not lie here is left out, and nobody is returned where nothing does.
+            needed: How many organisations must have them, this one included.
+
+        Raises:
+            NodeError: FL4707, fewer than needed took them.
+        """
+        found = list((await self.several(digests, LARGEST)).values())
+        if not found:
+            return []
+
+        async def give(organisation: str) -> None:
+            await bring(self.client, organisation, found)
+
+        return await self.client.everywhere(give, needed, f"{len(found)} blobs")
 
     def _here(self, digests: Iterable[str], most: int) -> dict[str, bytes]:
         found = dict[str, bytes]()

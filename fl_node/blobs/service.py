@@ -11,6 +11,7 @@ GET  /words/{training}/{round}/{attempt}/{function}?count=N&wait_ms=M
 GET  /rounds/{training}/{round}/{attempt}
                        members; what is settled in an attempt (blobs.seen)
 POST /several          the own organisation; many small blobs in one answer (blobs.several)
+PUT  /several          members; many small blobs in one request (blobs.bringing)
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from fl_node import codes
 from fl_node.blobs.admission import Caps, descriptors
+from fl_node.blobs.bringing import BringingService
 from fl_node.blobs.callers import arriving, caller
 from fl_node.blobs.door import Door
 from fl_node.blobs.first_digest import ASKED, FIRST, require_binding
@@ -75,6 +77,7 @@ class BlobService:
         self.words = WordsService(store.owner, trust)
         self.rounds = SeenService(trust)
         self._several = SeveralService(store, trust)
+        self._bringing = BringingService(store, trust)
         self._telling = Together(self._firsts)
         self._egress = egress
         self._uploads: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MAX_UPLOADS))
@@ -92,6 +95,7 @@ class BlobService:
                 *self.words.routes(),
                 *self.rounds.routes(),
                 *self._several.routes(),
+                *self._bringing.routes(),
             ]
         )
         application.on_shutdown.append(self.words.stop)

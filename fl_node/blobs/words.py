@@ -44,6 +44,7 @@ class Word:
         proposal: Fabric's peer.Proposal.
         signature: The participant's, of the proposal.
         age_ms: How long it had been here when it was given out.
+        blob: The digest of the blob that it commits to, where that was left to the carrier as well; else empty.
     """
 
     organisation: str
@@ -51,6 +52,7 @@ class Word:
     proposal: str
     signature: str
     age_ms: int = 0
+    blob: str = ""
 
     @property
     def size(self) -> int:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from fl_node import codes
 from fl_node.blobs.callers import arriving, caller
+from fl_node.blobs.metadata import DIGEST
 from fl_node.blobs.responses import bounded
 from fl_node.blobs.tls import Trust
 from fl_node.blobs.words import FUNCTIONS, Turn, Word, Words
@@ -58,8 +59,8 @@ class WordsService:
             body = await arriving(bounded(request, MOST_BODY), "word")
             if body is None:
                 raise _too_large()
-            proposal, signature = _parts(body)
-        self.words.put(turn, Word(organisation, participant, proposal, signature))
+            proposal, signature, blob = _parts(body)
+        self.words.put(turn, Word(organisation, participant, proposal, signature, blob=blob))
         return web.Response(status=202)
 
     async def get(self, request: web.Request) -> web.Response:
@@ -111,18 +112,19 @@ def number(text: str) -> int:
     return int(text)
 
 
-def _parts(body: bytes) -> tuple[str, str]:
-    """Return proposal and signature of a word, in base64; FL4001 where the body is anything else."""
+def _parts(body: bytes) -> tuple[str, str, str]:
+    """Return a word's proposal and signature, in base64, and its blob's digest; FL4001 where the body is no word."""
     try:
         said = decode_strict(body)
-        if not isinstance(said, dict) or sorted(said) != sorted(PARTS):
-            raise _no_word()
-        proposal, signature = (said[name] for name in PARTS)
     except CanonicalError:
         raise _no_word() from None
-    if not (_is_base64(proposal) and _is_base64(signature)):
+    if not isinstance(said, dict) or sorted({*said, "blob"}) != sorted((*PARTS, "blob")):
         raise _no_word()
-    return proposal, signature
+    proposal, signature, blob = (said.get(name, "") for name in (*PARTS, "blob"))
+    named = "blob" not in said or (isinstance(blob, str) and DIGEST.fullmatch(blob))
+    if not (named and _is_base64(proposal) and _is_base64(signature)):
+        raise _no_word()
+    return proposal, signature, blob
 
 
 def _is_base64(value: Any) -> bool:
@@ -134,7 +136,8 @@ def _is_base64(value: Any) -> bool:
 
 
 def _no_word() -> NodeError:
-    return _unusable("this is no word", hint='A word is {"proposal": …, "signature": …}, both in base64.')
+    hint = 'A word is {"proposal": …, "signature": …}, both in base64, and may name a "blob" by its digest.'
+    return _unusable("this is no word", hint=hint)
 
 
 def _unusable(message: str, hint: str = "") -> NodeError:

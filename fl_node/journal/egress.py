@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from fl_node import codes
 from fl_node.clock import now_ms
@@ -23,6 +24,11 @@ class EgressLog:
     def blob(self, to: str, digest: str, offset: int, length: int) -> None:
         """Note a blob or chunk that goes to an organisation's blob service; FL4007 where it cannot be noted."""
         self._write({"kind": "blob", "to": to, "digest": digest, "offset": offset, "bytes": length})
+
+    def blobs(self, to: str, sent: Iterable[bytes]) -> None:
+        """Note blobs that go to an organisation's blob service in one request; FL4007 where it cannot be noted."""
+        digests = {hashlib.sha256(blob).hexdigest(): len(blob) for blob in sent}
+        self._write({"kind": "blobs", "to": to, "digests": list(digests), "bytes": sum(digests.values())})
 
     def binding(self, to: str, text: str) -> None:
         """Note the announcement of a blob (blobs.first_digest)."""
@@ -44,7 +50,7 @@ class EgressLog:
         named = {"function": function} if function else {}
         self._write({"kind": kind, "to": to, **named, "digest": hashlib.sha256(what).hexdigest(), "bytes": len(what)})
 
-    def _write(self, entry: dict[str, str | int]) -> None:
+    def _write(self, entry: dict[str, Any]) -> None:
         line = json.dumps({"time_ms": now_ms(), **entry}).encode() + b"\n"
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

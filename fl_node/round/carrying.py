@@ -13,11 +13,13 @@ from typing import Any, Final, Protocol
 import structlog
 
 from fl_node.blobs.handing import Handing
+from fl_node.blobs.mirror import Mirror
 from fl_node.blobs.words import Word
 from fl_node.blobs.words_service import MOST_COUNT
 from fl_node.errors import reported
 from fl_node.ledger.client import RETRYABLE, Ledger, LedgerError
 from fl_node.ledger.records import WORDS, Round
+from fl_node.round.placing import endorsers
 from fl_node.round.progress import ENDED_BY_ADVANCE, awaited, lacking
 from network.topology import Consortium
 
@@ -40,8 +42,10 @@ class CarryingDependencies(Protocol):
         """Return the consortium as it is defined now."""
         ...
 
+    organisation: str
     ledger: Ledger
     handing: Handing
+    mirror: Mirror
 
 
 @dataclass
@@ -54,12 +58,16 @@ class _Heard:
         done: Proposals that are carried already, such as attestations to a proposal before, or that the contract
             refuses: their speakers learn why when they speak alone.
         tries: Proposal → how often its blob was not where it was endorsed.
+        brought: Digests of blobs that were left here and that enough members have now.
+        holders: The organisations that took the newest of them in good time: they can endorse.
     """
 
     view: Round
     words: dict[str, tuple[Word, float]] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     tries: dict[str, int] = field(default_factory=dict)
+    brought: set[str] = field(default_factory=set)
+    holders: list[str] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
 
@@ -100,12 +108,15 @@ class Carrying:
 
         Raises:
             LedgerError: it was not endorsed or not committed, and no word alone is at fault.
+            NodeError: FL4707, too few members take the blobs that were left here with the words.
         """
         known = self._of(view)
         ready = [word for word, _ in self._ready(known, view)] if known else []
+        if known:
+            await self._bring(known, {word.blob for word in ready if word.blob} - known.brought)
         while known and (words := _fitting([word for word in ready if word.proposal not in known.done])):
             ending = last and len(words) == len(ready) and view.phase in ENDED_BY_ADVANCE
-            refused = await self._submitted(view, words, {"from": view.phase} if ending else {})
+            refused = await self._submitted(known, words, {"from": view.phase} if ending else {})
             if refused is None:
                 known.done.update(word.proposal for word in words)
                 log.info("words carried", attempt=view.name, phase=view.phase, words=len(words), last=ending)
@@ -114,14 +125,26 @@ class Carrying:
                 return False
         return False
 
+    async def _bring(self, known: _Heard, digests: set[str]) -> None:
+        """Bring blobs that were left here to all members: endorsers refuse a commitment to a blob that they lack.
+
+        Words whose blob is not here are carried nonetheless, as they may be of speakers that have brought it
+        themselves.
+        """
+        if digests:
+            known.holders = await self._node.mirror.pass_on(digests, self._node.consortium.threshold)
+            known.brought |= digests
+
     async def _submitted(
-        self, view: Round, words: list[Word], ending: dict[str, str]
+        self, known: _Heard, words: list[Word], ending: dict[str, str]
     ) -> tuple[Word, LedgerError] | None:
         """Submit a transaction of words; return the word that the contract refuses, and why."""
+        view = known.view
         given = [{"proposal": word.proposal, "signature": word.signature} for word in words]
         argument: dict[str, Any] = {**view.ref, "function": WORDS[view.phase], "words": given, **ending}
         try:
-            await self._node.ledger.submit("CarryWords", patient=False, **argument)
+            asked = endorsers(self._node.consortium, self._node.organisation, known.holders)
+            await self._node.ledger.submit("CarryWords", organisations=asked, patient=False, **argument)
         except LedgerError as error:
             found = PLACE.match(error.message)
             if not found or int(found[1]) >= len(words):

@@ -13,7 +13,7 @@ import structlog
 
 from fl_node.blobs.handing import Handing
 from fl_node.clock import now_ms
-from fl_node.errors import NodeError
+from fl_node.errors import NodeError, RefusalError
 from fl_node.ledger.client import Ledger
 from fl_node.ledger.records import WORDS, Round
 from fl_node.round.duty import TURN_MS
@@ -25,6 +25,19 @@ PATIENCE_TURNS: Final = 3
 """How many turns a carrier is given to bring a word into a block."""
 Alone = Callable[[], Awaitable[None]]
 """Says the same in a transaction of its own."""
+
+
+@dataclass(frozen=True)
+class LeftBlob:
+    """A blob that a word commits to and that its carrier brings to everybody.
+
+    Attributes:
+        digest: The blob's.
+        leave: Gives it to an organisation, or raises NodeError.
+    """
+
+    digest: str
+    leave: Callable[[str], Awaitable[None]]
 
 
 class SpeakingDependencies(Protocol):
@@ -59,7 +72,14 @@ class Speaking:
         self._given: set[Said] = set()  # what has been on its way to a carrier, whether it answered or not
         self.pace = 1.0
 
-    async def say(self, view: Round, function: str, arguments: dict[str, Any], alone: Alone | None = None) -> None:
+    async def say(
+        self,
+        view: Round,
+        function: str,
+        arguments: dict[str, Any],
+        alone: Alone | None = None,
+        blob: LeftBlob | None = None,
+    ) -> None:
         """Leave the word to the carrier; say it alone where there is none, it does not take it, or it had its time.
 
         Args:
@@ -67,12 +87,18 @@ class Speaking:
             function: One of those in `WORDS`.
             arguments: Those of the function, without the attempt.
             alone: Says it in a transaction of its own; by default one that any peers endorse.
+            blob: What is left to the carrier with it.
 
         Raises:
             LedgerError: as `Ledger.submit`, where it is said alone.
+            RefusalError: what `blob` refuses.
         """
         said = Said(view.name, function, arguments.get("number", 0))
-        if said in self._until or not self._awaited(view, function) or not await self._left(view, said, arguments):
+        if (
+            said in self._until
+            or not self._awaited(view, function)
+            or not await self._left(view, said, arguments, blob)
+        ):
             if alone:
                 await alone()
             else:
@@ -110,15 +136,20 @@ class Speaking:
             return False
         return function == "Attest" or self._node.me in awaited(view)
 
-    async def _left(self, view: Round, said: Said, arguments: dict[str, Any]) -> bool:
+    async def _left(self, view: Round, said: Said, arguments: dict[str, Any], blob: LeftBlob | None) -> bool:
         organisation = self._carrying(view)
         if organisation is None:
             return False
         word = await self._node.ledger.word(said.function, **view.ref, **arguments)
-        self._given.add(said)  # first: who answers with an error, or not at all, may have taken it
         try:
+            if blob:
+                await blob.leave(organisation)
+                word["blob"] = blob.digest
+            self._given.add(said)  # first: who answers with an error, or not at all, may have taken it
             path = f"{view.name}/{said.function}/{self._node.me}"
             await self._node.handing.hand(organisation, path, word, self.pace)
+        except RefusalError:
+            raise
         except NodeError as error:
             log.info("the carrier takes no word", attempt=view.name, duty=said.function, **error.as_json())
             return False

@@ -5,10 +5,14 @@ from typing import Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fl_node import codes
 from fl_node.canonical import (
+    LABEL_DEALING,
     LABEL_MASK_PAIR,
     LABEL_MASK_SELF,
     LABEL_SEED_COMMITMENT,
@@ -133,3 +137,19 @@ def share_key(
     """Returns the AES-256-GCM key of the one message from a dealer to a receiver; arguments as in `pair_key`."""
     parts = (dealer[0].encode(), receiver[0].encode(), dealer[1], receiver[1])
     return derive(agree(own.private, public), session, LABEL_SHARE, *parts)
+
+
+def dealing_entropy(session: bytes, own: KeyPair, keys: bytes) -> Entropy:
+    """Returns the source of a dealer's polynomials: the same for the same keys, unpredictable without `own`.
+
+    A machine that was set back deals the same shares again, byte for byte: nobody can hold two bundles that were sealed
+    under the same keys (docs/decisions/0033).
+
+    Args:
+        session: Session digest.
+        own: The dealer's seal key pair, of which nothing is ever shared or revealed.
+        keys: Digest of the keys of U1 (`records.keys_digest`).
+    """
+    key = derive(own.secret, session, LABEL_DEALING, keys)
+    stream = Cipher(AES256(key), CTR(bytes(16))).encryptor()  # each key serves one dealing: the counter begins at zero
+    return lambda count: stream.update(bytes(count))

@@ -18,7 +18,7 @@ from fl_node.secagg.errors import (
     Refusal,
     SecaggError,
 )
-from fl_node.secagg.keys import PublicKeys, Secrets
+from fl_node.secagg.keys import PublicKeys, Secrets, dealing_entropy
 from fl_node.secagg.masks import Mask, apply_masks
 from fl_node.secagg.records import Answered, AttemptRecords, Dealing, Revealed, keys_digest
 from fl_node.secagg.session import Session
@@ -132,7 +132,8 @@ class Participant:
     def _load_dealing(self, session: Session, secrets: Secrets) -> Dealing:
         raw = self._read("dealing")
         if raw is None:
-            dealing = deal_sealed(session, self._own, secrets, self._keys, self._entropy)
+            entropy = dealing_entropy(session.digest, secrets.seal, keys_digest(self._keys))
+            dealing = deal_sealed(session, self._own, secrets, self._keys, entropy)
             self._write("dealing", dealing.encode())
             return dealing
         dealing = Dealing.decode(raw)

@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -33,6 +34,7 @@ from tests.waiting import PATIENCE_S, until
 OWNER, OTHER, THIRD = "hospital-a", "hospital-b", "hospital-c"
 TURN = Turn("risk", 3, 1, "CommitShares")
 PATH = "risk/3/1/CommitShares"
+BLOB = {"blob": "0" * 64}
 SIGNATURE = base64.b64encode(b"signed").decode()
 FOREVER_MS = 1_000_000
 
@@ -84,12 +86,12 @@ async def test_a_member_hands_in_and_the_own_organisation_gets_it(run: Path, con
         for organisation in (OTHER, THIRD):
             async with speaking(run, url, organisation) as speaker:
                 await speaker.hand(OWNER, f"{PATH}/p", said("old"))
-                await speaker.hand(OWNER, f"{PATH}/p", said(organisation))
+                await speaker.hand(OWNER, f"{PATH}/p", said(organisation) | BLOB)
         async with speaking(run, url, OWNER) as carrier:
             found = await carrier.words(PATH, 2, 0)
             none = await carrier.words("risk/3/2/CommitShares", 1, 10)
-    assert [(each.organisation, each.participant, each.proposal, each.signature) for each in found] == [
-        (name, "p", said(name)["proposal"], SIGNATURE) for name in (OTHER, THIRD)
+    assert [replace(each, age_ms=0) for each in found] == [
+        Word(name, "p", said(name)["proposal"], SIGNATURE, **BLOB) for name in (OTHER, THIRD)
     ]
     assert all(0 <= each.age_ms < PATIENCE_S * 1000 for each in found)
     assert none == []
@@ -215,6 +217,10 @@ async def test_words_do_not_stand_in_line_behind_blobs(
         b'{"proposal":"YQ=="}',
         b'{"proposal":"YQ==","signature":"YQ==","more":"YQ=="}',
         b'{"proposal":"YQ==","signature":"YQ==","signature":"Yg=="}',
+        b'{"proposal":"YQ==","signature":"YQ==","blob":""}',
+        b'{"proposal":"YQ==","signature":"YQ==","blob":7}',
+        b'{"proposal":"YQ==","signature":"YQ==","blob":"' + b"F" * 64 + b'"}',
+        b'{"proposal":"YQ==","blob":"' + b"0" * 64 + b'"}',
         b'{"proposal":"","signature":"YQ=="}',
         b'{"proposal":"YQ==","signature":7}',
         b'{"proposal":["YQ=="],"signature":"YQ=="}',

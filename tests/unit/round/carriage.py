@@ -34,19 +34,37 @@ class World:
     submitted: list[dict[str, Any]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     failing: bool = False
+    organisation: str = "hospital-b"
+    threshold: int = 3
+    passed_on: list[set[str]] = field(default_factory=list)
+    takers: tuple[str, ...] = ("hospital-a", "hospital-b", "hospital-c", "hospital-d")
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    """Who is asked to endorse each transaction; nobody by name where any may."""
 
     members = tuple(SimpleNamespace(name=name, msp_id=msp) for name, msp in MEMBER_MSPS.items())
 
     @property
     def consortium(self) -> Any:
+        by_name = {member.name: member for member in self.members}
+        return SimpleNamespace(members=self.members, threshold=self.threshold, organisation=by_name.__getitem__)
+
+    @property
+    def ledger(self) -> Any:
         return self
 
-    ledger = handing = consortium
+    handing = mirror = ledger
 
-    def say(self, name: str, text: str, shown: Round, *, by: str = "") -> None:
+    def say(self, name: str, text: str, shown: Round, *, by: str = "", blob: str = "") -> None:
         """Hand a word in for a participant, through its own organisation or another."""
         turn = Turn(shown.training, shown.round, shown.attempt, WORDS[shown.phase])
-        self.kept.put(turn, Word(f"hospital-{by or name}", name, text, f"signature of {text}"))
+        self.kept.put(turn, Word(f"hospital-{by or name}", name, text, f"signature of {text}", blob=blob))
+
+    async def pass_on(self, digests: set[str], needed: int) -> list[str]:
+        assert needed == self.threshold
+        self.passed_on.append(digests)
+        if len(self.takers) < needed:
+            raise NodeError(codes.TOO_FEW_COPIES, "too few took a blob")
+        return list(self.takers)
 
     async def words(self, path: str, count: int, wait_ms: int) -> list[Word]:
         assert 1 <= count <= MOST_COUNT
@@ -59,8 +77,9 @@ class World:
         await self.kept.wait(turn, count, wait_ms / 1000)
         return self.kept.of(turn)
 
-    async def submit(self, function: str, /, *, patient: bool, **argument: Any) -> None:
+    async def submit(self, function: str, /, *, organisations: tuple[str, ...], patient: bool, **argument: Any) -> None:
         assert (function, patient) == ("CarryWords", False)
+        self.asked.append(organisations)
         self.submitted.append(argument)
         if self.refusals:
             raise self.refusals.pop(0)

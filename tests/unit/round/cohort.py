@@ -37,6 +37,8 @@ from fl_node.round.loop import Attendance, LoopDependencies
 from fl_node.round.speaking import Speaking, SpeakingDependencies
 from tests.unit.round.chain import DEEDS, FIELDS, NAMES, SESSION, STATE, TRAINING, VICTIM, Chain, Killed
 
+ENDORSERS = 3
+
 
 class World:
     """The chain, everyone's blob stores, what has left each node, and the steps of the victim."""
@@ -129,7 +131,7 @@ class Member:
         node = SimpleNamespace(
             organisation=name, consent=Consent(),
             consortium=SimpleNamespace(
-                threshold=3, members=[SimpleNamespace(name=n, msp_id=f"{n}MSP") for n in NAMES],
+                threshold=ENDORSERS, members=[SimpleNamespace(name=n, msp_id=f"{n}MSP") for n in NAMES],
                 organisation=lambda n: SimpleNamespace(msp_id=f"{n}MSP"),
             ),
             ledger=self, blobs=self, handing=self, mirror=self, workshop=self, journal=self.journal, store=self.store,
@@ -208,6 +210,9 @@ class Member:
             who, said = json.loads(word["proposal"])
             if who in self.world.chain.records[DEEDS[function]]:
                 raise LedgerError("FL0410", f"word {place}: done already")
+            blob = said.get("sealed") or said.get("digest")
+            if blob and sum(store.size(blob) is not None for store in self.world.stores.values()) < ENDORSERS:
+                raise LedgerError("FL0501", f"word {place}: a blob is not here")
         for word in arguments["words"]:
             who, said = json.loads(word["proposal"])
             self.world.chain.take(who, function, said)
@@ -226,23 +231,40 @@ class Member:
 
     # The blob services and the mirror.
 
-    async def spread(self, digest: str, data: Content, needed: int, _: object, binding: Binding) -> list[str]:
+    async def announce(self, binding: Binding, needed: int) -> None:
         assert needed <= len(NAMES)
-        stores = self.world.stores
         for other in NAMES:
-            if binding.contradicted_by(stores[other].bindings.first(self.name, binding.text)):
+            if binding.contradicted_by(self.world.stores[other].bindings.first(self.name, binding.text)):
                 raise RefusalError("FL4203", f"{other} knows another {binding.deed}")
+
+    async def spread(self, digest: str, data: Content, needed: int, _: object, binding: Binding | None) -> list[str]:
+        if binding:
+            await self.announce(binding, needed)
         for other in NAMES:
-            self.world.step(self.name, f"before a blob goes to {other}")
-            self.world.left[self.name, f"blob {binding.deed}"].add(digest)
-            stores[other].append(digest, 0, length_of(data), whole(data), About(self.name))
+            await self.push(other, digest, data)
         self.world.step(self.name, "a blob is everywhere")
+        return list(NAMES)
+
+    async def push(self, organisation: str, digest: str, data: Content, **_: object) -> None:
+        self.world.step(self.name, f"before a blob goes to {organisation}")
+        own = self.store.about(digest)
+        assert own, "what leaves lies in the own store first"
+        self.world.left[self.name, own.note].add(digest)
+        self.world.stores[organisation].append(digest, 0, length_of(data), whole(data), About(self.name))
+
+    async def pass_on(self, digests: set[str], needed: int) -> list[str]:
+        assert needed <= len(NAMES)
+        for other in NAMES:
+            self.world.step(self.name, f"before what was left here goes to {other}")
+            for digest in (one for one in digests if self.store.size(one) is not None):
+                data = self.store.read(digest)
+                self.world.stores[other].append(digest, 0, len(data), data, About(self.name))
         return list(NAMES)
 
     async def hand(self, organisation: str, path: str, word: dict[str, str], _: float) -> None:
         assert organisation in NAMES
         function, _, speaker = path.rpartition("/")
-        said = Word(self.name, speaker, word["proposal"], word["signature"], 0)
+        said = Word(self.name, speaker, word["proposal"], word["signature"], blob=word.get("blob", ""))
         others = [one for one in self.world.words[function] if one.participant != speaker]
         self.world.words[function] = [*others, said]
         self.world.more.set()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fl_node.errors import NodeError
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Phase
 from fl_node.round import carrying
@@ -252,3 +253,49 @@ async def test_one_word_that_is_larger_than_that_is_carried_by_itself(world: Wor
     await heard(carrier, at, 2)
     assert [await carrier.carry(at, last=False) for _ in range(3)] == [True, True, False]
     assert [len(words) for words in world.carried] == [1, 1]
+
+
+async def test_blobs_left_with_words_are_brought_to_all_before_the_words_are_carried(world: World, carrier: Carrying):
+    at = shown("Shares")
+    world.say("a", "a", at, blob="1" * 64)
+    world.say("c", "c", at)
+    await heard(carrier, at, 2)
+    assert await carrier.carry(at, last=False)
+    world.say("d", "d", at, blob="2" * 64)
+    await heard(carrier, at, 1)
+    assert await carrier.carry(at, last=False)
+    assert world.passed_on == [{"1" * 64}, {"2" * 64}]
+    assert world.carried == [["a", "c"], ["d"]]
+
+
+async def test_who_took_the_blobs_endorses_the_words(world: World, carrier: Carrying):
+    world.takers = ("hospital-a", "hospital-b", "hospital-e")
+    at = shown("Shares")
+    world.say("a", "a", at, blob="1" * 64)
+    await heard(carrier, at, 1)
+    await carrier.carry(at, last=False)
+    (asked,) = world.asked
+    assert (asked[0], set(asked)) == ("BMSP", {"AMSP", "BMSP", "EMSP"})
+
+
+async def test_words_without_blobs_are_endorsed_by_anybody(world: World, carrier: Carrying):
+    at = shown("Keys")
+    world.say("a", "a", at)
+    await heard(carrier, at, 1)
+    await carrier.carry(at, last=False)
+    assert (world.asked, world.passed_on) == ([()], [])
+
+
+async def test_where_too_few_take_the_blobs_nothing_is_carried_and_all_are_brought_again(
+    world: World, carrier: Carrying
+):
+    at = shown("Shares")
+    world.say("a", "a", at, blob="1" * 64)
+    await heard(carrier, at, 1)
+    world.takers = ("hospital-b",)
+    with pytest.raises(NodeError):
+        await carrier.carry(at, last=False)
+    assert world.submitted == []
+    world.takers = ("hospital-a", "hospital-b", "hospital-c")
+    assert await carrier.carry(at, last=False)
+    assert world.passed_on == [{"1" * 64}, {"1" * 64}]

@@ -9,8 +9,6 @@ from fl_node.secagg.layout import Layout
 from tests.unit.round.chain import DEEDS, FIELDS, NAMES, VICTIM
 from tests.unit.round.cohort import World, running
 
-ATTEMPT = f"t/1/1/{VICTIM}"
-
 
 async def judged(world: World) -> None:
     """The attempt ended Final with the right sum, and the victim did each deed once, whatever happened to it."""
@@ -113,8 +111,8 @@ async def test_t6_a_node_restored_from_any_backup_after_any_step_masks_no_second
             if not world.restored:
                 break
             await judged(world)
-            assert world.said(f"blob {ATTEMPT}/commitupdate") <= 1, f"masked twice: backup {number} where {what}"
+            assert world.said("t/1/1 masked") <= 1, f"masked twice: backup {number} where {what}"
             drawn = max(1, world.said("PublishKeys"))  # before these are in a block it may draw others
-            assert world.said(f"blob {ATTEMPT}/commitshares") <= drawn, f"sealed twice: backup {number} where {what}"
+            assert world.said("t/1/1 shares") <= drawn, f"sealed twice: backup {number} where {what}"
             assert world.said("RevealShares") <= 1, f"revealed twice: backup {number} where {what}"
             number += 1

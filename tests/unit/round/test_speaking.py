@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from fl_node.errors import NodeError
+from fl_node.errors import NodeError, RefusalError
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Phase, Round
 from fl_node.round.duty import TURN_MS, LocalState, duty
 from fl_node.round.effects import Attest
-from fl_node.round.speaking import PATIENCE_TURNS, Speaking, SpeakingDependencies
+from fl_node.round.speaking import PATIENCE_TURNS, LeftBlob, Speaking, SpeakingDependencies
 from tests.unit.round.test_duty import DIGEST, NAMES, PROPOSAL, keys, shared, updated, view
 
 MEMBERS = {"members": [{"participant": name, "msp_id": f"{name.upper()}MSP", "rows": 10} for name in NAMES]}
@@ -47,7 +47,7 @@ class World:
 
     async def word(self, function: str, **arguments: Any) -> dict[str, str]:
         self.signed.append((function, arguments))
-        return WORD
+        return dict(WORD)
 
     async def submit(self, function: str, **arguments: Any) -> None:
         self.alone.append((function, arguments))
@@ -262,3 +262,38 @@ async def test_an_attempt_that_is_over_is_forgotten_and_no_other(world: World, s
     assert not speaking.ever_handed(shown(), "CommitUpdate")
     assert speaking.handed(shown(attempt=2)) == {"CommitUpdate"}
     assert speaking.ever_handed(shown(attempt=2), "CommitUpdate")
+
+
+class Leaving:
+    """Where a blob is left; a failure of it."""
+
+    def __init__(self, failure: NodeError | None = None) -> None:
+        self.failure = failure
+        self.left: list[str] = []
+
+    async def leave(self, organisation: str) -> None:
+        self.left.append(organisation)
+        if self.failure:
+            raise self.failure
+
+
+async def test_a_blob_is_left_with_the_carrier_before_the_word_that_names_it(world: World, speaking: Speaking):
+    leaving = Leaving()
+    await speaking.say(shown("Shares"), "CommitShares", {}, blob=LeftBlob(DIGEST, leaving.leave))
+    assert leaving.left == ["hospital-b"]
+    assert world.handed == [("hospital-b", "t/1/1/CommitShares/c", {**WORD, "blob": DIGEST})]
+    assert world.alone == []
+
+
+async def test_who_takes_no_blob_gets_no_word_and_is_not_asked_again(world: World, speaking: Speaking):
+    leaving = Leaving(NodeError("FL4703", "its disk is full"))
+    await speaking.say(shown("Shares"), "CommitShares", {}, blob=LeftBlob(DIGEST, leaving.leave))
+    assert (world.handed, [function for function, _ in world.alone]) == ([], ["CommitShares"])
+    assert not speaking.ever_handed(shown("Shares"), "CommitShares")
+
+
+async def test_what_must_not_leave_is_said_neither_to_a_carrier_nor_alone(world: World, speaking: Speaking):
+    leaving = Leaving(RefusalError("FL4203", "restored from a snapshot"))
+    with pytest.raises(RefusalError):
+        await speaking.say(shown("Updates"), "CommitUpdate", {}, blob=LeftBlob(DIGEST, leaving.leave))
+    assert (world.handed, world.alone) == ([], [])

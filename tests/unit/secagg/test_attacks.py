@@ -8,7 +8,7 @@ from fl_node import codes
 from fl_node.secagg import messages as m
 from fl_node.secagg.keys import KeyPair
 from fl_node.secagg.participant import Participant, Stage
-from fl_node.secagg.records import MemoryRecords
+from fl_node.secagg.records import Dealing, MemoryRecords
 from fl_node.secagg.simulation import session_of
 from fl_node.secagg.survivors import Policy
 from tests.unit.secagg.world import LAYOUT, ME, OTHER_VECTOR, VECTOR, World, refused
@@ -97,13 +97,6 @@ def test_t6_a_journal_restored_from_a_backup_makes_the_node_drop_out():
     empty.receive(m.RoundOpened(world.session, world.session.digest))
     refused(codes.UNKNOWN_OWN, empty, m.KeysFixed(world.run.keys))
 
-    early = MemoryRecords()  # a backup from before the shares were dealt
-    early.records = {key: value for key, value in world.journals[ME].records.items() if key.endswith("secrets")}
-    restored = world.restarted(early)
-    restored.receive(m.RoundOpened(world.session, world.session.digest))
-    restored.receive(m.KeysFixed(world.run.keys))
-    refused(codes.UNKNOWN_OWN, restored, m.SharesFixed(world.run.commitments))
-
     late = MemoryRecords()  # a backup from before the update was masked
     late.records = {key: value for key, value in world.journals[ME].records.items() if "ed" not in key.split("/")[1]}
     restored = world.restarted(late)
@@ -112,6 +105,39 @@ def test_t6_a_journal_restored_from_a_backup_makes_the_node_drop_out():
     restored.receive(m.SharesFixed(world.run.commitments))
     refused(codes.UNKNOWN_OWN, restored, m.VectorReady(OTHER_VECTOR, committed=world.run.updates[ME]))
     refused(codes.UNKNOWN_OWN, restored, world.survivors())
+
+
+def secrets_alone(world: World) -> MemoryRecords:
+    """Return a backup of the journal from before anything was dealt."""
+    early = MemoryRecords()
+    early.records = {key: value for key, value in world.journals[ME].records.items() if key.endswith("secrets")}
+    return early
+
+
+def dealing(journal: MemoryRecords) -> Dealing:
+    (record,) = (value for key, value in journal.records.items() if key.endswith("dealing"))
+    return Dealing.decode(record)
+
+
+def test_t6_a_journal_from_before_the_shares_were_dealt_deals_the_same_again():
+    world = World().until_updates()
+    restored = world.restarted(early := secrets_alone(world))
+    restored.receive(m.RoundOpened(world.session, world.session.digest))
+    _, commitment = restored.receive(m.KeysFixed(world.run.keys))
+    assert dealing(early) == dealing(world.journals[ME])
+    assert commitment == world.run.commitments[ME]
+    assert restored.receive(m.SharesFixed(world.run.commitments)) == []
+
+
+def test_t6_shares_dealt_for_other_keys_tell_nothing_of_those_dealt_before():
+    world, other = World().until_updates(), World().until_updates()
+    restored = world.restarted(changed := secrets_alone(world))
+    restored.receive(m.RoundOpened(world.session, world.session.digest))
+    restored.receive(m.KeysFixed({**world.run.keys, "hospital-002": other.run.keys["hospital-002"]}))
+    first, second = dealing(world.journals[ME]), dealing(changed)
+    assert first.seed_commitment == second.seed_commitment
+    assert first.own.seed != second.own.seed
+    assert first.own.mask != second.own.mask
 
 
 @pytest.mark.parametrize(("cohort", "threshold"), [(5, 3), (5, 6), (9, 6), (10, 1)])

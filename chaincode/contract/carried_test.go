@@ -66,7 +66,7 @@ func TestACarriersAnswerAndEventSayWhereTheRoundIs(t *testing.T) {
 	}
 	response, event := carry(from(p.Carried("PublishKeys", p.Keys, 0, 1), round.PhaseKeys)) // two are missing: it does not move
 	equal(t, `{"attempt":1,"moved":false,"phase":"Keys","round":1,"training":"tumour","words":2}`, response)
-	equal(t, `WordsCarried {"attempt":1,"phase":"Keys","round":1,"training":"tumour"}`, event)
+	equal(t, `WordsCarried {"attempt":1,"phase":"Keys","round":1,"training":"tumour","words":2}`, event)
 	_, _ = carry(p.Carried("PublishKeys", p.Keys, 2, 3))
 	response, _ = carry(from(p.Carried("CommitShares", p.Shares, 0, 1, 2), round.PhaseUpdates)) // another phase: not yet
 	equal(t, `{"attempt":1,"moved":false,"phase":"Shares","round":1,"training":"tumour","words":3}`, response)

@@ -41,6 +41,12 @@ type CarryResponse struct {
 	Moved bool        `json:"moved"`
 }
 
+// WordsCarried tells how many words were said in a phase, so that who waits for all can count.
+type WordsCarried struct {
+	round.Response
+	Words int `json:"words"`
+}
+
 // carrier runs the words of a version's table: each by the entry that it would have met alone.
 type carrier map[string]entry
 
@@ -71,8 +77,8 @@ func (c carrier) carry(s ledger.State, env ledger.Env, req CarryRequest) (CarryR
 	}
 	env.Caller = carrying
 	phase := spoken[req.Function]
-	event := ledger.Event{Name: "WordsCarried", Payload: round.Response{Ref: req.Ref, Phase: phase}}
 	response := CarryResponse{req.Ref, phase, len(req.Words), false}
+	event := ledger.Event{Name: "WordsCarried", Payload: WordsCarried{round.Response{Ref: req.Ref, Phase: phase}, len(req.Words)}}
 	if req.From == "" { // an Advance reads who has spoken: whoever speaks alone meanwhile would conflict
 		return response, event, nil
 	}

@@ -163,6 +163,6 @@ class Node:
             for attended in self._attended.values():
                 attended.on_vote()
         if attendance is not None and not attendance.over:
-            attendance.on_event(name)
+            attendance.on_event(name, about)
         elif name == "RoundOpened":
             self._wake.set()

@@ -46,7 +46,6 @@ URGENT: Final = frozenset(
         "NoStateAttested",
         "RoundFinal",
         "RoundVoid",
-        "WordsCarried",
     }
 )
 """Events that give every node something to do; of the others only the one whose turn it is to advance need know."""

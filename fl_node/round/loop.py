@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -72,6 +73,7 @@ class LoopMemory:
         not_before_ms: Until when to wait after a failure. Invariant: 0 when the phase has just changed, or an event
             came that the failure may have waited for.
         since_ms: Since when it has been seen in this phase, milliseconds since 1970.
+        first: Whether this node is the first in the order in which what anyone may do is done.
     """
 
     attempt: str = ""
@@ -80,6 +82,7 @@ class LoopMemory:
     failures: int = 0
     not_before_ms: int = 0
     since_ms: int = 0
+    first: bool = True
 
 
 @dataclass
@@ -125,9 +128,15 @@ class Attendance:
         self._stopping = True
         self._wake.set()
 
-    def on_event(self, event: str) -> None:
-        """Take note of an event of the training: look again once it can matter to this node."""
-        self._heard += 1
+    def on_event(self, event: str, about: Mapping[str, Any]) -> None:
+        """Take note of an event of the training: look again once it can matter to this node.
+
+        Scenario: all have revealed. The first in order proposes the result, and the others look when it has: until then
+        they have nothing to attest to, and the turn of the second to propose is a while away.
+        """
+        self._heard += about.get("words", 1)
+        if event == "PhaseMoved" and about.get("phase") == "Attest" and not self._memory.first:
+            return
         if event in URGENT:
             self._memory.not_before_ms = 0  # it may be what failed for
             self._wake.set()
@@ -240,7 +249,8 @@ class Attendance:
                 self.deeds.ended(view)
         if view.phase not in OVER and not ripe(view, now):
             memory.ripe_ms = now
-        if turn(view, own) == 0 or flows(view):
+        memory.first = turn(view, own) == 0
+        if memory.first or flows(view):
             self._lacking = lacking(view) or NEVER
         if self._heard >= self._lacking:  # heard while the ledger answered
             self._wake.set()

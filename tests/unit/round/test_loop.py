@@ -104,13 +104,13 @@ def attendance(shown: Round | None, own: LocalState) -> tuple[Attendance, Ledger
     return Attendance(cast("LoopDependencies", held), cast("Deeds", deeds), training("t")), ledger, deeds
 
 
-async def looks(made: Attendance, ledger: Ledger, *events: str) -> int:
-    """Return how many more looks the events bring about."""
+async def looks(made: Attendance, ledger: Ledger, *events: str, **about: Any) -> int:
+    """Return how many more looks the events bring about, which are all about the same."""
     task = asyncio.create_task(made.run())
     await until(lambda: ledger.looks == 1)
     await settle()
     for event in events:
-        made.on_event(event)
+        made.on_event(event, about)
     await settle()
     made.stop()
     await task
@@ -141,12 +141,42 @@ async def test_everybody_steps_when_all_have_delivered_and_no_advance_is_needed(
     assert await looks(made, ledger, *["KeysPublished"] * events) == expected
 
 
+@pytest.mark.parametrize(("words", "expected"), [(1, 0), (2, 1)])
+async def test_everybody_steps_when_the_last_words_are_carried_and_no_sooner(words: int, expected: int):
+    own = LocalState("c", "MSP", frozenset({"keys"}))
+    made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, rules=2, **keys("b", "c")), own)
+    assert await looks(made, ledger, "WordsCarried", phase="Keys", words=words) == expected
+
+
+@pytest.mark.parametrize(
+    ("participant", "event", "phase", "expected"),
+    [
+        ("b", "PhaseMoved", "Attest", 1),
+        ("c", "PhaseMoved", "Attest", 0),
+        ("c", "PhaseMoved", "Unmask", 1),
+        ("c", "AggregateProposed", "Attest", 1),
+    ],
+)
+async def test_before_there_is_a_proposal_only_who_proposes_first_looks(
+    participant: str, event: str, phase: str, expected: int
+):
+    own = LocalState(participant, "MSP", RECORDED)
+    made, ledger, _ = attendance(view("Unmask", deadline_ms=1 << 60, **updated(*NAMES)), own)
+    assert await looks(made, ledger, event, phase=phase) == expected
+
+
+async def test_a_node_that_has_not_looked_yet_looks_whatever_it_hears():
+    made, _, _ = attendance(None, LocalState("c", "MSP"))
+    made.on_event("PhaseMoved", {"phase": "Attest"})
+    assert made._wake.is_set()
+
+
 async def test_what_is_heard_while_the_ledger_answers_is_not_lost():
     made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, **keys("a", "b", "c")), LocalState("b", "BMSP"))
 
     async def slow(_: str) -> Round | None:
         ledger.looks += 1
-        made.on_event("KeysPublished")
+        made.on_event("KeysPublished", {})
         return ledger.shown
 
     ledger.round = slow  # type: ignore[method-assign]
@@ -183,7 +213,7 @@ async def test_a_node_that_waits_for_a_complaints_answer_advances_as_soon_as_it_
     async def do(*_: object) -> bool:
         deeds.done.append(Advance())
         if when == "meanwhile" and len(deeds.done) == 1:
-            made.on_event("ComplaintAnswered")
+            made.on_event("ComplaintAnswered", {})
         return False
 
     deeds.do = do  # type: ignore[method-assign]
@@ -191,7 +221,7 @@ async def test_a_node_that_waits_for_a_complaints_answer_advances_as_soon_as_it_
     await until(lambda: deeds.done)
     await settle()
     if when == "after":
-        made.on_event("ComplaintAnswered")
+        made.on_event("ComplaintAnswered", {})
     await until(lambda: len(deeds.done) >= expected)
     await settle()
     made.stop()
@@ -362,7 +392,7 @@ async def test_a_new_phase_ends_the_pause_of_the_one_before_and_an_attempt_that_
     made, _, deeds = attendance(view(after, deadline_ms=LATER), LocalState("c", "CMSP", dropped=True))
     made._memory = LoopMemory("t/1/1", before, ripe_ms=1, failures=7, not_before_ms=clock.ms + 1)
     await made._step()
-    assert made._memory == LoopMemory("t/1/1", after, ripe_ms=clock.ms, since_ms=clock.ms)
+    assert made._memory == LoopMemory("t/1/1", after, ripe_ms=clock.ms, since_ms=clock.ms, first=False)
     await made._step()
     assert deeds.over == ([after] if after in OVER else [])
 

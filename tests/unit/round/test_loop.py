@@ -141,9 +141,11 @@ async def test_everybody_steps_when_all_have_delivered_and_no_advance_is_needed(
     assert await looks(made, ledger, *["KeysPublished"] * events) == expected
 
 
-@pytest.mark.parametrize(("words", "expected"), [(1, 0), (2, 1)])
-async def test_everybody_steps_when_the_last_words_are_carried_and_no_sooner(words: int, expected: int):
-    own = LocalState("c", "MSP", frozenset({"keys"}))
+@pytest.mark.parametrize(("participant", "words", "expected"), [("c", 1, 0), ("c", 2, 1), ("b", 1, 1)])
+async def test_the_carrier_steps_when_words_are_carried_and_the_others_with_the_last(
+    participant: str, words: int, expected: int
+):
+    own = LocalState(participant, "MSP", frozenset({"keys"}))
     made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, rules=2, **keys("b", "c")), own)
     assert await looks(made, ledger, "WordsCarried", phase="Keys", words=words) == expected
 

@@ -59,10 +59,11 @@ class Index:
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
+                self._connection.execute("commit")
             except BaseException:
-                self._connection.execute("rollback")
+                if self._connection.in_transaction:  # SQLite undoes it by itself where the disk is full
+                    self._connection.execute("rollback")
                 raise
-            self._connection.execute("commit")
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query; FL4007 where the disk refuses."""

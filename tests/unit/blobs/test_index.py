@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,49 @@ def test_what_is_undone_midway_leaves_nothing(tmp_path: Path):
     with pytest.raises(NodeError):
         bindings.firsts([("a", FIRST), ("a", "no binding")])
     assert bindings.first("a", SECOND) == SECOND
+
+
+def test_a_full_disk_loses_nothing_and_is_no_reason_to_stop(tmp_path: Path):
+    index = Index(tmp_path / "index")
+    abouts = Abouts(index)
+    abouts.arrived(DIGEST, About("a", note="before"))
+    ((pages,),) = index.rows("pragma page_count")
+    index.rows(f"pragma max_page_count = {pages}")
+    with pytest.raises(NodeError) as caught:
+        abouts.arrived("0" * 64, About("a", note="long" * 10_000))
+    assert caught.value.code == "FL4007"
+    index.rows(f"pragma max_page_count = {pages + 1000}")
+    abouts.arrived("1" * 64, About("a", note="after"))
+    assert abouts.noted("a") == {"before": DIGEST, "after": "1" * 64}
+
+
+class FailsOnce:
+    """A connection whose first commit the disk refuses."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.commits = 0
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.connection.in_transaction
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement == "commit":
+            self.commits += 1
+            if self.commits == 1:
+                raise sqlite3.OperationalError("disk I/O error")
+        return self.connection.execute(statement, *values)
+
+
+def test_what_could_not_be_committed_is_undone_and_keeps_nothing_else_out(tmp_path: Path):
+    index = Index(tmp_path / "index")
+    index._connection = FailsOnce(index._connection)  # type: ignore[assignment]
+    abouts = Abouts(index)
+    with pytest.raises(NodeError):
+        abouts.arrived(DIGEST, About("a", note="lost"))
+    abouts.arrived("1" * 64, About("a", note="kept"))
+    assert abouts.noted("a") == {"kept": "1" * 64}
 
 
 def test_two_processes_of_one_store_know_the_same(tmp_path: Path):

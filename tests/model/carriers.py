@@ -63,7 +63,7 @@ class Carrier:
                     return {}
                 arguments = {**arguments, "words": kept}
                 if carrier.late_ms:
-                    del arguments["patient"]
+                    del arguments["patient"], arguments["organisations"]
                     carrier._kept.append((self.world.now + carrier.late_ms, arguments))
                     return {}
                 return await super().submit(function, **arguments)

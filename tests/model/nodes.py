@@ -99,6 +99,17 @@ class Shelf:
         assert self._store.put(whole(data), About("shelf")) == digest
         return list(self.urls)
 
+    async def announce(self, _: object, needed: int) -> None:
+        assert needed <= len(self.urls)
+
+    async def push(self, organisation: str, digest: str, data: Content, **_: object) -> None:
+        assert organisation in self.urls
+        assert self._store.put(whole(data), About("shelf")) == digest
+
+    async def everywhere(self, _: object, needed: int, __: str) -> list[str]:
+        assert needed <= len(self.urls)
+        return list(self.urls)
+
     async def fetch(self, digest: str, *_: object) -> None:
         await self.pull(digest)
 
@@ -116,7 +127,8 @@ class Hands:
 
     async def hand(self, organisation: str, path: str, word: dict[str, str], _: float) -> None:
         path, _, speaker = path.rpartition("/")
-        self.world.words[organisation].put(turn_of(path), Word(self.own, speaker, word["proposal"], word["signature"]))
+        said = Word(self.own, speaker, word["proposal"], word["signature"], blob=word.get("blob", ""))
+        self.world.words[organisation].put(turn_of(path), said)
         self.world.committed += 1  # there is something to do without waiting
         self.world.stir()
 

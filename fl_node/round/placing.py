@@ -64,10 +64,15 @@ class Placing:
             RefusalError: FL4203, this node masked something else in this attempt and has forgotten it.
         """
         binding, size = self._binding(view, function, digest), length_of(blob)
-        holders = None if size <= LEFT_MOST else await self._spread(blob, digest, binding)
+
+        async def spread() -> list[str]:
+            everyone = self.node.blobs.urls if self.declined else ()
+            return await self.node.blobs.spread(digest, blob, self.node.consortium.threshold, everyone, binding)
+
+        holders = None if size <= LEFT_MOST else await spread()
 
         async def alone() -> None:
-            held_by = await self._spread(blob, digest, binding) if holders is None else holders
+            held_by = await spread() if holders is None else holders
             try:
                 asked = endorsers(self.node.consortium, self.node.organisation, held_by)
                 await self._endorsed(view, function, asked, arguments)
@@ -104,10 +109,6 @@ class Placing:
         if function == "CommitShares":
             return None
         return Binding(f"{view.name}/{self.node.me}/{function.lower()}", digest, self.node.journal.mark)
-
-    async def _spread(self, blob: Content, digest: str, binding: Binding | None) -> list[str]:
-        everyone = self.node.blobs.urls if self.declined else ()
-        return await self.node.blobs.spread(digest, blob, self.node.consortium.threshold, everyone, binding)
 
     async def _endorsed(
         self, view: Round, function: str, organisations: tuple[str, ...], arguments: dict[str, Any]

@@ -103,6 +103,23 @@ func TestT27ASumBeyondTheEpochsBudgetVoidsBeforeAnyReveal(t *testing.T) {
 	equal(t, 0, len(third.View().Survivors))
 }
 
+func TestT27SumsWithWhoSitsOutTheRestOfTheEpochCountInTheBudgetOfTheOthers(t *testing.T) {
+	f := inGroupsPaid(12, 500, 9)
+	f.Open("tumour", options{}).Finish()
+	bad := f.Open("tumour", options{})
+	dealer := bad.Members[11].ID
+	bad.Spoil(11, 0, "seed")
+	bad.To(round.PhaseUnmask)
+	bad.Say("RevealShares", bad.Reveal, seven...)
+	bad.Say("RevealShares", bad.Reveal, 7, 8, 9, 10, 11)
+	bad.Advance(round.Void)
+	equal(t, string(errcode.VoidBadDealer), bad.View().VoidReason)
+	next := f.Open("tumour", options{})
+	equal(t, false, slices.Contains(next.View().Cohort, dealer)) // though the sets frozen before hold it
+	next.To(round.PhaseUnmask)
+	equal(t, round.PhaseUnmask, next.View().Phase)
+}
+
 func distinct(amounts map[string]uint64) map[uint64]bool {
 	found := map[uint64]bool{}
 	least := ^uint64(0)

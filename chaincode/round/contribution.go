@@ -107,9 +107,7 @@ func readSums(s ledger.Reader, round Round, committed []string) (uint64, error) 
 	slices.SortFunc(sums, slices.Compare)
 	counts, largest := map[string]uint64{}, uint64(0)
 	for _, set := range slices.CompactFunc(sums, slices.Equal) {
-		own := round.organisations(set)
-		delete(own, "")        // who is not in this cohort
-		for msp := range own { // any order: into counts
+		for msp := range round.organisations(set) { // any order: into counts
 			counts[msp]++
 			largest = max(largest, counts[msp])
 		}

@@ -99,11 +99,14 @@ func (r *Round) checkGroups() error {
 		len(r.Cohort), open, r.Parameters.Mode)
 }
 
-// organisations counts some members by organisation.
-func (r Round) organisations(members []string) map[string]int {
+// organisations counts members of the cohort by organisation. Others are not counted: a set that was frozen earlier in the epoch may
+// hold some who sit out the rest of it.
+func (r Round) organisations(participants []string) map[string]int {
 	own := map[string]int{}
-	for _, id := range members {
-		own[r.member(id).MSPID]++
+	for _, member := range r.Cohort {
+		if slices.Contains(participants, member.Participant) {
+			own[member.MSPID]++
+		}
 	}
 	return own
 }

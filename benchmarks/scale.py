@@ -1,11 +1,12 @@
 """What a whole round costs as participants and slots grow: seconds by phase, processor time, memory, bytes.
 
     python -m benchmarks.scale [--participants 4] [--organisations N] [--slots 10000] [--dropouts 0]
-        [--rounds 5] [--fabric] [--rules 2]
+        [--silent] [--rounds 5] [--fabric] [--rules 2]
 
 The plan is plain arithmetic, so that nothing is measured but the round. Participants are spread evenly over the
-organisations, one each by default; those who drop out answer until the shares are dealt and never send their update, so
-that a round with dropouts holds the whole phase of updates, UPDATES_S. Medians are over all rounds but the first.
+organisations, one each by default. Those who drop out answer until the shares are dealt; then their training fails, and
+they say so. With --silent they say nothing, as machines that are gone, so that a round holds the whole phase of
+updates, UPDATES_S. Medians are over all rounds but the first.
 """
 
 import argparse
@@ -51,6 +52,7 @@ class Size:
     """What is measured: `dropouts` of `participants`, of `organisations`, send no update of `slots` numbers.
 
     Attributes:
+        silent: They do not say that they have dropped out.
         rules: The version of the rules that the rounds follow.
     """
 
@@ -59,6 +61,7 @@ class Size:
     slots: int
     dropouts: int
     rules: int = NEWEST_RULES
+    silent: bool = False
 
     @property
     def training(self) -> str:
@@ -81,6 +84,10 @@ class Size:
         everybody = [*self.names, *(participant for _, participant in self.further)]
         return set(everybody[self.participants - self.dropouts :])
 
+    def environment(self, name: str) -> dict[str, str]:
+        """Return what makes a participant's node drop out; nothing for the others."""
+        return {"NEVER_UPDATES" if self.silent else "FAILS": "yes"} if name in self.lazy else {}
+
     def definition(self) -> dict[str, Any]:
         """Return the consortium's definition, with phases that end when everybody answered."""
         raw: dict[str, Any] = yaml.safe_load(DEFAULT_DEFINITION.read_text())
@@ -89,7 +96,7 @@ class Size:
         raw["organisations"] = [*others, *({"name": name, "role": "member"} for name in self.names)]
         raw["federation"]["rules"] = self.rules
         phases = {f"{phase}_ms": PATIENCE_MS for phase in ("keys", "shares", "updates", "unmask", "attest")}
-        if self.dropouts:
+        if self.dropouts and self.silent:
             phases["updates_ms"] = UPDATES_S * 1000
         raw["federation"]["parameters"] |= phases | {
             "epoch_rounds": 1000,
@@ -120,15 +127,14 @@ def measure(size: Size, rounds: int, kind: str) -> dict[str, Any]:
 
 async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
     for name in size.names:
-        lazy = {"NEVER_UPDATES": "yes"} if name in size.lazy else {}
-        nodes.start(name, rows=[1] * synthetic.ROWS, **lazy)
+        nodes.start(name, rows=[1] * synthetic.ROWS, **size.environment(name))
         await nodes.ready(name)  # one after the other: many that start together keep every peer busy for too long
     async with opened(nodes.run) as federation:
         await found(federation)
         for organisation, participant in size.further:
             await _admit(federation, organisation, participant)
         for rank, (organisation, participant) in enumerate(size.further):
-            _start(nodes, organisation, participant, rank, lazy=participant in size.lazy)
+            _start(nodes, organisation, participant, rank, size.environment(participant))
         await start(federation, size.training, rounds, cohort=size.participants, holders=size.organisations)
         records: dict[str, Any] = {}
         before, disk, sent, began = processor_seconds(nodes), _disk(nodes, size), _sent(), time.monotonic()
@@ -142,6 +148,7 @@ async def _train(nodes: Nodes, size: Size, rounds: int) -> dict[str, Any]:
         "organisations": size.organisations,
         "slots": size.slots,
         "dropouts": size.dropouts,
+        "silent": size.silent,
         "rules": size.rules,
         **final_medians(list(records.values())),
         "seconds_a_round_with_start": round(seconds / rounds, 2),
@@ -167,11 +174,11 @@ async def _admit(federation: Federation, organisation: str, participant: str) ->
     await federation.decide("admit", {"participant": participant}, organisation)
 
 
-def _start(nodes: Nodes, organisation: str, participant: str, rank: int, *, lazy: bool) -> None:
+def _start(nodes: Nodes, organisation: str, participant: str, rank: int, lazy: dict[str, str]) -> None:
     """Start the node of a participant that is not its organisation's first: it serves no blobs."""
     nodes.data(participant).write_text("\n".join(["number", *["1"] * synthetic.ROWS]) + "\n")
     environment = {**os.environ, "PARTICIPANT": participant, "OBSERVE_PORT": str(free_ports() + rank)}
-    environment |= {"NEVER_UPDATES": "yes"} if lazy else {}
+    environment |= lazy
     command = [sys.executable, "-m", "tests.faults.synthetic", str(nodes.run), organisation]
     with (nodes.run / f"{participant}.log").open("ab") as log:
         nodes.processes[participant] = subprocess.Popen(
@@ -211,12 +218,14 @@ def main() -> None:
     parser.add_argument("--organisations", type=int, help="one for each participant by default")
     parser.add_argument("--slots", type=int, default=10_000)
     parser.add_argument("--dropouts", type=int, default=0)
+    parser.add_argument("--silent", action="store_true", help="those who drop out do not say so")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fabric", action="store_true")
     parser.add_argument("--rules", type=int, default=NEWEST_RULES, help="the version of the rules")
     arguments = parser.parse_args()
     organisations = arguments.organisations or arguments.participants
-    size = Size(arguments.participants, organisations, arguments.slots, arguments.dropouts, arguments.rules)
+    sizes = arguments.participants, organisations, arguments.slots, arguments.dropouts
+    size = Size(*sizes, arguments.rules, arguments.silent)
     print(json.dumps(measure(size, arguments.rounds, "fabric" if arguments.fabric else "devnet")))
 
 

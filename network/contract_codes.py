@@ -55,6 +55,7 @@ WRONG_BASE: Final = "FL0415"
 WRONG_LENGTH: Final = "FL0416"
 COUNT_REFUSED: Final = "FL0417"
 BAD_LAYOUT: Final = "FL0418"
+DROPPED_OUT: Final = "FL0419"
 VOID_TOO_FEW_KEYS: Final = "FL0420"
 VOID_TOO_FEW_SHARES: Final = "FL0421"
 VOID_TOO_FEW_SURVIVORS: Final = "FL0422"
@@ -187,6 +188,7 @@ CATALOGUE: Final = {
     WRONG_LENGTH: Entry("The update has another length than the plan's layout.", ""),
     COUNT_REFUSED: Entry("The declared example count is zero, off the voted granularity or above the vetted rows.", ""),
     BAD_LAYOUT: Entry("The plan's layout is malformed.", ""),
+    DROPPED_OUT: Entry("The participant has dropped out of this attempt; the next is open to it.", ""),
     VOID_TOO_FEW_KEYS: Entry("Void: fewer members than the threshold published keys.", ""),
     VOID_TOO_FEW_SHARES: Entry("Void: fewer members than the threshold committed shares.", ""),
     VOID_TOO_FEW_SURVIVORS: Entry("Void before any reveal: fewer survivors than the threshold or the floor.", ""),

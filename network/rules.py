@@ -10,3 +10,5 @@ FLOWS_SINCE: Final = 2
 """Since when a phase in which everybody has spoken can be over without an Advance and without a record of it."""
 WORDS_SINCE: Final = 2
 """Since when a carrier can put what many participants have signed into one transaction."""
+DROPOUTS_SINCE: Final = 2
+"""Since when a member can say that it takes no further part in an attempt, so that nobody waits for it."""

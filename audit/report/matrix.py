@@ -11,7 +11,7 @@ from audit.verify.story import place_of
 MARKS: Final = {
     "finished": "finished: its update is in the sum",
     "late": "late: it finished, and came after a deadline",
-    "dropped": "dropped: it did not come in time",
+    "dropped": "dropped: it left, or did not come in time",
     "fault": "at fault, as the rules proved",
     "void": "there to the end of an attempt that was void",
     "open": "under way",

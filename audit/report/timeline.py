@@ -49,6 +49,7 @@ class Phase:
         came: Who did what it asks, and when. In Attest: organisations, and the participants who proposed a result.
         missing: Whom it asked and who had not come when it ended or, under way, have not come yet. Invariant: empty in
             Attest, which ends with a majority and asks nobody by name.
+        left: Whom it asked and who said instead that it takes no further part.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Phase:
     deadline_ms: int = 0
     came: Mapping[str, int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     def seconds(self, now_ms: int) -> float:
         """Return how long it took, or has taken so far."""
@@ -76,9 +78,11 @@ class Phase:
 
     @property
     def waited_for(self) -> str:
-        """Say whom the phase waited for, "" where for nobody."""
+        """Say whom the phase waited for, or who left it, "" where nobody."""
         if self.missing:
             return f"{named(self.missing)}, {'not there yet' if self.ended_ms is None else 'who did not come'}"
+        if self.left:
+            return f"{named(self.left)}, who left"
         if self.ended_ms is None or not self.last:
             return ""
         others = [at for who, at in self.came.items() if who != self.last]
@@ -107,7 +111,14 @@ def missing(one: Mapping[str, Any], phase: str) -> tuple[str, ...]:
     """Return whom a phase of an attempt asks and who has not come, in the cohort's order; nobody by name in Attest."""
     if phase not in SPEAKS:
         return ()
-    return tuple(who for who in one[ASKED[phase]] if who not in one[SPEAKS[phase]])
+    gone = one.get("dropouts", {})
+    return tuple(who for who in one[ASKED[phase]] if who not in one[SPEAKS[phase]] and who not in gone)
+
+
+def left(one: Mapping[str, Any], phase: str) -> tuple[str, ...]:
+    """Return who said in a phase of an attempt that it takes no further part, in the cohort's order."""
+    gone = one.get("dropouts", {})
+    return tuple(who for who in one["cohort"] if gone.get(who, {}).get("phase") == phase)
 
 
 def longest(phases: Iterable[Phase], now_ms: int = 0) -> Phase | None:
@@ -148,7 +159,8 @@ def _flowed(
     """Add the phases that began with the last word of the one before, of which no record says when (decision 30)."""
     found = dict(moves)
     for before, after in FLOWING.items() if one.get("rules", 1) >= FLOWS_SINCE else ():
-        spoke, asked = came.get(before, {}), one[ASKED[before]]
+        gone = {who: int(each["time_ms"]) for who, each in one.get("dropouts", {}).items() if each["phase"] == before}
+        spoke, asked = {**came.get(before, {}), **gone}, one[ASKED[before]]
         reached = (
             one["phase"] not in ENDED or came.get(after) or any(name in moves for name in PHASES[PHASES.index(after) :])
         )
@@ -164,6 +176,6 @@ def _phases(
     starts = [(name, *moves[name]) for name in PHASES if name in moves]
     ends = [began for _, began, _ in starts[1:]] + [next((moves[name][0] for name in ENDED if name in moves), None)]
     return [
-        Phase(name, began, ended, deadline, came.get(name, {}), missing(one, name))
+        Phase(name, began, ended, deadline, came.get(name, {}), missing(one, name), left(one, name))
         for (name, began, deadline), ended in zip(starts, ends, strict=False)
     ]

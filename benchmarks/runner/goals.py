@@ -30,7 +30,7 @@ ROWS = (
     Row("50 participants of 10, 10⁴ slots", "fifty", "round", ""),
     Row("Flower's SecAgg+ over ours, n = 4, 10⁴", "flower", "Flower over ours", "15 to 20"),
     Row("the same, 10⁶ slots", "flower-million", "Flower over ours", "15"),
-    Row("the same, n = 10, one dropout", "flower-dropout", "Flower over ours", ""),
+    Row("the same, n = 10, one that fails", "flower-dropout", "Flower over ours", ""),
     Row("Flower's simulation engine over ours, n = 4, 10⁴", "flower-simulation", "Flower over ours", ""),
     Row("ledger over PostgreSQL coordinator", "postgres", "of the coordinator's round", ""),
     Row("the ledger's part of a minute", "postgres", "of a minute", ""),

@@ -92,6 +92,7 @@ var meanings = []struct{ kind, who, holds string }{
 	{"shares", "CommitShares", "a dealer's commitments and the digest of its sealed bundle"},
 	{"complaint", "ReportFault, AnswerComplaint", "a member cannot open what a dealer sealed for it; its two shares, once the dealer has answered"},
 	{"update", "CommitUpdate", "the digest of a masked update"},
+	{"dropout", "DropOut", "a member takes no further part in the attempt, since which phase and why (version 2)"},
 	{"frozen", "Advance", "a survivor set, by epoch"},
 	{"base", "Advance", "the same, by base state"},
 	{"privacy", "Advance", "what a training's rounds have told of a participant, where its plan promises privacy, in units of 10^-15"},

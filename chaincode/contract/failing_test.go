@@ -87,6 +87,10 @@ func history() *contracttest.Federation {
 func voted(f *contracttest.Federation) {
 	must(f.Agree("set_rules_version", object{"version": 2}))
 	f.Certify(0, 1, 2, 3, 4)
+	left := f.Open("tumour", options{})
+	leaves(f, left, 0, 1)
+	left.Say("PublishKeys", left.Keys, 2, 3)
+	left.Advance(round.Void)
 	carryOn(f, f.Open("tumour", options{}))
 	must(f.Agree("release_model", contracttest.Releasing("tumour-1", 2)))
 	f.Must(signer(0).Caller, "SignRelease", signer(0).Signing(f, "tumour-1", "release"), nil)

@@ -23,6 +23,9 @@ func (c Contract) table(version uint64) map[string]entry {
 	if round.HasAccounts(version) {
 		table["ListPrivacy"] = query(listPrivacy)
 	}
+	if round.HasDropouts(version) {
+		table["DropOut"] = transaction(round.DropOut)
+	}
 	if round.HasWords(version) {
 		table["CarryWords"] = transaction(carrier(table).carry)
 	}

@@ -57,6 +57,7 @@ const (
 	WrongLength         Code = "FL0416"
 	CountRefused        Code = "FL0417"
 	BadLayout           Code = "FL0418"
+	DroppedOut          Code = "FL0419"
 	VoidTooFewKeys      Code = "FL0420"
 	VoidTooFewShares    Code = "FL0421"
 	VoidTooFewSurvivors Code = "FL0422"

@@ -30,15 +30,8 @@ func PublishKeys(s ledger.State, env ledger.Env, req KeysRequest) (Response, led
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	id, err := caller(s, env, round.Names(), "the cohort")
+	id, key, err := speaks(s, env, round, "keys", round.Names(), "the cohort", publicKey(req.SealKey), publicKey(req.MaskKey))
 	if err != nil {
-		return Response{}, ledger.Event{}, err
-	}
-	key := req.key("keys", id)
-	if err := s.Ahead(key, publicKey(req.SealKey), publicKey(req.MaskKey)); err != nil {
-		return Response{}, ledger.Event{}, err
-	}
-	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	if err := claimKeys(s, req.Ref, id, req.KeyPair); err != nil {
@@ -101,12 +94,8 @@ func CommitShares(s ledger.State, env ledger.Env, verifier Verifier, req SharesR
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	id, err := caller(s, env, status.U1, "the members with keys")
+	_, key, err := speaks(s, env, round, "shares", status.U1, "the members with keys")
 	if err != nil {
-		return Response{}, ledger.Event{}, err
-	}
-	key := req.key("shares", id)
-	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	given := req.Dealt
@@ -135,12 +124,8 @@ func CommitUpdate(s ledger.State, env ledger.Env, verifier Verifier, req UpdateR
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	id, err := caller(s, env, status.U2, "the members with shares")
+	id, key, err := speaks(s, env, round, "update", status.U2, "the members with shares")
 	if err != nil {
-		return Response{}, ledger.Event{}, err
-	}
-	key := req.key("update", id)
-	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	if err := checkUpdate(round, id, req); err != nil {

@@ -65,14 +65,31 @@ func ofSurvivors[T any](f facts, read func(names []string) (T, error)) func() (T
 // arrivals are the records of the present phase.
 type arrivals struct {
 	names   []string          // Invariant: names ⊆ expected, in cohort order
-	lastMS  int64             // when the last of them spoke; 0 in phase Updates, and in version 1 of the rules
+	left    []string          // of expected, those that have dropped out instead, in cohort order
+	waits   bool              // for somebody: expected holds more than names and left
+	lastMS  int64             // when the last of them spoke; 0 in version 1 of the rules, and in phase Updates but for left
 	updates map[string]Update // of phase Updates, by member
 }
 
-// readArrivals reads ranges, so that a record which arrives at the same time is not lost unseen.
-func readArrivals(s ledger.Reader, round Round, status Status) (found arrivals, err error) {
+// readArrivals reads ranges, so that a record which arrives at the same time is not lost unseen. Who has dropped out is read only
+// where somebody is missing: what is said where nobody is must not conflict with who drops out later.
+func readArrivals(s ledger.Reader, round Round, status Status) (arrivals, error) {
 	expected := status.expected(round)
-	switch status.Phase {
+	found, err := readRecords(s, round, status.Phase, expected)
+	if err != nil || len(found.names) == len(expected) {
+		return found, err
+	}
+	dropouts, err := dropoutsOf(s, round)
+	found.left = present(without(expected, found.names), dropouts)
+	for _, name := range found.left {
+		found.lastMS = max(found.lastMS, dropouts[name].TimeMS)
+	}
+	found.waits = len(found.names)+len(found.left) < len(expected)
+	return found, err
+}
+
+func readRecords(s ledger.Reader, round Round, phase Phase, expected []string) (found arrivals, err error) {
+	switch phase {
 	case PhaseKeys:
 		records, err := byMember[Keys](s, round.Ref, "keys")
 		return arrived(records, expected), err
@@ -97,7 +114,7 @@ func arrived[T interface{ at() int64 }](records map[string]T, expected []string)
 	return found
 }
 
-// expected are those whose records end the present phase when all are there.
+// expected are those whose records end the present phase when all are there but of those that have dropped out.
 func (s Status) expected(round Round) []string {
 	switch s.Phase {
 	case PhaseKeys:
@@ -120,7 +137,7 @@ func (f facts) over() (found arrivals, over bool, err error) {
 		return found, false, err
 	}
 	complaints, err := f.seals()
-	return found, (f.late() || len(found.names) == len(f.status.expected(f.round))) && !complaints.due, err
+	return found, (f.late() || !found.waits) && !complaints.due, err
 }
 
 // complete holds where a phase is over.

@@ -70,8 +70,8 @@ func (a *advance) void(reason errcode.Code, found culprits) error {
 	return putStatus(a.state, a.round.Ref, a.status)
 }
 
-// dropouts are the members that missed a phase which is over. The present one counts where it ended by its deadline; a vote
-// ends it for all.
+// dropouts are the members that missed a phase which is over. The present one counts where it ended by its deadline, and for those
+// that have dropped out of it; a vote ends it for all others.
 func (a *advance) dropouts(expired bool) ([]string, error) {
 	found, err := a.facts.arrivals()
 	was := a.facts.status
@@ -87,9 +87,9 @@ func (a *advance) dropouts(expired bool) ([]string, error) {
 		missed = without(without(a.round.Names(), was.Survivors), was.LeftOut)
 	}
 	if was.Phase == PhaseAttest || expired && a.facts.late() {
-		missed = append(missed, missing...)
+		return append(missed, missing...), err
 	}
-	return missed, err
+	return append(missed, found.left...), err
 }
 
 // faults are the members that this attempt's flags prove a fault of. Those cleared are not at fault for having been refuted.
@@ -116,7 +116,7 @@ func (a *advance) outcomes(dropouts, faults, finished []string) error {
 			outcome = rewards.Outcome{Outcome: rewards.Fault, Slash: parameters.FaultSlash()}
 		case slices.Contains(dropouts, id):
 			outcome = rewards.Outcome{Outcome: rewards.Dropout, Slash: parameters.DropoutSlash()}
-			if err := a.flag(id, FlagDropout, "the participant did not speak before a deadline"); err != nil {
+			if err := a.flagDropout(id); err != nil {
 				return err
 			}
 		case slices.Contains(finished, id):

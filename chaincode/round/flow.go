@@ -8,7 +8,7 @@ import (
 )
 
 // standing loads a round as it stands. From version 2 of the rules on a phase of Keys, Shares or Unmask in which everybody has
-// spoken is over: what comes next is accepted without an Advance between, which would cost a transaction and a block. The
+// spoken or dropped out is over: what comes next is accepted without an Advance between, which would cost a transaction and a block. The
 // record of the phase follows with the next transaction that writes it: the freeze, the last words of Unmask where they are
 // carried, else the first proposal, or an end.
 //
@@ -55,7 +55,7 @@ func flow(s ledger.Reader, round Round, status Status) (next Status, over bool, 
 		return status, false, nil
 	}
 	said, err := readArrivals(s, round, status)
-	if err != nil || len(said.names) < len(status.expected(round)) {
+	if err != nil || said.waits {
 		return status, false, err
 	}
 	change := &advance{round: round, status: status, facts: factsOf(s, round, status, said.lastMS)} // without a state: it cannot write

@@ -176,6 +176,9 @@ func (w *walk) speak(phase round.Phase) {
 		if !silent && !w.chance(4) {
 			w.f.Try(w.p.Node(place), functions[phase], arguments[phase](place))
 		}
+		if w.robust && w.chance(2) {
+			w.f.Try(w.p.Node(place), "DropOut", w.p.With(object{"reason": "FL3010"}))
+		}
 		if phase == round.PhaseUpdates && w.chance(12) {
 			w.complain(place)
 		}

@@ -9,7 +9,7 @@ import (
 // said are the kinds of records that members of a round put on the ledger, one each, as far as a view of the round shows them.
 func said(round Round) []string {
 	if differ(round.Rules).marks {
-		return []string{"keys", "shares", "update", "revealed"}
+		return []string{"keys", "shares", "update", "revealed", "dropout"}
 	}
 	return []string{"keys", "shares", "update", "reveal"}
 }

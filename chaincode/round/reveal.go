@@ -32,15 +32,11 @@ func RevealShares(s ledger.State, env ledger.Env, req RevealRequest) (Response, 
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
-	id, err := caller(s, env, status.U2, "the members with shares")
+	id, _, err := speaks(s, env, round, "reveal", status.U2, "the members with shares")
 	if err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	if err := checkStill(s, round, status, id); err != nil {
-		return Response{}, ledger.Event{}, err
-	}
-	key := req.key("reveal", id)
-	if err := once(s, key); err != nil {
 		return Response{}, ledger.Event{}, err
 	}
 	if err := checkReveals(s, round, status, id, req.Shares); err != nil {

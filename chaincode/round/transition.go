@@ -35,17 +35,17 @@ type Transition struct {
 
 // Transitions is the whole machine; docs/life-of-a-round.md is drawn from it. A deadline only allows moving on: it never
 // shuts out a transaction that reaches its phase. In version 2 of the rules a phase that flows (flow.go) leads on without the
-// command where all are there.
+// command where all are there. Who has dropped out (dropout.go) is not waited for.
 func Transitions() []Transition {
 	const command = "Advance"
 	return []Transition{
 		{PhaseOpen, "OpenRound", "a cohort can be drawn", PhaseKeys, "", nil, nil},
-		{PhaseKeys, command, "deadline, keys of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewKeys, facts.tooFew, nil},
+		{PhaseKeys, command, "nobody is waited for or deadline, keys of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewKeys, facts.tooFew, nil},
 		{PhaseKeys, command, "all keys are there, or deadline", PhaseShares, "", facts.complete, (*advance).startShares},
-		{PhaseShares, command, "deadline, shares of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewShares, facts.tooFew, nil},
+		{PhaseShares, command, "nobody is waited for or deadline, shares of fewer than max(t, survivor_min)", Void, errcode.VoidTooFewShares, facts.tooFew, nil},
 		{PhaseShares, command, "all shares are there, or deadline", PhaseUpdates, "", facts.complete, (*advance).startUpdates},
 		{PhaseUpdates, command, "too many complain of one dealer, or one too long without its answer", Void, errcode.VoidBadSeals, facts.badSeals, nil},
-		{PhaseUpdates, command, "deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, facts.tooFew, nil},
+		{PhaseUpdates, command, "nobody is waited for or deadline, fewer than max(t, survivor_min) survivors", Void, errcode.VoidTooFewSurvivors, facts.tooFew, nil},
 		{PhaseUpdates, command, "survivors of too few organisations, or too few without one", Void, errcode.VoidDominance, facts.dominated, nil},
 		{PhaseUpdates, command, "too few groups with enough survivors for the faulty ones", Void, errcode.VoidTooFewGroups, facts.tooFewGroups, nil},
 		{PhaseUpdates, command, "one survivor holds too large a share of the examples", Void, errcode.VoidShareLimit, facts.overShareLimit, nil},

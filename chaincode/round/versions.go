@@ -29,6 +29,8 @@ type differences struct {
 	// marks: who has revealed shares stands in a record of its own. In version 1 every reader of a round reads all shares for it,
 	// which grow with the square of the cohort: of a hundred members two megabytes.
 	marks bool
+	// drops: a member may say that it takes no further part in an attempt, and is waited for no more (dropout.go).
+	drops bool
 	// modes are the ways to aggregate that may be voted.
 	modes []string
 }
@@ -38,7 +40,7 @@ func differ(version uint64) differences {
 		return differences{replaces: true}
 	}
 	return differences{
-		releases: true, accounts: true, flows: true, carries: true, marks: true,
+		releases: true, accounts: true, flows: true, carries: true, marks: true, drops: true,
 		modes: []string{governance.ModeSecureSum, governance.ModeRobustGroups, governance.ModePlain},
 	}
 }
@@ -51,6 +53,9 @@ func HasAccounts(version uint64) bool { return differ(version).accounts }
 
 // HasWords says whether under a version of the rules somebody may carry what others have signed.
 func HasWords(version uint64) bool { return differ(version).carries }
+
+// HasDropouts says whether under a version of the rules a member may say that it drops out.
+func HasDropouts(version uint64) bool { return differ(version).drops }
 
 // Modes are the ways to aggregate that may be voted under a version of the rules; none where it has secure_sum alone.
 func Modes(version uint64) []string { return differ(version).modes }

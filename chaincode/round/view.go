@@ -32,6 +32,7 @@ type View struct {
 	Keys         map[string]Keys        `json:"keys"`
 	Shares       map[string]Shares      `json:"shares"`
 	Updates      map[string]Update      `json:"updates"`
+	Dropouts     map[string]Dropout     `json:"dropouts,omitempty"` // who has said that it takes no further part
 	Complaints   map[string]Complaints  `json:"complaints"`
 	U1           []string               `json:"u1"`
 	U2           []string               `json:"u2"`
@@ -185,6 +186,9 @@ func (v *View) readSaid(s ledger.State, round Round, status Status) error {
 	v.Keys, v.Shares, v.Updates = found.keys, found.shares, found.updates
 	reveals, err := revealedBy(s, round)
 	v.Revealed = present(round.Names(), reveals)
+	if err == nil {
+		v.Dropouts, err = dropoutsOf(s, round)
+	}
 	v.Complaints = map[string]Complaints{}
 	for dealer, complaints := range found.against { // any order: into a map
 		v.Complaints[dealer] = Complaints{}

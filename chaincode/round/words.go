@@ -26,7 +26,7 @@ func Ahead(s ledger.State, ref Ref, words []Signed, speakers []string) error {
 			keys = append(keys, ref.key("attest", ledger.Number(said.Number), word.MSPID), ref.key("no-state", word.MSPID))
 			continue
 		}
-		keys = append(keys, ref.key(kindSaid[word.Function], speakers[i]))
+		keys = append(keys, ref.key(kindSaid[word.Function], speakers[i]), ref.key("dropout", speakers[i]))
 		if said.Next != nil {
 			said.KeyPair = *said.Next
 		}

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from audit.report.timeline import ENDED, PHASES, Phase, missing, waits
+from audit.report.timeline import ENDED, PHASES, Phase, left, missing, waits
 from audit.text import visible
 
 STYLES: Final = {"Keys": "blue", "Shares": "yellow", "Updates": "white", "Unmask": "red", "Attest": "magenta"}
@@ -42,7 +42,7 @@ class Seen:
     @staticmethod
     def _with(phase: Phase, one: Mapping[str, Any], now_ms: int, ended_ms: int | None = None) -> Phase:
         came = dict.fromkeys(present(one, phase.name), now_ms) | dict(phase.came)
-        return Phase(phase.name, phase.began_ms, ended_ms, 0, came, missing(one, phase.name))
+        return Phase(phase.name, phase.began_ms, ended_ms, 0, came, missing(one, phase.name), left(one, phase.name))
 
 
 def present(one: Mapping[str, Any], phase: str) -> list[str]:

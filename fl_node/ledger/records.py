@@ -48,6 +48,14 @@ class Update(View):
     examples: int
 
 
+class Dropout(View):
+    """A member's word that it takes no further part: since which phase and when, and its node's code of the reason."""
+
+    phase: Phase
+    reason: str
+    time_ms: int
+
+
 class Proposal(View):
     """A proposed aggregate."""
 
@@ -127,6 +135,7 @@ class Round(View):
         in_place: The members in their place. Invariant: empty where nobody is kept out.
         aggregators: Who proposes first, second …; from Attest on only survivors.
         turns: From when on each may propose. Invariant: empty outside Attest.
+        dropouts: Who has said that it takes no further part. Invariant: nobody waits for any of them.
         complaints: Dealer → who cannot open its share → whether the dealer has answered.
         u1: Those with keys. Invariant: empty before Shares, fixed from then on.
         u2: Those of u1 with shares. Invariant: empty before Updates, fixed from then on.
@@ -174,6 +183,7 @@ class Round(View):
     keys: dict[str, Keys] = Field(default_factory=dict)
     shares: dict[str, Shares] = Field(default_factory=dict)
     updates: dict[str, Update] = Field(default_factory=dict)
+    dropouts: dict[str, Dropout] = Field(default_factory=dict)
     complaints: dict[str, dict[str, bool]] = Field(default_factory=dict)
     u1: tuple[str, ...] = ()
     u2: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ class Attempts:
     def __init__(self, node: AttemptsDependencies) -> None:
         self._node = node
         self._open: dict[str, Attempt] = {}
-        self._left: set[str] = set()
+        self._left: dict[str, str] = {}  # attempt → why
         self._notes = node.store.notes(node.organisation)
 
     def local_state(self, view: Round, training: Training) -> LocalState:
@@ -46,7 +46,7 @@ class Attempts:
                 ahead.adopt(node.journal, records, view, node.me)
         except NodeError as error:
             self._leave(view, error.code)
-            return LocalState(node.me, node.msp, dropped=True, running=training.running)
+            return LocalState(node.me, node.msp, dropped=error.code, running=training.running)
         done = RECORDED & set(records.kinds())
         noted = {kind for kind in (SHARES, MASKED) if f"{view.name} {kind}" in self._notes}
         if noted - done and view.phase not in OVER:
@@ -62,7 +62,7 @@ class Attempts:
             node.me,
             node.msp,
             done,
-            dropped=bool(unfit) or view.name in self._left or records.get(DROPPED) is not None,
+            dropped=unfit or self._left.get(view.name) or (records.get(DROPPED) or b"").decode(),
             running=training.running,
             trained=node.workshop.trained(view),
             ready=node.workshop.ready(view.plan),
@@ -94,6 +94,6 @@ class Attempts:
 
     def _leave(self, view: Round, code: str) -> None:
         if view.name not in self._left:
-            self._left.add(view.name)
+            self._left[view.name] = code
             self._node.metrics.dropped.labels(code).inc()
             log.warning("dropped out", attempt=view.name, code=code)

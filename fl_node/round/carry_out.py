@@ -33,6 +33,7 @@ from fl_node.round.effects import (
     RevealShares,
     SeekState,
     Settle,
+    TellDropout,
     Train,
 )
 from fl_node.round.masking import Attempt
@@ -80,6 +81,7 @@ class Deeds:
             OpenRound: self._open,
             Settle: self._settle,
             Drop: self._drop,
+            TellDropout: self._tell_dropout,
         }
 
     async def do(self, view: Round, training: Training, effect: Effect) -> bool:
@@ -225,4 +227,9 @@ class Deeds:
     async def _drop(self, view: Round, _: Training, effect: Effect) -> bool:
         assert isinstance(effect, Drop), "the table maps each type to its deed"
         self.drop(view, effect.code)
+        return True
+
+    async def _tell_dropout(self, view: Round, _: Training, effect: Effect) -> bool:
+        assert isinstance(effect, TellDropout), "the table maps each type to its deed"
+        await self._node.ledger.submit("DropOut", **view.ref, reason=effect.code)
         return True

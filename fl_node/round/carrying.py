@@ -86,8 +86,11 @@ class Carrying:
         if known is None:
             self._stop(view.training)
             known = self._heard[view.training] = _Heard(view)
-            known.task = asyncio.create_task(self._listen(known))
+        if known.task and len(view.dropouts) > len(known.view.dropouts):
+            known.task.cancel()  # it waits for a word that does not come any more
+            known.task = None
         known.view = view
+        known.task = known.task or asyncio.create_task(self._listen(known))
 
     def gathered(self, view: Round) -> tuple[int, int]:
         """Return how many words lie here that the phase waits for, and for how many milliseconds the oldest of them.

@@ -27,9 +27,11 @@ from fl_node.round.effects import (
     RevealShares,
     SeekState,
     Settle,
+    TellDropout,
     Train,
 )
-from fl_node.round.progress import barren, carrier, decided, in_turn, lacking, ripe
+from fl_node.round.progress import awaited, barren, carrier, decided, in_turn, lacking, ripe
+from network.rules import DROPOUTS_SINCE
 
 TURN_MS: Final = 1000
 """How much longer each next node in the elected order waits before it does what any may do: longer than that takes.
@@ -64,8 +66,8 @@ class LocalState:
         msp: Its organisation's MSP id.
         done: Kinds that the attempt's journal holds: keys, shares, masked, reveal. Invariant: a kind is here before the
             ledger can hold the deed, so that a deed on the ledger without its kind means that the journal is older.
-        dropped: The node has dropped out of this attempt; it still moves phases, holds blobs and attests. Invariant: it
-            never turns false again for the attempt, also not over a restart.
+        dropped: The code of why the node has dropped out of this attempt, "" where it has not; it still moves phases,
+            holds blobs and attests. Invariant: it is never "" again for the attempt, also not over a restart.
         running: The training has rounds to come.
         trained: Its client work for the attempt has ended, well or not.
         ready: The plan's framework has started.
@@ -80,7 +82,7 @@ class LocalState:
     participant: str
     msp: str
     done: frozenset[str] = frozenset()
-    dropped: bool = False
+    dropped: str = ""
     running: bool = True
     trained: bool = True
     ready: bool = True
@@ -102,7 +104,7 @@ def duty(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:
     """
     if view.phase not in OVER and not own.dropped and forgotten(view, own):
         return (Drop(codes.JOURNAL_RESTORED),)
-    effects = (*PHASES[view.phase](view, own, now_ms), *_carrying(view, own, now_ms))
+    effects = (*_leaving(view, own), *PHASES[view.phase](view, own, now_ms), *_carrying(view, own, now_ms))
     if ripe(view, now_ms) and own.ripe_ms >= turn(view, own) * own.turn_ms:
         return (*effects, Advance())
     return effects
@@ -129,6 +131,12 @@ def turn(view: Round, own: LocalState) -> int:
     """Return how many nodes come before this one in doing what anyone may do."""
     order = in_turn(view)
     return order.index(own.participant) if own.participant in order else len(order)
+
+
+def _leaving(view: Round, own: LocalState) -> tuple[Effect, ...]:
+    """Say that this node has left, where others wait for it."""
+    waited_for = view.rules >= DROPOUTS_SINCE and own.participant in awaited(view)
+    return (TellDropout(own.dropped),) if own.dropped and waited_for else ()
 
 
 def _carrying(view: Round, own: LocalState, now_ms: int) -> tuple[Effect, ...]:

@@ -17,6 +17,7 @@ DONE_ALREADY: Final = frozenset(
         contract_codes.NO_OPEN_PROPOSAL,
         contract_codes.ALREADY_ATTESTED,
         contract_codes.ALREADY_SETTLED,
+        contract_codes.DROPPED_OUT,
     }
 )
 """The ledger has moved on, or somebody, perhaps this node before a crash, has done it: look again."""
@@ -107,5 +108,12 @@ class Settle(Effect):
 @dataclass(frozen=True)
 class Drop(Effect):
     """Leave the attempt for good, with the code of the reason."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class TellDropout(Effect):
+    """Say on the ledger that this participant has left the attempt, so that nobody waits for it."""
 
     code: str

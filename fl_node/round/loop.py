@@ -137,7 +137,7 @@ class Attendance:
         self._heard += about.get("words", 1)
         if event == "PhaseMoved" and about.get("phase") == "Attest" and not self._memory.first:
             return
-        carried = event == "WordsCarried" and self._memory.first  # there may be more to carry
+        carried = event in {"WordsCarried", "DroppedOut"} and self._memory.first  # there may be more, or enough
         if carried or event in URGENT:
             self._memory.not_before_ms = 0  # it may be what failed for
             self._wake.set()

@@ -19,13 +19,12 @@ secrets to see it.
 
 
 def ripe(view: Round, now_ms: int) -> bool:
-    """Tell whether the phase can move on: all have delivered, or the deadline has passed."""
+    """Tell whether the phase can move on: all have delivered or dropped out, or the deadline has passed."""
     if view.phase in OVER:
         return False
     if view.phase == "Attest":
         return barren(view) or (view.proposal is not None and (decided(view) or now_ms >= view.deadline_ms))
-    expected, arrived = EXPECTED[view.phase](view)
-    return set(expected) <= set(arrived) or now_ms >= view.deadline_ms
+    return not awaited(view) or now_ms >= view.deadline_ms
 
 
 def barren(view: Round) -> bool:
@@ -54,7 +53,7 @@ def lacking(view: Round) -> int:
 def awaited(view: Round) -> tuple[str, ...]:
     """Return the participants that the phase still waits for, in cohort order."""
     expected, arrived = EXPECTED[view.phase](view) if view.phase in EXPECTED else ((), ())
-    return tuple(p for p in expected if p not in arrived)
+    return tuple(p for p in expected if p not in arrived and p not in view.dropouts)
 
 
 def flows(view: Round) -> bool:

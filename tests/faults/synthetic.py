@@ -229,6 +229,13 @@ class Inflater(SyntheticRunner):
         return WorkResult(self.packed(rows * EPOCHS, values, self.manifest.weights[0].weight(rows)), rows, {}, 0.0)
 
 
+class Failing(SyntheticRunner):
+    """Fails in its training, as a plan does that divides by zero."""
+
+    def work(self, state: bytes, data: DataSource) -> WorkResult:  # noqa: ARG002  # it never gets to them
+        raise plan_error("FL3042", "a division by zero")
+
+
 class Overreacher(SyntheticRunner):
     """Runs plans whose name begins with "overreaching" in a real child process once they have left their first state.
 
@@ -252,6 +259,7 @@ OPENERS = {
     "SHOUTS": Shouter,
     "INFLATES": Inflater,
     "OVERREACHES": Overreacher,
+    "FAILS": Failing,
 }
 
 

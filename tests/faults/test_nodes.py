@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fl_node.clock import now_ms
 from fl_node.demo.federation import opened
 from fl_node.ledger.records import OVER, Round
 from tests.faults import synthetic
@@ -96,6 +97,27 @@ async def test_one_dropout_too_many_voids_before_any_reveal_and_the_next_attempt
         final = await until(federation.first, "too-many", phase_is("Final"))
         assert final.view.attempt > 1
     await nodes.ready(*two)
+
+
+async def test_a_node_whose_training_fails_says_so_and_nobody_waits_for_it(run: Path, nodes: Nodes):
+    await nodes.ready()
+    assert nodes.stop(VICTIM) == 0
+    nodes.start(VICTIM, FAILS="yes")
+    await nodes.ready(VICTIM)
+    async with opened(run) as federation:
+        await start(federation, "fails", 2)
+        updates = await until(federation.first, "fails", phase_is("Updates"))
+        first = await ended(federation.first, "fails", 1)
+        assert now_ms() < updates.view.deadline_ms
+        flags = [flag for flag in await federation.first.everything("ListFlags") if flag["training"] == "fails"]
+        second = await ended(federation.first, "fails", 2)
+    assert [view.phase for view in (first, second)] == ["Final"] * 2
+    assert [view.survivors for view in (first, second)] == [tuple(name for name in NAMES if name != VICTIM)] * 2
+    assert {name: (left.phase, left.reason) for name, left in first.dropouts.items()} == {VICTIM: ("Updates", "FL3042")}
+    assert [(flag["participant"], flag["kind"]) for flag in flags] == [(VICTIM, "dropout")]
+    nodes.stop(VICTIM)
+    nodes.start(VICTIM)
+    await nodes.ready(VICTIM)
 
 
 async def test_a_journal_restored_from_a_backup_makes_the_node_drop_out(run: Path, nodes: Nodes, tmp_path: Path):

@@ -25,6 +25,7 @@ from audit.fabric.envelope import parse_action, parse_transaction
 from audit.fabric.wire import WireError, check_envelopes, recorded_flags
 from audit.report.bundle import MANIFEST, unpack
 from fl_node.blobs.first_digest import ASKED, Bindings
+from fl_node.blobs.index import Index
 from fl_node.blobs.service import CONTENT_RANGE, _asked_for
 from fl_node.blobs.store import About, BlobStore
 from fl_node.canonical import CanonicalError, canonical_json, decode_strict
@@ -149,7 +150,7 @@ def http(raw: bytes) -> None:
     assert 0 <= first <= last <= 1000
     store = BlobStore(SCRATCH / "blobs")
     with contextlib.suppress(NodeError):
-        Bindings(SCRATCH / "bindings").first("a", text)
+        Bindings(Index(SCRATCH / "bindings")).first("a", text)
     with contextlib.suppress(NodeError):
         store.path(text)
     if match := CONTENT_RANGE.fullmatch(text):

@@ -13,7 +13,7 @@ from fl_node.journal.journal import Journal
 from fl_node.ledger.client import LedgerError
 from fl_node.plan.errors import plan_error
 from fl_node.round.carry_out import Deeds
-from fl_node.round.effects import DONE_ALREADY, Advance, OpenRound
+from fl_node.round.effects import DONE_ALREADY, Advance, OpenRound, TellDropout
 from tests.unit.round.test_checks import ROUND
 from tests.unit.round.test_masking import TRAINING, node
 
@@ -79,3 +79,16 @@ async def test_what_somebody_did_already_is_no_failure_and_anything_else_is(tmp_
             else:
                 with pytest.raises(LedgerError, match=code):
                     await deed()
+
+
+async def test_that_a_node_has_left_is_told_with_its_code_alone(tmp_path: Path):
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    async def submit(function: str, **argument: Any) -> None:
+        sent.append((function, argument))
+
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        held = node(journal, BlobStore(tmp_path / "blobs"))
+        held.ledger = cast("Any", SimpleNamespace(submit=submit))
+        assert await Deeds(held).do(ROUND, TRAINING, TellDropout("FL3042"))
+    assert sent == [("DropOut", {**ROUND.ref, "reason": "FL3042"})]

@@ -9,7 +9,7 @@ from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Phase
 from fl_node.round import carrying
 from fl_node.round.carrying import MOST_BYTES, PATIENT_TRIES, Carrying
-from tests.unit.round.carriage import QUICK_MS, World, carriage, heard
+from tests.unit.round.carriage import QUICK_MS, SLOW_MS, World, carriage, heard
 from tests.unit.round.test_duty import DIGEST, NAMES, PROPOSAL, UPDATE
 from tests.unit.round.test_speaking import shown
 from tests.waiting import settle, until
@@ -92,6 +92,25 @@ async def test_an_organisation_of_which_nobody_was_drawn_attests_through_the_car
     await heard(carrier, at, 1)
     assert await carrier.carry(at, last=False)
     assert world.carried == [["by e"]]
+
+
+async def test_a_word_that_does_not_come_any_more_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, world: World, carrier: Carrying
+):
+    """Three words lie here when the fourth member leaves: the question for four would be answered an hour later."""
+    monkeypatch.setattr(carrying, "LISTEN_MS", SLOW_MS)
+    at = shown("Updates")
+    carrier.gather(at)
+    await settle()
+    for name in "abc":
+        world.say(name, name, at)
+    await settle()
+    assert carrier.gathered(at) == (0, 0)
+    left = shown("Updates", dropouts={"d": {"phase": "Updates", "reason": "FL3010", "time_ms": 1}})
+    await heard(carrier, left, 3)
+    assert await carrier.carry(left, last=True)
+    assert world.carried == [["a", "b", "c"]]
+    assert world.submitted[0]["from"] == "Updates"
 
 
 async def test_attestations_that_were_carried_are_not_carried_again_for_the_next_proposal(

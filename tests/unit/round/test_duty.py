@@ -101,8 +101,8 @@ def test_while_it_trains_it_waits_for_nothing_and_stays_free_for_other_duties():
 def test_a_node_whose_framework_is_still_starting_leaves_attesting_to_the_others():
     proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL)
     turns = ({"participant": "a", "from_ms": 0},)
-    assert duty(proposed, replace(ME, dropped=True, ready=False), 0) == ()
-    assert duty(view("Attest", **updated(*NAMES), turns=turns), replace(ME, dropped=True, ready=False), 0) == ()
+    assert duty(proposed, replace(ME, dropped="FL3010", ready=False), 0) == ()
+    assert duty(view("Attest", **updated(*NAMES), turns=turns), replace(ME, dropped="FL3010", ready=False), 0) == ()
 
 
 def test_all_of_u2_reveal_even_one_whose_update_came_too_late():
@@ -124,7 +124,7 @@ def test_a_deed_on_the_ledger_that_the_journal_does_not_know_makes_it_drop_out(p
 
 
 def test_a_node_that_dropped_out_reveals_nothing_but_still_moves_phases():
-    own = replace(ME, dropped=True, ripe_ms=TURN_MS)
+    own = replace(ME, dropped="FL3010", ripe_ms=TURN_MS)
     assert duty(view("Unmask", **updated(*NAMES)), own, 0) == ()
     assert duty(view("Unmask", **updated(*NAMES), revealed=NAMES), own, 0) == (Advance(),)
 
@@ -146,7 +146,7 @@ def test_a_deadline_lets_an_incomplete_phase_move_on():
 
 
 def test_a_deadline_ends_the_wait_for_attestations_to_a_proposal_but_not_for_the_proposal():
-    own = LocalState("a", "BMSP", dropped=True, ripe_ms=TURN_MS)
+    own = LocalState("a", "BMSP", dropped="FL3010", ripe_ms=TURN_MS)
     proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL, attestations=attested(1))
     assert duty(proposed, own, DEADLINE - 1) == ()
     assert duty(proposed, own, DEADLINE) == duty(proposed, own, DEADLINE + 1) == (Advance(),)
@@ -156,7 +156,7 @@ def test_a_deadline_ends_the_wait_for_attestations_to_a_proposal_but_not_for_the
 def test_the_elected_aggregator_proposes_and_the_next_only_after_the_lease():
     turns = ({"participant": "b", "from_ms": 0}, {"participant": "a", "from_ms": 5000})
     waiting = view("Attest", **updated(*NAMES), turns=turns)
-    own = replace(ME, dropped=True)
+    own = replace(ME, dropped="FL3010")
     assert duty(waiting, replace(own, participant="b"), 0) == (Propose(),)
     assert duty(waiting, own, 4999) == ()
     assert duty(waiting, own, 5000) == duty(waiting, own, 9000) == (Propose(),)
@@ -165,7 +165,7 @@ def test_the_elected_aggregator_proposes_and_the_next_only_after_the_lease():
 
 def test_each_organisation_attests_once_and_a_majority_ends_the_phase():
     proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL)
-    own = replace(ME, dropped=True, ripe_ms=TURN_MS)
+    own = replace(ME, dropped="FL3010", ripe_ms=TURN_MS)
     assert duty(proposed, own, 0) == (Attest(1),)
     assert duty(
         proposed.model_copy(update={"attestations": view("Attest", attestations=attested(3)).attestations}), own, 0
@@ -179,11 +179,11 @@ def test_each_organisation_attests_once_and_a_majority_ends_the_phase():
 def test_of_six_organisations_with_one_suspended_three_decide(agree: int, disagree: int, due: object):
     fields = updated(*NAMES) | {"proposal": PROPOSAL, "voters": 5, "majority": 3}
     shown = view("Attest", **fields, attestations=attested(agree, disagree))
-    assert duty(shown, LocalState("a", "SLOWMSP", dropped=True, ripe_ms=TURN_MS), 0) == (due,)
+    assert duty(shown, LocalState("a", "SLOWMSP", dropped="FL3010", ripe_ms=TURN_MS), 0) == (due,)
 
 
 def test_a_majority_of_refutations_or_the_last_attestation_passes_the_turn_on_and_half_does_not():
-    own = replace(ME, dropped=True, ripe_ms=TURN_MS)
+    own = replace(ME, dropped="FL3010", ripe_ms=TURN_MS)
     proposed = {**updated(*NAMES), "proposal": PROPOSAL}
     assert duty(view("Attest", **proposed, attestations=attested(0, 2)), own, 0) == (Attest(1),)
     assert duty(view("Attest", **proposed, attestations=attested(1, 2)), own, 0) == (Attest(1),)
@@ -271,7 +271,7 @@ def denied(*places: int, aggregate: str = DIGEST) -> dict[str, Any]:
 
 
 def test_when_one_finds_no_state_the_others_look_for_one_and_a_majority_ends_the_attempt():
-    own = replace(ME, dropped=True)
+    own = replace(ME, dropped="FL3010")
     told = view("Attest", **updated(*NAMES), no_state=denied(1))
     assert duty(told, own, 0) == (SeekState(),)
     assert duty(told, replace(own, found=True), 0) == ()
@@ -283,7 +283,7 @@ def test_when_one_finds_no_state_the_others_look_for_one_and_a_majority_ends_the
 
 
 def test_a_proposal_is_attested_though_another_finds_no_state():
-    own = replace(ME, dropped=True)
+    own = replace(ME, dropped="FL3010")
     proposed = view("Attest", **updated(*NAMES), proposal=PROPOSAL, no_state=denied(1))
     assert duty(proposed, own, 0) == (Attest(1),)
     assert duty(view("Attest", **updated(*NAMES), proposal=PROPOSAL, no_state=denied(0)), own, 0) == ()

@@ -18,9 +18,10 @@ from fl_node.round.effects import (
     Gather,
     PublishKeys,
     RevealShares,
+    TellDropout,
     Train,
 )
-from fl_node.round.progress import ENDED_BY_ADVANCE, awaited, carrier, in_turn, lacking
+from fl_node.round.progress import ENDED_BY_ADVANCE, awaited, carrier, in_turn, lacking, ripe
 from tests.unit.round.test_duty import (
     DEADLINE,
     KEYS,
@@ -35,7 +36,7 @@ from tests.unit.round.test_duty import (
     view,
 )
 
-CARRIER = LocalState("b", "BMSP", frozenset({"keys", "shares", "masked", "reveal"}), dropped=True)
+CARRIER = LocalState("b", "BMSP", frozenset({"keys", "shares", "masked", "reveal"}), dropped="FL3010")
 """The first in order; it has dropped out, so that all that it does is for others."""
 SPEAKER = LocalState("c", "CMSP", frozenset({"keys", "shares", "masked", "reveal"}))
 FAR = DEADLINE - HURRY_TURNS * TURN_MS - 1
@@ -142,7 +143,7 @@ def test_before_there_is_a_proposal_no_attestation_is_gathered():
 
 @pytest.mark.parametrize("phase", WORDS)
 def test_what_is_carried_comes_after_the_carriers_own_word_and_before_the_end_of_the_phase(phase: Phase):
-    own = replace(CARRIER, gathered=1, held_ms=TURN_MS, dropped=False)
+    own = replace(CARRIER, gathered=1, held_ms=TURN_MS, dropped="")
     names = [type(effect).__name__ for effect in duty(spoken(phase), own, DEADLINE)]
     assert names[-3:] == ["Gather", "Carry", "Advance"]
     assert WORDS[phase] in names[:-3]
@@ -181,3 +182,36 @@ def test_who_has_handed_its_update_still_answers_who_complains_of_it():
 def test_a_word_on_the_ledger_that_the_journal_does_not_know_makes_its_speaker_drop_out_also_where_it_was_carried():
     own = replace(SPEAKER, done=SHARED, handed=frozenset({"CommitUpdate"}))
     assert duty(spoken("Updates", "c"), own, 0) == (Drop("FL4203"),)
+
+
+LEFT = {"phase": "Updates", "reason": "FL3010", "time_ms": 1}
+
+
+@pytest.mark.parametrize("phase", ["Keys", "Shares", "Updates", "Unmask"])
+def test_who_has_left_says_so_once_where_it_is_waited_for(phase: Phase):
+    gone = replace(SPEAKER, dropped="FL3042")
+    told = TellDropout("FL3042")
+    assert duty(spoken(phase, "a", "b"), gone, 0) == (told,)
+    assert duty(spoken(phase, "a", "c"), gone, 0) == ()  # its own word is there
+    assert duty(spoken(phase, "a", "b").model_copy(update={"rules": 1}), gone, 0) == ()
+    known = Round.model_validate(spoken(phase, "a", "b").model_dump() | {"dropouts": {"c": LEFT}})
+    assert duty(known, gone, 0) == ()
+
+
+def test_who_was_not_asked_and_who_may_still_attest_says_nothing():
+    gone = replace(SPEAKER, dropped="FL3042")
+    assert duty(view("Updates", rules=2, **shared("a", "b", "d")), gone, 0) == ()
+    assert duty(spoken("Attest"), gone, 0) == (Attest(1),)
+
+
+@pytest.mark.parametrize("phase", ["Keys", "Shares", "Updates", "Unmask"])
+def test_nobody_waits_for_who_has_left(phase: Phase):
+    some = spoken(phase, "a", "b", "d")
+    assert not ripe(some, 0)
+    gone = Round.model_validate(some.model_dump() | {"dropouts": {"c": LEFT}})
+    assert ripe(gone, 0)
+    assert lacking(gone) == 0
+    fewer = Round.model_validate(spoken(phase, "a", "d").model_dump() | {"dropouts": {"c": LEFT}})
+    assert not ripe(fewer, 0)
+    assert awaited(fewer) == ("b",)
+    assert carrying(fewer, replace(CARRIER, gathered=1), 0) == (Gather(), Carry(last=True))  # its own is the last

@@ -21,7 +21,7 @@ from fl_node.round.loop import LEAST_TURNS, SHORTEST_SLEEP_S, TICK_S, Attendance
 from fl_node.round.progress import rest_ms
 from network.rules import NEWEST_RULES
 from tests.unit.node.test_daemon import training
-from tests.unit.round.test_duty import ME, NAMES, SHARES, keys, updated, view
+from tests.unit.round.test_duty import ME, NAMES, SHARES, keys, shared, updated, view
 from tests.waiting import settle, until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -148,6 +148,17 @@ async def test_the_carrier_steps_when_words_are_carried_and_the_others_with_the_
     own = LocalState(participant, "MSP", frozenset({"keys"}))
     made, ledger, _ = attendance(view("Keys", deadline_ms=1 << 60, rules=2, **keys("b", "c")), own)
     assert await looks(made, ledger, "WordsCarried", phase="Keys", words=words) == expected
+
+
+@pytest.mark.parametrize(("participant", "expected"), [("b", 1), ("c", 0)])
+async def test_the_carrier_looks_when_somebody_leaves_since_it_may_hold_all_other_words(
+    participant: str, expected: int
+):
+    made, ledger, _ = attendance(
+        view("Updates", deadline_ms=1 << 60, rules=2, **shared(*NAMES)),
+        LocalState(participant, "MSP", RECORDED, trained=False),
+    )
+    assert await looks(made, ledger, "DroppedOut", phase="Updates") == expected
 
 
 @pytest.mark.parametrize(
@@ -329,7 +340,7 @@ TURNS = ({"participant": "a", "from_ms": NOW + 300}, {"participant": "c", "from_
 async def test_a_node_sleeps_a_tick_or_less_where_its_turn_or_the_deadline_comes_sooner(
     clock: Clock, participant: str, shown: Round, ripe_ms: int, sleep_s: float
 ):
-    made, _, deeds = attendance(shown, LocalState(participant, "MSP", RECORDED, dropped=True))
+    made, _, deeds = attendance(shown, LocalState(participant, "MSP", RECORDED, dropped="FL3010"))
     made._memory = LoopMemory(shown.name, shown.phase, ripe_ms)
     assert not await made._step()
     assert (deeds.done, made._sleep_s) == ([], pytest.approx(sleep_s))
@@ -352,7 +363,7 @@ async def test_where_the_ledger_answers_late_a_node_looks_less_often_and_waits_l
     times = itertools.count(0.0, 0.5)  # half a second between asking and the answer: (1 + 5) / 2 times the usual pace
     monkeypatch.setattr("fl_node.round.loop.time", SimpleNamespace(monotonic=lambda: next(times)))
     shown = view("Keys", **COMPLETE)
-    made, _, deeds = attendance(shown, LocalState(participant, "MSP", RECORDED, dropped=True))
+    made, _, deeds = attendance(shown, LocalState(participant, "MSP", RECORDED, dropped="FL3010"))
     made._memory = LoopMemory(shown.name, shown.phase, ripe_ms)
     await made._step()
     assert (deeds.done == [Advance()], made._sleep_s) == (advances, pytest.approx(sleep_s))
@@ -365,7 +376,7 @@ async def test_where_the_ledger_answers_late_a_node_looks_less_often_and_waits_l
 async def test_only_updates_waits_for_client_work_so_that_its_end_is_looked_at_in_no_other_phase(
     phase: str, expected: int
 ):
-    made, ledger, _ = attendance(view(phase, deadline_ms=1 << 60), LocalState("c", "CMSP", dropped=True))
+    made, ledger, _ = attendance(view(phase, deadline_ms=1 << 60), LocalState("c", "CMSP", dropped="FL3010"))
     task = asyncio.create_task(made.run())
     await until(lambda: ledger.looks == 1)
     await settle()
@@ -391,7 +402,7 @@ async def test_only_updates_waits_for_client_work_so_that_its_end_is_looked_at_i
 async def test_a_new_phase_ends_the_pause_of_the_one_before_and_an_attempt_that_is_over_is_ended_once(
     clock: Clock, before: str, after: str
 ):
-    made, _, deeds = attendance(view(after, deadline_ms=LATER), LocalState("c", "CMSP", dropped=True))
+    made, _, deeds = attendance(view(after, deadline_ms=LATER), LocalState("c", "CMSP", dropped="FL3010"))
     made._memory = LoopMemory("t/1/1", before, ripe_ms=1, failures=7, not_before_ms=clock.ms + 1)
     await made._step()
     assert made._memory == LoopMemory("t/1/1", after, ripe_ms=clock.ms, since_ms=clock.ms, first=False)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from fl_node import codes
 from fl_node.blobs.store import About, BlobStore
 from fl_node.errors import NodeError, RefusalError
 from fl_node.journal.journal import AttemptJournal, Journal
@@ -45,7 +46,7 @@ def test_t6_shares_dealt_or_a_vector_masked_before_a_restored_journal_end_the_at
         if recorded:
             journal.attempt("t", 1, 1).record(kind, b"1")
         own = Attempts(node(journal, store)).local_state(ROUND, TRAINING)
-    assert own.dropped is not recorded
+    assert own.dropped == ("" if recorded else codes.JOURNAL_RESTORED)
 
 
 @pytest.mark.parametrize(("opened_ms", "left"), [(999, True), (1000, False)])
@@ -56,7 +57,16 @@ def test_t6_a_node_whose_folder_was_restored_leaves_every_attempt_that_was_opene
     with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
         attempts = Attempts(node(journal, BlobStore(tmp_path / "blobs"), restored_ms=1000))
         own = attempts.local_state(ROUND.model_copy(update={"opened_ms": opened_ms}), TRAINING)
-    assert own.dropped is left
+    assert own.dropped == (codes.JOURNAL_RESTORED if left else "")
+
+
+def test_why_a_node_left_is_known_after_a_restart(tmp_path: Path):
+    """It may have died before it had told the others."""
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        store = BlobStore(tmp_path / "blobs")
+        Attempts(node(journal, store)).drop(ROUND, codes.RUNTIME_FAILED)
+        own = Attempts(node(journal, store)).local_state(ROUND, TRAINING)
+    assert own.dropped == codes.RUNTIME_FAILED
 
 
 def node(journal: Journal, store: BlobStore, restored_ms: int = 0) -> CarryOutDependencies:

@@ -238,7 +238,7 @@ async def test_who_is_not_in_the_cohort_hands_its_organisations_attestation_too(
 async def test_the_first_proposals_attestation_does_not_hold_the_seconds(world: World, speaking: Speaking):
     first = shown("Attest")
     second = shown("Attest", proposal={**PROPOSAL, "number": 2})
-    own = LocalState("c", "CMSP", dropped=True)
+    own = LocalState("c", "CMSP", dropped="FL3010")
     await speaking.say(first, "Attest", {"number": 1})
     assert duty(first, replace(own, handed=speaking.handed(first)), NOW_MS) == ()
     assert duty(second, replace(own, handed=speaking.handed(second)), NOW_MS) == (Attest(2),)

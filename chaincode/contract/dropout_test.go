@@ -205,6 +205,7 @@ func TestT23WhoLeavesWithAClockThatIsBehindShortensNobodysPhase(t *testing.T) {
 	view := p.View()
 	equal(t, round.PhaseShares, view.Phase)
 	equal(t, before+8_000, view.DeadlineMS) // since the last of the keys
+	equal(t, view.OpenedMS, view.Dropouts[p.Members[3].ID].TimeMS)
 }
 
 func TestT22WhoSpeaksDoesNotConflictWithWhoLeaves(t *testing.T) {

@@ -16,7 +16,7 @@ from fl_node.canonical import canonical_json
 from fl_node.errors import NodeError
 from fl_node.journal.egress import EgressLog
 from fl_node.ledger.records import Parameters, Participant, Plan, Reveal, Round, Training
-from gateway import Contract, Gateway, RetryPolicy, ValidationCode
+from gateway import Contract, Gateway, RetryPolicy, Transaction, ValidationCode
 from gateway.errors import ConnectError, GatewayError
 from network import codes as network_codes
 from network import contract_codes
@@ -33,6 +33,32 @@ PAGE: Final = 50
 
 class LedgerError(NodeError):
     """The chaincode, a peer or the orderers refused; the code is the chaincode's where it gave one."""
+
+
+class Endorsed:
+    """A transaction that enough peers have endorsed and no orderer has seen.
+
+    Attributes:
+        answer: What the function returned.
+    """
+
+    def __init__(self, function: str, transaction: Transaction) -> None:
+        self._function = function
+        self._transaction = transaction
+        self.answer: dict[str, Any] = json.loads(transaction.result or b"{}")
+
+    async def committed(self) -> bool:
+        """Have it ordered and wait for its block; False where another transaction overtook it.
+
+        Raises:
+            LedgerError: as `Ledger.submit`, of orderers.
+        """
+        with _explaining(self._function):
+            async with asyncio.timeout(COMMIT_ALARM_S):
+                status = await (await self._transaction.submit()).status()
+        if not status.successful and status.code not in OVERTAKEN:
+            raise LedgerError(codes.LEDGER_UNREACHABLE, f"committed as {status.code.name}", where=self._function)
+        return status.successful
 
 
 class Ledger:
@@ -100,18 +126,21 @@ class Ledger:
         Raises:
             LedgerError: as `submit`.
         """
+        endorsed = await self.endorsed(function, **arguments)
+        return endorsed.answer.get("moved") is not False and await endorsed.committed()
+
+    async def endorsed(self, function: str, /, **arguments: Any) -> "Endorsed":
+        """Have a transaction endorsed, to be ordered later; nothing is tried again.
+
+        Raises:
+            LedgerError: as `submit`, of endorsers.
+        """
         argument = canonical_json(arguments)
         if self._egress:
             self._egress.transaction(function, argument)
         with _explaining(function):
             async with asyncio.timeout(COMMIT_ALARM_S):
-                transaction = await self._contract.proposal(function, argument).endorse()
-                if json.loads(transaction.result).get("moved") is False:
-                    return False
-                status = await (await transaction.submit()).status()
-        if not status.successful and status.code not in OVERTAKEN:
-            raise LedgerError(codes.LEDGER_UNREACHABLE, f"committed as {status.code.name}", where=function)
-        return status.successful
+                return Endorsed(function, await self._contract.proposal(function, argument).endorse())
 
     async def word(self, function: str, /, **arguments: Any) -> dict[str, str]:
         """Return what this user would ask for, signed: `proposal` and `signature`, base64, for somebody to carry."""

@@ -16,7 +16,7 @@ from fl_node.blobs.store import About
 from fl_node.clock import now_ms
 from fl_node.errors import NodeError
 from fl_node.journal.journal import Journal
-from fl_node.ledger.client import LedgerError
+from fl_node.ledger.client import Endorsed, LedgerError
 from fl_node.ledger.decimals import decimal
 from fl_node.ledger.records import Proposal, Round, Training
 from fl_node.plan.errors import PlanError
@@ -99,9 +99,17 @@ class Proposing:
 
     async def propose(self, view: Round, training: Training) -> None:
         """Publish the sum and the next state, warmed up at every member first where verifying takes long."""
-        argument = await self._published(view)
-        if argument is None:
+        published = await self._published(view)
+        if published is None:
             return
+        argument, endorsed = published
+        if not (endorsed and await endorsed.committed()):
+            await self._submit(argument)
+        known.attested(self._node.journal, view.training, argument["state"])  # it is this organisation's word too
+        digest = argument["aggregate"]
+        log.info("aggregate proposed", attempt=view.name, aggregate=digest, training=training.training)
+
+    async def _submit(self, argument: dict[str, Any]) -> None:
         try:
             await self._node.ledger.submit("ProposeAggregate", patient=False, **argument)
         except LedgerError as error:
@@ -109,25 +117,22 @@ class Proposing:
                 raise
             await self._warm(argument)
             await self._node.ledger.submit("ProposeAggregate", **argument)
-        known.attested(self._node.journal, view.training, argument["state"])  # it is this organisation's word too
-        digest = argument["aggregate"]
-        log.info("aggregate proposed", attempt=view.name, aggregate=digest, training=training.training)
 
-    async def _published(self, view: Round) -> dict[str, Any] | None:
+    async def _published(self, view: Round) -> tuple[dict[str, Any], Endorsed | None] | None:
         """Publish the sum and the next state; return the argument of ProposeAggregate.
 
-        Nothing holds the sum any longer when it returns.
+        Endorsers verify meanwhile: they sum by themselves and need none of these blobs. The transaction waits, so that
+        what a proposal on the ledger names lies with enough members. Nothing holds the sum any longer at the end.
         """
         computed = await self._computed(view)
         if computed is None:
             return None
         aggregate, result = computed
         published: tuple[Vector, ...] = (result.state, aggregate.vector, *aggregate.groups)
-        state, *_ = await asyncio.gather(*map(self._publish, published))
         argument = {
             **view.ref,
             "aggregate": aggregate.digest.hex(),
-            "state": state,
+            "state": await asyncio.to_thread(_digest, result.state),
             "metrics": {name: decimal(value) for name, value in result.metrics.items()},
             "examples": aggregate.rows or 0,
         }
@@ -136,7 +141,16 @@ class Proposing:
         if aggregate.outlying:
             log.warning("groups are left out", attempt=view.name, groups=aggregate.outlying)
             argument["outlying"] = aggregate.outlying
-        return argument
+        endorsed, *_ = await asyncio.gather(self._endorsed(argument), *map(self._publish, published))
+        return argument, endorsed
+
+    async def _endorsed(self, argument: dict[str, Any]) -> Endorsed | None:
+        """Have the proposal endorsed; None where endorsers need more time or refuse, and are asked again."""
+        try:
+            return await self._node.ledger.endorsed("ProposeAggregate", **argument)
+        except LedgerError as error:
+            log.info("not endorsed yet", **error.as_json())
+            return None
 
     async def seek(self, view: Round) -> None:
         """Compute the next state, to keep it for the proposal that comes or to say that none follows."""
@@ -243,10 +257,9 @@ class Proposing:
             raise NoStateError(digest, codes.STATE_NOT_FINITE)
         return Result(update.state, update.metrics)
 
-    async def _publish(self, data: Vector) -> str:
+    async def _publish(self, data: Vector) -> None:
         digest = await asyncio.to_thread(self._node.store.put, data, About(self._node.organisation))
         await self._node.blobs.spread(digest, self._node.store.path(digest), self._node.consortium.threshold)
-        return digest
 
     async def _warm(self, argument: dict[str, object]) -> None:
         """Let every member's endorser verify in the background; a member that does not answer stops nobody."""
@@ -255,6 +268,10 @@ class Proposing:
         for msp, answer in zip(members, await asyncio.gather(*asked, return_exceptions=True), strict=True):
             if isinstance(answer, NodeError):
                 log.info("warm-up refused", msp=msp, **answer.as_json())
+
+
+def _digest(data: Vector) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def same_metrics(mine: Mapping[str, float], published: Mapping[str, str]) -> bool:

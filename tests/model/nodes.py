@@ -71,6 +71,13 @@ class Rules(Ledger):
         del organisations, patient
         return self._committed(function, arguments).result
 
+    async def endorsed(self, function: str, /, **arguments: Any) -> Any:
+        async def committed() -> bool:  # its rules are asked when it is ordered: nothing else happens between
+            await self.submit(function, **arguments)
+            return True
+
+        return SimpleNamespace(committed=committed)
+
     async def move(self, function: str, /, **arguments: Any) -> bool:
         return self._committed(function, arguments).result.get("moved") is not False
 

@@ -9,6 +9,7 @@ import pytest
 
 from fl_node.ledger import client
 from fl_node.ledger.client import Ledger, LedgerError
+from gateway import ValidationCode
 from gateway.errors import EndorseError, ErrorDetail, StatusCode
 
 
@@ -53,6 +54,46 @@ async def test_what_a_peer_refuses_has_a_code_that_says_whose_fault_it_is(said: 
     with pytest.raises(LedgerError) as caught:
         await over(Contract(error)).submit("CommitUpdate")
     assert caught.value.code == code
+
+
+class Staged(Contract):
+    """Endorses what it is asked, and commits it as told."""
+
+    def __init__(self, committed: ValidationCode) -> None:
+        super().__init__()
+        self.ordered = 0
+        self._status = SimpleNamespace(successful=committed is ValidationCode.VALID, code=committed)
+
+    def proposal(self, *_: Any) -> Any:
+        return self
+
+    async def endorse(self) -> Any:
+        return SimpleNamespace(result=b'{"number":3}', submit=self._submit)
+
+    async def _submit(self) -> Any:
+        self.ordered += 1
+        return self
+
+    async def status(self) -> Any:
+        return self._status
+
+
+@pytest.mark.parametrize(
+    ("code", "valid"), [(ValidationCode.VALID, True), *((code, False) for code in client.OVERTAKEN)]
+)
+async def test_an_endorsed_transaction_is_ordered_when_it_is_told_to_be(code: ValidationCode, valid: bool):
+    contract = Staged(code)
+    endorsed = await over(contract).endorsed("ProposeAggregate", training="t")
+    assert (endorsed.answer, contract.ordered) == ({"number": 3}, 0)
+    assert await endorsed.committed() is valid
+    assert contract.ordered == 1
+
+
+async def test_an_endorsed_transaction_that_is_invalid_for_another_reason_is_an_error():
+    endorsed = await over(Staged(ValidationCode.ENDORSEMENT_POLICY_FAILURE)).endorsed("ProposeAggregate", training="t")
+    with pytest.raises(LedgerError, match="ENDORSEMENT_POLICY_FAILURE") as caught:
+        await endorsed.committed()
+    assert (caught.value.code, caught.value.where) == ("FL4005", "ProposeAggregate")
 
 
 async def test_a_lineage_of_many_rounds_is_read_page_by_page():

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fl_node import codes as node_codes
+from fl_node.errors import NodeError
 from fl_node.ledger.client import LedgerError
 from fl_node.ledger.records import Proposal, Round
 from fl_node.plan.errors import PlanError
@@ -53,6 +54,13 @@ class Node:
 
     async def submit(self, function: str, **argument: Any) -> None:
         self.said.append((function, argument))
+
+    async def endorsed(self, function: str, **argument: Any) -> Any:
+        async def committed() -> bool:
+            await self.submit(function, **argument)
+            return True
+
+        return SimpleNamespace(committed=committed)
 
     async def fetch_all(self, wanted: list[tuple[str, str]]) -> None:
         self.fetched += [digest for digest, _ in wanted]
@@ -202,10 +210,63 @@ async def test_where_verifying_takes_long_every_members_endorser_is_warmed_up_be
         if organisations == ("bMSP",):
             raise LedgerError("FL4005", "no answer")
 
-    node.submit, node.query = submit, query  # type: ignore[method-assign,attr-defined]
+    node.submit, node.query, node.endorsed = submit, query, verifying  # type: ignore[method-assign,attr-defined]
     await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
     assert order == [False, ("aMSP",), ("bMSP",), ("cMSP",), True]
     assert node.said[0] == node.said[1]
+
+
+async def verifying(*_: object, **__: object) -> None:
+    raise LedgerError("FL0901", "a verification is under way")
+
+
+async def test_endorsers_verify_while_the_sum_is_published_and_the_orderers_get_it_afterwards():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+    endorsing, order = asyncio.Event(), list[str]()
+
+    async def endorsed(*_: object, **__: object) -> Any:
+        endorsing.set()
+
+        async def committed() -> bool:
+            order.append("ordered")
+            return True
+
+        return SimpleNamespace(committed=committed)
+
+    async def spread(*_: object) -> None:
+        await endorsing.wait()  # for ever, were they asked afterwards
+        order.append("published")
+
+    node.endorsed, node.spread = endorsed, spread  # type: ignore[method-assign]
+    await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
+    assert order == ["published", "published", "ordered"]
+    assert node.said == []
+
+
+async def test_a_proposal_that_another_transaction_overtook_is_submitted_again():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+
+    async def endorsed(*_: object, **__: object) -> Any:
+        async def overtaken() -> bool:
+            return False
+
+        return SimpleNamespace(committed=overtaken)
+
+    node.endorsed = endorsed  # type: ignore[method-assign]
+    await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
+    assert [function for function, _ in node.said] == ["ProposeAggregate"]
+
+
+async def test_what_too_few_members_take_is_not_proposed_though_it_is_endorsed():
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+
+    async def spread(*_: object) -> None:
+        raise NodeError("FL4707", "too few took it")
+
+    node.spread = spread  # type: ignore[method-assign]
+    with pytest.raises(NodeError, match="FL4707"):
+        await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
+    assert node.said == []
 
 
 async def test_a_proposal_that_is_refused_is_not_warmed_up():
@@ -214,7 +275,7 @@ async def test_a_proposal_that_is_refused_is_not_warmed_up():
     async def submit(*_: object, **__: object) -> None:
         raise LedgerError("FL0408", "another phase")
 
-    node.submit = submit  # type: ignore[method-assign]
+    node.submit = node.endorsed = submit  # type: ignore[method-assign,assignment]
     with pytest.raises(LedgerError, match="FL0408"):
         await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
 

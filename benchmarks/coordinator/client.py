@@ -7,14 +7,15 @@ import itertools
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fl_node.canonical import canonical_json
 from fl_node.journal.egress import EgressLog
-from fl_node.ledger.client import Ledger, LedgerError
+from fl_node.ledger.client import Endorsed, Ledger, LedgerError
 from fl_node.ledger.records import Plan
 from network.connection import Profile
 
@@ -29,6 +30,20 @@ class Event:
 
     name: str
     payload: bytes
+
+
+class Unendorsed(Endorsed):
+    """A transaction that nobody need endorse: it is asked for when it is to be committed."""
+
+    def __init__(self, commit: Callable[[], Awaitable[Any]]) -> None:
+        """Wait to be told."""
+        self.answer = {}
+        self._commit = commit
+
+    async def committed(self) -> bool:
+        """Commit it; LedgerError where it is refused."""
+        await self._commit()
+        return True
 
 
 class Coordinated(Ledger):
@@ -55,6 +70,10 @@ class Coordinated(Ledger):
         """Commit a transaction; LedgerError where it is refused."""
         del organisations, patient
         return await self._called(function, arguments, commit=True)
+
+    async def endorsed(self, function: str, **arguments: Any) -> Endorsed:
+        """Return what commits a transaction."""
+        return Unendorsed(partial(self._called, function, arguments, commit=True))
 
     async def move(self, function: str, **arguments: Any) -> bool:
         """Commit what any node may; tell whether it moved."""

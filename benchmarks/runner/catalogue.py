@@ -120,9 +120,7 @@ BENCHMARKS = (
     _scale("ten", "Ten members, 10⁵ slots?", "--participants 10 --slots 100000 --rounds 6", 1.5),
     _scale("twenty", "Twenty members, 10⁴ slots?", "--participants 20 --rounds 4", 5.0),
     _scale("fifty", "50 participants of ten, 10⁴ slots?", "--participants 50 --organisations 10 --rounds 3", 12.0),
-    _scale(
-        "dropout", "Ten members, one fails, 10⁴ slots?", "--participants 10 --dropouts 1 --rounds 4", 10.0
-    ),
+    _scale("dropout", "Ten members, one fails, 10⁴ slots?", "--participants 10 --dropouts 1 --rounds 4", 10.0),
     _scale("silent", "Ten, one vanishes, 10⁴ slots?", "--participants 10 --dropouts 1 --silent --rounds 4", 10.0),
     _flower("flower", "Flower's SecAgg+ over its own processes, four participants, 10⁴ slots?", "--slots 10000"),
     _flower("flower-million", "The same with 10⁶ slots?", "--slots 1000000"),

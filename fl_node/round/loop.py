@@ -261,8 +261,14 @@ class Attendance:
         self.node.seen.put(view)
 
     def _plan_sleep(self, view: Round, own: LocalState) -> None:
-        """Sleep no longer than until this node's own turn, the deadline or a turn to propose."""
+        """Sleep no longer than until this node's own turn, the deadline or a turn to propose, nor half of what is left.
+
+        Scenario: the ledger has answered late, so that a node looks every twelve seconds. It leaves its reveal to the
+        carrier in a phase of eight. Were it to sleep until the deadline, it could not say alone what was not carried.
+        """
         now = now_ms()
+        if view.phase not in OVER and view.deadline_ms > now:
+            self._sleep_until(max(now + int(TICK_S * 1000), (now + view.deadline_ms) // 2))
         moments = [view.deadline_ms, *(t.from_ms for t in view.turns if t.participant == own.participant)]
         if view.phase in OVER or ripe(view, now):
             moments.append(self._memory.ripe_ms + turn(view, own) * self._turn_ms)

@@ -370,6 +370,20 @@ async def test_where_the_ledger_answers_late_a_node_looks_less_often_and_waits_l
     assert clock.ms == NOW
 
 
+@pytest.mark.parametrize(("left_ms", "sleep_s"), [(60_000, 3 * TICK_S), (8_000, 4.0), (3_000, TICK_S), (1_500, 1.5)])
+async def test_however_late_the_ledger_answers_a_node_looks_again_in_time_for_the_deadline(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, left_ms: int, sleep_s: float
+):
+    times = itertools.count(0.0, 0.5)
+    monkeypatch.setattr("fl_node.round.loop.time", SimpleNamespace(monotonic=lambda: next(times)))
+    shown = view("Unmask", rules=2, deadline_ms=NOW + left_ms, **updated(*NAMES))
+    made, _, _ = attendance(shown, LocalState("c", "CMSP", RECORDED, handed=frozenset({"RevealShares"})))
+    made._memory = LoopMemory(shown.name, shown.phase, NOW, since_ms=NOW - 60_000)
+    await made._step()
+    assert made._sleep_s == pytest.approx(sleep_s, abs=2 * SHORTEST_SLEEP_S)
+    assert clock.ms == NOW
+
+
 @pytest.mark.parametrize(
     ("phase", "expected"), [("Keys", 0), ("Shares", 0), ("Updates", 1), ("Unmask", 0), ("Attest", 0), ("Void", 0)]
 )

@@ -47,6 +47,8 @@ class Attempts:
         except NodeError as error:
             self._leave(view, error.code)
             return LocalState(node.me, node.msp, dropped=error.code, running=training.running)
+        said = view.dropouts.get(node.me)  # on the ledger for good, whatever this node remembers of it
+        told = said.reason if said else ""
         done = RECORDED & set(records.kinds())
         noted = {kind for kind in (SHARES, MASKED) if f"{view.name} {kind}" in self._notes}
         if noted - done and view.phase not in OVER:
@@ -62,7 +64,7 @@ class Attempts:
             node.me,
             node.msp,
             done,
-            dropped=unfit or self._left.get(view.name) or (records.get(DROPPED) or b"").decode(),
+            dropped=unfit or self._left.get(view.name) or (records.get(DROPPED) or b"").decode() or told,
             running=training.running,
             trained=node.workshop.trained(view),
             ready=node.workshop.ready(view.plan),

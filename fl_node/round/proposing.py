@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import math
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ FOLLOWS_FROM_THE_SUM: Final = frozenset(
     }
 )
 """Errors of a plan's update that every node has on the same sum; any other may be this machine's own."""
+FRESH_S: Final = 2.0
+"""How old an endorsed proposal may be when it is ordered; endorsers have verified an older one, and are quick again."""
 TRIES: Final = 3
 """How often an update may fail for another reason before the node says that no state follows."""
 
@@ -141,8 +144,11 @@ class Proposing:
         if aggregate.outlying:
             log.warning("groups are left out", attempt=view.name, groups=aggregate.outlying)
             argument["outlying"] = aggregate.outlying
+        asked = time.monotonic()
         endorsed, *_ = await asyncio.gather(self._endorsed(argument), *map(self._publish, published))
-        return argument, endorsed
+        # The time of a proposal is that of its endorsement, and its deadline counts from there: one that has waited
+        # for a slow line would be late when it is on the ledger.
+        return argument, endorsed if time.monotonic() - asked <= FRESH_S else None
 
     async def _endorsed(self, argument: dict[str, Any]) -> Endorsed | None:
         """Have the proposal endorsed; None where endorsers need more time or refuse, and are asked again."""

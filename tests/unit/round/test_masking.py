@@ -60,6 +60,16 @@ def test_t6_a_node_whose_folder_was_restored_leaves_every_attempt_that_was_opene
     assert own.dropped == (codes.JOURNAL_RESTORED if left else "")
 
 
+def test_a_node_heeds_its_own_word_on_the_ledger_that_it_has_left(tmp_path: Path):
+    """Why it left was not in its journal: it was mended, and started again."""
+    told = {"a": {"phase": "Keys", "reason": codes.NO_DATA, "time_ms": 1}}
+    view = Round.model_validate(ROUND.model_dump() | {"dropouts": told})
+    with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:
+        attempts = Attempts(node(journal, BlobStore(tmp_path / "blobs")))
+        assert attempts.local_state(ROUND, TRAINING).dropped == ""
+        assert attempts.local_state(view, TRAINING).dropped == codes.NO_DATA
+
+
 def test_why_a_node_left_is_known_after_a_restart(tmp_path: Path):
     """It may have died before it had told the others."""
     with Journal(tmp_path / "journal", tmp_path / "journal.key") as journal:

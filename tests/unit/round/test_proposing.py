@@ -243,6 +243,22 @@ async def test_endorsers_verify_while_the_sum_is_published_and_the_orderers_get_
     assert node.said == []
 
 
+async def test_an_endorsement_that_waited_for_a_slow_line_is_asked_for_again(monkeypatch: pytest.MonkeyPatch):
+    """Its deadline counts from its endorsement: it would be late as soon as it is on the ledger."""
+    node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
+    monkeypatch.setattr(proposing, "FRESH_S", -1.0)
+
+    async def endorsed(*_: object, **__: object) -> Any:
+        async def committed() -> bool:
+            raise AssertionError("it is too old")
+
+        return SimpleNamespace(committed=committed)
+
+    node.endorsed = endorsed  # type: ignore[method-assign]
+    await of(node).propose(VIEW, cast("Any", SimpleNamespace(training="t")))
+    assert [function for function, _ in node.said] == ["ProposeAggregate"]
+
+
 async def test_a_proposal_that_another_transaction_overtook_is_submitted_again():
     node = Node(UpdateResult(b"state", {"loss": 0.5}, 0.0))
 
